@@ -1,0 +1,122 @@
+import type { Message } from '../router/message.js';
+
+/** Reference, queue entry and buffer object of a pending message, besides its payload; keeps empty messages from being free. */
+const entryBytes = 64;
+
+export function pendingBytesOf(message: Message): number {
+  return message.payload.length + entryBytes;
+}
+
+/**
+ * What a backpressured stream still has to get: messages in order, and between them, where some were lost,
+ * how many. Exists only while the stream is backpressured. The messages are shared, not copied.
+ *
+ *     head ->  message  message  3  message  <- tail       3 = three were lost here
+ */
+export class Backlog {
+  /** The piece written last is still owed its closing newline. */
+  newlineOwed: boolean;
+  /** Who it is, for the log: when the socket is gone it is too late to ask. */
+  readonly address: string;
+  #entries: (Message | number)[] = [];
+  #head = 0;
+  #messages = 0;
+  #bytes = 0;
+  #progressMs = performance.now();
+
+  constructor(newlineOwed: boolean, address: string) {
+    this.newlineOwed = newlineOwed;
+    this.address = address;
+  }
+
+  /** Of the messages, see pendingBytesOf. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** How long the socket has taken nothing. */
+  get idleMs(): number {
+    return performance.now() - this.#progressMs;
+  }
+
+  noteProgress(): void {
+    this.#progressMs = performance.now();
+  }
+
+  get empty(): boolean {
+    return this.#head === this.#entries.length;
+  }
+
+  push(message: Message): void {
+    this.#entries.push(message);
+    this.#messages++;
+    this.#bytes += pendingBytesOf(message);
+  }
+
+  /** Notes at the tail that a message was lost after those that are kept. */
+  noteLostAtTail(): void {
+    const tail = this.#entries.at(-1);
+    if (!this.empty && typeof tail === 'number') this.#entries[this.#entries.length - 1] = tail + 1;
+    else this.#entries.push(1);
+  }
+
+  /** Drops the oldest message and notes the loss in its place. @returns its bytes, 0 when there was none */
+  dropOldest(): number {
+    let lost = 0;
+    while (!this.empty) {
+      const entry = this.#entries[this.#head]!;
+      if (typeof entry === 'number') {
+        lost += entry;
+        this.#head++;
+        continue;
+      }
+      const bytes = this.#forget(entry);
+      this.#entries[this.#head] = lost + 1;
+      this.#joinLosses();
+      this.#compact();
+      return bytes;
+    }
+    if (lost > 0) this.#entries.push(lost);
+    return 0;
+  }
+
+  peek(): Message | number | undefined {
+    return this.#entries[this.#head];
+  }
+
+  /** Takes the head away. @returns its bytes */
+  shift(): number {
+    const entry = this.#entries[this.#head];
+    if (entry === undefined) return 0;
+    this.#head++;
+    const bytes = typeof entry === 'number' ? 0 : this.#forget(entry);
+    this.#compact();
+    return bytes;
+  }
+
+  #forget(message: Message): number {
+    const bytes = pendingBytesOf(message);
+    this.#messages--;
+    this.#bytes -= bytes;
+    return bytes;
+  }
+
+  /** Two losses in a row are one: otherwise dropping the oldest would leave an entry for each. */
+  #joinLosses(): void {
+    const next = this.#entries[this.#head + 1];
+    if (typeof next !== 'number') return;
+    this.#entries[this.#head + 1] = next + (this.#entries[this.#head] as number);
+    this.#head++;
+  }
+
+  /** Gives the consumed front back once it is most of the array, so that shifting stays cheap and memory bounded. */
+  #compact(): void {
+    if (this.#head < 1024 || this.#head * 2 < this.#entries.length) return;
+    this.#entries = this.#entries.slice(this.#head);
+    this.#head = 0;
+  }
+}

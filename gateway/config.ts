@@ -1,0 +1,240 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { idBytesMaxDefault } from '../router/topic.js';
+
+/**
+ * Every setting of the gateway, its default, unit and reason, and where a value may come from:
+ * flag over environment over config file over default. Owns nothing at run time: read once, before the start.
+ */
+
+interface Setting<Schema extends z.ZodType = z.ZodType> {
+  schema: Schema;
+  /** Ends the sentence "… must be". */
+  expects: string;
+  default: z.output<Schema>;
+  help: string;
+  secret?: true;
+}
+
+function wholeNumber(min: number, max: number) {
+  const fromText = (value: unknown) =>
+    typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+  return {
+    schema: z.preprocess(fromText, z.number().int().min(min).max(max)),
+    expects: `a whole number from ${min} to ${max}`,
+  };
+}
+
+function text(expects: string, pattern = /^/) {
+  return { schema: z.string().regex(pattern), expects };
+}
+
+function oneOf<const T extends readonly [string, ...string[]]>(values: T) {
+  return { schema: z.enum(values), expects: `one of ${values.join(', ')}` };
+}
+
+/** Comma-separated in flags and environment, an array in the file. */
+function listOf(expects: string, pattern: RegExp) {
+  const fromText = (value: unknown) =>
+    typeof value === 'string' ? value.split(',').filter((item) => item !== '') : value;
+  return { schema: z.preprocess(fromText, z.array(z.string().regex(pattern))), expects };
+}
+
+function setting<Schema extends z.ZodType>(
+  kind: { schema: Schema; expects: string },
+  preset: z.output<Schema>,
+  help: string,
+): Setting<Schema> {
+  return { ...kind, default: preset, help };
+}
+
+const mebibyte = 1024 * 1024;
+const anyCount = wholeNumber(0, 100_000_000);
+const port = wholeNumber(0, 65_535);
+
+export const settings = {
+  host: setting(
+    text('an address', /\S/),
+    '127.0.0.1',
+    'address the gateway listens on; 0.0.0.0 for everybody',
+  ),
+  port: setting(port, 8000, 'port of the gateway; 0 takes a free one'),
+  apiHost: setting(
+    text('an address', /\S/),
+    '127.0.0.1',
+    'address the router API listens on; anything but loopback needs --api-token',
+  ),
+  apiPort: setting(port, 8001, 'port of the router API; 0 takes a free one'),
+  apiToken: {
+    ...setting(
+      text('at least 16 printable characters without spaces', /^$|^[\x21-\x7e]{16,}$/),
+      '',
+      'when set, the router API wants "Authorization: Bearer <token>"',
+    ),
+    secret: true,
+  },
+  apiAllowOrigin: setting(
+    listOf('origins such as https://example.com, comma-separated', /^https?:\/\/[^/\s]+$/),
+    [],
+    "web origins whose pages may call the router API, besides the gateway's own",
+  ),
+  connectionsMax: setting(
+    anyCount,
+    0,
+    'open streams in all; 0 = the descriptor limit less a reserve. Past it: 503',
+  ),
+  connectionsPerAddressMax: setting(
+    anyCount,
+    0,
+    'open streams from one source address (IPv6: one /64); 0 = no limit, as behind a proxy all share one. Past it: 429',
+  ),
+  idsPerConnectionMax: setting(wholeNumber(1, 10_000), 64, 'ids one stream may be logged in as'),
+  idBytesMax: setting(wholeNumber(1, 65_535), idBytesMaxDefault, 'longest id, bytes of UTF-8'),
+  messageBytesMax: setting(
+    wholeNumber(1, 16 * mebibyte),
+    65_536,
+    "largest message, bytes; 64 KiB is also MQTT brokers' usual limit",
+  ),
+  batchBytesMax: setting(
+    wholeNumber(1, 256 * mebibyte),
+    4 * mebibyte,
+    'largest body of POST /send with many messages, bytes',
+  ),
+  requestHeadBytesMax: setting(
+    wholeNumber(1024, 65_536),
+    4096,
+    'largest request line and headers, bytes. Past it: 431',
+  ),
+  bodyTimeoutSec: setting(
+    wholeNumber(1, 7),
+    7,
+    'a request body that stalls this long is answered 408, seconds; below the 8 after which the socket is cut without a word',
+  ),
+  heartbeatSec: setting(
+    wholeNumber(0, 86_400),
+    45,
+    'an idle stream gets a newline this often, seconds; under the minute after which proxies close; 0 = never',
+  ),
+  pendingBytesMax: setting(
+    wholeNumber(1024, 1024 * mebibyte),
+    mebibyte,
+    'what is kept for one slow consumer before the policy strikes, bytes',
+  ),
+  pendingBytesTotalMax: setting(
+    wholeNumber(1024, 1024 * 1024 * mebibyte),
+    128 * mebibyte,
+    'what is kept for all slow consumers together, bytes',
+  ),
+  slowConsumerPolicy: setting(
+    oneOf(['disconnect', 'drop-newest', 'drop-oldest']),
+    'disconnect',
+    'what becomes of a slow consumer at its limit; drops are announced in the stream',
+  ),
+  drainSec: setting(
+    wholeNumber(0, 3600),
+    5,
+    'on SIGTERM, streams are ended spread over this time, so that clients do not all reconnect at once, seconds',
+  ),
+  logLevel: setting(
+    oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'silent']),
+    'info',
+    'least level that is logged',
+  ),
+} satisfies Record<string, Setting>;
+
+export type SettingKey = keyof typeof settings;
+export const settingKeys = Object.keys(settings) as SettingKey[];
+export type Config = { readonly [K in SettingKey]: z.output<(typeof settings)[K]['schema']> };
+
+/** A setting that cannot be used: the sentence names the key, where it came from and what it must be. */
+export class ConfigError extends Error {
+  readonly code = 'ERR_ENCKE_CONFIG';
+  override readonly name = 'ConfigError';
+}
+
+/** `apiPort` -> `--api-port` */
+export function flagOf(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `apiPort` -> `ENCKE_API_PORT` */
+export function environmentNameOf(key: string): string {
+  return `ENCKE_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+export interface ConfigSources {
+  /** From the command line, by setting key; absent where no flag was given. */
+  flags?: Partial<Record<string, unknown>>;
+  environment?: NodeJS.ProcessEnv;
+  /** Path of a JSON file. */
+  file?: string | undefined;
+}
+
+/** @throws ConfigError */
+export function readConfig(sources: ConfigSources): Config {
+  const file = sources.file === undefined ? {} : readConfigFile(sources.file);
+  const config: Record<string, unknown> = {};
+  for (const key of settingKeys) {
+    const { value, origin } = pick(key, sources, file);
+    config[key] = value === undefined ? settings[key].default : parseSetting(key, value, origin);
+  }
+  const checked = config as Config;
+  assertConsistent(checked);
+  return checked;
+}
+
+function pick(key: SettingKey, sources: ConfigSources, file: Record<string, unknown>) {
+  const flag = sources.flags?.[key];
+  if (flag !== undefined) return { value: flag, origin: flagOf(key) };
+  const name = environmentNameOf(key);
+  const variable = sources.environment?.[name];
+  if (variable !== undefined && variable !== '') return { value: variable, origin: `${name} (environment)` };
+  return { value: file[key], origin: `"${key}" in ${sources.file}` };
+}
+
+function parseSetting(key: SettingKey, value: unknown, origin: string): unknown {
+  const { schema, expects }: Setting = settings[key];
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const got = 'secret' in settings[key] ? '(not shown)' : JSON.stringify(value);
+  throw new ConfigError(`${origin} must be ${expects}, not ${got}.`);
+}
+
+function readConfigFile(path: string): Record<string, unknown> {
+  let content: string;
+  try {
+    content = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new ConfigError(
+      `The config file ${path} cannot be read (${(cause as NodeJS.ErrnoException).code}).`,
+    );
+  }
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(content);
+  } catch (cause) {
+    throw new ConfigError(`The config file ${path} is not JSON: ${(cause as Error).message}.`);
+  }
+  const object = z.record(z.string(), z.unknown()).safeParse(parsed);
+  if (!object.success) throw new ConfigError(`The config file ${path} must hold one JSON object.`);
+  const unknown = Object.keys(object.data).find((key) => !(key in settings));
+  if (unknown !== undefined) {
+    throw new ConfigError(`Unknown key "${unknown}" in ${path}. Known keys: ${settingKeys.join(', ')}.`);
+  }
+  return object.data;
+}
+
+function assertConsistent(config: Config): void {
+  if (config.apiToken === '' && !isLoopback(config.apiHost)) {
+    throw new ConfigError(
+      `The router API would let anybody on ${config.apiHost} send: set --api-token, or keep --api-host on 127.0.0.1.`,
+    );
+  }
+  if (config.port !== 0 && config.port === config.apiPort && config.host === config.apiHost) {
+    throw new ConfigError(`--port and --api-port are both ${config.port}: give each a port of its own.`);
+  }
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}

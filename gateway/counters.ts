@@ -1,0 +1,31 @@
+import { type CloseReason, closeReasons, type RefusalReason, refusals } from './close-reason.js';
+
+/** Plain numbers that only grow, since the start. Whoever does the thing counts it, once, where it happens. */
+export class Counters {
+  /** Streams opened. */
+  opened = 0;
+  readonly closed = zeros(closeReasons);
+  readonly refused = zeros(Object.keys(refusals) as RefusalReason[]);
+  /** Messages written to streams, each recipient once. */
+  messagesWritten = 0;
+  /** Bytes of messages written, without HTTP's chunk framing. */
+  messageBytesWritten = 0;
+  /** Messages lost by slow consumers: dropped by policy, or pending when the stream ended. */
+  messagesLost = 0;
+  heartbeats = 0;
+  /** Requests to the router API that were answered with an error, by status. */
+  readonly apiErrors: Record<string, number> = {};
+
+  countApiError(status: string): void {
+    const code = status.slice(0, 3);
+    this.apiErrors[code] = (this.apiErrors[code] ?? 0) + 1;
+  }
+
+  close(reason: CloseReason): void {
+    this.closed[reason]++;
+  }
+}
+
+function zeros<Name extends string>(names: readonly Name[]): Record<Name, number> {
+  return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
+}

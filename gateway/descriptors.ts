@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { ConfigError } from './config.js';
+
+/** Sockets the router API may hold; publishers keep a few connections alive each. */
+export const apiSocketsMax = 256;
+
+/** Sockets beyond the last stream, so that whoever comes then can be told 503 instead of nothing. */
+export const refusalSockets = 128;
+
+/** Node, libuv, log, stdio: measured 25 after the start. */
+const ownDescriptors = 64;
+
+const reserve = apiSocketsMax + refusalSockets + ownDescriptors;
+
+/**
+ * How many streams fit. At the descriptor limit `accept` fails while the listening socket stays readable, and
+ * the process spins at 100 % CPU: so the limit is never reached, and what is kept free is named above.
+ *
+ * @param asked --connections-max; 0 = as many as fit
+ * @throws ConfigError when more are asked for than fit
+ */
+export function streamCapacity(asked: number, descriptorLimit = readDescriptorLimit()): number {
+  const fit = descriptorLimit - reserve;
+  if (fit < 1) {
+    throw new ConfigError(
+      `The descriptor limit is ${descriptorLimit}, and ${reserve} are needed before the first stream: raise it (ulimit -n 65536).`,
+    );
+  }
+  if (asked > fit) {
+    throw new ConfigError(
+      `--connections-max ${asked} needs a descriptor limit of ${asked + reserve}, and it is ${descriptorLimit}: raise it (ulimit -n, or LimitNOFILE= in systemd), or ask for at most ${fit}.`,
+    );
+  }
+  return asked === 0 ? Math.min(fit, unlimitedCapacity) : asked;
+}
+
+/** Where the limit is "unlimited", the columns still need a length: 13 bytes a stream, untouched until used. */
+const unlimitedCapacity = 2_000_000;
+
+/** The soft limit of this process; Node has raised it to the hard one at its start. */
+function readDescriptorLimit(): number {
+  const shown = readLimitsFile() ?? execFileSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' }).trim();
+  return shown === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(shown);
+}
+
+/** Linux says it without a child process. */
+function readLimitsFile(): string | undefined {
+  try {
+    return /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,57 @@
+import type { HttpResponse } from 'uWebSockets.js';
+import type { Refusal } from '../close-reason.js';
+
+/** Short answers that end the request. Call inside the route handler or a cork. */
+
+export type Headers = readonly (readonly [name: string, value: string])[];
+
+const plain: Headers = [
+  ['Content-Type', 'text/plain; charset=utf-8'],
+  ['X-Content-Type-Options', 'nosniff'],
+];
+
+/** The shared abort handler of requests that are answered in the handler itself or not at all. */
+export function ignoreAbort(): void {}
+
+export function answerText(
+  response: HttpResponse,
+  status: string,
+  text: string,
+  headers: Headers = [],
+): void {
+  answer(response, status, [...plain, ...headers], `${text}\n`);
+}
+
+export function answerJson(
+  response: HttpResponse,
+  status: string,
+  value: unknown,
+  headers: Headers = [],
+): void {
+  answer(response, status, [['Content-Type', 'application/json'], ...headers], JSON.stringify(value));
+}
+
+export function answer(
+  response: HttpResponse,
+  status: string,
+  headers: Headers,
+  body: string | Uint8Array,
+  close = false,
+): void {
+  response.writeStatus(status);
+  for (const [name, value] of headers) response.writeHeader(name, value);
+  response.end(body, close);
+}
+
+/** The headers of an answer, without its body, as HEAD wants it. */
+export function answerHead(response: HttpResponse, status: string, headers: Headers): void {
+  response.writeStatus(status);
+  for (const [name, value] of headers) response.writeHeader(name, value);
+  response.endWithoutBody();
+}
+
+export function refuse(response: HttpResponse, refusal: Refusal, detail = refusal.text): void {
+  const retry: Headers =
+    refusal.retryAfterSec === undefined ? [] : [['Retry-After', String(refusal.retryAfterSec)]];
+  answerText(response, refusal.status, detail, retry);
+}

@@ -1,0 +1,71 @@
+import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
+import type { Router } from '../../router/router.js';
+import type { Config } from '../config.js';
+import type { Counters } from '../counters.js';
+import type { Stats } from '../stats.js';
+import { answerHead, answerJson, answerText, type Headers } from './answer.js';
+import type { ApiGuard } from './api-guard.js';
+import { Bodies } from './body.js';
+import { bindPath, bindRest, type Handler } from './methods.js';
+import { idFromPath } from './request.js';
+import { SendEndpoint } from './send.js';
+import { SendBatchEndpoint } from './send-batch.js';
+
+export interface ApiParts {
+  readonly router: Router;
+  readonly config: Config;
+  readonly counters: Counters;
+  readonly guard: ApiGuard;
+  readonly stats: Stats;
+  /** False from the moment a stop is asked for. */
+  readonly ready: () => boolean;
+}
+
+/** The router API: a listener of its own, on loopback unless there is a token. @returns the bodies, for the sweeper */
+export function bindApi(app: TemplatedApp, parts: ApiParts): Bodies {
+  const { router, config, counters, guard } = parts;
+  const bodies = new Bodies(config.bodyTimeoutSec, (status) => counters.countApiError(status));
+  const send = new SendEndpoint(router, config, counters, guard, bodies);
+  const sendBatch = new SendBatchEndpoint(router, config, guard, bodies);
+  const options: Handler = (response, request) => guard.preflight(response, request);
+  bindPath(app, '/send/*', { post: send.handle, options });
+  bindPath(app, '/send', { post: sendBatch.handle, options });
+  bindGet(app, '/ids/*', guarded(parts, answerIds), options);
+  bindGet(
+    app,
+    '/stats',
+    guarded(parts, (response, _request, cors) => answerJson(response, '200 OK', parts.stats.all(), cors)),
+    options,
+  );
+  // Probes carry no token: an orchestrator has none, and they tell nothing.
+  bindGet(app, '/health', (response) => answerText(response, '200 OK', 'alive'));
+  bindGet(app, '/ready', (response) => {
+    if (parts.ready()) answerText(response, '200 OK', 'ready');
+    else answerText(response, '503 Service Unavailable', 'stopping');
+  });
+  bindRest(app, 'Not here. POST /send/<id>, POST /send, GET /ids/<id>, /stats, /health, /ready.');
+  return bodies;
+
+  function answerIds(response: HttpResponse, request: HttpRequest, cors: Headers): void {
+    const id = idFromPath(request, '/ids/', config.idBytesMax);
+    if (!id.ok) {
+      counters.countApiError('400');
+      return answerText(response, '400 Bad Request', id.problem, cors);
+    }
+    answerJson(response, '200 OK', { id: id.value, subscribers: router.count(id.value) }, cors);
+  }
+}
+
+type GuardedHandler = (response: HttpResponse, request: HttpRequest, cors: Headers) => void;
+
+function guarded(parts: ApiParts, handler: GuardedHandler): Handler {
+  return (response, request) => {
+    const cors = parts.guard.admit(response, request);
+    if (cors !== undefined) handler(response, request, cors);
+  };
+}
+
+function bindGet(app: TemplatedApp, path: string, get: Handler, options?: Handler): void {
+  const head: Handler = (response) => answerHead(response, '200 OK', []);
+  bindPath(app, path, options === undefined ? { get, head } : { get, head, options });
+}

@@ -1,0 +1,137 @@
+import { isUtf8 } from 'node:buffer';
+import type { Message } from '../../router/message.js';
+import { escapeHtml } from './html.js';
+import type { Transport } from './transport.js';
+
+/**
+ * The page of the origin: `GET /test/<id>` is a document that never ends, and each message is the next piece
+ * of it, numbered for this connection: `Recvd msg #7: 'Hello'<br/>`.
+ */
+
+const prefix = 'Recvd msg #';
+const digitsMax = 10; // received counts in 32 bits
+const leadBytes = 1 + prefix.length + digitsMax;
+const zero = 0x30;
+
+/**
+ * One encoded message. Only the number differs between recipients, so it is patched in, right-aligned before
+ * the text; how many digits it has decides where the piece starts, and those few views are kept:
+ *
+ *     [\n] R e c v d   m s g   # 4 2 : ' H e l l o ' < b r / >
+ *          ^ start for 2 digits  ^ text
+ */
+class CometChunk {
+  readonly #bytes: Uint8Array;
+  readonly #views: (Uint8Array | undefined)[] = [];
+  #digitsDrawn = 0;
+  #leadDrawn = false;
+
+  constructor(text: Uint8Array) {
+    this.#bytes = new Uint8Array(leadBytes + text.length);
+    this.#bytes.set(text, leadBytes);
+  }
+
+  numbered(count: number, lead: boolean): Uint8Array {
+    const digits = this.#patch(count);
+    if (digits !== this.#digitsDrawn || (lead && !this.#leadDrawn)) this.#drawPrefix(digits);
+    const key = digits * 2 + (lead ? 1 : 0);
+    const view = this.#views[key];
+    if (view !== undefined) return view;
+    const start = leadBytes - digits - prefix.length - (lead ? 1 : 0);
+    const drawn = this.#bytes.subarray(start);
+    this.#views[key] = drawn;
+    return drawn;
+  }
+
+  #patch(count: number): number {
+    let at = leadBytes;
+    let rest = count;
+    do {
+      this.#bytes[--at] = zero + (rest % 10);
+      rest = Math.floor(rest / 10);
+    } while (rest > 0);
+    return leadBytes - at;
+  }
+
+  #drawPrefix(digits: number): void {
+    const start = leadBytes - digits - prefix.length;
+    for (let i = 0; i < prefix.length; i++) this.#bytes[start + i] = prefix.charCodeAt(i);
+    this.#bytes[start - 1] = 0x0a;
+    this.#digitsDrawn = digits;
+    this.#leadDrawn = true;
+  }
+}
+
+const wireIndex = 0;
+
+export const cometPage: Transport = {
+  name: 'http-chunked',
+  contentType: 'text/html; charset=utf-8',
+
+  greeting(ids) {
+    return greetingPage(escapeHtml(ids.join(', ')));
+  },
+
+  chunk(message, count, lead) {
+    message.wire ??= [];
+    let encoded = message.wire[wireIndex] as CometChunk | undefined;
+    if (encoded === undefined) {
+      encoded = new CometChunk(textOf(message));
+      message.wire[wireIndex] = encoded;
+    }
+    return encoded.numbered(count, lead);
+  },
+
+  lost(count, lead) {
+    const noun = count === 1 ? 'message was' : 'messages were';
+    return Buffer.from(`${lead ? '\n' : ''}<i>${count} ${noun} lost: this page read too slowly.</i><br/>`);
+  },
+};
+
+/** Message text never becomes markup; what is not UTF-8 shows as U+FFFD, and so does NUL, which HTML has no way to say. */
+function textOf(message: Message): Uint8Array {
+  const payload = Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length);
+  if (isPlain(payload)) return Buffer.concat([opening, payload, closing]);
+  return Buffer.from(`: '${escapeHtml(payload.toString('utf8'))}'<br/>`);
+}
+
+const opening = Buffer.from(": '");
+const closing = Buffer.from("'<br/>");
+
+/** Bytes that must not be copied into a page as they are. */
+const special = new Uint8Array(256);
+for (const character of '&<>"\'\0') special[character.charCodeAt(0)] = 1;
+
+function isPlain(payload: Buffer): boolean {
+  for (let i = 0; i < payload.length; i++) if (special[payload[i]!] === 1) return false;
+  return isUtf8(payload);
+}
+
+/** More than 1 KB on purpose: some browsers wait for that much before they show anything of a page that goes on. */
+function greetingPage(id: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${id} - Encke</title>
+<style>
+  :root { color-scheme: light dark; }
+  body { font: 16px/1.6 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
+  h1 { font-size: 1.25rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
+  p { color: #6b7280; margin: 0 0 1.5rem; padding-bottom: 1rem; border-bottom: 1px solid #d1d5db; }
+  main { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .9375rem; overflow-wrap: anywhere; }
+  code { font-family: inherit; }
+</style>
+</head>
+<body>
+<!-- This document does not end: the server keeps the response open and appends a line for each message that is
+     sent to the id. Nothing on this page is script. An idle page gets a newline now and then, so that a proxy in
+     between does not take it for dead; a browser shows nothing of it. Closing the page logs it out. When the
+     server stops, the document ends, and reloading the page logs in again. Messages that were sent in between
+     are not repeated here. -->
+<h1>Hello, you are logged in as ${id}</h1>
+<p>This page stays open. Each message that is sent to this id appears below at once.</p>
+<main>
+`;
+}

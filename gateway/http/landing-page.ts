@@ -1,0 +1,117 @@
+/** `GET /`: the page that explains itself. Plain HTML and a few lines of script, nothing from elsewhere. */
+
+export interface LandingPageFacts {
+  /** Port of the router API; its host is the page's own where the API listens on more than loopback. */
+  readonly apiUrl: string;
+  readonly apiOnAnyAddress: boolean;
+  readonly tokenRequired: boolean;
+}
+
+export function landingPage(facts: LandingPageFacts): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Encke</title>
+<style>
+  :root { color-scheme: light dark; --line: #d1d5db; --quiet: #6b7280; }
+  body { font: 16px/1.6 system-ui, sans-serif; max-width: 42rem; margin: 2.5rem auto; padding: 0 1rem; }
+  h1 { margin: 0; font-size: 1.75rem; }
+  h2 { font-size: 1.125rem; margin: 2rem 0 .5rem; }
+  p { margin: .25rem 0 .75rem; }
+  form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; }
+  label { display: flex; flex-direction: column; font-size: .875rem; color: var(--quiet); }
+  input, button { font: inherit; padding: .375rem .625rem; border: 1px solid var(--line); border-radius: .375rem; }
+  input { min-width: 8rem; }
+  button { cursor: pointer; }
+  dl { display: grid; grid-template-columns: repeat(3, 1fr); gap: .75rem; margin: .5rem 0; }
+  dl div { border: 1px solid var(--line); border-radius: .5rem; padding: .625rem .875rem; }
+  dt { font-size: .875rem; color: var(--quiet); }
+  dd { margin: 0; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
+  pre { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem; overflow-x: auto; font-size: .875rem; }
+  output { display: block; min-height: 1.6em; margin-top: .5rem; }
+</style>
+</head>
+<body>
+<h1>Encke</h1>
+<p>Holds connections open, and pushes a message to whoever is logged in under an id.</p>
+
+<h2>Open a page under an id</h2>
+<form id="open">
+  <label>id <input name="id" value="123" required></label>
+  <button>Open /test/123</button>
+</form>
+
+<h2>Send to an id</h2>
+<form id="send">
+  <label>id <input name="id" value="123" required></label>
+  <label>message <input name="text" value="Hello World" size="24"></label>
+  ${facts.tokenRequired ? '<label>token <input name="token" type="password" autocomplete="off" required></label>' : ''}
+  <button>Send</button>
+</form>
+<output id="answer"></output>
+
+<h2>Now</h2>
+<dl>
+  <div><dt>connections</dt><dd id="connections">–</dd></div>
+  <div><dt>messages delivered</dt><dd id="messages">–</dd></div>
+  <div><dt>bytes a connection</dt><dd id="bytes">–</dd></div>
+</dl>
+<p><small>Bytes a connection: growth of this process since its start, shown from 1,000 connections on.</small></p>
+
+<h2>From a terminal</h2>
+<pre id="terminal"></pre>
+<script>
+const facts = ${scriptJson(facts)};
+const api = new URL(facts.apiUrl);
+if (facts.apiOnAnyAddress) api.hostname = location.hostname;
+const byId = (id) => document.getElementById(id);
+const openForm = byId('open'), sendForm = byId('send');
+const pathOf = (id) => id.split('/').map(encodeURIComponent).join('/');
+openForm.elements.id.oninput = () => {
+  openForm.querySelector('button').textContent = 'Open /test/' + openForm.elements.id.value;
+};
+openForm.onsubmit = (event) => {
+  event.preventDefault();
+  window.open('/test/' + pathOf(openForm.elements.id.value), '_blank');
+};
+sendForm.onsubmit = async (event) => {
+  event.preventDefault();
+  const { id, text, token } = sendForm.elements;
+  const headers = token ? { Authorization: 'Bearer ' + token.value } : {};
+  let answer;
+  try {
+    const response = await fetch(new URL('/send/' + pathOf(id.value), api), { method: 'POST', body: text.value, headers });
+    const body = await response.text();
+    answer = response.ok ? 'Delivered to ' + JSON.parse(body).delivered + '.' : response.status + ': ' + body;
+  } catch {
+    answer = 'The router API at ' + api.origin + ' cannot be reached from this browser.';
+  }
+  byId('answer').textContent = answer;
+};
+byId('terminal').textContent =
+  'curl -N ' + location.origin + '/stream/123\\n' +
+  "curl -d 'Hello World' " + api.origin + '/send/123';
+async function refresh() {
+  try {
+    const numbers = await (await fetch('/numbers')).json();
+    byId('connections').textContent = numbers.connections.toLocaleString('en');
+    byId('messages').textContent = numbers.messages.toLocaleString('en');
+    byId('bytes').textContent = numbers.bytesPerConnection?.toLocaleString('en') ?? '–';
+  } catch {
+    byId('connections').textContent = byId('messages').textContent = byId('bytes').textContent = '–';
+  }
+  setTimeout(refresh, 1000);
+}
+refresh();
+</script>
+</body>
+</html>
+`;
+}
+
+/** JSON for the inside of a script element, which would end at the first "</script". */
+function scriptJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll('<', '\\u003c');
+}

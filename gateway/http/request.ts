@@ -1,0 +1,41 @@
+import type { HttpRequest } from 'uWebSockets.js';
+import { idProblemText, problemOfId } from '../../router/topic.js';
+
+/** Reads ids out of request lines. Bad input comes back as a sentence, never as an exception. */
+
+export type Parsed<T> = { ok: true; value: T } | { ok: false; problem: string };
+
+/** The id that is the rest of the path behind `prefix`, percent-decoded; slashes are part of it. */
+export function idFromPath(request: HttpRequest, prefix: string, bytesMax: number): Parsed<string> {
+  return checkId(percentDecode(request.getUrl(), prefix.length), bytesMax);
+}
+
+/** All `id` parameters of the query, in order, each once. */
+export function idsFromQuery(request: HttpRequest, bytesMax: number): Parsed<string[]> {
+  const ids = new Set<string>();
+  for (const pair of (request.getQuery() ?? '').split('&')) {
+    if (!pair.startsWith('id=')) continue;
+    const id = checkId(percentDecode(pair.replaceAll('+', ' '), 'id='.length), bytesMax);
+    if (!id.ok) return id;
+    ids.add(id.value);
+  }
+  if (ids.size === 0) return { ok: false, problem: 'Say which: /stream/<id> or /stream?id=<id>&id=<id>.' };
+  return { ok: true, value: [...ids] };
+}
+
+export function checkId(id: string | undefined, bytesMax: number): Parsed<string> {
+  if (id === undefined) return { ok: false, problem: 'The percent-encoding is broken.' };
+  const problem = problemOfId(id, bytesMax);
+  if (problem === undefined) return { ok: true, value: id };
+  const limit = problem === 'too-long' ? ` (${bytesMax} bytes)` : '';
+  return { ok: false, problem: `${idProblemText[problem]}${limit}` };
+}
+
+function percentDecode(text: string, from: number): string | undefined {
+  if (text.indexOf('%', from) === -1) return text.slice(from);
+  try {
+    return decodeURIComponent(text.slice(from));
+  } catch {
+    return undefined;
+  }
+}

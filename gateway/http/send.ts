@@ -1,0 +1,45 @@
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { Message } from '../../router/message.js';
+import type { Router } from '../../router/router.js';
+import type { Config } from '../config.js';
+import type { Counters } from '../counters.js';
+import { answer, answerText, type Headers } from './answer.js';
+import type { ApiGuard } from './api-guard.js';
+import type { Bodies } from './body.js';
+import { idFromPath } from './request.js';
+
+const jsonType = ['Content-Type', 'application/json'] as const;
+const jsonHeaders: Headers = [jsonType];
+
+/** `POST /send/<id>`: the body is the message, whatever it is. Step 1 of the way of a message. */
+export class SendEndpoint {
+  readonly #router: Router;
+  readonly #config: Config;
+  readonly #counters: Counters;
+  readonly #guard: ApiGuard;
+  readonly #bodies: Bodies;
+
+  constructor(router: Router, config: Config, counters: Counters, guard: ApiGuard, bodies: Bodies) {
+    this.#router = router;
+    this.#config = config;
+    this.#counters = counters;
+    this.#guard = guard;
+    this.#bodies = bodies;
+  }
+
+  readonly handle = (response: HttpResponse, request: HttpRequest): void => {
+    const cors = this.#guard.admit(response, request);
+    if (cors === undefined) return;
+    const id = idFromPath(request, '/send/', this.#config.idBytesMax);
+    if (!id.ok) {
+      this.#counters.countApiError('400');
+      answerText(response, '400 Bad Request', id.problem, cors);
+      return;
+    }
+    this.#bodies.read(response, this.#config.messageBytesMax, (payload) => {
+      const delivered = this.#router.publish(new Message(id.value, payload, Date.now()));
+      const headers = cors.length === 0 ? jsonHeaders : [jsonType, ...cors];
+      answer(response, '200 OK', headers, `{"delivered":${delivered}}`);
+    });
+  };
+}

@@ -1,0 +1,137 @@
+import uWS, { type TemplatedApp, type us_listen_socket } from 'uWebSockets.js';
+import { createServer } from 'node:net';
+import type { Logger } from 'pino';
+
+/** LIBUS_LISTEN_EXCLUSIVE_PORT, which the types do not have where the module has it. */
+const exclusivePort = 1;
+
+type ListenOn = (
+  host: string,
+  port: number,
+  options: number,
+  callback: (socket: us_listen_socket | false) => void,
+) => void;
+
+/** A port that cannot be had: the sentence says which, why, and what to do. */
+export class ListenError extends Error {
+  readonly code = 'ERR_ENCKE_LISTEN';
+  override readonly name = 'ListenError';
+}
+
+/**
+ * One listening address and the sockets accepted there, with or without a request. At `socketsMax` it stops
+ * listening until one has gone: accepting on at the descriptor limit would spin.
+ */
+export class Listener {
+  readonly #app: TemplatedApp;
+  readonly #name: string;
+  /** The flag that chooses the port, for the error. */
+  readonly #flag: string;
+  readonly #host: string;
+  readonly #socketsMax: number;
+  readonly #log: Logger;
+  #port: number;
+  #listenSocket: us_listen_socket | undefined;
+  #sockets = 0;
+  #paused = false;
+  #pauses = 0;
+
+  constructor(
+    app: TemplatedApp,
+    address: { name: string; flag: string; host: string; port: number },
+    socketsMax: number,
+    log: Logger,
+  ) {
+    this.#app = app;
+    this.#name = address.name;
+    this.#flag = address.flag;
+    this.#host = address.host;
+    this.#port = address.port;
+    this.#socketsMax = socketsMax;
+    this.#log = log;
+    app.filter((_response, change) => this.#count(Number(change)));
+  }
+
+  /** Accepted and not closed yet, with or without a request. */
+  get sockets(): number {
+    return this.#sockets;
+  }
+
+  /** How often it had to stop listening because all sockets were taken. */
+  get pauses(): number {
+    return this.#pauses;
+  }
+
+  /** http://host:port, as a person can open it: a wildcard address is shown as loopback. */
+  get url(): string {
+    const wildcard = this.#host === '0.0.0.0' || this.#host === '::';
+    const host = wildcard ? '127.0.0.1' : this.#host;
+    return `http://${host.includes(':') ? `[${host}]` : host}:${this.#port}`;
+  }
+
+  /** @throws ListenError */
+  async open(): Promise<void> {
+    if (await this.#listen()) return;
+    throw new ListenError(await this.#explain());
+  }
+
+  close(): void {
+    this.#paused = false;
+    if (this.#listenSocket === undefined) return;
+    uWS.us_listen_socket_close(this.#listenSocket);
+    this.#listenSocket = undefined;
+  }
+
+  /** Listens again when there is room. Called by the sweeper, not from the close event that made the room. */
+  resume(): void {
+    if (!this.#paused || this.#sockets >= this.#socketsMax) return;
+    this.#paused = false;
+    this.#listen().then((listening) => {
+      if (listening) return;
+      this.#paused = true;
+      this.#log.error({ url: this.url }, `${this.#name}: cannot listen again, trying on`);
+    });
+  }
+
+  #count(change: number): void {
+    this.#sockets += change;
+    if (this.#sockets < this.#socketsMax || this.#listenSocket === undefined) return;
+    this.close();
+    this.#paused = true;
+    this.#pauses++;
+    this.#log.warn(
+      { sockets: this.#sockets },
+      `${this.#name}: all sockets taken, not listening until one is free`,
+    );
+  }
+
+  #listen(): Promise<boolean> {
+    return new Promise((resolve) => {
+      // With a host, uWS takes options too, though its types do not say so. Exclusive: SO_REUSEPORT would
+      // let two servers of one user share the port, where a taken port must stop the start.
+      const listen = this.#app.listen.bind(this.#app) as unknown as ListenOn;
+      listen(this.#host, this.#port, exclusivePort, (socket) => {
+        if (socket === false) return resolve(false);
+        this.#listenSocket = socket;
+        this.#port = uWS.us_socket_local_port(socket as never);
+        resolve(true);
+      });
+    });
+  }
+
+  /** uWS says only that it failed; Node's own listen says why. */
+  async #explain(): Promise<string> {
+    const code = await new Promise<string>((resolve) => {
+      const probe = createServer();
+      probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+      probe.listen(this.#port, this.#host, () => probe.close(() => resolve('unknown reason')));
+    });
+    const where = `${this.#name} cannot listen on ${this.#host}:${this.#port}`;
+    if (code === 'EADDRINUSE')
+      return `${where}: the port is taken. Stop what uses it, or choose another with ${this.#flag}.`;
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+      return `${where}: this machine does not have that address.`;
+    if (code === 'EACCES') return `${where}: ports below 1024 need a privilege (CAP_NET_BIND_SERVICE).`;
+    return `${where} (${code}).`;
+  }
+}

@@ -1,0 +1,54 @@
+import { pino } from 'pino';
+import { Router } from '../router/router.js';
+import type { Config } from './config.js';
+import { Gateway } from './gateway.js';
+import { keepYoungGenerationSmall } from './memory.js';
+
+/**
+ * The process: config -> router -> gateway; says where it listens; signals; graceful stop.
+ * @throws ConfigError, ListenError
+ */
+export async function runGateway(config: Config): Promise<void> {
+  keepYoungGenerationSmall();
+  const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const router = new Router({ idBytesMax: config.idBytesMax });
+  const gateway = new Gateway(router, config, log);
+  await gateway.start();
+  process.stdout.write(welcome(gateway, config));
+  log.info({ url: gateway.url, apiUrl: gateway.apiUrl, pid: process.pid }, 'listening');
+  stopOnSignal(async (signal) => {
+    const { open } = gateway.stats.all().connections;
+    log.info({ signal, connections: open, drainSec: config.drainSec }, 'stopping');
+    await gateway.stop();
+    log.info('stopped');
+    process.exit(0);
+  });
+}
+
+/** Where to go next: everything a newcomer needs is these lines. */
+function welcome(gateway: Gateway, config: Config): string {
+  const token = config.apiToken === '' ? '' : `-H 'Authorization: Bearer <token>' `;
+  return `
+  Encke is up.
+
+    gateway     ${gateway.url}
+    router API  ${gateway.apiUrl}
+
+  Open  ${gateway.url}/test/123  in a browser, and then try:
+
+    curl ${token}-d 'Hello World' ${gateway.apiUrl}/send/123
+
+`;
+}
+
+/** The first signal stops gracefully, the second at once. */
+function stopOnSignal(stop: (signal: NodeJS.Signals) => Promise<void>): void {
+  let stopping = false;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
+    stopping = true;
+    stop(signal);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}

@@ -1,0 +1,23 @@
+import type { Message } from '../message.js';
+import type { Engine, OnPublication } from './engine.js';
+
+/** The engine of a single process: what is published comes back at once, by a direct call. */
+export class EmbeddedEngine implements Engine {
+  #onPublication: OnPublication = () => 0;
+
+  async start(onPublication: OnPublication): Promise<void> {
+    this.#onPublication = onPublication;
+  }
+
+  publish(message: Message): number {
+    return this.#onPublication(message);
+  }
+
+  addInterest(): void {}
+
+  removeInterest(): void {}
+
+  async stop(): Promise<void> {
+    this.#onPublication = () => 0;
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * The router as a library: `import { Router, Subscriber } from 'encke/router'`.
+ *
+ * @example
+ * ```ts
+ * import { type Message, Router, Subscriber } from 'encke/router';
+ *
+ * class Inbox extends Subscriber {
+ *   readonly texts: string[] = [];
+ *   deliver(message: Message) {
+ *     this.texts.push(Buffer.from(message.payload).toString());
+ *     return 'sent' as const;
+ *   }
+ * }
+ *
+ * const router = new Router();
+ * await router.start();
+ * const inbox = new Inbox();
+ * router.login('user/123', inbox);
+ * router.send('user/123', 'Hello'); // 1
+ * router.logout(inbox);
+ * router.send('user/123', 'Hello?'); // 0
+ * ```
+ */
+export { EmbeddedEngine } from './engine/embedded.js';
+export type { Engine, OnPublication } from './engine/engine.js';
+export { Message } from './message.js';
+export { Router, type RouterOptions, type RouterStats } from './router.js';
+export { type Delivery, Subscriber } from './subscriber.js';
+export { type IdProblem, InvalidIdError, idBytesMaxDefault, idProblemText, problemOfId } from './topic.js';

@@ -1,0 +1,19 @@
+/** What is carried from a publisher to subscribers. Made once for each send, shared by all who receive it. */
+export class Message {
+  readonly id: string;
+  /** Owned by the message from here on: nobody writes to it, and it is never a view of a receive buffer. */
+  readonly payload: Uint8Array;
+  /** Milliseconds since the Unix epoch, when the router took it. */
+  readonly timeMs: number;
+  /**
+   * What this message looks like on the wire, one entry for each transport flavour that has sent it,
+   * so that it is encoded once for each flavour and not once for each recipient. The router never looks.
+   */
+  wire: object[] | undefined = undefined;
+
+  constructor(id: string, payload: Uint8Array, timeMs: number) {
+    this.id = id;
+    this.payload = payload;
+    this.timeMs = timeMs;
+  }
+}
