@@ -114,7 +114,9 @@ export class Router {
     if (!(entry instanceof Set)) return this.#deliver(entry, message);
     let taken = 0;
     // A Set may lose members while it is walked, as it does when a slow consumer is closed in `deliver`.
+    this.#subscriptions.beginWalk();
     for (const subscriber of entry) taken += this.#deliver(subscriber, message);
+    this.#subscriptions.endWalk();
     return taken;
   }
 

@@ -8,12 +8,14 @@ import type { Subscriber } from './subscriber.js';
  *     subscriber -> id | [id, ...]        on the subscriber itself, see Subscriber.logins
  *
  * The common case, one id with one subscriber, costs one Map entry and the id's own string; a Set (about
- * 200 bytes) exists only while an id has company. Owns both directions, so they cannot disagree.
+ * 200 bytes) exists only while an id has company (or had until a fan-out was under way). Owns both directions, so they cannot disagree.
  */
 export class Subscriptions {
   readonly #byId = new Map<string, Subscriber | Set<Subscriber>>();
   #logins = 0;
   #subscribers = 0;
+  /** Fan-outs that are walking a Set right now; see `beginWalk`. */
+  #walks = 0;
 
   /** Ids with at least one subscriber. */
   get ids(): number {
@@ -38,6 +40,18 @@ export class Subscriptions {
     const entry = this.#byId.get(id);
     if (entry === undefined) return 0;
     return entry instanceof Set ? entry.size : 1;
+  }
+
+  /**
+   * While a Set from `of` is walked, no Set is put back into the compact form: a subscriber that leaves then
+   * must leave the very Set that is being walked, or it would still be delivered to.
+   */
+  beginWalk(): void {
+    this.#walks++;
+  }
+
+  endWalk(): void {
+    this.#walks--;
   }
 
   /**
@@ -88,8 +102,11 @@ export class Subscriptions {
       return 'last';
     }
     if (!(entry instanceof Set) || !entry.delete(subscriber)) return 'absent';
-    // Back to the compact form. A fan-out that is walking the Set goes on walking it: it is only unlinked.
-    if (entry.size === 1) for (const remaining of entry) this.#byId.set(id, remaining);
+    if (entry.size === 0) {
+      this.#byId.delete(id);
+      return 'last';
+    }
+    if (entry.size === 1 && this.#walks === 0) for (const remaining of entry) this.#byId.set(id, remaining);
     return 'left';
   }
 

@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** A real `encke start` in a process of its own, on free ports, for tests and benchmarks. */
+
+const door = fileURLToPath(new URL('../cli/encke.js', import.meta.url));
+
+/** USER_HZ of every Linux that Node runs on. */
+const clockTicksPerSec = 100;
+
+export interface GatewayProcessOptions {
+  /** Further flags of `encke start`. */
+  flags?: string[];
+  environment?: NodeJS.ProcessEnv;
+  /** Pin to this core. */
+  cpu?: number;
+  /** Another program that prints `gateway <url>` and `router API <url>` lines, instead of Encke. */
+  program?: string;
+}
+
+export class GatewayProcess {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly apiUrl: string;
+  readonly #log: string[];
+
+  constructor(child: ChildProcess, url: string, apiUrl: string, log: string[]) {
+    this.child = child;
+    this.url = url;
+    this.apiUrl = apiUrl;
+    this.#log = log;
+  }
+
+  get pid(): number {
+    return this.child.pid!;
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port);
+  }
+
+  get apiPort(): number {
+    return Number(new URL(this.apiUrl).port);
+  }
+
+  /** Everything it has written to standard error so far. */
+  get log(): string {
+    return this.#log.join('');
+  }
+
+  get alive(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  get rssBytes(): number {
+    const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))![1];
+    return Number(kib) * 1024;
+  }
+
+  /** User and system time since its start. */
+  get cpuSec(): number {
+    const stat = readFileSync(`/proc/${this.pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / clockTicksPerSec;
+  }
+
+  /** Open sockets among its descriptors. */
+  get socketDescriptors(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length;
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: what /stats holds is for the tests to say
+  async stats(): Promise<any> {
+    return (await fetch(`${this.apiUrl}/stats`)).json();
+  }
+
+  async send(id: string, body: string | Uint8Array): Promise<number> {
+    const response = await fetch(`${this.apiUrl}/send/${id}`, { method: 'POST', body: body as never });
+    if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`);
+    return ((await response.json()) as { delivered: number }).delivered;
+  }
+
+  /** Waits for the process to end. @returns exit code, or the signal that ended it */
+  async ended(): Promise<number | string> {
+    if (this.alive) await once(this.child, 'exit');
+    return this.child.exitCode ?? this.child.signalCode!;
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | string> {
+    this.child.kill(signal);
+    return this.ended();
+  }
+}
+
+export async function startGateway(options: GatewayProcessOptions = {}): Promise<GatewayProcess> {
+  const flags = options.flags ?? [];
+  const given = (flag: string) => flags.includes(flag);
+  const ports = [
+    ...(given('--port') ? [] : ['--port', '0']),
+    ...(given('--api-port') ? [] : ['--api-port', '0']),
+  ];
+  const command = [process.execPath, options.program ?? door, 'start', ...ports, ...flags];
+  const pinned = options.cpu === undefined ? command : ['taskset', '-c', String(options.cpu), ...command];
+  const child = spawn(pinned[0]!, pinned.slice(1), {
+    env: { ...process.env, ...options.environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const log: string[] = [];
+  child.stderr!.on('data', (text) => log.push(String(text)));
+  let said = '';
+  const urls = await new Promise<[string, string]>((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`ended with ${code} before it listened: ${log.join('')}`)));
+    child.stdout!.on('data', (text) => {
+      said += text;
+      const url = /gateway +(http\S+)/.exec(said);
+      const apiUrl = /router API +(http\S+)/.exec(said);
+      if (url !== null && apiUrl !== null) resolve([url[1]!, apiUrl[1]!]);
+    });
+  });
+  return new GatewayProcess(child, urls[0], urls[1], log);
+}
