@@ -135,6 +135,11 @@ export const settings = {
     5,
     'on SIGTERM, streams are ended spread over this time, so that clients do not all reconnect at once, seconds',
   ),
+  reclaimAfterClosed: setting(
+    anyCount,
+    5_000,
+    'when this many streams have closed and it is quiet again, memory is given back to the system (a pause of tens of ms); 0 = never',
+  ),
   logLevel: setting(
     oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'silent']),
     'info',

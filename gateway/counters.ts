@@ -5,6 +5,7 @@ export class Counters {
   /** Streams opened. */
   opened = 0;
   readonly closed = zeros(closeReasons);
+  closedTotal = 0;
   readonly refused = zeros(Object.keys(refusals) as RefusalReason[]);
   /** Messages written to streams, each recipient once. */
   messagesWritten = 0;
@@ -23,6 +24,7 @@ export class Counters {
 
   close(reason: CloseReason): void {
     this.closed[reason]++;
+    this.closedTotal++;
   }
 }
 

@@ -12,6 +12,7 @@ import { bindPublicPages } from './http/public-routes.js';
 import { bindStreams } from './http/stream-routes.js';
 import { Listener } from './listener.js';
 import { MemoryGauge } from './memory.js';
+import { Reclaimer } from './reclaim.js';
 import { SampledLog } from './sampled-log.js';
 import { Stats } from './stats.js';
 import { Streams } from './streams.js';
@@ -79,8 +80,10 @@ export class Gateway {
       ready: () => this.#ready,
     });
     const { connections, outbound } = this.#streams;
+    const reclaimer = new Reclaimer(config.reclaimAfterClosed, log);
     this.#sweeper = new Sweeper(clock, connections, outbound, [
       () => bodies.expire(),
+      () => reclaimer.tick(counters.opened, counters.closedTotal),
       () => this.#public.resume(),
       () => this.#api.resume(),
     ]);

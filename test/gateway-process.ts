@@ -66,8 +66,8 @@ export class GatewayProcess {
     return (Number(fields[11]) + Number(fields[12])) / clockTicksPerSec;
   }
 
-  /** Open sockets among its descriptors. */
-  get socketDescriptors(): number {
+  /** Open descriptors. */
+  get descriptors(): number {
     return readdirSync(`/proc/${this.pid}/fd`).length;
   }
 

@@ -1,0 +1,55 @@
+// The hold of a run: from the row in which all its connections are open to the last row in which (nearly) all
+// still are. Memory at its two ends, and the slope between them, are what a run is made for.
+
+import type { Run } from './run.js';
+import { extentOf } from './scale.js';
+
+/** A few connections that close during the hold do not end it; closing them all at the end does. */
+const STILL_OPEN_PART = 0.99;
+
+export interface Hold {
+  /** Rows, both included. */
+  readonly from: number;
+  readonly to: number;
+  readonly lengthSec: number;
+  readonly connections: number;
+}
+
+export function findHold(run: Run): Hold | undefined {
+  const connected = run.column('connected');
+  const connections = extentOf(connected)?.max ?? 0;
+  if (connections === 0) return undefined;
+  const from = connected.indexOf(connections);
+  const to = connected.findLastIndex((value) => value >= connections * STILL_OPEN_PART);
+  return { from, to, lengthSec: run.elapsedSec[to]! - run.elapsedSec[from]!, connections };
+}
+
+/** Least squares over the rows in which y is known; undefined with fewer than two of them. */
+export function leastSquaresSlope(
+  xs: readonly number[],
+  ys: readonly number[],
+  from: number,
+  to: number,
+): number | undefined {
+  let rows = 0;
+  let sumX = 0;
+  let sumY = 0;
+  for (let i = from; i <= to; i++) {
+    if (Number.isNaN(ys[i]!)) continue;
+    rows++;
+    sumX += xs[i]!;
+    sumY += ys[i]!;
+  }
+  if (rows < 2) return undefined;
+  // Around the means: bytes times seconds of a day, squared and summed, would lose digits otherwise.
+  const meanX = sumX / rows;
+  const meanY = sumY / rows;
+  let squares = 0;
+  let products = 0;
+  for (let i = from; i <= to; i++) {
+    if (Number.isNaN(ys[i]!)) continue;
+    squares += (xs[i]! - meanX) ** 2;
+    products += (xs[i]! - meanX) * (ys[i]! - meanY);
+  }
+  return products / squares;
+}

@@ -1,0 +1,69 @@
+// From the stamp in a message to its arrival, second by second: median, 99th percentile and worst. The axis is
+// logarithmic when they lie so far apart that the median would be a line on the floor.
+
+import type { Chart, ChartOptions, Line } from './chart.js';
+import { heading, legendNames, lineName } from './heading.js';
+import type { Run } from './run.js';
+import { extentOf, logAxis, timeAxis, valueAxis } from './scale.js';
+import { colorOf } from './theme.js';
+import { drawnStretches } from './thinning.js';
+import { chooseWindowSec, describeWindow, movingMean } from './window.js';
+
+const LOG_FROM_RATIO = 100;
+
+interface Percentile {
+  readonly name: string;
+  readonly column: 'latencyP50Ms' | 'latencyP99Ms' | 'latencyMaxMs';
+  readonly color: number;
+  readonly thicknessPx: number;
+}
+
+const PERCENTILES: readonly Percentile[] = [
+  { name: 'p50', column: 'latencyP50Ms', color: 0, thicknessPx: 2 },
+  { name: 'p99', column: 'latencyP99Ms', color: 2, thicknessPx: 1.5 },
+  { name: 'max', column: 'latencyMaxMs', color: 1, thicknessPx: 1 },
+];
+
+export function latencyChart(runs: readonly Run[], options: ChartOptions): Chart | undefined {
+  // Several runs: bands of single seconds would cover one another, and max would be a thicket; so the moving mean
+  // of p50 and p99, which tell the runs apart. The chart of each run has all of it.
+  const several = runs.length > 1;
+  const shown = PERCENTILES.filter(({ name }) => !several || name !== 'max');
+  const windowSec = several ? chooseWindowSec(Math.max(...runs.map((run) => run.lengthSec))) : 1;
+  const columns = runs.map((run) =>
+    shown.map(({ column }) =>
+      windowSec > 1 ? movingMean(run.elapsedSec, run.column(column), windowSec) : run.column(column),
+    ),
+  );
+  const extent = extentOf(...columns.flat());
+  if (!extent) return undefined;
+  const positive = extentOf(...columns.flat().map((column) => column.filter((value) => value > 0)));
+  const left =
+    positive && positive.max > LOG_FROM_RATIO * positive.min
+      ? logAxis('Latency', positive, 'ms')
+      : valueAxis('Latency', { min: 0, max: extent.max }, { unitName: 'ms' });
+  // A logarithmic axis has no zero: what was too quick for the clock lies on its floor.
+  const onAxis = (column: readonly number[]) =>
+    left.log ? column.map((value) => Math.max(value, left.min)) : column;
+
+  const names = legendNames(runs);
+  const meanOf = windowSec > 1 ? `, mean over ${describeWindow(windowSec)}` : '';
+  const lines = shown.flatMap(({ name, color, thicknessPx }, k) =>
+    runs.map(
+      (run, i): Line => ({
+        name: lineName(names[i]!, `latency ${name}${meanOf}`, runs.length),
+        stretches: drawnStretches(run.elapsedSec, onAxis(columns[i]![k]!), options.widthPx),
+        color: colorOf(several ? i : color),
+        thicknessPx,
+        ...(several && name === 'p50' ? { dash: 'dotted' as const } : {}),
+      }),
+    ),
+  );
+  return {
+    ...heading('Latency', runs, options.title),
+    x: timeAxis(extentOf(...runs.map((run) => run.elapsedSec))!, options.widthPx),
+    left,
+    lines,
+    references: [],
+  };
+}

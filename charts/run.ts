@@ -1,0 +1,94 @@
+// A run as floodtest recorded it: a row a second of counters, latency, and what the server used, with what the
+// JSON beside it says about it. Owns the names of the columns.
+
+import type { About } from './about.js';
+import type { Csv } from './csv.js';
+import { ChartInputError } from './input-error.js';
+import { readSource, type Source } from './source.js';
+
+/** Counters (closed, chunks, messages, lost, duplicated, outOfOrder, serverCpuSec) are cumulative. */
+export const RUN_COLUMNS = [
+  'elapsedSec',
+  'connected',
+  'closed',
+  'chunks',
+  'messages',
+  'lost',
+  'duplicated',
+  'outOfOrder',
+  'latencyP50Ms',
+  'latencyP99Ms',
+  'latencyMaxMs',
+  'serverRssBytes',
+  'serverCpuSec',
+] as const;
+
+export type RunColumn = (typeof RUN_COLUMNS)[number];
+
+export class Run {
+  readonly name: string;
+  readonly title: string;
+  readonly about: About;
+  readonly notes: readonly string[];
+  readonly elapsedSec: readonly number[];
+  readonly #columns = new Map<RunColumn, readonly number[]>();
+  readonly #unknown: readonly number[];
+
+  constructor({ csv, name, title, about, notes }: Source) {
+    this.name = name;
+    this.title = title;
+    this.about = about;
+    if (!csv.has('elapsedSec')) {
+      throw new ChartInputError(
+        `${csv.fileName} has no column "elapsedSec", so floodtest did not record it; to draw it as a curve, name its columns with --x and --y (it has ${csv.columnNames.join(', ')}).`,
+      );
+    }
+    for (const column of RUN_COLUMNS) if (csv.has(column)) this.#columns.set(column, csv.numbers(column));
+    this.elapsedSec = csv.numbers('elapsedSec');
+    checkTime(this.elapsedSec, csv.fileName);
+    this.#unknown = this.elapsedSec.map(() => Number.NaN);
+    this.notes = [...notes, ...unshownColumns(csv)];
+  }
+
+  /** A number a row, NaN where it is unknown; all NaN when the column was not recorded. */
+  column(name: RunColumn): readonly number[] {
+    return this.#columns.get(name) ?? this.#unknown;
+  }
+
+  has(name: RunColumn): boolean {
+    return this.column(name).some((value) => !Number.isNaN(value));
+  }
+
+  get lengthSec(): number {
+    return this.elapsedSec.at(-1)!;
+  }
+}
+
+/** A recording as a run, or a sentence why it is none. */
+export async function readRun(path: string, title?: string): Promise<Run> {
+  return new Run(await readSource(path, { everyLineEnds: true, title }));
+}
+
+function checkTime(elapsedSec: readonly number[], fileName: string): void {
+  for (let row = 0; row < elapsedSec.length; row++) {
+    const now = elapsedSec[row]!;
+    if (Number.isNaN(now)) {
+      throw new ChartInputError(
+        `${fileName}, row ${row + 1}: elapsedSec is empty; fill it in or delete the row.`,
+      );
+    }
+    if (row > 0 && now <= elapsedSec[row - 1]!) {
+      throw new ChartInputError(
+        `${fileName}, row ${row + 1}: elapsedSec goes from ${elapsedSec[row - 1]} to ${now}; it has to rise. If two runs are in one file, split it.`,
+      );
+    }
+  }
+}
+
+function unshownColumns(csv: Csv): string[] {
+  const others = csv.columnNames.filter((column) => !(RUN_COLUMNS as readonly string[]).includes(column));
+  if (others.length === 0) return [];
+  return [
+    `${csv.fileName} also has ${others.join(', ')}, which no chart of a run shows; --x and --y draw them.`,
+  ];
+}

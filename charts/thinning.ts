@@ -1,0 +1,73 @@
+// A day at a row a second is 86,400 points for 700 pixels. Each bucket of the x axis keeps its lowest and its
+// highest point, in their order: what is drawn covers the same pixels as all points would, and the one second
+// with a latency of two seconds stays on the chart. (LTTB keeps one point a bucket, the one with the largest
+// triangle: nicer curves, but of two peaks in a bucket, or a peak beside a dip, one is gone.)
+
+import type { Point } from './chart.js';
+
+/** An unknown stretch longer than this part of the whole is left open; a shorter one is drawn across. */
+const GAP_PART_MAX = 1 / 50;
+
+/** From columns to what is drawn: unknown values out, long gaps left open, thinned to `buckets` over all. */
+export function drawnStretches(xs: readonly number[], ys: readonly number[], buckets: number): Point[][] {
+  const lengthX = (xs.at(-1) ?? 0) - (xs[0] ?? 0);
+  return splitAtGaps(xs, ys, lengthX * GAP_PART_MAX).map((stretch) => {
+    const spanX = stretch.at(-1)![0] - stretch[0]![0];
+    return thin(stretch, Math.max(1, Math.ceil((buckets * spanX) / (lengthX || 1))));
+  });
+}
+
+/** At most two points a bucket, besides the first and the last. `points` ascend in x. */
+export function thin(points: readonly Point[], buckets: number): Point[] {
+  if (points.length <= 2 * buckets + 2) return [...points];
+  const firstX = points[0]![0];
+  const bucketX = (points.at(-1)![0] - firstX) / buckets;
+  const bucketOf = ([x]: Point) =>
+    bucketX > 0 ? Math.min(buckets - 1, Math.floor((x - firstX) / bucketX)) : 0;
+  const kept: Point[] = [points[0]!];
+  let low = points[1]!;
+  let high = low;
+  let bucket = bucketOf(low);
+  const keep = () => {
+    const [a, b] = low[0] <= high[0] ? [low, high] : [high, low];
+    kept.push(a);
+    if (a !== b) kept.push(b);
+  };
+  for (const point of points.slice(2, -1)) {
+    const itsBucket = bucketOf(point);
+    if (itsBucket !== bucket) {
+      keep();
+      low = point;
+      high = point;
+      bucket = itsBucket;
+    }
+    if (point[1] < low[1]) low = point;
+    if (point[1] > high[1]) high = point;
+  }
+  keep();
+  kept.push(points.at(-1)!);
+  return kept;
+}
+
+function splitAtGaps(xs: readonly number[], ys: readonly number[], gapX: number): Point[][] {
+  const stretches: Point[][] = [];
+  let stretch: Point[] = [];
+  let unknown = false;
+  for (let i = 0; i < xs.length; i++) {
+    const x = xs[i]!;
+    const y = ys[i]!;
+    if (Number.isNaN(x) || Number.isNaN(y)) {
+      unknown = true;
+      continue;
+    }
+    const lastX = stretch.at(-1)?.[0];
+    if (lastX !== undefined && unknown && x - lastX > gapX) {
+      stretches.push(stretch);
+      stretch = [];
+    }
+    unknown = false;
+    stretch.push([x, y]);
+  }
+  if (stretch.length > 0) stretches.push(stretch);
+  return stretches;
+}

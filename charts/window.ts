@@ -1,0 +1,35 @@
+// The moving window over which a long run is averaged: it shows what the run did, where single seconds only rustle.
+
+const WINDOWS_SEC = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600];
+
+/** At least a 300th of the run: narrower than one can see at 800 pixels, wide enough to calm an hour or a day. */
+export function chooseWindowSec(lengthSec: number): number {
+  return WINDOWS_SEC.find((windowSec) => windowSec >= lengthSec / 300) ?? WINDOWS_SEC.at(-1)!;
+}
+
+export function describeWindow(windowSec: number): string {
+  return windowSec < 120 ? `${windowSec} s` : `${windowSec / 60} min`;
+}
+
+/** The mean of the known values in the window before each row; unknown where there is none. */
+export function movingMean(
+  elapsedSec: readonly number[],
+  values: readonly number[],
+  windowSec: number,
+): number[] {
+  let oldest = 0;
+  let sum = 0;
+  let known = 0;
+  return values.map((value, row) => {
+    if (!Number.isNaN(value)) {
+      sum += value;
+      known++;
+    }
+    for (; elapsedSec[oldest]! <= elapsedSec[row]! - windowSec; oldest++) {
+      if (Number.isNaN(values[oldest]!)) continue;
+      sum -= values[oldest]!;
+      known--;
+    }
+    return known > 0 ? sum / known : Number.NaN;
+  });
+}
