@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { version } from '../gateway/version.js';
+import { chartsCommand } from './charts.js';
+import { floodtestCommand } from './floodtest.js';
+import { msggenCommand } from './msggen.js';
 import { sendCommand } from './send.js';
 import { startCommand } from './start.js';
 
@@ -11,7 +14,10 @@ const program = new Command('encke')
   .version(version)
   .showHelpAfterError('Run with --help to see what there is.')
   .addCommand(startCommand())
-  .addCommand(sendCommand());
+  .addCommand(sendCommand())
+  .addCommand(msggenCommand())
+  .addCommand(floodtestCommand())
+  .addCommand(chartsCommand());
 for (const command of [program, ...program.commands]) {
   command.exitOverride().configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 110) });
   if (command !== program)

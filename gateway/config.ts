@@ -140,6 +140,11 @@ export const settings = {
     5_000,
     'when this many streams have closed and it is quiet again, memory is given back to the system (a pause of tens of ms); 0 = never',
   ),
+  reclaimAfterMessages: setting(
+    wholeNumber(0, 1_000_000_000_000),
+    500_000,
+    'the same when this many messages have been written; 0 = never',
+  ),
   logLevel: setting(
     oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'silent']),
     'info',

@@ -80,10 +80,10 @@ export class Gateway {
       ready: () => this.#ready,
     });
     const { connections, outbound } = this.#streams;
-    const reclaimer = new Reclaimer(config.reclaimAfterClosed, log);
+    const reclaimer = new Reclaimer(config, log);
     this.#sweeper = new Sweeper(clock, connections, outbound, [
       () => bodies.expire(),
-      () => reclaimer.tick(counters.opened, counters.closedTotal),
+      () => reclaimer.tick(counters),
       () => this.#public.resume(),
       () => this.#api.resume(),
     ]);

@@ -2,18 +2,18 @@ import { pino } from 'pino';
 import { Router } from '../router/router.js';
 import type { Config } from './config.js';
 import { Gateway } from './gateway.js';
-import { keepYoungGenerationSmall } from './memory.js';
+import { keepHeapSmall } from './memory.js';
 
 /**
  * The process: config -> router -> gateway; says where it listens; signals; graceful stop.
  * @throws ConfigError, ListenError
  */
 export async function runGateway(config: Config): Promise<void> {
-  keepYoungGenerationSmall();
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const router = new Router({ idBytesMax: config.idBytesMax });
   const gateway = new Gateway(router, config, log);
   await gateway.start();
+  keepHeapSmall();
   process.stdout.write(welcome(gateway, config));
   log.info({ url: gateway.url, apiUrl: gateway.apiUrl, pid: process.pid }, 'listening');
   stopOnSignal(async (signal) => {

@@ -1,73 +1,84 @@
-import v8 from 'node:v8';
-import vm from 'node:vm';
 import type { Logger } from 'pino';
+import type { Config } from './config.js';
+import type { Counters } from './counters.js';
+import { collectGarbage } from './memory.js';
 
-/** Nothing much opened or closed for this many ticks of the sweeper (2 s): the burst is over. */
+/** Next to nothing for this many ticks of the sweeper (2 s): the burst is over. */
 const quietTicks = 8;
 
-/** "Nothing much" in one tick, as a share of the burst. */
+/** "Next to nothing" in one tick, as a share of the burst. */
 const quietShare = 0.01;
 
-/**
- * Gives memory back after a great many streams have closed: Erlang's `hibernate`, for a crowd at a time. V8
- * collects when it needs room, not when there is too much of it, and glibc keeps freed memory for the next
- * connections: after 10,000 had gone, 14 MB of their memory stayed; with this, 6 MB, most of them warm code and heap.
- *
- * Costs one pause of about 30 ms with 10,000 connections, at a moment when nothing much happens.
- */
-export class Reclaimer {
-  readonly #afterClosed: number;
-  readonly #log: Logger;
-  #closedBefore = 0;
-  #lastChanges = 0;
+/** Watches one counter for a burst that has come to its end. */
+class Burst {
+  readonly #size: number;
+  #startedAt = 0;
+  #last = 0;
   #quietTicks = 0;
 
-  /** @param afterClosed closed streams that make a burst; 0 = never */
-  constructor(afterClosed: number, log: Logger) {
-    this.#afterClosed = afterClosed;
+  /** @param size what makes a burst; 0 = never one */
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  /** @returns true in the tick in which the counter has been quiet for long enough after a burst */
+  over(counter: number): boolean {
+    const burst = counter - this.#startedAt;
+    const quiet = counter - this.#last <= burst * quietShare;
+    this.#last = counter;
+    this.#quietTicks = quiet ? this.#quietTicks + 1 : 0;
+    return this.#size > 0 && burst >= this.#size && this.#quietTicks >= quietTicks;
+  }
+
+  forget(): void {
+    this.#startedAt = this.#last;
+  }
+}
+
+/**
+ * Gives memory back after a great many streams have closed or messages have passed: Erlang's `hibernate`, for
+ * a crowd at a time. V8 collects when it needs room, not when there is too much of it, and glibc keeps freed
+ * memory for the next connections: after 10,000 streams had gone, 14 MB of them stayed, and after 1,000,000
+ * messages as much as 48 MB.
+ *
+ * Costs one pause of about 30 ms with 10,000 connections, at a moment when next to nothing happens.
+ */
+export class Reclaimer {
+  readonly #closed: Burst;
+  readonly #messages: Burst;
+  readonly #log: Logger;
+
+  constructor(config: Pick<Config, 'reclaimAfterClosed' | 'reclaimAfterMessages'>, log: Logger) {
+    this.#closed = new Burst(config.reclaimAfterClosed);
+    this.#messages = new Burst(config.reclaimAfterMessages);
     this.#log = log;
   }
 
-  /** Called in each tick of the sweeper, with what has been opened and closed since the start. */
-  tick(opened: number, closed: number): void {
-    if (this.#afterClosed === 0) return;
-    const burst = closed - this.#closedBefore;
-    if (burst < this.#afterClosed) return;
-    this.#countQuiet(opened + closed, burst);
-    if (this.#quietTicks < quietTicks) return;
-    this.#closedBefore = closed;
-    this.#quietTicks = 0;
-    this.#reclaim(burst);
+  /** Called in each tick of the sweeper. */
+  tick({ closedTotal, messagesWritten }: Counters): void {
+    const closedOver = this.#closed.over(closedTotal);
+    const messagesOver = this.#messages.over(messagesWritten);
+    if (!closedOver && !messagesOver) return;
+    this.#closed.forget();
+    this.#messages.forget();
+    this.#reclaim();
   }
 
-  #countQuiet(changes: number, burst: number): void {
-    const quiet = changes - this.#lastChanges <= burst * quietShare;
-    this.#quietTicks = quiet ? this.#quietTicks + 1 : 0;
-    this.#lastChanges = changes;
-  }
-
-  async #reclaim(burst: number): Promise<void> {
+  async #reclaim(): Promise<void> {
     const rssBefore = process.memoryUsage.rss();
-    collect ??= exposeCollector();
     trim ??= await loadTrim();
     const startedMs = performance.now();
-    collect();
-    collect(); // the first empties the pages, the second gives the pooled ones back
+    collectGarbage();
+    collectGarbage(); // the first empties the pages, the second gives the pooled ones back
     trim();
     const tookMs = Math.round(performance.now() - startedMs);
     const freedBytes = rssBefore - process.memoryUsage.rss();
-    this.#log.info({ streamsClosed: burst, freedBytes, tookMs }, 'memory given back');
+    this.#log.info({ freedBytes, tookMs }, 'memory given back');
   }
 }
 
-/** Made at the first burst, so that a process that never has one carries neither. */
-let collect: (() => void) | undefined;
+/** Made at the first burst, so that a process that never has one does not carry it. */
 let trim: (() => void) | undefined;
-
-function exposeCollector(): () => void {
-  v8.setFlagsFromString('--expose-gc');
-  return vm.runInNewContext('gc');
-}
 
 /** glibc's malloc_trim(0), which returns whole free pages from the middle of the heap too. Elsewhere: nothing to do. */
 async function loadTrim(): Promise<() => void> {

@@ -1,0 +1,86 @@
+/**
+ * Parsers for the values of command line flags. Each takes the text a user typed, gives back a number (or a
+ * URL, a moment, …), and otherwise throws commander's InvalidArgumentError with a sentence that says what is wanted.
+ */
+import { InvalidArgumentError } from 'commander';
+
+const DECIMAL = /^[0-9]+(\.[0-9]+)?$/;
+const INTEGER = /^[0-9]+$/;
+
+const MILLISECONDS_OF: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const DURATION = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$/;
+
+function integerFrom(text: string, minimum: number, maximum: number): number {
+  const value = Number(text);
+  if (!INTEGER.test(text) || !Number.isSafeInteger(value) || value < minimum || value > maximum) {
+    const upTo = maximum === Number.MAX_SAFE_INTEGER ? 'upwards' : `to ${maximum}`;
+    const example = Math.min(minimum + 9, maximum);
+    throw new InvalidArgumentError(`Give a whole number from ${minimum} ${upTo}, such as ${example}.`);
+  }
+  return value;
+}
+
+export function positiveInteger(text: string): number {
+  return integerFrom(text, 1, Number.MAX_SAFE_INTEGER);
+}
+
+export function nonNegativeInteger(text: string): number {
+  return integerFrom(text, 0, Number.MAX_SAFE_INTEGER);
+}
+
+/** A parser for whole numbers within bounds, both included. */
+export function integerBetween(minimum: number, maximum: number): (text: string) => number {
+  return (text) => integerFrom(text, minimum, maximum);
+}
+
+export function portNumber(text: string): number {
+  const value = Number(text);
+  if (!INTEGER.test(text) || value > 65_535) {
+    throw new InvalidArgumentError('Give a port from 0 to 65535 (0 takes a free one).');
+  }
+  return value;
+}
+
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!DECIMAL.test(text) || !(value > 0)) {
+    throw new InvalidArgumentError('Give a number above 0, such as 10 or 0.5.');
+  }
+  return value;
+}
+
+/** A duration such as 500ms, 60s, 10m, 1.5h or 1d, in milliseconds. */
+export function durationMs(text: string): number {
+  const [, amount, unit] = DURATION.exec(text) ?? [];
+  if (amount === undefined || unit === undefined) {
+    throw new InvalidArgumentError('Give a duration with its unit, such as 500ms, 60s, 10m, 24h or 1d.');
+  }
+  return Number(amount) * MILLISECONDS_OF[unit]!;
+}
+
+/** How long until a moment, in milliseconds: a duration from now, or an ISO 8601 time to come. */
+export function untilMs(text: string): number {
+  if (DURATION.test(text)) return durationMs(text);
+  const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(at)) {
+    throw new InvalidArgumentError(
+      'Give a duration from now (60s, 10m, 24h) or an ISO time such as 2026-11-20T18:00:00Z.',
+    );
+  }
+  if (at <= Date.now()) throw new InvalidArgumentError('That time is past: give one to come.');
+  return at - Date.now();
+}
+
+/** An http URL of a server: protocol, host and port, no path. */
+export function serverUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'http:' || url.hostname === '') {
+    throw new InvalidArgumentError('Give an http URL with host and port, such as http://127.0.0.1:8000.');
+  }
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
+    throw new InvalidArgumentError(
+      'Give the URL of the server alone, without a path, such as http://127.0.0.1:8000.',
+    );
+  }
+  return url;
+}

@@ -1,0 +1,85 @@
+/** The record of a run: a CSV with a row a second, written as it goes, and beside it what was run on which machine. */
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { cpus, release, totalmem, type } from 'node:os';
+import type { LatencyHistogram } from '../msggen/latency.js';
+import type { Counts } from './counts.js';
+import type { ServerUsage } from './server-usage.js';
+
+export const CSV_HEADER =
+  'elapsedSec,connected,closed,chunks,messages,lost,duplicated,outOfOrder,latencyP50Ms,latencyP99Ms,latencyMaxMs,serverRssBytes,serverCpuSec';
+
+export interface Row {
+  elapsedSec: number;
+  counts: Counts;
+  /** Of the last second. */
+  latency: LatencyHistogram;
+  server: ServerUsage | undefined;
+}
+
+export interface Context {
+  title?: string;
+  machine: { cpu: string; cores: number; memoryBytes: number; os: string; node: string };
+  command: string[];
+  startedAt: string;
+}
+
+export class Recording {
+  readonly #descriptor: number;
+
+  constructor(csvFile: string, context: Context) {
+    this.#descriptor = openSync(csvFile, 'w');
+    writeSync(this.#descriptor, `${CSV_HEADER}\n`);
+    writeFileSync(contextFileOf(csvFile), `${JSON.stringify(context, null, 2)}\n`);
+  }
+
+  write(row: Row): void {
+    writeSync(this.#descriptor, `${csvRow(row)}\n`);
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+export function contextFileOf(csvFile: string): string {
+  return `${csvFile.replace(/\.csv$/i, '')}.json`;
+}
+
+export function contextOf(title: string | undefined, command: string[], startedAt: Date): Context {
+  const [cpu] = cpus();
+  return {
+    ...(title === undefined ? {} : { title }),
+    machine: {
+      cpu: cpu?.model ?? 'unknown',
+      cores: cpus().length,
+      memoryBytes: totalmem(),
+      os: operatingSystem(),
+      node: process.version,
+    },
+    command,
+    startedAt: startedAt.toISOString(),
+  };
+}
+
+/** Such as `Debian GNU/Linux 12 (bookworm), Linux 6.1.0`. */
+function operatingSystem(): string {
+  const kernel = `${type()} ${release()}`;
+  try {
+    const name = /^PRETTY_NAME="?([^"\n]+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
+    return name === undefined ? kernel : `${name}, ${kernel}`;
+  } catch {
+    return kernel;
+  }
+}
+
+function csvRow({ elapsedSec, counts, latency, server }: Row): string {
+  const { connected, closed, chunks, messages, lost, duplicated, outOfOrder } = counts;
+  return [
+    Number(elapsedSec.toFixed(3)),
+    ...[connected, closed, chunks, messages, lost, duplicated, outOfOrder],
+    ...[latency.percentileMs(50), latency.percentileMs(99), latency.percentileMs(100)],
+    ...[server?.rssBytes, server?.cpuSec],
+  ]
+    .map((value) => value ?? '')
+    .join(',');
+}

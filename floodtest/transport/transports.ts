@@ -1,0 +1,13 @@
+/** The transports by name. */
+import { httpChunked } from './http-chunked.js';
+import { ndjson } from './ndjson.js';
+import type { TransportFactory } from './transport.js';
+
+export const TRANSPORTS = { 'http-chunked': httpChunked, ndjson } as const satisfies Record<
+  string,
+  TransportFactory
+>;
+
+export type TransportName = keyof typeof TRANSPORTS;
+
+export const TRANSPORT_NAMES = Object.keys(TRANSPORTS) as TransportName[];

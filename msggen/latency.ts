@@ -1,0 +1,123 @@
+/**
+ * A latency histogram in microseconds: 128 buckets for each power of two, so a percentile is at most 0.8 % too high,
+ * and the maximum is exact. It is a plain array of counts, so that histograms of several processes add up, which
+ * node:perf_hooks' cannot; why not hdr-histogram-js: docs/decisions/floodtest-client.md.
+ */
+const SUB_BITS = 7;
+const SUB_BUCKETS = 1 << SUB_BITS;
+const MAX_US = 0xffff_ffff; // 71 minutes
+const BUCKETS = SUB_BUCKETS * (32 - SUB_BITS + 1);
+
+/** What a histogram is made of, as it travels between processes: pairs of bucket and count, most being empty. */
+export interface LatencyCounts {
+  pairs: Uint32Array;
+  total: number;
+  sumUs: number;
+  maxUs: number;
+}
+
+export interface LatencySummary {
+  p50: number;
+  p90: number;
+  p99: number;
+  'p99.9': number;
+  max: number;
+  mean: number;
+}
+
+export class LatencyHistogram {
+  readonly #counts = new Uint32Array(BUCKETS);
+  #total = 0;
+  #sumUs = 0;
+  #maxUs = 0;
+
+  get total(): number {
+    return this.#total;
+  }
+
+  record(us: number): void {
+    const value = us < 0 ? 0 : us > MAX_US ? MAX_US : Math.round(us);
+    const bucket = bucketOf(value);
+    this.#counts[bucket] = this.#counts[bucket]! + 1;
+    this.#total++;
+    this.#sumUs += value;
+    if (value > this.#maxUs) this.#maxUs = value;
+  }
+
+  reset(): void {
+    this.#counts.fill(0);
+    this.#total = 0;
+    this.#sumUs = 0;
+    this.#maxUs = 0;
+  }
+
+  toCounts(): LatencyCounts {
+    const pairs: number[] = [];
+    for (let bucket = 0; this.#total > 0 && bucket < BUCKETS; bucket++) {
+      if (this.#counts[bucket]! > 0) pairs.push(bucket, this.#counts[bucket]!);
+    }
+    return { pairs: Uint32Array.from(pairs), total: this.#total, sumUs: this.#sumUs, maxUs: this.#maxUs };
+  }
+
+  add(counts: LatencyCounts): void {
+    for (let i = 0; i < counts.pairs.length; i += 2) {
+      const bucket = counts.pairs[i]!;
+      this.#counts[bucket] = this.#counts[bucket]! + counts.pairs[i + 1]!;
+    }
+    this.#total += counts.total;
+    this.#sumUs += counts.sumUs;
+    if (counts.maxUs > this.#maxUs) this.#maxUs = counts.maxUs;
+  }
+
+  /** The latency in ms that `percent` of the values do not exceed. Undefined while nothing was recorded. */
+  percentileMs(percent: number): number | undefined {
+    if (this.#total === 0) return undefined;
+    const rank = Math.max(1, Math.ceil((percent / 100) * this.#total));
+    let seen = 0;
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      seen += this.#counts[bucket]!;
+      if (seen >= rank) return Math.min(highestOf(bucket), this.#maxUs) / 1000;
+    }
+    return this.#maxUs / 1000;
+  }
+
+  summaryMs(): LatencySummary | undefined {
+    if (this.#total === 0) return undefined;
+    return {
+      p50: this.percentileMs(50)!,
+      p90: this.percentileMs(90)!,
+      p99: this.percentileMs(99)!,
+      'p99.9': this.percentileMs(99.9)!,
+      max: this.#maxUs / 1000,
+      mean: Math.round(this.#sumUs / this.#total) / 1000,
+    };
+  }
+}
+
+/** Values below 128 have a bucket each; above, the seven bits after the leading one choose it. */
+function bucketOf(value: number): number {
+  if (value < SUB_BUCKETS) return value;
+  const exponent = 31 - Math.clz32(value) - SUB_BITS;
+  return (exponent + 1) * SUB_BUCKETS + ((value >>> exponent) - SUB_BUCKETS);
+}
+
+function highestOf(bucket: number): number {
+  if (bucket < SUB_BUCKETS) return bucket;
+  const exponent = Math.floor(bucket / SUB_BUCKETS) - 1;
+  const step = 2 ** exponent;
+  return (SUB_BUCKETS + (bucket % SUB_BUCKETS)) * step + step - 1;
+}
+
+export function formatLatency(summary: LatencySummary | undefined): string {
+  if (summary === undefined) return 'nothing measured';
+  const { p50, p90, p99, max } = summary;
+  const shown = { p50, p90, p99, 'p99.9': summary['p99.9'], max };
+  return Object.entries(shown)
+    .map(([name, ms]) => `${name} ${formatMs(ms)}`)
+    .join('  ');
+}
+
+export function formatMs(ms: number | undefined): string {
+  if (ms === undefined) return '-';
+  return ms >= 100 ? ms.toFixed(0) : ms >= 10 ? ms.toFixed(1) : ms.toFixed(2);
+}

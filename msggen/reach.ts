@@ -1,0 +1,27 @@
+/** Asks the router API one thing before a run, so that a wrong address or token ends with a sentence, not with a million errors. */
+import { Client } from 'undici';
+
+const REACH_TIMEOUT_MS = 5000;
+
+/** The sentence that says why nothing can be sent; undefined when the API answers and does not turn us away. */
+export async function whyUnreachable(url: URL, token: string | undefined): Promise<string | undefined> {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const client = new Client(url.origin, {
+    connectTimeout: REACH_TIMEOUT_MS,
+    headersTimeout: REACH_TIMEOUT_MS,
+    bodyTimeout: REACH_TIMEOUT_MS,
+  });
+  try {
+    const { statusCode, body } = await client.request({ method: 'GET', path: '/stats', headers });
+    await body.dump();
+    if (statusCode !== 401 && statusCode !== 403) return undefined;
+    const given = token === undefined ? 'no token was given' : 'it does not accept the token that was given';
+    return `The router API at ${url.origin} answers ${statusCode}: ${given}. Give the one the server was started with: --token, or ENCKE_API_TOKEN.`;
+  } catch (error) {
+    const reason =
+      error instanceof Error ? ('code' in error ? String(error.code) : error.message) : String(error);
+    return `No router API answers at ${url.origin} (${reason}). Start the server with "npm start", or name another with --url.`;
+  } finally {
+    await client.destroy();
+  }
+}
