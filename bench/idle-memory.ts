@@ -5,30 +5,57 @@ import { settled } from './settled.js';
 
 /**
  * What does an idle connection cost? RSS of the server with 1,000, 10,000 and 18,000 open `/test` streams, each
- * on an id of its own, against a server that has just started, and against one that already holds 1,000 (so
- * that code that runs for the first time is not counted as memory of connections).
+ * on an id of its own. It is warm when the first figure is taken (1,000 streams have come, got 20 messages each
+ * and gone, and 1,000 others are there), so that code which runs for the first time, and the young generation
+ * that the start has left behind, are not counted for or against the connections.
+ *
+ *     npm run build && taskset -c 1 node dist/bench/idle-memory.js
  */
 
-const counts = [1_000, 10_000, 18_000];
+const first = 1_000;
+const counts = [10_000, 18_000];
+const warmingMessages = 20;
 
 const gateway = await startGateway({ cpu: 0, flags: ['--log-level', 'warn', ...process.argv.slice(2)] });
 const crowd = new Crowd(gateway.port);
-const rows: { open: number; rssBytes: number }[] = [];
 const start = await settled(gateway);
+await warmUp();
+await openUpTo(first);
+const warm = await settled(gateway);
+
+console.log(`Node ${process.version}; RSS ${mb(start)} MB at the start, ${mb(warm)} MB warm with ${first}`);
+console.log('connections | RSS MB | B a connection beyond the first 1,000 | B a connection from the start');
 for (const count of counts) {
-  const first = crowd.open;
-  await crowd.add(count - first, (n) => getRequest(`/test/${first + n}`));
-  await until('all are counted', async () => (await gateway.stats()).connections.open === count);
-  rows.push({ open: count, rssBytes: await settled(gateway) });
+  await openUpTo(count);
+  const rss = await settled(gateway);
+  const beyond = ((rss - warm) / (count - first)).toFixed(0);
+  const fromStart = ((rss - start) / count).toFixed(0);
+  console.log(`${count} | ${mb(rss)} | ${beyond} | ${fromStart}`);
 }
 await crowd.clear();
 await gateway.kill();
+process.exit();
 
-const [warm] = rows;
-console.log(`Node ${process.version}, RSS at the start ${(start / 1e6).toFixed(1)} MB`);
-console.log('connections | RSS MB | B a connection, from the start | B a connection, beyond the first 1,000');
-for (const { open, rssBytes } of rows) {
-  const fromStart = ((rssBytes - start) / open).toFixed(0);
-  const beyond = open === warm!.open ? '-' : ((rssBytes - warm!.rssBytes) / (open - warm!.open)).toFixed(0);
-  console.log(`${open} | ${(rssBytes / 1e6).toFixed(1)} | ${fromStart} | ${beyond}`);
+async function warmUp(): Promise<void> {
+  await openUpTo(first);
+  crowd.countMarkers('#');
+  for (let round = 0; round < warmingMessages; round++) {
+    const lines = Array.from({ length: first }, (_, n) =>
+      JSON.stringify({ id: String(n), data: 'x'.repeat(64) }),
+    );
+    await fetch(`${gateway.apiUrl}/send`, { method: 'POST', body: lines.join('\n') });
+  }
+  await until('all have arrived', () => crowd.markers === first * warmingMessages);
+  await crowd.clear();
+  await until('all have left', async () => (await gateway.stats()).connections.open === 0);
+}
+
+async function openUpTo(count: number): Promise<void> {
+  const from = crowd.open;
+  await crowd.add(count - from, (n) => getRequest(`/test/${from + n}`));
+  await until('all are counted', async () => (await gateway.stats()).connections.open === count);
+}
+
+function mb(bytes: number): string {
+  return (bytes / 1e6).toFixed(1);
 }

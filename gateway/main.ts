@@ -2,7 +2,8 @@ import { pino } from 'pino';
 import { Router } from '../router/router.js';
 import type { Config } from './config.js';
 import { Gateway } from './gateway.js';
-import { keepHeapSmall } from './memory.js';
+import { keepYoungGenerationSmall } from './memory.js';
+import { giveMemoryBack } from './reclaim.js';
 
 /**
  * The process: config -> router -> gateway; says where it listens; signals; graceful stop.
@@ -13,7 +14,10 @@ export async function runGateway(config: Config): Promise<void> {
   const router = new Router({ idBytesMax: config.idBytesMax });
   const gateway = new Gateway(router, config, log);
   await gateway.start();
-  keepHeapSmall();
+  keepYoungGenerationSmall();
+  // Until its first full collection V8 allows the old generation over 100 MB, whatever is alive in it; after
+  // one, the limit follows what is alive. And what loading has left behind goes.
+  await giveMemoryBack();
   process.stdout.write(welcome(gateway, config));
   log.info({ url: gateway.url, apiUrl: gateway.apiUrl, pid: process.pid }, 'listening');
   stopOnSignal(async (signal) => {
