@@ -64,24 +64,23 @@ export class Backlog {
     else this.#entries.push(1);
   }
 
-  /** Drops the oldest message and notes the loss in its place. @returns its bytes, 0 when there was none */
+  /** Drops the oldest message and notes the loss in its place. @returns its bytes, 0 when there is none */
   dropOldest(): number {
-    let lost = 0;
-    while (!this.empty) {
-      const entry = this.#entries[this.#head]!;
-      if (typeof entry === 'number') {
-        lost += entry;
-        this.#head++;
-        continue;
-      }
-      const bytes = this.#forget(entry);
-      this.#entries[this.#head] = lost + 1;
-      this.#joinLosses();
-      this.#compact();
-      return bytes;
+    let at = this.#head;
+    let lost = 1;
+    for (; typeof this.#entries[at] === 'number'; at++) lost += this.#entries[at] as number;
+    const oldest = this.#entries[at] as Message | undefined;
+    if (oldest === undefined) return 0;
+    // Two losses in a row are one: otherwise each drop would leave an entry.
+    const next = this.#entries[at + 1];
+    if (typeof next === 'number') {
+      lost += next;
+      at++;
     }
-    if (lost > 0) this.#entries.push(lost);
-    return 0;
+    this.#entries[at] = lost;
+    this.#head = at;
+    this.#compact();
+    return this.#forget(oldest);
   }
 
   peek(): Message | number | undefined {
@@ -103,14 +102,6 @@ export class Backlog {
     this.#messages--;
     this.#bytes -= bytes;
     return bytes;
-  }
-
-  /** Two losses in a row are one: otherwise dropping the oldest would leave an entry for each. */
-  #joinLosses(): void {
-    const next = this.#entries[this.#head + 1];
-    if (typeof next !== 'number') return;
-    this.#entries[this.#head + 1] = next + (this.#entries[this.#head] as number);
-    this.#head++;
   }
 
   /** Gives the consumed front back once it is most of the array, so that shifting stays cheap and memory bounded. */

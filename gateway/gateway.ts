@@ -5,6 +5,7 @@ import { Clock } from './clock.js';
 import { type Config, isLoopback } from './config.js';
 import { Counters } from './counters.js';
 import { apiSocketsMax, refusalSockets, streamCapacity } from './descriptors.js';
+import { drain } from './drain.js';
 import { ApiGuard } from './http/api-guard.js';
 import { bindApi } from './http/api-routes.js';
 import { bindRest } from './http/methods.js';
@@ -17,9 +18,6 @@ import { SampledLog } from './sampled-log.js';
 import { Stats } from './stats.js';
 import { Streams } from './streams.js';
 import { Sweeper } from './sweeper.js';
-
-/** How often the stop ends another share of the streams. */
-const drainStepMs = 50;
 
 /** The gateway's two listeners and what stands between them and the router. Listens, and stops gracefully. */
 export class Gateway {
@@ -42,7 +40,7 @@ export class Gateway {
     const apiApp = uWS.App();
     this.#router = router;
     this.#config = config;
-    this.#guard = new ApiGuard(config);
+    this.#guard = new ApiGuard(config, counters);
     this.#streams = new Streams(router, config, capacity, counters, clock, new SampledLog(log));
     this.#public = new Listener(
       publicApp,
@@ -116,23 +114,9 @@ export class Gateway {
     this.#ready = false;
     this.#streams.refuseAll();
     this.#public.close();
-    await this.#endStreams();
+    await drain(this.#streams, this.#config.drainSec);
     this.#api.close();
     this.#sweeper.stop();
     await this.#router.stop();
-  }
-
-  async #endStreams(): Promise<void> {
-    const { streams, used } = this.#streams.connections;
-    const steps = Math.max(1, Math.floor((this.#config.drainSec * 1000) / drainStepMs));
-    const slotsPerStep = Math.ceil(used / steps);
-    for (let slot = 0; slot < used; ) {
-      const until = Math.min(used, slot + slotsPerStep);
-      for (; slot < until; slot++) {
-        const stream = streams[slot];
-        if (stream !== undefined) this.#streams.end(stream, 'server-stopping');
-      }
-      if (slot < used) await new Promise((resolve) => setTimeout(resolve, drainStepMs));
-    }
   }
 }

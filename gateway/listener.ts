@@ -1,5 +1,5 @@
 import uWS, { type TemplatedApp, type us_listen_socket } from 'uWebSockets.js';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import type { Logger } from 'pino';
 
 /** LIBUS_LISTEN_EXCLUSIVE_PORT, which the types do not have where the module has it. */
@@ -71,7 +71,20 @@ export class Listener {
 
   /** @throws ListenError */
   async open(): Promise<void> {
+    if (this.#port === 0) return this.#openOnFreePort();
     if (await this.#listen()) return;
+    throw new ListenError(await this.#explain());
+  }
+
+  /**
+   * On port 0 uWS leaves SO_REUSEADDR out, and then it could never listen again on the port it got while streams
+   * are open there. So the free port is found first; another program may take it meanwhile, hence the tries.
+   */
+  async #openOnFreePort(): Promise<void> {
+    for (let tries = 0; tries < 10; tries++) {
+      this.#port = await freePort(this.#host);
+      if (await this.#listen()) return;
+    }
     throw new ListenError(await this.#explain());
   }
 
@@ -134,4 +147,16 @@ export class Listener {
     if (code === 'EACCES') return `${where}: ports below 1024 need a privilege (CAP_NET_BIND_SERVICE).`;
     return `${where} (${code}).`;
   }
+}
+
+/** A port that is free now; 0 when the address cannot be listened on at all. */
+function freePort(host: string): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(0));
+    probe.listen(0, host, () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    });
+  });
 }

@@ -8,6 +8,7 @@ import type { Config } from './config.js';
 import { backpressured, type Connections, Stream, watchesWritable } from './connections.js';
 import type { Counters } from './counters.js';
 import type { Transport } from './http/transport.js';
+import type { SampledLog } from './sampled-log.js';
 
 /**
  * uWS has one cork buffer of 16 KB, and several small writes past it in one cork corrupt the stream under
@@ -48,6 +49,7 @@ export class Outbound {
   readonly #counters: Counters;
   readonly #config: Config;
   readonly #clock: Clock;
+  readonly #log: SampledLog;
   readonly #close: Closer;
 
   /** Deliveries of this turn, linked by slot. Index 0 is nobody, so that zeroed columns mean "none". */
@@ -68,11 +70,19 @@ export class Outbound {
   #newlineOwed = false;
   #refused = false;
 
-  constructor(connections: Connections, counters: Counters, config: Config, clock: Clock, close: Closer) {
+  constructor(
+    connections: Connections,
+    counters: Counters,
+    config: Config,
+    clock: Clock,
+    log: SampledLog,
+    close: Closer,
+  ) {
     this.#connections = connections;
     this.#counters = counters;
     this.#config = config;
     this.#clock = clock;
+    this.#log = log;
     this.#close = close;
     this.#first = new Uint32Array(connections.capacity);
     this.#last = new Uint32Array(connections.capacity);
@@ -113,13 +123,13 @@ export class Outbound {
       this.#next[this.#last[slot]!] = delivery;
     }
     this.#last[slot] = delivery;
-    if (delivery === 1) setImmediate(this.#flushTurn);
-    else if (delivery === turnDeliveriesMax) this.#flushTurn();
+    if (delivery === 1) setImmediate(this.flushTurn);
+    else if (delivery === turnDeliveriesMax) this.flushTurn();
     return 'sent';
   }
 
   /** Writes what this turn has brought; several messages for one stream go out in one write. */
-  readonly #flushTurn = (): void => {
+  readonly flushTurn = (): void => {
     // Closing a slow consumer in here may end in another flush only through deliver, which appends.
     if (this.#flushing) return;
     this.#flushing = true;
@@ -221,11 +231,14 @@ export class Outbound {
     const overOwn = backlog.bytes + bytes > pendingBytesMax;
     const overTotal = this.#pendingBytesTotal + bytes > pendingBytesTotalMax;
     if (overOwn || overTotal) {
+      const reason = overOwn ? 'slow-consumer' : 'slow-consumers-total';
       if (slowConsumerPolicy === 'disconnect') {
         this.#counters.messagesLost++;
-        this.#close(stream, overOwn ? 'slow-consumer' : 'slow-consumers-total');
+        this.#close(stream, reason);
         return 'closed';
       }
+      const fields = { ids: stream.logins, address: backlog.address, policy: slowConsumerPolicy };
+      this.#log.warn(reason, fields, 'messages dropped');
       if (
         slowConsumerPolicy === 'drop-newest' ||
         !this.#makeRoom(backlog, bytes, pendingBytesMax, overTotal)
@@ -316,8 +329,23 @@ export class Outbound {
   }
 
   readonly #writeHeartbeat = (): void => {
-    this.#stream.response.write(newline);
+    this.#refused = !this.#stream.response.write(newline);
   };
+
+  /**
+   * True when all that was accepted for the stream is with the system, so that it may be ended and the process
+   * may exit. A corked write does not say so; a newline more does.
+   */
+  drained(stream: Stream): boolean {
+    if ((this.#connections.flags[stream.slot]! & backpressured) !== 0) return false;
+    this.#delivery = 0;
+    this.#stream = stream;
+    this.#newlineOwed = false;
+    this.#watchWritable(stream);
+    stream.response.cork(this.#writeHeartbeat);
+    if (this.#refused) this.#becomeBackpressured(stream);
+    return !this.#refused;
+  }
 
   /** Who a backpressured stream is, when its socket may be gone already. */
   backlogOf(slot: number): Backlog | undefined {

@@ -60,7 +60,7 @@ export class Streams {
     this.#log = log;
     this.#addresses = new AddressLimit(config.connectionsPerAddressMax);
     this.connections = new Connections(capacity);
-    this.outbound = new Outbound(this.connections, counters, config, clock, (stream, reason) =>
+    this.outbound = new Outbound(this.connections, counters, config, clock, log, (stream, reason) =>
       this.close(stream, reason),
     );
   }
@@ -86,6 +86,10 @@ export class Streams {
     writeStreamHead(response, transport);
     response.write(transport.greeting(ids));
     for (const id of ids) this.#router.login(ownCopy(id), stream);
+  }
+
+  isOpen(stream: Stream): boolean {
+    return this.connections.streams[stream.slot] === stream;
   }
 
   /** Cuts a stream. It is released before this returns. */

@@ -35,7 +35,9 @@ export async function findOrInstall(program: string, debianPackage: string): Pro
 function pathOf(program: string): string | undefined {
   const found = spawnSync('sh', ['-c', 'command -v "$0"', program], { encoding: 'utf8' });
   if (found.status === 0) return found.stdout.trim();
-  return ['/usr/bin', '/usr/sbin', '/sbin'].map((dir) => `${dir}/${program}`).find((path) => existsSync(path));
+  return ['/usr/bin', '/usr/sbin', '/sbin']
+    .map((dir) => `${dir}/${program}`)
+    .find((path) => existsSync(path));
 }
 
 /** @returns what went wrong, or undefined */

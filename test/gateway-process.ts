@@ -107,6 +107,10 @@ export async function startGateway(options: GatewayProcessOptions = {}): Promise
     env: { ...process.env, ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // Not to outlive a test that fails before its teardown.
+  const killWithParent = () => child.kill('SIGKILL');
+  process.once('exit', killWithParent);
+  child.once('exit', () => process.off('exit', killWithParent));
   const log: string[] = [];
   child.stderr!.on('data', (text) => log.push(String(text)));
   let said = '';

@@ -18,8 +18,9 @@ export function answerText(
   status: string,
   text: string,
   headers: Headers = [],
+  close = false,
 ): void {
-  answer(response, status, [...plain, ...headers], `${text}\n`);
+  answer(response, status, [...plain, ...headers], `${text}\n`, close);
 }
 
 export function answerJson(
@@ -31,6 +32,7 @@ export function answerJson(
   answer(response, status, [['Content-Type', 'application/json'], ...headers], JSON.stringify(value));
 }
 
+/** Ends the request. To HEAD, only status and headers go out: a body would be read as the next answer. */
 export function answer(
   response: HttpResponse,
   status: string,
@@ -40,14 +42,13 @@ export function answer(
 ): void {
   response.writeStatus(status);
   for (const [name, value] of headers) response.writeHeader(name, value);
-  response.end(body, close);
+  if (response.headOnly === true) response.endWithoutBody();
+  else response.end(body, close);
 }
 
-/** The headers of an answer, without its body, as HEAD wants it. */
-export function answerHead(response: HttpResponse, status: string, headers: Headers): void {
-  response.writeStatus(status);
-  for (const [name, value] of headers) response.writeHeader(name, value);
-  response.endWithoutBody();
+/** Marks a response as one to HEAD, for `answer`. */
+export function answersHead(response: HttpResponse): void {
+  response.headOnly = true;
 }
 
 export function refuse(response: HttpResponse, refusal: Refusal, detail = refusal.text): void {

@@ -1,6 +1,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { BearerAuth } from '../auth/bearer.js';
 import type { Config } from '../config.js';
+import type { Counters } from '../counters.js';
 import { answer, answerText, type Headers } from './answer.js';
 
 /**
@@ -10,10 +11,12 @@ import { answer, answerText, type Headers } from './answer.js';
 export class ApiGuard {
   readonly #auth: BearerAuth;
   readonly #origins: Set<string>;
+  readonly #counters: Counters;
 
-  constructor(config: Config) {
+  constructor(config: Config, counters: Counters) {
     this.#auth = new BearerAuth(config.apiToken);
     this.#origins = new Set(config.apiAllowOrigin);
+    this.#counters = counters;
   }
 
   get tokenRequired(): boolean {
@@ -30,6 +33,7 @@ export class ApiGuard {
     const origin = request.getHeader('origin');
     const cors = origin === '' ? none : this.#corsHeaders(origin);
     if (cors === undefined) {
+      this.#counters.countApiError('403');
       answerText(
         response,
         '403 Forbidden',
@@ -38,6 +42,7 @@ export class ApiGuard {
       return undefined;
     }
     if (this.#auth.required && !this.#auth.allows(request.getHeader('authorization'))) {
+      this.#counters.countApiError('401');
       const challenge = [['WWW-Authenticate', 'Bearer realm="encke"']] as const;
       answerText(response, '401 Unauthorized', 'This API wants "Authorization: Bearer <token>".', [
         ...challenge,

@@ -3,7 +3,7 @@ import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
 import type { Stats } from '../stats.js';
-import { answerHead, answerJson, answerText, type Headers } from './answer.js';
+import { answerJson, answerText, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import { Bodies } from './body.js';
 import { bindPath, bindRest, type Handler } from './methods.js';
@@ -30,21 +30,22 @@ export function bindApi(app: TemplatedApp, parts: ApiParts): Bodies {
   const options: Handler = (response, request) => guard.preflight(response, request);
   bindPath(app, '/send/*', { post: send.handle, options });
   bindPath(app, '/send', { post: sendBatch.handle, options });
-  bindGet(app, '/ids/*', guarded(parts, answerIds), options);
-  bindGet(
-    app,
-    '/stats',
-    guarded(parts, (response, _request, cors) => answerJson(response, '200 OK', parts.stats.all(), cors)),
-    options,
-  );
+  bindPath(app, '/ids/*', { get: guarded(parts, answerIds), options });
+  bindPath(app, '/stats', { get: guarded(parts, answerStats), options });
   // Probes carry no token: an orchestrator has none, and they tell nothing.
-  bindGet(app, '/health', (response) => answerText(response, '200 OK', 'alive'));
-  bindGet(app, '/ready', (response) => {
-    if (parts.ready()) answerText(response, '200 OK', 'ready');
-    else answerText(response, '503 Service Unavailable', 'stopping');
-  });
+  bindPath(app, '/health', { get: (response) => answerText(response, '200 OK', 'alive') });
+  bindPath(app, '/ready', { get: answerReady });
   bindRest(app, 'Not here. POST /send/<id>, POST /send, GET /ids/<id>, /stats, /health, /ready.');
   return bodies;
+
+  function answerReady(response: HttpResponse): void {
+    if (parts.ready()) answerText(response, '200 OK', 'ready');
+    else answerText(response, '503 Service Unavailable', 'stopping');
+  }
+
+  function answerStats(response: HttpResponse, _request: HttpRequest, cors: Headers): void {
+    answerJson(response, '200 OK', parts.stats.all(), cors);
+  }
 
   function answerIds(response: HttpResponse, request: HttpRequest, cors: Headers): void {
     const id = idFromPath(request, '/ids/', config.idBytesMax);
@@ -63,9 +64,4 @@ function guarded(parts: ApiParts, handler: GuardedHandler): Handler {
     const cors = parts.guard.admit(response, request);
     if (cors !== undefined) handler(response, request, cors);
   };
-}
-
-function bindGet(app: TemplatedApp, path: string, get: Handler, options?: Handler): void {
-  const head: Handler = (response) => answerHead(response, '200 OK', []);
-  bindPath(app, path, options === undefined ? { get, head } : { get, head, options });
 }

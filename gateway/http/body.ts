@@ -1,6 +1,6 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { tickMs } from '../clock.js';
-import { answer } from './answer.js';
+import { answerText, type Headers } from './answer.js';
 
 /** All request bodies that are only partly here, together; a publisher past it is told 503. */
 const partialBytesTotalMax = 64 * 1024 * 1024;
@@ -16,6 +16,8 @@ const problemText: Record<BodyProblem, string> = {
 /** A body of which the end has not come. Exists only while it is incomplete. */
 interface PartialBody {
   readonly response: HttpResponse;
+  /** What an answer needs, good or bad: without its CORS headers a page cannot read it. */
+  readonly headers: Headers;
   readonly chunks: Buffer[];
   bytes: number;
   deadlineTick: number;
@@ -44,9 +46,10 @@ export class Bodies {
 
   /**
    * Call in the route handler. `onBody` runs inside the cork, with bytes that are its own.
+   * @param headers for the answer when there is a problem
    * @param bytesMax past it: 413
    */
-  read(response: HttpResponse, bytesMax: number, onBody: (body: Buffer) => void): void {
+  read(response: HttpResponse, headers: Headers, bytesMax: number, onBody: (body: Buffer) => void): void {
     let partial: PartialBody | undefined;
     let answered = false;
     response.onAborted(() => {
@@ -59,7 +62,7 @@ export class Bodies {
       if (total > bytesMax) {
         answered = true;
         if (partial !== undefined) this.#forget(partial);
-        this.#answerProblem(response, '413 Content Too Large', `: ${bytesMax} bytes.`);
+        this.#answerProblem(response, headers, '413 Content Too Large', `: ${bytesMax} bytes.`);
         return;
       }
       // uWS takes the memory back on return, so the bytes are copied, once.
@@ -70,7 +73,7 @@ export class Bodies {
         return;
       }
       if (partial === undefined) {
-        partial = { response, chunks: [], bytes: 0, deadlineTick: 0 };
+        partial = { response, headers, chunks: [], bytes: 0, deadlineTick: 0 };
         this.#partial.add(partial);
       }
       if (!this.#partial.has(partial)) return; // answered by the deadline
@@ -82,7 +85,7 @@ export class Bodies {
       } else if (this.#partialBytes > partialBytesTotalMax) {
         answered = true;
         this.#forget(partial);
-        this.#answerProblem(response, '503 Service Unavailable');
+        this.#answerProblem(response, headers, '503 Service Unavailable');
       }
     });
   }
@@ -93,7 +96,8 @@ export class Bodies {
     for (const partial of this.#partial) {
       if (partial.deadlineTick > this.#tick) continue;
       this.#forget(partial);
-      partial.response.cork(() => this.#answerProblem(partial.response, '408 Request Timeout'));
+      const { response, headers } = partial;
+      response.cork(() => this.#answerProblem(response, headers, '408 Request Timeout'));
     }
   }
 
@@ -109,9 +113,8 @@ export class Bodies {
   }
 
   /** The rest of the body may still be on its way, so the connection ends with the answer. */
-  #answerProblem(response: HttpResponse, status: BodyProblem, detail = ''): void {
+  #answerProblem(response: HttpResponse, headers: Headers, status: BodyProblem, detail = ''): void {
     this.#onProblem(status);
-    const headers = [['Content-Type', 'text/plain; charset=utf-8']] as const;
-    answer(response, status, headers, `${problemText[status]}${detail}\n`, true);
+    answerText(response, status, `${problemText[status]}${detail}`, headers, true);
   }
 }

@@ -1,6 +1,6 @@
 import type { TemplatedApp } from 'uWebSockets.js';
 import type { Stats } from '../stats.js';
-import { answer, answerHead, answerJson, type Headers } from './answer.js';
+import { answer, answerJson, type Headers } from './answer.js';
 import { type LandingPageFacts, landingPage } from './landing-page.js';
 import { bindPath } from './methods.js';
 
@@ -11,19 +11,12 @@ const htmlHeaders: Headers = [
   ['X-Frame-Options', 'DENY'],
 ];
 
-const jsonHeaders: Headers = [
-  ['Content-Type', 'application/json'],
-  ['Cache-Control', 'no-store'],
-];
-
 /** What the public listener has besides streams: the landing page and its numbers. */
 export function bindPublicPages(app: TemplatedApp, stats: Stats, facts: () => LandingPageFacts): void {
   bindPath(app, '/', {
     get: (response) => answer(response, '200 OK', htmlHeaders, landingPage(facts())),
-    head: (response) => answerHead(response, '200 OK', htmlHeaders),
   });
   bindPath(app, '/numbers', {
     get: (response) => answerJson(response, '200 OK', stats.publicNumbers(), [['Cache-Control', 'no-store']]),
-    head: (response) => answerHead(response, '200 OK', jsonHeaders),
   });
 }

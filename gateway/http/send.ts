@@ -36,7 +36,7 @@ export class SendEndpoint {
       answerText(response, '400 Bad Request', id.problem, cors);
       return;
     }
-    this.#bodies.read(response, this.#config.messageBytesMax, (payload) => {
+    this.#bodies.read(response, cors, this.#config.messageBytesMax, (payload) => {
       const delivered = this.#router.publish(new Message(id.value, payload, Date.now()));
       const headers = cors.length === 0 ? jsonHeaders : [jsonType, ...cors];
       answer(response, '200 OK', headers, `{"delivered":${delivered}}`);
