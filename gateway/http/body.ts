@@ -2,7 +2,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { tickMs } from '../clock.js';
 import { answerText, type Headers } from './answer.js';
 
-/** All request bodies that are only partly here, together; a publisher past it is told 503. */
+/** All request bodies that are only partly here, together, bytes; a publisher past it is told 503. */
 const partialBytesTotalMax = 64 * 1024 * 1024;
 
 export type BodyProblem = '408 Request Timeout' | '413 Content Too Large' | '503 Service Unavailable';
@@ -13,14 +13,21 @@ const problemText: Record<BodyProblem, string> = {
   '503 Service Unavailable': 'Too many bodies are under way: try again.',
 };
 
-/** A body of which the end has not come. Exists only while it is incomplete. */
-interface PartialBody {
+/** What uWS demands of a body, too: slower, and it cuts the connection without a word after 8 to 12 s. */
+const throughputBytesPerSec = 16 * 1024;
+
+/** A body from its request on until its last byte. */
+interface Reading {
   readonly response: HttpResponse;
   /** What an answer needs, good or bad: without its CORS headers a page cannot read it. */
   readonly headers: Headers;
-  readonly chunks: Buffer[];
+  chunks: Buffer[] | undefined;
   bytes: number;
+  /** Has all come, or has been answered, or has been given up. */
+  done: boolean;
   deadlineTick: number;
+  /** From so many bytes on, the deadline moves. */
+  deadlineBytes: number;
 }
 
 /**
@@ -29,19 +36,18 @@ interface PartialBody {
  */
 export class Bodies {
   readonly #timeoutTicks: number;
+  readonly #throughputBytes: number;
   readonly #onProblem: (status: string) => void;
-  readonly #partial = new Set<PartialBody>();
+  /** Begun since the last tick. Nearly all are done at once, so that the Set below never sees them. */
+  #fresh: Reading[] = [];
+  readonly #slow = new Set<Reading>();
   #partialBytes = 0;
   #tick = 0;
 
   constructor(timeoutSec: number, onProblem: (status: string) => void) {
     this.#timeoutTicks = (timeoutSec * 1000) / tickMs;
+    this.#throughputBytes = throughputBytesPerSec * timeoutSec;
     this.#onProblem = onProblem;
-  }
-
-  /** Bodies of which the end has not come, now. */
-  get underWay(): number {
-    return this.#partial.size;
   }
 
   /**
@@ -50,71 +56,81 @@ export class Bodies {
    * @param bytesMax past it: 413
    */
   read(response: HttpResponse, headers: Headers, bytesMax: number, onBody: (body: Buffer) => void): void {
-    let partial: PartialBody | undefined;
-    let answered = false;
-    response.onAborted(() => {
-      answered = true;
-      if (partial !== undefined) this.#forget(partial);
-    });
+    const reading = this.#begin(response, headers);
+    response.onAborted(() => this.#end(reading));
     response.onData((data, last) => {
-      if (answered) return;
-      const total = (partial?.bytes ?? 0) + data.byteLength;
-      if (total > bytesMax) {
-        answered = true;
-        if (partial !== undefined) this.#forget(partial);
-        this.#answerProblem(response, headers, '413 Content Too Large', `: ${bytesMax} bytes.`);
+      if (reading.done) return;
+      if (reading.bytes + data.byteLength > bytesMax) {
+        this.#answerProblem(reading, '413 Content Too Large', `: ${bytesMax} bytes.`);
         return;
       }
       // uWS takes the memory back on return, so the bytes are copied, once.
       const chunk = Buffer.from(new Uint8Array(data));
-      if (last && partial === undefined) {
-        answered = true;
-        onBody(chunk);
+      if (!last) {
+        this.#keep(reading, chunk);
         return;
       }
-      if (partial === undefined) {
-        partial = { response, headers, chunks: [], bytes: 0, deadlineTick: 0 };
-        this.#partial.add(partial);
-      }
-      if (!this.#partial.has(partial)) return; // answered by the deadline
-      this.#append(partial, chunk);
-      if (last) {
-        answered = true;
-        this.#forget(partial);
-        onBody(Buffer.concat(partial.chunks));
-      } else if (this.#partialBytes > partialBytesTotalMax) {
-        answered = true;
-        this.#forget(partial);
-        this.#answerProblem(response, headers, '503 Service Unavailable');
-      }
+      const { chunks } = reading;
+      this.#end(reading);
+      onBody(chunks === undefined ? chunk : Buffer.concat([...chunks, chunk]));
     });
   }
 
   /** Answers those that have stalled. Called in each tick of the sweeper. */
   expire(): void {
     this.#tick++;
-    for (const partial of this.#partial) {
-      if (partial.deadlineTick > this.#tick) continue;
-      this.#forget(partial);
-      const { response, headers } = partial;
-      response.cork(() => this.#answerProblem(response, headers, '408 Request Timeout'));
+    for (const reading of this.#fresh) if (!reading.done) this.#slow.add(reading);
+    this.#fresh = [];
+    for (const reading of this.#slow) {
+      if (reading.deadlineTick > this.#tick) continue;
+      reading.response.cork(() => this.#answerProblem(reading, '408 Request Timeout'));
     }
   }
 
-  #append(partial: PartialBody, chunk: Buffer): void {
-    partial.chunks.push(chunk);
-    partial.bytes += chunk.length;
+  #begin(response: HttpResponse, headers: Headers): Reading {
+    const reading: Reading = {
+      response,
+      headers,
+      chunks: undefined,
+      bytes: 0,
+      done: false,
+      deadlineTick: this.#tick + this.#timeoutTicks,
+      deadlineBytes: this.#throughputBytes,
+    };
+    this.#fresh.push(reading);
+    return reading;
+  }
+
+  #keep(reading: Reading, chunk: Buffer): void {
+    reading.chunks ??= [];
+    reading.chunks.push(chunk);
+    reading.bytes += chunk.length;
     this.#partialBytes += chunk.length;
-    partial.deadlineTick = this.#tick + this.#timeoutTicks;
+    if (this.#partialBytes > partialBytesTotalMax) {
+      this.#answerProblem(reading, '503 Service Unavailable');
+      return;
+    }
+    if (reading.bytes < reading.deadlineBytes) return;
+    reading.deadlineTick = this.#tick + this.#timeoutTicks;
+    reading.deadlineBytes = reading.bytes + this.#throughputBytes;
   }
 
-  #forget(partial: PartialBody): void {
-    if (this.#partial.delete(partial)) this.#partialBytes -= partial.bytes;
+  #end(reading: Reading): void {
+    if (reading.done) return;
+    reading.done = true;
+    reading.chunks = undefined;
+    this.#partialBytes -= reading.bytes;
+    this.#slow.delete(reading);
   }
 
-  /** The rest of the body may still be on its way, so the connection ends with the answer. */
-  #answerProblem(response: HttpResponse, headers: Headers, status: BodyProblem, detail = ''): void {
+  /**
+   * After 408 the connection ends, as nothing more is to be expected. After the others the rest of the body is
+   * read and thrown away: closing while it comes in would make TCP drop the answer.
+   */
+  #answerProblem(reading: Reading, status: BodyProblem, detail = ''): void {
+    this.#end(reading);
     this.#onProblem(status);
-    answerText(response, status, `${problemText[status]}${detail}`, headers, true);
+    const text = `${problemText[status]}${detail}`;
+    answerText(reading.response, status, text, reading.headers, status.startsWith('408'));
   }
 }

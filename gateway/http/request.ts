@@ -31,7 +31,9 @@ export function checkId(id: string | undefined, bytesMax: number): Parsed<string
   return { ok: false, problem: `${idProblemText[problem]}${limit}` };
 }
 
+/** uWS has put U+FFFD where the request line was not UTF-8; who means that very character percent-encodes it. */
 function percentDecode(text: string, from: number): string | undefined {
+  if (text.includes('\ufffd')) return undefined;
   if (text.indexOf('%', from) === -1) return text.slice(from);
   try {
     return decodeURIComponent(text.slice(from));

@@ -170,7 +170,6 @@ t.test(
       const answer = await post('/send/1', 'x'.repeat(bytes));
       t.equal(answer.status, 413, `${bytes} bytes`);
       t.match(answer.text, /larger than this server takes: 1000 bytes/);
-      t.equal(answer.header('Connection'), 'close', 'the rest of the body is not read');
     }
     t.equal((await post('/send', '\n'.repeat(5000))).status, 200);
     for (const bytes of [5001, 100_000]) {
@@ -180,14 +179,15 @@ t.test(
     }
     const huge = await Wire.open(apiPort);
     huge.ask('/send/1', { method: 'POST', body: Buffer.alloc(50_000_000) });
-    await huge.untilClosed(); // by the server; whether its answer overtakes the body is up to TCP
+    await huge.untilComplete();
+    t.equal(huge.status, 413, 'whoever is still sending can read it, too');
+    await huge.close();
     const raw = await Wire.open(apiPort);
     raw.ask('/send/1', { method: 'POST', headers: { 'Transfer-Encoding': 'chunked' } });
-    // In one piece: what the server has not read when it closes would make TCP drop its answer.
     raw.socket.write(`64\r\n${'x'.repeat(100)}\r\n`.repeat(20));
     await raw.untilComplete();
     t.equal(raw.status, 413, 'without a length, too');
-    await raw.untilClosed();
+    await raw.close();
     const line = (bytes: number) => ({ id: '1', data: 'y'.repeat(bytes) });
     const batch = await post('/send', batchOf([line(1001), line(1000), line(1200)]));
     t.match(
