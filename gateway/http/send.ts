@@ -3,13 +3,10 @@ import { Message } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
-import { answer, answerText, type Headers } from './answer.js';
+import { answerText, endOrClose, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { idFromPath } from './request.js';
-
-const jsonType = ['Content-Type', 'application/json'] as const;
-const jsonHeaders: Headers = [jsonType];
 
 /** `POST /send/<id>`: the body is the message, whatever it is. Step 1 of the way of a message. */
 export class SendEndpoint {
@@ -38,8 +35,15 @@ export class SendEndpoint {
     }
     this.#bodies.read(response, cors, this.#config.messageBytesMax, (payload) => {
       const delivered = this.#router.publish(new Message(id.value, payload, Date.now()));
-      const headers = cors.length === 0 ? jsonHeaders : [jsonType, ...cors];
-      answer(response, '200 OK', headers, `{"delivered":${delivered}}`);
+      answerDelivered(response, cors, delivered);
     });
   };
+}
+
+/** The answer of the hot path: no status line is 200, and each call into uWS is 0.1 µs. */
+function answerDelivered(response: HttpResponse, cors: Headers, delivered: number): void {
+  response.writeHeader('Content-Type', 'application/json');
+  for (const [name, value] of cors) response.writeHeader(name, value);
+  const body = `{"delivered":${delivered}}`;
+  endOrClose(response, body, body.length);
 }

@@ -101,10 +101,8 @@ t.test('messages without a stamp are counted, and the summary says what that lea
   await until('it is received', () => tool.stdout.includes('chunks 4'));
   tool.child.kill('SIGINT');
   t.equal(await tool.ended(), 0);
-  t.match(
-    tool.stdout,
-    /^ +0 s {2}connected 0 {2}closed 0 {2}chunks 0\n +1 s {2}connected 3 {2}closed 0 {2}chunks 3/,
-  );
+  t.match(tool.stdout, /^ +0 s {2}connected 0 {2}closed 0 {2}chunks 0\n/);
+  t.match(tool.stdout, /\n +\d+ s {2}connected 3 {2}closed 0 {2}chunks 4\n/);
   t.match(tool.stdout, /\nreceived +1 messages on 1 connections, 0 of them stamped, from 0 publishers\n/);
   t.match(tool.stdout, /\nlost +unknown: the messages carry no stamp \(msggen --stamp\)\n/);
 });
