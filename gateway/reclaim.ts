@@ -7,8 +7,8 @@ import type { Counters } from './counters.js';
 /** Next to nothing for this many ticks of the sweeper (2 s): the burst is over. */
 const quietTicks = 8;
 
-/** "Next to nothing" in one tick, as a share of the burst. */
-const quietShare = 0.01;
+/** "Next to nothing" in one tick: 100 a second, of messages or of closed streams. */
+const quietPerTick = 25;
 
 /** Watches one counter for a burst that has come to its end. */
 class Burst {
@@ -25,7 +25,7 @@ class Burst {
   /** @returns true in the tick in which the counter has been quiet for long enough after a burst */
   over(counter: number): boolean {
     const burst = counter - this.#startedAt;
-    const quiet = counter - this.#last <= burst * quietShare;
+    const quiet = counter - this.#last <= quietPerTick;
     this.#last = counter;
     this.#quietTicks = quiet ? this.#quietTicks + 1 : 0;
     return this.#size > 0 && burst >= this.#size && this.#quietTicks >= quietTicks;

@@ -21,14 +21,14 @@ const zero = 0x30;
  *          ^ start for 2 digits  ^ text
  */
 class CometChunk {
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Buffer;
   readonly #views: (Uint8Array | undefined)[] = [];
   #digitsDrawn = 0;
   #leadDrawn = false;
 
-  constructor(text: Uint8Array) {
-    this.#bytes = new Uint8Array(leadBytes + text.length);
-    this.#bytes.set(text, leadBytes);
+  /** @param bytes with `leadBytes` of room in front of the text */
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
   }
 
   numbered(count: number, lead: boolean): Uint8Array {
@@ -76,7 +76,7 @@ export const cometPage: Transport = {
     message.wire ??= [];
     let encoded = message.wire[wireIndex] as CometChunk | undefined;
     if (encoded === undefined) {
-      encoded = new CometChunk(textOf(message));
+      encoded = new CometChunk(encode(message));
       message.wire[wireIndex] = encoded;
     }
     return encoded.numbered(count, lead);
@@ -88,11 +88,18 @@ export const cometPage: Transport = {
   },
 };
 
-/** Message text never becomes markup; what is not UTF-8 shows as U+FFFD, and so does NUL, which HTML has no way to say. */
-function textOf(message: Message): Uint8Array {
+/**
+ * Message text never becomes markup; what is not UTF-8 shows as U+FFFD, and so does NUL, which HTML has no way to say.
+ * The bytes come from Node's pool: an allocation of its own each would double what a message costs the collector.
+ */
+function encode(message: Message): Buffer {
   const payload = Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length);
-  if (isPlain(payload)) return Buffer.concat([opening, payload, closing]);
-  return Buffer.from(`: '${escapeHtml(payload.toString('utf8'))}'<br/>`);
+  const text = isPlain(payload) ? payload : Buffer.from(escapeHtml(payload.toString('utf8')));
+  const bytes = Buffer.allocUnsafe(leadBytes + opening.length + text.length + closing.length);
+  bytes.set(opening, leadBytes);
+  bytes.set(text, leadBytes + opening.length);
+  bytes.set(closing, leadBytes + opening.length + text.length);
+  return bytes;
 }
 
 const opening = Buffer.from(": '");
