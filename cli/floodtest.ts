@@ -2,8 +2,11 @@
 import { Command, Option } from 'commander';
 import { Flood, type FloodOptions } from '../floodtest/flood.js';
 import {
+  ANSWER_TIMEOUT_MS,
+  CONNECTIONS_PER_ADDRESS,
   connectionsPerProcess,
   processesFor,
+  SOURCE_PORTS,
   sourceAddresses,
   sourceAddressesFor,
 } from '../floodtest/plan.js';
@@ -65,7 +68,7 @@ export function floodtestCommand(): Command {
     .option('--hold <duration>', 'end this long after all are open (default: when interrupted)', durationMs)
     .option(
       '--source-addresses <n>',
-      'connect from this many of 127.0.0.2, 127.0.0.3, … (default: above 25,000 connections one for each 5,000)',
+      'connect from this many of 127.0.0.2, 127.0.0.3, … (default: none up to 1,000 connections, then one for each 20,000)',
       integerBetween(1, MAX_SOURCE_ADDRESSES),
     )
     .option(
@@ -94,6 +97,12 @@ function checkTogether(flags: Flags, command: Command): void {
   }
   if ((flags.processes ?? 1) > flags.connections) {
     wrong(`--processes ${flags.processes} is more than --connections ${flags.connections}.`);
+  }
+  const onAddresses = (flags.sourceAddresses ?? Number.POSITIVE_INFINITY) * CONNECTIONS_PER_ADDRESS;
+  if (flags.connections > onAddresses) {
+    wrong(
+      `${flags.connections} connections need --source-addresses ${sourceAddressesFor(flags.connections)} or more, ${CONNECTIONS_PER_ADDRESS} on each: or leave it out.`,
+    );
   }
   if (flags.pid !== undefined && serverUsage(flags.pid) === undefined) {
     wrong(`there is no process ${flags.pid} on this machine: --pid is the process id of the server.`);
@@ -140,7 +149,7 @@ function optionsOf(flags: Flags, reached: Reached, command: Command): FloodOptio
   }
   const addresses = isLoopback(reached.address)
     ? (flags.sourceAddresses ?? sourceAddressesFor(flags.connections))
-    : 1;
+    : 0;
   return {
     share: {
       processes: flags.processes ?? processesFor(flags.connections),
@@ -153,6 +162,8 @@ function optionsOf(flags: Flags, reached: Reached, command: Command): FloodOptio
       ids: flags.ids ?? flags.connections,
       idPrefix: flags.idPrefix,
       sourceAddresses: sourceAddresses(addresses),
+      answerTimeoutMs: ANSWER_TIMEOUT_MS,
+      sourcePortOffset: Math.floor(Math.random() * SOURCE_PORTS),
     },
     holdMs: flags.hold,
     serverPid: flags.pid,

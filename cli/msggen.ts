@@ -122,7 +122,7 @@ function askedBy(flags: Flags, command: Command): Asked {
     flags.interval ?? (typeof rate === 'number' ? (senders * 1000) / rate : DEFAULT_INTERVAL_MS);
   return {
     url: flags.url,
-    token: flags.token,
+    token: flags.token || undefined,
     senders,
     intervalMs: rate === 'max' ? undefined : intervalMs,
     ratePerSec: rate ?? (senders * 1000) / intervalMs,

@@ -3,8 +3,8 @@ import type { ProcessReport } from './counts.js';
 import { FloodProcess } from './flood-process.js';
 import type { Share } from './plan.js';
 
-/** From the parent: the share to open, then `report` as often as it likes. */
-export type ToChild = { share: Share } | 'report';
+/** From the parent: the share to open, then `report` as often as it likes, in the end `close`. */
+export type ToChild = { share: Share } | 'report' | 'close';
 export type FromChild = ProcessReport;
 
 let flood: FloodProcess | undefined;
@@ -12,6 +12,9 @@ let flood: FloodProcess | undefined;
 process.on('message', (message: ToChild) => {
   if (message === 'report') {
     if (flood !== undefined) process.send?.(flood.report());
+  } else if (message === 'close') {
+    flood?.close();
+    process.exit();
   } else {
     flood = new FloodProcess(message.share);
     flood.start();

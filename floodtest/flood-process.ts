@@ -8,7 +8,7 @@ import { LatencyHistogram } from '../msggen/latency.js';
 import { Schedule } from '../msggen/schedule.js';
 import { nowUs, readStamp, type Stamp } from '../msggen/stamp.js';
 import { noCounts, type ProcessReport, type Reasons } from './counts.js';
-import { connectionsOf, type Share } from './plan.js';
+import { connectionsOf, type Share, sourceOf } from './plan.js';
 import { StampAccounts } from './stamp-accounts.js';
 import type { Transport, TransportEvents } from './transport/transport.js';
 import { TRANSPORTS, type TransportName } from './transport/transports.js';
@@ -16,7 +16,8 @@ import { TRANSPORTS, type TransportName } from './transport/transports.js';
 const OPENING_TICK_MS = 5;
 /** Connections on their way at once, below the usual listen backlog of 511: a full one costs a second of waiting. */
 const OPENING_LIMIT = 256;
-const ANSWER_TIMEOUT_MS = 30_000;
+/** Ports tried for a connection that is bound to a source address. */
+const SOURCE_ATTEMPTS = 5;
 const READ_BUFFER_BYTES = 64 * 1024;
 
 const OPENING = 1;
@@ -127,28 +128,39 @@ export class FloodProcess implements TransportEvents {
     this.#transport.receive(connection, bytes, end);
   }
 
-  gone(connection: number, reason: string): void {
-    this.#countEnd(connection, reason);
+  gone(connection: number, reason: string, attempt: number): void {
     this.#transport.forget(connection);
     this.#sockets[connection] = undefined;
+    const portTaken = reason === 'EADDRINUSE' || reason === 'EADDRNOTAVAIL';
+    if (portTaken && this.#share.sourceAddresses.length > 0 && attempt + 1 < SOURCE_ATTEMPTS) {
+      this.#open(connection, attempt + 1);
+    } else {
+      this.#countEnd(connection, reason);
+    }
+  }
+
+  /**
+   * Closes with a reset: a polite close would leave 10,000 ports in TIME_WAIT for a minute, and a few rounds of that
+   * leave none for anybody on this machine.
+   */
+  close(): void {
+    for (const socket of this.#sockets) socket?.resetAndDestroy();
   }
 
   #openDue(): void {
     const due = this.#schedule.dueBy(performance.now() - this.#startMs);
-    while (this.#begun < due && this.#begun - this.#counts.tried < OPENING_LIMIT) this.#open(this.#begun++);
+    while (this.#begun < due && this.#begun - this.#counts.tried < OPENING_LIMIT)
+      this.#open(this.#begun++, 0);
     if (this.#begun < this.#states.length) setTimeout(() => this.#openDue(), OPENING_TICK_MS);
   }
 
-  #open(connection: number): void {
-    const { address, port, sourceAddresses } = this.#share;
-    const socket = new FloodSocket(this, connection);
+  #open(connection: number, attempt: number): void {
+    const socket = new FloodSocket(this, connection, attempt);
     this.#sockets[connection] = socket;
     this.#states[connection] = OPENING;
     this.#sinceUs[connection] = nowUs();
-    const source = sourceAddresses[this.#numberOf(connection) % sourceAddresses.length];
-    socket.connect(
-      source === undefined ? { host: address, port } : { host: address, port, localAddress: source },
-    );
+    const { address, port } = this.#share;
+    socket.connect({ host: address, port, ...sourceOf(this.#share, this.#numberOf(connection), attempt) });
   }
 
   /** Its number among the connections of all processes. */
@@ -175,10 +187,11 @@ export class FloodProcess implements TransportEvents {
 
   #giveUpUnanswered(): void {
     if (this.#begun === this.#counts.tried) return;
-    const sinceUs = nowUs() - ANSWER_TIMEOUT_MS * 1000;
+    const { answerTimeoutMs } = this.#share;
+    const sinceUs = nowUs() - answerTimeoutMs * 1000;
     for (let connection = 0; connection < this.#begun; connection++) {
       if (this.#states[connection] !== OPENING || this.#sinceUs[connection]! > sinceUs) continue;
-      this.#countEnd(connection, `no answer in ${ANSWER_TIMEOUT_MS / 1000} s`);
+      this.#countEnd(connection, `no answer in ${answerTimeoutMs / 1000} s`);
       this.#sockets[connection]?.destroy();
     }
   }
@@ -196,13 +209,15 @@ const onread = {
 class FloodSocket extends Socket {
   readonly flood: FloodProcess;
   readonly connection: number;
+  readonly attempt: number;
   reason = 'ended by the server';
 
-  constructor(flood: FloodProcess, connection: number) {
+  constructor(flood: FloodProcess, connection: number, attempt: number) {
     // @types/node 20 knows `onread` for net.connect only; the constructor is what takes it.
     super({ onread } as object);
     this.flood = flood;
     this.connection = connection;
+    this.attempt = attempt;
     this.on('connect', onConnect).on('error', onError).on('close', onClose);
   }
 }
@@ -216,7 +231,7 @@ function onError(this: FloodSocket, error: NodeJS.ErrnoException): void {
 }
 
 function onClose(this: FloodSocket): void {
-  this.flood.gone(this.connection, this.reason);
+  this.flood.gone(this.connection, this.reason, this.attempt);
 }
 
 function countReason(reasons: Reasons, reason: string): void {

@@ -3,6 +3,7 @@
  * time or when it is stopped. Owns the children; what is printed and recorded is the caller's, a row at a time.
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { LatencyHistogram } from '../msggen/latency.js';
 import type { FromChild, ToChild } from './child.js';
 import { addCounts, addReasons, type Counts, noCounts, type ProcessReport, type Reasons } from './counts.js';
@@ -13,7 +14,8 @@ import { type ServerUsage, serverUsage } from './server-usage.js';
 /** A small young generation costs no CPU here, since next to nothing is made for a message: 4.0 KB become 3.3. */
 const CHILD_FLAGS = ['--max-semi-space-size=2'];
 const ROW_INTERVAL_MS = 1000;
-const LAST_REPORT_TIMEOUT_MS = 5000;
+const REPORT_TIMEOUT_MS = 5000;
+const CLOSE_TIMEOUT_MS = 5000;
 
 export interface FloodOptions {
   /** What every process is told; `index` is filled in for each. */
@@ -24,6 +26,8 @@ export interface FloodOptions {
 }
 
 export class Flood {
+  /** When the last row was written. */
+  elapsedSec = 0;
   counts: Counts = noCounts();
   refusals: Reasons = {};
   failures: Reasons = {};
@@ -47,6 +51,7 @@ export class Flood {
   #startMs = 0;
   #allTriedAtMs: number | undefined;
   #stopping = false;
+  #closing = false;
   #wake: (() => void) | undefined;
   #failure: Error | undefined;
 
@@ -55,24 +60,23 @@ export class Flood {
     this.#onRow = onRow;
   }
 
-  get elapsedSec(): number {
-    return (performance.now() - this.#startMs) / 1000;
-  }
-
   async run(): Promise<void> {
     const { share, serverPid } = this.#options;
     this.serverBefore = serverPid === undefined ? undefined : serverUsage(serverPid);
     this.#startMs = performance.now();
-    this.#emitRow(0);
+    this.#emitRow();
     for (let index = 0; index < share.processes; index++) this.#fork({ ...share, index });
     try {
-      for (let second = 1; !this.#isOver(); second++) {
-        await this.#sleepUntil(Math.min(this.#startMs + second * ROW_INTERVAL_MS, this.#endsAtMs()));
+      while (!this.#isOver()) {
+        const nextRow = Math.round(this.elapsedSec) + 1;
+        await this.#sleepUntil(Math.min(this.#startMs + nextRow * ROW_INTERVAL_MS, this.#endsAtMs()));
         await this.#ask();
-        this.#emitRow(this.elapsedSec);
+        this.elapsedSec = (performance.now() - this.#startMs) / 1000;
+        this.#emitRow();
       }
     } finally {
-      for (const child of this.#children) child.kill('SIGKILL');
+      this.#closing = true;
+      await Promise.all(this.#children.map(close));
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -91,8 +95,8 @@ export class Flood {
     this.#children.push(child);
     child.on('message', (report: FromChild) => this.#answered(share.index, report));
     child.on('exit', (code, signal) => {
-      if (this.#failure !== undefined || this.#isOver()) return;
-      this.#failure = new Error(
+      if (this.#closing) return;
+      this.#failure ??= new Error(
         `Process ${share.index + 1} of ${share.processes} with ${connectionsOf(share)} connections ended by itself (${signal ?? `exit code ${code}`}).`,
       );
       this.stop();
@@ -125,7 +129,7 @@ export class Flood {
   async #untilAllAnswered(): Promise<void> {
     if (this.#unanswered === 0) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, LAST_REPORT_TIMEOUT_MS);
+      const timer = setTimeout(resolve, REPORT_TIMEOUT_MS);
       this.#onAllAnswered = () => {
         clearTimeout(timer);
         resolve();
@@ -164,7 +168,8 @@ export class Flood {
     if (counts.tried === this.#options.share.connections) this.#allTriedAtMs ??= performance.now();
   }
 
-  #emitRow(elapsedSec: number): void {
+  #emitRow(): void {
+    const { elapsedSec } = this;
     const { serverPid } = this.#options;
     this.server = serverPid === undefined ? undefined : serverUsage(serverPid);
     this.latency.add(this.#latestLatency.toCounts());
@@ -182,4 +187,14 @@ export class Flood {
       };
     });
   }
+}
+
+async function close(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  const message: ToChild = 'close';
+  if (child.connected) child.send(message);
+  const timer = setTimeout(() => child.kill('SIGKILL'), CLOSE_TIMEOUT_MS);
+  await ended;
+  clearTimeout(timer);
 }

@@ -3,14 +3,19 @@ import { readFileSync } from 'node:fs';
 
 /** Room below the hard limit of 20,000 descriptors that many machines have. */
 export const CONNECTIONS_PER_PROCESS = 18_000;
-/** One source address has 28,232 ports (32768 to 60999 on Linux) for one server port: above this, spread. */
-export const CONNECTIONS_ON_ONE_ADDRESS = 25_000;
+/** Up to this many the kernel chooses the source; it has 28,232 ports for all programs that talk to one address. */
+export const CONNECTIONS_WITHOUT_SOURCE = 1000;
 /**
- * And then to this many on each: for a socket bound to an address the kernel looks for a free port among 7,058 first,
- * and through all of them each time once they are taken. 36,000 connections took 45 s and 59 s of CPU on 2 addresses,
- * 7 s and 6 s on 8.
+ * Above, connections come from addresses and ports of their own, the ports below those the kernel gives out. With
+ * addresses only, 36,000 connections took 45 s and 59 s of CPU instead of 7 s and 4 s, because bind() looks through all
+ * taken ports each time; and a port that bind() has chosen is closed to every other client of the machine.
  */
-export const CONNECTIONS_PER_ADDRESS = 5000;
+export const SOURCE_PORT_FIRST = 10_000;
+export const SOURCE_PORTS = 22_768;
+export const CONNECTIONS_PER_ADDRESS = 20_000;
+/** How far off the next port is tried when somebody has the first: far, since others take theirs in rows too. */
+const NEXT_PORT_STEP = 4973;
+export const ANSWER_TIMEOUT_MS = 30_000;
 /** Descriptors a process needs beside its connections. */
 const DESCRIPTOR_RESERVE = 200;
 
@@ -29,13 +34,27 @@ export function processesFor(connections: number): number {
 }
 
 export function sourceAddressesFor(connections: number): number {
-  return connections <= CONNECTIONS_ON_ONE_ADDRESS ? 1 : Math.ceil(connections / CONNECTIONS_PER_ADDRESS);
+  return connections <= CONNECTIONS_WITHOUT_SOURCE ? 0 : Math.ceil(connections / CONNECTIONS_PER_ADDRESS);
 }
 
-/** 127.0.0.2, 127.0.0.3, … ; none when one address is enough, and the kernel chooses. */
+/** 127.0.0.2, 127.0.0.3, … */
 export function sourceAddresses(count: number): string[] {
-  if (count <= 1) return [];
   return Array.from({ length: count }, (_, i) => `127.0.${(i + 2) >> 8}.${(i + 2) & 0xff}`);
+}
+
+/** Where a connection that is bound to a source address comes from. */
+export interface Source {
+  localAddress: string;
+  localPort: number;
+}
+
+/** `attempt` counts from 0: the next one takes another port, in case somebody else has the first. */
+export function sourceOf(share: Share, number: number, attempt: number): Source | undefined {
+  const { sourceAddresses, sourcePortOffset } = share;
+  const localAddress = sourceAddresses[number % sourceAddresses.length];
+  if (localAddress === undefined) return undefined;
+  const place = Math.floor(number / sourceAddresses.length) + attempt * NEXT_PORT_STEP;
+  return { localAddress, localPort: SOURCE_PORT_FIRST + ((sourcePortOffset + place) % SOURCE_PORTS) };
 }
 
 /** The part of the connections that one process opens: those with `number % processes === index`. */
@@ -54,6 +73,10 @@ export interface Share {
   ids: number;
   idPrefix: string;
   sourceAddresses: string[];
+  /** Random for each run, so that it does not meet the ports the last one has just left. */
+  sourcePortOffset: number;
+  /** A connection that has no answer by then has failed. */
+  answerTimeoutMs: number;
 }
 
 export function connectionsOf(share: Share): number {

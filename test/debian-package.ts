@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 
 /** Programs that tests need beside Node: found on this machine, or installed from Debian's packages by who may. */
 
@@ -35,9 +35,16 @@ export async function findOrInstall(program: string, debianPackage: string): Pro
 function pathOf(program: string): string | undefined {
   const found = spawnSync('sh', ['-c', 'command -v "$0"', program], { encoding: 'utf8' });
   if (found.status === 0) return found.stdout.trim();
-  return ['/usr/bin', '/usr/sbin', '/sbin']
-    .map((dir) => `${dir}/${program}`)
-    .find((path) => existsSync(path));
+  return ['/usr/bin', '/usr/sbin', '/sbin'].map((dir) => `${dir}/${program}`).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** @returns what went wrong, or undefined */

@@ -21,7 +21,7 @@ export function httpChunked(events: TransportEvents, host: string, connections: 
   };
 }
 
-/** Usually one message a chunk, but a server may put several into one. */
+/** Usually one message a chunk, but a server may put several into one, and newlines before and between them. */
 function readMessages(
   events: TransportEvents,
   connection: number,
@@ -29,16 +29,21 @@ function readMessages(
   start: number,
   end: number,
 ): void {
-  let at = start;
+  let at = afterNewlines(bytes, start, end);
   while (startsWithMessage(bytes, at, end)) {
     const quote = bytes.indexOf(QUOTE, at + MESSAGE_START.length);
     if (quote < 0 || quote >= end) return;
     const close = bytes.indexOf(LESS_THAN, quote + 1);
     const textEnd = close < 0 || close > end ? end : close - 1;
     events.message(connection, bytes, quote + 1, textEnd);
-    at = textEnd + 1 + MESSAGE_END.length;
-    while (at < end && bytes[at] === LF) at++;
+    at = afterNewlines(bytes, textEnd + 1 + MESSAGE_END.length, end);
   }
+}
+
+function afterNewlines(bytes: Buffer, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at] === LF) at++;
+  return at;
 }
 
 function startsWithMessage(bytes: Buffer, at: number, end: number): boolean {

@@ -386,6 +386,20 @@ t.test('100,000 requests whose answers nobody reads do not make it grow', async 
   t.ok(grownMiB < 64, `it grew by ${grownMiB} MiB for one connection`);
 });
 
+t.test('a body in the smallest of chunks costs about what it weighs', async (t) => {
+  const of = await startGateway({ flags: ['--heartbeat-sec', '0', '--log-level', 'warn'] });
+  t.teardown(() => of.kill());
+  const before = of.rssBytes;
+  const wire = await Wire.open(of.apiPort);
+  wire.socket.write(postChunked('/send', [], ''));
+  const piece = Buffer.from('1\r\nx\r\n'.repeat(100_000));
+  for (let n = 0; n < 10; n++) await new Promise((sent) => wire.socket.write(piece, sent));
+  await statsOf(of); // comes after what was sent before it
+  const grownMiB = Math.round((of.rssBytes - before) / 1024 ** 2);
+  t.ok(grownMiB < 48, `1 MB, not ended, takes ${grownMiB} MiB`);
+  await wire.reset();
+});
+
 t.test('after all of this it is alive, has logged no exception, and serves', async (t) => {
   for (const each of [gateway, patient, flooded]) {
     t.ok(each.alive);

@@ -190,25 +190,27 @@ t.test(
   'a message that was accepted before the stop arrives before the end',
   { buffered: true },
   async (t) => {
-    for (let round = 0; round < 3; round++) {
+    let accepted = 0;
+    for (let round = 0; round < 10 && accepted < 3; round++) {
       const gateway = await startGateway({ flags: ['--drain-sec', '0'] });
       t.teardown(() => gateway.kill());
       const page = await openStream(gateway.port, '/test/last');
       const publisher = await Wire.open(gateway.apiPort);
-      // While it is frozen, the send and the signal both arrive: it finds them in one turn of its loop, mostly.
+      // While it is frozen, the send and the signal both arrive; which it then finds first is a race.
       gateway.child.kill('SIGSTOP');
       publisher.ask('/send/last', { method: 'POST', body: 'just in time' });
       const { socket } = publisher;
       await until('the kernel has it', () => socket.bytesWritten > 0 && socket.writableLength === 0);
       gateway.child.kill('SIGTERM');
       gateway.child.kill('SIGCONT');
-      await publisher.untilComplete();
-      t.equal(publisher.text, '{"delivered":1}');
       t.equal(await gateway.ended(), 0);
-      await page.untilClosed();
+      await Promise.all([page.untilClosed(), publisher.untilClosed()]);
       t.ok(page.complete);
+      if (publisher.text !== '{"delivered":1}') continue;
+      accepted++;
       t.equal(page.text, "Recvd msg #1: 'just in time'<br/>\n\n");
     }
+    t.ok(accepted > 0, `it was accepted ${accepted} times`);
   },
 );
 

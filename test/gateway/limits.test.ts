@@ -295,13 +295,13 @@ async function fillAndEmpty(t: Test, flags: string[]): Promise<void> {
   t.ok(gateway.descriptors < 600, `${gateway.descriptors} descriptors are open`);
   t.ok(gateway.alive);
 
-  const publisher = publishers[0]!;
   const cpuSec = gateway.cpuSec;
   const startedMs = performance.now();
   await until('a second has gone by', () => performance.now() - startedMs > 1000);
   const usedSec = gateway.cpuSec - cpuSec;
   t.ok(usedSec < 0.3, `it used ${Math.round(usedSec * 1000)} ms of CPU in a second`);
 
+  const publisher = publishers.find((wire) => !wire.closed)!; // the last ones may have been refused
   publisher.ask('/send/7', { method: 'POST', body: 'still there' });
   await publisher.untilComplete();
   t.equal(publisher.text, '{"delivered":1}');
