@@ -31,7 +31,7 @@ export class Stats {
   /** Everything, for operators and tests. */
   all() {
     const { router, streams, counters, memory, gateway, api } = this.#parts;
-    const { connections, outbound } = streams;
+    const { connections, slowConsumers } = streams;
     const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
     return {
       version,
@@ -58,7 +58,7 @@ export class Stats {
         lost: counters.messagesLost,
         heartbeats: counters.heartbeats,
       },
-      slowConsumers: { now: outbound.slowConsumers, pendingBytes: outbound.pendingBytes },
+      slowConsumers: { now: slowConsumers.count, pendingBytes: slowConsumers.pendingBytes },
       apiErrors: counters.apiErrors,
       memory: {
         rssBytes: rss,

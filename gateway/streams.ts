@@ -9,6 +9,7 @@ import type { Counters } from './counters.js';
 import type { Transport } from './http/transport.js';
 import { addressOf, Outbound } from './outbound.js';
 import type { SampledLog } from './sampled-log.js';
+import { SlowConsumers } from './slow-consumers.js';
 
 /** uWS cuts a socket that took nothing for 8 to 12 s; a peer that left by itself is rarely that late. */
 const stalledMs = 7_000;
@@ -28,6 +29,7 @@ const streamHeaders = [
 export class Streams {
   readonly connections: Connections;
   readonly outbound: Outbound;
+  readonly slowConsumers: SlowConsumers;
   readonly #router: Router;
   readonly #config: Config;
   readonly #counters: Counters;
@@ -60,9 +62,9 @@ export class Streams {
     this.#log = log;
     this.#addresses = new AddressLimit(config.connectionsPerAddressMax);
     this.connections = new Connections(capacity);
-    this.outbound = new Outbound(this.connections, counters, config, clock, log, (stream, reason) =>
-      this.close(stream, reason),
-    );
+    const close = (stream: Stream, reason: CloseReason) => this.close(stream, reason);
+    this.slowConsumers = new SlowConsumers(this.connections, counters, config, log, close);
+    this.outbound = new Outbound(this.connections, counters, clock, this.slowConsumers);
   }
 
   /** Says why a stream with this many ids cannot be opened now, or undefined. */
@@ -123,7 +125,7 @@ export class Streams {
   }
 
   #gone(stream: Stream): void {
-    const backlog = this.outbound.backlogOf(stream.slot);
+    const backlog = this.slowConsumers.backlogOf(stream.slot);
     if (this.#closing !== 'peer-closed' || backlog === undefined || backlog.idleMs < stalledMs) {
       this.#release(stream, this.#closing);
       return;
