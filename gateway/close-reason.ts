@@ -46,4 +46,16 @@ export const closeReasons = [
   'server-stopping',
 ] as const;
 
+/** Why a message was lost to a stream. */
+export const lossReasons = [
+  /** More was pending than --pending-bytes-max. */
+  'slow-consumer',
+  /** All slow consumers together passed --pending-bytes-total-max. */
+  'slow-consumers-total',
+  /** It was on its way, or pending, when the stream ended. */
+  'stream-ended',
+] as const;
+
+export type LossReason = (typeof lossReasons)[number];
+
 export type CloseReason = (typeof closeReasons)[number];

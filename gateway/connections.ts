@@ -12,6 +12,11 @@ export abstract class Stream extends Subscriber {
   readonly slot: number;
   /** Invalid once the stream is released: uWS frees it with the socket. */
   readonly response: HttpResponse;
+  /**
+   * One handler for both of uWS's events, bound to this stream: aborted has no argument, writable has an offset.
+   * Kept for the second, which is attached later; a function of its own for that would be 72 bytes.
+   */
+  onEvent: StreamEvent = ignoreEvent;
 
   constructor(slot: number, response: HttpResponse) {
     super();
@@ -20,6 +25,12 @@ export abstract class Stream extends Subscriber {
   }
 
   abstract get transport(): Transport;
+}
+
+export type StreamEvent = (writeOffset?: number) => boolean;
+
+function ignoreEvent(): boolean {
+  return true;
 }
 
 /** Stream states, a bit each. */

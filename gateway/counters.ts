@@ -1,4 +1,11 @@
-import { type CloseReason, closeReasons, type RefusalReason, refusals } from './close-reason.js';
+import {
+  type CloseReason,
+  closeReasons,
+  type LossReason,
+  lossReasons,
+  type RefusalReason,
+  refusals,
+} from './close-reason.js';
 
 /** Plain numbers that only grow, since the start. Whoever does the thing counts it, once, where it happens. */
 export class Counters {
@@ -11,11 +18,15 @@ export class Counters {
   messagesWritten = 0;
   /** Bytes of messages written, without HTTP's chunk framing. */
   messageBytesWritten = 0;
-  /** Messages lost by slow consumers: dropped by policy, or pending when the stream ended. */
-  messagesLost = 0;
+  /** Messages that were accepted for a stream, or would have been, and that it did not get. */
+  readonly messagesLost = zeros(lossReasons);
   heartbeats = 0;
   /** Requests to the router API that were answered with an error, by status. */
   readonly apiErrors: Record<string, number> = {};
+
+  lose(reason: LossReason, messages: number): void {
+    this.messagesLost[reason] += messages;
+  }
 
   countApiError(status: string): void {
     const code = status.slice(0, 3);

@@ -13,13 +13,7 @@ export async function runGateway(config: Config): Promise<void> {
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const router = new Router({ idBytesMax: config.idBytesMax });
   const gateway = new Gateway(router, config, log);
-  await gateway.start();
-  keepYoungGenerationSmall();
-  // Until its first full collection V8 allows the old generation over 100 MB, whatever is alive in it; after
-  // one, the limit follows what is alive. And what loading has left behind goes.
-  await giveMemoryBack();
-  process.stdout.write(welcome(gateway, config));
-  log.info({ url: gateway.url, apiUrl: gateway.apiUrl, pid: process.pid }, 'listening');
+  // From here on, so that a signal during the start is heeded too.
   stopOnSignal(async (signal) => {
     const { open } = gateway.stats.all().connections;
     log.info({ signal, connections: open, drainSec: config.drainSec }, 'stopping');
@@ -27,6 +21,13 @@ export async function runGateway(config: Config): Promise<void> {
     log.info('stopped');
     process.exit(0);
   });
+  await gateway.start();
+  keepYoungGenerationSmall();
+  // Until its first full collection V8 allows the old generation over 100 MB, whatever is alive in it; after
+  // one, the limit follows what is alive. And what loading has left behind goes.
+  await giveMemoryBack();
+  process.stdout.write(welcome(gateway, config));
+  log.info({ url: gateway.url, apiUrl: gateway.apiUrl, pid: process.pid }, 'listening');
 }
 
 /** Where to go next: everything a newcomer needs is these lines. */

@@ -154,7 +154,7 @@ export class Outbound {
     const { flags } = this.#connections;
     if ((flags[stream.slot]! & watchesWritable) !== 0) return;
     flags[stream.slot]! |= watchesWritable;
-    stream.response.onWritable(this.#drain.bind(this, stream));
+    stream.response.onWritable(stream.onEvent);
   }
 
   #becomeBackpressured(stream: Stream): void {
@@ -163,17 +163,17 @@ export class Outbound {
       const message = this.#turn.message(this.#delivery);
       this.#delivery = this.#turn.next(this.#delivery);
       if (this.#slow.keep(stream, message) !== 'closed') continue;
-      this.#counters.messagesLost += this.#turn.countFrom(this.#delivery);
+      this.#counters.lose('stream-ended', this.#turn.countFrom(this.#delivery));
       return;
     }
   }
 
-  /** The socket takes more: uWS's own buffer drains in a cork (even an empty one), then the backlog goes on. */
-  #drain(stream: Stream): boolean {
+  /** uWS says the socket takes more: its own buffer drains in a cork (even an empty one), then the backlog goes on. */
+  drain(stream: Stream): void {
     const backlog = this.#slow.backlogOf(stream.slot);
     if (backlog === undefined) {
       stream.response.cork(nothing);
-      return true;
+      return;
     }
     this.#stream = stream;
     this.#backlog = backlog;
@@ -184,7 +184,6 @@ export class Outbound {
     backlog.newlineOwed = this.#newlineOwed;
     backlog.noteProgress();
     if (!this.#refused) this.#slow.end(stream.slot);
-    return true;
   }
 
   readonly #writeBacklog = (): void => {
@@ -239,7 +238,7 @@ export class Outbound {
 
   /** Forgets what was on its way to a stream that is gone. */
   release(slot: number): void {
-    this.#counters.messagesLost += this.#turn.countFrom(this.#turn.take(slot));
+    this.#counters.lose('stream-ended', this.#turn.countFrom(this.#turn.take(slot)));
     this.#slow.end(slot);
   }
 }

@@ -1,6 +1,6 @@
 import type { Message } from '../router/message.js';
 import { type Backlog, pendingBytesOf } from './backlog.js';
-import type { CloseReason } from './close-reason.js';
+import type { CloseReason, LossReason } from './close-reason.js';
 import type { Config } from './config.js';
 import { backpressured, type Connections, type Stream } from './connections.js';
 import type { Counters } from './counters.js';
@@ -54,7 +54,7 @@ export class SlowConsumers {
   end(slot: number): void {
     const backlog = this.#backlogs.get(slot);
     if (backlog === undefined) return;
-    this.#counters.messagesLost += backlog.messages;
+    this.#counters.lose('stream-ended', backlog.messages);
     this.#pendingBytes -= backlog.bytes;
     this.#backlogs.delete(slot);
     this.#connections.flags[slot]! &= ~backpressured;
@@ -69,13 +69,13 @@ export class SlowConsumers {
     if (overOwn || overTotal) {
       const reason = overOwn ? 'slow-consumer' : 'slow-consumers-total';
       if (this.#config.slowConsumerPolicy === 'disconnect') {
-        this.#counters.messagesLost++;
+        this.#counters.lose(reason, 1);
         this.#close(stream, reason);
         return 'closed';
       }
       this.#logDrop(stream, backlog, reason);
-      if (!this.#makeRoom(backlog, bytes, overTotal)) {
-        this.#counters.messagesLost++;
+      if (!this.#makeRoom(backlog, bytes, overTotal, reason)) {
+        this.#counters.lose(reason, 1);
         backlog.noteLostAtTail();
         return 'dropped';
       }
@@ -91,7 +91,7 @@ export class SlowConsumers {
   }
 
   /** Under drop-oldest, drops the oldest messages until `bytes` fit. @returns false when they do not */
-  #makeRoom(backlog: Backlog, bytes: number, overTotal: boolean): boolean {
+  #makeRoom(backlog: Backlog, bytes: number, overTotal: boolean, reason: LossReason): boolean {
     if (this.#config.slowConsumerPolicy !== 'drop-oldest') return false;
     let needed = overTotal ? bytes : 0;
     while (backlog.bytes + bytes > this.#config.pendingBytesMax || needed > 0) {
@@ -99,7 +99,7 @@ export class SlowConsumers {
       if (freed === 0) return false;
       needed -= freed;
       this.#pendingBytes -= freed;
-      this.#counters.messagesLost++;
+      this.#counters.lose(reason, 1);
     }
     return true;
   }

@@ -55,7 +55,8 @@ export class Stats {
       messages: {
         written: counters.messagesWritten,
         bytesWritten: counters.messageBytesWritten,
-        lost: counters.messagesLost,
+        lost: Object.values(counters.messagesLost).reduce((sum, lost) => sum + lost, 0),
+        lostByReason: counters.messagesLost,
         heartbeats: counters.heartbeats,
       },
       slowConsumers: { now: slowConsumers.count, pendingBytes: slowConsumers.pendingBytes },

@@ -38,7 +38,7 @@ export class Streams {
   readonly #addresses: AddressLimit;
   readonly #classes = new Map<Transport, new (slot: number, response: HttpResponse) => Stream>();
   /** One function for all; bound to its stream it is 48 bytes, where a closure would be over 100. */
-  readonly #onAborted: (this: Stream) => void;
+  readonly #onEvent: (this: Stream, writeOffset?: number) => boolean;
   /** Why the stream that is being closed right now is being closed. */
   #closing: CloseReason = 'peer-closed';
   #stopping = false;
@@ -52,8 +52,11 @@ export class Streams {
     log: SampledLog,
   ) {
     const gone = (stream: Stream) => this.#gone(stream);
-    this.#onAborted = function (this: Stream) {
-      gone(this);
+    const drain = (stream: Stream) => this.outbound.drain(stream);
+    this.#onEvent = function (this: Stream, writeOffset?: number) {
+      if (writeOffset === undefined) gone(this);
+      else drain(this);
+      return true; // to writable, as uWS wants it
     };
     this.#router = router;
     this.#config = config;
@@ -80,7 +83,8 @@ export class Streams {
   open(response: HttpResponse, transport: Transport, ids: readonly string[]): void {
     const slot = this.connections.take();
     const stream = new (this.#classOf(transport))(slot, response);
-    response.onAborted(this.#onAborted.bind(stream));
+    stream.onEvent = this.#onEvent.bind(stream);
+    response.onAborted(stream.onEvent);
     this.connections.put(stream);
     this.connections.heartbeatDue[slot] = this.#clock.heartbeatDue(slot);
     this.#addresses.add(slot, response);

@@ -49,11 +49,11 @@ export class Crowd {
     await Promise.all(Array.from({ length: Math.min(200, count) }, one));
   }
 
-  /** Closes all; resolves when the sockets are gone on this side. */
+  /** Resets all, which leaves no port in TIME_WAIT; resolves when the sockets are gone on this side. */
   async clear(): Promise<void> {
     this.#closing = true;
     const gone = [...this.#sockets].map(
-      (socket) => new Promise((resolve) => socket.once('close', resolve).destroy()),
+      (socket) => new Promise((resolve) => socket.once('close', resolve).resetAndDestroy()),
     );
     await Promise.all(gone);
     this.#closing = false;

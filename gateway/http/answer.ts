@@ -37,15 +37,24 @@ export function answer(
   body: string | Uint8Array,
   close = false,
 ): void {
-  response.writeStatus(status);
-  for (const [name, value] of headers) response.writeHeader(name, value);
-  if (response.headOnly === true) {
-    response.endWithoutBody();
-  } else if (close) {
+  if (response.headOnly === true) return answerEmpty(response, status, headers);
+  writeHead(response, status, headers);
+  if (close) {
     response.end(body, true);
   } else {
     endOrClose(response, body, Buffer.byteLength(body));
   }
+}
+
+/** Without a body and without a Content-Length, as 204 wants it. */
+export function answerEmpty(response: HttpResponse, status: string, headers: Headers): void {
+  writeHead(response, status, headers);
+  response.endWithoutBody();
+}
+
+function writeHead(response: HttpResponse, status: string, headers: Headers): void {
+  response.writeStatus(status);
+  for (const [name, value] of headers) response.writeHeader(name, value);
 }
 
 /**

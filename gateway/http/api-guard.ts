@@ -2,7 +2,7 @@ import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { BearerAuth } from '../auth/bearer.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
-import { answer, answerText, type Headers } from './answer.js';
+import { answerEmpty, answerText, type Headers } from './answer.js';
 
 /**
  * Who may call the router API, and from which web pages. A browser sends a page's `Origin` with every POST:
@@ -58,17 +58,12 @@ export class ApiGuard {
     const cors = this.#corsHeaders(request.getHeader('origin'));
     if (cors === undefined)
       return answerText(response, '403 Forbidden', 'Pages of this origin may not call this API.');
-    answer(
-      response,
-      '204 No Content',
-      [
-        ...cors,
-        ['Access-Control-Allow-Methods', 'GET, POST'],
-        ['Access-Control-Allow-Headers', 'Authorization, Content-Type'],
-        ['Access-Control-Max-Age', '600'],
-      ],
-      '',
-    );
+    answerEmpty(response, '204 No Content', [
+      ...cors,
+      ['Access-Control-Allow-Methods', 'GET, POST'],
+      ['Access-Control-Allow-Headers', 'Authorization, Content-Type'],
+      ['Access-Control-Max-Age', '600'],
+    ]);
   }
 
   #corsHeaders(origin: string): Headers | undefined {

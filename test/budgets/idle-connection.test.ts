@@ -12,6 +12,8 @@ import type { Weight } from './probe.js';
  */
 
 const connections = 8_000;
+/** The handler for "writable again", see Outbound. */
+const afterMessageMax = 240;
 const kinds = [
   // path, V8 heap, native: bytes a connection, measured 2026-11-20 on Node 20 and 22 with a little air (under 60 B)
   { path: (n: number) => `/test/${n}`, heapMax: 260, nativeMax: 620 },
@@ -46,5 +48,20 @@ for (const { path, heapMax, nativeMax } of kinds) {
     t.ok(heap <= heapMax, `V8 heap: ${heap.toFixed(0)} B a connection, at most ${heapMax}`);
     t.ok(native <= nativeMax, `native memory: ${native.toFixed(0)} B a connection, at most ${nativeMax}`);
     t.ok(heap > 50 && native > 100, 'and it has been measured at all');
+
+    crowd.countMarkers('m');
+    const lines = Array.from({ length: connections }, (_, n) =>
+      JSON.stringify({ id: String(1_000 + n), data: 'm' }),
+    );
+    await fetch(`${apiUrl}/send`, { method: 'POST', body: lines.join('\n') });
+    await until('each has its first message', () => crowd.markers >= connections);
+    const used = await weigh();
+    const more = (used.heapBytes + used.mallocBytes - after.heapBytes - after.mallocBytes) / connections;
+    const moreHeap = (used.heapBytes - after.heapBytes) / connections;
+    t.comment(`after its first message ${more.toFixed(0)} B more, ${moreHeap.toFixed(0)} of them heap`);
+    t.ok(
+      more <= afterMessageMax,
+      `${more.toFixed(0)} B more after its first message, at most ${afterMessageMax}`,
+    );
   });
 }

@@ -191,7 +191,7 @@ t.test(
   { buffered: true },
   async (t) => {
     let accepted = 0;
-    for (let round = 0; round < 10 && accepted < 3; round++) {
+    for (let round = 0; round < 6 && accepted < 3; round++) {
       const gateway = await startGateway({ flags: ['--drain-sec', '0'] });
       t.teardown(() => gateway.kill());
       const page = await openStream(gateway.port, '/test/last');

@@ -2,7 +2,7 @@
  * The question: what does one idle connection cost the client, and one received message, with undici, node:http and
  * bare node:net sockets? Starts a gateway, and for each client a process that opens connections and counts chunks.
  *
- *     node dist/test/floodtest/client-cost.js [connections]
+ *     node dist/bench/floodtest-client.js [connections]
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { Agent, get } from 'node:http';
 import { connect, Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'undici';
-import { startGateway } from '../gateway-process.js';
+import { startGateway } from '../test/gateway-process.js';
 
 const CONNECTIONS = 10_000;
 const WARM_UP_CONNECTIONS = 50;
