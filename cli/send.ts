@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander';
+import { serverUrl } from './values.js';
 
 interface SendFlags {
-  url: string;
+  url?: URL;
   token?: string;
 }
 
@@ -11,36 +12,37 @@ export function sendCommand(): Command {
     .description('send one message to whoever is logged in under an id')
     .argument('<id>', 'who it is for')
     .argument('<message>', 'the text; - reads it from standard input')
-    .addOption(new Option('--url <url>', 'router API').env('ENCKE_API_URL').default('http://127.0.0.1:8001'))
+    .addOption(
+      new Option('--url <url>', 'router API (default: http://127.0.0.1:8001)')
+        .env('ENCKE_API_URL')
+        .argParser(serverUrl),
+    )
     .addOption(new Option('--token <token>', "the router API's token").env('ENCKE_API_TOKEN'))
     .addHelpText('after', '\nExample:\n  encke send 123 "Hello World"')
     .action(send);
 }
 
 async function send(id: string, message: string, flags: SendFlags): Promise<void> {
+  const url = flags.url ?? new URL('http://127.0.0.1:8001');
   const body = message === '-' ? await readStandardInput() : Buffer.from(message);
-  const path = id.split('/').map(encodeURIComponent).join('/');
   const headers = flags.token === undefined ? {} : { authorization: `Bearer ${flags.token}` };
-  let url: URL;
+  // A Client takes the path as it is; with a URL, the id ".." would be resolved away.
+  const path = `/send/${id.split('/').map(encodeURIComponent).join('/')}`;
+  const { Client } = await import('undici');
+  const client = new Client(url.origin);
   try {
-    url = new URL(`/send/${path}`, flags.url);
-  } catch {
-    return fail(`--url must be a URL such as http://127.0.0.1:8001, not "${flags.url}".`, 2);
-  }
-  const { request } = await import('undici'); // here, so that `encke start` does not load it
-  let answer: { statusCode: number; text: string };
-  try {
-    const response = await request(url, { method: 'POST', body, headers });
-    answer = { statusCode: response.statusCode, text: (await response.body.text()).trim() };
+    const response = await client.request({ method: 'POST', path, body, headers });
+    const text = (await response.body.text()).trim();
+    if (response.statusCode === 200) process.stdout.write(`${text}\n`);
+    else fail(`${response.statusCode}: ${text}`);
   } catch (error) {
     const why = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
-    return fail(
-      `the router API at ${flags.url} cannot be reached (${why}). Start it with "encke start", or name another with --url.`,
-      1,
+    fail(
+      `the router API at ${url.origin} cannot be reached (${why}). Start it with "encke start", or name another with --url.`,
     );
+  } finally {
+    await client.close();
   }
-  if (answer.statusCode !== 200) return fail(`${answer.statusCode}: ${answer.text}`, 1);
-  process.stdout.write(`${answer.text}\n`);
 }
 
 async function readStandardInput(): Promise<Buffer> {
@@ -49,7 +51,7 @@ async function readStandardInput(): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function fail(sentence: string, code: number): void {
+function fail(sentence: string): void {
   process.stderr.write(`encke send: ${sentence}\n`);
-  process.exitCode = code;
+  process.exitCode = 1;
 }

@@ -36,7 +36,8 @@ Examples:
 }
 
 function optionOf(key: SettingKey): Option {
-  const { default: preset, help } = settings[key];
+  const { default: preset, expects } = settings[key];
+  const help = expects.startsWith('one of') ? `${settings[key].help}; ${expects}` : settings[key].help;
   const shown = Array.isArray(preset) || preset === '' ? '' : `default: ${preset}, `;
   return new Option(`${flagOf(key)} <value>`, `${help} (${shown}env: ${environmentNameOf(key)})`);
 }

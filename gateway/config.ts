@@ -219,19 +219,29 @@ function readConfigFile(path: string): Record<string, unknown> {
       `The config file ${path} cannot be read (${(cause as NodeJS.ErrnoException).code}).`,
     );
   }
+  const parsed = parseJson(path, content);
+  const unknown = Object.keys(parsed).find((key) => !Object.hasOwn(settings, key));
+  if (unknown !== undefined) {
+    throw new ConfigError(`Unknown key "${unknown}" in ${path}. Known keys: ${settingKeys.join(', ')}.`);
+  }
+  return parsed;
+}
+
+function parseJson(path: string, content: string): Record<string, unknown> {
   let parsed: unknown;
   try {
     parsed = JSON.parse(content);
   } catch (cause) {
-    throw new ConfigError(`The config file ${path} is not JSON: ${(cause as Error).message}.`);
+    // The parser's own message quotes what it could not read, which may be the token.
+    const position = /position (\d+)/.exec((cause as Error).message)?.[1];
+    const where =
+      position === undefined ? '' : ` (line ${content.slice(0, Number(position)).split('\n').length})`;
+    throw new ConfigError(`The config file ${path} is not JSON${where}.`);
   }
-  const object = z.record(z.string(), z.unknown()).safeParse(parsed);
-  if (!object.success) throw new ConfigError(`The config file ${path} must hold one JSON object.`);
-  const unknown = Object.keys(object.data).find((key) => !(key in settings));
-  if (unknown !== undefined) {
-    throw new ConfigError(`Unknown key "${unknown}" in ${path}. Known keys: ${settingKeys.join(', ')}.`);
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new ConfigError(`The config file ${path} must hold one JSON object.`);
   }
-  return object.data;
+  return parsed as Record<string, unknown>;
 }
 
 function assertConsistent(config: Config): void {

@@ -100,8 +100,7 @@ export class Gateway {
     await this.#router.start();
     await this.#public.open();
     await this.#api.open();
-    this.#guard.allowOrigin(this.url);
-    this.#guard.allowOrigin(this.url.replace('//127.0.0.1:', '//localhost:'));
+    this.#guard.allowGateway(this.url, this.#public.onAnyAddress);
     this.#sweeper.start();
     this.#ready = true;
   }

@@ -62,10 +62,13 @@ export class Listener {
     return this.#pauses;
   }
 
+  get onAnyAddress(): boolean {
+    return this.#host === '0.0.0.0' || this.#host === '::';
+  }
+
   /** http://host:port, as a person can open it: a wildcard address is shown as loopback. */
   get url(): string {
-    const wildcard = this.#host === '0.0.0.0' || this.#host === '::';
-    const host = wildcard ? '127.0.0.1' : this.#host;
+    const host = this.onAnyAddress ? '127.0.0.1' : this.#host;
     return `http://${host.includes(':') ? `[${host}]` : host}:${this.#port}`;
   }
 

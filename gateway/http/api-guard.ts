@@ -12,6 +12,8 @@ export class ApiGuard {
   readonly #auth: BearerAuth;
   readonly #origins: Set<string>;
   readonly #counters: Counters;
+  /** Set when the gateway's pages may come from any address of this machine. */
+  #gatewayPort: string | undefined;
 
   constructor(config: Config, counters: Counters) {
     this.#auth = new BearerAuth(config.apiToken);
@@ -23,15 +25,17 @@ export class ApiGuard {
     return this.#auth.required;
   }
 
-  /** Known once the gateway listens. */
-  allowOrigin(origin: string): void {
-    this.#origins.add(origin);
+  /** The gateway's own pages, known once it listens. @param anyAddress it listens on all addresses of the machine */
+  allowGateway(url: string, anyAddress: boolean): void {
+    this.#origins.add(url);
+    this.#origins.add(url.replace('//127.0.0.1:', '//localhost:'));
+    if (anyAddress) this.#gatewayPort = new URL(url).port;
   }
 
   /** Answers and returns undefined when the caller may not; else the headers that the answer needs. */
   admit(response: HttpResponse, request: HttpRequest): Headers | undefined {
     const origin = request.getHeader('origin');
-    const cors = origin === '' ? none : this.#corsHeaders(origin);
+    const cors = origin === '' ? none : this.#corsHeaders(origin, request.getHeader('host'));
     if (cors === undefined) {
       this.#counters.countApiError('403');
       answerText(
@@ -55,7 +59,7 @@ export class ApiGuard {
 
   /** What a browser asks before it lets a page send the Authorization header. */
   preflight(response: HttpResponse, request: HttpRequest): void {
-    const cors = this.#corsHeaders(request.getHeader('origin'));
+    const cors = this.#corsHeaders(request.getHeader('origin'), request.getHeader('host'));
     if (cors === undefined)
       return answerText(response, '403 Forbidden', 'Pages of this origin may not call this API.');
     answerEmpty(response, '204 No Content', [
@@ -66,13 +70,21 @@ export class ApiGuard {
     ]);
   }
 
-  #corsHeaders(origin: string): Headers | undefined {
-    if (!this.#origins.has(origin)) return undefined;
+  #corsHeaders(origin: string, host: string): Headers | undefined {
+    if (!this.#origins.has(origin) && !this.#isOwnAddress(origin, host)) return undefined;
     return [
       ['Access-Control-Allow-Origin', origin],
       ['Vary', 'Origin'],
     ];
   }
+
+  /** A page of the gateway on the same address as the API; by address only, as a name could be made to lead here. */
+  #isOwnAddress(origin: string, host: string): boolean {
+    if (this.#gatewayPort === undefined) return false;
+    const address = host.replace(/:\d+$/, '');
+    return addressOrLocalhost.test(address) && origin === `http://${address}:${this.#gatewayPort}`;
+  }
 }
 
 const none: Headers = [];
+const addressOrLocalhost = /^(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;

@@ -21,7 +21,8 @@ interface Reading {
   readonly response: HttpResponse;
   /** What an answer needs, good or bad: without its CORS headers a page cannot read it. */
   readonly headers: Headers;
-  chunks: Buffer[] | undefined;
+  /** Grows by doubling: a chunk may be a single byte, and an object for each would weigh a hundred times as much. */
+  partial: Buffer | undefined;
   bytes: number;
   /** Has all come, or has been answered, or has been given up. */
   done: boolean;
@@ -64,15 +65,17 @@ export class Bodies {
         this.#answerProblem(reading, '413 Content Too Large', `: ${bytesMax} bytes.`);
         return;
       }
-      // uWS takes the memory back on return, so the bytes are copied, once.
-      const chunk = Buffer.from(new Uint8Array(data));
-      if (!last) {
-        this.#keep(reading, chunk);
+      // uWS takes the memory back on return, so the bytes are copied.
+      const chunk = new Uint8Array(data);
+      if (last && reading.partial === undefined) {
+        this.#end(reading);
+        onBody(Buffer.from(chunk));
         return;
       }
-      const { chunks } = reading;
+      if (!this.#keep(reading, chunk, bytesMax) || !last) return;
+      const body = reading.partial!.subarray(0, reading.bytes);
       this.#end(reading);
-      onBody(chunks === undefined ? chunk : Buffer.concat([...chunks, chunk]));
+      onBody(body);
     });
   }
 
@@ -91,7 +94,7 @@ export class Bodies {
     const reading: Reading = {
       response,
       headers,
-      chunks: undefined,
+      partial: undefined,
       bytes: 0,
       done: false,
       deadlineTick: this.#tick + this.#timeoutTicks,
@@ -101,24 +104,32 @@ export class Bodies {
     return reading;
   }
 
-  #keep(reading: Reading, chunk: Buffer): void {
-    reading.chunks ??= [];
-    reading.chunks.push(chunk);
-    reading.bytes += chunk.length;
-    this.#partialBytes += chunk.length;
-    if (this.#partialBytes > partialBytesTotalMax) {
+  /** @returns false when there were too many bytes under way, which has been answered */
+  #keep(reading: Reading, chunk: Uint8Array, bytesMax: number): boolean {
+    if (this.#partialBytes + chunk.length > partialBytesTotalMax) {
       this.#answerProblem(reading, '503 Service Unavailable');
-      return;
+      return false;
     }
-    if (reading.bytes < reading.deadlineBytes) return;
-    reading.deadlineTick = this.#tick + this.#timeoutTicks;
-    reading.deadlineBytes = reading.bytes + this.#throughputBytes;
+    const bytes = reading.bytes + chunk.length;
+    if (reading.partial === undefined || reading.partial.length < bytes) {
+      const grown = Buffer.allocUnsafe(Math.min(bytesMax, Math.max(4096, bytes * 2)));
+      reading.partial?.copy(grown);
+      reading.partial = grown;
+    }
+    reading.partial.set(chunk, reading.bytes);
+    reading.bytes = bytes;
+    this.#partialBytes += chunk.length;
+    if (bytes >= reading.deadlineBytes) {
+      reading.deadlineTick = this.#tick + this.#timeoutTicks;
+      reading.deadlineBytes = bytes + this.#throughputBytes;
+    }
+    return true;
   }
 
   #end(reading: Reading): void {
     if (reading.done) return;
     reading.done = true;
-    reading.chunks = undefined;
+    reading.partial = undefined;
     this.#partialBytes -= reading.bytes;
     this.#slow.delete(reading);
   }

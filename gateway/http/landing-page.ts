@@ -82,9 +82,13 @@ sendForm.onsubmit = async (event) => {
   const headers = token ? { Authorization: 'Bearer ' + token.value } : {};
   let answer;
   try {
-    const response = await fetch(new URL('/send/' + pathOf(id.value), api), { method: 'POST', body: text.value, headers });
-    const body = await response.text();
-    answer = response.ok ? 'Delivered to ' + JSON.parse(body).delivered + '.' : response.status + ': ' + body;
+    // A browser resolves . and .. in a path, however they are written: such an id goes in the body.
+    const dots = id.value.split('/').some((level) => level === '.' || level === '..');
+    const path = dots ? '/send' : '/send/' + pathOf(id.value);
+    const body = dots ? JSON.stringify({ id: id.value, data: text.value }) : text.value;
+    const response = await fetch(new URL(path, api), { method: 'POST', body, headers });
+    const said = await response.text();
+    answer = response.ok ? 'Delivered to ' + JSON.parse(said).delivered + '.' : response.status + ': ' + said;
   } catch {
     answer = 'The router API at ' + api.origin + ' cannot be reached from this browser.';
   }
@@ -92,7 +96,8 @@ sendForm.onsubmit = async (event) => {
 };
 byId('terminal').textContent =
   'curl -N ' + location.origin + '/stream/123\\n' +
-  "curl -d 'Hello World' " + api.origin + '/send/123';
+  'curl ' + (facts.tokenRequired ? "-H 'Authorization: Bearer <token>' " : '') +
+  "-d 'Hello World' " + api.origin + '/send/123';
 async function refresh() {
   try {
     const numbers = await (await fetch('/numbers')).json();

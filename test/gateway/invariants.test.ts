@@ -152,7 +152,7 @@ const storms: Record<string, Storm> = {
 };
 
 t.test('after every storm only those who stayed are there, and they are served', async (t) => {
-  const gateway = await startGateway({ flags });
+  const gateway = await startGateway({ flags: [...flags, '--pending-bytes-max', '200000'] });
   t.teardown(() => gateway.kill());
   await counts(t, gateway, 'at the start there is nobody', () => censusOf(0, 0, 0));
   const { descriptors } = gateway;
@@ -206,7 +206,7 @@ class Mix {
     else if (kind < 60) client.wire.stall();
     else if (kind < 63) client.wire.resume();
     else if (kind < 66) this.#flood(client);
-    else if (kind < 74) await this.#leave(client, () => client.wire.reset());
+    else if (kind < 74) await this.#leave(client, () => this.#reset(client));
     else if (kind < 80) await this.#leave(client, () => client.wire.close());
     else if (kind < 85) await this.#leave(client, () => client.wire.socket.end());
     else if (kind < 90) await this.#leave(client, () => client.wire.socket.write(get('/test/again')));
@@ -256,6 +256,11 @@ class Mix {
     this.#strangers.push(
       ask(this.#gateway.apiPort, '/send', { method: 'POST', body: batchOf(messages) }).then(() => undefined),
     );
+  }
+
+  /** Node cannot reset a socket whose half-close is under way: EINVAL, and it never closes. */
+  #reset({ wire }: Client): Promise<void> {
+    return wire.socket.writable ? wire.reset() : wire.close();
   }
 
   async #leave(client: Client, leave: () => unknown): Promise<void> {
