@@ -104,7 +104,8 @@ export async function startGateway(options: GatewayProcessOptions = {}): Promise
   const command = [process.execPath, options.program ?? door, 'start', ...ports, ...flags];
   const pinned = options.cpu === undefined ? command : ['taskset', '-c', String(options.cpu), ...command];
   const child = spawn(pinned[0]!, pinned.slice(1), {
-    env: { ...process.env, ...options.environment },
+    // Without what the test runner puts there: its loader would be in every server, and in its memory.
+    env: { ...process.env, NODE_OPTIONS: undefined, ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // Not to outlive a test that fails before its teardown.

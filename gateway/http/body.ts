@@ -58,7 +58,6 @@ export class Bodies {
    */
   read(response: HttpResponse, headers: Headers, bytesMax: number, onBody: (body: Buffer) => void): void {
     const reading = this.#begin(response, headers);
-    response.onAborted(() => this.#end(reading));
     response.onData((data, last) => {
       if (reading.done) return;
       if (reading.bytes + data.byteLength > bytesMax) {
@@ -82,7 +81,7 @@ export class Bodies {
   /** Answers those that have stalled. Called in each tick of the sweeper. */
   expire(): void {
     this.#tick++;
-    for (const reading of this.#fresh) if (!reading.done) this.#slow.add(reading);
+    for (const reading of this.#fresh) if (!reading.done) this.#watch(reading);
     this.#fresh = [];
     for (const reading of this.#slow) {
       if (reading.deadlineTick > this.#tick) continue;
@@ -104,6 +103,19 @@ export class Bodies {
     return reading;
   }
 
+  /**
+   * From here on it is told when the publisher goes. Not from the start: nearly all bodies come with their head,
+   * and a handler of its own would be a tenth of what reading one costs.
+   */
+  #watch(reading: Reading): void {
+    try {
+      reading.response.onAborted(() => this.#end(reading));
+      this.#slow.add(reading);
+    } catch {
+      this.#end(reading); // gone within the tick, before its first byte: uWS throws at whoever touches it
+    }
+  }
+
   /** @returns false when there were too many bytes under way, which has been answered */
   #keep(reading: Reading, chunk: Uint8Array, bytesMax: number): boolean {
     if (this.#partialBytes + chunk.length > partialBytesTotalMax) {
@@ -111,6 +123,7 @@ export class Bodies {
       return false;
     }
     const bytes = reading.bytes + chunk.length;
+    if (reading.partial === undefined) this.#watch(reading);
     if (reading.partial === undefined || reading.partial.length < bytes) {
       const grown = Buffer.allocUnsafe(Math.min(bytesMax, Math.max(4096, bytes * 2)));
       reading.partial?.copy(grown);

@@ -127,6 +127,7 @@ function greetingPage(id: string): string {
   body { font: 16px/1.6 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
   h1 { font-size: 1.25rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
   p { color: #6b7280; margin: 0 0 1.5rem; padding-bottom: 1rem; border-bottom: 1px solid #d1d5db; }
+  @media (prefers-color-scheme: dark) { p { color: #9ca3af; border-color: #3f3f46; } }
   main { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .9375rem; overflow-wrap: anywhere; }
   code { font-family: inherit; }
 </style>

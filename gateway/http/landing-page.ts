@@ -16,6 +16,7 @@ export function landingPage(facts: LandingPageFacts): string {
 <title>Encke</title>
 <style>
   :root { color-scheme: light dark; --line: #d1d5db; --quiet: #6b7280; }
+  @media (prefers-color-scheme: dark) { :root { --line: #3f3f46; --quiet: #9ca3af; } }
   body { font: 16px/1.6 system-ui, sans-serif; max-width: 42rem; margin: 2.5rem auto; padding: 0 1rem; }
   h1 { margin: 0; font-size: 1.75rem; }
   h2 { font-size: 1.125rem; margin: 2rem 0 .5rem; }
@@ -23,9 +24,9 @@ export function landingPage(facts: LandingPageFacts): string {
   form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; }
   label { display: flex; flex-direction: column; font-size: .875rem; color: var(--quiet); }
   input, button { font: inherit; padding: .375rem .625rem; border: 1px solid var(--line); border-radius: .375rem; }
-  input { min-width: 8rem; }
+  input { min-width: 6rem; width: 9rem; font-size: 1rem; }
   button { cursor: pointer; }
-  dl { display: grid; grid-template-columns: repeat(3, 1fr); gap: .75rem; margin: .5rem 0; }
+  dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: .75rem; margin: .5rem 0; }
   dl div { border: 1px solid var(--line); border-radius: .5rem; padding: .625rem .875rem; }
   dt { font-size: .875rem; color: var(--quiet); }
   dd { margin: 0; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
@@ -46,7 +47,7 @@ export function landingPage(facts: LandingPageFacts): string {
 <h2>Send to an id</h2>
 <form id="send">
   <label>id <input name="id" value="123" required></label>
-  <label>message <input name="text" value="Hello World" size="24"></label>
+  <label>message <input name="text" value="Hello World"></label>
   ${facts.tokenRequired ? '<label>token <input name="token" type="password" autocomplete="off" required></label>' : ''}
   <button>Send</button>
 </form>
@@ -88,12 +89,16 @@ sendForm.onsubmit = async (event) => {
     const body = dots ? JSON.stringify({ id: id.value, data: text.value }) : text.value;
     const response = await fetch(new URL(path, api), { method: 'POST', body, headers });
     const said = await response.text();
-    answer = response.ok ? 'Delivered to ' + JSON.parse(said).delivered + '.' : response.status + ': ' + said;
+    answer = response.ok ? outcome(JSON.parse(said)) : response.status + ': ' + said;
   } catch {
     answer = 'The router API at ' + api.origin + ' cannot be reached from this browser.';
   }
   byId('answer').textContent = answer;
 };
+function outcome({ delivered, errors = [] }) {
+  if (errors.length > 0) return errors[0].error;
+  return 'Delivered to ' + delivered + (delivered === 1 ? ' connection.' : ' connections.');
+}
 byId('terminal').textContent =
   'curl -N ' + location.origin + '/stream/123\\n' +
   'curl ' + (facts.tokenRequired ? "-H 'Authorization: Bearer <token>' " : '') +
