@@ -44,7 +44,7 @@ function optionOf(key: SettingKey): Option {
 
 async function start(flags: Record<string, unknown>): Promise<void> {
   try {
-    const file = (flags.config as string | undefined) ?? process.env[configFileVariable];
+    const file = (flags.config as string | undefined) ?? (process.env[configFileVariable] || undefined);
     const config = readConfig({ flags, environment: process.env, file });
     // uWS reads this once, when it is loaded; so it is set before anything imports it.
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.requestHeadBytesMax);
@@ -59,6 +59,12 @@ function stopWithSentence(error: unknown): never {
   if (error instanceof ConfigError) return exitWith(error.message, 2);
   if (error instanceof Error && 'code' in error && error.code === 'ERR_ENCKE_LISTEN') {
     return exitWith(error.message, 1);
+  }
+  if (error instanceof Error && error.message.startsWith('This version of uWS.js')) {
+    return exitWith(
+      `uWebSockets.js has no binary for Node ${process.version} on ${process.platform}: use Node 20 or 22, on Linux with glibc or macOS.`,
+      1,
+    );
   }
   throw error;
 }

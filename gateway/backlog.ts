@@ -75,7 +75,7 @@ export class Backlog {
     const next = this.#entries[at + 1];
     if (typeof next === 'number') {
       lost += next;
-      at++;
+      this.#entries[at++] = 0; // or the message would be kept alive by its place
     }
     this.#entries[at] = lost;
     this.#head = at;
@@ -91,7 +91,7 @@ export class Backlog {
   shift(): number {
     const entry = this.#entries[this.#head];
     if (entry === undefined) return 0;
-    this.#head++;
+    this.#entries[this.#head++] = 0; // or the message would be kept alive by its place
     const bytes = typeof entry === 'number' ? 0 : this.#forget(entry);
     this.#compact();
     return bytes;

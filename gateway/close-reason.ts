@@ -38,7 +38,7 @@ export const closeReasons = [
   'peer-closed',
   /** More was pending than --pending-bytes-max, with the policy `disconnect`. */
   'slow-consumer',
-  /** All slow consumers together passed --pending-bytes-total-max, and this one had its share. */
+  /** All slow consumers together passed --pending-bytes-total-max, and this one had a message coming. */
   'slow-consumers-total',
   /** Something was pending and the socket took nothing for about 10 s. */
   'stalled-consumer',

@@ -96,7 +96,7 @@ export const settings = {
     "largest message, bytes; 64 KiB is also MQTT brokers' usual limit",
   ),
   batchBytesMax: setting(
-    wholeNumber(1, 256 * mebibyte),
+    wholeNumber(1, 64 * mebibyte),
     4 * mebibyte,
     'largest body of POST /send with many messages, bytes',
   ),

@@ -35,7 +35,7 @@ export function streamCapacity(asked: number, descriptorLimit = readDescriptorLi
   return asked === 0 ? Math.min(fit, unlimitedCapacity) : asked;
 }
 
-/** Where the limit is "unlimited", the columns still need a length: 13 bytes a stream, untouched until used. */
+/** Where the limit is "unlimited", the columns still need a length: 21 bytes a stream, untouched until used. */
 const unlimitedCapacity = 2_000_000;
 
 /** The soft limit of this process; Node has raised it to the hard one at its start. */

@@ -148,7 +148,7 @@ export class Outbound {
   /**
    * uWS has a timer for every failed write, and stops it only where an onWritable handler is attached:
    * without one, a stream that was full for a moment is cut 10 s later. A corked write fails silently, so
-   * the handler must be there before the first message; idle streams do without (it costs about 150 bytes).
+   * the handler must be there before the first message; idle streams do without (it costs 100 to 170 bytes).
    */
   #watchWritable(stream: Stream): void {
     const { flags } = this.#connections;
@@ -218,10 +218,10 @@ export class Outbound {
   }
 
   /**
-   * True when all that was accepted for the stream is with the system, so that it may be ended and the process
-   * may exit. A corked write does not say so; a newline more does.
+   * Writes a newline to learn whether all that was accepted for the stream is with the system, which a corked
+   * write does not say. @returns true when the stream may be ended and the process may exit
    */
-  drained(stream: Stream): boolean {
+  pushThrough(stream: Stream): boolean {
     if ((this.#connections.flags[stream.slot]! & backpressured) !== 0) return false;
     this.#stream = stream;
     this.#delivery = 0;

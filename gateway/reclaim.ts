@@ -100,11 +100,11 @@ function exposeCollector(): () => void {
 /** glibc's malloc_trim(0), which returns whole free pages from the middle of the heap too. Elsewhere: nothing to do. */
 async function loadTrim(): Promise<() => void> {
   if (process.platform !== 'linux') return () => {};
-  const { default: koffi } = await import('koffi');
   try {
+    const { default: koffi } = await import('koffi');
     const mallocTrim = koffi.load('libc.so.6').func('int malloc_trim(size_t)');
     return () => mallocTrim(0);
   } catch {
-    return () => {}; // musl has neither the name nor the function
+    return () => {}; // musl has neither the name nor the function; and without koffi the process only keeps more
   }
 }

@@ -93,6 +93,7 @@ export class SlowConsumers {
   /** Under drop-oldest, drops the oldest messages until `bytes` fit. @returns false when they do not */
   #makeRoom(backlog: Backlog, bytes: number, overTotal: boolean, reason: LossReason): boolean {
     if (this.#config.slowConsumerPolicy !== 'drop-oldest') return false;
+    if (bytes > this.#config.pendingBytesMax) return false; // it would not fit into an empty backlog
     let needed = overTotal ? bytes : 0;
     while (backlog.bytes + bytes > this.#config.pendingBytesMax || needed > 0) {
       const freed = backlog.dropOldest();

@@ -91,6 +91,11 @@ export class Router {
     return this.#engine.publish(message);
   }
 
+  /** Deliveries tried since the start, taken or not: what a fan-out has cost. */
+  get deliveries(): number {
+    return this.#delivered + this.#dropped;
+  }
+
   /** How many are logged in as `id` on this node. */
   count(id: string): number {
     return this.#subscriptions.count(id);
@@ -115,8 +120,11 @@ export class Router {
     let taken = 0;
     // A Set may lose members while it is walked, as it does when a slow consumer is closed in `deliver`.
     this.#subscriptions.beginWalk();
-    for (const subscriber of entry) taken += this.#deliver(subscriber, message);
-    this.#subscriptions.endWalk();
+    try {
+      for (const subscriber of entry) taken += this.#deliver(subscriber, message);
+    } finally {
+      this.#subscriptions.endWalk();
+    }
     return taken;
   }
 

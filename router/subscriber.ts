@@ -12,7 +12,7 @@ export type Delivery = 'sent' | 'buffered' | 'dropped';
  * Whoever can receive: extend it and implement `deliver`.
  *
  * Delivery is at most once, in the order of the sends. `deliver` must not throw and must not wait; it may
- * log this subscriber out. The message and its payload are shared: read, never write.
+ * log this subscriber out, and must not log anybody in. A subscriber belongs to one router. The message and its payload are shared: read, never write.
  */
 export abstract class Subscriber {
   /**

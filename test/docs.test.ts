@@ -23,6 +23,11 @@ t.test('every link between the documents leads somewhere', async (t) => {
   }
 });
 
+t.test('no document waits for a figure', async (t) => {
+  for (const document of ['README.md', ...markdownIn('docs')])
+    t.notMatch(read(document), /^[A-Z]{3,}\d*$/m, document);
+});
+
 t.test('the lock file installs on every platform, and names no registry', async (t) => {
   const { packages } = JSON.parse(read('package-lock.json'));
   for (const [path, { optionalDependencies = {}, resolved }] of Object.entries<Record<string, never>>(

@@ -57,6 +57,18 @@ export class ApiGuard {
     return cors;
   }
 
+  /**
+   * For requests that a browser makes without an `Origin`. A name may be made to lead to somebody's loopback (DNS
+   * rebinding), and its page would then read here what it likes: so without a token, only an address is a `Host`.
+   */
+  admitRead(response: HttpResponse, request: HttpRequest): Headers | undefined {
+    const host = request.getHeader('host').replace(/:\d+$/, '');
+    if (this.#auth.required || addressOrLocalhost.test(host)) return this.admit(response, request);
+    this.#counters.countApiError('421');
+    answerText(response, '421 Misdirected Request', 'Call this API by its address, or set a token.');
+    return undefined;
+  }
+
   /** What a browser asks before it lets a page send the Authorization header. */
   preflight(response: HttpResponse, request: HttpRequest): void {
     const cors = this.#corsHeaders(request.getHeader('origin'), request.getHeader('host'));

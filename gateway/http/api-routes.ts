@@ -61,7 +61,7 @@ type GuardedHandler = (response: HttpResponse, request: HttpRequest, cors: Heade
 
 function guarded(parts: ApiParts, handler: GuardedHandler): Handler {
   return (response, request) => {
-    const cors = parts.guard.admit(response, request);
+    const cors = parts.guard.admitRead(response, request);
     if (cors !== undefined) handler(response, request, cors);
   };
 }

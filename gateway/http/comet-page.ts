@@ -24,7 +24,6 @@ class CometChunk {
   readonly #bytes: Buffer;
   readonly #views: (Uint8Array | undefined)[] = [];
   #digitsDrawn = 0;
-  #leadDrawn = false;
 
   /** @param bytes with `leadBytes` of room in front of the text */
   constructor(bytes: Buffer) {
@@ -33,7 +32,7 @@ class CometChunk {
 
   numbered(count: number, lead: boolean): Uint8Array {
     const digits = this.#patch(count);
-    if (digits !== this.#digitsDrawn || (lead && !this.#leadDrawn)) this.#drawPrefix(digits);
+    if (digits !== this.#digitsDrawn) this.#drawPrefix(digits);
     const key = digits * 2 + (lead ? 1 : 0);
     const view = this.#views[key];
     if (view !== undefined) return view;
@@ -58,7 +57,6 @@ class CometChunk {
     for (let i = 0; i < prefix.length; i++) this.#bytes[start + i] = prefix.charCodeAt(i);
     this.#bytes[start - 1] = 0x0a;
     this.#digitsDrawn = digits;
-    this.#leadDrawn = true;
   }
 }
 

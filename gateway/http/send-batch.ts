@@ -14,8 +14,10 @@ const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 /** Line numbers named in one answer; more bad lines are only counted. */
 const errorsNamedMax = 100;
 
-/** After this many deliveries a batch lets the others have a turn of the loop (and its own bytes go out). */
+/** After this many deliveries, taken or not, a batch lets the others have a turn of the loop (and its own bytes go out). */
 const deliveriesPerTurnMax = 20_000;
+/** Bodies of batches that take more than one turn, together. */
+const bytesUnderWayMax = 64 * 1024 * 1024;
 /** And after this many lines, delivered to anybody or not. */
 const linesPerTurnMax = 5_000;
 
@@ -38,6 +40,7 @@ export class SendBatchEndpoint {
   readonly #config: Config;
   readonly #guard: ApiGuard;
   readonly #bodies: Bodies;
+  #bytesUnderWay = 0;
 
   constructor(router: Router, config: Config, guard: ApiGuard, bodies: Bodies) {
     this.#router = router;
@@ -50,8 +53,7 @@ export class SendBatchEndpoint {
     const cors = this.#guard.admit(response, request);
     if (cors === undefined) return;
     this.#bodies.read(response, cors, this.#config.batchBytesMax, (body) => {
-      const batch = new Batch(linesOf(body));
-      this.#work(batch, response, cors);
+      this.#work(new Batch(body), response, cors);
     });
   };
 
@@ -61,6 +63,7 @@ export class SendBatchEndpoint {
     const turn = () => {
       const done = this.#publishSome(batch);
       if (!done) {
+        if (first && !this.#hold(batch, response, cors)) return;
         // What was accepted is sent even if the publisher has gone; only nobody hears the totals then.
         if (first)
           response.onAborted(() => {
@@ -70,6 +73,7 @@ export class SendBatchEndpoint {
         setImmediate(turn);
         return;
       }
+      if (!first) this.#bytesUnderWay -= batch.bytes;
       if (aborted) return;
       const say = () => answerJson(response, '200 OK', batch.totals, cors);
       if (first) say();
@@ -78,13 +82,24 @@ export class SendBatchEndpoint {
     turn();
   }
 
+  /** A batch goes on though its publisher has gone, so those under way have a limit. @returns false when it is refused */
+  #hold(batch: Batch, response: HttpResponse, cors: Headers): boolean {
+    if (this.#bytesUnderWay + batch.bytes > bytesUnderWayMax) {
+      const totals = { ...batch.totals, error: 'Too many batches are under way: the rest was not sent.' };
+      answerJson(response, '503 Service Unavailable', totals, cors);
+      return false;
+    }
+    this.#bytesUnderWay += batch.bytes;
+    return true;
+  }
+
   /** @returns true when all lines are done */
   #publishSome(batch: Batch): boolean {
-    const deliveredMax = batch.totals.delivered + deliveriesPerTurnMax;
-    const lineMax = batch.next + linesPerTurnMax;
-    while (batch.next < batch.lines.length) {
-      if (batch.totals.delivered >= deliveredMax || batch.next >= lineMax) return false;
-      const line = batch.lines[batch.next++];
+    const deliveriesMax = this.#router.deliveries + deliveriesPerTurnMax;
+    const lineMax = batch.line + linesPerTurnMax;
+    while (!batch.done) {
+      if (this.#router.deliveries >= deliveriesMax || batch.line >= lineMax) return false;
+      const line = batch.take();
       if (line?.trim() !== '') this.#publishLine(batch, line);
     }
     return true;
@@ -123,33 +138,38 @@ export class SendBatchEndpoint {
   }
 }
 
+/** A body that is worked off line by line. Its lines are not split beforehand: empty ones would weigh ten times the body. */
 class Batch {
-  /** undefined where a line is not UTF-8. */
-  readonly lines: (string | undefined)[];
-  /** Index of the line that comes next; so, once taken, its number from 1. */
-  next = 0;
+  readonly #body: Buffer;
   readonly totals: BatchTotals = { messages: 0, delivered: 0, bad: 0, errors: [] };
+  #offset = 0;
+  /** Number of the line taken last, from 1. */
+  line = 0;
 
-  constructor(lines: (string | undefined)[]) {
-    this.lines = lines;
+  constructor(body: Buffer) {
+    this.#body = body;
+  }
+
+  get bytes(): number {
+    return this.#body.length;
+  }
+
+  get done(): boolean {
+    return this.#offset > this.#body.length;
+  }
+
+  /** @returns the next line, undefined when it is not UTF-8 */
+  take(): string | undefined {
+    const newline = this.#body.indexOf(0x0a, this.#offset);
+    const end = newline === -1 ? this.#body.length : newline;
+    const line = this.#body.subarray(this.#offset, end);
+    this.#offset = end + 1;
+    this.line++;
+    return isUtf8(line) ? line.toString('utf8') : undefined;
   }
 
   addError(error: string): void {
     this.totals.bad++;
-    if (this.totals.errors.length < errorsNamedMax) this.totals.errors.push({ line: this.next, error });
+    if (this.totals.errors.length < errorsNamedMax) this.totals.errors.push({ line: this.line, error });
   }
-}
-
-/** Decoded at once where all of it is UTF-8, which is nearly always and much faster than line by line. */
-function linesOf(body: Buffer): (string | undefined)[] {
-  if (isUtf8(body)) return body.toString('utf8').split('\n');
-  const lines: (string | undefined)[] = [];
-  for (let start = 0; start <= body.length; ) {
-    const newline = body.indexOf(0x0a, start);
-    const end = newline === -1 ? body.length : newline;
-    const line = body.subarray(start, end);
-    lines.push(isUtf8(line) ? line.toString('utf8') : undefined);
-    start = end + 1;
-  }
-  return lines;
 }
