@@ -27,7 +27,7 @@ export async function runGateway(config: Config): Promise<void> {
   // one, the limit follows what is alive. And what loading has left behind goes.
   await giveMemoryBack();
   process.stdout.write(welcome(gateway, config));
-  log.info({ url: gateway.url, apiUrl: gateway.apiUrl, pid: process.pid }, 'listening');
+  log.info({ url: gateway.url, apiUrl: gateway.apiUrl }, 'listening');
 }
 
 /** Where to go next: everything a newcomer needs is these lines. */

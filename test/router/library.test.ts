@@ -104,7 +104,7 @@ t.test('the package exports the router and nothing of the inside', async (t) => 
   for (const one of [Router, Subscriber, Message, InvalidIdError]) t.type(one, 'function');
   for (const inside of ['encke', 'encke/gateway', 'encke/dist/router/router.js', 'encke/router/router.js']) {
     const error = await import(inside).catch((reason) => reason);
-    // Node has it in the code; under a loader on Node 22 it is in the message.
+    // Node has it in the code; under the loader of tap's first run after an install it is in the message.
     t.match(`${error.code} ${error.message}`, /ERR_PACKAGE_PATH_NOT_EXPORTED/, inside);
   }
 });
