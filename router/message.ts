@@ -1,3 +1,6 @@
+/** How hard a delivery is tried: 0 at most once, 1 at least once, 2 exactly once. HTTP streams are always 0. */
+export type Qos = 0 | 1 | 2;
+
 /** What is carried from a publisher to subscribers. Made once for each send, shared by all who receive it. */
 export class Message {
   readonly id: string;
@@ -5,15 +8,21 @@ export class Message {
   readonly payload: Uint8Array;
   /** Milliseconds since the Unix epoch, when the router took it. */
   readonly timeMs: number;
+  /** The publisher's; each subscriber gets the lower of this and what it asked for. */
+  readonly qos: Qos;
+  /** Kept for who subscribes later; an empty payload clears what was kept. */
+  readonly retain: boolean;
   /**
    * What this message looks like on the wire, one entry for each transport flavour that has sent it,
    * so that it is encoded once for each flavour and not once for each recipient. The router never looks.
    */
   wire: object[] | undefined = undefined;
 
-  constructor(id: string, payload: Uint8Array, timeMs: number) {
+  constructor(id: string, payload: Uint8Array, timeMs: number, qos: Qos = 0, retain = false) {
     this.id = id;
     this.payload = payload;
     this.timeMs = timeMs;
+    this.qos = qos;
+    this.retain = retain;
   }
 }

@@ -1,4 +1,4 @@
-import type { Message } from './message.js';
+import type { Message, Qos } from './message.js';
 
 /**
  * What became of a message handed to a subscriber.
@@ -23,5 +23,9 @@ export abstract class Subscriber {
    */
   logins: string | string[] | undefined = undefined;
 
-  abstract deliver(message: Message): Delivery;
+  /**
+   * @param qos the lower of the publisher's and of what this subscriber asked for
+   * @param retained the message was kept for new subscribers, and this is one
+   */
+  abstract deliver(message: Message, qos: Qos, retained: boolean): Delivery;
 }
