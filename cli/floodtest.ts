@@ -5,19 +5,30 @@ import {
   ANSWER_TIMEOUT_MS,
   CONNECTIONS_PER_ADDRESS,
   connectionsPerProcess,
+  type Gateway,
   processesFor,
   SOURCE_PORTS,
   sourceAddresses,
   sourceAddressesFor,
 } from '../floodtest/plan.js';
-import { isLoopback, type Reached, reach } from '../floodtest/reach.js';
+import { isLoopback, reach } from '../floodtest/reach.js';
 import { type Context, contextOf, Recording, type Row } from '../floodtest/recording.js';
 import { rowLine, summaryJson, summaryText } from '../floodtest/report.js';
 import { serverUsage } from '../floodtest/server-usage.js';
 import { TRANSPORT_NAMES, type TransportName } from '../floodtest/transport/transports.js';
-import { durationMs, integerBetween, positiveInteger, positiveNumber, serverUrl } from './values.js';
+import { addMqttOptions, checkMqttFlags, MQTT_HELP, type MqttFlags, mqttPlanOf } from './floodtest-mqtt.js';
+import {
+  collected,
+  durationMs,
+  gatewayUrl,
+  integerBetween,
+  positiveInteger,
+  positiveNumber,
+} from './values.js';
 
 const MAX_SOURCE_ADDRESSES = 60_000;
+const DEFAULT_URL = new URL('http://127.0.0.1:8000');
+const DEFAULT_MQTT_PATH = '/mqtt';
 
 const HELP = `
 Prints a line a second: connections open now, connections that were closed (not by floodtest), chunks received that
@@ -26,39 +37,42 @@ duplicated and out of order, and how long they took. A loss shows when a later m
 comes; to see what was lost at the very end, compare "received" with what msggen says was delivered.
 
 Connection number k logs in as id k modulo --ids, plus 1.
-
+${MQTT_HELP}
 Examples:
   encke floodtest --connections 10000 --rate 2000
   encke floodtest --connections 10000 --rate 2000 --hold 1h --pid 4711 --csv run.csv --title "One hour"
   encke floodtest --connections 1000 --ids 10 --transport ndjson --hold 10s --json
+  encke floodtest --connections 1000 --transport mqtt-ws --qos 1 --keep-alive 60 --hold 10s
 `;
 
-interface Flags {
+interface Flags extends MqttFlags {
   connections: number;
   rate: number;
-  url: URL;
+  url?: URL[];
   transport: TransportName;
   ids?: number;
   idPrefix: string;
   hold?: number;
   sourceAddresses?: number;
   processes?: number;
-  pid?: number;
+  pid?: number[];
   csv?: string;
   title?: string;
   json?: true;
 }
 
 export function floodtestCommand(): Command {
-  return new Command('floodtest')
+  const command = new Command('floodtest')
     .description('open many connections, hold them, and account for what they receive')
     .option('-c, --connections <n>', 'connections to open', positiveInteger, 1000)
     .option('-r, --rate <n>', 'connections opened a second', positiveNumber, 1000)
     .addOption(
-      new Option('--url <url>', 'the gateway')
+      new Option(
+        '--url <url>',
+        `a gateway, several times for several; MQTT goes to ${DEFAULT_MQTT_PATH}, or as in ws://host:port/path (default: ${DEFAULT_URL.origin})`,
+      )
         .env('ENCKE_URL')
-        .argParser(serverUrl)
-        .default(new URL('http://127.0.0.1:8000'), 'http://127.0.0.1:8000'),
+        .argParser(collected(gatewayUrl)),
     )
     .addOption(
       new Option('-t, --transport <name>', 'what is spoken').choices(TRANSPORT_NAMES).default('http-chunked'),
@@ -76,10 +90,16 @@ export function floodtestCommand(): Command {
       'spread over this many processes (default: as the descriptor limit asks, 18,000 connections each at most)',
       positiveInteger,
     )
-    .option('--pid <pid>', 'process id of the server: records its memory and CPU', positiveInteger)
+    .option(
+      '--pid <pid>',
+      'process id of the server, several times for several: records memory and CPU',
+      collected(positiveInteger),
+    )
     .option('--csv <file>', 'record a row a second; title, machine and command go beside it as .json')
     .option('--title <text>', 'title of the record')
-    .option('--json', 'print one JSON object at the end instead of text; the lines go to stderr')
+    .option('--json', 'print one JSON object at the end instead of text; the lines go to stderr');
+  addMqttOptions(command);
+  return command
     .addHelpText('after', HELP)
     .action(async (flags: Flags, command: Command) => {
       checkTogether(flags, command);
@@ -87,39 +107,53 @@ export function floodtestCommand(): Command {
     });
 }
 
+/** Those that publish and those that receive everything included. */
+function connectionsInAll({ connections, devices = 0, everything, url }: Flags): number {
+  return connections + devices + (everything === undefined ? 0 : (url?.length ?? 1));
+}
+
 function checkTogether(flags: Flags, command: Command): void {
   const wrong = (sentence: string) => command.error(`error: ${sentence}`, { exitCode: 2 });
+  checkMqttFlags(flags, command);
+  const connections = connectionsInAll(flags);
   const perProcess = connectionsPerProcess();
-  if (flags.processes !== undefined && flags.connections > flags.processes * perProcess) {
+  if (flags.processes !== undefined && connections > flags.processes * perProcess) {
     wrong(
-      `${flags.processes} process${flags.processes === 1 ? '' : 'es'} can hold ${flags.processes * perProcess} connections here: give --processes ${processesFor(flags.connections)} or more, or leave it out.`,
+      `${flags.processes} process${flags.processes === 1 ? '' : 'es'} can hold ${flags.processes * perProcess} connections here: give --processes ${processesFor(connections)} or more, or leave it out.`,
     );
   }
-  if ((flags.processes ?? 1) > flags.connections) {
-    wrong(`--processes ${flags.processes} is more than --connections ${flags.connections}.`);
+  if ((flags.processes ?? 1) > connections) {
+    wrong(`--processes ${flags.processes} is more than --connections ${connections}.`);
   }
   const onAddresses = (flags.sourceAddresses ?? Number.POSITIVE_INFINITY) * CONNECTIONS_PER_ADDRESS;
-  if (flags.connections > onAddresses) {
+  if (connections > onAddresses) {
     wrong(
-      `${flags.connections} connections need --source-addresses ${sourceAddressesFor(flags.connections)} or more, ${CONNECTIONS_PER_ADDRESS} on each: or leave it out.`,
+      `${connections} connections need --source-addresses ${sourceAddressesFor(connections)} or more, ${CONNECTIONS_PER_ADDRESS} on each: or leave it out.`,
     );
   }
-  if (flags.pid !== undefined && serverUsage(flags.pid) === undefined) {
-    wrong(`there is no process ${flags.pid} on this machine: --pid is the process id of the server.`);
+  for (const pid of flags.pid ?? []) {
+    if (serverUsage([pid]) !== undefined) continue;
+    wrong(`there is no process ${pid} on this machine: --pid is the process id of the server.`);
+  }
+  for (const url of flags.url ?? []) {
+    if (url.protocol === 'http:' || flags.transport === 'mqtt-ws') continue;
+    wrong(`${url.href} is for --transport mqtt-ws: give the http URL of the gateway, such as ${DEFAULT_URL.origin}.`);
   }
 }
 
 async function flood(flags: Flags, command: Command): Promise<number> {
-  let reached: Reached;
+  const urls = flags.url ?? [DEFAULT_URL];
+  let gateways: Gateway[];
   try {
-    reached = await reach(flags.url);
+    gateways = await Promise.all(urls.map(gatewayAt));
   } catch (error) {
     console.error((error as Error).message);
     return 1;
   }
-  const options = optionsOf(flags, reached, command);
-  const context = contextOf(flags.title, ['encke', ...process.argv.slice(2)], new Date());
-  const recording = flags.csv === undefined ? undefined : record(flags.csv, context, command);
+  const options = optionsOf(flags, gateways, command);
+  const context = contextOf(flags.title, ['encke', ...withoutToken(process.argv.slice(2))], new Date());
+  const mqtt = flags.transport === 'mqtt-ws';
+  const recording = flags.csv === undefined ? undefined : record(flags.csv, context, mqtt, command);
   const run = new Flood(options, (row) => show(row, recording, flags.json === true));
   // The first signal ends the run with its summary, the second ends the process.
   let interrupts = 0;
@@ -136,43 +170,60 @@ async function flood(flags: Flags, command: Command): Promise<number> {
   }
   console.log(flags.json ? JSON.stringify(summaryJson(run, options, context)) : summaryText(run, options));
   if (run.connectedAtMost > 0) return 0;
-  console.error(`No connection to ${flags.url.origin} was accepted: the reasons are above.`);
+  const names = urls.map((url) => `${url.protocol}//${url.host}`).join(' or ');
+  console.error(`No connection to ${names} was accepted: the reasons are above.`);
   return 1;
 }
 
-function optionsOf(flags: Flags, reached: Reached, command: Command): FloodOptions {
-  if (flags.sourceAddresses !== undefined && !isLoopback(reached.address)) {
+/** The command line goes into files that are shown around. */
+function withoutToken(args: string[]): string[] {
+  return args.map((arg, i) =>
+    args[i - 1] === '--mqtt-token' ? '…' : arg.replace(/^--mqtt-token=.*/s, '--mqtt-token=…'),
+  );
+}
+
+async function gatewayAt(url: URL): Promise<Gateway> {
+  const path = `${url.pathname}${url.search}`;
+  return {
+    ...(await reach(url)),
+    host: url.host,
+    mqttPath: url.protocol === 'ws:' && path !== '/' ? path : DEFAULT_MQTT_PATH,
+  };
+}
+
+function optionsOf(flags: Flags, gateways: Gateway[], command: Command): FloodOptions {
+  const elsewhere = gateways.find(({ address }) => !isLoopback(address));
+  if (flags.sourceAddresses !== undefined && elsewhere !== undefined) {
     command.error(
-      `error: --source-addresses works for a server on 127.0.0.0/8 only, and ${flags.url.hostname} is ${reached.address}.`,
+      `error: --source-addresses works for a server on 127.0.0.0/8 only, and ${elsewhere.host} is ${elsewhere.address}.`,
       { exitCode: 2 },
     );
   }
-  const addresses = isLoopback(reached.address)
-    ? (flags.sourceAddresses ?? sourceAddressesFor(flags.connections))
-    : 0;
+  const connections = connectionsInAll(flags);
+  const addresses =
+    elsewhere === undefined ? (flags.sourceAddresses ?? sourceAddressesFor(connections)) : 0;
   return {
     share: {
-      processes: flags.processes ?? processesFor(flags.connections),
-      connections: flags.connections,
+      processes: flags.processes ?? processesFor(connections),
+      connections,
       ratePerSec: flags.rate,
-      address: reached.address,
-      port: reached.port,
-      host: flags.url.host,
+      gateways,
       transport: flags.transport,
-      ids: flags.ids ?? flags.connections,
+      ids: flags.ids ?? flags.devices ?? flags.connections,
       idPrefix: flags.idPrefix,
       sourceAddresses: sourceAddresses(addresses),
       answerTimeoutMs: ANSWER_TIMEOUT_MS,
       sourcePortOffset: Math.floor(Math.random() * SOURCE_PORTS),
+      mqtt: mqttPlanOf(flags, flags.idPrefix),
     },
     holdMs: flags.hold,
-    serverPid: flags.pid,
+    serverPids: flags.pid ?? [],
   };
 }
 
-function record(csvFile: string, context: Context, command: Command): Recording {
+function record(csvFile: string, context: Context, mqtt: boolean, command: Command): Recording {
   try {
-    return new Recording(csvFile, context);
+    return new Recording(csvFile, context, mqtt);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     return command.error(

@@ -1,26 +1,49 @@
 /** `encke msggen`: flags of the message generator, its live line, its summary and its exit code. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { randomBytes } from 'node:crypto';
 import { Generator } from '../msggen/generator.js';
-import { whyUnreachable } from '../msggen/reach.js';
+import { HttpLane } from '../msggen/http-lane.js';
+import type { Lane, LaneOwner } from '../msggen/lane.js';
+import type { Qos } from '../msggen/mqtt/packets.js';
+import { MqttLane } from '../msggen/mqtt-lane.js';
+import { whyNoMqtt, whyUnreachable } from '../msggen/reach.js';
 import { type Asked, liveLine, summaryJson, summaryText } from '../msggen/report.js';
-import { integerBetween, positiveInteger, positiveNumber, serverUrl, untilMs } from './values.js';
+import {
+  gatewayUrl,
+  integerBetween,
+  positiveInteger,
+  positiveNumber,
+  qosLevel,
+  topicTemplate,
+  untilMs,
+} from './values.js';
 
 const DEFAULT_INTERVAL_MS = 100;
 const DEFAULT_CONNECTIONS = 50;
 /** Fewer connections make fuller batches: what is due while a request is on the wire goes with the next one. */
 const DEFAULT_BATCH_CONNECTIONS = 4;
 const MAX_ID = 10_000_000;
+const DEFAULT_WINDOW = 32;
+const DEFAULT_API_URL = 'http://127.0.0.1:8001';
+const DEFAULT_GATEWAY_URL = 'http://127.0.0.1:8000';
+const DEFAULT_MQTT_PATH = '/mqtt';
 
 const HELP = `
 Every message has a deadline that nothing moves: what a stall of msggen or of the server makes late is sent at
 once afterwards, and its latency counts from the deadline. --rate max has no deadlines: each connection sends its
-next message as soon as the last one is answered. Messages for one id always take the same connection, so they
+next message as soon as the last one is answered (at MQTT QoS 0, as soon as the socket takes it). Messages for one id always take the same connection, so they
 arrive in the order they were sent. Ids are the whole numbers from 1 to --max-id, chosen at random.
+
+With -t mqtt-ws messages are published over MQTT connections to the gateway. At QoS 1 and 2 the latency is that of
+PUBACK and PUBCOMP, and each connection has at most --window messages unacknowledged. At QoS 0 nothing comes back for a
+message; the run ends when the server has answered a ping behind the last one.
 
 Examples:
   encke msggen --messages 20 --interval 10 --max-id 5 --senders 10
   encke msggen --senders 100 --interval 100 --max-id 10000 --until 24h --stamp
   encke msggen --rate 50000 --batch 100 --max-id 10000 --until 10m --json
+  encke msggen -t mqtt-ws --qos 1 --rate 1000 --max-id 10000 --until 1m --stamp
+  encke msggen -t mqtt-ws --rate max --topic 'topic/device_user{n}/t_1' --max-id 2000 --until 10s
 `;
 
 interface Flags {
@@ -38,14 +61,24 @@ interface Flags {
   connections?: number;
   waitingLimit: number;
   seed?: number;
-  url: URL;
+  url?: URL;
   token?: string;
+  transport: 'http' | 'mqtt-ws';
+  topic?: string;
+  qos?: Qos;
+  retain?: true;
+  window?: number;
+  username?: string;
+  mqttToken?: string;
   json?: true;
 }
 
 export function msggenCommand(): Command {
   return new Command('msggen')
     .description('send messages to random ids at a steady rate, and say what rate and latency came of it')
+    .addOption(
+      new Option('-t, --transport <name>', 'how they are sent').choices(['http', 'mqtt-ws']).default('http'),
+    )
     .option('-m, --messages <n>', 'messages from each sender (or say --until or --forever)', positiveInteger)
     .addOption(
       new Option(
@@ -59,6 +92,11 @@ export function msggenCommand(): Command {
     .option('-s, --senders <n>', 'senders, spread evenly over the interval', positiveInteger, 1)
     .option('--max-id <n>', `ids are 1 to this (at most ${MAX_ID})`, integerBetween(1, MAX_ID), 1000)
     .option('--id-prefix <text>', 'goes before the number of the id, such as user/', '')
+    .addOption(
+      new Option('--topic <id>', 'the id, with {n} for its number, such as topic/device_user{n}/t_1')
+        .argParser(topicTemplate)
+        .conflicts('idPrefix'),
+    )
     .option('--size <bytes>', 'size of a message; a longer stamp is not cut', integerBetween(1, 1 << 20), 64)
     .option(
       '--stamp',
@@ -78,7 +116,7 @@ export function msggenCommand(): Command {
     )
     .option(
       '-c, --connections <n>',
-      `keep-alive connections (default: ${DEFAULT_CONNECTIONS}, with --batch ${DEFAULT_BATCH_CONNECTIONS})`,
+      `connections, which are kept (default: ${DEFAULT_CONNECTIONS}, with --batch ${DEFAULT_BATCH_CONNECTIONS})`,
       integerBetween(1, 10_000),
     )
     .option(
@@ -88,13 +126,21 @@ export function msggenCommand(): Command {
       200_000,
     )
     .option('--seed <n>', 'choose the same ids again (default: at random)', integerBetween(0, 0xffff_ffff))
-    .addOption(
-      new Option('--url <url>', 'the router API')
-        .env('ENCKE_API_URL')
-        .argParser(serverUrl)
-        .default(new URL('http://127.0.0.1:8001'), 'http://127.0.0.1:8001'),
+    .option(
+      '--url <url>',
+      `the router API (default: ${DEFAULT_API_URL}, env: ENCKE_API_URL); for mqtt-ws the gateway (default: ${DEFAULT_GATEWAY_URL}, env: ENCKE_URL), its path ${DEFAULT_MQTT_PATH} or as in ws://host:port/path`,
+      gatewayUrl,
     )
     .addOption(new Option('--token <token>', 'token of the router API').env('ENCKE_API_TOKEN'))
+    .option('--qos <qos>', 'mqtt-ws: QoS to publish at: 0, 1 or 2 (default: 0)', qosLevel)
+    .option('--retain', 'mqtt-ws: each message is kept as the last one of its topic')
+    .option(
+      '--window <n>',
+      `mqtt-ws: messages of a connection that may be unacknowledged (default: ${DEFAULT_WINDOW})`,
+      integerBetween(1, 65_535),
+    )
+    .option('--username <name>', 'mqtt-ws: user name (default: none, with a token msggen)')
+    .addOption(new Option('--mqtt-token <token>', 'mqtt-ws: password').env('ENCKE_MQTT_TOKEN'))
     .option('--json', 'print one JSON object at the end instead of text')
     .addHelpText('after', HELP)
     .action(async (flags: Flags, command: Command) => {
@@ -113,15 +159,17 @@ function rateOrMax(text: string): number | 'max' {
   }
 }
 
+const MQTT_FLAGS = ['qos', 'retain', 'window', 'username', 'mqttToken'] as const;
+const HTTP_FLAGS = ['batch', 'token'] as const;
+
 function askedBy(flags: Flags, command: Command): Asked {
-  if (flags.messages === undefined && flags.until === undefined && flags.forever === undefined) {
-    command.error('error: say when to end: --messages <n>, --until <when> or --forever', { exitCode: 2 });
-  }
-  const { rate, senders } = flags;
+  checkTogether(flags, command);
+  const { rate, senders, transport, mqttToken } = flags;
   const intervalMs =
     flags.interval ?? (typeof rate === 'number' ? (senders * 1000) / rate : DEFAULT_INTERVAL_MS);
   return {
-    url: flags.url,
+    transport,
+    url: urlOf(flags, command),
     token: flags.token || undefined,
     senders,
     intervalMs: rate === 'max' ? undefined : intervalMs,
@@ -129,24 +177,79 @@ function askedBy(flags: Flags, command: Command): Asked {
     messagesTotal: (flags.messages ?? Number.POSITIVE_INFINITY) * senders,
     forMs: flags.until ?? Number.POSITIVE_INFINITY,
     maxId: flags.maxId,
-    idPrefix: flags.idPrefix,
+    template: flags.topic ?? `${flags.idPrefix}{n}`,
     sizeBytes: flags.size,
     stamp: flags.stamp === true,
     batch: flags.batch,
     connections: flags.connections ?? (flags.batch > 1 ? DEFAULT_BATCH_CONNECTIONS : DEFAULT_CONNECTIONS),
     waitingLimit: flags.waitingLimit,
     seed: flags.seed ?? Math.floor(Math.random() * 0x1_0000_0000),
+    mqtt: {
+      qos: flags.qos ?? 0,
+      retain: flags.retain === true,
+      window: flags.window ?? DEFAULT_WINDOW,
+      username: flags.username ?? (mqttToken ? 'msggen' : undefined),
+      password: mqttToken || undefined,
+    },
   };
 }
 
+function checkTogether(flags: Flags, command: Command): void {
+  const wrong = (sentence: string) => command.error(`error: ${sentence}`, { exitCode: 2 });
+  if (flags.messages === undefined && flags.until === undefined && flags.forever === undefined) {
+    wrong('say when to end: --messages <n>, --until <when> or --forever');
+  }
+  const [others, needed] = flags.transport === 'http' ? [MQTT_FLAGS, 'mqtt-ws'] : [HTTP_FLAGS, 'http'];
+  const other = others.find((name) => command.getOptionValueSource(name) === 'cli');
+  if (other !== undefined) {
+    const { long } = command.options.find((option) => option.attributeName() === other)!;
+    wrong(`${long} is for --transport ${needed}.`);
+  }
+}
+
+/** The address, for MQTT as the ws URL it is. */
+function urlOf({ transport, url }: Flags, command: Command): URL {
+  const [variable, preset] =
+    transport === 'http' ? ['ENCKE_API_URL', DEFAULT_API_URL] : ['ENCKE_URL', DEFAULT_GATEWAY_URL];
+  const given = url ?? urlIn(variable, process.env[variable] || preset, command);
+  if (transport === 'mqtt-ws') {
+    const path = `${given.pathname}${given.search}`;
+    return new URL(`ws://${given.host}${path === '/' ? DEFAULT_MQTT_PATH : path}`);
+  }
+  if (given.protocol === 'http:') return given;
+  const sentence = `error: ${given.href} is for --transport mqtt-ws: give the http URL of the router API, such as ${DEFAULT_API_URL}.`;
+  return command.error(sentence, { exitCode: 2 });
+}
+
+function urlIn(variable: string, text: string, command: Command): URL {
+  try {
+    return gatewayUrl(text);
+  } catch (error) {
+    return command.error(`error: '${text}' in ${variable} is invalid. ${(error as Error).message}`, {
+      exitCode: 2,
+    });
+  }
+}
+
+function laneOf(asked: Asked): (index: number, owner: LaneOwner) => Lane {
+  const { url, token, batch, mqtt } = asked;
+  if (asked.transport === 'http') return (index, owner) => new HttpLane(index, owner, url, token, batch);
+  const run = randomBytes(3).toString('hex');
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const server = { host, port: Number(url.port || 80), hostHeader: url.host, path: url.pathname + url.search };
+  return (index, owner) =>
+    new MqttLane(index, owner, { ...server, ...mqtt, clientId: `msggen-${run}-${index}` });
+}
+
 async function generate(asked: Asked, json: boolean): Promise<number> {
-  const unreachable = await whyUnreachable(asked.url, asked.token);
+  const generator = new Generator(asked, laneOf(asked));
+  const unreachable = await whyNotOpen(generator, asked);
   if (unreachable !== undefined) {
     console.error(unreachable);
+    await generator.close();
     return 1;
   }
   const startedAt = new Date();
-  const generator = new Generator(asked);
   const live = process.stderr.isTTY ? showLive(generator, asked) : undefined;
   // The first signal ends the run with its summary, the second ends the process.
   let interrupts = 0;
@@ -160,8 +263,18 @@ async function generate(asked: Asked, json: boolean): Promise<number> {
     json ? JSON.stringify(summaryJson(generator, asked, startedAt)) : summaryText(generator, asked),
   );
   if (generator.sent > 0) return 0;
-  console.error(`Nothing could be sent to ${asked.url.origin}: the errors above say why.`);
+  console.error(`Nothing could be sent to ${asked.url.protocol}//${asked.url.host}: the errors above say why.`);
   return 1;
+}
+
+async function whyNotOpen(generator: Generator, asked: Asked): Promise<string | undefined> {
+  if (asked.transport === 'http') return whyUnreachable(asked.url, asked.token);
+  try {
+    await generator.open();
+    return undefined;
+  } catch (error) {
+    return whyNoMqtt(asked.url.href, (error as Error).message);
+  }
 }
 
 function showLive(generator: Generator, asked: Asked): NodeJS.Timeout {

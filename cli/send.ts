@@ -2,6 +2,8 @@ import { Command, Option } from 'commander';
 import { serverUrl } from './values.js';
 
 interface SendFlags {
+  qos?: '0' | '1' | '2';
+  retain?: true;
   url?: URL;
   token?: string;
 }
@@ -18,6 +20,13 @@ export function sendCommand(): Command {
         .argParser(serverUrl),
     )
     .addOption(new Option('--token <token>', "the router API's token").env('ENCKE_API_TOKEN'))
+    .addOption(
+      new Option(
+        '-q, --qos <qos>',
+        'how hard MQTT deliveries are tried; each subscriber gets the lower of this and its own (default: 1)',
+      ).choices(['0', '1', '2']),
+    )
+    .option('-r, --retain', 'keep it for who subscribes later; an empty message clears what is kept')
     .addHelpText('after', '\nExample:\n  encke send 123 "Hello World"')
     .action(send);
 }
@@ -28,10 +37,14 @@ async function send(id: string, message: string, flags: SendFlags): Promise<void
   const headers = flags.token === undefined ? {} : { authorization: `Bearer ${flags.token}` };
   // A Client takes the path as it is; with a URL, the id ".." would be resolved away.
   const path = `/send/${id.split('/').map(encodeURIComponent).join('/')}`;
+  const options = new URLSearchParams();
+  if (flags.qos !== undefined) options.set('qos', flags.qos);
+  if (flags.retain) options.set('retain', '1');
+  const query = options.size === 0 ? '' : `?${options}`;
   const { Client } = await import('undici');
   const client = new Client(url.origin);
   try {
-    const response = await client.request({ method: 'POST', path, body, headers });
+    const response = await client.request({ method: 'POST', path: path + query, body, headers });
     const text = (await response.body.text()).trim();
     if (response.statusCode === 200) process.stdout.write(`${text}\n`);
     else fail(`${response.statusCode}: ${text}`);

@@ -3,6 +3,8 @@
  * URL, a moment, …), and otherwise throws commander's InvalidArgumentError with a sentence that says what is wanted.
  */
 import { InvalidArgumentError } from 'commander';
+import type { Lives, QosShares } from '../floodtest/mqtt-plan.js';
+import type { Qos } from '../msggen/mqtt/packets.js';
 
 const DECIMAL = /^[0-9]+(\.[0-9]+)?$/;
 const INTEGER = /^[0-9]+$/;
@@ -83,4 +85,75 @@ export function serverUrl(text: string): URL {
     );
   }
   return url;
+}
+
+/** Also a ws URL with the path of the WebSocket endpoint: ws://127.0.0.1:8000/mqtt. */
+export function gatewayUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'ws:') return serverUrl(text);
+  if (url.hostname === '' || url.hash !== '') {
+    throw new InvalidArgumentError('Give a ws URL with host, port and path, such as ws://127.0.0.1:8000/mqtt.');
+  }
+  return url;
+}
+
+export function qosLevel(text: string): Qos {
+  if (!/^[012]$/.test(text)) throw new InvalidArgumentError('Give 0, 1 or 2.');
+  return Number(text) as Qos;
+}
+
+/** One QoS for all, or shares such as 0:80%,1:20%. */
+export function qosShares(text: string): QosShares {
+  const percent: [number, number, number] = [0, 0, 0];
+  for (const part of text.split(',')) {
+    const [, qos, share] = /^([012])(?::([0-9]+(?:\.[0-9]+)?)%)?$/.exec(part) ?? [];
+    if (qos === undefined) throw new InvalidArgumentError(QOS_SHARES_WANTED);
+    percent[Number(qos) as Qos] += share === undefined ? 100 : Number(share);
+  }
+  if (Math.abs(percent[0] + percent[1] + percent[2] - 100) > 1e-6) {
+    throw new InvalidArgumentError(QOS_SHARES_WANTED);
+  }
+  return [percent[0] / 100, percent[1] / 100, percent[2] / 100];
+}
+
+const QOS_SHARES_WANTED = 'Give 0, 1 or 2, or shares that add up to 100%, such as 0:80%,1:20%.';
+
+const LIVES = /^([0-9]+(?:\.[0-9]+)?)%:([^-]+)-([^-]+)$/;
+
+/** A share of the connections and how long they live, such as 1%:1m-5m. */
+export function livesOf(text: string): Lives {
+  const [, percent, min, max] = LIVES.exec(text) ?? [];
+  const wanted = 'Give a share and two durations, the shorter one first, such as 1%:1m-5m.';
+  if (percent === undefined || min === undefined || max === undefined || !DURATION.test(min)) {
+    throw new InvalidArgumentError(wanted);
+  }
+  if (!DURATION.test(max)) throw new InvalidArgumentError(wanted);
+  const lives = { share: Number(percent) / 100, minMs: durationMs(min), maxMs: durationMs(max) };
+  if (lives.share <= 0 || lives.share > 1 || lives.minMs <= 0 || lives.minMs > lives.maxMs) {
+    throw new InvalidArgumentError(wanted);
+  }
+  return lives;
+}
+
+/** A topic with `{n}` in it, once. */
+export function topicTemplate(text: string): string {
+  if (text.split('{n}').length !== 2) {
+    throw new InvalidArgumentError(
+      'Give a topic that has {n} in it once, for the number of the id, such as user/{n}.',
+    );
+  }
+  if (text.includes('\0') || Buffer.byteLength(text) > MAX_TOPIC_BYTES) {
+    throw new InvalidArgumentError(`Give a topic of at most ${MAX_TOPIC_BYTES} bytes without U+0000.`);
+  }
+  return text;
+}
+
+/** Below the 65,535 of MQTT, with room for the numbers. */
+const MAX_TOPIC_BYTES = 60_000;
+
+/** The other values of an option that may be given several times. */
+export function collected<Value>(
+  parse: (text: string) => Value,
+): (text: string, before: Value[] | undefined) => Value[] {
+  return (text, before) => [...(before ?? []), parse(text)];
 }

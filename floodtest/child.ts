@@ -1,23 +1,39 @@
 /** The program of a forked process: takes its share, answers reports, and ends when its parent is gone. */
-import type { ProcessReport } from './counts.js';
+import type { ProcessReport, Published } from './counts.js';
 import { FloodProcess } from './flood-process.js';
 import type { Share } from './plan.js';
 
-/** From the parent: the share to open, then `report` as often as it likes, in the end `close`. */
-export type ToChild = { share: Share } | 'report' | 'close';
-export type FromChild = ProcessReport;
+/**
+ * From the parent: the share to open, then `report` as often as it likes; for the devices `publish`, later `quiet`, which
+ * is answered with what they have published; that of all processes comes back to be settled. In the end `close`.
+ */
+export type ToChild = { share: Share } | { settle: Published[] } | 'report' | 'publish' | 'quiet' | 'close';
+export type FromChild = { report: ProcessReport } | { published: Published[] };
 
 let flood: FloodProcess | undefined;
 
+function answer(message: FromChild): void {
+  process.send?.(message);
+}
+
 process.on('message', (message: ToChild) => {
-  if (message === 'report') {
-    if (flood !== undefined) process.send?.(flood.report());
+  if (typeof message === 'object' && 'share' in message) {
+    flood = new FloodProcess(message.share);
+    flood.start();
   } else if (message === 'close') {
     flood?.close();
     process.exit();
+  } else if (flood === undefined) {
+    return;
+  } else if (message === 'report') {
+    answer({ report: flood.report() });
+  } else if (message === 'publish') {
+    flood.startPublishing();
+  } else if (message === 'quiet') {
+    flood.stopPublishing();
+    answer({ published: flood.published });
   } else {
-    flood = new FloodProcess(message.share);
-    flood.start();
+    flood.settle(message.settle);
   }
 });
 process.on('disconnect', () => process.exit());

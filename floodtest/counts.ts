@@ -1,26 +1,47 @@
 /** What is counted about connections and messages: the same numbers for one process and for all of them added up. */
 import type { LatencyCounts } from '../msggen/latency.js';
 
-export interface Counts {
-  /** Open and logged in now. */
-  connected: number;
-  /** Were connected, and ended without floodtest's doing. */
-  closed: number;
-  /** Connections that were tried and have an outcome: connected, refused or failed. */
-  tried: number;
-  refused: number;
-  failed: number;
-  /** Pieces of the body with content. */
-  chunks: number;
+/** What was received at each QoS (over HTTP: at none, which is the first), and by the subscribers to everything. */
+export const EVERYTHING_ROW = 3;
+export const ROW_NAMES = ['qos0', 'qos1', 'qos2', 'everything'] as const;
+
+export interface Tally {
   messages: number;
   /** Messages that carried a stamp. */
   stamped: number;
   lost: number;
+  /** Received again without the protocol's leave. */
   duplicated: number;
+  /** Received again with the DUP flag set, which QoS 1 allows, and QoS 2 as long as it is not released. */
+  redelivered: number;
   outOfOrder: number;
+  /** Messages of more publishers or topics than there is an account for. */
   unaccounted: number;
+  /** Messages that the server had kept: they were there before the subscriber, so they are not accounted for. */
+  retained: number;
+}
+
+export interface Counts extends Tally {
+  /** Open and logged in now. */
+  connected: number;
+  /** Were connected, and ended without floodtest's doing. */
+  closed: number;
+  /** Were connected, and disconnected at the end of their life. */
+  disconnected: number;
+  /** Connections that were tried and have an outcome: connected, refused or failed. Successors do not count. */
+  tried: number;
+  refused: number;
+  failed: number;
+  /** Pieces of the body with content; over MQTT messages. */
+  chunks: number;
   /** Connections that have received a message. */
   reached: number;
+  /** By the devices. */
+  published: number;
+  /** Due, but the device was not connected, or had too many messages unacknowledged. */
+  unpublished: number;
+  /** Published and not acknowledged yet. */
+  unacknowledged: number;
 }
 
 /** How often each reason was met, such as `HTTP 503` or `ECONNRESET`. */
@@ -28,38 +49,60 @@ export type Reasons = Record<string, number>;
 
 /** What a process answers when it is asked. The latencies are those since it was last asked. */
 export interface ProcessReport {
+  /** Messages are those of the subscribers, without the subscribers to everything. */
   counts: Counts;
+  /** A row each. */
+  tallies: Tally[];
+  latencies: LatencyCounts[];
   refusals: Reasons;
   failures: Reasons;
   closures: Reasons;
   publishers: number[];
-  latency: LatencyCounts;
   rssBytes: number;
   /** Before the first connection. */
   baseRssBytes: number;
   cpuSec: number;
 }
 
-export function noCounts(): Counts {
+/** The last seq of each device, by its number from 0, of those that publish in one process. */
+export interface Published {
+  publisher: number;
+  seqs: Uint32Array;
+}
+
+export function noTally(): Tally {
   return {
-    connected: 0,
-    closed: 0,
-    tried: 0,
-    refused: 0,
-    failed: 0,
-    chunks: 0,
     messages: 0,
     stamped: 0,
     lost: 0,
     duplicated: 0,
+    redelivered: 0,
     outOfOrder: 0,
     unaccounted: 0,
-    reached: 0,
+    retained: 0,
   };
 }
 
-export function addCounts(sum: Counts, counts: Counts): void {
-  for (const name of Object.keys(counts) as (keyof Counts)[]) sum[name] += counts[name];
+export function noCounts(): Counts {
+  return {
+    connected: 0,
+    closed: 0,
+    disconnected: 0,
+    tried: 0,
+    refused: 0,
+    failed: 0,
+    chunks: 0,
+    reached: 0,
+    published: 0,
+    unpublished: 0,
+    unacknowledged: 0,
+    ...noTally(),
+  };
+}
+
+export function addCounts<Numbers extends Tally>(sum: Numbers, counts: Tally): void {
+  const numbers = sum as unknown as Record<string, number>;
+  for (const [name, count] of Object.entries(counts)) numbers[name] = (numbers[name] ?? 0) + count;
 }
 
 export function addReasons(sum: Reasons, reasons: Reasons): void {

@@ -1,15 +1,17 @@
 /**
- * The connections of one process: opens them at their rate, holds them, counts. A connection is a bare node:net socket
- * that reads into one buffer shared by all (3 KB each; with undici 9 to 12 KB: docs/decisions/floodtest-client.md),
- * its number, and a slot in each of the columns.
+ * The connections of one process: opens them at their rate, holds them, lets the short-lived ones go and others take
+ * their place, counts. A connection is its socket, its number, and a slot in each of the columns.
  */
-import { Socket } from 'node:net';
-import { LatencyHistogram } from '../msggen/latency.js';
+import type { Publication } from '../msggen/mqtt/packets.js';
 import { Schedule } from '../msggen/schedule.js';
-import { nowUs, readStamp, type Stamp } from '../msggen/stamp.js';
-import { noCounts, type ProcessReport, type Reasons } from './counts.js';
-import { connectionsOf, type Share, sourceOf } from './plan.js';
-import { StampAccounts } from './stamp-accounts.js';
+import { nowUs } from '../msggen/stamp.js';
+import { addCounts, EVERYTHING_ROW, noCounts, type ProcessReport, type Published, type Reasons } from './counts.js';
+import { Devices } from './devices.js';
+import { FloodSocket, type SocketOwner } from './flood-socket.js';
+import { lifeMs } from './mqtt-plan.js';
+import { connectionsOf, numberOf, placeOf, type Share, sourceOf } from './plan.js';
+import { Receipts } from './receipts.js';
+import { MqttWs } from './transport/mqtt-ws.js';
 import type { Transport, TransportEvents } from './transport/transport.js';
 import { TRANSPORTS, type TransportName } from './transport/transports.js';
 
@@ -18,24 +20,31 @@ const OPENING_TICK_MS = 5;
 const OPENING_LIMIT = 256;
 /** Ports tried for a connection that is bound to a source address. */
 const SOURCE_ATTEMPTS = 5;
-const READ_BUFFER_BYTES = 64 * 1024;
+/** How often ends of life and pings that are due are looked for. */
+const SWEEP_INTERVAL_MS = 100;
 
 const OPENING = 1;
 const CONNECTED = 2;
-const DONE = 3;
+/** Has disconnected at the end of its life, and waits for the server to close. */
+const LEAVING = 3;
+const DONE = 4;
 
-export class FloodProcess implements TransportEvents {
+export class FloodProcess implements TransportEvents, SocketOwner {
   readonly #share: Share;
   readonly #transport: Transport;
+  /** The transport, if it is MQTT. */
+  readonly #mqtt: MqttWs | undefined;
+  readonly #devices: Devices | undefined;
   readonly #schedule: Schedule;
   readonly #sockets: (FloodSocket | undefined)[];
   readonly #states: Uint8Array;
   /** When it began to open; once it is connected, when it was logged in. */
   readonly #sinceUs: Float64Array;
-  readonly #reached: Uint8Array;
-  readonly #accounts: StampAccounts;
-  readonly #latency = new LatencyHistogram();
-  readonly #stamp: Stamp = { publisher: 0, seq: 0, sentAtUs: 0 };
+  /** How many have been in its place before. */
+  readonly #predecessors: Uint32Array;
+  /** On the clock of performance.now(); 0 when the connection stays. */
+  readonly #lifeEndsMs: Float64Array;
+  readonly #receipts: Receipts;
   readonly #counts = noCounts();
   readonly #refusals: Reasons = {};
   readonly #failures: Reasons = {};
@@ -43,62 +52,101 @@ export class FloodProcess implements TransportEvents {
   readonly #baseRssBytes = process.memoryUsage.rss();
   #receivedUs = 0;
   #begun = 0;
+  /** Opening or leaving: to be given up when that takes too long. */
+  #unanswered = 0;
   #startMs = 0;
+  #sweepTimer: NodeJS.Timeout | undefined;
 
   constructor(share: Share) {
     const connections = connectionsOf(share);
     this.#share = share;
-    this.#transport = TRANSPORTS[share.transport as TransportName](this, share.host, connections);
+    this.#transport = TRANSPORTS[share.transport as TransportName](this, share);
+    this.#mqtt = this.#transport instanceof MqttWs ? this.#transport : undefined;
+    const { devices } = share.mqtt;
+    if (devices !== undefined) this.#devices = new Devices(share, devices, connections, this.#mqtt!);
     this.#schedule = new Schedule(share.ratePerSec / share.processes, connections, Number.POSITIVE_INFINITY);
     this.#sockets = new Array(connections).fill(undefined);
     this.#states = new Uint8Array(connections);
     this.#sinceUs = new Float64Array(connections);
-    this.#reached = new Uint8Array(connections);
-    this.#accounts = new StampAccounts(connections);
+    this.#predecessors = new Uint32Array(connections);
+    this.#lifeEndsMs = new Float64Array(connections);
+    this.#receipts = new Receipts(share);
   }
 
   start(): void {
     this.#startMs = performance.now();
     this.#openDue();
+    if (this.#mqtt !== undefined) {
+      this.#sweepTimer = setInterval(() => this.#sweep(this.#mqtt!), SWEEP_INTERVAL_MS);
+    }
+  }
+
+  startPublishing(): void {
+    this.#devices?.start();
+  }
+
+  stopPublishing(): void {
+    this.#devices?.stop();
+  }
+
+  get published(): Published[] {
+    return this.#devices?.lastSeqs ?? [];
+  }
+
+  /** Counts what the devices of all processes have published, and nobody has received, as lost. */
+  settle(published: Published[]): void {
+    for (let connection = 0; connection < this.#states.length; connection++) {
+      if (this.#states[connection] !== CONNECTED) continue;
+      this.#receipts.settle(connection, published, this.#sinceUs[connection]!, nowUs());
+    }
   }
 
   report(): ProcessReport {
     this.#giveUpUnanswered();
-    const { lost, duplicated, outOfOrder, unaccounted } = this.#accounts;
+    const { tallies, publishers, reached } = this.#receipts;
+    const { published = 0, unpublished = 0, unacknowledged = 0 } = this.#devices ?? {};
+    const counts = { ...this.#counts, reached, published, unpublished, unacknowledged };
+    for (const tally of tallies.slice(0, EVERYTHING_ROW)) addCounts(counts, tally);
     const cpu = process.cpuUsage();
-    const report = {
-      counts: { ...this.#counts, lost, duplicated, outOfOrder, unaccounted },
+    return {
+      counts,
+      tallies: [...tallies],
+      latencies: this.#receipts.takeLatencies(),
       refusals: this.#refusals,
       failures: this.#failures,
       closures: this.#closures,
-      publishers: [...this.#accounts.publishers],
-      latency: this.#latency.toCounts(),
+      publishers,
       rssBytes: process.memoryUsage.rss(),
       baseRssBytes: this.#baseRssBytes,
       cpuSec: (cpu.user + cpu.system) / 1e6,
     };
-    this.#latency.reset();
-    return report;
   }
 
-  loggedIn(connection: number): void {
+  loggedIn(connection: number, resumed = false): void {
+    if (this.#states[connection] !== OPENING) return;
     this.#states[connection] = CONNECTED;
+    this.#unanswered--;
     this.#sinceUs[connection] = this.#receivedUs;
     this.#counts.connected++;
-    this.#counts.tried++;
+    const number = numberOf(this.#share, connection);
+    if (this.#predecessors[connection] === 0) this.#counts.tried++;
+    else if (!resumed) this.#receipts.restart(connection);
+    const { lives } = this.#share.mqtt;
+    if (lives === undefined || placeOf(this.#share, number).role === 'everything') return;
+    const life = lifeMs(lives, number, this.#share.connections);
+    if (life !== undefined) this.#lifeEndsMs[connection] = performance.now() + life;
   }
 
   refused(connection: number, reason: string): void {
     if (this.#states[connection] !== OPENING) return;
-    this.#states[connection] = DONE;
+    this.#answered(connection);
     this.#counts.refused++;
-    this.#counts.tried++;
     countReason(this.#refusals, reason);
     this.#sockets[connection]?.destroy();
   }
 
-  ended(connection: number): void {
-    this.#countEnd(connection, 'ended by the server');
+  ended(connection: number, reason = 'ended by the server'): void {
+    if (this.#states[connection] !== LEAVING) this.#countEnd(connection, reason);
     this.#sockets[connection]?.destroy();
   }
 
@@ -106,21 +154,25 @@ export class FloodProcess implements TransportEvents {
     this.#counts.chunks++;
   }
 
-  message(connection: number, bytes: Buffer, start: number, end: number): void {
-    this.#counts.messages++;
-    if (this.#reached[connection] === 0) {
-      this.#reached[connection] = 1;
-      this.#counts.reached++;
-    }
-    if (!readStamp(bytes, start, end, this.#stamp)) return;
-    this.#counts.stamped++;
-    this.#latency.record(this.#receivedUs - this.#stamp.sentAtUs);
-    this.#accounts.record(connection, this.#stamp, this.#sinceUs[connection]!, this.#receivedUs);
+  message(connection: number, bytes: Buffer, start: number, end: number, publication?: Publication): void {
+    this.#receipts.record(
+      connection,
+      bytes,
+      start,
+      end,
+      publication,
+      this.#sinceUs[connection]!,
+      this.#receivedUs,
+    );
   }
 
-  /** For the sockets. */
+  write(connection: number, bytes: Buffer): void {
+    const socket = this.#sockets[connection];
+    if (socket?.writable) socket.write(bytes);
+  }
+
   opened(connection: number): void {
-    this.#sockets[connection]!.write(this.#transport.opening(this.#idOf(connection)), 'latin1');
+    this.#sockets[connection]!.write(this.#transport.opening(connection), 'latin1');
   }
 
   received(connection: number, bytes: Buffer, end: number): void {
@@ -131,8 +183,15 @@ export class FloodProcess implements TransportEvents {
   gone(connection: number, reason: string, attempt: number): void {
     this.#transport.forget(connection);
     this.#sockets[connection] = undefined;
+    if (this.#states[connection] === LEAVING) {
+      this.#unanswered--;
+      this.#predecessors[connection]!++;
+      this.#open(connection, 0);
+      return;
+    }
     const portTaken = reason === 'EADDRINUSE' || reason === 'EADDRNOTAVAIL';
     if (portTaken && this.#share.sourceAddresses.length > 0 && attempt + 1 < SOURCE_ATTEMPTS) {
+      this.#unanswered--;
       this.#open(connection, attempt + 1);
     } else {
       this.#countEnd(connection, reason);
@@ -144,6 +203,9 @@ export class FloodProcess implements TransportEvents {
    * leave none for anybody on this machine.
    */
   close(): void {
+    clearInterval(this.#sweepTimer);
+    this.stopPublishing();
+    this.#states.fill(DONE);
     for (const socket of this.#sockets) socket?.resetAndDestroy();
   }
 
@@ -158,80 +220,74 @@ export class FloodProcess implements TransportEvents {
     const socket = new FloodSocket(this, connection, attempt);
     this.#sockets[connection] = socket;
     this.#states[connection] = OPENING;
+    this.#unanswered++;
     this.#sinceUs[connection] = nowUs();
-    const { address, port } = this.#share;
-    socket.connect({ host: address, port, ...sourceOf(this.#share, this.#numberOf(connection), attempt) });
+    const number = numberOf(this.#share, connection);
+    const { address, port } = placeOf(this.#share, number).gateway;
+    // A successor comes from another port: the one before it may still be in TIME_WAIT.
+    const source = sourceOf(this.#share, number, attempt + this.#predecessors[connection]!);
+    socket.connect({ host: address, port, ...source });
   }
 
-  /** Its number among the connections of all processes. */
-  #numberOf(connection: number): number {
-    return this.#share.index + connection * this.#share.processes;
+  #sweep(mqtt: MqttWs): void {
+    mqtt.sweep();
+    if (this.#share.mqtt.lives === undefined) return;
+    const nowMs = performance.now();
+    for (let connection = 0; connection < this.#lifeEndsMs.length; connection++) {
+      const endsMs = this.#lifeEndsMs[connection]!;
+      if (endsMs === 0 || endsMs > nowMs || this.#states[connection] !== CONNECTED) continue;
+      // What it has published is acknowledged first: otherwise nobody knew what became of it.
+      if (mqtt.outstanding(connection) === 0) this.#leave(mqtt, connection);
+    }
   }
 
-  #idOf(connection: number): string {
-    return `${this.#share.idPrefix}${(this.#numberOf(connection) % this.#share.ids) + 1}`;
+  #leave(mqtt: MqttWs, connection: number): void {
+    this.#lifeEndsMs[connection] = 0;
+    this.#states[connection] = LEAVING;
+    this.#unanswered++;
+    this.#sinceUs[connection] = nowUs();
+    this.#counts.connected--;
+    this.#counts.disconnected++;
+    mqtt.disconnect(connection);
   }
 
   #countEnd(connection: number, reason: string): void {
     if (this.#states[connection] === CONNECTED) {
+      this.#states[connection] = DONE;
       this.#counts.connected--;
       this.#counts.closed++;
       countReason(this.#closures, reason);
     } else if (this.#states[connection] === OPENING) {
+      this.#answered(connection);
       this.#counts.failed++;
-      this.#counts.tried++;
       countReason(this.#failures, reason);
     }
+  }
+
+  /** It has an outcome, and is not connected. */
+  #answered(connection: number): void {
     this.#states[connection] = DONE;
+    this.#unanswered--;
+    if (this.#predecessors[connection] === 0) this.#counts.tried++;
   }
 
   #giveUpUnanswered(): void {
-    if (this.#begun === this.#counts.tried) return;
+    if (this.#unanswered === 0) return;
     const { answerTimeoutMs } = this.#share;
     const sinceUs = nowUs() - answerTimeoutMs * 1000;
     for (let connection = 0; connection < this.#begun; connection++) {
-      if (this.#states[connection] !== OPENING || this.#sinceUs[connection]! > sinceUs) continue;
-      this.#countEnd(connection, `no answer in ${answerTimeoutMs / 1000} s`);
-      this.#sockets[connection]?.destroy();
+      if (this.#sinceUs[connection]! > sinceUs) continue;
+      if (this.#states[connection] === OPENING) {
+        this.#countEnd(connection, `no answer in ${answerTimeoutMs / 1000} s`);
+        this.#sockets[connection]?.destroy();
+      } else if (this.#states[connection] === LEAVING) {
+        // Its successor comes all the same.
+        this.#counts.failed++;
+        countReason(this.#failures, `not closed ${answerTimeoutMs / 1000} s after DISCONNECT`);
+        this.#sockets[connection]?.destroy();
+      }
     }
   }
-}
-
-/** All sockets share these functions and the buffer: node calls them with the socket as `this`. */
-const onread = {
-  buffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
-  callback(this: FloodSocket, bytesRead: number, bytes: Uint8Array): boolean {
-    this.flood.received(this.connection, bytes as Buffer, bytesRead);
-    return true;
-  },
-};
-
-class FloodSocket extends Socket {
-  readonly flood: FloodProcess;
-  readonly connection: number;
-  readonly attempt: number;
-  reason = 'ended by the server';
-
-  constructor(flood: FloodProcess, connection: number, attempt: number) {
-    // @types/node 20 knows `onread` for net.connect only; the constructor is what takes it.
-    super({ onread } as object);
-    this.flood = flood;
-    this.connection = connection;
-    this.attempt = attempt;
-    this.on('connect', onConnect).on('error', onError).on('close', onClose);
-  }
-}
-
-function onConnect(this: FloodSocket): void {
-  this.flood.opened(this.connection);
-}
-
-function onError(this: FloodSocket, error: NodeJS.ErrnoException): void {
-  this.reason = error.code ?? error.message;
-}
-
-function onClose(this: FloodSocket): void {
-  this.flood.gone(this.connection, this.reason, this.attempt);
 }
 
 function countReason(reasons: Reasons, reason: string): void {

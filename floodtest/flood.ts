@@ -6,7 +6,20 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { LatencyHistogram } from '../msggen/latency.js';
 import type { FromChild, ToChild } from './child.js';
-import { addCounts, addReasons, type Counts, noCounts, type ProcessReport, type Reasons } from './counts.js';
+import {
+  addCounts,
+  addReasons,
+  type Counts,
+  EVERYTHING_ROW,
+  noCounts,
+  noTally,
+  type ProcessReport,
+  type Published,
+  ROW_NAMES,
+  type Reasons,
+  type Tally,
+} from './counts.js';
+import { PUBLISH_AFTER_MS } from './devices.js';
 import { connectionsOf, type Share } from './plan.js';
 import type { Row } from './recording.js';
 import { type ServerUsage, serverUsage } from './server-usage.js';
@@ -16,13 +29,16 @@ const CHILD_FLAGS = ['--max-semi-space-size=2'];
 const ROW_INTERVAL_MS = 1000;
 const REPORT_TIMEOUT_MS = 5000;
 const CLOSE_TIMEOUT_MS = 5000;
+/** When the devices have stopped, so many rows at most are waited for what is still on its way. */
+const DRAIN_ROWS_LIMIT = 15;
 
 export interface FloodOptions {
   /** What every process is told; `index` is filled in for each. */
   share: Omit<Share, 'index'>;
   /** How long to hold once every connection has been tried; for ever when undefined. */
   holdMs: number | undefined;
-  serverPid: number | undefined;
+  /** Of the servers; their memory and CPU time are added up. */
+  serverPids: number[];
 }
 
 export class Flood {
@@ -39,15 +55,21 @@ export class Flood {
   cpuSec = 0;
   serverBefore: ServerUsage | undefined;
   server: ServerUsage | undefined;
+  /** A row each, as in ROW_NAMES. */
+  tallies: Tally[] = ROW_NAMES.map(noTally);
+  readonly latencies = ROW_NAMES.map(() => new LatencyHistogram());
+  /** Of all rows but that of the subscribers to everything. */
   readonly latency = new LatencyHistogram();
 
   readonly #options: FloodOptions;
   readonly #onRow: (row: Row) => void;
   readonly #latestLatency = new LatencyHistogram();
+  readonly #latestEverything = new LatencyHistogram();
   readonly #children: ChildProcess[] = [];
   readonly #reports: ProcessReport[] = [];
   #unanswered = 0;
   #onAllAnswered: (() => void) | undefined;
+  #published: Published[] = [];
   #startMs = 0;
   #allTriedAtMs: number | undefined;
   #stopping = false;
@@ -61,19 +83,14 @@ export class Flood {
   }
 
   async run(): Promise<void> {
-    const { share, serverPid } = this.#options;
-    this.serverBefore = serverPid === undefined ? undefined : serverUsage(serverPid);
+    const { share, serverPids } = this.#options;
+    this.serverBefore = serverUsage(serverPids);
     this.#startMs = performance.now();
     this.#emitRow();
     for (let index = 0; index < share.processes; index++) this.#fork({ ...share, index });
     try {
-      while (!this.#isOver()) {
-        const nextRow = Math.round(this.elapsedSec) + 1;
-        await this.#sleepUntil(Math.min(this.#startMs + nextRow * ROW_INTERVAL_MS, this.#endsAtMs()));
-        await this.#ask();
-        this.elapsedSec = (performance.now() - this.#startMs) / 1000;
-        this.#emitRow();
-      }
+      while (!this.#isOver()) await this.#nextRow(this.#endsAtMs());
+      if (share.mqtt.devices !== undefined && this.#failure === undefined) await this.#settle();
     } finally {
       this.#closing = true;
       await Promise.all(this.#children.map(close));
@@ -87,13 +104,41 @@ export class Flood {
     this.#wake?.();
   }
 
+  async #nextRow(atMostMs: number): Promise<void> {
+    const nextRow = Math.round(this.elapsedSec) + 1;
+    await this.#sleepUntil(Math.min(this.#startMs + nextRow * ROW_INTERVAL_MS, atMostMs));
+    await this.#ask('report');
+    this.elapsedSec = (performance.now() - this.#startMs) / 1000;
+    this.#addUp();
+    this.#emitRow();
+  }
+
+  /**
+   * Stops the devices, waits for what they have published until nothing more comes for a second, and has everything that
+   * is still missing counted as lost.
+   */
+  async #settle(): Promise<void> {
+    this.#stopping = false;
+    await this.#ask('quiet');
+    let receivedBefore = -1;
+    for (let row = 0; row < DRAIN_ROWS_LIMIT && !this.#stopping; row++) {
+      await this.#nextRow(Number.POSITIVE_INFINITY);
+      const received = this.counts.messages + this.tallies[EVERYTHING_ROW]!.messages;
+      if (received === receivedBefore && this.counts.unacknowledged === 0) break;
+      receivedBefore = received;
+    }
+    this.#tell({ settle: this.#published });
+    this.#stopping = false;
+    await this.#nextRow(Number.POSITIVE_INFINITY);
+  }
+
   #fork(share: Share): void {
     const child = fork(new URL('./child.js', import.meta.url), {
       execArgv: [...process.execArgv, ...CHILD_FLAGS],
       serialization: 'advanced',
     });
     this.#children.push(child);
-    child.on('message', (report: FromChild) => this.#answered(share.index, report));
+    child.on('message', (message: FromChild) => this.#answered(share.index, message));
     child.on('exit', (code, signal) => {
       if (this.#closing) return;
       this.#failure ??= new Error(
@@ -116,17 +161,15 @@ export class Flood {
     return this.#allTriedAtMs + holdMs;
   }
 
-  async #ask(): Promise<void> {
-    const asked = this.#children.filter((child) => child.connected);
-    this.#unanswered = asked.length;
-    const report: ToChild = 'report';
-    for (const child of asked) child.send(report);
-    await this.#untilAllAnswered();
-    this.#addUp();
+  #tell(message: ToChild): ChildProcess[] {
+    const told = this.#children.filter((child) => child.connected);
+    for (const child of told) child.send(message);
+    return told;
   }
 
   /** A process that is too busy to answer is counted with its last answer. */
-  async #untilAllAnswered(): Promise<void> {
+  async #ask(question: 'report' | 'quiet'): Promise<void> {
+    this.#unanswered = this.#tell(question).length;
     if (this.#unanswered === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, REPORT_TIMEOUT_MS);
@@ -137,14 +180,22 @@ export class Flood {
     });
   }
 
-  #answered(index: number, report: ProcessReport): void {
-    this.#reports[index] = report;
-    this.#latestLatency.add(report.latency);
+  #answered(index: number, message: FromChild): void {
+    if ('report' in message) {
+      this.#reports[index] = message.report;
+      message.report.latencies.forEach((counts, row) => {
+        this.latencies[row]!.add(counts);
+        (row === EVERYTHING_ROW ? this.#latestEverything : this.#latestLatency).add(counts);
+      });
+    } else {
+      this.#published.push(...message.published);
+    }
     if (--this.#unanswered === 0) this.#onAllAnswered?.();
   }
 
   #addUp(): void {
     const counts = noCounts();
+    this.tallies = ROW_NAMES.map(noTally);
     this.refusals = {};
     this.failures = {};
     this.closures = {};
@@ -154,6 +205,9 @@ export class Flood {
     const publishers = new Set<number>();
     for (const report of this.#reports.filter((known) => known !== undefined)) {
       addCounts(counts, report.counts);
+      report.tallies.forEach((tally, row) => {
+        addCounts(this.tallies[row]!, tally);
+      });
       addReasons(this.refusals, report.refusals);
       addReasons(this.failures, report.failures);
       addReasons(this.closures, report.closures);
@@ -165,16 +219,28 @@ export class Flood {
     this.counts = counts;
     this.publishers = publishers.size;
     this.connectedAtMost = Math.max(this.connectedAtMost, counts.connected);
-    if (counts.tried === this.#options.share.connections) this.#allTriedAtMs ??= performance.now();
+    const { share } = this.#options;
+    if (counts.tried !== share.connections || this.#allTriedAtMs !== undefined) return;
+    this.#allTriedAtMs = performance.now();
+    if (share.mqtt.devices === undefined) return;
+    this.#allTriedAtMs += PUBLISH_AFTER_MS;
+    this.#tell('publish');
   }
 
   #emitRow(): void {
-    const { elapsedSec } = this;
-    const { serverPid } = this.#options;
-    this.server = serverPid === undefined ? undefined : serverUsage(serverPid);
+    const { elapsedSec, counts, tallies } = this;
+    this.server = serverUsage(this.#options.serverPids);
     this.latency.add(this.#latestLatency.toCounts());
-    this.#onRow({ elapsedSec, counts: this.counts, latency: this.#latestLatency, server: this.server });
+    this.#onRow({
+      elapsedSec,
+      counts,
+      latency: this.#latestLatency,
+      everything: tallies[EVERYTHING_ROW]!,
+      everythingLatency: this.#latestEverything,
+      server: this.server,
+    });
     this.#latestLatency.reset();
+    this.#latestEverything.reset();
   }
 
   async #sleepUntil(atMs: number): Promise<void> {

@@ -1,5 +1,6 @@
 /** How the connections are spread over processes and source addresses. */
 import { readFileSync } from 'node:fs';
+import type { MqttPlan } from './mqtt-plan.js';
 
 /** Room below the hard limit of 20,000 descriptors that many machines have. */
 export const CONNECTIONS_PER_PROCESS = 18_000;
@@ -57,18 +58,25 @@ export function sourceOf(share: Share, number: number, attempt: number): Source 
   return { localAddress, localPort: SOURCE_PORT_FIRST + ((sourcePortOffset + place) % SOURCE_PORTS) };
 }
 
-/** The part of the connections that one process opens: those with `number % processes === index`. */
-export interface Share {
-  index: number;
-  processes: number;
-  /** Of all processes together. */
-  connections: number;
-  ratePerSec: number;
+/** A server to connect to. */
+export interface Gateway {
   /** An IP address. */
   address: string;
   port: number;
   /** For the Host header. */
   host: string;
+  /** Of the WebSocket endpoint. */
+  mqttPath: string;
+}
+
+/** The part of the connections that one process opens: those with `number % processes === index`. */
+export interface Share {
+  index: number;
+  processes: number;
+  /** Of all processes together, those that publish and those that receive everything included. */
+  connections: number;
+  ratePerSec: number;
+  gateways: Gateway[];
   transport: string;
   ids: number;
   idPrefix: string;
@@ -77,8 +85,51 @@ export interface Share {
   sourcePortOffset: number;
   /** A connection that has no answer by then has failed. */
   answerTimeoutMs: number;
+  mqtt: MqttPlan;
 }
 
 export function connectionsOf(share: Share): number {
   return Math.ceil((share.connections - share.index) / share.processes);
+}
+
+/** The number of a process's connection among those of all processes. */
+export function numberOf(share: Share, connection: number): number {
+  return share.index + connection * share.processes;
+}
+
+export type Role = 'everything' | 'subscriber' | 'device';
+
+export interface Place {
+  role: Role;
+  /** Among those of its role, from 0. */
+  number: number;
+  gateway: Gateway;
+}
+
+/**
+ * First the subscribers to everything, one at each gateway, then the subscribers, then the devices. A device and the
+ * subscriber of the same number are at the same gateway.
+ */
+export function placeOf(share: Share, number: number): Place {
+  const { gateways, connections } = share;
+  const everything = share.mqtt.everything === undefined ? 0 : gateways.length;
+  const subscribersEnd = connections - (share.mqtt.devices?.count ?? 0);
+  const [role, first]: [Role, number] =
+    number < everything
+      ? ['everything', 0]
+      : number < subscribersEnd
+        ? ['subscriber', everything]
+        : ['device', subscribersEnd];
+  const place = number - first;
+  return { role, number: place, gateway: gateways[gatewayOf(share, role, place)]! };
+}
+
+/** By its place in `gateways`. Where there are fewer ids than subscribers, those of one id are together. */
+export function gatewayOf(share: Share, role: Role, number: number): number {
+  return (role === 'subscriber' ? number % share.ids : number) % share.gateways.length;
+}
+
+/** Counts from 1. */
+export function idNumberOf(share: Share, subscriber: number): number {
+  return (subscriber % share.ids) + 1;
 }

@@ -27,7 +27,7 @@ export async function reach(url: URL): Promise<Reached> {
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : 'no answer';
     throw new Error(
-      `No server answers at ${url.origin} (${reason}). Start it with "npm start", or name another with --url.`,
+      `No server answers at ${url.protocol}//${url.host} (${reason}). Start it with "npm start", or name another with --url.`,
       { cause: error },
     );
   }

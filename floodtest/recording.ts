@@ -2,17 +2,24 @@
 import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { cpus, release, totalmem, type } from 'node:os';
 import type { LatencyHistogram } from '../msggen/latency.js';
-import type { Counts } from './counts.js';
+import type { Counts, Tally } from './counts.js';
 import type { ServerUsage } from './server-usage.js';
 
 export const CSV_HEADER =
   'elapsedSec,connected,closed,chunks,messages,lost,duplicated,outOfOrder,latencyP50Ms,latencyP99Ms,latencyMaxMs,serverRssBytes,serverCpuSec';
+
+/** Further columns of a run over MQTT. */
+export const MQTT_CSV_HEADER =
+  'redelivered,published,disconnected,everythingMessages,everythingLost,everythingDuplicated,everythingOutOfOrder,everythingLatencyMaxMs';
 
 export interface Row {
   elapsedSec: number;
   counts: Counts;
   /** Of the last second. */
   latency: LatencyHistogram;
+  /** Of the subscribers to everything. */
+  everything: Tally;
+  everythingLatency: LatencyHistogram;
   server: ServerUsage | undefined;
 }
 
@@ -25,15 +32,17 @@ export interface Context {
 
 export class Recording {
   readonly #descriptor: number;
+  readonly #mqtt: boolean;
 
-  constructor(csvFile: string, context: Context) {
+  constructor(csvFile: string, context: Context, mqtt: boolean) {
+    this.#mqtt = mqtt;
     this.#descriptor = openSync(csvFile, 'w');
-    writeSync(this.#descriptor, `${CSV_HEADER}\n`);
+    writeSync(this.#descriptor, `${mqtt ? `${CSV_HEADER},${MQTT_CSV_HEADER}` : CSV_HEADER}\n`);
     writeFileSync(contextFileOf(csvFile), `${JSON.stringify(context, null, 2)}\n`);
   }
 
   write(row: Row): void {
-    writeSync(this.#descriptor, `${csvRow(row)}\n`);
+    writeSync(this.#descriptor, `${csvRow(row, this.#mqtt)}\n`);
   }
 
   close(): void {
@@ -72,14 +81,25 @@ function operatingSystem(): string {
   }
 }
 
-function csvRow({ elapsedSec, counts, latency, server }: Row): string {
+function csvRow(row: Row, mqtt: boolean): string {
+  const { elapsedSec, counts, latency, server } = row;
   const { connected, closed, chunks, messages, lost, duplicated, outOfOrder } = counts;
   return [
     Number(elapsedSec.toFixed(3)),
     ...[connected, closed, chunks, messages, lost, duplicated, outOfOrder],
     ...[latency.percentileMs(50), latency.percentileMs(99), latency.percentileMs(100)],
     ...[server?.rssBytes, server?.cpuSec],
+    ...(mqtt ? mqttFields(row) : []),
   ]
     .map((value) => value ?? '')
     .join(',');
+}
+
+function mqttFields({ counts, everything, everythingLatency }: Row): (number | undefined)[] {
+  const { redelivered, published, disconnected } = counts;
+  const { messages, lost, duplicated, outOfOrder } = everything;
+  return [
+    ...[redelivered, published, disconnected],
+    ...[messages, lost, duplicated, outOfOrder, everythingLatency.percentileMs(100)],
+  ];
 }

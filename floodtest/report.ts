@@ -1,16 +1,20 @@
 /** What a run says: a line a second, a summary to read, or the same as one JSON object. */
 import { formatLatency, formatMs } from '../msggen/latency.js';
-import type { Reasons } from './counts.js';
+import { EVERYTHING_ROW, ROW_NAMES, type Reasons } from './counts.js';
 import type { Flood, FloodOptions } from './flood.js';
+import type { MqttPlan } from './mqtt-plan.js';
 import type { Context, Row } from './recording.js';
 
-export function rowLine({ elapsedSec, counts, latency, server }: Row): string {
+export function rowLine({ elapsedSec, counts, latency, everything, server }: Row): string {
   const parts = [
     `${Math.round(elapsedSec)} s`.padStart(8),
     `connected ${counts.connected}`,
     `closed ${counts.closed}`,
     `chunks ${counts.chunks}`,
   ];
+  if (counts.published > 0) parts.push(`published ${counts.published}`);
+  if (everything.messages > 0) parts.push(`everything ${everything.messages}`);
+  if (counts.disconnected > 0) parts.push(`disconnected ${counts.disconnected}`);
   if (counts.refused > 0) parts.push(`refused ${counts.refused}`);
   if (counts.failed > 0) parts.push(`failed ${counts.failed}`);
   if (latency.total > 0) parts.push(`p99 ${formatMs(latency.percentileMs(99))} ms`);
@@ -24,24 +28,35 @@ export function summaryText(flood: Flood, options: FloodOptions): string {
   const lines = [
     `connections  ${share.connections} asked, ${flood.connectedAtMost} open at most, ${counts.connected} open at the end`,
     `closed       ${counts.closed}${reasonsIn(flood.closures)}`,
+    ...(share.mqtt.lives === undefined
+      ? []
+      : [`disconnected ${counts.disconnected} at the end of their life, and others came in their place`]),
     `refused      ${counts.refused}${reasonsIn(flood.refusals)}`,
     `failed       ${counts.failed}${reasonsIn(flood.failures)}`,
     `chunks       ${counts.chunks}`,
+    ...(share.mqtt.devices === undefined
+      ? []
+      : [
+          `published    ${counts.published} messages from ${share.mqtt.devices.count} devices${counts.unpublished === 0 ? '' : `; ${counts.unpublished} were due when the device could not publish`}${counts.unacknowledged === 0 ? '' : `; ${counts.unacknowledged} are not acknowledged`}`,
+        ]),
     `received     ${counts.messages} messages on ${counts.reached} connections, ${counts.stamped} of them stamped, from ${flood.publishers} publisher${flood.publishers === 1 ? '' : 's'}`,
   ];
   if (counts.stamped > 0) {
     lines.push(
       `lost         ${counts.lost}`,
-      `duplicated   ${counts.duplicated}`,
+      `duplicated   ${counts.duplicated}${counts.redelivered === 0 ? '' : `, and ${counts.redelivered} redelivered with DUP, as MQTT allows`}`,
       `out of order ${counts.outOfOrder}`,
       `latency      ${formatLatency(flood.latency.summaryMs())} ms, from stamp to arrival`,
     );
   } else if (counts.messages > 0) {
     lines.push('lost         unknown: the messages carry no stamp (msggen --stamp)');
   }
-  if (counts.unaccounted > 0) {
+  if (counts.retained > 0) lines.push(`retained     ${counts.retained}, of which no account is kept`);
+  if (share.transport === 'mqtt-ws') lines.push(...rowsByQos(flood));
+  const unaccounted = counts.unaccounted + flood.tallies[EVERYTHING_ROW]!.unaccounted;
+  if (unaccounted > 0) {
     lines.push(
-      `unaccounted  ${counts.unaccounted} messages of more publishers than floodtest keeps account of`,
+      `unaccounted  ${unaccounted} messages of more publishers or topics than floodtest keeps account of`,
     );
   }
   const { server, serverBefore } = flood;
@@ -50,13 +65,24 @@ export function summaryText(flood: Flood, options: FloodOptions): string {
     lines.push(
       `server       RSS ${megabytes(serverBefore.rssBytes)} before, ${megabytes(server.rssBytes)} at the end; ${cpuSec.toFixed(2)} s CPU`,
     );
-  } else if (options.serverPid !== undefined) {
-    lines.push(`server       process ${options.serverPid} has ended`);
+  } else if (options.serverPids.length > 0) {
+    lines.push(`server       process ${options.serverPids.join(' or ')} has ended`);
   }
   lines.push(
     `floodtest    ${ownBytesPerConnection(flood) ?? '-'} B a connection in ${share.processes} process${share.processes === 1 ? '' : 'es'}; ${flood.cpuSec.toFixed(2)} s CPU`,
   );
   return lines.join('\n');
+}
+
+function rowsByQos(flood: Flood): string[] {
+  const titles = ['QoS 0       ', 'QoS 1       ', 'QoS 2       ', 'everything  '];
+  return titles.flatMap((title, row) => {
+    const { messages, lost, duplicated, redelivered, outOfOrder } = flood.tallies[row]!;
+    const summary = flood.latencies[row]!.summaryMs();
+    if (messages === 0) return [];
+    const latency = summary === undefined ? '' : `  latency ${formatLatency(summary)} ms`;
+    return `${title} received ${messages}  lost ${lost}  duplicated ${duplicated}  redelivered ${redelivered}  out of order ${outOfOrder}${latency}`;
+  });
 }
 
 export function summaryJson(flood: Flood, options: FloodOptions, context: Context): object {
@@ -65,7 +91,8 @@ export function summaryJson(flood: Flood, options: FloodOptions, context: Contex
     tool: 'floodtest',
     ...context,
     asked: {
-      url: `http://${share.host}`,
+      url: `http://${share.gateways[0]!.host}`,
+      urls: share.gateways.map(({ host }) => `http://${host}`),
       connections: share.connections,
       ratePerSec: share.ratePerSec,
       transport: share.transport,
@@ -74,6 +101,7 @@ export function summaryJson(flood: Flood, options: FloodOptions, context: Contex
       holdSec: options.holdMs === undefined ? null : options.holdMs / 1000,
       processes: share.processes,
       sourceAddresses: share.sourceAddresses,
+      ...(share.transport === 'mqtt-ws' ? mqttAsked(share.mqtt) : {}),
     },
     elapsedSec: flood.elapsedSec,
     connectedAtMost: flood.connectedAtMost,
@@ -83,6 +111,7 @@ export function summaryJson(flood: Flood, options: FloodOptions, context: Contex
     failures: flood.failures,
     publishers: flood.publishers,
     latencyMs: flood.latency.summaryMs() ?? null,
+    ...(share.transport === 'mqtt-ws' ? jsonByQos(flood) : {}),
     server:
       flood.server === undefined ? null : { before: flood.serverBefore ?? null, atTheEnd: flood.server },
     own: {
@@ -92,6 +121,20 @@ export function summaryJson(flood: Flood, options: FloodOptions, context: Contex
       cpuSec: flood.cpuSec,
     },
   };
+}
+
+function mqttAsked(mqtt: MqttPlan): object {
+  const { password: _, ...asked } = mqtt;
+  return { mqtt: { ...asked, everything: mqtt.everything ?? null, lives: mqtt.lives ?? null } };
+}
+
+/** `qos0`, `qos1`, `qos2` and `everything`. */
+function jsonByQos(flood: Flood): object {
+  const rows = ROW_NAMES.map((name, row) => [
+    name,
+    { ...flood.tallies[row]!, latencyMs: flood.latencies[row]!.summaryMs() ?? null },
+  ]);
+  return Object.fromEntries(rows);
 }
 
 function ownBytesPerConnection(flood: Flood): number | null {

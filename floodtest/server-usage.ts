@@ -1,4 +1,4 @@
-/** Memory and CPU time of the server, from /proc. */
+/** Memory and CPU time of the servers, from /proc. */
 import { readFileSync } from 'node:fs';
 
 export interface ServerUsage {
@@ -10,8 +10,19 @@ export interface ServerUsage {
 /** Linux counts in 1/100 s for user space on every architecture that Node runs on. */
 const TICKS_PER_SEC = 100;
 
-/** Undefined when there is no such process (any more). */
-export function serverUsage(pid: number): ServerUsage | undefined {
+/** Added up over the processes; undefined when there are none, or one is not there (any more). */
+export function serverUsage(pids: number[]): ServerUsage | undefined {
+  let sum: ServerUsage | undefined;
+  for (const pid of pids) {
+    const usage = usageOf(pid);
+    if (usage === undefined) return undefined;
+    const { rssBytes = 0, cpuSec = 0 } = sum ?? {};
+    sum = { rssBytes: rssBytes + usage.rssBytes, cpuSec: cpuSec + usage.cpuSec };
+  }
+  return sum;
+}
+
+function usageOf(pid: number): ServerUsage | undefined {
   try {
     const rssKb = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');

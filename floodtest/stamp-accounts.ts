@@ -4,6 +4,7 @@
  * what is lost at the very end shows when the messages received are compared with those msggen saw delivered.
  */
 import { publisherBeganAfter, type Stamp } from '../msggen/stamp.js';
+import type { Tally } from './counts.js';
 
 const WINDOW = 32;
 /** More publishers than this are not accounted for: 12 bytes a connection for each must not grow without end. */
@@ -17,11 +18,6 @@ interface PublisherColumns {
 }
 
 export class StampAccounts {
-  lost = 0;
-  duplicated = 0;
-  outOfOrder = 0;
-  /** Messages of publishers past the limit. */
-  unaccounted = 0;
   readonly #connections: number;
   readonly #publishers = new Map<number, PublisherColumns>();
 
@@ -33,10 +29,18 @@ export class StampAccounts {
     return this.#publishers.keys();
   }
 
-  record(connection: number, stamp: Stamp, loggedInUs: number, nowUs: number): void {
+  /** `dup`: the protocol allows that it was received before. */
+  record(
+    tally: Tally,
+    connection: number,
+    stamp: Stamp,
+    dup: boolean,
+    loggedInUs: number,
+    nowUs: number,
+  ): void {
     const columns = this.#columnsOf(stamp.publisher);
     if (columns === undefined) {
-      this.unaccounted++;
+      tally.unaccounted++;
       return;
     }
     const { seq } = stamp;
@@ -44,11 +48,39 @@ export class StampAccounts {
       // Who was logged in before the publisher began must have had its seq 1; others join at any number.
       const first = publisherBeganAfter(stamp.publisher, loggedInUs, nowUs) ? 1 : seq;
       columns.first[connection] = first;
-      this.#advance(columns, connection, first - 1, seq);
+      this.#advance(tally, columns, connection, first - 1, seq);
     } else if (seq > columns.highest[connection]!) {
-      this.#advance(columns, connection, columns.highest[connection]!, seq);
+      this.#advance(tally, columns, connection, columns.highest[connection]!, seq);
     } else {
-      this.#lookBack(columns, connection, seq);
+      this.#lookBack(tally, columns, connection, seq, dup);
+    }
+  }
+
+  /** The publisher has ended with `lastSeq`: what has not come by now is lost. */
+  settle(
+    tally: Tally,
+    connection: number,
+    publisher: number,
+    lastSeq: number,
+    loggedInUs: number,
+    nowUs: number,
+  ): void {
+    const highest = this.highest(publisher, connection);
+    if (highest > 0 || publisherBeganAfter(publisher, loggedInUs, nowUs)) {
+      tally.lost += Math.max(0, lastSeq - highest);
+    }
+  }
+
+  /** The highest seq received; 0 when there is none. */
+  highest(publisher: number, connection: number): number {
+    return this.#publishers.get(publisher)?.highest[connection] ?? 0;
+  }
+
+  /** The connection begins anew: what it has missed in between is not lost. */
+  restart(connection: number): void {
+    for (const { highest, missing } of this.#publishers.values()) {
+      highest[connection] = 0;
+      missing[connection] = 0;
     }
   }
 
@@ -64,40 +96,45 @@ export class StampAccounts {
     return columns;
   }
 
-  #advance(columns: PublisherColumns, connection: number, highest: number, seq: number): void {
+  #advance(tally: Tally, columns: PublisherColumns, connection: number, highest: number, seq: number): void {
     const step = seq - highest;
-    this.lost += step - 1;
+    tally.lost += step - 1;
     columns.highest[connection] = seq;
     const skipped = step > WINDOW ? 0xffff_ffff : 2 ** (step - 1) - 1;
     const shifted = step < WINDOW ? columns.missing[connection]! << step : 0;
     columns.missing[connection] = shifted | skipped;
   }
 
-  #lookBack(columns: PublisherColumns, connection: number, seq: number): void {
+  #lookBack(tally: Tally, columns: PublisherColumns, connection: number, seq: number, dup: boolean): void {
     const behind = columns.highest[connection]! - seq - 1;
     if (behind >= WINDOW) {
-      this.outOfOrder++;
+      tally.outOfOrder++;
     } else if (behind < 0) {
-      this.duplicated++;
+      receivedAgain(tally, dup);
     } else if (seq < columns.first[connection]!) {
-      this.#startEarlier(columns, connection, seq);
+      this.#startEarlier(tally, columns, connection, seq);
     } else if ((columns.missing[connection]! & (1 << behind)) !== 0) {
       columns.missing[connection] = columns.missing[connection]! & ~(1 << behind);
-      this.lost--;
-      this.outOfOrder++;
+      tally.lost--;
+      tally.outOfOrder++;
     } else {
-      this.duplicated++;
+      receivedAgain(tally, dup);
     }
   }
 
   /** A message older than the first one seen: what lies between the two is missing as well. */
-  #startEarlier(columns: PublisherColumns, connection: number, seq: number): void {
+  #startEarlier(tally: Tally, columns: PublisherColumns, connection: number, seq: number): void {
     const highest = columns.highest[connection]!;
-    this.outOfOrder++;
+    tally.outOfOrder++;
     for (let between = seq + 1; between < columns.first[connection]!; between++) {
       columns.missing[connection] = columns.missing[connection]! | (1 << (highest - between - 1));
-      this.lost++;
+      tally.lost++;
     }
     columns.first[connection] = seq;
   }
+}
+
+function receivedAgain(tally: Tally, dup: boolean): void {
+  if (dup) tally.redelivered++;
+  else tally.duplicated++;
 }

@@ -1,4 +1,11 @@
-import type { HttpResponse } from 'uWebSockets.js';
+import type { HttpResponse, WebSocket } from 'uWebSockets.js';
+
+/** Whoever is at the other end, while the socket is open. */
+export type Peer = Pick<HttpResponse | WebSocket<unknown>, 'getRemoteAddress' | 'getRemoteAddressAsText'>;
+
+export function addressText(peer: Peer): string {
+  return Buffer.from(peer.getRemoteAddressAsText()).toString('latin1');
+}
 
 /**
  * Open streams for each source address. Switched off (max 0) it holds nothing; switched on, an address costs
@@ -13,13 +20,13 @@ export class AddressLimit {
     this.#max = max;
   }
 
-  full(response: HttpResponse): boolean {
-    return this.#max > 0 && (this.#open.get(keyOf(response)) ?? 0) >= this.#max;
+  full(peer: Peer): boolean {
+    return this.#max > 0 && (this.#open.get(keyOf(peer)) ?? 0) >= this.#max;
   }
 
-  add(slot: number, response: HttpResponse): void {
+  add(slot: number, peer: Peer): void {
     if (this.#max === 0) return;
-    const key = keyOf(response);
+    const key = keyOf(peer);
     this.#keyOfSlot[slot] = key;
     this.#open.set(key, (this.#open.get(key) ?? 0) + 1);
   }
@@ -40,8 +47,8 @@ export class AddressLimit {
 }
 
 /** One IPv4 address, or one IPv6 /64: what a single customer usually has. An IPv4 address mapped into IPv6 counts as IPv4. */
-function keyOf(response: HttpResponse): string {
-  const bytes = Buffer.from(response.getRemoteAddress());
+function keyOf(peer: Peer): string {
+  const bytes = Buffer.from(peer.getRemoteAddress());
   if (bytes.length === 4) return bytes.toString('hex');
   const mapped = bytes.subarray(0, 12).equals(mappedPrefix);
   return (mapped ? bytes.subarray(12) : bytes.subarray(0, 8)).toString('hex');

@@ -1,31 +1,28 @@
-import type { Message } from '../router/message.js';
+import { messageOf, type Outgoing, ownedBySession } from './wire.js';
 
 /** Reference, queue entry and buffer object of a pending message, besides its payload; keeps empty messages from being free. */
 const entryBytes = 64;
 
-export function pendingBytesOf(message: Message): number {
-  return message.payload.length + entryBytes;
+export function pendingBytesOf(outgoing: Outgoing): number {
+  return (messageOf(outgoing)?.payload.length ?? 0) + entryBytes;
 }
 
 /**
- * What a backpressured stream still has to get: messages in order, and between them, where some were lost,
- * how many. Exists only while the stream is backpressured. The messages are shared, not copied.
+ * What a backpressured connection still has to get: messages in order, and between them, where some were lost,
+ * how many. Exists only while the connection is backpressured. The messages are shared, not copied.
  *
  *     head ->  message  message  3  message  <- tail       3 = three were lost here
  */
 export class Backlog {
-  /** The piece written last is still owed its closing newline. */
-  newlineOwed: boolean;
   /** Who it is, for the log: when the socket is gone it is too late to ask. */
   readonly address: string;
-  #entries: (Message | number)[] = [];
+  #entries: (Outgoing | number)[] = [];
   #head = 0;
   #messages = 0;
   #bytes = 0;
   #progressMs = performance.now();
 
-  constructor(newlineOwed: boolean, address: string) {
-    this.newlineOwed = newlineOwed;
+  constructor(address: string) {
     this.address = address;
   }
 
@@ -34,6 +31,7 @@ export class Backlog {
     return this.#bytes;
   }
 
+  /** Those that are lost if the connection ends now. */
   get messages(): number {
     return this.#messages;
   }
@@ -51,10 +49,10 @@ export class Backlog {
     return this.#head === this.#entries.length;
   }
 
-  push(message: Message): void {
-    this.#entries.push(message);
-    this.#messages++;
-    this.#bytes += pendingBytesOf(message);
+  push(outgoing: Outgoing): void {
+    this.#entries.push(outgoing);
+    if (!ownedBySession(outgoing)) this.#messages++;
+    this.#bytes += pendingBytesOf(outgoing);
   }
 
   /** Notes at the tail that a message was lost after those that are kept. */
@@ -64,13 +62,13 @@ export class Backlog {
     else this.#entries.push(1);
   }
 
-  /** Drops the oldest message and notes the loss in its place. @returns its bytes, 0 when there is none */
+  /** Drops the oldest message and notes the loss in its place. @returns its bytes, 0 when there is none that may go */
   dropOldest(): number {
     let at = this.#head;
     let lost = 1;
     for (; typeof this.#entries[at] === 'number'; at++) lost += this.#entries[at] as number;
-    const oldest = this.#entries[at] as Message | undefined;
-    if (oldest === undefined) return 0;
+    const oldest = this.#entries[at] as Outgoing | undefined;
+    if (oldest === undefined || ownedBySession(oldest)) return 0;
     // Two losses in a row are one: otherwise each drop would leave an entry.
     const next = this.#entries[at + 1];
     if (typeof next === 'number') {
@@ -83,7 +81,7 @@ export class Backlog {
     return this.#forget(oldest);
   }
 
-  peek(): Message | number | undefined {
+  peek(): Outgoing | number | undefined {
     return this.#entries[this.#head];
   }
 
@@ -97,9 +95,9 @@ export class Backlog {
     return bytes;
   }
 
-  #forget(message: Message): number {
-    const bytes = pendingBytesOf(message);
-    this.#messages--;
+  #forget(outgoing: Outgoing): number {
+    const bytes = pendingBytesOf(outgoing);
+    if (!ownedBySession(outgoing)) this.#messages--;
     this.#bytes -= bytes;
     return bytes;
   }

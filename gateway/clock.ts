@@ -1,6 +1,6 @@
 /** One tick of the only timer there is for connections: coarse, so that idle costs nothing. */
 export const tickMs = 250;
-const ticksPerSec = 1000 / tickMs;
+export const ticksPerSec = 1000 / tickMs;
 
 /** Heartbeats come up to this share early, each stream by its own amount, so that they do not come all at once. */
 const jitter = 0.2;

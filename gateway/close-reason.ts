@@ -1,5 +1,5 @@
 /**
- * The closed catalogue of why a stream was refused or ended. Each has one name, which is also its label in
+ * The closed catalogue of why a connection was refused or ended. Each has one name, which is also its label in
  * /stats and in the log; a refusal also has the HTTP status that says it.
  */
 
@@ -9,7 +9,7 @@ export interface Refusal {
   readonly retryAfterSec?: number;
 }
 
-/** Said before a stream opens. */
+/** Said before a connection opens. */
 export const refusals = {
   'bad-id': { status: '400 Bad Request', text: 'This is not an id.' },
   'too-many-ids': { status: '400 Bad Request', text: 'Too many ids for one stream: open a second one.' },
@@ -20,8 +20,16 @@ export const refusals = {
   },
   'too-many-from-address': {
     status: '429 Too Many Requests',
-    text: 'Too many open streams from your address: close one first.',
+    text: 'Too many open connections from your address: close one first.',
     retryAfterSec: 10,
+  },
+  'not-mqtt': {
+    status: '400 Bad Request',
+    text: 'Ask for the subprotocol "mqtt" or "mqttv3.1" (Sec-WebSocket-Protocol).', // [MQTT-6.0.0-3]
+  },
+  'bad-origin': {
+    status: '403 Forbidden',
+    text: 'Pages of this origin may not connect: allow them with --mqtt-allow-origin.',
   },
   stopping: {
     status: '503 Service Unavailable',
@@ -32,7 +40,7 @@ export const refusals = {
 
 export type RefusalReason = keyof typeof refusals;
 
-/** Why an open stream ended. */
+/** Why an open connection ended. */
 export const closeReasons = [
   /** The peer closed, reset or vanished: nothing of ours. */
   'peer-closed',
@@ -44,6 +52,35 @@ export const closeReasons = [
   'stalled-consumer',
   /** Graceful stop. */
   'server-stopping',
+  // Of MQTT:
+  /** The client said DISCONNECT: a good end, without a will. */
+  'disconnected',
+  /** Bytes that are not MQTT: bad lengths, flags, UTF-8, topics [MQTT-4.8.0-1]. */
+  'malformed-packet',
+  /** A packet that may not come from a client, or not now; a second CONNECT [MQTT-3.1.0-2]. */
+  'protocol-error',
+  /** A packet before CONNECT [MQTT-3.1.0-1]. */
+  'not-connected',
+  /** A WebSocket text frame [MQTT-6.0.0-1]. */
+  'text-frame',
+  /** More than --mqtt-max-packet-size. */
+  'packet-too-large',
+  /** CONNACK has said why. */
+  'connect-refused',
+  /** No CONNECT within --mqtt-idle-timeout. */
+  'idle-timeout',
+  /** Nothing came for one and a half keep-alives [MQTT-3.1.2-24]. */
+  'keep-alive-timeout',
+  /** Its client id has connected anew [MQTT-3.1.4-2]. */
+  'taken-over',
+  /** Past --mqtt-rate-limit-messages or --mqtt-rate-limit-bytes. */
+  'rate-limited',
+  /** More messages at QoS 2 without PUBREL than --mqtt-max-awaiting-rel. */
+  'too-many-awaiting-rel',
+  /** All incomplete packets together passed their limit, and this one was growing. */
+  'partial-packets-total',
+  /** It asks and reads no answers. */
+  'answers-unread',
 ] as const;
 
 /** Why a message was lost to a stream. */
@@ -59,3 +96,18 @@ export const lossReasons = [
 export type LossReason = (typeof lossReasons)[number];
 
 export type CloseReason = (typeof closeReasons)[number];
+
+/** What a WebSocket client reads when we close it; a code of RFC 6455, section 7.4.1, and the reason's name beside it. */
+export const webSocketCodes: Partial<Record<CloseReason, number>> = {
+  disconnected: 1000,
+  'server-stopping': 1001,
+  'malformed-packet': 1002,
+  'protocol-error': 1002,
+  'not-connected': 1002,
+  'text-frame': 1003,
+  'packet-too-large': 1009,
+  'partial-packets-total': 1013,
+};
+
+/** For the reasons that are a matter of policy. */
+export const webSocketPolicyCode = 1008;

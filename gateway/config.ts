@@ -1,56 +1,23 @@
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { idBytesMaxDefault } from '../router/topic.js';
+import { mqttSettings } from './mqtt/settings.js';
+import {
+  anyCount,
+  listOf,
+  mebibyte,
+  oneOf,
+  port,
+  type Setting,
+  setting,
+  text,
+  wholeNumber,
+} from './setting.js';
 
 /**
  * Every setting of the gateway, its default, unit and reason, and where a value may come from:
  * flag over environment over config file over default. Owns nothing at run time: read once, before the start.
  */
-
-interface Setting<Schema extends z.ZodType = z.ZodType> {
-  schema: Schema;
-  /** Ends the sentence "… must be". */
-  expects: string;
-  default: z.output<Schema>;
-  help: string;
-  secret?: true;
-}
-
-function wholeNumber(min: number, max: number) {
-  const fromText = (value: unknown) =>
-    typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
-  return {
-    schema: z.preprocess(fromText, z.number().int().min(min).max(max)),
-    expects: `a whole number from ${min} to ${max}`,
-  };
-}
-
-function text(expects: string, pattern = /^/) {
-  return { schema: z.string().regex(pattern), expects };
-}
-
-function oneOf<const T extends readonly [string, ...string[]]>(values: T) {
-  return { schema: z.enum(values), expects: `one of ${values.join(', ')}` };
-}
-
-/** Comma-separated in flags and environment, an array in the file. */
-function listOf(expects: string, pattern: RegExp) {
-  const fromText = (value: unknown) =>
-    typeof value === 'string' ? value.split(',').filter((item) => item !== '') : value;
-  return { schema: z.preprocess(fromText, z.array(z.string().regex(pattern))), expects };
-}
-
-function setting<Schema extends z.ZodType>(
-  kind: { schema: Schema; expects: string },
-  preset: z.output<Schema>,
-  help: string,
-): Setting<Schema> {
-  return { ...kind, default: preset, help };
-}
-
-const mebibyte = 1024 * 1024;
-const anyCount = wholeNumber(0, 100_000_000);
-const port = wholeNumber(0, 65_535);
 
 export const settings = {
   host: setting(
@@ -150,6 +117,7 @@ export const settings = {
     'info',
     'least level that is logged',
   ),
+  ...mqttSettings,
 } satisfies Record<string, Setting>;
 
 export type SettingKey = keyof typeof settings;

@@ -21,6 +21,14 @@ export class Counters {
   /** Messages that were accepted for a stream, or would have been, and that it did not get. */
   readonly messagesLost = zeros(lossReasons);
   heartbeats = 0;
+  /** Bytes of MQTT that clients have sent, without WebSocket's framing. */
+  mqttBytesReceived = 0;
+  /** PUBLISH packets that clients have sent, by QoS. */
+  readonly mqttPublishesReceived = [0, 0, 0];
+  /** PUBLISH packets that were acknowledged where they ask for it, and went nowhere: to $SYS. */
+  mqttPublishesIgnored = 0;
+  /** CONNECT packets answered, by return code. */
+  readonly mqttConnacks = [0, 0, 0, 0, 0, 0];
   /** Requests to the router API that were answered with an error, by status. */
   readonly apiErrors: Record<string, number> = {};
 

@@ -1,8 +1,11 @@
 import uWS from 'uWebSockets.js';
 import type { Logger } from 'pino';
 import type { Router } from '../router/router.js';
+import { Sessions } from '../router/session/sessions.js';
+import { Admission } from './admission.js';
 import { Clock } from './clock.js';
 import { type Config, isLoopback } from './config.js';
+import { Connections } from './connections.js';
 import { Counters } from './counters.js';
 import { apiSocketsMax, refusalSockets, streamCapacity } from './descriptors.js';
 import { drain } from './drain.js';
@@ -11,37 +14,58 @@ import { bindApi } from './http/api-routes.js';
 import { bindRest } from './http/methods.js';
 import { bindPublicPages } from './http/public-routes.js';
 import { bindStreams } from './http/stream-routes.js';
+import { StreamWire } from './http/stream-wire.js';
 import { Listener } from './listener.js';
 import { MemoryGauge } from './memory.js';
+import { Mqtt } from './mqtt/mqtt.js';
+import { sessionLimits } from './mqtt/session-limits.js';
+import { Outbound } from './outbound.js';
 import { Reclaimer } from './reclaim.js';
 import { SampledLog } from './sampled-log.js';
+import { SlowConsumers } from './slow-consumers.js';
 import { Stats } from './stats.js';
 import { Streams } from './streams.js';
 import { Sweeper } from './sweeper.js';
 
-/** The gateway's two listeners and what stands between them and the router. Listens, and stops gracefully. */
+/** The gateway's listeners and what stands between them and the router. Listens, and stops gracefully. */
 export class Gateway {
   readonly #router: Router;
   readonly #config: Config;
-  readonly #streams: Streams;
+  readonly #connections: Connections;
+  readonly #outbound: Outbound;
+  readonly #admission: Admission;
   readonly #sweeper: Sweeper;
   readonly #guard: ApiGuard;
   readonly #public: Listener;
   readonly #api: Listener;
+  /** For MQTT alone, where one is asked for. */
+  readonly #mqttOnly: Listener | undefined;
   readonly stats: Stats;
   #ready = false;
 
-  /** @throws ConfigError when more connections are asked for than descriptors allow */
+  /** @throws ConfigError when more connections are asked for than descriptors allow, or a rule cannot be read */
   constructor(router: Router, config: Config, log: Logger) {
     const capacity = streamCapacity(config.connectionsMax);
     const counters = new Counters();
     const clock = new Clock(config.heartbeatSec);
+    const sampledLog = new SampledLog(log);
+    const connections = new Connections(capacity);
+    const slowConsumers = new SlowConsumers(connections, counters, config, sampledLog);
+    const outbound = new Outbound(connections, counters, slowConsumers);
+    const admission = new Admission(connections, outbound, counters, config.connectionsPerAddressMax);
+    const shared = { router, config, clock, counters, log: sampledLog, connections, admission, outbound };
+    const wire = new StreamWire(connections, counters, clock);
+    const streams = new Streams({ ...shared, slowConsumers, wire });
+    const sessions = new Sessions(router, sessionLimits(config, sampledLog));
+    const mqtt = new Mqtt({ ...shared, sessions });
     const publicApp = uWS.App();
     const apiApp = uWS.App();
     this.#router = router;
     this.#config = config;
+    this.#connections = connections;
+    this.#outbound = outbound;
+    this.#admission = admission;
     this.#guard = new ApiGuard(config, counters);
-    this.#streams = new Streams(router, config, capacity, counters, clock, new SampledLog(log));
     this.#public = new Listener(
       publicApp,
       { name: 'The gateway', flag: '--port', host: config.host, port: config.port },
@@ -54,21 +78,25 @@ export class Gateway {
       apiSocketsMax,
       log,
     );
+    this.#mqttOnly = config.mqttPort === 0 ? undefined : mqttListener(mqtt, config, capacity, log);
     this.stats = new Stats({
       router,
-      streams: this.#streams,
+      connections,
+      slowConsumers,
       counters,
+      mqtt,
       memory: new MemoryGauge(),
       gateway: this.#public,
       api: this.#api,
     });
-    bindStreams(publicApp, this.#streams, config, counters);
+    mqtt.bind(publicApp);
+    bindStreams(publicApp, streams, config, counters);
     bindPublicPages(publicApp, this.stats, () => ({
       apiUrl: this.apiUrl,
       apiOnAnyAddress: !isLoopback(config.apiHost),
       tokenRequired: this.#guard.tokenRequired,
     }));
-    bindRest(publicApp, 'Not here. Try / or /test/<id> or /stream/<id>.');
+    bindRest(publicApp, 'Not here. Try / or /test/<id> or /stream/<id>, or /mqtt with a WebSocket.');
     const bodies = bindApi(apiApp, {
       router,
       config,
@@ -77,12 +105,13 @@ export class Gateway {
       stats: this.stats,
       ready: () => this.#ready,
     });
-    const { connections, outbound } = this.#streams;
     const reclaimer = new Reclaimer(config, log);
-    this.#sweeper = new Sweeper(clock, connections, outbound, [
+    this.#sweeper = new Sweeper(clock, connections, [
       () => bodies.expire(),
+      () => mqtt.tick(),
       () => reclaimer.tick(counters),
       () => this.#public.resume(),
+      () => this.#mqttOnly?.resume(),
       () => this.#api.resume(),
     ]);
   }
@@ -99,6 +128,7 @@ export class Gateway {
   async start(): Promise<void> {
     await this.#router.start();
     await this.#public.open();
+    await this.#mqttOnly?.open();
     await this.#api.open();
     this.#guard.allowGateway(this.url, this.#public.onAnyAddress);
     this.#sweeper.start();
@@ -106,16 +136,25 @@ export class Gateway {
   }
 
   /**
-   * Stops accepting, and ends the streams spread over `drainSec`, so that clients come back somewhere else one
+   * Stops accepting, and ends the connections spread over `drainSec`, so that clients come back somewhere else one
    * by one and not all at once. The API goes on answering meanwhile: /ready says no.
    */
   async stop(): Promise<void> {
     this.#ready = false;
-    this.#streams.refuseAll();
+    this.#admission.refuseAll();
     this.#public.close();
-    await drain(this.#streams, this.#config.drainSec);
+    this.#mqttOnly?.close();
+    await drain(this.#connections, this.#outbound, this.#config.drainSec);
     this.#api.close();
     this.#sweeper.stop();
     await this.#router.stop();
   }
+}
+
+function mqttListener(mqtt: Mqtt, config: Config, capacity: number, log: Logger): Listener {
+  const app = uWS.App();
+  mqtt.bind(app);
+  bindRest(app, 'Not here. MQTT over WebSocket is on /mqtt.');
+  const address = { name: 'MQTT', flag: '--mqtt-port', host: config.host, port: config.mqttPort };
+  return new Listener(app, address, capacity + refusalSockets, log);
 }

@@ -1,36 +1,33 @@
-import type { Message } from '../router/message.js';
 import { type Backlog, pendingBytesOf } from './backlog.js';
 import type { CloseReason, LossReason } from './close-reason.js';
 import type { Config } from './config.js';
-import { backpressured, type Connections, type Stream } from './connections.js';
+import { backpressured, type Connection, type Connections } from './connections.js';
 import type { Counters } from './counters.js';
 import type { SampledLog } from './sampled-log.js';
-
-/** Cuts a stream, which is released when this returns. */
-export type Closer = (stream: Stream, reason: CloseReason) => void;
+import { type Outgoing, ownedBySession, type Source } from './wire.js';
 
 /**
- * The streams that take no more now, and what is kept for each: within a limit for each and one for all, past
- * which the policy decides whether the stream goes or messages do. Every loss is counted here.
+ * The connections that take no more now, and what is kept for each: within a limit for each and one for all, past
+ * which the policy decides whether the connection goes or messages do. Every loss is counted here.
+ *
+ * What a session owns (QoS 1 and 2) is never dropped here: its window bounds it.
  */
 export class SlowConsumers {
   readonly #connections: Connections;
   readonly #counters: Counters;
   readonly #config: Config;
   readonly #log: SampledLog;
-  readonly #close: Closer;
   readonly #backlogs = new Map<number, Backlog>();
   #pendingBytes = 0;
 
-  constructor(connections: Connections, counters: Counters, config: Config, log: SampledLog, close: Closer) {
+  constructor(connections: Connections, counters: Counters, config: Config, log: SampledLog) {
     this.#connections = connections;
     this.#counters = counters;
     this.#config = config;
     this.#log = log;
-    this.#close = close;
   }
 
-  /** Streams with a backlog, now. */
+  /** Connections with a backlog, now. */
   get count(): number {
     return this.#backlogs.size;
   }
@@ -44,10 +41,21 @@ export class SlowConsumers {
     return this.#backlogs.get(slot);
   }
 
-  /** The stream is backpressured from now on. */
-  begin(stream: Stream, backlog: Backlog): void {
-    this.#connections.flags[stream.slot]! |= backpressured;
-    this.#backlogs.set(stream.slot, backlog);
+  /** The slot's backlog as something to write from; undefined when there is none. Made for each drain: it is a rare event. */
+  sourceOf(slot: number): BacklogSource | undefined {
+    const backlog = this.#backlogs.get(slot);
+    return (
+      backlog &&
+      new BacklogSource(backlog, (bytes) => {
+        this.#pendingBytes -= bytes;
+      })
+    );
+  }
+
+  /** The connection is backpressured from now on. */
+  begin(connection: Connection, backlog: Backlog): void {
+    this.#connections.flags[connection.slot]! |= backpressured;
+    this.#backlogs.set(connection.slot, backlog);
   }
 
   /** It is no longer: it has got everything, or is gone. */
@@ -60,34 +68,40 @@ export class SlowConsumers {
     this.#connections.flags[slot]! &= ~backpressured;
   }
 
-  /** Keeps a message for a backpressured stream, or does what the policy says. */
-  keep(stream: Stream, message: Message): 'kept' | 'dropped' | 'closed' {
-    const backlog = this.#backlogs.get(stream.slot)!;
-    const bytes = pendingBytesOf(message);
+  /** Keeps a message for a backpressured connection, or does what the policy says. */
+  keep(connection: Connection, outgoing: Outgoing): 'kept' | 'dropped' | 'closed' {
+    const backlog = this.#backlogs.get(connection.slot)!;
+    const bytes = pendingBytesOf(outgoing);
     const overOwn = backlog.bytes + bytes > this.#config.pendingBytesMax;
     const overTotal = this.#pendingBytes + bytes > this.#config.pendingBytesTotalMax;
     if (overOwn || overTotal) {
       const reason = overOwn ? 'slow-consumer' : 'slow-consumers-total';
       if (this.#config.slowConsumerPolicy === 'disconnect') {
-        this.#counters.lose(reason, 1);
-        this.#close(stream, reason);
+        if (!ownedBySession(outgoing)) this.#counters.lose(reason, 1);
+        connection.cut(reason);
         return 'closed';
       }
-      this.#logDrop(stream, backlog, reason);
-      if (!this.#makeRoom(backlog, bytes, overTotal, reason)) {
-        this.#counters.lose(reason, 1);
-        backlog.noteLostAtTail();
+      if (!ownedBySession(outgoing) && !this.#admit(connection, backlog, bytes, overTotal, reason))
         return 'dropped';
-      }
     }
-    backlog.push(message);
+    backlog.push(outgoing);
     this.#pendingBytes += bytes;
     return 'kept';
   }
 
-  /** Takes the head of the backlog away, as it has been written. */
-  shift(backlog: Backlog): void {
-    this.#pendingBytes -= backlog.shift();
+  /** Past a limit and with a policy that drops. @returns whether the new message has room now */
+  #admit(
+    connection: Connection,
+    backlog: Backlog,
+    bytes: number,
+    overTotal: boolean,
+    reason: LossReason & CloseReason,
+  ): boolean {
+    this.#logDrop(connection, backlog, reason);
+    if (this.#makeRoom(backlog, bytes, overTotal, reason)) return true;
+    this.#counters.lose(reason, 1);
+    backlog.noteLostAtTail();
+    return false;
   }
 
   /** Under drop-oldest, drops the oldest messages until `bytes` fit. @returns false when they do not */
@@ -105,8 +119,28 @@ export class SlowConsumers {
     return true;
   }
 
-  #logDrop(stream: Stream, backlog: Backlog, reason: CloseReason): void {
+  #logDrop(connection: Connection, backlog: Backlog, reason: CloseReason): void {
     const policy = this.#config.slowConsumerPolicy;
-    this.#log.warn(reason, { ids: stream.logins, address: backlog.address, policy }, 'messages dropped');
+    const who = { ...connection.describe(), address: backlog.address };
+    this.#log.warn(reason, { ...who, policy }, 'messages dropped');
+  }
+}
+
+/** A backlog, being written. */
+class BacklogSource implements Source {
+  readonly backlog: Backlog;
+  readonly #freed: (bytes: number) => void;
+
+  constructor(backlog: Backlog, freed: (bytes: number) => void) {
+    this.backlog = backlog;
+    this.#freed = freed;
+  }
+
+  peek(): Outgoing | number | undefined {
+    return this.backlog.peek();
+  }
+
+  take(): void {
+    this.#freed(this.backlog.shift());
   }
 }

@@ -1,37 +1,35 @@
 import type { Router } from '../router/router.js';
+import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
 import type { Listener } from './listener.js';
 import type { MemoryGauge } from './memory.js';
-import type { Streams } from './streams.js';
+import type { Mqtt } from './mqtt/mqtt.js';
+import type { SlowConsumers } from './slow-consumers.js';
 import { version } from './version.js';
+
+export interface StatsParts {
+  readonly router: Router;
+  readonly connections: Connections;
+  readonly slowConsumers: SlowConsumers;
+  readonly counters: Counters;
+  readonly mqtt: Mqtt;
+  readonly memory: MemoryGauge;
+  readonly gateway: Listener;
+  readonly api: Listener;
+}
 
 /** What `GET /stats` shows: the counters, and what is open now. Made when asked for; keeps nothing. */
 export class Stats {
-  readonly #parts: {
-    router: Router;
-    streams: Streams;
-    counters: Counters;
-    memory: MemoryGauge;
-    gateway: Listener;
-    api: Listener;
-  };
+  readonly #parts: StatsParts;
   readonly #startedMs = Date.now();
 
-  constructor(parts: {
-    router: Router;
-    streams: Streams;
-    counters: Counters;
-    memory: MemoryGauge;
-    gateway: Listener;
-    api: Listener;
-  }) {
+  constructor(parts: StatsParts) {
     this.#parts = parts;
   }
 
   /** Everything, for operators and tests. */
   all() {
-    const { router, streams, counters, memory, gateway, api } = this.#parts;
-    const { connections, slowConsumers } = streams;
+    const { router, connections, slowConsumers, counters, mqtt, memory, gateway, api } = this.#parts;
     const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
     return {
       version,
@@ -59,6 +57,7 @@ export class Stats {
         lostByReason: counters.messagesLost,
         heartbeats: counters.heartbeats,
       },
+      mqtt: mqtt.stats(),
       slowConsumers: { now: slowConsumers.count, pendingBytes: slowConsumers.pendingBytes },
       apiErrors: counters.apiErrors,
       memory: {
@@ -73,11 +72,11 @@ export class Stats {
 
   /** The few numbers that the landing page shows to everybody. */
   publicNumbers() {
-    const { streams, counters, memory } = this.#parts;
+    const { connections, counters, memory } = this.#parts;
     return {
-      connections: streams.connections.open,
+      connections: connections.open,
       messages: counters.messagesWritten,
-      bytesPerConnection: memory.bytesPerConnection(streams.connections.open) ?? null,
+      bytesPerConnection: memory.bytesPerConnection(connections.open) ?? null,
     };
   }
 }

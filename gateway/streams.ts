@@ -1,15 +1,16 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Router } from '../router/router.js';
-import { AddressLimit } from './address-limit.js';
+import type { Admission } from './admission.js';
 import type { Clock } from './clock.js';
 import type { CloseReason, RefusalReason } from './close-reason.js';
 import type { Config } from './config.js';
-import { Connections, type Stream } from './connections.js';
-import type { Counters } from './counters.js';
+import type { Connections } from './connections.js';
+import { type Stream, type StreamClass, streamClass } from './http/stream.js';
+import type { StreamWire } from './http/stream-wire.js';
 import type { Transport } from './http/transport.js';
-import { addressOf, Outbound } from './outbound.js';
+import type { Outbound } from './outbound.js';
 import type { SampledLog } from './sampled-log.js';
-import { SlowConsumers } from './slow-consumers.js';
+import type { SlowConsumers } from './slow-consumers.js';
 
 /** uWS cuts a socket that took nothing for 8 to 12 s; a peer that left by itself is rarely that late. */
 const stalledMs = 7_000;
@@ -22,90 +23,78 @@ const streamHeaders = [
   ['Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'"],
 ] as const;
 
-/**
- * Opens and ends streams: admission, slot, login on the one side; and on the other, whatever the cause, the
- * slot freed and the subscriber logged out of all its ids (step 8 of the way of a message).
- */
-export class Streams {
+export interface StreamParts {
+  readonly router: Router;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: SampledLog;
   readonly connections: Connections;
+  readonly admission: Admission;
   readonly outbound: Outbound;
   readonly slowConsumers: SlowConsumers;
-  readonly #router: Router;
-  readonly #config: Config;
-  readonly #counters: Counters;
-  readonly #clock: Clock;
-  readonly #log: SampledLog;
-  readonly #addresses: AddressLimit;
-  readonly #classes = new Map<Transport, new (slot: number, response: HttpResponse) => Stream>();
+  readonly wire: StreamWire;
+}
+
+/**
+ * Opens and ends HTTP streams: slot, login on the one side; and on the other, whatever the cause, the slot freed
+ * and the subscriber logged out of all its ids (step 8 of the way of a message).
+ */
+export class Streams {
+  readonly #parts: StreamParts;
+  readonly outbound: Outbound;
+  readonly wire: StreamWire;
+  readonly #classes = new Map<Transport, StreamClass>();
   /** One function for all; bound to its stream it is 48 bytes, where a closure would be over 100. */
   readonly #onEvent: (this: Stream, writeOffset?: number) => boolean;
   /** Why the stream that is being closed right now is being closed. */
   #closing: CloseReason = 'peer-closed';
-  #stopping = false;
 
-  constructor(
-    router: Router,
-    config: Config,
-    capacity: number,
-    counters: Counters,
-    clock: Clock,
-    log: SampledLog,
-  ) {
+  constructor(parts: StreamParts) {
     const gone = (stream: Stream) => this.#gone(stream);
-    const drain = (stream: Stream) => this.outbound.drain(stream);
+    const writable = (stream: Stream) => this.#writable(stream);
     this.#onEvent = function (this: Stream, writeOffset?: number) {
       if (writeOffset === undefined) gone(this);
-      else drain(this);
+      else writable(this);
       return true; // to writable, as uWS wants it
     };
-    this.#router = router;
-    this.#config = config;
-    this.#counters = counters;
-    this.#clock = clock;
-    this.#log = log;
-    this.#addresses = new AddressLimit(config.connectionsPerAddressMax);
-    this.connections = new Connections(capacity);
-    const close = (stream: Stream, reason: CloseReason) => this.close(stream, reason);
-    this.slowConsumers = new SlowConsumers(this.connections, counters, config, log, close);
-    this.outbound = new Outbound(this.connections, counters, clock, this.slowConsumers);
+    this.#parts = parts;
+    this.outbound = parts.outbound;
+    this.wire = parts.wire;
   }
 
   /** Says why a stream with this many ids cannot be opened now, or undefined. */
   refusalOf(response: HttpResponse, idCount: number): RefusalReason | undefined {
-    if (this.#stopping) return 'stopping';
-    if (idCount > this.#config.idsPerConnectionMax) return 'too-many-ids';
-    if (this.connections.full) return 'too-many-connections';
-    if (this.#addresses.full(response)) return 'too-many-from-address';
-    return undefined;
+    const { admission, config } = this.#parts;
+    return idCount > config.idsPerConnectionMax ? 'too-many-ids' : admission.refusalOf(response);
   }
 
   /** Opens the stream on a request that `refusalOf` had nothing against. In the route handler only. */
   open(response: HttpResponse, transport: Transport, ids: readonly string[]): void {
-    const slot = this.connections.take();
+    const { router, clock, connections, admission } = this.#parts;
+    const slot = connections.take();
     const stream = new (this.#classOf(transport))(slot, response);
     stream.onEvent = this.#onEvent.bind(stream);
     response.onAborted(stream.onEvent);
-    this.connections.put(stream);
-    this.connections.heartbeatDue[slot] = this.#clock.heartbeatDue(slot);
-    this.#addresses.add(slot, response);
-    this.#counters.opened++;
+    admission.enter(stream, response);
+    connections.due[slot] = clock.heartbeatDue(slot);
     writeStreamHead(response, transport);
     response.write(transport.greeting(ids));
-    for (const id of ids) this.#router.login(ownCopy(id), stream);
+    for (const id of ids) router.login(ownCopy(id), stream);
   }
 
-  isOpen(stream: Stream): boolean {
-    return this.connections.streams[stream.slot] === stream;
+  heartbeat(stream: Stream): void {
+    const { clock, connections } = this.#parts;
+    connections.due[stream.slot] = clock.heartbeatDue(stream.slot);
+    if (!this.outbound.isBackpressured(stream)) this.wire.heartbeat(stream);
   }
 
   /** Cuts a stream. It is released before this returns. */
   close(stream: Stream, reason: CloseReason): void {
     this.#closing = reason;
-    const { logins } = stream;
-    const address = addressOf(stream.response);
+    const who = { ...stream.describe(), address: stream.remoteAddress() };
     stream.response.close(); // calls #gone
     this.#closing = 'peer-closed';
-    this.#log.warn(reason, { ids: logins, address }, 'stream closed');
+    this.#parts.log.warn(reason, who, 'stream closed');
   }
 
   /** Ends the body as HTTP wants it, so that the client sees a complete response. */
@@ -114,38 +103,39 @@ export class Streams {
     this.#release(stream, reason);
   }
 
-  /** From now on nobody is let in. */
-  refuseAll(): void {
-    this.#stopping = true;
+  #classOf(transport: Transport) {
+    let found = this.#classes.get(transport);
+    if (found === undefined) {
+      found = streamClass(transport, this);
+      this.#classes.set(transport, found);
+    }
+    return found;
   }
 
-  #classOf(transport: Transport) {
-    let streamClass = this.#classes.get(transport);
-    if (streamClass === undefined) {
-      streamClass = this.outbound.streamClass(transport);
-      this.#classes.set(transport, streamClass);
-    }
-    return streamClass;
+  /** uWS's own buffer drains in a cork, even an empty one; then the backlog goes on. */
+  #writable(stream: Stream): void {
+    if (this.outbound.isBackpressured(stream)) this.outbound.drain(stream);
+    else stream.response.cork(nothing);
   }
 
   #gone(stream: Stream): void {
-    const backlog = this.slowConsumers.backlogOf(stream.slot);
+    const backlog = this.#parts.slowConsumers.backlogOf(stream.slot);
     if (this.#closing !== 'peer-closed' || backlog === undefined || backlog.idleMs < stalledMs) {
       this.#release(stream, this.#closing);
       return;
     }
-    this.#log.warn('stalled-consumer', { ids: stream.logins, address: backlog.address }, 'stream closed');
+    const who = { ...stream.describe(), address: backlog.address };
+    this.#parts.log.warn('stalled-consumer', who, 'stream closed');
     this.#release(stream, 'stalled-consumer');
   }
 
   #release(stream: Stream, reason: CloseReason): void {
-    this.#counters.close(reason);
-    this.#router.logout(stream);
-    this.outbound.release(stream.slot);
-    this.#addresses.remove(stream.slot);
-    this.connections.release(stream.slot);
+    this.#parts.router.logout(stream);
+    this.#parts.admission.leave(stream, reason);
   }
 }
+
+function nothing(): void {}
 
 /** Status and headers of a stream: what HEAD gets, too. */
 export function writeStreamHead(response: HttpResponse, transport: Transport): void {

@@ -1,5 +1,5 @@
-import type { Message } from '../router/message.js';
-import type { Stream } from './connections.js';
+import type { Connection } from './connections.js';
+import { messageOf, type Outgoing, ownedBySession, type Source } from './wire.js';
 
 /**
  * Deliveries that may wait for the end of the turn, 12 bytes each; at this many they go out at once, which is
@@ -8,21 +8,23 @@ import type { Stream } from './connections.js';
 export const turnDeliveriesMax = 262_144;
 
 /**
- * What this turn of the event loop has brought, by stream, in the order of the deliveries. Linked lists in typed
+ * What this turn of the event loop has brought, by connection, in the order of the deliveries. Linked lists in typed
  * arrays, so that a delivery allocates nothing but its place here:
  *
  *     dirty     streamA          streamB
- *     first[A] -> 1 -> 4 -> 5    first[B] -> 2 -> 3        messages[1…5], next[1…5]
+ *     first[A] -> 1 -> 4 -> 5    first[B] -> 2 -> 3        outgoing[1…5], next[1…5]
  *
  * Index 0 is nobody, so that zeroed columns mean "none".
  */
 export class Turn {
-  readonly #messages: (Message | undefined)[] = [undefined];
+  readonly #outgoing: (Outgoing | undefined)[] = [undefined];
   readonly #next = new Uint32Array(turnDeliveriesMax + 1);
   readonly #first: Uint32Array;
   readonly #last: Uint32Array;
-  /** Streams that got something, in the order of their first delivery; some may have gone since. */
-  readonly dirty: Stream[] = [];
+  /** Connections that got something, in the order of their first delivery; some may have gone since. */
+  readonly dirty: Connection[] = [];
+  /** The one list that is being written; see `open`. */
+  readonly source = new TurnSource(this.#outgoing, this.#next);
 
   constructor(capacity: number) {
     this.#first = new Uint32Array(capacity);
@@ -30,13 +32,13 @@ export class Turn {
   }
 
   /** @returns how many deliveries the turn has now */
-  add(stream: Stream, message: Message): number {
-    const { slot } = stream;
-    const delivery = this.#messages.push(message) - 1;
+  add(connection: Connection, outgoing: Outgoing): number {
+    const { slot } = connection;
+    const delivery = this.#outgoing.push(outgoing) - 1;
     this.#next[delivery] = 0;
     if (this.#first[slot] === 0) {
       this.#first[slot] = delivery;
-      this.dirty.push(stream);
+      this.dirty.push(connection);
     } else {
       this.#next[this.#last[slot]!] = delivery;
     }
@@ -44,32 +46,62 @@ export class Turn {
     return delivery;
   }
 
-  /** Takes the stream's list out of the turn. @returns its first delivery, 0 = none */
-  take(slot: number): number {
-    const first = this.#first[slot]!;
+  /** Takes the slot's list out of the turn, to be read through `source` until the next one is opened. */
+  open(slot: number): TurnSource {
+    this.source.at = this.#first[slot]!;
     this.#first[slot] = 0;
     this.#last[slot] = 0;
-    return first;
+    return this.source;
   }
 
-  message(delivery: number): Message {
-    return this.#messages[delivery]!;
+  /** Forgets the slot's list. @returns how many messages are lost with it */
+  drop(slot: number): number {
+    let lost = 0;
+    for (let each = this.#first[slot]!; each !== 0; each = this.#next[each]!) {
+      if (!ownedBySession(this.#outgoing[each]!)) lost++;
+    }
+    this.#first[slot] = 0;
+    this.#last[slot] = 0;
+    return lost;
   }
 
-  /** The stream's delivery after this one, 0 = none. */
-  next(delivery: number): number {
-    return this.#next[delivery]!;
-  }
-
-  /** How many deliveries the list has from this one on. */
-  countFrom(delivery: number): number {
-    let count = 0;
-    for (let each = delivery; each !== 0; each = this.#next[each]!) count++;
-    return count;
-  }
-
+  /** An encoding lives for one turn where the message may live longer: in a session's queue, or retained. */
   clear(): void {
+    for (let i = 1; i < this.#outgoing.length; i++) {
+      const message = messageOf(this.#outgoing[i]!);
+      if (message !== undefined && (message.qos > 0 || message.retain)) message.wire = undefined;
+    }
     this.dirty.length = 0;
-    this.#messages.length = 1;
+    this.#outgoing.length = 1;
+  }
+}
+
+/** One connection's deliveries of this turn. */
+export class TurnSource implements Source {
+  readonly #outgoing: (Outgoing | undefined)[];
+  readonly #next: Uint32Array;
+  /** The delivery that comes next; 0 = none. */
+  at = 0;
+
+  constructor(outgoing: (Outgoing | undefined)[], next: Uint32Array) {
+    this.#outgoing = outgoing;
+    this.#next = next;
+  }
+
+  peek(): Outgoing | undefined {
+    return this.#outgoing[this.at];
+  }
+
+  take(): void {
+    this.at = this.#next[this.at]!;
+  }
+
+  /** @returns how many messages are lost with what was left */
+  dropRest(): number {
+    let lost = 0;
+    for (; this.at !== 0; this.at = this.#next[this.at]!) {
+      if (!ownedBySession(this.#outgoing[this.at]!)) lost++;
+    }
+    return lost;
   }
 }

@@ -3,7 +3,8 @@
  * or the server stalled, is sent at once afterwards, and its latency counts from the deadline. With rate `max` it is
  * a closed loop instead: each connection sends as soon as it has its answer, and there are no deadlines.
  */
-import { type Answer, Lane, type LaneOwner } from './lane.js';
+import { Addresses } from './addresses.js';
+import type { Lane, LaneOwner } from './lane.js';
 import { LatencyHistogram } from './latency.js';
 import { MessageText } from './message-text.js';
 import { Random } from './random.js';
@@ -11,19 +12,16 @@ import { Schedule } from './schedule.js';
 import { Waiting } from './waiting.js';
 
 export interface GeneratorOptions {
-  url: URL;
-  token: string | undefined;
-  /** Messages a second of all senders together, or as fast as the API answers. */
+  /** Messages a second of all senders together, or as fast as the server answers. */
   ratePerSec: number | 'max';
   /** Messages of all senders together. */
   messagesTotal: number;
   forMs: number;
   maxId: number;
-  idPrefix: string;
+  /** Of the ids, with `{n}` for their number. */
+  template: string;
   sizeBytes: number;
   stamp: boolean;
-  /** Messages in one request at most. */
-  batch: number;
   connections: number;
   waitingLimit: number;
   seed: number;
@@ -34,27 +32,31 @@ export const LATE_AFTER_MS = 100;
 /** The run ends this long after its last deadline, whatever is still unanswered. */
 const DRAIN_MS = 60_000;
 const DRAIN_AFTER_STOP_MS = 5000;
-const REST_AFTER_ERROR_MS = 100;
 
 export class Generator implements LaneOwner {
   readonly text: MessageText;
+  readonly addresses: Addresses;
   /** From deadline to answer, and from request to answer; `latest` is what came since the caller last reset it. */
   readonly latency = new LatencyHistogram();
   readonly requestTime = new LatencyHistogram();
   readonly latest = new LatencyHistogram();
   readonly errors = new Map<string, number>();
+  /** Connections that broke, by reason. */
+  readonly connectionsLost = new Map<string, number>();
   due = 0;
   sent = 0;
   delivered = 0;
   errorsTotal = 0;
   late = 0;
+  takenId = 0;
+  takenNumber = 0;
+  takenDueMs = 0;
 
   readonly #options: GeneratorOptions;
   readonly #schedule: Schedule;
   readonly #waiting: Waiting;
   readonly #lanes: Lane[];
   readonly #random: Random;
-  readonly #resting = new Set<NodeJS.Timeout>();
   #startMs = 0;
   #endMs = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -62,9 +64,10 @@ export class Generator implements LaneOwner {
   #stopped = false;
   #finish: (() => void) | undefined;
 
-  constructor(options: GeneratorOptions) {
+  constructor(options: GeneratorOptions, laneOf: (index: number, owner: LaneOwner) => Lane) {
     this.#options = options;
     this.text = new MessageText(options);
+    this.addresses = new Addresses(options.template);
     this.#schedule = new Schedule(
       options.ratePerSec === 'max' ? Number.POSITIVE_INFINITY : options.ratePerSec,
       options.messagesTotal,
@@ -73,19 +76,29 @@ export class Generator implements LaneOwner {
     this.#random = new Random(options.seed);
     const connections = Math.min(options.connections, options.maxId);
     this.#waiting = new Waiting(connections, options.waitingLimit);
-    this.#lanes = Array.from(
-      { length: connections },
-      (_, index) => new Lane(index, this, options.url, options.token, options.batch),
-    );
+    this.#lanes = Array.from({ length: connections }, (_, index) => laneOf(index, this));
+  }
+
+  get nowMs(): number {
+    return performance.now() - this.#startMs;
   }
 
   get elapsedMs(): number {
     return (this.#endMs || performance.now()) - this.#startMs;
   }
 
+  get over(): boolean {
+    return this.#endMs > 0;
+  }
+
   /** Due, but neither answered nor failed. */
   get unanswered(): number {
     return this.due - this.sent - this.errorsTotal;
+  }
+
+  /** Opens the connections; throws an Error with a short reason when one of them cannot be had. */
+  async open(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.open()));
   }
 
   async run(): Promise<void> {
@@ -99,7 +112,10 @@ export class Generator implements LaneOwner {
     this.#endMs = performance.now();
     clearTimeout(this.#timer);
     clearTimeout(this.#drainTimer);
-    for (const timer of this.#resting) clearTimeout(timer);
+    await this.close();
+  }
+
+  async close(): Promise<void> {
     await Promise.all(this.#lanes.map((lane) => lane.close()));
   }
 
@@ -110,124 +126,103 @@ export class Generator implements LaneOwner {
     clearTimeout(this.#timer);
     clearTimeout(this.#drainTimer);
     this.#drainTimer = setTimeout(() => this.#finish?.(), DRAIN_AFTER_STOP_MS);
-    this.#finishWhenIdle();
+    this.settled();
   }
 
-  answered(lane: Lane, answer: Answer): void {
-    if (this.#endMs > 0) return;
-    if (answer.status >= 200 && answer.status < 300) this.#countSent(lane, answer);
-    else this.#countError(answer.errorCode || `HTTP ${answer.status}`, lane.messages);
-    lane.busy = false;
-    lane.messages = 0;
-    if (answer.status === 0 || answer.status >= 500) this.#rest(lane);
-    else this.#serve(lane);
-    this.#finishWhenIdle();
+  take(lane: number): boolean {
+    if (this.#stopped) return false;
+    if (this.#options.ratePerSec === 'max') return this.#takeNew(lane);
+    if (!this.#waiting.take(lane)) return false;
+    this.takenId = this.#waiting.takenId;
+    this.takenNumber = this.#waiting.takenNumber;
+    this.takenDueMs = this.#schedule.dueAtMs(this.takenNumber);
+    if (this.nowMs - this.takenDueMs > LATE_AFTER_MS) this.late++;
+    return true;
+  }
+
+  countSent(dueMs: number, sentMs: number): void {
+    const { nowMs } = this;
+    this.sent++;
+    this.#recordLatency((nowMs - dueMs) * 1000);
+    this.requestTime.record((nowMs - sentMs) * 1000);
+  }
+
+  countWritten(dueMs: number): void {
+    this.sent++;
+    if (this.#options.ratePerSec !== 'max') this.#recordLatency((this.nowMs - dueMs) * 1000);
+  }
+
+  countDelivered(connections: number): void {
+    this.delivered += connections;
+  }
+
+  countError(kind: string, messages: number): void {
+    this.errors.set(kind, (this.errors.get(kind) ?? 0) + messages);
+    this.errorsTotal += messages;
+  }
+
+  countLost(reason: string): void {
+    this.connectionsLost.set(reason, (this.connectionsLost.get(reason) ?? 0) + 1);
+  }
+
+  /** Ends the run if nothing is left to send or to wait for. */
+  settled(): void {
+    const allDue =
+      this.#stopped || this.due >= Math.min(this.#schedule.messagesTotal, this.#options.messagesTotal);
+    if (!allDue || (!this.#stopped && this.#waiting.length > 0)) return;
+    for (const lane of this.#lanes) lane.conclude();
+    if (this.#lanes.every(({ unanswered }) => unanswered === 0)) this.#finish?.();
   }
 
   #startClosedLoop(): void {
     if (Number.isFinite(this.#options.forMs)) {
       this.#timer = setTimeout(() => this.#endClosedLoop(), this.#options.forMs);
     }
-    for (const lane of this.#lanes) this.#serve(lane);
+    for (const lane of this.#lanes) lane.serve();
+    this.settled();
   }
 
   #endClosedLoop(): void {
     this.#stopped = true;
     this.#drainTimer = setTimeout(() => this.#finish?.(), DRAIN_MS);
-    this.#finishWhenIdle();
+    this.settled();
   }
 
   /** Takes in everything that is due by now, then sleeps until the next deadline (timers tick in whole ms). */
   #tick(): void {
-    const elapsedMs = performance.now() - this.#startMs;
-    const dueBy = this.#schedule.dueBy(elapsedMs);
+    const { nowMs } = this;
+    const dueBy = this.#schedule.dueBy(nowMs);
     for (; this.due < dueBy; this.due++) {
       const id = 1 + this.#random.below(this.#options.maxId);
-      if (!this.#waiting.add(id % this.#lanes.length, id, this.due)) this.#countError('waiting list full', 1);
+      if (!this.#waiting.add(id % this.#lanes.length, id, this.due)) this.countError('waiting list full', 1);
     }
-    for (const lane of this.#lanes) if (!lane.busy) this.#serve(lane);
+    for (const lane of this.#lanes) lane.serve();
     if (this.due < this.#schedule.messagesTotal) {
-      const sleepMs = Math.min(this.#schedule.dueAtMs(this.due) - elapsedMs, 0x7fff_ffff);
+      const sleepMs = Math.min(this.#schedule.dueAtMs(this.due) - nowMs, 0x7fff_ffff);
       this.#timer = setTimeout(() => this.#tick(), Math.max(1, Math.ceil(sleepMs)));
     } else {
       this.#drainTimer = setTimeout(() => this.#finish?.(), DRAIN_MS);
-      this.#finishWhenIdle();
+      this.settled();
     }
   }
 
-  /** Puts the next request of a free lane on the wire, if it has messages. */
-  #serve(lane: Lane): void {
-    if (this.#stopped) return;
-    const nowMs = performance.now() - this.#startMs;
-    const { batch } = this.#options;
-    let path = '/send';
-    let body = '';
-    while (lane.messages < batch && this.#take(lane)) {
-      const { takenId, takenNumber } = this.#waiting;
-      const dueMs = this.#options.ratePerSec === 'max' ? nowMs : this.#schedule.dueAtMs(takenNumber);
-      if (nowMs - dueMs > LATE_AFTER_MS) this.late++;
-      lane.dueMs[lane.messages++] = dueMs;
-      if (batch > 1) {
-        body += this.text.line(takenId, takenNumber);
-      } else {
-        path = this.text.path(takenId);
-        body = this.text.text(takenId, takenNumber);
-      }
-    }
-    if (lane.messages === 0) return;
-    lane.sentMs = nowMs;
-    lane.post(path, body);
-  }
-
-  #take(lane: Lane): boolean {
-    if (this.#options.ratePerSec !== 'max') return this.#waiting.take(lane.index);
+  #takeNew(lane: number): boolean {
     if (this.due >= this.#options.messagesTotal) return false;
-    this.#waiting.takenId = this.#idOf(lane);
-    this.#waiting.takenNumber = this.due++;
+    this.takenId = this.#idOf(lane);
+    this.takenNumber = this.due++;
+    this.takenDueMs = this.nowMs;
     return true;
   }
 
   /** A random id among those whose lane this is. */
-  #idOf(lane: Lane): number {
+  #idOf(lane: number): number {
     const lanes = this.#lanes.length;
-    const first = lane.index === 0 ? lanes : lane.index;
+    const first = lane === 0 ? lanes : lane;
     return first + lanes * this.#random.below(Math.floor((this.#options.maxId - first) / lanes) + 1);
   }
 
-  /** After an error a lane waits a little, so that a server that is down is not asked in a busy loop. */
-  #rest(lane: Lane): void {
-    lane.busy = true;
-    const timer = setTimeout(() => {
-      this.#resting.delete(timer);
-      lane.busy = false;
-      this.#serve(lane);
-      this.#finishWhenIdle();
-    }, REST_AFTER_ERROR_MS);
-    this.#resting.add(timer);
-  }
-
-  #countSent(lane: Lane, answer: Answer): void {
-    const nowMs = performance.now() - this.#startMs;
-    for (let i = 0; i < lane.messages; i++) {
-      const latencyUs = (nowMs - lane.dueMs[i]!) * 1000;
-      this.latency.record(latencyUs);
-      this.latest.record(latencyUs);
-      this.requestTime.record((nowMs - lane.sentMs) * 1000);
-    }
-    this.sent += lane.messages - answer.refused;
-    this.delivered += answer.delivered;
-    if (answer.refused > 0) this.#countError('refused line of a batch', answer.refused);
-  }
-
-  #countError(kind: string, messages: number): void {
-    this.errors.set(kind, (this.errors.get(kind) ?? 0) + messages);
-    this.errorsTotal += messages;
-  }
-
-  #finishWhenIdle(): void {
-    const allDue =
-      this.#stopped || this.due >= Math.min(this.#schedule.messagesTotal, this.#options.messagesTotal);
-    if (!allDue || (!this.#stopped && this.#waiting.length > 0)) return;
-    if (this.#lanes.every((lane) => !lane.busy || lane.messages === 0)) this.#finish?.();
+  #recordLatency(us: number): void {
+    this.latency.record(us);
+    this.latest.record(us);
   }
 }

@@ -1,4 +1,4 @@
-/** Asks the router API one thing before a run, so that a wrong address or token ends with a sentence, not with a million errors. */
+/** Asks the server one thing before a run, so that a wrong address or token ends with a sentence, not with a million errors. */
 import { Client } from 'undici';
 
 const REACH_TIMEOUT_MS = 5000;
@@ -24,4 +24,15 @@ export async function whyUnreachable(url: URL, token: string | undefined): Promi
   } finally {
     await client.destroy();
   }
+}
+
+/** The sentence for an MQTT connection that could not be had. */
+export function whyNoMqtt(url: string, reason: string): string {
+  if (reason.startsWith('CONNACK 4') || reason.startsWith('CONNACK 5')) {
+    return `The gateway at ${url} refuses to connect us (${reason}). Give the password that it was started with: --mqtt-token, or ENCKE_MQTT_TOKEN.`;
+  }
+  if (reason.startsWith('HTTP') || reason.startsWith('CONNACK') || reason.startsWith('no subprotocol')) {
+    return `There is no MQTT over WebSocket to be had at ${url} (${reason}). Name a gateway with --url, such as http://127.0.0.1:8000 or ws://127.0.0.1:8000/mqtt.`;
+  }
+  return `No gateway answers at ${url} (${reason}). Start the server with "npm start", or name another with --url.`;
 }

@@ -1,11 +1,28 @@
 /** What a run says: a line while it goes on, a summary to read, or the same as one JSON object. */
 import { type Generator, type GeneratorOptions, LATE_AFTER_MS } from './generator.js';
 import { formatLatency, formatMs } from './latency.js';
+import type { Qos } from './mqtt/packets.js';
 
 export interface Asked extends GeneratorOptions {
+  transport: 'http' | 'mqtt-ws';
+  url: URL;
+  token: string | undefined;
+  /** Messages in one request at most. */
+  batch: number;
+  /** How it is published, over MQTT. */
+  mqtt: MqttAsked;
   senders: number;
   /** Between two messages of a sender. Undefined with rate `max`. */
   intervalMs: number | undefined;
+}
+
+export interface MqttAsked {
+  qos: Qos;
+  retain: boolean;
+  /** Messages of a connection that may be unacknowledged. */
+  window: number;
+  username: string | undefined;
+  password: string | undefined;
 }
 
 /** Messages a second over the time asked for, or over the longer time it took. */
@@ -22,7 +39,7 @@ export function liveLine(generator: Generator, asked: Asked, sentInLastSecond: n
     `asked ${askedRate(asked)}`,
     `now ${sentInLastSecond}/s`,
     `sent ${generator.sent}`,
-    `delivered ${generator.delivered}`,
+    ...(asked.transport === 'http' ? [`delivered ${generator.delivered}`] : []),
     `errors ${generator.errorsTotal}`,
     `late ${generator.late}`,
     `p99 ${formatMs(latestP99)} ms`,
@@ -30,31 +47,38 @@ export function liveLine(generator: Generator, asked: Asked, sentInLastSecond: n
 }
 
 export function summaryText(generator: Generator, asked: Asked): string {
-  const errors = [...generator.errors].map(([kind, count]) => `${kind}: ${count}`).join(', ');
-  const from = asked.ratePerSec === 'max' ? 'from request to answer' : 'from deadline to answer';
+  const { transport, mqtt } = asked;
+  const answer = transport === 'http' ? 'answer' : mqtt.qos === 0 ? 'write' : mqtt.qos === 1 ? 'PUBACK' : 'PUBCOMP';
+  const from = asked.ratePerSec === 'max' ? `from request to ${answer}` : `from deadline to ${answer}`;
+  const { addresses } = generator;
   const lines = [
-    `asked      ${askedRate(asked)} from ${asked.senders} sender${asked.senders === 1 ? '' : 's'} to ids ${asked.idPrefix}1 to ${asked.idPrefix}${asked.maxId}`,
+    `asked      ${askedRate(asked)} from ${asked.senders} sender${asked.senders === 1 ? '' : 's'} to ids ${addresses.id(1)} to ${addresses.id(asked.maxId)}${transport === 'http' ? '' : ` at QoS ${mqtt.qos}`}`,
     `sent       ${generator.sent} in ${(generator.elapsedMs / 1000).toFixed(1)} s: ${achievedPerSec(generator, asked).toFixed(1)}/s achieved`,
-    `delivered  ${generator.delivered}`,
-    `errors     ${generator.errorsTotal}${errors === '' ? '' : ` (${errors})`}`,
+    ...(transport === 'http' ? [`delivered  ${generator.delivered}`] : []),
+    `errors     ${generator.errorsTotal}${reasonsIn(generator.errors)}`,
   ];
+  const lost = [...generator.connectionsLost.values()].reduce((sum, count) => sum + count, 0);
+  if (lost > 0) lines.push(`reconnects ${lost}${reasonsIn(generator.connectionsLost)}`);
   if (generator.unanswered > 0)
     lines.push(`unanswered ${generator.unanswered}: due, but the run ended first`);
   if (asked.ratePerSec !== 'max') {
     lines.push(`late       ${generator.late} sent more than ${LATE_AFTER_MS} ms after their deadline`);
   }
-  lines.push(`latency    ${formatLatency(generator.latency.summaryMs())} ms, ${from}`);
-  if (asked.ratePerSec !== 'max') {
-    lines.push(`request    ${formatLatency(generator.requestTime.summaryMs())} ms, from request to answer`);
+  if (generator.latency.total > 0 || transport === 'http') {
+    lines.push(`latency    ${formatLatency(generator.latency.summaryMs())} ms, ${from}`);
+  }
+  if (asked.ratePerSec !== 'max' && answer !== 'write') {
+    lines.push(`request    ${formatLatency(generator.requestTime.summaryMs())} ms, from request to ${answer}`);
   }
   return lines.join('\n');
 }
 
 export function summaryJson(generator: Generator, asked: Asked, startedAt: Date): object {
   const cpu = process.cpuUsage();
+  const { transport, mqtt } = asked;
   return {
     tool: 'msggen',
-    url: asked.url.origin,
+    url: transport === 'http' ? asked.url.origin : asked.url.href,
     startedAt: startedAt.toISOString(),
     asked: {
       ratePerSec: asked.ratePerSec,
@@ -63,22 +87,25 @@ export function summaryJson(generator: Generator, asked: Asked, startedAt: Date)
       messages: finiteOrNull(asked.messagesTotal),
       forSec: finiteOrNull(asked.forMs / 1000),
       maxId: asked.maxId,
-      idPrefix: asked.idPrefix,
+      ids: asked.template,
       sizeBytes: asked.sizeBytes,
       stamp: asked.stamp,
       batch: asked.batch,
       connections: asked.connections,
       seed: asked.seed,
+      transport,
+      ...(transport === 'http' ? {} : { qos: mqtt.qos, retain: mqtt.retain, window: mqtt.window }),
     },
     publisher: generator.text.publisher ?? null,
     elapsedSec: generator.elapsedMs / 1000,
     due: generator.due,
     sent: generator.sent,
     achievedPerSec: achievedPerSec(generator, asked),
-    delivered: generator.delivered,
+    delivered: transport === 'http' ? generator.delivered : null,
     errors: Object.fromEntries(generator.errors),
     errorsTotal: generator.errorsTotal,
     unanswered: generator.unanswered,
+    connectionsLost: Object.fromEntries(generator.connectionsLost),
     late: generator.late,
     latencyMs: generator.latency.summaryMs() ?? null,
     requestMs: generator.requestTime.summaryMs() ?? null,
@@ -87,8 +114,14 @@ export function summaryJson(generator: Generator, asked: Asked, startedAt: Date)
   };
 }
 
-function askedRate(asked: Asked): string {
-  return asked.ratePerSec === 'max' ? 'as fast as the API answers' : `${roundedTo3(asked.ratePerSec)}/s`;
+function reasonsIn(reasons: Map<string, number>): string {
+  const parts = [...reasons].map(([reason, count]) => `${reason}: ${count}`);
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
+}
+
+function askedRate({ ratePerSec, transport }: Asked): string {
+  const fastest = transport === 'http' ? 'as fast as the API answers' : 'as fast as it goes';
+  return ratePerSec === 'max' ? fastest : `${roundedTo3(ratePerSec)}/s`;
 }
 
 function roundedTo3(value: number): number {

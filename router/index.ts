@@ -24,7 +24,31 @@
  */
 export { EmbeddedEngine } from './engine/embedded.js';
 export type { Engine, OnPublication } from './engine/engine.js';
-export { Message } from './message.js';
+export { Message, type Qos } from './message.js';
+export type { RetainedOptions, RetainedRefusal } from './retained.js';
 export { Router, type RouterOptions, type RouterStats } from './router.js';
+export { InflightEntry } from './session/inflight-entry.js';
+export { MemoryStore } from './session/memory-store.js';
+export type { Queued } from './session/mqueue.js';
+export { Session } from './session/session.js';
+export type { SessionConnection } from './session/session-connection.js';
+export type { SessionsOptions } from './session/session-limits.js';
+export type { FlowTotal, SessionFlow, SessionStore } from './session/session-store.js';
+export { type SessionDropReason, Sessions, type SessionsStats } from './session/sessions.js';
 export { type Delivery, Subscriber } from './subscriber.js';
-export { type IdProblem, InvalidIdError, idBytesMaxDefault, idProblemText, problemOfId } from './topic.js';
+export {
+  type IdProblem,
+  InvalidIdError,
+  idBytesMaxDefault,
+  idProblemText,
+  problemOfId,
+  topicLevelsMaxDefault,
+} from './topic.js';
+export {
+  type FilterProblem,
+  filterProblemText,
+  hasWildcard,
+  InvalidFilterError,
+  matches,
+  problemOfFilter,
+} from './topic-filter.js';

@@ -1,3 +1,5 @@
+import { ownBytes, ownText } from './own-copy.js';
+
 /** How hard a delivery is tried: 0 at most once, 1 at least once, 2 exactly once. HTTP streams are always 0. */
 export type Qos = 0 | 1 | 2;
 
@@ -17,6 +19,7 @@ export class Message {
    * so that it is encoded once for each flavour and not once for each recipient. The router never looks.
    */
   wire: object[] | undefined = undefined;
+  #kept: Message | undefined = undefined;
 
   constructor(id: string, payload: Uint8Array, timeMs: number, qos: Qos = 0, retain = false) {
     this.id = id;
@@ -24,5 +27,17 @@ export class Message {
     this.timeMs = timeMs;
     this.qos = qos;
     this.retain = retain;
+  }
+
+  /**
+   * The same message for whoever keeps it longer than this turn of the loop: it owns its bytes, and has no encodings yet.
+   * Made once, shared by all who keep it.
+   */
+  kept(): Message {
+    if (this.#kept !== undefined) return this.#kept;
+    const kept = new Message(ownText(this.id), ownBytes(this.payload), this.timeMs, this.qos, this.retain);
+    kept.#kept = kept;
+    this.#kept = kept;
+    return kept;
   }
 }

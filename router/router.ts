@@ -1,24 +1,31 @@
 import { EmbeddedEngine } from './engine/embedded.js';
 import type { Engine } from './engine/engine.js';
-import { Message } from './message.js';
+import { FanOut } from './fan-out.js';
+import { Message, type Qos } from './message.js';
+import { Retained, type RetainedOptions, type RetainedRefusal } from './retained.js';
 import type { Subscriber } from './subscriber.js';
 import { Subscriptions } from './subscriptions.js';
-import { InvalidIdError, idBytesMaxDefault, problemOfId } from './topic.js';
+import { InvalidIdError, idBytesMaxDefault, problemOfId, topicLevelsMaxDefault } from './topic.js';
+import { InvalidFilterError, problemOfFilter } from './topic-filter.js';
 
-export interface RouterOptions {
+export interface RouterOptions extends RetainedOptions {
   /** What carries messages between processes. Default: none, everything is in this one. */
   engine?: Engine;
-  /** Longest id in bytes of UTF-8. Default 1,024. */
+  /** Longest id or topic filter in bytes of UTF-8. Default 1,024. */
   idBytesMax?: number;
+  /** Most levels of an id or topic filter. Default 128. */
+  topicLevelsMax?: number;
 }
 
 /** Plain numbers, counted up since the router was made unless they say otherwise. */
 export interface RouterStats {
   /** Ids with at least one subscriber, now. */
   ids: number;
-  /** Pairs of id and subscriber, now. */
+  /** Topic filters with wildcards that have at least one subscriber, now. */
+  filters: number;
+  /** Pairs of id or filter and subscriber, now. */
   logins: number;
-  /** Subscribers with at least one id, now. */
+  /** Subscribers with at least one id or filter, now. */
   subscribers: number;
   /** Messages handed to the router. */
   published: number;
@@ -26,27 +33,39 @@ export interface RouterStats {
   delivered: number;
   /** Deliveries that subscribers refused. */
   dropped: number;
+  /** Retained messages, now. */
+  retained: number;
+  /** What they take, bytes, now. */
+  retainedBytes: number;
+  /** Messages that were not retained, by the limit that they crossed. */
+  retainedRefused: Record<RetainedRefusal, number>;
 }
 
 /**
- * Steps 2 and 4 of the way of a message: takes it from a publisher, finds who is logged in as its id, hands
- * it to each. Knows ids and subscribers; never sees a socket, a header or a packet.
+ * Steps 2 and 4 of the way of a message: takes it from a publisher, keeps it where it is to be retained, and hands it
+ * to everybody who is logged in as its id. Knows ids and subscribers; never sees a socket, a header or a packet.
  *
  * From `send` to the last `deliver` nothing waits, and nothing is allocated for a recipient.
  */
 export class Router {
   readonly #subscriptions = new Subscriptions();
+  readonly #fanOut = new FanOut(this.#subscriptions);
+  readonly #retained: Retained;
   readonly #engine: Engine;
-  readonly #onLastLogout: (id: string) => void;
+  readonly #onLastLogout: (filter: string) => void;
   readonly idBytesMax: number;
+  readonly topicLevelsMax: number;
   #published = 0;
-  #delivered = 0;
-  #dropped = 0;
+  #delivering = false;
+  /** Published from inside a `deliver`: the wills of connections that were cut there, so at most one for each. */
+  readonly #waiting: Message[] = [];
 
   constructor(options: RouterOptions = {}) {
     this.#engine = options.engine ?? new EmbeddedEngine();
     this.idBytesMax = options.idBytesMax ?? idBytesMaxDefault;
-    this.#onLastLogout = (id) => this.#engine.removeInterest(id);
+    this.topicLevelsMax = options.topicLevelsMax ?? topicLevelsMaxDefault;
+    this.#retained = new Retained(options);
+    this.#onLastLogout = (filter) => this.#engine.removeInterest(filter);
   }
 
   /** Connects the engine. Before it has resolved, sends reach nobody. */
@@ -59,19 +78,42 @@ export class Router {
   }
 
   /**
-   * From now on `subscriber` receives what is sent to `id`, until it logs out. Logging in twice is the same
-   * as once.
+   * From now on `subscriber` receives what is sent to `id`, at QoS 0, until it logs out. Logging in twice is the same
+   * as once. The string is kept: one that was cut out of a longer one keeps that alive.
    * @throws InvalidIdError
    */
   login(id: string, subscriber: Subscriber): void {
     this.#assertId(id);
-    if (this.#subscriptions.add(id, subscriber) === 'first') this.#engine.addInterest(id);
+    this.#add(id, subscriber, 0);
   }
 
-  /** Ends one login, or, without an id, all of the subscriber's. Logging out who is not logged in does nothing. */
+  /** Ends one login, or, without an id, all of the subscriber's, filters included. Logging out who is not logged in does nothing. */
   logout(subscriber: Subscriber, id?: string): void {
     if (id === undefined) this.#subscriptions.removeAll(subscriber, this.#onLastLogout);
-    else if (this.#subscriptions.remove(id, subscriber) === 'last') this.#engine.removeInterest(id);
+    else this.unsubscribe(id, subscriber);
+  }
+
+  /**
+   * `login` with a topic filter and a QoS: `subscriber` receives what is sent to the ids that `filter` matches, at
+   * the lower of `qos` and the message's own. Again with another QoS replaces that.
+   * @throws InvalidFilterError
+   */
+  subscribe(filter: string, subscriber: Subscriber, qos: Qos): void {
+    const problem = problemOfFilter(filter, this.idBytesMax, this.topicLevelsMax);
+    if (problem !== undefined) throw new InvalidFilterError(filter, problem);
+    this.#add(filter, subscriber, qos);
+  }
+
+  /** @returns whether it was subscribed */
+  unsubscribe(filter: string, subscriber: Subscriber): boolean {
+    const outcome = this.#subscriptions.remove(filter, subscriber);
+    if (outcome === 'last') this.#engine.removeInterest(filter);
+    return outcome !== 'absent';
+  }
+
+  /** The retained messages of the ids that `filter` matches, for who has just subscribed to it; in no order. */
+  retainedFor(filter: string): Message[] {
+    return this.#retained.for(filter);
   }
 
   /**
@@ -85,7 +127,10 @@ export class Router {
     return this.publish(new Message(id, payload, Date.now()));
   }
 
-  /** `send` for who has checked the id and made the message already. @returns how many subscribers took it */
+  /**
+   * `send` for who has checked the id and made the message already.
+   * @returns how many subscribers took it; 0 from inside a `deliver`, as it waits until that message is with everybody
+   */
   publish(message: Message): number {
     this.#published++;
     return this.#engine.publish(message);
@@ -93,52 +138,58 @@ export class Router {
 
   /** Deliveries tried since the start, taken or not: what a fan-out has cost. */
   get deliveries(): number {
-    return this.#delivered + this.#dropped;
+    return this.#fanOut.delivered + this.#fanOut.dropped;
   }
 
-  /** How many are logged in as `id` on this node. */
+  /** How many on this node a message to `id` would be delivered to. */
   count(id: string): number {
     return this.#subscriptions.count(id);
   }
 
   stats(): RouterStats {
-    const { ids, logins, subscribers } = this.#subscriptions;
+    const { ids, filters, logins, subscribers } = this.#subscriptions;
+    const { delivered, dropped } = this.#fanOut;
     return {
       ids,
+      filters,
       logins,
       subscribers,
       published: this.#published,
-      delivered: this.#delivered,
-      dropped: this.#dropped,
+      delivered,
+      dropped,
+      retained: this.#retained.count,
+      retainedBytes: this.#retained.bytes,
+      retainedRefused: { ...this.#retained.refused },
     };
   }
 
-  #onPublication(message: Message): number {
-    const entry = this.#subscriptions.of(message.id);
-    if (entry === undefined) return 0;
-    if (!(entry instanceof Set)) return this.#deliver(entry, message);
-    let taken = 0;
-    // A Set may lose members while it is walked, as it does when a slow consumer is closed in `deliver`.
-    this.#subscriptions.beginWalk();
-    try {
-      for (const subscriber of entry) taken += this.#deliver(subscriber, message);
-    } finally {
-      this.#subscriptions.endWalk();
-    }
-    return taken;
+  #add(filter: string, subscriber: Subscriber, qos: Qos): void {
+    if (this.#subscriptions.add(filter, subscriber, qos) === 'first') this.#engine.addInterest(filter);
   }
 
-  #deliver(subscriber: Subscriber, message: Message): 0 | 1 {
-    if (subscriber.deliver(message) === 'dropped') {
-      this.#dropped++;
+  #onPublication(message: Message): number {
+    if (this.#delivering) {
+      this.#waiting.push(message);
       return 0;
     }
-    this.#delivered++;
-    return 1;
+    this.#delivering = true;
+    try {
+      const taken = this.#handOut(message);
+      for (let i = 0; i < this.#waiting.length; i++) this.#handOut(this.#waiting[i]!);
+      return taken;
+    } finally {
+      this.#delivering = false;
+      if (this.#waiting.length > 0) this.#waiting.length = 0;
+    }
+  }
+
+  #handOut(message: Message): number {
+    if (message.retain) this.#retained.keep(message);
+    return this.#fanOut.run(message);
   }
 
   #assertId(id: string): void {
-    const problem = problemOfId(id, this.idBytesMax);
+    const problem = problemOfId(id, this.idBytesMax, this.topicLevelsMax);
     if (problem !== undefined) throw new InvalidIdError(id, problem);
   }
 }

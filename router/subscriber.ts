@@ -1,3 +1,4 @@
+import type { Logins } from './logins.js';
 import type { Message, Qos } from './message.js';
 
 /**
@@ -11,17 +12,18 @@ export type Delivery = 'sent' | 'buffered' | 'dropped';
 /**
  * Whoever can receive: extend it and implement `deliver`.
  *
- * Delivery is at most once, in the order of the sends. `deliver` must not throw and must not wait; it may
- * log this subscriber out, and must not log anybody in. A subscriber belongs to one router. The message and its payload are shared: read, never write.
+ * `deliver` is called in the order of the sends, once for each message however many filters match. It must not throw
+ * and must not wait; it may log anybody out and may publish (which is done when this message is with everybody), and
+ * must not log anybody in. A subscriber belongs to one router. The message and its payload are shared: read, never write.
  */
 export abstract class Subscriber {
   /**
-   * The ids this subscriber is logged in as; the router's, and only the router's. It lives here instead of
-   * in a Map keyed by subscriber because that entry would cost 46 bytes a connection, and this costs 8:
-   * undefined = none, a string = one (nearly everybody), an array = more.
+   * What this subscriber is logged in as, ids and filters; the router's, and only the router's. It lives here instead
+   * of in a Map keyed by subscriber because that entry would cost 46 bytes a connection, and this costs 8:
+   * undefined = nothing, a string = one (nearly everybody), Logins = more, or had more.
    * @internal
    */
-  logins: string | string[] | undefined = undefined;
+  logins: string | Logins | undefined = undefined;
 
   /**
    * @param qos the lower of the publisher's and of what this subscriber asked for

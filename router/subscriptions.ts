@@ -1,87 +1,103 @@
+import {
+  type Audience,
+  grantOf,
+  membersOf,
+  sizeOf,
+  subscriberOf,
+  withMember,
+  withoutMember,
+} from './audience.js';
+import { Logins } from './logins.js';
+import type { Qos } from './message.js';
 import type { Subscriber } from './subscriber.js';
+import { hasWildcard } from './topic-filter.js';
+import { type FilterNode, TopicTree } from './topic-tree.js';
 
 /**
  * Who is logged in as what, both ways:
  *
- *     id         -> subscriber            one (nearly always)
- *                -> Set of subscribers    more than one
- *     subscriber -> id | [id, ...]        on the subscriber itself, see Subscriber.logins
+ *     id         -> audience      in a Map
+ *     filter     -> audience      in a tree by level
+ *     subscriber -> ids, filters  on the subscriber itself, see Subscriber.logins
  *
- * The common case, one id with one subscriber, costs one Map entry and the id's own string; a Set (about
- * 200 bytes) exists only while an id has company (or had until a fan-out was under way). Owns both directions, so they cannot disagree.
+ * The common case, one id with one subscriber at QoS 0, costs one Map entry and the id's own string. Owns both
+ * directions, so they cannot disagree.
  */
 export class Subscriptions {
-  readonly #byId = new Map<string, Subscriber | Set<Subscriber>>();
+  readonly #byId = new Map<string, Audience>();
+  readonly tree = new TopicTree();
   #logins = 0;
   #subscribers = 0;
-  /** Fan-outs that are walking a Set right now; see `beginWalk`. */
-  #walks = 0;
+  /**
+   * While a fan-out walks audiences, nothing is put back into its compact form: who leaves then must leave the very Set
+   * that is being walked, and must still be known as one who had several logins, or it would be delivered to again.
+   */
+  walked = false;
+  /** Counts those who have left, so that a fan-out sees that it must look again who is there. */
+  departures = 0;
 
   /** Ids with at least one subscriber. */
   get ids(): number {
     return this.#byId.size;
   }
 
-  /** Pairs of an id and a subscriber. */
+  /** Filters with wildcards with at least one subscriber. */
+  get filters(): number {
+    return this.tree.size;
+  }
+
+  /** Pairs of an id or filter and a subscriber. */
   get logins(): number {
     return this.#logins;
   }
 
-  /** Subscribers with at least one id. */
+  /** Subscribers with at least one id or filter. */
   get subscribers(): number {
     return this.#subscribers;
   }
 
-  of(id: string): Subscriber | Set<Subscriber> | undefined {
+  /** Who is logged in as this very id. */
+  of(id: string): Audience | undefined {
     return this.#byId.get(id);
   }
 
+  /** How many different subscribers a message to this id would find. */
   count(id: string): number {
-    const entry = this.#byId.get(id);
-    if (entry === undefined) return 0;
-    return entry instanceof Set ? entry.size : 1;
-  }
-
-  /**
-   * While a Set from `of` is walked, no Set is put back into the compact form: a subscriber that leaves then
-   * must leave the very Set that is being walked, or it would still be delivered to.
-   */
-  beginWalk(): void {
-    this.#walks++;
-  }
-
-  endWalk(): void {
-    this.#walks--;
-  }
-
-  /**
-   * @returns `first` when nobody was logged in as this id before, `joined` when somebody was,
-   * `already` when this very subscriber was
-   */
-  add(id: string, subscriber: Subscriber): 'first' | 'joined' | 'already' {
-    const entry = this.#byId.get(id);
-    if (entry === undefined) {
-      this.#byId.set(id, subscriber);
-    } else if (entry instanceof Set) {
-      if (entry.has(subscriber)) return 'already';
-      entry.add(subscriber);
-    } else {
-      if (entry === subscriber) return 'already';
-      this.#byId.set(id, new Set([entry, subscriber]));
+    const exact = this.#byId.get(id);
+    const nodes: FilterNode[] = [];
+    if (this.tree.size === 0 || this.tree.match(id, nodes) === 0) return sizeOf(exact);
+    const found = new Set<Subscriber>();
+    for (const audience of [exact, ...nodes.map((node) => node.value)]) {
+      if (audience !== undefined) for (const member of membersOf(audience)) found.add(subscriberOf(member));
     }
-    this.#remember(id, subscriber);
-    return entry === undefined ? 'first' : 'joined';
+    return found.size;
   }
 
-  /** @returns `last` when the id has nobody left, `left` when others stay, `absent` when it was not logged in */
-  remove(id: string, subscriber: Subscriber): 'last' | 'left' | 'absent' {
-    const outcome = this.#unlink(id, subscriber);
-    if (outcome !== 'absent') this.#forget(id, subscriber);
+  /**
+   * @returns `first` when nobody had this id or filter before, `joined` when somebody had,
+   * `already` when this very subscriber had; it has it at the new QoS then
+   */
+  add(filter: string, subscriber: Subscriber, qos: Qos): 'first' | 'joined' | 'already' {
+    const wildcard = hasWildcard(filter);
+    const audience = this.#audienceOf(filter, wildcard);
+    const granted = grantOf(audience, subscriber);
+    if (granted === qos) return 'already';
+    const others = granted === undefined ? audience : withoutMember(audience!, subscriber, this.walked);
+    this.#put(filter, wildcard, withMember(others, subscriber, qos));
+    if (granted !== undefined) return 'already';
+    this.#remember(filter, subscriber);
+    return audience === undefined ? 'first' : 'joined';
+  }
+
+  /** @returns `last` when the id or filter has nobody left, `left` when others stay, `absent` when it was not logged in */
+  remove(filter: string, subscriber: Subscriber): 'last' | 'left' | 'absent' {
+    const outcome = this.#unlink(filter, subscriber);
+    if (outcome !== 'absent') this.#forget(filter, subscriber);
     return outcome;
   }
 
-  /** Takes a subscriber out of all its ids. @param onLast called for each id that has nobody left */
-  removeAll(subscriber: Subscriber, onLast: (id: string) => void): void {
+  /** Takes a subscriber out of everything. @param onLast called for each id and filter that has nobody left */
+  removeAll(subscriber: Subscriber, onLast: (filter: string) => void): void {
     const { logins } = subscriber;
     if (logins === undefined) return;
     subscriber.logins = undefined;
@@ -91,47 +107,58 @@ export class Subscriptions {
       if (this.#unlink(logins, subscriber) === 'last') onLast(logins);
       return;
     }
-    this.#logins -= logins.length;
-    for (const id of logins) if (this.#unlink(id, subscriber) === 'last') onLast(id);
+    this.#logins -= logins.size;
+    for (const filter of logins) if (this.#unlink(filter, subscriber) === 'last') onLast(filter);
   }
 
-  #unlink(id: string, subscriber: Subscriber): 'last' | 'left' | 'absent' {
-    const entry = this.#byId.get(id);
-    if (entry === subscriber) {
-      this.#byId.delete(id);
+  #audienceOf(filter: string, wildcard: boolean): Audience | undefined {
+    return wildcard ? this.tree.get(filter) : this.#byId.get(filter);
+  }
+
+  #put(filter: string, wildcard: boolean, audience: Audience): void {
+    if (wildcard) this.tree.set(filter, audience);
+    else this.#byId.set(filter, audience);
+  }
+
+  #unlink(filter: string, subscriber: Subscriber): 'last' | 'left' | 'absent' {
+    const wildcard = hasWildcard(filter);
+    const audience = this.#audienceOf(filter, wildcard);
+    if (audience === undefined || grantOf(audience, subscriber) === undefined) return 'absent';
+    this.departures++;
+    const rest = withoutMember(audience, subscriber, this.walked);
+    if (rest === undefined) {
+      if (wildcard) this.tree.delete(filter);
+      else this.#byId.delete(filter);
       return 'last';
     }
-    if (!(entry instanceof Set) || !entry.delete(subscriber)) return 'absent';
-    if (entry.size === 0) {
-      this.#byId.delete(id);
-      return 'last';
-    }
-    if (entry.size === 1 && this.#walks === 0) for (const remaining of entry) this.#byId.set(id, remaining);
+    if (rest !== audience) this.#put(filter, wildcard, rest);
     return 'left';
   }
 
-  #remember(id: string, subscriber: Subscriber): void {
+  #remember(filter: string, subscriber: Subscriber): void {
     const { logins } = subscriber;
     if (logins === undefined) {
-      subscriber.logins = id;
+      subscriber.logins = filter;
       this.#subscribers++;
     } else if (typeof logins === 'string') {
-      subscriber.logins = [logins, id];
+      const several = new Logins(logins);
+      several.add(filter);
+      subscriber.logins = several;
     } else {
-      logins.push(id);
+      logins.add(filter);
     }
     this.#logins++;
   }
 
-  #forget(id: string, subscriber: Subscriber): void {
+  #forget(filter: string, subscriber: Subscriber): void {
     const { logins } = subscriber;
     this.#logins--;
-    if (Array.isArray(logins) && logins.length > 1) {
-      const rest = logins.filter((other) => other !== id);
-      subscriber.logins = rest.length === 1 ? rest[0] : rest;
-      return;
+    if (logins instanceof Logins) {
+      logins.delete(filter);
+      if (logins.size > 1 || (logins.size === 1 && this.walked)) return;
     }
-    subscriber.logins = undefined;
-    this.#subscribers--;
+    const last = logins instanceof Logins ? logins.first : undefined;
+    subscriber.logins = last;
+    if (last === undefined) this.#subscribers--;
   }
 }

@@ -1,5 +1,7 @@
 /** `GET /test/<id>`: the Comet page. A message is a chunk `Recvd msg #N: '<text>'<br/>`; a lone newline is a heartbeat. */
 import { ChunkedResponse } from './chunked-response.js';
+import { connectionsOf, type Share } from '../plan.js';
+import { getRequest } from './get-request.js';
 import type { Transport, TransportEvents } from './transport.js';
 
 const MESSAGE_START = Buffer.from('Recvd msg #');
@@ -8,14 +10,14 @@ const LF = 0x0a;
 const QUOTE = 0x27;
 const LESS_THAN = 0x3c; // escaped in the text, so the first one behind it ends the message
 
-export function httpChunked(events: TransportEvents, host: string, connections: number): Transport {
-  const response = new ChunkedResponse(connections, events, (connection, bytes, start, end) => {
+export function httpChunked(events: TransportEvents, share: Share): Transport {
+  const response = new ChunkedResponse(connectionsOf(share), events, (connection, bytes, start, end) => {
     if (end - start === 1 && bytes[start] === LF) return;
     events.chunk(connection);
     readMessages(events, connection, bytes, start, end);
   });
   return {
-    opening: (id) => `GET /test/${pathOf(id)} HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+    opening: (connection) => getRequest('test', share, connection),
     receive: (connection, bytes, end) => response.receive(connection, bytes, end),
     forget: (connection) => response.forget(connection),
   };
@@ -50,8 +52,4 @@ function startsWithMessage(bytes: Buffer, at: number, end: number): boolean {
   if (end - at < MESSAGE_START.length) return false;
   for (let i = 0; i < MESSAGE_START.length; i++) if (bytes[at + i] !== MESSAGE_START[i]) return false;
   return true;
-}
-
-function pathOf(id: string): string {
-  return id.split('/').map(encodeURIComponent).join('/');
 }

@@ -1,15 +1,17 @@
 /** `GET /stream/<id>`: one JSON object a line, `{"id","data","time"}`; an empty line is a heartbeat. */
 import { ChunkedResponse } from './chunked-response.js';
+import { connectionsOf, type Share } from '../plan.js';
+import { getRequest } from './get-request.js';
 import type { Transport, TransportEvents } from './transport.js';
 
 /** Cannot occur inside a JSON string, where its quotes would be escaped. */
 const DATA_START = Buffer.from('"data":"');
 const LF = 0x0a;
 
-export function ndjson(events: TransportEvents, host: string, connections: number): Transport {
+export function ndjson(events: TransportEvents, share: Share): Transport {
   /** The beginning of a line whose end has not come; a line may be spread over chunks. */
   const partialLines = new Map<number, Buffer>();
-  const response = new ChunkedResponse(connections, events, (connection, piece, pieceStart, pieceEnd) => {
+  const response = new ChunkedResponse(connectionsOf(share), events, (connection, piece, pieceStart, pieceEnd) => {
     let bytes = piece;
     let at = pieceStart;
     let end = pieceEnd;
@@ -31,8 +33,7 @@ export function ndjson(events: TransportEvents, host: string, connections: numbe
     }
   });
   return {
-    opening: (id) =>
-      `GET /stream/${id.split('/').map(encodeURIComponent).join('/')} HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+    opening: (connection) => getRequest('stream', share, connection),
     receive: (connection, bytes, end) => response.receive(connection, bytes, end),
     forget: (connection) => {
       response.forget(connection);

@@ -3,29 +3,32 @@
  * what is said on the socket and finds the messages in what comes back; it keeps what little state that takes in
  * columns by connection.
  */
+import type { Publication } from '../../msggen/mqtt/packets.js';
+import type { Share } from '../plan.js';
 
 /** What a transport reports. The bytes are only valid during the call: they lie in a buffer all sockets share. */
 export interface TransportEvents {
-  /** The server has accepted the connection; from now on it receives. */
-  loggedIn(connection: number): void;
+  /** The server has accepted the connection; from now on it receives. `resumed`: it goes on where it was. */
+  loggedIn(connection: number, resumed?: boolean): void;
   /** The server has turned the connection away; `reason` is short, such as `HTTP 503`. */
   refused(connection: number, reason: string): void;
-  /** The server has ended the stream in good order. */
-  ended(connection: number): void;
+  /** The server has ended the connection; without a reason in good order. */
+  ended(connection: number, reason?: string): void;
   /** A piece of the body with content: not a heartbeat. */
   chunk(connection: number): void;
-  /** A message whose text begins at `start`; the text ends before `end`. */
-  message(connection: number, bytes: Buffer, start: number, end: number): void;
+  /** A message whose text begins at `start`; the text ends before `end`. Over MQTT with what its PUBLISH said. */
+  message(connection: number, bytes: Buffer, start: number, end: number, publication?: Publication): void;
+  /** The transport has something to say. */
+  write(connection: number, bytes: Buffer): void;
 }
 
 export interface Transport {
   /** The first bytes on a new socket. */
-  opening(id: string): string;
+  opening(connection: number): string;
   /** Bytes 0 up to `end` have come for the connection. */
   receive(connection: number, bytes: Buffer, end: number): void;
   /** The socket is gone: whatever was kept for it is given back. */
   forget(connection: number): void;
 }
 
-/** `host` is the server's host and port, for a Host header; `connections` is how many there will be. */
-export type TransportFactory = (events: TransportEvents, host: string, connections: number) => Transport;
+export type TransportFactory = (events: TransportEvents, share: Share) => Transport;

@@ -1,23 +1,32 @@
 import { timingSafeEqual } from 'node:crypto';
 
-/** Who may use the router API: whoever knows the token. Without one, everybody who can reach the listener. */
+/** Who may come in where a token is set: whoever knows it. Without one, everybody who can reach the listener. */
 export class BearerAuth {
-  readonly #expected: Buffer | undefined;
+  /** Undefined = no check. */
+  readonly #token: Buffer | undefined;
 
   /** @param token empty = no check */
   constructor(token: string) {
-    this.#expected = token === '' ? undefined : Buffer.from(`Bearer ${token}`);
+    this.#token = token === '' ? undefined : Buffer.from(token);
   }
 
   get required(): boolean {
-    return this.#expected !== undefined;
+    return this.#token !== undefined;
+  }
+
+  /** @param authorization the HTTP header */
+  allows(authorization: string): boolean {
+    if (this.#token === undefined) return true;
+    return (
+      authorization.startsWith(scheme) && this.allowsToken(Buffer.from(authorization.slice(scheme.length)))
+    );
   }
 
   /** Compares in constant time: how long it takes tells nothing about the token but its length. */
-  allows(authorization: string): boolean {
-    if (this.#expected === undefined) return true;
-    const given = Buffer.from(authorization);
-    if (given.length !== this.#expected.length) return false;
-    return timingSafeEqual(given, this.#expected);
+  allowsToken(given: Uint8Array): boolean {
+    if (this.#token === undefined) return true;
+    return given.length === this.#token.length && timingSafeEqual(given, this.#token);
   }
 }
+
+const scheme = 'Bearer ';

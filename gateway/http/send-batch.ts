@@ -7,6 +7,7 @@ import { answerJson, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { checkId } from './request.js';
+import { optionsFromLine } from './send-options.js';
 
 /** Node decodes what it can and skips the rest, which would be another message than was meant. */
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
@@ -117,7 +118,7 @@ export class SendBatchEndpoint {
 
   /** @returns the message, or what is wrong with the line */
   #parse(line: string): Message | string {
-    let value: { id?: unknown; data?: unknown; encoding?: unknown } | null;
+    let value: { id?: unknown; data?: unknown; encoding?: unknown; qos?: unknown; retain?: unknown } | null;
     try {
       value = JSON.parse(line);
     } catch {
@@ -134,7 +135,9 @@ export class SendBatchEndpoint {
     if (payload.length > this.#config.messageBytesMax) {
       return `The message is larger than ${this.#config.messageBytesMax} bytes.`;
     }
-    return new Message(id.value, payload, Date.now());
+    const options = optionsFromLine(value);
+    if (!options.ok) return options.problem;
+    return new Message(id.value, payload, Date.now(), options.value.qos, options.value.retain);
   }
 }
 

@@ -7,6 +7,7 @@ import { answerText, endOrClose, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { idFromPath } from './request.js';
+import { optionsFromQuery } from './send-options.js';
 
 /** `POST /send/<id>`: the body is the message, whatever it is. Step 1 of the way of a message. */
 export class SendEndpoint {
@@ -28,16 +29,20 @@ export class SendEndpoint {
     const cors = this.#guard.admit(response, request);
     if (cors === undefined) return;
     const id = idFromPath(request, '/send/', this.#config.idBytesMax);
-    if (!id.ok) {
-      this.#counters.countApiError('400');
-      answerText(response, '400 Bad Request', id.problem, cors);
-      return;
-    }
+    if (!id.ok) return this.#refuse(response, cors, id.problem);
+    const options = optionsFromQuery(request);
+    if (!options.ok) return this.#refuse(response, cors, options.problem);
+    const { qos, retain } = options.value;
     this.#bodies.read(response, cors, this.#config.messageBytesMax, (payload) => {
-      const delivered = this.#router.publish(new Message(id.value, payload, Date.now()));
+      const delivered = this.#router.publish(new Message(id.value, payload, Date.now(), qos, retain));
       answerDelivered(response, cors, delivered);
     });
   };
+
+  #refuse(response: HttpResponse, cors: Headers, problem: string): void {
+    this.#counters.countApiError('400');
+    answerText(response, '400 Bad Request', problem, cors);
+  }
 }
 
 /** The answer of the hot path: no status line is 200, and each call into uWS is 0.1 µs. */

@@ -563,7 +563,7 @@ for (const policy of ['disconnect', 'drop-newest', 'drop-oldest'] as const) {
 }
 
 t.test('of losses only the number is kept, however many they are', async (t) => {
-  const backlog = new Backlog(false, '127.0.0.1');
+  const backlog = new Backlog('127.0.0.1');
   const lose = (count: number) => {
     for (let n = 0; n < count; n++) {
       backlog.dropOldest(); // there is none to drop, as when one message is larger than the limit

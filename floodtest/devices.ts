@@ -1,0 +1,94 @@
+/**
+ * The devices of one process: each publishes at the same interval, one after the other, by deadlines that nothing
+ * moves. Owns when the next message is due and the last seq of each device.
+ */
+import { MessageText } from '../msggen/message-text.js';
+import { Schedule } from '../msggen/schedule.js';
+import type { Published } from './counts.js';
+import { type DevicesPlan, deviceTopic, qosOf } from './mqtt-plan.js';
+import { numberOf, placeOf, type Share } from './plan.js';
+import type { MqttWs } from './transport/mqtt-ws.js';
+
+/**
+ * The first message is due so long after the start, and the publisher says that it began then: at least a second after
+ * the last login, so that a subscriber must have received every message from the first one on.
+ */
+export const PUBLISH_AFTER_MS = 1000;
+
+export class Devices {
+  published = 0;
+  unpublished = 0;
+  readonly #share: Share;
+  readonly #plan: DevicesPlan;
+  readonly #mqtt: MqttWs;
+  /** Connections of the devices of this process. */
+  readonly #first: number;
+  readonly #count: number;
+  #text: MessageText | undefined;
+  #schedule: Schedule | undefined;
+  #startMs = 0;
+  #due = 0;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #seqs: Uint32Array;
+
+  constructor(share: Share, plan: DevicesPlan, connections: number, mqtt: MqttWs) {
+    this.#share = share;
+    this.#plan = plan;
+    this.#mqtt = mqtt;
+    this.#seqs = new Uint32Array(plan.count);
+    let first = connections;
+    while (first > 0 && placeOf(share, numberOf(share, first - 1)).role === 'device') first--;
+    this.#first = first;
+    this.#count = connections - first;
+  }
+
+  get unacknowledged(): number {
+    let sum = 0;
+    for (let device = 0; device < this.#count; device++) sum += this.#mqtt.outstanding(this.#first + device);
+    return sum;
+  }
+
+  start(): void {
+    if (this.#count === 0 || this.#text !== undefined) return;
+    const { ratePerSec, count, sizeBytes } = this.#plan;
+    this.#text = new MessageText({ maxId: count, sizeBytes, stamp: true, beginsInMs: PUBLISH_AFTER_MS });
+    this.#schedule = new Schedule(
+      (ratePerSec * this.#count) / count,
+      Number.POSITIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+    );
+    this.#startMs = performance.now() + PUBLISH_AFTER_MS;
+    this.#timer = setTimeout(() => this.#tick(), PUBLISH_AFTER_MS);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  get lastSeqs(): Published[] {
+    if (this.#text === undefined) return [];
+    return [{ publisher: Number.parseInt(this.#text.publisher!, 16), seqs: this.#seqs }];
+  }
+
+  #tick(): void {
+    const schedule = this.#schedule!;
+    const dueBy = schedule.dueBy(performance.now() - this.#startMs);
+    for (; this.#due < dueBy; this.#due++) this.#publish(this.#first + (this.#due % this.#count));
+    const sleepMs = schedule.dueAtMs(this.#due) - (performance.now() - this.#startMs);
+    this.#timer = setTimeout(() => this.#tick(), Math.max(1, Math.ceil(sleepMs)));
+  }
+
+  #publish(connection: number): void {
+    if (!this.#mqtt.canPublish(connection)) {
+      this.unpublished++;
+      return;
+    }
+    const { number } = placeOf(this.#share, numberOf(this.#share, connection));
+    const seq = this.#seqs[number]! + 1;
+    this.#seqs[number] = seq;
+    const topic = deviceTopic(this.#plan, number + 1, seq);
+    const qos = qosOf(this.#share.mqtt.qosShares, number);
+    this.#mqtt.publish(connection, topic, this.#text!.text(number + 1, this.#due), qos);
+    this.published++;
+  }
+}

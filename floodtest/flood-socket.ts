@@ -1,0 +1,51 @@
+/**
+ * A connection's socket: bare node:net that reads into one buffer shared by all (2 to 3 KB each; with undici 9 to 12 KB:
+ * docs/decisions/floodtest-client.md).
+ */
+import { Socket } from 'node:net';
+
+const READ_BUFFER_BYTES = 64 * 1024;
+
+export interface SocketOwner {
+  opened(connection: number): void;
+  /** Bytes 0 up to `end`; they are only valid during the call. */
+  received(connection: number, bytes: Buffer, end: number): void;
+  gone(connection: number, reason: string, attempt: number): void;
+}
+
+/** All sockets share these functions and the buffer: node calls them with the socket as `this`. */
+const onread = {
+  buffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+  callback(this: FloodSocket, bytesRead: number, bytes: Uint8Array): boolean {
+    this.owner.received(this.connection, bytes as Buffer, bytesRead);
+    return true;
+  },
+};
+
+export class FloodSocket extends Socket {
+  readonly owner: SocketOwner;
+  readonly connection: number;
+  readonly attempt: number;
+  reason = 'ended by the server';
+
+  constructor(owner: SocketOwner, connection: number, attempt: number) {
+    // @types/node 20 knows `onread` for net.connect only; the constructor is what takes it.
+    super({ onread } as object);
+    this.owner = owner;
+    this.connection = connection;
+    this.attempt = attempt;
+    this.on('connect', onConnect).on('error', onError).on('close', onClose);
+  }
+}
+
+function onConnect(this: FloodSocket): void {
+  this.owner.opened(this.connection);
+}
+
+function onError(this: FloodSocket, error: NodeJS.ErrnoException): void {
+  this.reason = error.code ?? error.message;
+}
+
+function onClose(this: FloodSocket): void {
+  this.owner.gone(this.connection, this.reason, this.attempt);
+}

@@ -1,0 +1,130 @@
+/**
+ * What the connections of one process have received: counts and latencies, a row for each QoS and one for the subscribers
+ * to everything. Those tell the streams of messages apart by topic, all others have one stream of each publisher.
+ */
+import { type LatencyCounts, LatencyHistogram } from '../msggen/latency.js';
+import type { Publication } from '../msggen/mqtt/packets.js';
+import { readStamp, type Stamp } from '../msggen/stamp.js';
+import { EVERYTHING_ROW, noTally, type Published, ROW_NAMES, type Tally } from './counts.js';
+import { qosOf } from './mqtt-plan.js';
+import { connectionsOf, gatewayOf, numberOf, type Place, placeOf, type Share } from './plan.js';
+import { StampAccounts } from './stamp-accounts.js';
+import { Streams } from './streams.js';
+
+export class Receipts {
+  readonly tallies: readonly Tally[] = ROW_NAMES.map(noTally);
+  /** Connections that have received a message, those of the subscribers to everything not among them. */
+  reached = 0;
+  readonly #share: Share;
+  readonly #latencies = ROW_NAMES.map(() => new LatencyHistogram());
+  readonly #accounts: StampAccounts;
+  /** By connection, of the subscribers to everything. */
+  readonly #everything = new Map<number, StampAccounts>();
+  readonly #streams: Streams;
+  readonly #reached: Uint8Array;
+  readonly #stamp: Stamp = { publisher: 0, seq: 0, sentAtUs: 0 };
+
+  constructor(share: Share) {
+    const connections = connectionsOf(share);
+    this.#share = share;
+    this.#accounts = new StampAccounts(connections);
+    this.#reached = new Uint8Array(connections);
+    this.#streams = new Streams(share.mqtt.devices);
+    for (let connection = 0; connection < connections; connection++) {
+      if (this.#placeOf(connection).role !== 'everything') break;
+      this.#everything.set(connection, new StampAccounts(this.#streams.limit));
+    }
+  }
+
+  /** Of the stamps that were accounted for. */
+  get publishers(): number[] {
+    const accounts = [this.#accounts, ...this.#everything.values()];
+    return [...new Set(accounts.flatMap(({ publishers }) => [...publishers]))];
+  }
+
+  /** Gives back the latencies since the last time, a row each. */
+  takeLatencies(): LatencyCounts[] {
+    return this.#latencies.map((histogram) => {
+      const counts = histogram.toCounts();
+      histogram.reset();
+      return counts;
+    });
+  }
+
+  record(
+    connection: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    publication: Publication | undefined,
+    loggedInUs: number,
+    nowUs: number,
+  ): void {
+    const everything = this.#everything.size > 0 ? this.#everything.get(connection) : undefined;
+    const row = everything === undefined ? (publication?.qos ?? 0) : EVERYTHING_ROW;
+    const tally = this.tallies[row]!;
+    tally.messages++;
+    if (everything === undefined && this.#reached[connection] === 0) {
+      this.#reached[connection] = 1;
+      this.reached++;
+    }
+    if (publication?.retain === true) {
+      tally.retained++;
+      return;
+    }
+    if (!readStamp(bytes, start, end, this.#stamp)) return;
+    tally.stamped++;
+    this.#latencies[row]!.record(nowUs - this.#stamp.sentAtUs);
+    const dup = publication?.dup === true;
+    if (everything === undefined) {
+      this.#accounts.record(tally, connection, this.#stamp, dup, loggedInUs, nowUs);
+    } else {
+      const stream = this.#streams.numberOf(bytes, publication!.topicStart, publication!.topicEnd);
+      if (stream === undefined) tally.unaccounted++;
+      else everything.record(tally, stream, this.#stamp, dup, loggedInUs, nowUs);
+    }
+  }
+
+  /** The connection has logged in anew, without the session of its predecessor. */
+  restart(connection: number): void {
+    this.#accounts.restart(connection);
+  }
+
+  /** All devices have ended with these messages: what has not come by now is lost. */
+  settle(connection: number, published: Published[], loggedInUs: number, nowUs: number): void {
+    const place = this.#placeOf(connection);
+    if (place.role === 'everything') this.#settleEverything(connection, place, published, loggedInUs, nowUs);
+    if (place.role !== 'subscriber') return;
+    const device = place.number % this.#share.ids;
+    const tally = this.tallies[qosOf(this.#share.mqtt.qosShares, device)]!;
+    for (const { publisher, seqs } of published) {
+      const lastSeq = seqs[device] ?? 0;
+      if (lastSeq > 0) this.#accounts.settle(tally, connection, publisher, lastSeq, loggedInUs, nowUs);
+    }
+  }
+
+  /** What is published at another gateway only reaches this one when the two are connected. */
+  #settleEverything(
+    connection: number,
+    place: Place,
+    published: Published[],
+    loggedInUs: number,
+    nowUs: number,
+  ): void {
+    const accounts = this.#everything.get(connection)!;
+    const tally = this.tallies[EVERYTHING_ROW]!;
+    const gateway = gatewayOf(this.#share, place.role, place.number);
+    for (const { publisher, seqs } of published) {
+      for (let device = 0; device < seqs.length; device++) {
+        const lastSeq = seqs[device]!;
+        const isHere = gatewayOf(this.#share, 'device', device) === gateway;
+        if (lastSeq === 0 || (!isHere && accounts.highest(publisher, device) === 0)) continue;
+        accounts.settle(tally, device, publisher, lastSeq, loggedInUs, nowUs);
+      }
+    }
+  }
+
+  #placeOf(connection: number): Place {
+    return placeOf(this.#share, numberOf(this.#share, connection));
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * MQTT 3.1.1 over WebSocket: upgrade, CONNECT, SUBSCRIBE, then messages, each acknowledged as its QoS asks. A connection
+ * owns a byte or two in each column, and an entry for each QoS 2 message that is not released yet.
+ */
+import { FrameWriter } from '../../msggen/mqtt/frame-writer.js';
+import { PacketReader, type ReaderEvents } from '../../msggen/mqtt/packet-reader.js';
+import {
+  CONNACK,
+  connectPacket,
+  connectRefusal,
+  DISCONNECT_PACKET,
+  noPublication,
+  PINGREQ_PACKET,
+  PINGRESP,
+  PUBACK,
+  PUBCOMP,
+  PUBLISH,
+  PUBREC,
+  PUBREL,
+  type Qos,
+  readPacketId,
+  readPublish,
+  SUBACK,
+  SUBACK_FAILURE,
+  subscribePacket,
+} from '../../msggen/mqtt/packets.js';
+import { acceptOf, newKey, upgradeRequest } from '../../msggen/mqtt/upgrade.js';
+import { deviceFilter, qosOf } from '../mqtt-plan.js';
+import { connectionsOf, idNumberOf, numberOf, type Place, placeOf, type Share } from '../plan.js';
+import type { Transport, TransportEvents } from './transport.js';
+
+/** A device with so many unacknowledged messages does not publish: the server may allow 100 of QoS 2. */
+const OUTSTANDING_LIMIT = 32;
+const PACKET_IDS = 0x1_0000;
+const SUBSCRIBE_PACKET_ID = 1;
+const PUBACK_HEAD = PUBACK << 4;
+const PUBREC_HEAD = PUBREC << 4;
+const PUBREL_HEAD = (PUBREL << 4) | 2;
+const PUBCOMP_HEAD = PUBCOMP << 4;
+const NORMAL_CLOSURE = 1000;
+/** Pings are sent after so much of the keep-alive time, at random: 16,000 connections must not ping in one moment. */
+const PING_AFTER_LEAST = 0.6;
+const PING_AFTER_MOST = 0.9;
+
+export class MqttWs implements Transport, ReaderEvents {
+  readonly #events: TransportEvents;
+  readonly #share: Share;
+  /** One for all connections: it guards against caches that answer for the server, and there are none. */
+  readonly #key = newKey();
+  readonly #startMs = performance.now();
+  readonly #reader: PacketReader;
+  readonly #writer = new FrameWriter();
+  readonly #publication = noPublication();
+  readonly #sessionPresent: Uint8Array;
+  readonly #open: Uint8Array;
+  /** In seconds since the start; 0 while there is nothing to ping. */
+  readonly #pingDueSec: Float32Array;
+  readonly #pinged: Uint8Array;
+  /** Sent and not acknowledged, by connection; and its last packet id. */
+  readonly #outstanding: Uint8Array;
+  readonly #packetIds: Uint16Array;
+  /** QoS 2 messages that were received and not released: connection * 65,536 + packet id. */
+  readonly #unreleased = new Set<number>();
+
+  constructor(events: TransportEvents, share: Share) {
+    const connections = connectionsOf(share);
+    this.#events = events;
+    this.#share = share;
+    this.#reader = new PacketReader(connections, acceptOf(this.#key), this);
+    this.#sessionPresent = new Uint8Array(connections);
+    this.#open = new Uint8Array(connections);
+    this.#pingDueSec = new Float32Array(connections);
+    this.#pinged = new Uint8Array(connections);
+    this.#outstanding = new Uint8Array(connections);
+    this.#packetIds = new Uint16Array(connections);
+  }
+
+  opening(connection: number): string {
+    const { host, mqttPath } = this.#placeOf(connection).gateway;
+    return upgradeRequest(host, mqttPath, this.#key);
+  }
+
+  receive(connection: number, bytes: Buffer, end: number): void {
+    this.#reader.receive(connection, bytes, end);
+    this.#flush(connection);
+  }
+
+  forget(connection: number): void {
+    this.#reader.forget(connection);
+    this.#open[connection] = 0;
+    this.#pingDueSec[connection] = 0;
+    this.#pinged[connection] = 0;
+    this.#outstanding[connection] = 0;
+  }
+
+  /** Pings whoever it is time for; who has not answered the last ping has ended. */
+  sweep(): void {
+    const elapsedSec = this.#elapsedSec;
+    for (let connection = 0; connection < this.#pingDueSec.length; connection++) {
+      const dueSec = this.#pingDueSec[connection]!;
+      if (dueSec === 0 || dueSec > elapsedSec) continue;
+      if (this.#pinged[connection] === 1) {
+        this.#reader.stop(connection);
+        this.#pingDueSec[connection] = 0;
+        this.#events.ended(connection, 'no PINGRESP');
+      } else {
+        this.#pinged[connection] = 1;
+        this.#pingDueSec[connection] = this.#nextPingSec(elapsedSec);
+        this.#writer.packet(PINGREQ_PACKET);
+        this.#flush(connection);
+      }
+    }
+  }
+
+  /** Whether `publish` would take a message. */
+  canPublish(connection: number): boolean {
+    return this.#open[connection] === 1 && this.#outstanding[connection]! < OUTSTANDING_LIMIT;
+  }
+
+  outstanding(connection: number): number {
+    return this.#outstanding[connection]!;
+  }
+
+  publish(connection: number, topic: string, text: string, qos: Qos): void {
+    let packetId = 0;
+    if (qos > 0) {
+      packetId = (this.#packetIds[connection]! % (PACKET_IDS - 1)) + 1;
+      this.#packetIds[connection] = packetId;
+      this.#outstanding[connection] = this.#outstanding[connection]! + 1;
+    }
+    this.#writer.publish(topic, text, qos, packetId, false);
+    this.#flush(connection);
+  }
+
+  /** Says good-bye and nothing after that [MQTT-3.14.4-2]; the server closes the socket. */
+  disconnect(connection: number): void {
+    this.#reader.stop(connection);
+    this.#open[connection] = 0;
+    this.#pingDueSec[connection] = 0;
+    this.#writer.packet(DISCONNECT_PACKET);
+    this.#writer.close(NORMAL_CLOSURE);
+    this.#flush(connection);
+  }
+
+  upgraded(connection: number): void {
+    const { cleanSession, keepAliveSec, clientIdPrefix, username, password } = this.#share.mqtt;
+    const { role, number } = this.#placeOf(connection);
+    const clientId = `${clientIdPrefix}${role === 'subscriber' ? '' : `${role}-`}${number + 1}`;
+    this.#writer.packet(connectPacket({ clientId, cleanSession, keepAliveSec, username, password }));
+  }
+
+  refused(connection: number, reason: string): void {
+    this.#events.refused(connection, reason);
+  }
+
+  ended(connection: number, reason: string): void {
+    this.#events.ended(connection, reason);
+  }
+
+  pinged(_connection: number, payload: Buffer): void {
+    this.#writer.pong(payload);
+  }
+
+  packet(connection: number, head: number, bytes: Buffer, start: number, end: number): void {
+    const type = head >> 4;
+    if (type === PUBLISH) {
+      this.#published(connection, head, bytes, start, end);
+    } else if (type === PINGRESP) {
+      this.#pinged[connection] = 0;
+    } else if (end - start < 2) {
+      this.#violated(connection, `packet type ${type} of ${end - start} bytes`);
+    } else if (type === CONNACK) {
+      this.#connected(connection, bytes[start]! & 1, bytes[start + 1]!);
+    } else if (type === SUBACK) {
+      this.#subscribed(connection, bytes[end - 1]!);
+    } else if (type >= PUBACK && type <= PUBCOMP) {
+      this.#acknowledged(connection, type, readPacketId(bytes, start));
+    } else {
+      this.#violated(connection, `packet type ${type}`);
+    }
+  }
+
+  #connected(connection: number, sessionPresent: number, returnCode: number): void {
+    if (returnCode !== 0) {
+      this.#reader.stop(connection);
+      this.#events.refused(connection, connectRefusal(returnCode));
+      return;
+    }
+    this.#sessionPresent[connection] = sessionPresent;
+    if (sessionPresent === 0) this.#forgetUnreleased(connection);
+    const place = this.#placeOf(connection);
+    if (place.role === 'device') this.#loggedIn(connection);
+    else this.#writer.packet(subscribePacket(SUBSCRIBE_PACKET_ID, this.#filterOf(place), this.#qosOf(place)));
+  }
+
+  #subscribed(connection: number, granted: number): void {
+    if (granted < SUBACK_FAILURE) {
+      this.#loggedIn(connection);
+    } else {
+      this.#reader.stop(connection);
+      this.#events.refused(connection, 'SUBACK 0x80');
+    }
+  }
+
+  #loggedIn(connection: number): void {
+    if (this.#open[connection] === 1) return;
+    this.#open[connection] = 1;
+    if (this.#share.mqtt.keepAliveSec > 0) {
+      this.#pingDueSec[connection] = this.#nextPingSec(this.#elapsedSec);
+    }
+    const place = this.#placeOf(connection);
+    const queues = place.role === 'device' || this.#qosOf(place) > 0;
+    this.#events.loggedIn(connection, queues && this.#sessionPresent[connection] === 1);
+  }
+
+  #published(connection: number, head: number, bytes: Buffer, start: number, end: number): void {
+    const publication = this.#publication;
+    if (!readPublish(head, bytes, start, end, publication)) {
+      this.#violated(connection, 'a malformed PUBLISH');
+      return;
+    }
+    const { qos, packetId } = publication;
+    if (qos === 1) {
+      this.#writer.acknowledge(PUBACK_HEAD, packetId);
+    } else if (qos === 2) {
+      this.#writer.acknowledge(PUBREC_HEAD, packetId);
+      // Only what was not released may be sent again: with another packet id it would be a second message.
+      const unreleased = connection * PACKET_IDS + packetId;
+      publication.dup &&= this.#unreleased.has(unreleased);
+      this.#unreleased.add(unreleased);
+    }
+    this.#events.message(connection, bytes, publication.payloadStart, end, publication);
+  }
+
+  #acknowledged(connection: number, type: number, packetId: number): void {
+    if (type === PUBREL) {
+      this.#unreleased.delete(connection * PACKET_IDS + packetId);
+      this.#writer.acknowledge(PUBCOMP_HEAD, packetId);
+    } else if (type === PUBREC) {
+      this.#writer.acknowledge(PUBREL_HEAD, packetId);
+    } else if (this.#outstanding[connection]! > 0) {
+      this.#outstanding[connection] = this.#outstanding[connection]! - 1;
+    }
+  }
+
+  #violated(connection: number, what: string): void {
+    this.#reader.stop(connection);
+    this.#events.ended(connection, `protocol error: ${what}`);
+  }
+
+  #flush(connection: number): void {
+    if (this.#writer.length > 0) this.#events.write(connection, this.#writer.take());
+  }
+
+  #forgetUnreleased(connection: number): void {
+    if (this.#unreleased.size === 0) return;
+    for (const unreleased of this.#unreleased) {
+      if (Math.floor(unreleased / PACKET_IDS) === connection) this.#unreleased.delete(unreleased);
+    }
+  }
+
+  get #elapsedSec(): number {
+    return (performance.now() - this.#startMs) / 1000;
+  }
+
+  #nextPingSec(elapsedSec: number): number {
+    const part = PING_AFTER_LEAST + Math.random() * (PING_AFTER_MOST - PING_AFTER_LEAST);
+    return elapsedSec + this.#share.mqtt.keepAliveSec * part;
+  }
+
+  #placeOf(connection: number): Place {
+    return placeOf(this.#share, numberOf(this.#share, connection));
+  }
+
+  #filterOf({ role, number }: Place): string {
+    if (role === 'everything') return '#';
+    const { devices, filter } = this.#share.mqtt;
+    const template = devices === undefined ? filter : deviceFilter(devices);
+    return template.replace('{n}', String(idNumberOf(this.#share, number)));
+  }
+
+  #qosOf({ role, number }: Place): Qos {
+    const { everything, qosShares } = this.#share.mqtt;
+    return role === 'everything' ? everything! : qosOf(qosShares, number % this.#share.ids);
+  }
+}

@@ -1,0 +1,54 @@
+import { AddressLimit, type Peer } from './address-limit.js';
+import type { CloseReason, RefusalReason } from './close-reason.js';
+import type { Connection, Connections } from './connections.js';
+import type { Counters } from './counters.js';
+import type { Outbound } from './outbound.js';
+
+/** Who may come in, of whatever transport; and the one place where a connection is entered, and where it leaves. */
+export class Admission {
+  readonly #connections: Connections;
+  readonly #outbound: Outbound;
+  readonly #counters: Counters;
+  readonly #addresses: AddressLimit;
+  #stopping = false;
+
+  constructor(
+    connections: Connections,
+    outbound: Outbound,
+    counters: Counters,
+    connectionsPerAddressMax: number,
+  ) {
+    this.#connections = connections;
+    this.#outbound = outbound;
+    this.#counters = counters;
+    this.#addresses = new AddressLimit(connectionsPerAddressMax);
+  }
+
+  /** Says why nobody can be let in from there now, or undefined. */
+  refusalOf(peer: Peer): RefusalReason | undefined {
+    if (this.#stopping) return 'stopping';
+    if (this.#connections.full) return 'too-many-connections';
+    if (this.#addresses.full(peer)) return 'too-many-from-address';
+    return undefined;
+  }
+
+  /** A connection is open from now on. Its slot was taken before. */
+  enter(connection: Connection, peer: Peer): void {
+    this.#connections.put(connection);
+    this.#addresses.add(connection.slot, peer);
+    this.#counters.opened++;
+  }
+
+  /** It is gone: nothing of it is left here. */
+  leave({ slot }: Connection, reason: CloseReason): void {
+    this.#counters.close(reason);
+    this.#outbound.release(slot);
+    this.#addresses.remove(slot);
+    this.#connections.release(slot);
+  }
+
+  /** From now on nobody is let in. */
+  refuseAll(): void {
+    this.#stopping = true;
+  }
+}

@@ -1,0 +1,43 @@
+import type { HttpRequest } from 'uWebSockets.js';
+import type { Qos } from '../../router/message.js';
+import type { Parsed } from './request.js';
+
+/** How a message is to be sent, besides to whom. */
+export interface SendOptions {
+  readonly qos: Qos;
+  readonly retain: boolean;
+}
+
+/**
+ * QoS 1, so that it is the subscriber who says how hard a delivery is tried: an HTTP stream or a subscription at QoS 0
+ * costs nothing more by it, and a session that asked for QoS 1 gets what is sent while its client is away.
+ */
+const asUsual: Parsed<SendOptions> = { ok: true, value: { qos: 1, retain: false } };
+
+/** `?qos=0|1|2&retain=0|1` */
+export function optionsFromQuery(request: HttpRequest): Parsed<SendOptions> {
+  const query = request.getQuery();
+  if (query === undefined || query === '') return asUsual;
+  const parameters = new URLSearchParams(query);
+  const retain = parameters.get('retain') ?? '0';
+  if (!/^(0|1|true|false)$/.test(retain)) return { ok: false, problem: 'retain is 0 or 1.' };
+  return withQos(parameters.get('qos') ?? '1', retain === '1' || retain === 'true');
+}
+
+/** `"qos"` and `"retain"` of a line of a batch. */
+export function optionsFromLine({
+  qos = 1,
+  retain = false,
+}: {
+  qos?: unknown;
+  retain?: unknown;
+}): Parsed<SendOptions> {
+  if (typeof retain !== 'boolean') return { ok: false, problem: '"retain" is true or false.' };
+  return withQos(qos, retain);
+}
+
+function withQos(value: unknown, retain: boolean): Parsed<SendOptions> {
+  const qos = Number(value);
+  if (qos !== 0 && qos !== 1 && qos !== 2) return { ok: false, problem: 'qos is 0, 1 or 2.' };
+  return { ok: true, value: { qos, retain } };
+}

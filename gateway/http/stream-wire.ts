@@ -1,0 +1,124 @@
+import type { Message } from '../../router/message.js';
+import type { Clock } from '../clock.js';
+import { type Connections, newlineOwed, watchesWritable } from '../connections.js';
+import type { Counters } from '../counters.js';
+import { messageOf, type Source, type Wire } from '../wire.js';
+import type { Stream } from './stream.js';
+
+/**
+ * uWS has one cork buffer of 16 KB, and several small writes past it in one cork corrupt the stream under
+ * backpressure (measured: 10 × 4 KB, every run). So: at most 15 KB a cork, or one write for a bigger piece.
+ */
+const corkBytesMax = 15 * 1024;
+
+/** `\r\n<up to 5 hex digits>\r\n` around each chunk. */
+const chunkFramingBytes = 9;
+
+/**
+ * A chunk's closing CRLF leaves with the next chunk, and some clients (Python's urllib3) show a chunk only
+ * when they have seen it. So the newline after the last piece is a chunk of its own, in the same cork.
+ */
+const newline = new Uint8Array([0x0a]);
+
+const nothingLeft: Source = { peek: () => undefined, take: () => {} };
+
+/** How HTTP streams are written to: chunks, in corks. */
+export class StreamWire implements Wire {
+  readonly #connections: Connections;
+  readonly #counters: Counters;
+  readonly #clock: Clock;
+
+  /** What the cork callbacks work on: fields instead of closures, as a closure a write would be garbage. */
+  #stream!: Stream;
+  #source: Source = nothingLeft;
+  #newlineOwed = false;
+  #refused = false;
+
+  constructor(connections: Connections, counters: Counters, clock: Clock) {
+    this.#connections = connections;
+    this.#counters = counters;
+    this.#clock = clock;
+  }
+
+  write(stream: Stream, source: Source): boolean {
+    const { flags, due } = this.#connections;
+    const { slot } = stream;
+    this.#stream = stream;
+    this.#source = source;
+    this.#newlineOwed = (flags[slot]! & newlineOwed) !== 0;
+    this.#refused = false;
+    this.#watchWritable(stream);
+    due[slot] = this.#clock.heartbeatDue(slot);
+    do stream.response.cork(this.#writeSome);
+    while ((this.#newlineOwed || source.peek() !== undefined) && !this.#refused);
+    if (this.#newlineOwed) flags[slot]! |= newlineOwed;
+    else flags[slot]! &= ~newlineOwed;
+    return !this.#refused;
+  }
+
+  readonly #writeSome = (): void => {
+    const source = this.#source;
+    const { transport, response, slot } = this.#stream;
+    const { received } = this.#connections;
+    let corked = 0;
+    for (let next = source.peek(); next !== undefined; next = source.peek()) {
+      const lost = typeof next === 'number' ? next : 0;
+      const message = typeof next === 'number' ? undefined : messageOf(next)!;
+      const chunk =
+        message === undefined
+          ? transport.lost(lost, this.#newlineOwed)
+          : transport.chunk(message, received[slot]! + 1, this.#newlineOwed);
+      const size = chunk.length + chunkFramingBytes;
+      if (corked > 0 && corked + size > corkBytesMax) return;
+      corked += size;
+      source.take();
+      // What was lost counts too: the page's numbers skip as many as are missing.
+      received[slot]! += message === undefined ? lost : 1;
+      this.#newlineOwed = true;
+      // False from uWS means "buffered, and give me no more", never "not taken".
+      this.#refused = !response.write(chunk);
+      if (message !== undefined) this.#count(message);
+      // A piece larger than the cork buffer has taken the cork away: what follows needs a new one.
+      if (this.#refused || size > corkBytesMax) return;
+    }
+    if (!this.#newlineOwed || corked + chunkFramingBytes > corkBytesMax) return;
+    this.#newlineOwed = false;
+    this.#refused = !response.write(newline);
+  };
+
+  #count(message: Message): void {
+    this.#counters.messagesWritten++;
+    this.#counters.messageBytesWritten += message.payload.length;
+  }
+
+  /**
+   * uWS has a timer for every failed write, and stops it only where an onWritable handler is attached:
+   * without one, a stream that was full for a moment is cut 10 s later. A corked write fails silently, so
+   * the handler must be there before the first message; idle streams do without (it costs 100 to 170 bytes).
+   */
+  #watchWritable(stream: Stream): void {
+    const { flags } = this.#connections;
+    if ((flags[stream.slot]! & watchesWritable) !== 0) return;
+    flags[stream.slot]! |= watchesWritable;
+    stream.response.onWritable(stream.onEvent);
+  }
+
+  /** A newline on an idle stream. One that has a backlog needs no proof of life: it has bytes waiting. */
+  heartbeat(stream: Stream): void {
+    this.#stream = stream;
+    stream.response.cork(this.#writeNewline);
+    this.#counters.heartbeats++;
+  }
+
+  /** Writes a newline to learn whether the system has taken everything, which a corked write does not say. */
+  pushThrough(stream: Stream): boolean {
+    this.#stream = stream;
+    this.#watchWritable(stream);
+    stream.response.cork(this.#writeNewline);
+    return !this.#refused;
+  }
+
+  readonly #writeNewline = (): void => {
+    this.#refused = !this.#stream.response.write(newline);
+  };
+}

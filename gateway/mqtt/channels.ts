@@ -1,0 +1,124 @@
+import type { WebSocket } from 'uWebSockets.js';
+import { ticksPerSec } from '../clock.js';
+import { type CloseReason, webSocketCodes, webSocketPolicyCode } from '../close-reason.js';
+import type { Outbound } from '../outbound.js';
+import { type Channel, type ChannelOfSocket, channelClass } from './channel.js';
+import type { ChannelWire } from './channel-wire.js';
+import { Framing } from './framing.js';
+import type { MqttParts } from './mqtt-parts.js';
+import { PacketDispatch } from './packet-dispatch.js';
+
+/**
+ * Opens and ends MQTT connections. Whatever the cause of an end, the slot is freed, the session let go of, and a will
+ * published where one is due (step 8 of the way of a message).
+ */
+export class Channels {
+  readonly #parts: MqttParts;
+  readonly #class: ReturnType<typeof channelClass>;
+  readonly #framing: Framing;
+  readonly #dispatch: PacketDispatch;
+  readonly wire: ChannelWire;
+  readonly outbound: Outbound;
+  /** Why the channel that is being closed right now is being closed. */
+  #closing: CloseReason = 'peer-closed';
+  /** Whose bytes are being read. */
+  #reading!: Channel;
+
+  constructor(parts: MqttParts) {
+    this.#parts = parts;
+    this.wire = parts.wire;
+    this.outbound = parts.outbound;
+    this.#class = channelClass(this);
+    this.#framing = new Framing(parts.config.mqttMaxPacketSize);
+    this.#dispatch = new PacketDispatch(parts, this);
+  }
+
+  /** Connections with an incomplete packet, now. */
+  get partialPackets(): number {
+    return this.#framing.partials;
+  }
+
+  /** A WebSocket has opened; it has a while to say CONNECT. */
+  open(socket: WebSocket<ChannelOfSocket>): void {
+    const { connections, admission, clock, config } = this.#parts;
+    // It was let in at the upgrade, in the same turn: the slot is there.
+    const channel = new this.#class(connections.take(), socket);
+    socket.getUserData().channel = channel;
+    admission.enter(channel, socket);
+    connections.due[channel.slot] = clock.tick + config.mqttIdleTimeout * ticksPerSec;
+  }
+
+  /** @param bytes valid during the call */
+  read(channel: Channel, bytes: Buffer): void {
+    const { rateLimits, connections, counters } = this.#parts;
+    counters.mqttBytesReceived += bytes.length;
+    this.#reading = channel;
+    const reason = rateLimits.admitsBytes(channel.slot, bytes.length)
+      ? this.#framing.feed(channel.slot, bytes, this.#onPacket)
+      : 'rate-limited';
+    if (reason !== undefined && connections.has(channel)) this.close(channel, reason);
+  }
+
+  readonly #onPacket = (typeAndFlags: number, bytes: Buffer, start: number, end: number) => {
+    const channel = this.#reading;
+    const reason = this.#dispatch.packet(channel, typeAndFlags, bytes, start, end);
+    if (reason !== undefined) return reason;
+    // A packet may have led to this channel's own end, as when it is its own slow consumer.
+    if (!this.#parts.connections.has(channel)) return 'peer-closed';
+    this.#reading = channel;
+    return undefined;
+  };
+
+  /** Writes a packet that answers one. Past uWS's own limit of what may wait, the connection is cut. */
+  reply(channel: Channel, packet: Buffer): void {
+    if (this.#parts.connections.has(channel)) channel.socket.send(packet, true);
+  }
+
+  /** Ends it with a close frame that says why. It is released before this returns. */
+  close(channel: Channel, reason: CloseReason): void {
+    if (reason === 'disconnected') this.#parts.wills.delete(channel.slot); // [MQTT-3.14.4-3]
+    this.#closing = reason;
+    const who = this.#whoIs(channel, reason);
+    channel.socket.end(webSocketCodes[reason] ?? webSocketPolicyCode, reason); // calls gone
+    this.#closing = 'peer-closed';
+    if (who !== undefined) this.#parts.log.warn(reason, who, 'connection closed');
+  }
+
+  /** Ends it at once, with whatever uWS still has for it. It is released before this returns. */
+  cut(channel: Channel, reason: CloseReason): void {
+    this.#closing = reason;
+    const who = this.#whoIs(channel, reason);
+    channel.socket.close(); // calls gone
+    this.#closing = 'peer-closed';
+    if (who !== undefined) this.#parts.log.warn(reason, who, 'connection closed');
+  }
+
+  /** The socket has closed, whoever did it. */
+  gone(channel: Channel, webSocketCode: number, webSocketReason: string): void {
+    const { admission, sessions, wills, presence, rateLimits, replays } = this.#parts;
+    const reason = this.#closing === 'peer-closed' ? reasonOf(webSocketCode, webSocketReason) : this.#closing;
+    const { session, slot } = channel;
+    this.#framing.release(slot);
+    rateLimits.release(slot);
+    replays.release(slot);
+    admission.leave(channel, reason);
+    wills.publish(slot);
+    if (session === undefined) return;
+    channel.session = undefined;
+    sessions.detach(session);
+    presence.disconnected(session.clientId, reason);
+  }
+
+  /** For the log, while the socket is open; good ends and ends of a stop are not logged. */
+  #whoIs(channel: Channel, reason: CloseReason): Record<string, unknown> | undefined {
+    if (reason === 'disconnected' || reason === 'server-stopping') return undefined;
+    return { ...channel.describe(), address: channel.remoteAddress() };
+  }
+}
+
+/** Where uWS itself has closed, it says so in a close that was none of the client's frames (1006, with a text). */
+function reasonOf(code: number, text: string): CloseReason {
+  if (code === 1006 && text.includes('too big')) return 'packet-too-large';
+  if (code === 1006 && text.includes('backpressure')) return 'answers-unread';
+  return 'peer-closed';
+}

@@ -1,0 +1,85 @@
+import {
+  DISABLED,
+  type HttpRequest,
+  type HttpResponse,
+  type TemplatedApp,
+  type us_socket_context_t,
+} from 'uWebSockets.js';
+import { type RefusalReason, refusals } from '../close-reason.js';
+import { answerText, refuse } from '../http/answer.js';
+import { bindPath } from '../http/methods.js';
+import type { ChannelOfSocket } from './channel.js';
+import type { Channels } from './channels.js';
+import type { MqttParts } from './mqtt-parts.js';
+import type { Origins } from './origins.js';
+
+/** The names that MQTT has among WebSocket's subprotocols [MQTT-6.0.0-3]; the second is 3.1's. */
+const subprotocols = ['mqtt', 'mqttv3.1'];
+
+/** A client may put several packets into one frame; uWS keeps a whole frame, so frames need a limit of their own. */
+const frameOfPackets = 4;
+
+/** Answers that a client does not read: past this it is cut. Messages wait elsewhere, see SlowConsumers. */
+const unreadAnswersBytesMax = 64 * 1024;
+
+/** `/mqtt`: from HTTP to WebSocket to channel. */
+export function bindMqtt(app: TemplatedApp, channels: Channels, parts: MqttParts, origins: Origins): void {
+  const { config, counters, admission, replays } = parts;
+  app.ws<ChannelOfSocket>('/mqtt', {
+    compression: DISABLED, // 75 KB a connection
+    maxPayloadLength: frameOfPackets * config.mqttMaxPacketSize,
+    maxBackpressure: config.mqttMaxPacketSize + unreadAnswersBytesMax,
+    closeOnBackpressureLimit: true,
+    // MQTT's keep-alive is the only clock there is. 0 alone would be 256 s: uWS pings, and cuts who does not answer.
+    idleTimeout: 0,
+    sendPingsAutomatically: false,
+    upgrade,
+    open: (socket) => channels.open(socket),
+    message: (socket, frame, isBinary) => {
+      const { channel } = socket.getUserData();
+      if (isBinary) channels.read(channel, Buffer.from(frame));
+      else channels.close(channel, 'text-frame'); // [MQTT-6.0.0-1]
+    },
+    drain: (socket) => {
+      const { channel } = socket.getUserData();
+      if (socket.getBufferedAmount() > 0) return;
+      parts.outbound.drain(channel);
+      replays.goOn(channel);
+    },
+    close: (socket, code, reason) =>
+      channels.gone(socket.getUserData().channel, code, Buffer.from(reason).toString()),
+  });
+  bindPath(app, '/mqtt', {
+    get: (response) =>
+      answerText(response, '426 Upgrade Required', 'MQTT over WebSocket lives here: connect with ws://.', [
+        ['Upgrade', 'websocket'],
+      ]),
+  });
+
+  function upgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
+    response.onAborted(() => {});
+    const asked = request
+      .getHeader('sec-websocket-protocol')
+      .split(',')
+      .map((name) => name.trim());
+    const subprotocol = subprotocols.find((name) => asked.includes(name));
+    if (subprotocol === undefined) return refuseUpgrade(response, 'not-mqtt');
+    if (!origins.allow(request.getHeader('origin'), request.getHeader('host'))) {
+      return refuseUpgrade(response, 'bad-origin');
+    }
+    const reason = admission.refusalOf(response);
+    if (reason !== undefined) return refuseUpgrade(response, reason);
+    response.upgrade(
+      {},
+      request.getHeader('sec-websocket-key'),
+      subprotocol, // exactly one, of those that were offered [MQTT-6.0.0-4]
+      '',
+      context,
+    );
+  }
+
+  function refuseUpgrade(response: HttpResponse, reason: RefusalReason): void {
+    counters.refused[reason]++;
+    refuse(response, refusals[reason]);
+  }
+}

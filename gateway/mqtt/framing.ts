@@ -1,0 +1,148 @@
+import type { CloseReason } from '../close-reason.js';
+
+/** All incomplete packets together: whoever makes them more then is cut, so that many slow senders are no way in. */
+export const partialPacketsTotalMax = 64 * 1024 * 1024;
+
+/** The first allocation for an incomplete packet; it doubles as bytes come, so that a length announced costs nothing. */
+const firstPartialBytes = 64;
+
+export type OnPacket = (
+  typeAndFlags: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+) => CloseReason | undefined;
+
+/**
+ * Packets out of WebSocket frames. The two are not aligned in either direction [MQTT-6.0.0-2]: a packet may come
+ * a byte a frame, or ten in one. What is incomplete is kept, and only while it is:
+ *
+ *     frame   [PUBLISH……][PINGREQ][SUBSC          and the next one   RIBE……]
+ *              handed on, in place  kept by slot ───────────────────^ completed
+ */
+export class Framing {
+  readonly #packetBytesMax: number;
+  readonly #partials = new Map<number, Partial>();
+  #partialBytes = 0;
+
+  constructor(packetBytesMax: number) {
+    this.#packetBytesMax = packetBytesMax;
+  }
+
+  /** Connections with an incomplete packet, now. */
+  get partials(): number {
+    return this.#partials.size;
+  }
+
+  /**
+   * Hands on each packet that is complete. Stops at the first reason to close.
+   * @param bytes valid during the call
+   */
+  feed(slot: number, bytes: Buffer, onPacket: OnPacket): CloseReason | undefined {
+    let at = 0;
+    if (this.#partials.size > 0) {
+      const partial = this.#partials.get(slot);
+      if (partial !== undefined) {
+        const taken = this.#complete(slot, partial, bytes, onPacket);
+        if (typeof taken === 'string') return taken;
+        at = taken;
+      }
+    }
+    while (at < bytes.length) {
+      const body = bodyOf(bytes, at, bytes.length);
+      if (body === 'malformed-packet') return body;
+      if (body !== undefined && bodyLength > this.#packetBytesMax) return 'packet-too-large';
+      const end = body === undefined ? Number.POSITIVE_INFINITY : body + bodyLength;
+      if (end > bytes.length) return this.#keep(slot, new Partial(), bytes, at);
+      const reason = onPacket(bytes[at]!, bytes, body!, end);
+      if (reason !== undefined) return reason;
+      at = end;
+    }
+    return undefined;
+  }
+
+  /** Forgets what a connection that is gone has begun. */
+  release(slot: number): void {
+    const partial = this.#partials.get(slot);
+    if (partial === undefined) return;
+    this.#partialBytes -= partial.size;
+    this.#partials.delete(slot);
+  }
+
+  /** @returns how many of the new bytes the incomplete packet has taken, or a reason to close */
+  #complete(slot: number, partial: Partial, bytes: Buffer, onPacket: OnPacket): number | CloseReason {
+    let at = 0;
+    // Byte by byte until the length is known: that is at most five.
+    while (at < bytes.length && partial.bodyStart === 0) {
+      partial.push(bytes, at, ++at);
+      const body = bodyOf(partial.bytes, 0, partial.length);
+      if (body === 'malformed-packet') return body;
+      if (body === undefined) continue;
+      if (bodyLength > this.#packetBytesMax) return 'packet-too-large';
+      partial.bodyStart = body;
+      partial.end = body + bodyLength;
+    }
+    if (partial.bodyStart === 0) return this.#account(partial) ?? at;
+    const wanted = Math.min(partial.end - partial.length, bytes.length - at);
+    partial.push(bytes, at, at + wanted);
+    if (partial.length < partial.end) return this.#account(partial) ?? at + wanted;
+    this.release(slot);
+    return onPacket(partial.bytes[0]!, partial.bytes, partial.bodyStart, partial.end) ?? at + wanted;
+  }
+
+  #keep(slot: number, partial: Partial, bytes: Buffer, from: number): CloseReason | undefined {
+    this.#partials.set(slot, partial);
+    const taken = this.#complete(slot, partial, bytes.subarray(from), neverComplete);
+    return typeof taken === 'string' ? taken : undefined;
+  }
+
+  #account(partial: Partial): CloseReason | undefined {
+    this.#partialBytes += partial.bytes.length - partial.size;
+    partial.size = partial.bytes.length;
+    return this.#partialBytes > partialPacketsTotalMax ? 'partial-packets-total' : undefined;
+  }
+}
+
+/** A packet that has begun. */
+class Partial {
+  bytes: Buffer = Buffer.allocUnsafeSlow(firstPartialBytes);
+  length = 0;
+  /** 0 until the fixed header is complete. */
+  bodyStart = 0;
+  end = 0;
+  /** Of `bytes`, as accounted. */
+  size = 0;
+
+  push(from: Buffer, start: number, end: number): void {
+    const needed = this.length + end - start;
+    if (needed > this.bytes.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+      this.bytes.copy(grown, 0, 0, this.length);
+      this.bytes = grown;
+    }
+    from.copy(this.bytes, this.length, start, end);
+    this.length = needed;
+  }
+}
+
+/** The remaining length that `bodyOf` has read last. Two results without an object. */
+let bodyLength = 0;
+
+/** @returns where the body of the packet at `at` starts; undefined when its fixed header is not all there yet */
+function bodyOf(bytes: Buffer, at: number, end: number): number | 'malformed-packet' | undefined {
+  let length = 0;
+  for (let i = 0; i < 4; i++) {
+    if (at + 1 + i >= end) return undefined;
+    const byte = bytes[at + 1 + i]!;
+    length += (byte & 0x7f) * 128 ** i;
+    if (byte < 0x80) {
+      bodyLength = length;
+      return at + 2 + i;
+    }
+  }
+  return 'malformed-packet'; // a length of more than four bytes
+}
+
+function neverComplete(): undefined {
+  return undefined;
+}

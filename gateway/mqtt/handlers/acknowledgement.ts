@@ -1,0 +1,41 @@
+import type { Session } from '../../../router/session/session.js';
+import type { CloseReason } from '../../close-reason.js';
+import type { Channel } from '../channel.js';
+import type { Channels } from '../channels.js';
+import type { MqttParts } from '../mqtt-parts.js';
+import { packetType } from '../packet.js';
+import type { PacketReader } from '../packet-reader.js';
+import { pubcomp, pubrel } from '../reply-packets.js';
+
+/** PUBACK, PUBREC, PUBREL and PUBCOMP: the rest of a conversation at QoS 1 or 2. One that nobody waits for is answered all the same. */
+export class AcknowledgementHandler {
+  readonly #parts: MqttParts;
+  readonly #channels: Channels;
+
+  constructor(parts: MqttParts, channels: Channels) {
+    this.#parts = parts;
+    this.#channels = channels;
+  }
+
+  handle(channel: Channel, session: Session, type: number, reader: PacketReader): CloseReason | undefined {
+    const packetId = reader.packetId();
+    if (reader.failed || reader.left > 0) return 'malformed-packet';
+    switch (type) {
+      case packetType.puback:
+        session.acknowledge(packetId);
+        break;
+      case packetType.pubrec:
+        if (session.received(packetId)) this.#channels.reply(channel, pubrel(packetId)); // [MQTT-4.3.3-1]
+        return undefined;
+      case packetType.pubrel:
+        session.release(packetId);
+        this.#channels.reply(channel, pubcomp(packetId)); // [MQTT-4.3.3-2]
+        return undefined;
+      case packetType.pubcomp:
+        session.completed(packetId);
+        break;
+    }
+    this.#parts.replays.goOn(channel); // there is room in the window now
+    return undefined;
+  }
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import { problemOfFilter } from '../../../router/topic-filter.js';
+import { BearerAuth } from '../../auth/bearer.js';
+import type { CloseReason } from '../../close-reason.js';
+import { AutoSubscriptions } from '../auto-subscriptions.js';
+import type { Channel } from '../channel.js';
+import type { Channels } from '../channels.js';
+import { type ConnectPacket, readConnect } from '../connect-packet.js';
+import type { MqttParts } from '../mqtt-parts.js';
+import type { PacketReader } from '../packet-reader.js';
+import { type ConnackCode, connack, connackCode } from '../reply-packets.js';
+
+/** CONNECT: from a bare WebSocket to a session, or the return code that says why not. */
+export class ConnectHandler {
+  readonly #parts: MqttParts;
+  readonly #channels: Channels;
+  readonly #auth: BearerAuth;
+  readonly #autoSubscriptions: AutoSubscriptions;
+
+  constructor(parts: MqttParts, channels: Channels) {
+    this.#parts = parts;
+    this.#channels = channels;
+    this.#auth = new BearerAuth(parts.config.mqttToken);
+    this.#autoSubscriptions = new AutoSubscriptions(parts.config.mqttAutoSubscribe);
+  }
+
+  handle(channel: Channel, reader: PacketReader, keepAlive: (sec: number) => void): CloseReason | undefined {
+    const packet = readConnect(reader, this.#parts.config.idBytesMax);
+    if (packet === 'malformed-packet') return packet;
+    if (packet === 'unknown-level') return this.#refuse(channel, connackCode.unknownLevel); // [MQTT-3.1.2-2]
+    const refusal = this.#refusalOf(packet);
+    if (refusal !== undefined) return this.#refuse(channel, refusal);
+    this.#accept(channel, packet, keepAlive);
+    return undefined;
+  }
+
+  #refusalOf({ clientId, clean, password }: ConnectPacket): ConnackCode | undefined {
+    if (this.#auth.required) {
+      if (password === undefined) return connackCode.notAuthorized;
+      if (!this.#auth.allowsToken(password)) return connackCode.badCredentials;
+    }
+    if (clientId === '' && !clean) return connackCode.badClientId; // [MQTT-3.1.3-8]
+    if (Buffer.byteLength(clientId) > this.#parts.config.mqttMaxClientIdLength)
+      return connackCode.badClientId;
+    if (!this.#parts.sessions.hasRoomFor(clientId, clean)) return connackCode.unavailable;
+    return undefined;
+  }
+
+  #refuse(channel: Channel, code: ConnackCode): CloseReason {
+    this.#parts.counters.mqttConnacks[code]!++;
+    this.#channels.reply(channel, connack(code, false)); // without a session [MQTT-3.2.2-4]
+    return 'connect-refused'; // [MQTT-3.2.2-5]
+  }
+
+  #accept(channel: Channel, packet: ConnectPacket, keepAlive: (sec: number) => void): void {
+    const { sessions, wills, counters, presence } = this.#parts;
+    const { clean, keepAliveSec, will, userName } = packet;
+    const clientId = packet.clientId === '' ? `encke-${randomUUID()}` : packet.clientId; // [MQTT-3.1.3-6]
+    const { session, present } = sessions.open(clientId, clean, channel); // ends who had the id [MQTT-3.1.4-2]
+    channel.session = session;
+    keepAlive(keepAliveSec);
+    if (will !== undefined) wills.set(channel.slot, will);
+    counters.mqttConnacks[connackCode.accepted]!++;
+    this.#channels.reply(channel, connack(connackCode.accepted, present)); // the first packet [MQTT-3.2.0-1]
+    this.#subscribeTo(this.#autoSubscriptions.of(clientId, userName), channel);
+    session.resume();
+    presence.connected(clientId, { address: channel.remoteAddress(), clean, keepAliveSec });
+  }
+
+  #subscribeTo(subscriptions: ReturnType<AutoSubscriptions['of']>, { session }: Channel): void {
+    const { router } = this.#parts;
+    for (const { filter, qos } of subscriptions) {
+      if (problemOfFilter(filter, router.idBytesMax) === undefined) router.subscribe(filter, session!, qos);
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import { Message } from '../../../router/message.js';
+import type { Session } from '../../../router/session/session.js';
+import { problemOfId } from '../../../router/topic.js';
+import type { CloseReason } from '../../close-reason.js';
+import type { Channel } from '../channel.js';
+import type { Channels } from '../channels.js';
+import type { MqttParts } from '../mqtt-parts.js';
+import type { PacketReader } from '../packet-reader.js';
+import { type PublishPacket, readPublish } from '../publish-packet.js';
+import { puback, pubrec } from '../reply-packets.js';
+
+/** PUBLISH from a client; step 1 of the way of a message. */
+export class PublishHandler {
+  readonly #parts: MqttParts;
+  readonly #channels: Channels;
+
+  constructor(parts: MqttParts, channels: Channels) {
+    this.#parts = parts;
+    this.#channels = channels;
+  }
+
+  handle(channel: Channel, session: Session, reader: PacketReader, flags: number): CloseReason | undefined {
+    const { counters, rateLimits, config, rewrite } = this.#parts;
+    const packet = readPublish(reader, flags);
+    if (packet === undefined) return 'malformed-packet';
+    counters.mqttPublishesReceived[packet.qos]!++;
+    if (!rateLimits.admitsMessage(channel.slot)) return 'rate-limited';
+    const topic = rewrite.publishTopic(packet.topic);
+    if (problemOfId(topic, config.idBytesMax) !== undefined) return 'malformed-packet'; // [MQTT-3.3.2-2]
+    switch (packet.qos) {
+      case 0:
+        this.#publish(topic, packet);
+        return undefined;
+      case 1:
+        this.#publish(topic, packet);
+        this.#channels.reply(channel, puback(packet.packetId)); // [MQTT-3.3.4-1], after it has been taken over
+        return undefined;
+      case 2:
+        return this.#publishOnce(channel, session, topic, packet);
+    }
+  }
+
+  /** At QoS 2 the packet id is remembered until PUBREL, and a message that comes again is not published again [MQTT-4.3.3-2]. */
+  #publishOnce(
+    channel: Channel,
+    session: Session,
+    topic: string,
+    packet: PublishPacket,
+  ): CloseReason | undefined {
+    const noted = session.noteIncoming(packet.packetId);
+    if (noted === 'too-many') return 'too-many-awaiting-rel';
+    if (noted === 'new') this.#publish(topic, packet);
+    this.#channels.reply(channel, pubrec(packet.packetId));
+    return undefined;
+  }
+
+  #publish(topic: string, { payload, qos, retain }: PublishPacket): void {
+    // What is under $SYS is said by the server alone.
+    if (topic.startsWith('$SYS')) this.#parts.counters.mqttPublishesIgnored++;
+    else this.#parts.router.publish(new Message(topic, payload, Date.now(), qos, retain));
+  }
+}

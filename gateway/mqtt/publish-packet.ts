@@ -1,0 +1,98 @@
+import type { Message, Qos } from '../../router/message.js';
+import { packetType } from './packet.js';
+import type { PacketReader } from './packet-reader.js';
+
+export interface PublishPacket {
+  readonly topic: string;
+  readonly qos: Qos;
+  readonly retain: boolean;
+  /** 0 at QoS 0. */
+  readonly packetId: number;
+  readonly payload: Buffer;
+}
+
+/** PUBLISH, chapter 3.3. The topic may still be one that this server does not take. */
+export function readPublish(reader: PacketReader, flags: number): PublishPacket | undefined {
+  const qos = (flags >> 1) & 3;
+  const dup = (flags & 8) !== 0;
+  if (qos === 3 || (dup && qos === 0)) return undefined; // [MQTT-3.3.1-4], [MQTT-3.3.1-2]
+  const topic = reader.text();
+  const packetId = qos === 0 ? 0 : reader.packetId();
+  const payload = reader.rest();
+  if (reader.failed) return undefined;
+  return { topic, qos: qos as Qos, retain: (flags & 1) !== 0, packetId, payload };
+}
+
+/** Where an encoded message is kept on it, for all its recipients. */
+const wireIndex = 2;
+
+/** A PUBLISH, encoded once. What differs between recipients is patched before each is written: uWS copies it at once. */
+interface EncodedPublish {
+  /** Without a packet id. */
+  plain: Buffer | undefined;
+  /** With one, at `packetIdAt`. */
+  acknowledged: Buffer | undefined;
+  packetIdAt: number;
+}
+
+/** @returns bytes that are valid until the next call for the same message */
+export function encodePublishQos0(message: Message, retained: boolean): Buffer {
+  const encoded = encodedOf(message);
+  encoded.plain ??= encode(message, 0);
+  encoded.plain[0] = firstByte(0, retained, false);
+  return encoded.plain;
+}
+
+/** @returns bytes that are valid until the next call for the same message */
+export function encodePublish(
+  message: Message,
+  qos: Qos,
+  packetId: number,
+  retained: boolean,
+  dup: boolean,
+): Buffer {
+  const encoded = encodedOf(message);
+  if (encoded.acknowledged === undefined) {
+    encoded.acknowledged = encode(message, 2);
+    encoded.packetIdAt = encoded.acknowledged.length - message.payload.length - 2;
+  }
+  const bytes = encoded.acknowledged;
+  bytes[0] = firstByte(qos, retained, dup);
+  bytes[encoded.packetIdAt] = packetId >> 8;
+  bytes[encoded.packetIdAt + 1] = packetId & 0xff;
+  return bytes;
+}
+
+function firstByte(qos: Qos, retained: boolean, dup: boolean): number {
+  return (packetType.publish << 4) | (dup ? 8 : 0) | (qos << 1) | (retained ? 1 : 0);
+}
+
+function encodedOf(message: Message): EncodedPublish {
+  message.wire ??= [];
+  let encoded = message.wire[wireIndex] as EncodedPublish | undefined;
+  if (encoded === undefined) {
+    encoded = { plain: undefined, acknowledged: undefined, packetIdAt: 0 };
+    message.wire[wireIndex] = encoded;
+  }
+  return encoded;
+}
+
+/** @param packetIdBytes 2 leaves room for one */
+function encode(message: Message, packetIdBytes: 0 | 2): Buffer {
+  const { id, payload } = message;
+  const topicBytes = Buffer.byteLength(id);
+  const length = 2 + topicBytes + packetIdBytes + payload.length;
+  const headerBytes = length < 128 ? 2 : length < 16_384 ? 3 : length < 2_097_152 ? 4 : 5;
+  const bytes = Buffer.allocUnsafe(headerBytes + length);
+  let rest = length;
+  for (let i = 1; i < headerBytes; i++) {
+    bytes[i] = (rest & 0x7f) | (i < headerBytes - 1 ? 0x80 : 0);
+    rest >>= 7;
+  }
+  let at = headerBytes;
+  bytes[at++] = topicBytes >> 8;
+  bytes[at++] = topicBytes & 0xff;
+  bytes.write(id, at, topicBytes === id.length ? 'latin1' : 'utf8');
+  bytes.set(payload, at + topicBytes + packetIdBytes);
+  return bytes;
+}

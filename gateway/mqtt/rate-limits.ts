@@ -1,0 +1,68 @@
+/** A budget that refills: `burst` at once, `ratePerSec` in the long run. */
+interface Rate {
+  readonly burst: number;
+  readonly ratePerSec: number;
+}
+
+/** One limit for all connections, each with a bucket of its own, in columns that exist only where the limit does. */
+class Buckets {
+  readonly #rate: Rate;
+  readonly #left: Float64Array;
+  /** When the bucket was last filled, ms; 0 = it is full. */
+  readonly #filledMs: Float64Array;
+
+  constructor(rate: Rate, capacity: number) {
+    this.#rate = rate;
+    this.#left = new Float64Array(capacity);
+    this.#filledMs = new Float64Array(capacity);
+  }
+
+  take(slot: number, amount: number): boolean {
+    const nowMs = performance.now();
+    const filledMs = this.#filledMs[slot]!;
+    const { burst, ratePerSec } = this.#rate;
+    const refilled = filledMs === 0 ? burst : this.#left[slot]! + ((nowMs - filledMs) / 1000) * ratePerSec;
+    const left = Math.min(burst, refilled) - amount;
+    this.#left[slot] = left;
+    this.#filledMs[slot] = nowMs;
+    return left >= 0;
+  }
+
+  release(slot: number): void {
+    this.#filledMs[slot] = 0;
+  }
+}
+
+/**
+ * How much one client may send. uWS has no way to stop reading a WebSocket, and keeping what is over would be a
+ * queue that the peer grows; so a client past its limit is closed, with a reason.
+ */
+export class RateLimits {
+  readonly #messages: Buckets | undefined;
+  readonly #bytes: Buckets | undefined;
+
+  /** @param messages,bytes "burst,rate", or nothing for no limit */
+  constructor(messages: string, bytes: string, capacity: number) {
+    this.#messages = bucketsOf(messages, capacity);
+    this.#bytes = bucketsOf(bytes, capacity);
+  }
+
+  admitsMessage(slot: number): boolean {
+    return this.#messages === undefined || this.#messages.take(slot, 1);
+  }
+
+  admitsBytes(slot: number, bytes: number): boolean {
+    return this.#bytes === undefined || this.#bytes.take(slot, bytes);
+  }
+
+  release(slot: number): void {
+    this.#messages?.release(slot);
+    this.#bytes?.release(slot);
+  }
+}
+
+function bucketsOf(limit: string, capacity: number): Buckets | undefined {
+  if (limit === '') return undefined;
+  const [burst, ratePerSec] = limit.split(',').map(Number);
+  return new Buckets({ burst: burst!, ratePerSec: ratePerSec! }, capacity);
+}

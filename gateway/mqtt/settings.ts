@@ -1,0 +1,155 @@
+import {
+  anyCount,
+  flag,
+  listOf,
+  mebibyte,
+  oneOf,
+  port,
+  type Setting,
+  setting,
+  share,
+  text,
+  wholeNumber,
+} from '../setting.js';
+
+/**
+ * The settings of MQTT. Names and defaults are those that operators of MQTT brokers know (emqttd's), with `mqtt`
+ * before them; where a default differs, its help says why.
+ */
+
+const seconds = (min: number) => wholeNumber(min, 31_536_000);
+const rateLimit = text(
+  'two whole numbers "burst,rate" such as 200,100, or nothing',
+  /^$|^[1-9]\d{0,11},[1-9]\d{0,11}$/,
+);
+
+export const mqttSettings = {
+  mqttPort: setting(
+    port,
+    0,
+    'a port for MQTT over WebSocket alone, besides /mqtt on --port; operators know 8083; 0 = none',
+  ),
+  mqttMaxClientIdLength: setting(wholeNumber(23, 65_535), 1024, 'longest client id, bytes'),
+  mqttMaxPacketSize: setting(
+    wholeNumber(256, 16 * mebibyte),
+    65_536,
+    'largest packet, bytes after its fixed header. Past it the connection is closed',
+  ),
+  mqttIdleTimeout: setting(
+    seconds(1),
+    20,
+    'a connection that has not sent CONNECT by then is closed, seconds',
+  ),
+  mqttToken: {
+    ...setting(
+      text('at least 16 printable characters without spaces', /^$|^[\x21-\x7e]{16,}$/),
+      '',
+      'when set, CONNECT must carry it as its password, with any user name',
+    ),
+    secret: true as const,
+  },
+  mqttAllowOrigin: setting(
+    listOf('origins such as https://example.com, comma-separated, or *', /^(\*|https?:\/\/[^/\s]+)$/),
+    [],
+    "web origins whose pages may connect, besides the gateway's own; * = any",
+  ),
+  mqttMaxSubscriptions: setting(
+    wholeNumber(1, 100_000),
+    64,
+    'filters one client may be subscribed to. Past it: SUBACK 0x80',
+  ),
+  mqttMaxInflight: setting(
+    wholeNumber(1, 65_535),
+    32,
+    'messages at QoS 1 and 2 on their way to one client, not acknowledged; the rest waits in its queue',
+  ),
+  mqttRetryInterval: setting(
+    seconds(0),
+    60,
+    'an unacknowledged message is sent again this often, seconds; 0 = only when the client comes back',
+  ),
+  mqttMaxAwaitingRel: setting(
+    wholeNumber(1, 65_535),
+    100,
+    'messages at QoS 2 from one client that wait for its PUBREL',
+  ),
+  mqttAwaitRelTimeout: setting(
+    seconds(1),
+    20,
+    'a PUBREL that has not come by then, while its client is connected, is no longer waited for, seconds',
+  ),
+  mqttMaxMqueue: setting(
+    wholeNumber(0, 1_000_000),
+    100,
+    'messages queued for one client behind its inflight window, or while it is away',
+  ),
+  mqttMqueueDrop: setting(oneOf(['oldest', 'newest']), 'oldest', 'which message goes when the queue is full'),
+  mqttMqueueQos0: setting(flag(), false, 'messages at QoS 0 are queued too while a client is away'),
+  mqttMqueueLowWatermark: setting(share(), 0.2, 'share of the queue under which its alarm ends'),
+  mqttMqueueHighWatermark: setting(
+    share(),
+    0.6,
+    'share of the queue past which an alarm is logged and counted',
+  ),
+  mqttSessionExpiry: setting(
+    seconds(1),
+    172_800,
+    'a session with clean session 0 is forgotten this long after its client has gone, seconds',
+  ),
+  mqttMaxSessions: setting(
+    anyCount,
+    100_000,
+    'sessions with clean session 0, connected or not. Past it a new one is refused with return code 3',
+  ),
+  mqttSessionsBytesTotalMax: setting(
+    wholeNumber(1024, 1024 * 1024 * mebibyte),
+    256 * mebibyte,
+    'messages in all queues and windows together, bytes',
+  ),
+  mqttMaxRetained: setting(anyCount, 100_000, 'retained messages'),
+  mqttMaxRetainedSize: setting(wholeNumber(1, 16 * mebibyte), 65_536, 'largest retained message, bytes'),
+  mqttRetainedBytesTotalMax: setting(
+    wholeNumber(1024, 1024 * 1024 * mebibyte),
+    256 * mebibyte,
+    'retained messages together, bytes',
+  ),
+  mqttRateLimitMessages: setting(
+    rateLimit,
+    '',
+    'messages one client may publish: burst,rate a second. Past it the connection is closed; nothing = no limit',
+  ),
+  mqttRateLimitBytes: setting(
+    rateLimit,
+    '',
+    'bytes one client may send: burst,rate a second. Past it the connection is closed; nothing = no limit',
+  ),
+  mqttAutoSubscribe: setting(
+    listOf('filter=qos pairs such as inbox/$c=1, comma-separated', /^[^=]+=[012]$/),
+    [],
+    'what each client is subscribed to when it connects; $c is its client id, $u its user name',
+  ),
+  mqttRewrite: setting(
+    listOf(
+      'rules "pub|sub|all <filter> <regular expression> <topic with $1>", separated by ;',
+      /^(pub|sub|all) \S+ \S+ \S+$/,
+      ';',
+    ),
+    [],
+    'topics that are changed as they come in, such as "all old/# ^old/(.+)$ new/$1"; the first rule that fits',
+  ),
+  mqttPresence: setting(
+    flag(),
+    true,
+    'publish $SYS/brokers/<node>/clients/<client id>/connected and …/disconnected',
+  ),
+  mqttSysInterval: setting(
+    seconds(0),
+    60,
+    'the numbers under $SYS are published this often, seconds; 0 = never',
+  ),
+  nodeName: setting(
+    text('a name without spaces, / + or #', /^[^\s/+#]+$/),
+    'encke',
+    'name of this node, in $SYS topics',
+  ),
+} satisfies Record<string, Setting>;

@@ -1,0 +1,44 @@
+import type { Message } from '../router/message.js';
+import { InflightEntry } from '../router/session/inflight-entry.js';
+import type { Connection } from './connections.js';
+
+/** A message kept for new subscribers, on its way to one of them at QoS 0. */
+export class RetainedDelivery {
+  readonly message: Message;
+
+  constructor(message: Message) {
+    this.message = message;
+  }
+}
+
+/** What the write path carries. A bare message is by far the most frequent, and shared by all who get it. */
+export type Outgoing = Message | RetainedDelivery | InflightEntry;
+
+/** What still has to be written to one connection, in order; a number says that so many messages were lost here. */
+export interface Source {
+  peek(): Outgoing | number | undefined;
+  /** Takes away what `peek` gave: it has been written. */
+  take(): void;
+}
+
+/** How a kind of connection is written to. One instance serves all connections of its kind. */
+export interface Wire {
+  /**
+   * Writes until the source is empty or the socket takes no more.
+   * @returns true when all is written, false when the rest must wait for `Outbound.drain`
+   */
+  write(connection: Connection, source: Source): boolean;
+  /** @returns true when all that was ever written is with the system, so that the process may exit */
+  pushThrough(connection: Connection): boolean;
+}
+
+export function messageOf(outgoing: Outgoing): Message | undefined {
+  return outgoing instanceof InflightEntry || outgoing instanceof RetainedDelivery
+    ? outgoing.message
+    : outgoing;
+}
+
+/** What a session still has is not lost with its connection: it is sent again. */
+export function ownedBySession(outgoing: Outgoing): boolean {
+  return outgoing instanceof InflightEntry;
+}

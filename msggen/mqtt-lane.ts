@@ -1,0 +1,297 @@
+/**
+ * One MQTT connection over WebSocket. At QoS 1 and 2 a window of messages is on the wire, each until its PUBACK or PUBCOMP;
+ * at QoS 0 as many as the socket takes, and a ping behind the last one proves that the server has read them all.
+ */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { type Lane, type LaneOwner, REST_AFTER_ERROR_MS } from './lane.js';
+import { FrameWriter } from './mqtt/frame-writer.js';
+import { PacketReader, type ReaderEvents } from './mqtt/packet-reader.js';
+import {
+  CONNACK,
+  connectPacket,
+  connectRefusal,
+  DISCONNECT_PACKET,
+  PINGREQ_PACKET,
+  PINGRESP,
+  PUBACK,
+  PUBCOMP,
+  PUBREC,
+  PUBREL,
+  type Qos,
+  readPacketId,
+} from './mqtt/packets.js';
+import { acceptOf, newKey, upgradeRequest } from './mqtt/upgrade.js';
+
+const OPEN_TIMEOUT_MS = 10_000;
+const CLOSE_TIMEOUT_MS = 2000;
+const KEEP_ALIVE_SEC = 60;
+const PING_INTERVAL_MS = 40_000;
+/** Taken in one turn of the loop, so that what comes back is read in between. */
+const TURN_LIMIT = 512;
+const NORMAL_CLOSURE = 1000;
+const PUBREL_HEAD = (PUBREL << 4) | 2;
+
+export interface MqttLaneOptions {
+  host: string;
+  port: number;
+  /** With host and port as the server's URL has them. */
+  hostHeader: string;
+  path: string;
+  clientId: string;
+  username: string | undefined;
+  password: string | undefined;
+  qos: Qos;
+  retain: boolean;
+  /** Messages that may be unacknowledged. */
+  window: number;
+}
+
+export class MqttLane implements Lane, ReaderEvents {
+  readonly #index: number;
+  readonly #owner: LaneOwner;
+  readonly #options: MqttLaneOptions;
+  readonly #key = newKey();
+  readonly #reader = new PacketReader(1, acceptOf(this.#key), this);
+  readonly #writer = new FrameWriter();
+  /** By packet id minus 1; the ids that are free lie on a stack. */
+  readonly #dueMs: Float64Array;
+  readonly #sentMs: Float64Array;
+  readonly #taken: Uint8Array;
+  readonly #freeIds: number[];
+  #socket: Socket | undefined;
+  #connected: (() => void) | undefined;
+  #failed: ((error: Error) => void) | undefined;
+  #open = false;
+  #closing = false;
+  #blocked = false;
+  #turnPending = false;
+  #concluding = false;
+  #reason = '';
+  /** At QoS 0: written, and not yet known to be read. */
+  #unproven = 0;
+  #pings = 0;
+  #pingTimer: NodeJS.Timeout | undefined;
+  #restTimer: NodeJS.Timeout | undefined;
+
+  constructor(index: number, owner: LaneOwner, options: MqttLaneOptions) {
+    const window = options.qos === 0 ? 0 : options.window;
+    this.#index = index;
+    this.#owner = owner;
+    this.#options = options;
+    this.#dueMs = new Float64Array(window);
+    this.#sentMs = new Float64Array(window);
+    this.#taken = new Uint8Array(window);
+    this.#freeIds = Array.from({ length: window }, (_, i) => window - i);
+  }
+
+  get unanswered(): number {
+    return this.#options.qos === 0 ? this.#unproven : this.#taken.length - this.#freeIds.length;
+  }
+
+  async open(): Promise<void> {
+    const { host, port } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.#connected = resolve;
+      this.#failed = reject;
+      this.#reason = 'ended by the server';
+      const socket = connect({ host, port, noDelay: true });
+      socket.setTimeout(OPEN_TIMEOUT_MS, () => socket.destroy(new Error('no answer')));
+      socket.on('connect', () => socket.write(this.#request, 'latin1'));
+      socket.on('data', (bytes) => this.#receive(bytes));
+      socket.on('drain', () => this.#unblock());
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        this.#reason = error.code ?? error.message;
+      });
+      socket.on('close', () => this.#gone());
+      this.#socket = socket;
+    });
+  }
+
+  serve(): void {
+    if (!this.#open || this.#blocked || this.#turnPending || this.#closing) return;
+    const { qos, retain } = this.#options;
+    const owner = this.#owner;
+    let taken = 0;
+    while (taken < TURN_LIMIT && (qos === 0 || this.#freeIds.length > 0) && owner.take(this.#index)) {
+      taken++;
+      const { takenId, takenNumber, takenDueMs } = owner;
+      const topic = owner.addresses.id(takenId);
+      const text = owner.text.text(takenId, takenNumber);
+      this.#writer.publish(topic, text, qos, qos === 0 ? 0 : this.#take(takenDueMs), retain);
+      if (qos === 0) {
+        this.#unproven++;
+        owner.countWritten(takenDueMs);
+      }
+    }
+    if (taken === TURN_LIMIT) {
+      this.#turnPending = true;
+      setImmediate(() => {
+        this.#turnPending = false;
+        this.serve();
+      });
+    }
+    this.#flush();
+  }
+
+  conclude(): void {
+    if (this.#concluding || this.#options.qos > 0 || this.#unproven === 0 || !this.#open) return;
+    this.#concluding = true;
+    this.#ping();
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    clearInterval(this.#pingTimer);
+    clearTimeout(this.#restTimer);
+    const socket = this.#socket;
+    if (socket === undefined || socket.destroyed) return;
+    if (this.#open) {
+      this.#writer.packet(DISCONNECT_PACKET);
+      this.#writer.close(NORMAL_CLOSURE);
+      this.#flush();
+    }
+    const timer = setTimeout(() => socket.destroy(), this.#open ? CLOSE_TIMEOUT_MS : 0);
+    await once(socket, 'close');
+    clearTimeout(timer);
+  }
+
+  upgraded(): void {
+    const { clientId, username, password } = this.#options;
+    this.#writer.packet(
+      connectPacket({ clientId, cleanSession: true, keepAliveSec: KEEP_ALIVE_SEC, username, password }),
+    );
+  }
+
+  refused(_connection: number, reason: string): void {
+    this.#fail(reason);
+  }
+
+  ended(_connection: number, reason: string): void {
+    this.#fail(reason);
+  }
+
+  pinged(_connection: number, payload: Buffer): void {
+    this.#writer.pong(payload);
+  }
+
+  packet(_connection: number, head: number, bytes: Buffer, start: number, end: number): void {
+    const type = head >> 4;
+    if (type === PINGRESP) this.#ponged();
+    else if (end - start < 2) this.#fail(`protocol error: packet type ${type} of ${end - start} bytes`);
+    else if (type === CONNACK) this.#connack(bytes[start + 1]!);
+    else if (type === PUBREC) this.#writer.acknowledge(PUBREL_HEAD, readPacketId(bytes, start));
+    else if (type === PUBACK || type === PUBCOMP) this.#acknowledged(readPacketId(bytes, start));
+  }
+
+  get #request(): string {
+    return upgradeRequest(this.#options.hostHeader, this.#options.path, this.#key);
+  }
+
+  #receive(bytes: Buffer): void {
+    this.#reader.receive(0, bytes, bytes.length);
+    if (this.#open) this.serve();
+    this.#flush();
+    if (this.#open) this.#owner.settled();
+  }
+
+  #connack(returnCode: number): void {
+    if (returnCode !== 0) {
+      this.#fail(connectRefusal(returnCode));
+      return;
+    }
+    this.#open = true;
+    this.#socket!.setTimeout(0);
+    this.#pingTimer = setInterval(() => this.#ping(), PING_INTERVAL_MS);
+    this.#connected?.();
+  }
+
+  #take(dueMs: number): number {
+    const packetId = this.#freeIds.pop()!;
+    this.#taken[packetId - 1] = 1;
+    this.#dueMs[packetId - 1] = dueMs;
+    this.#sentMs[packetId - 1] = this.#owner.nowMs;
+    return packetId;
+  }
+
+  #acknowledged(packetId: number): void {
+    if (this.#taken[packetId - 1] !== 1) {
+      this.#fail(`protocol error: packet id ${packetId} was not sent`);
+      return;
+    }
+    this.#taken[packetId - 1] = 0;
+    this.#freeIds.push(packetId);
+    if (!this.#owner.over) this.#owner.countSent(this.#dueMs[packetId - 1]!, this.#sentMs[packetId - 1]!);
+  }
+
+  #ping(): void {
+    this.#pings++;
+    this.#writer.packet(PINGREQ_PACKET);
+    this.#flush();
+  }
+
+  #ponged(): void {
+    if (--this.#pings > 0 || !this.#concluding) return;
+    this.#concluding = false;
+    this.#unproven = 0;
+  }
+
+  #flush(): void {
+    if (this.#writer.length === 0) return;
+    const bytes = this.#writer.take();
+    if (this.#socket?.writable && !this.#socket.write(bytes)) this.#blocked = true;
+  }
+
+  #unblock(): void {
+    this.#blocked = false;
+    this.serve();
+    this.#owner.settled();
+  }
+
+  #fail(reason: string): void {
+    this.#reader.stop(0);
+    this.#socket!.destroy(new Error(reason));
+  }
+
+  /** Nobody knows what became of the messages that were on the wire. */
+  #gone(): void {
+    const wasOpen = this.#open;
+    this.#open = false;
+    this.#blocked = false;
+    this.#concluding = false;
+    this.#pings = 0;
+    this.#reader.forget(0);
+    clearInterval(this.#pingTimer);
+    if (!wasOpen) {
+      this.#failed?.(new Error(this.#reason));
+      return;
+    }
+    if (this.#closing || this.#owner.over) return;
+    this.#owner.countLost(this.#reason);
+    this.#giveUpUnanswered();
+    this.#rest();
+    this.#owner.settled();
+  }
+
+  #giveUpUnanswered(): void {
+    this.#unproven = 0;
+    const { unanswered } = this;
+    if (unanswered > 0) this.#owner.countError(`not acknowledged: ${this.#reason}`, unanswered);
+    this.#taken.fill(0);
+    this.#freeIds.length = 0;
+    for (let packetId = this.#taken.length; packetId > 0; packetId--) this.#freeIds.push(packetId);
+  }
+
+  #rest(): void {
+    this.#restTimer = setTimeout(async () => {
+      try {
+        await this.open();
+        this.serve();
+      } catch (error) {
+        if (this.#closing) return;
+        this.#owner.countLost((error as Error).message);
+        this.#rest();
+      }
+    }, REST_AFTER_ERROR_MS);
+  }
+}

@@ -1,0 +1,129 @@
+import { type Audience, Crowd, Grant, grantOf, subscriberOf } from './audience.js';
+import { Logins } from './logins.js';
+import type { Message, Qos } from './message.js';
+import type { Subscriber } from './subscriber.js';
+import type { Subscriptions } from './subscriptions.js';
+import type { FilterNode } from './topic-tree.js';
+
+/**
+ * Hands a message to everybody who is logged in as its id or subscribes to a filter that matches it; step 4 of the way
+ * of a message. Each gets it once, at the highest QoS of its filters, and nobody who has left while it is handed around.
+ *
+ * Only who has several logins can be found twice, and those carry a mark: a first walk notes the highest QoS there,
+ * the second delivers and takes the mark away. So nothing is allocated or looked up for a recipient.
+ */
+export class FanOut {
+  readonly #subscriptions: Subscriptions;
+  /** What is being handed around: fields instead of arguments and closures. Fan-outs never nest, see Router. */
+  #message!: Message;
+  readonly #nodes: FilterNode[] = [];
+  #overlapping = false;
+  #number = 0;
+  delivered = 0;
+  dropped = 0;
+
+  constructor(subscriptions: Subscriptions) {
+    this.#subscriptions = subscriptions;
+  }
+
+  /** @returns how many took it */
+  run(message: Message): number {
+    const { tree } = this.#subscriptions;
+    const deliveredBefore = this.delivered;
+    const exact = this.#subscriptions.of(message.id);
+    const count = tree.size === 0 ? 0 : tree.match(message.id, this.#nodes);
+    this.#message = message;
+    this.#subscriptions.walked = true;
+    try {
+      if (count > 0) this.#runMatches(exact, count);
+      else if (exact !== undefined) this.#walk(exact, undefined);
+    } finally {
+      this.#subscriptions.walked = false;
+      this.#overlapping = false;
+    }
+    return this.delivered - deliveredBefore;
+  }
+
+  #runMatches(exact: Audience | undefined, count: number): void {
+    const nodes = this.#nodes;
+    this.#overlapping = count > 1 || exact !== undefined;
+    if (this.#overlapping) {
+      this.#number++;
+      if (exact !== undefined) this.#mark(exact);
+      for (let i = 0; i < count; i++) this.#mark(nodes[i]!.value!);
+    }
+    if (exact !== undefined) this.#walk(exact, undefined);
+    for (let i = 0; i < count; i++) {
+      const audience = nodes[i]!.value; // nobody, when its last one has left since
+      if (audience !== undefined) this.#walk(audience, nodes[i]!);
+    }
+  }
+
+  #mark(audience: Audience): void {
+    if (audience instanceof Crowd) {
+      for (let qos = 0; qos < 3; qos++) {
+        const set = audience.byQos[qos];
+        if (set !== undefined) for (const subscriber of set) this.#markOne(subscriber, qos as Qos);
+      }
+    } else if (Array.isArray(audience)) {
+      for (const member of audience) this.#mark(member);
+    } else if (audience instanceof Grant) {
+      this.#markOne(audience.subscriber, audience.qos);
+    } else {
+      this.#markOne(audience as Subscriber, 0);
+    }
+  }
+
+  #markOne({ logins }: Subscriber, qos: Qos): void {
+    if (!(logins instanceof Logins)) return;
+    if (logins.fanOut !== this.#number) logins.qos = qos;
+    else if (logins.qos < qos) logins.qos = qos;
+    logins.fanOut = this.#number;
+  }
+
+  /** @param node where the audience is from; undefined = the message's id */
+  #walk(audience: Audience, node: FilterNode | undefined): void {
+    if (audience instanceof Crowd) this.#walkCrowd(audience);
+    else if (Array.isArray(audience)) this.#walkList(audience, node);
+    else if (audience instanceof Grant) this.#deliver(audience.subscriber, audience.qos);
+    else this.#deliver(audience as Subscriber, 0);
+  }
+
+  /** A Set may lose members while it is walked, as it does when a slow consumer is closed in `deliver`. */
+  #walkCrowd(crowd: Crowd): void {
+    for (let qos = 0; qos < 3; qos++) {
+      const set = crowd.byQos[qos];
+      if (set !== undefined) for (const subscriber of set) this.#deliver(subscriber, qos as Qos);
+    }
+  }
+
+  /** A list stays as it was at the start; when somebody has left meanwhile, each must still be in what replaced it. */
+  #walkList(members: readonly (Subscriber | Grant)[], node: FilterNode | undefined): void {
+    const { departures } = this.#subscriptions;
+    for (const member of members) {
+      if (departures !== this.#subscriptions.departures && !this.#isThere(member, node)) continue;
+      if (member instanceof Grant) this.#deliver(member.subscriber, member.qos);
+      else this.#deliver(member, 0);
+    }
+  }
+
+  #isThere(member: Subscriber | Grant, node: FilterNode | undefined): boolean {
+    const audience = node === undefined ? this.#subscriptions.of(this.#message.id) : node.value;
+    return grantOf(audience, subscriberOf(member)) !== undefined;
+  }
+
+  #deliver(subscriber: Subscriber, granted: Qos): void {
+    let qos = granted;
+    if (this.#overlapping) {
+      const { logins } = subscriber;
+      if (logins instanceof Logins) {
+        if (logins.fanOut !== this.#number) return; // it has it already
+        logins.fanOut = 0;
+        qos = logins.qos;
+      }
+    }
+    if (qos > this.#message.qos) qos = this.#message.qos;
+    if (subscriber.deliver(this.#message, qos, false) === 'dropped') this.dropped++;
+    else this.delivered++;
+  }
+}

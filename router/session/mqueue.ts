@@ -1,0 +1,61 @@
+import type { Message, Qos } from '../message.js';
+import { weightOf } from './weight.js';
+
+/** One message that waits, with what was decided for this session when it came. */
+export interface Queued {
+  readonly message: Message;
+  readonly qos: Qos;
+  readonly retained: boolean;
+}
+
+/** Consumed places at the front that are given back at once. */
+const spentMin = 32;
+
+/** What waits for room in the inflight window of one session, or for its client to come back; in order. */
+export class Mqueue {
+  #entries: (Queued | undefined)[] = [];
+  #head = 0;
+  #bytes = 0;
+  /** How many of them are QoS 0. */
+  #qos0 = 0;
+
+  get size(): number {
+    return this.#entries.length - this.#head;
+  }
+
+  get qos0(): number {
+    return this.#qos0;
+  }
+
+  /** See weightOf. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get head(): Queued | undefined {
+    return this.#entries[this.#head];
+  }
+
+  push(entry: Queued): void {
+    this.#entries.push(entry);
+    this.#bytes += weightOf(entry.message);
+    if (entry.qos === 0) this.#qos0++;
+  }
+
+  shift(): Queued | undefined {
+    const entry = this.#entries[this.#head];
+    if (entry === undefined) return undefined;
+    this.#entries[this.#head++] = undefined; // or the message would be kept alive by its place
+    this.#bytes -= weightOf(entry.message);
+    if (entry.qos === 0) this.#qos0--;
+    if (this.#head >= spentMin && this.#head * 2 >= this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head);
+      this.#head = 0;
+    }
+    return entry;
+  }
+
+  entries(): Iterable<Queued> {
+    return this.#entries.slice(this.#head) as Queued[];
+  }
+}

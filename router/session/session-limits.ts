@@ -1,0 +1,67 @@
+import type { Session } from './session.js';
+
+/** Names and most defaults are those that operators of emqttd know. */
+export interface SessionsOptions {
+  /** QoS 1 and 2 messages sent to one client and not acknowledged, 1 to 65,535. Default 32. */
+  maxInflight?: number;
+  /** An unacknowledged message is sent again after this, seconds; 0 = only after a reconnect. Default 60. */
+  retryIntervalSec?: number;
+  /** QoS 2 messages of one client that await its PUBREL. Default 100. */
+  maxAwaitingRel?: number;
+  /** A PUBREL that stays out this long while connected is awaited no more, seconds; 0 = awaited for ever. Default 20. */
+  awaitRelTimeoutSec?: number;
+  /** Messages of one session that wait for room in the window. Default 100. */
+  maxMqueue?: number;
+  /** The alarm ends when the mqueue is down to this share of maxMqueue. Default 0.2. */
+  mqueueLowWatermark?: number;
+  /** The alarm is raised when the mqueue has this share of maxMqueue. Default 0.6. */
+  mqueueHighWatermark?: number;
+  /** Which message goes when the mqueue is full. Default oldest. */
+  mqueueDrop?: 'oldest' | 'newest';
+  /** QoS 0 messages are queued for sessions whose client is away. Default false. */
+  mqueueQos0?: boolean;
+  /** A session whose client stays away this long ends, seconds; 0 = never. Default 172,800 (48 h). */
+  sessionExpirySec?: number;
+  /** Sessions that outlive their connection. Default 100,000. */
+  maxSessions?: number;
+  /** All mqueues and windows together, see weightOf, bytes. Default 256 MiB. */
+  bytesTotalMax?: number;
+  /** The mqueue of a session has reached its high watermark (raised), or is down to the low one again. It must not throw. */
+  onAlarm?: (session: Session, raised: boolean) => void;
+}
+
+export interface SessionLimits extends Required<SessionsOptions> {
+  /** The watermarks as messages. */
+  mqueueLow: number;
+  mqueueHigh: number;
+}
+
+const defaults: Required<SessionsOptions> = {
+  maxInflight: 32,
+  retryIntervalSec: 60,
+  maxAwaitingRel: 100,
+  awaitRelTimeoutSec: 20,
+  maxMqueue: 100,
+  mqueueLowWatermark: 0.2,
+  mqueueHighWatermark: 0.6,
+  mqueueDrop: 'oldest',
+  mqueueQos0: false,
+  sessionExpirySec: 172_800,
+  maxSessions: 100_000,
+  bytesTotalMax: 256 * 1024 * 1024,
+  onAlarm: () => {},
+};
+
+/** @throws RangeError where a window could never send, or could run out of packet ids */
+export function sessionLimits(options: SessionsOptions): SessionLimits {
+  const limits = { ...defaults, ...options };
+  const { maxInflight, maxMqueue, mqueueLowWatermark, mqueueHighWatermark } = limits;
+  if (!Number.isInteger(maxInflight) || maxInflight < 1 || maxInflight > 0xffff) {
+    throw new RangeError(`maxInflight must be a whole number from 1 to 65,535, not ${maxInflight}.`);
+  }
+  return {
+    ...limits,
+    mqueueLow: Math.floor(maxMqueue * mqueueLowWatermark),
+    mqueueHigh: Math.max(1, Math.ceil(maxMqueue * mqueueHighWatermark)),
+  };
+}

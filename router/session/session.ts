@@ -1,0 +1,320 @@
+import type { Message, Qos } from '../message.js';
+import { type Delivery, Subscriber } from '../subscriber.js';
+import { InflightEntry } from './inflight-entry.js';
+import type { SessionConnection } from './session-connection.js';
+import type { SessionFlow } from './session-store.js';
+import type { SessionDropReason, Sessions } from './sessions.js';
+import { weightOf } from './weight.js';
+
+/** `#bits`: the packet id given out last in the low 16, and above it */
+const lastPacketIdMask = 0xffff;
+const cleanBit = 1 << 16;
+const resumedBit = 1 << 17;
+const alarmedBit = 1 << 18;
+const endedBit = 1 << 19;
+
+/**
+ * The MQTT state of one client id: a subscriber that may outlive its connection. Messages at QoS 1 and 2 go into the
+ * inflight window and out, or wait in the mqueue behind it; all of that is in the flow, which exists only while something
+ * is under way. An idle session is this object (64 bytes) and its place in the registry. Methods are `private` and not `#`,
+ * because a class with #methods puts a mark of 8 bytes on each of its objects.
+ *
+ *     deliver -> connection          QoS 0
+ *             -> window -> connection, until acknowledged
+ *             -> mqueue -> window    no room in it, or the client is away
+ */
+export abstract class Session extends Subscriber {
+  readonly clientId: string;
+  /** Undefined while the client is away; the registry's to set. */
+  connection: SessionConnection | undefined = undefined;
+  #flow: SessionFlow | undefined = undefined;
+  #bits: number;
+
+  constructor(clientId: string, clean: boolean) {
+    super();
+    this.clientId = clientId;
+    this.#bits = clean ? cleanBit : 0;
+  }
+
+  /** On the prototype, see Sessions: as a field it would be 8 bytes of each session. */
+  protected abstract get sessions(): Sessions;
+
+  /** It ends with its connection. */
+  get clean(): boolean {
+    return this.is(cleanBit);
+  }
+
+  /** Whether a message at QoS 1 or 2 would go out at once. */
+  get hasRoom(): boolean {
+    const flow = this.#flow;
+    if (!this.is(resumedBit)) return false;
+    return flow === undefined || (flow.queued === 0 && flow.inflight < this.sessions.limits.maxInflight);
+  }
+
+  /** Nothing is under way. */
+  get idle(): boolean {
+    return this.#flow === undefined;
+  }
+
+  /** Messages in flight, waiting, and awaiting PUBREL. */
+  get pending(): { inflight: number; queued: number; awaitingRel: number } {
+    const flow = this.#flow;
+    return {
+      inflight: flow?.inflight ?? 0,
+      queued: flow?.queued ?? 0,
+      awaitingRel: flow?.awaiting ?? 0,
+    };
+  }
+
+  override deliver(message: Message, qos: Qos, retained: boolean): Delivery {
+    if (this.is(endedBit)) return 'dropped';
+    if (qos === 0) return this.deliverQos0(message, retained);
+    if (!this.hasRoom) return this.enqueue(message.kept(), qos, retained);
+    const kept = message.kept();
+    if (!this.sessions.hasBytesFor(weightOf(kept))) return this.drop('sessions-bytes');
+    this.send(kept, qos, retained);
+    // The connection may have been cut by that very message.
+    if (this.connection !== undefined) return 'sent';
+    return this.is(endedBit) ? 'dropped' : 'buffered';
+  }
+
+  /** After CONNACK has been written: repeats what is in flight, in order [MQTT-4.4.0-1], then goes on with the mqueue. */
+  resume(): void {
+    this.#bits |= resumedBit;
+    const flow = this.#flow;
+    if (flow === undefined) return;
+    flow.resumeAwaiting(this.sessions.nowSec);
+    for (const entry of flow.entries()) {
+      this.repeat(entry);
+      if (this.connection === undefined) return;
+    }
+    this.fill();
+  }
+
+  /** PUBACK. @returns whether a message was waiting for it */
+  acknowledge(packetId: number): boolean {
+    const entry = this.#flow?.entry(packetId);
+    if (entry === undefined || entry.qos !== 1) return false;
+    this.finish(entry);
+    return true;
+  }
+
+  /**
+   * PUBREC. @returns whether PUBREL is to be sent: also where nothing is known of the packet id, as the client could
+   * never let go of it otherwise; not where it is that of a message at QoS 1
+   */
+  received(packetId: number): boolean {
+    const entry = this.#flow?.entry(packetId);
+    if (entry === undefined) return true;
+    if (entry.qos !== 2) return false;
+    if (entry.message !== undefined) this.#flow!.release(entry);
+    entry.sentAtSec = this.sessions.nowSec;
+    return true;
+  }
+
+  /** PUBCOMP. @returns whether a PUBREL was waiting for it */
+  completed(packetId: number): boolean {
+    const entry = this.#flow?.entry(packetId);
+    if (entry === undefined || entry.qos !== 2 || entry.message !== undefined) return false;
+    this.finish(entry);
+    return true;
+  }
+
+  /** PUBLISH at QoS 2 from the client: whether it is to be published. It is remembered until `release`. */
+  noteIncoming(packetId: number): 'new' | 'repeated' | 'too-many' {
+    const flow = this.flowToAddTo();
+    if (flow.isAwaiting(packetId)) return 'repeated';
+    if (flow.awaiting >= this.sessions.limits.maxAwaitingRel) {
+      this.sessions.counters.awaitingRelRefused++;
+      this.giveBackFlow();
+      return 'too-many';
+    }
+    flow.await(packetId, this.sessions.nowSec);
+    return 'new';
+  }
+
+  /** PUBREL from the client. @returns whether it was awaited; PUBCOMP is due either way */
+  release(packetId: number): boolean {
+    const was = this.#flow?.awaitNoMore(packetId) ?? false;
+    this.giveBackFlow();
+    return was;
+  }
+
+  /** The client is away from now on. @internal */
+  pause(): void {
+    this.#bits &= ~resumedBit;
+    const flow = this.#flow;
+    if (flow === undefined) return;
+    flow.pauseAwaiting(this.sessions.nowSec);
+    // It may be days until they are sent again: they are encoded anew then.
+    for (const { message } of flow.entries()) if (message !== undefined) message.wire = undefined;
+  }
+
+  /** A flow from before the process was started. @internal */
+  restore(flow: SessionFlow): void {
+    this.#flow = flow;
+    flow.pauseAwaiting(this.sessions.nowSec);
+  }
+
+  /** The session is over: what was under way is lost, and counted. @internal */
+  end(): void {
+    this.#bits |= endedBit;
+    this.endAlarm();
+    const flow = this.#flow;
+    if (flow === undefined) return;
+    let lost = flow.queued;
+    for (const { message } of flow.entries()) if (message !== undefined) lost++;
+    this.sessions.countDropped('session-ended', lost);
+    this.#flow = undefined;
+    this.sessions.store.remove(this.clientId, flow);
+  }
+
+  /** Once a second while something is under way and the client is here: repeats and forgets what is overdue. @internal */
+  tick(): void {
+    const { limits, nowSec, counters } = this.sessions;
+    const flow = this.#flow;
+    if (flow === undefined || !this.is(resumedBit)) return;
+    if (limits.awaitRelTimeoutSec > 0 && flow.awaiting > 0) {
+      counters.awaitingRelExpired += flow.expireAwaiting(nowSec - limits.awaitRelTimeoutSec);
+      this.giveBackFlow();
+    }
+    if (limits.retryIntervalSec > 0 && flow.inflight > 0) this.retry(flow);
+  }
+
+  private retry(flow: SessionFlow): void {
+    const { limits, nowSec } = this.sessions;
+    for (const entry of flow.entries()) {
+      if (nowSec - entry.sentAtSec < limits.retryIntervalSec) continue;
+      this.repeat(entry);
+      if (this.connection === undefined) return;
+    }
+  }
+
+  private repeat(entry: InflightEntry): void {
+    this.sessions.counters.repeated++;
+    entry.sentAtSec = this.sessions.nowSec;
+    if (entry.message === undefined) {
+      this.connection!.sendPubrel(entry.packetId);
+    } else {
+      entry.dup = true; // [MQTT-3.3.1-1]
+      this.connection!.sendInflight(entry);
+    }
+  }
+
+  private deliverQos0(message: Message, retained: boolean): Delivery {
+    const { limits } = this.sessions;
+    if (!this.is(resumedBit)) {
+      return limits.mqueueQos0 ? this.enqueue(message.kept(), 0, retained) : this.drop('qos0-offline');
+    }
+    // Behind those that were queued while the client was away, or it would overtake them.
+    if (this.#flow !== undefined && this.#flow.queuedQos0 > 0)
+      return this.enqueue(message.kept(), 0, retained);
+    return this.connection!.sendQos0(message, retained);
+  }
+
+  private enqueue(message: Message, qos: Qos, retained: boolean): Delivery {
+    const flow = this.flowToAddTo();
+    const reason = this.makeRoom(flow, weightOf(message));
+    if (reason !== undefined) {
+      this.giveBackFlow();
+      return this.drop(reason);
+    }
+    flow.enqueue({ message, qos, retained });
+    this.noteQueueShrunk();
+    const { limits } = this.sessions;
+    if (!this.is(alarmedBit) && flow.queued >= limits.mqueueHigh) {
+      this.#bits |= alarmedBit;
+      this.sessions.alarm(this, true);
+    }
+    return 'buffered';
+  }
+
+  /** Makes room in the mqueue, by the policy. @returns undefined, or why there is none */
+  private makeRoom(flow: SessionFlow, bytes: number): SessionDropReason | undefined {
+    const { limits } = this.sessions;
+    const oldestGo = limits.mqueueDrop === 'oldest';
+    // Dropping all that is here would not help: keep it.
+    if (!this.sessions.hasBytesFor(bytes - flow.queuedBytes)) return 'sessions-bytes';
+    for (;;) {
+      const reason =
+        flow.queued >= limits.maxMqueue
+          ? 'mqueue-full'
+          : this.sessions.hasBytesFor(bytes)
+            ? undefined
+            : 'sessions-bytes';
+      if (reason === undefined || !oldestGo || flow.queued === 0) return reason;
+      flow.dequeue();
+      this.sessions.countDropped(reason, 1);
+    }
+  }
+
+  private drop(reason: SessionDropReason): 'dropped' {
+    this.sessions.countDropped(reason, 1);
+    return 'dropped';
+  }
+
+  private send(message: Message, qos: 1 | 2, retained: boolean): void {
+    const flow = this.flowToAddTo();
+    const entry = new InflightEntry(this.freePacketId(flow), message, qos, retained, this.sessions.nowSec);
+    flow.send(entry);
+    this.connection!.sendInflight(entry);
+  }
+
+  /** The window has room or the client is back: on with the mqueue. Writing may cut the connection at any point. */
+  private fill(): void {
+    const { maxInflight } = this.sessions.limits;
+    for (;;) {
+      const flow = this.#flow;
+      const head = flow?.head;
+      if (flow === undefined || head === undefined || !this.is(resumedBit)) break;
+      if (head.qos > 0 && flow.inflight >= maxInflight) break;
+      flow.dequeue();
+      if (head.qos > 0) this.send(head.message, head.qos as 1 | 2, head.retained);
+      else if (this.connection!.sendQos0(head.message, head.retained) === 'dropped') this.drop('connection');
+    }
+    this.noteQueueShrunk();
+    this.giveBackFlow();
+  }
+
+  private finish(entry: InflightEntry): void {
+    this.#flow!.remove(entry);
+    this.fill();
+  }
+
+  private noteQueueShrunk(): void {
+    if (this.is(alarmedBit) && (this.#flow?.queued ?? 0) <= this.sessions.limits.mqueueLow) this.endAlarm();
+  }
+
+  private endAlarm(): void {
+    if (!this.is(alarmedBit)) return;
+    this.#bits &= ~alarmedBit;
+    this.sessions.alarm(this, false);
+  }
+
+  /** Goes round, so that a late acknowledgement of an old message does not hit a new one. Fewer than 65,535 are in use. */
+  private freePacketId(flow: SessionFlow): number {
+    let packetId = this.#bits & lastPacketIdMask;
+    do packetId = (packetId % 0xffff) + 1;
+    while (flow.entry(packetId) !== undefined);
+    this.#bits = (this.#bits & ~lastPacketIdMask) | packetId;
+    return packetId;
+  }
+
+  private flowToAddTo(): SessionFlow {
+    if (this.#flow === undefined) {
+      this.#flow = this.sessions.createFlow(this);
+    }
+    return this.#flow;
+  }
+
+  private giveBackFlow(): void {
+    const flow = this.#flow;
+    if (flow === undefined || !flow.empty) return;
+    this.#flow = undefined;
+    this.sessions.removeFlow(this, flow);
+  }
+
+  private is(bit: number): boolean {
+    return (this.#bits & bit) !== 0;
+  }
+}

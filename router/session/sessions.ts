@@ -1,0 +1,237 @@
+import type { Router } from '../router.js';
+import { MemoryStore } from './memory-store.js';
+import { Session } from './session.js';
+import type { SessionConnection } from './session-connection.js';
+import { type SessionLimits, type SessionsOptions, sessionLimits } from './session-limits.js';
+import type { SessionFlow, SessionStore } from './session-store.js';
+
+export type { SessionsOptions } from './session-limits.js';
+
+/** Why a message did not reach a client that had subscribed to it. */
+export type SessionDropReason =
+  | 'mqueue-full' // its session had maxMqueue waiting
+  | 'sessions-bytes' // all sessions together had bytesTotalMax
+  | 'qos0-offline' // its client was away, and mqueueQos0 is off
+  | 'connection' // it waited, and its connection refused it then
+  | 'session-ended'; // it was under way when the session ended
+
+/** Plain numbers, counted up since the start unless they say otherwise. */
+export interface SessionsStats {
+  /** Sessions, now; those with a client; those that outlive it. */
+  sessions: number;
+  connected: number;
+  persistent: number;
+  /** What is in windows and mqueues, bytes, now; see weightOf. */
+  bytes: number;
+  /** Sessions with something under way and a client, now. */
+  busy: number;
+  /** Connections that lost their session to another. */
+  takenOver: number;
+  /** Sessions that ended because their client stayed away; because it wanted a clean one. */
+  expired: number;
+  discarded: number;
+  /** CONNECTs that maxSessions has refused. */
+  refused: number;
+  /** Messages and PUBRELs sent again. */
+  repeated: number;
+  /** QoS 2 messages beyond maxAwaitingRel; PUBRELs that stayed out. */
+  awaitingRelRefused: number;
+  awaitingRelExpired: number;
+  /** Sessions past their high watermark, now; how often one has got there. */
+  alarms: number;
+  alarmsRaised: number;
+  dropped: Record<SessionDropReason, number>;
+}
+
+/** Sessions that expire in one tick, so that 100,000 that were cut together do not stop the loop for long. */
+const expiredPerTickMax = 5_000;
+
+/**
+ * All sessions by client id: who takes over whom, which end when, and what all of them together may take. An idle
+ * session costs an entry in one Map here; one whose client is away costs an entry in a second.
+ */
+export class Sessions {
+  /** Seconds of the session clock: the last tick's. */
+  nowSec = 0;
+  /** In windows and mqueues; flows count themselves in and out. */
+  bytes = 0;
+  readonly limits: SessionLimits;
+  readonly store: SessionStore;
+  readonly counters = {
+    takenOver: 0,
+    expired: 0,
+    discarded: 0,
+    refused: 0,
+    repeated: 0,
+    awaitingRelRefused: 0,
+    awaitingRelExpired: 0,
+    alarms: 0,
+    alarmsRaised: 0,
+  };
+  readonly #router: Pick<Router, 'logout'>;
+  readonly #class: new (
+    clientId: string,
+    clean: boolean,
+  ) => Session;
+  readonly #byClientId = new Map<string, Session>();
+  /** Sessions whose client is away -> second since when; longest first. */
+  readonly #away = new Map<Session, number>();
+  /** Sessions with a client and a flow: those that a tick has to look at. */
+  readonly #busy = new Set<Session>();
+  #persistent = 0;
+  readonly #dropped: Record<SessionDropReason, number> = {
+    'mqueue-full': 0,
+    'sessions-bytes': 0,
+    'qos0-offline': 0,
+    connection: 0,
+    'session-ended': 0,
+  };
+
+  constructor(router: Pick<Router, 'logout'>, options: SessionsOptions = {}, store?: SessionStore) {
+    this.#router = router;
+    this.limits = sessionLimits(options);
+    this.store = store ?? new MemoryStore();
+    this.#class = sessionClass(this);
+    for (const { clientId, flow } of this.store.restore(this)) {
+      const session = this.#add(clientId, false);
+      session.restore(flow);
+      this.#away.set(session, this.nowSec);
+    }
+  }
+
+  /** Whether `open` may be called. Counts a refusal, which is one more than maxSessions. */
+  hasRoomFor(clientId: string, clean: boolean): boolean {
+    if (clean || this.#persistent < this.limits.maxSessions) return true;
+    if (this.#byClientId.get(clientId)?.clean === false) return true;
+    this.counters.refused++;
+    return false;
+  }
+
+  /**
+   * CONNECT was accepted: takes over, finds or makes the client's session. The caller has asked `hasRoomFor`, and
+   * calls `resume` of the session when CONNACK is written.
+   */
+  open(
+    clientId: string,
+    clean: boolean,
+    connection: SessionConnection,
+  ): { session: Session; present: boolean } {
+    this.#takeOver(clientId);
+    const existing = this.#byClientId.get(clientId);
+    if (existing !== undefined && clean) {
+      this.#end(existing); // [MQTT-3.1.2-6]
+      this.counters.discarded++;
+    }
+    const present = existing !== undefined && !clean; // [MQTT-3.2.2-1], [MQTT-3.2.2-2]
+    const session = present ? existing : this.#add(clientId, clean);
+    session.connection = connection;
+    this.#away.delete(session);
+    if (!session.idle) this.#busy.add(session);
+    return { session, present };
+  }
+
+  /** The session's connection has ended. A second call does nothing. */
+  detach(session: Session): void {
+    if (session.connection === undefined) return;
+    session.connection = undefined;
+    session.pause();
+    this.#busy.delete(session);
+    if (session.clean) this.#end(session);
+    else this.#away.set(session, this.nowSec);
+  }
+
+  /** Once a second. @param nowSec of a clock that never goes back and was near 0 when this was made */
+  tick(nowSec: number): void {
+    this.nowSec = nowSec;
+    for (const session of this.#busy) session.tick();
+    if (this.limits.sessionExpirySec > 0) this.#expire(nowSec - this.limits.sessionExpirySec);
+  }
+
+  find(clientId: string): Session | undefined {
+    return this.#byClientId.get(clientId);
+  }
+
+  stats(): SessionsStats {
+    const sessions = this.#byClientId.size;
+    return {
+      sessions,
+      connected: sessions - this.#away.size,
+      persistent: this.#persistent,
+      bytes: this.bytes,
+      busy: this.#busy.size,
+      ...this.counters,
+      dropped: { ...this.#dropped },
+    };
+  }
+
+  /** @internal */
+  hasBytesFor(bytes: number): boolean {
+    return this.bytes + bytes <= this.limits.bytesTotalMax;
+  }
+
+  /** @internal */
+  countDropped(reason: SessionDropReason, messages: number): void {
+    this.#dropped[reason] += messages;
+  }
+
+  /** @internal */
+  alarm(session: Session, raised: boolean): void {
+    this.counters.alarms += raised ? 1 : -1;
+    if (raised) this.counters.alarmsRaised++;
+    this.limits.onAlarm(session, raised);
+  }
+
+  /** @internal */
+  createFlow(session: Session): SessionFlow {
+    if (session.connection !== undefined) this.#busy.add(session);
+    return this.store.create(session.clientId, session.clean, this);
+  }
+
+  /** @internal */
+  removeFlow(session: Session, flow: SessionFlow): void {
+    this.#busy.delete(session);
+    this.store.remove(session.clientId, flow);
+  }
+
+  #takeOver(clientId: string): void {
+    const existing = this.#byClientId.get(clientId);
+    if (existing?.connection === undefined) return;
+    this.counters.takenOver++;
+    existing.connection.takenOver(); // [MQTT-3.1.4-2]
+    this.detach(existing);
+  }
+
+  #add(clientId: string, clean: boolean): Session {
+    const session = new this.#class(clientId, clean);
+    this.#byClientId.set(clientId, session);
+    if (!clean) this.#persistent++;
+    return session;
+  }
+
+  #end(session: Session): void {
+    this.#byClientId.delete(session.clientId);
+    this.#away.delete(session);
+    if (!session.clean) this.#persistent--;
+    this.#router.logout(session);
+    session.end();
+  }
+
+  #expire(lastSec: number): void {
+    let expired = 0;
+    for (const [session, sinceSec] of this.#away) {
+      if (sinceSec > lastSec || expired === expiredPerTickMax) break;
+      this.#end(session);
+      expired++;
+    }
+    this.counters.expired += expired;
+  }
+}
+
+/** A class for one registry's sessions, so that the registry is no field of each (8 bytes). */
+function sessionClass(sessions: Sessions): new (clientId: string, clean: boolean) => Session {
+  return class extends Session {
+    protected override get sessions(): Sessions {
+      return sessions;
+    }
+  };
+}

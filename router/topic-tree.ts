@@ -1,0 +1,95 @@
+import type { Audience } from './audience.js';
+import { type LevelNode, LevelTree } from './level-tree.js';
+
+export type FilterNode = LevelNode<Audience>;
+
+const dollar = 0x24;
+
+/**
+ * The filters with wildcards, by level, and who subscribes to them: `a/+/c` and `a/#` are
+ *
+ *     root - a -+- +  - c: audience
+ *               +- #: audience
+ *
+ * An id is matched level by level, with all nodes that match so far side by side; its levels are cut out only where
+ * a node has several children to choose from. The lists are used
+ * again for the next match.
+ */
+export class TopicTree extends LevelTree<Audience> {
+  #matches: FilterNode[] = [];
+  #matched = 0;
+  #front: FilterNode[] = [];
+  #next: FilterNode[] = [];
+  #nextCount = 0;
+
+  /** Finds the filters that match an id. @returns how many, and they are at the start of `matches` */
+  match(id: string, matches: FilterNode[]): number {
+    this.#matches = matches;
+    this.#matched = 0;
+    this.#front[0] = this.root;
+    let count = 1;
+    // [MQTT-4.7.2-1]: $-topics are not for who asks for everything
+    let wildcards = id.charCodeAt(0) !== dollar;
+    for (let from = 0; from <= id.length && count > 0; ) {
+      const slash = id.indexOf('/', from);
+      const end = slash === -1 ? id.length : slash;
+      count = this.#descend(id, from, end, count, wildcards);
+      wildcards = true;
+      from = end + 1;
+    }
+    this.#endHere(count);
+    return this.#matched;
+  }
+
+  /** From the front, one level down. @returns how many nodes the new front has */
+  #descend(id: string, from: number, end: number, count: number, wildcards: boolean): number {
+    const front = this.#front;
+    this.#nextCount = 0;
+    let level: string | undefined;
+    for (let i = 0; i < count; i++) {
+      const { children } = front[i]!;
+      if (children === undefined) continue;
+      if (!(children instanceof Map)) {
+        this.#descendToLone(children, id, from, end, wildcards);
+        continue;
+      }
+      if (wildcards) {
+        this.#found(children.get('#'));
+        this.#reached(children.get('+'));
+      }
+      level ??= id.slice(from, end);
+      this.#reached(children.get(level));
+    }
+    this.#front = this.#next;
+    this.#next = front;
+    return this.#nextCount;
+  }
+
+  #descendToLone(child: FilterNode, id: string, from: number, end: number, wildcards: boolean): void {
+    const { level } = child;
+    if (level === '#') {
+      if (wildcards) this.#found(child);
+    } else if (level === '+') {
+      if (wildcards) this.#reached(child);
+    } else if (level.length === end - from && id.startsWith(level, from)) {
+      this.#reached(child);
+    }
+  }
+
+  /** The id has no more levels: whose filter has none either, or goes on with `/#` only, matches. */
+  #endHere(count: number): void {
+    for (let i = 0; i < count; i++) {
+      const node = this.#front[i]!;
+      if (node.value !== undefined) this.#matches[this.#matched++] = node;
+      this.#found(node.child('#'));
+    }
+  }
+
+  #found(node: FilterNode | undefined): void {
+    if (node !== undefined) this.#matches[this.#matched++] = node;
+  }
+
+  #reached(node: FilterNode | undefined): void {
+    if (node !== undefined) this.#next[this.#nextCount++] = node;
+  }
+}
