@@ -1,22 +1,26 @@
 import { Crowd, getRequest } from '../test/crowd.js';
 import { startGateway } from '../test/gateway-process.js';
+import { mqttSubscriber } from '../test/mqtt-bytes.js';
 import { until } from '../test/until.js';
 import { settled } from './settled.js';
 
 /**
- * What does an idle connection cost? RSS of the server with 1,000, 10,000 and 18,000 open `/test` streams, each
- * on an id of its own. It is warm when the first figure is taken (1,000 streams have come, got 20 messages each
+ * What does an idle connection cost? RSS of the server with 1,000, 10,000 and 18,000 connections, each on an id
+ * of its own: open `/test` streams, or (with `mqtt`) MQTT over WebSocket with one subscription and keep-alive on. It
+ * is warm when the first figure is taken (1,000 have come, got 20 messages each
  * and gone, and 1,000 others are there), so that code which runs for the first time, and the young generation
  * that the start has left behind, are not counted for or against the connections.
  *
- *     npm run build && taskset -c 1 node dist/bench/idle-memory.js
+ *     npm run build && taskset -c 1 node dist/bench/idle-memory.js [mqtt]
  */
 
 const first = 1_000;
 const counts = [10_000, 18_000];
 const warmingMessages = 20;
 
-const gateway = await startGateway({ cpu: 0, flags: ['--log-level', 'warn', ...process.argv.slice(2)] });
+const opening =
+  process.argv[2] === 'mqtt' ? (n: number) => mqttSubscriber(n) : (n: number) => getRequest(`/test/${n}`);
+const gateway = await startGateway({ cpu: 0, flags: ['--log-level', 'warn'] });
 const crowd = new Crowd(gateway.port);
 const start = await settled(gateway);
 await warmUp();
@@ -52,8 +56,8 @@ async function warmUp(): Promise<void> {
 
 async function openUpTo(count: number): Promise<void> {
   const from = crowd.open;
-  await crowd.add(count - from, (n) => getRequest(`/test/${from + n}`));
-  await until('all are counted', async () => (await gateway.stats()).connections.open === count);
+  await crowd.add(count - from, (n) => opening(from + n));
+  await until('all are counted', async () => (await gateway.stats()).router.logins === count);
 }
 
 function mb(bytes: number): string {

@@ -57,9 +57,10 @@ export interface MqttFlags {
 
 /** `option` names the flag in sentences. */
 const OPTIONS: Record<keyof MqttFlags, Option> = {
-  qos: new Option('--qos <qos>', 'QoS to subscribe and publish at: 0, 1, 2, or shares (default: 0)').argParser(
-    qosShares,
-  ),
+  qos: new Option(
+    '--qos <qos>',
+    'QoS to subscribe and publish at: 0, 1, 2, or shares (default: 0)',
+  ).argParser(qosShares),
   cleanSession: new Option('--clean-session <boolean>', 'false keeps the sessions (default: true)').argParser(
     trueOrFalse,
   ),
@@ -73,7 +74,9 @@ const OPTIONS: Record<keyof MqttFlags, Option> = {
   ),
   username: new Option('--username <name>', 'user name (default: none, with a token floodtest)'),
   mqttToken: new Option('--mqtt-token <token>', 'password').env('ENCKE_MQTT_TOKEN'),
-  topic: new Option('--topic <filter>', 'filter instead of the id; {n} is its number').argParser(topicTemplate),
+  topic: new Option('--topic <filter>', 'filter instead of the id; {n} is its number').argParser(
+    topicTemplate,
+  ),
   lives: new Option(
     '--lives <share:min-max>',
     'this share of the connections live only so long, and others follow: 1%:1m-5m',
@@ -108,7 +111,10 @@ export function addMqttOptions(command: Command): void {
 }
 
 /** Ends with a sentence when flags are given that have no meaning together. */
-export function checkMqttFlags(flags: MqttFlags & { transport: string; ids?: number }, command: Command): void {
+export function checkMqttFlags(
+  flags: MqttFlags & { transport: string; ids?: number },
+  command: Command,
+): void {
   const wrong = (sentence: string) => command.error(`error: ${sentence}`, { exitCode: 2 });
   const given = (Object.keys(OPTIONS) as (keyof MqttFlags)[]).filter(
     (name) => command.getOptionValueSource(name) === 'cli',
@@ -164,7 +170,10 @@ function trueOrFalse(text: string): boolean {
 
 function deviceTopic(text: string): string {
   const levels = topicTemplate(text).split('/');
-  if (text.split('{m}').length > 2 || levels.some((level) => level.includes('{n}') && level.includes('{m}'))) {
+  if (
+    text.split('{m}').length > 2 ||
+    levels.some((level) => level.includes('{n}') && level.includes('{m}'))
+  ) {
     throw new InvalidArgumentError(
       'Give {m} at most once, and in another level than {n}, such as topic/device_user{n}/t_{m}.',
     );

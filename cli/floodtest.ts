@@ -99,12 +99,10 @@ export function floodtestCommand(): Command {
     .option('--title <text>', 'title of the record')
     .option('--json', 'print one JSON object at the end instead of text; the lines go to stderr');
   addMqttOptions(command);
-  return command
-    .addHelpText('after', HELP)
-    .action(async (flags: Flags, command: Command) => {
-      checkTogether(flags, command);
-      process.exitCode = await flood(flags, command);
-    });
+  return command.addHelpText('after', HELP).action(async (flags: Flags, command: Command) => {
+    checkTogether(flags, command);
+    process.exitCode = await flood(flags, command);
+  });
 }
 
 /** Those that publish and those that receive everything included. */
@@ -137,7 +135,9 @@ function checkTogether(flags: Flags, command: Command): void {
   }
   for (const url of flags.url ?? []) {
     if (url.protocol === 'http:' || flags.transport === 'mqtt-ws') continue;
-    wrong(`${url.href} is for --transport mqtt-ws: give the http URL of the gateway, such as ${DEFAULT_URL.origin}.`);
+    wrong(
+      `${url.href} is for --transport mqtt-ws: give the http URL of the gateway, such as ${DEFAULT_URL.origin}.`,
+    );
   }
 }
 
@@ -200,8 +200,7 @@ function optionsOf(flags: Flags, gateways: Gateway[], command: Command): FloodOp
     );
   }
   const connections = connectionsInAll(flags);
-  const addresses =
-    elsewhere === undefined ? (flags.sourceAddresses ?? sourceAddressesFor(connections)) : 0;
+  const addresses = elsewhere === undefined ? (flags.sourceAddresses ?? sourceAddressesFor(connections)) : 0;
   return {
     share: {
       processes: flags.processes ?? processesFor(connections),

@@ -1,6 +1,7 @@
 /** `encke msggen`: flags of the message generator, its live line, its summary and its exit code. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+
 import { randomBytes } from 'node:crypto';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { Generator } from '../msggen/generator.js';
 import { HttpLane } from '../msggen/http-lane.js';
 import type { Lane, LaneOwner } from '../msggen/lane.js';
@@ -236,7 +237,12 @@ function laneOf(asked: Asked): (index: number, owner: LaneOwner) => Lane {
   if (asked.transport === 'http') return (index, owner) => new HttpLane(index, owner, url, token, batch);
   const run = randomBytes(3).toString('hex');
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  const server = { host, port: Number(url.port || 80), hostHeader: url.host, path: url.pathname + url.search };
+  const server = {
+    host,
+    port: Number(url.port || 80),
+    hostHeader: url.host,
+    path: url.pathname + url.search,
+  };
   return (index, owner) =>
     new MqttLane(index, owner, { ...server, ...mqtt, clientId: `msggen-${run}-${index}` });
 }
@@ -263,7 +269,9 @@ async function generate(asked: Asked, json: boolean): Promise<number> {
     json ? JSON.stringify(summaryJson(generator, asked, startedAt)) : summaryText(generator, asked),
   );
   if (generator.sent > 0) return 0;
-  console.error(`Nothing could be sent to ${asked.url.protocol}//${asked.url.host}: the errors above say why.`);
+  console.error(
+    `Nothing could be sent to ${asked.url.protocol}//${asked.url.host}: the errors above say why.`,
+  );
   return 1;
 }
 

@@ -92,7 +92,9 @@ export function gatewayUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'ws:') return serverUrl(text);
   if (url.hostname === '' || url.hash !== '') {
-    throw new InvalidArgumentError('Give a ws URL with host, port and path, such as ws://127.0.0.1:8000/mqtt.');
+    throw new InvalidArgumentError(
+      'Give a ws URL with host, port and path, such as ws://127.0.0.1:8000/mqtt.',
+    );
   }
   return url;
 }

@@ -5,7 +5,14 @@
 import type { Publication } from '../msggen/mqtt/packets.js';
 import { Schedule } from '../msggen/schedule.js';
 import { nowUs } from '../msggen/stamp.js';
-import { addCounts, EVERYTHING_ROW, noCounts, type ProcessReport, type Published, type Reasons } from './counts.js';
+import {
+  addCounts,
+  EVERYTHING_ROW,
+  noCounts,
+  type ProcessReport,
+  type Published,
+  type Reasons,
+} from './counts.js';
 import { Devices } from './devices.js';
 import { FloodSocket, type SocketOwner } from './flood-socket.js';
 import { lifeMs } from './mqtt-plan.js';
@@ -107,6 +114,7 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     const { published = 0, unpublished = 0, unacknowledged = 0 } = this.#devices ?? {};
     const counts = { ...this.#counts, reached, published, unpublished, unacknowledged };
     for (const tally of tallies.slice(0, EVERYTHING_ROW)) addCounts(counts, tally);
+    if (this.#mqtt !== undefined) counts.chunks = counts.messages;
     const cpu = process.cpuUsage();
     return {
       counts,

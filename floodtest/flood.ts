@@ -15,8 +15,8 @@ import {
   noTally,
   type ProcessReport,
   type Published,
-  ROW_NAMES,
   type Reasons,
+  ROW_NAMES,
   type Tally,
 } from './counts.js';
 import { PUBLISH_AFTER_MS } from './devices.js';

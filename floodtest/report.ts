@@ -1,6 +1,6 @@
 /** What a run says: a line a second, a summary to read, or the same as one JSON object. */
 import { formatLatency, formatMs } from '../msggen/latency.js';
-import { EVERYTHING_ROW, ROW_NAMES, type Reasons } from './counts.js';
+import { EVERYTHING_ROW, type Reasons, ROW_NAMES } from './counts.js';
 import type { Flood, FloodOptions } from './flood.js';
 import type { MqttPlan } from './mqtt-plan.js';
 import type { Context, Row } from './recording.js';

@@ -89,7 +89,7 @@ export class Gateway {
       gateway: this.#public,
       api: this.#api,
     });
-    mqtt.bind(publicApp);
+    mqtt.bind(publicApp, this.#public.webSocketGone);
     bindStreams(publicApp, streams, config, counters);
     bindPublicPages(publicApp, this.stats, () => ({
       apiUrl: this.apiUrl,
@@ -153,8 +153,9 @@ export class Gateway {
 
 function mqttListener(mqtt: Mqtt, config: Config, capacity: number, log: Logger): Listener {
   const app = uWS.App();
-  mqtt.bind(app);
-  bindRest(app, 'Not here. MQTT over WebSocket is on /mqtt.');
   const address = { name: 'MQTT', flag: '--mqtt-port', host: config.host, port: config.mqttPort };
-  return new Listener(app, address, capacity + refusalSockets, log);
+  const listener = new Listener(app, address, capacity + refusalSockets, log);
+  mqtt.bind(app, listener.webSocketGone);
+  bindRest(app, 'Not here. MQTT over WebSocket is on /mqtt.');
+  return listener;
 }

@@ -52,6 +52,9 @@ export class Listener {
     app.filter((_response, change) => this.#count(Number(change)));
   }
 
+  /** A WebSocket has closed: uWS's filter counts those when they come, and not when they go. */
+  readonly webSocketGone = (): void => this.#count(-1);
+
   /** Accepted and not closed yet, with or without a request. */
   get sockets(): number {
     return this.#sockets;

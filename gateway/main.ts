@@ -11,7 +11,12 @@ import { giveMemoryBack } from './reclaim.js';
  */
 export async function runGateway(config: Config): Promise<void> {
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
-  const router = new Router({ idBytesMax: config.idBytesMax });
+  const router = new Router({
+    idBytesMax: config.idBytesMax,
+    maxRetained: config.mqttMaxRetained,
+    maxRetainedSize: config.mqttMaxRetainedSize,
+    retainedBytesTotalMax: config.mqttRetainedBytesTotalMax,
+  });
   const gateway = new Gateway(router, config, log);
   // From here on, so that a signal during the start is heeded too.
   stopOnSignal(async (signal) => {

@@ -128,6 +128,7 @@ export class SlowConsumers {
 
 /** A backlog, being written. */
 class BacklogSource implements Source {
+  readonly single = false;
   readonly backlog: Backlog;
   readonly #freed: (bytes: number) => void;
 

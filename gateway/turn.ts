@@ -88,6 +88,10 @@ export class TurnSource implements Source {
     this.#next = next;
   }
 
+  get single(): boolean {
+    return this.at !== 0 && this.#next[this.at] === 0;
+  }
+
   peek(): Outgoing | undefined {
     return this.#outgoing[this.at];
   }

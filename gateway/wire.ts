@@ -16,6 +16,8 @@ export type Outgoing = Message | RetainedDelivery | InflightEntry;
 
 /** What still has to be written to one connection, in order; a number says that so many messages were lost here. */
 export interface Source {
+  /** What `peek` gives is a message, and all there is. May say no where it is so. */
+  readonly single: boolean;
   peek(): Outgoing | number | undefined;
   /** Takes away what `peek` gave: it has been written. */
   take(): void;

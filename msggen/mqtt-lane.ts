@@ -2,7 +2,6 @@
  * One MQTT connection over WebSocket. At QoS 1 and 2 a window of messages is on the wire, each until its PUBACK or PUBCOMP;
  * at QoS 0 as many as the socket takes, and a ping behind the last one proves that the server has read them all.
  */
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type Lane, type LaneOwner, REST_AFTER_ERROR_MS } from './lane.js';
 import { FrameWriter } from './mqtt/frame-writer.js';
@@ -96,7 +95,7 @@ export class MqttLane implements Lane, ReaderEvents {
       this.#failed = reject;
       this.#reason = 'ended by the server';
       const socket = connect({ host, port, noDelay: true });
-      socket.setTimeout(OPEN_TIMEOUT_MS, () => socket.destroy(new Error('no answer')));
+      socket.setTimeout(OPEN_TIMEOUT_MS, () => this.#fail('no answer'));
       socket.on('connect', () => socket.write(this.#request, 'latin1'));
       socket.on('data', (bytes) => this.#receive(bytes));
       socket.on('drain', () => this.#unblock());
@@ -129,6 +128,7 @@ export class MqttLane implements Lane, ReaderEvents {
       setImmediate(() => {
         this.#turnPending = false;
         this.serve();
+        this.#owner.settled();
       });
     }
     this.#flush();
@@ -152,7 +152,7 @@ export class MqttLane implements Lane, ReaderEvents {
       this.#flush();
     }
     const timer = setTimeout(() => socket.destroy(), this.#open ? CLOSE_TIMEOUT_MS : 0);
-    await once(socket, 'close');
+    await new Promise((resolve) => socket.once('close', resolve));
     clearTimeout(timer);
   }
 
@@ -250,7 +250,8 @@ export class MqttLane implements Lane, ReaderEvents {
 
   #fail(reason: string): void {
     this.#reader.stop(0);
-    this.#socket!.destroy(new Error(reason));
+    this.#reason = reason;
+    this.#socket!.destroy();
   }
 
   /** Nobody knows what became of the messages that were on the wire. */

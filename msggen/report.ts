@@ -48,7 +48,8 @@ export function liveLine(generator: Generator, asked: Asked, sentInLastSecond: n
 
 export function summaryText(generator: Generator, asked: Asked): string {
   const { transport, mqtt } = asked;
-  const answer = transport === 'http' ? 'answer' : mqtt.qos === 0 ? 'write' : mqtt.qos === 1 ? 'PUBACK' : 'PUBCOMP';
+  const answer =
+    transport === 'http' ? 'answer' : mqtt.qos === 0 ? 'write' : mqtt.qos === 1 ? 'PUBACK' : 'PUBCOMP';
   const from = asked.ratePerSec === 'max' ? `from request to ${answer}` : `from deadline to ${answer}`;
   const { addresses } = generator;
   const lines = [
@@ -68,7 +69,9 @@ export function summaryText(generator: Generator, asked: Asked): string {
     lines.push(`latency    ${formatLatency(generator.latency.summaryMs())} ms, ${from}`);
   }
   if (asked.ratePerSec !== 'max' && answer !== 'write') {
-    lines.push(`request    ${formatLatency(generator.requestTime.summaryMs())} ms, from request to ${answer}`);
+    lines.push(
+      `request    ${formatLatency(generator.requestTime.summaryMs())} ms, from request to ${answer}`,
+    );
   }
   return lines.join('\n');
 }

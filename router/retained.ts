@@ -83,6 +83,11 @@ export class Retained {
     return found;
   }
 
+  /** Whether this is what is kept for its id: a copy has the very bytes of what it was made of. */
+  has({ id, payload }: Message): boolean {
+    return this.#tree.get(id)?.payload === payload;
+  }
+
   #refusalOf(message: Message, replaces: boolean, freed: number): RetainedRefusal | undefined {
     if (message.payload.length === 0) return undefined;
     if (message.payload.length > this.#sizeMax) return 'size';

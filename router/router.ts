@@ -111,9 +111,24 @@ export class Router {
     return outcome !== 'absent';
   }
 
+  /** How many ids and filters a subscriber has. */
+  loginsOf(subscriber: Subscriber): number {
+    return this.#subscriptions.countOf(subscriber);
+  }
+
+  /** Whether a subscriber has this very id or filter. */
+  isLoggedIn(filter: string, subscriber: Subscriber): boolean {
+    return this.#subscriptions.has(filter, subscriber);
+  }
+
   /** The retained messages of the ids that `filter` matches, for who has just subscribed to it; in no order. */
   retainedFor(filter: string): Message[] {
     return this.#retained.for(filter);
+  }
+
+  /** Whether a message from `retainedFor` is still what is retained: neither cleared nor replaced since. */
+  isRetained(message: Message): boolean {
+    return this.#retained.has(message);
   }
 
   /**

@@ -61,6 +61,15 @@ export class Subscriptions {
     return this.#byId.get(id);
   }
 
+  countOf({ logins }: Subscriber): number {
+    if (logins === undefined) return 0;
+    return typeof logins === 'string' ? 1 : logins.size;
+  }
+
+  has(filter: string, subscriber: Subscriber): boolean {
+    return grantOf(this.#audienceOf(filter, hasWildcard(filter)), subscriber) !== undefined;
+  }
+
   /** How many different subscribers a message to this id would find. */
   count(id: string): number {
     const exact = this.#byId.get(id);

@@ -1,7 +1,13 @@
 import { connect, type Socket } from 'node:net';
 
+/** What one connection says: at once, and when the first bytes have come back. */
+export interface Opening {
+  first: string;
+  second?: Uint8Array;
+}
+
 /**
- * Many bare HTTP connections from one process, each on an id of its own: enough of a client for tests and
+ * Many bare connections from one process, each on an id of its own: enough of a client for tests and
  * benchmarks, and cheap, as all sockets share one receive buffer and nothing is parsed.
  */
 export class Crowd {
@@ -35,7 +41,7 @@ export class Crowd {
   /** Opens `count` connections, at most 200 under way at once; resolves when each has its first bytes. */
   async add(
     count: number,
-    requestOf: (n: number) => string,
+    openingOf: (n: number) => string | Opening,
     sourceOf?: (n: number) => string,
   ): Promise<void> {
     const source = ownLoopbackAddress();
@@ -43,7 +49,11 @@ export class Crowd {
     const one = async () => {
       while (next < count) {
         const n = next++;
-        await this.#connect(requestOf(n), sourceOf?.(n) ?? source);
+        const opening = openingOf(n);
+        await this.#connect(
+          typeof opening === 'string' ? { first: opening } : opening,
+          sourceOf?.(n) ?? source,
+        );
       }
     };
     await Promise.all(Array.from({ length: Math.min(200, count) }, one));
@@ -59,7 +69,7 @@ export class Crowd {
     this.#closing = false;
   }
 
-  #connect(request: string, localAddress: string): Promise<void> {
+  #connect({ first, second }: Opening, localAddress: string): Promise<void> {
     return new Promise((resolve, reject) => {
       let greeted = false;
       const socket = connect({
@@ -71,6 +81,7 @@ export class Crowd {
           callback: (length) => {
             if (!greeted) {
               greeted = true;
+              if (second !== undefined) socket.write(second);
               resolve();
             } else if (this.#marker !== undefined) this.#count(length);
             this.bytes += length;
@@ -79,7 +90,7 @@ export class Crowd {
         },
       });
       this.#sockets.add(socket);
-      socket.once('connect', () => socket.write(request));
+      socket.once('connect', () => socket.write(first));
       socket.once('error', (error) => (greeted ? undefined : reject(error)));
       socket.once('close', () => {
         this.#sockets.delete(socket);

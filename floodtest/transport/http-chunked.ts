@@ -1,6 +1,7 @@
 /** `GET /test/<id>`: the Comet page. A message is a chunk `Recvd msg #N: '<text>'<br/>`; a lone newline is a heartbeat. */
-import { ChunkedResponse } from './chunked-response.js';
+
 import { connectionsOf, type Share } from '../plan.js';
+import { ChunkedResponse } from './chunked-response.js';
 import { getRequest } from './get-request.js';
 import type { Transport, TransportEvents } from './transport.js';
 

@@ -11,3 +11,8 @@ const entities: Record<string, string> = {
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"'\0]/g, (character) => entities[character]!);
 }
+
+/** JSON for the inside of a script element, which would end at the first "</script". */
+export function scriptJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll('<', '\\u003c');
+}

@@ -1,3 +1,6 @@
+import { scriptJson } from './html.js';
+import { pageStyle } from './page-style.js';
+
 /** `GET /`: the page that explains itself. Plain HTML and a few lines of script, nothing from elsewhere. */
 
 export interface LandingPageFacts {
@@ -14,25 +17,7 @@ export function landingPage(facts: LandingPageFacts): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Encke</title>
-<style>
-  :root { color-scheme: light dark; --line: #d1d5db; --quiet: #6b7280; }
-  @media (prefers-color-scheme: dark) { :root { --line: #3f3f46; --quiet: #9ca3af; } }
-  body { font: 16px/1.6 system-ui, sans-serif; max-width: 42rem; margin: 2.5rem auto; padding: 0 1rem; }
-  h1 { margin: 0; font-size: 1.75rem; }
-  h2 { font-size: 1.125rem; margin: 2rem 0 .5rem; }
-  p { margin: .25rem 0 .75rem; }
-  form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; }
-  label { display: flex; flex-direction: column; font-size: .875rem; color: var(--quiet); }
-  input, button { font: inherit; padding: .375rem .625rem; border: 1px solid var(--line); border-radius: .375rem; }
-  input { min-width: 6rem; width: 9rem; font-size: 1rem; }
-  button { cursor: pointer; }
-  dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: .75rem; margin: .5rem 0; }
-  dl div { border: 1px solid var(--line); border-radius: .5rem; padding: .625rem .875rem; }
-  dt { font-size: .875rem; color: var(--quiet); }
-  dd { margin: 0; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
-  pre { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem; overflow-x: auto; font-size: .875rem; }
-  output { display: block; min-height: 1.6em; margin-top: .5rem; }
-</style>
+<style>${pageStyle}</style>
 </head>
 <body>
 <h1>Encke</h1>
@@ -52,6 +37,7 @@ export function landingPage(facts: LandingPageFacts): string {
   <button>Send</button>
 </form>
 <output id="answer"></output>
+<p>An id is an MQTT topic, too: <a href="/demo/mqtt">try it over MQTT</a>, from this browser.</p>
 
 <h2>Now</h2>
 <dl>
@@ -119,9 +105,4 @@ refresh();
 </body>
 </html>
 `;
-}
-
-/** JSON for the inside of a script element, which would end at the first "</script". */
-function scriptJson(value: unknown): string {
-  return JSON.stringify(value).replaceAll('<', '\\u003c');
 }

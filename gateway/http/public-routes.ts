@@ -3,6 +3,8 @@ import type { Stats } from '../stats.js';
 import { answer, answerJson, type Headers } from './answer.js';
 import { type LandingPageFacts, landingPage } from './landing-page.js';
 import { bindPath } from './methods.js';
+import { MqttClientScript } from './mqtt-client-script.js';
+import { mqttDemoPage } from './mqtt-demo-page.js';
 
 const htmlHeaders: Headers = [
   ['Content-Type', 'text/html; charset=utf-8'],
@@ -11,7 +13,7 @@ const htmlHeaders: Headers = [
   ['X-Frame-Options', 'DENY'],
 ];
 
-/** What the public listener has besides streams: the landing page and its numbers. */
+/** What the public listener has besides streams: the landing page and its numbers, and the demo of MQTT. */
 export function bindPublicPages(app: TemplatedApp, stats: Stats, facts: () => LandingPageFacts): void {
   bindPath(app, '/', {
     get: (response) => answer(response, '200 OK', htmlHeaders, landingPage(facts())),
@@ -19,4 +21,9 @@ export function bindPublicPages(app: TemplatedApp, stats: Stats, facts: () => La
   bindPath(app, '/numbers', {
     get: (response) => answerJson(response, '200 OK', stats.publicNumbers(), [['Cache-Control', 'no-store']]),
   });
+  const script = new MqttClientScript();
+  bindPath(app, '/demo/mqtt', {
+    get: (response) => answer(response, '200 OK', htmlHeaders, mqttDemoPage(facts())),
+  });
+  bindPath(app, '/demo/mqtt.js', { get: (response) => script.answer(response) });
 }

@@ -20,7 +20,7 @@ const chunkFramingBytes = 9;
  */
 const newline = new Uint8Array([0x0a]);
 
-const nothingLeft: Source = { peek: () => undefined, take: () => {} };
+const nothingLeft: Source = { single: false, peek: () => undefined, take: () => {} };
 
 /** How HTTP streams are written to: chunks, in corks. */
 export class StreamWire implements Wire {

@@ -11,6 +11,9 @@ const corkBytesMax = 15 * 1024;
 /** The longest WebSocket header that a server writes. */
 const frameHeaderBytes = 10;
 
+/** What `send` says when the system has taken all of it. */
+const sent = 1;
+
 /** How MQTT connections are written to: a PUBLISH a frame, many frames in one write. */
 export class ChannelWire implements Wire {
   readonly #connections: Connections;
@@ -28,12 +31,21 @@ export class ChannelWire implements Wire {
   write(channel: Channel, source: Source): boolean {
     this.#channel = channel;
     this.#source = source;
+    if (source.single) return this.#writeOne(channel, source);
     do {
       channel.socket.cork(this.#writeSome);
       // What a cork could not write is with uWS now; only this tells.
       if (channel.socket.getBufferedAmount() > 0) return false;
     } while (source.peek() !== undefined);
     return true;
+  }
+  /** Most turns bring a connection one message: without a cork of ours uWS takes its own, and says what became of it. */
+  #writeOne(channel: Channel, source: Source): boolean {
+    const packet = this.#encode(source.peek() as Outgoing);
+    source.take();
+    if (packet === undefined) return true;
+    this.#connections.received[channel.slot]!++;
+    return channel.socket.send(packet, true) === sent;
   }
 
   readonly #writeSome = (): void => {

@@ -22,8 +22,17 @@ const frameOfPackets = 4;
 /** Answers that a client does not read: past this it is cut. Messages wait elsewhere, see SlowConsumers. */
 const unreadAnswersBytesMax = 64 * 1024;
 
-/** `/mqtt`: from HTTP to WebSocket to channel. */
-export function bindMqtt(app: TemplatedApp, channels: Channels, parts: MqttParts, origins: Origins): void {
+/**
+ * `/mqtt`: from HTTP to WebSocket to channel.
+ * @param onGone called for each WebSocket that has closed
+ */
+export function bindMqtt(
+  app: TemplatedApp,
+  channels: Channels,
+  parts: MqttParts,
+  origins: Origins,
+  onGone: () => void,
+): void {
   const { config, counters, admission, replays } = parts;
   app.ws<ChannelOfSocket>('/mqtt', {
     compression: DISABLED, // 75 KB a connection
@@ -46,8 +55,10 @@ export function bindMqtt(app: TemplatedApp, channels: Channels, parts: MqttParts
       parts.outbound.drain(channel);
       replays.goOn(channel);
     },
-    close: (socket, code, reason) =>
-      channels.gone(socket.getUserData().channel, code, Buffer.from(reason).toString()),
+    close: (socket, code, reason) => {
+      channels.gone(socket.getUserData().channel, code, Buffer.from(reason).toString());
+      onGone();
+    },
   });
   bindPath(app, '/mqtt', {
     get: (response) =>

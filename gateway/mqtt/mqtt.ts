@@ -39,7 +39,7 @@ export class Mqtt {
   readonly #replays: RetainedReplays;
   readonly #sysTopics: SysTopics;
   readonly #startedMs = performance.now();
-  readonly #bind: (app: TemplatedApp) => void;
+  readonly #bind: Mqtt['bind'];
 
   /** @throws ConfigError */
   constructor(surroundings: MqttSurroundings) {
@@ -61,12 +61,13 @@ export class Mqtt {
     };
     this.#channels = new Channels(parts);
     const origins = new Origins(config.mqttAllowOrigin, config.host);
-    this.#bind = (app) => bindMqtt(app, this.#channels, parts, origins);
+    this.#bind = (app, onGone) => bindMqtt(app, this.#channels, parts, origins, onGone);
     this.#sysTopics = new SysTopics(router, config, () => this.#numbers());
   }
 
-  bind(app: TemplatedApp): void {
-    this.#bind(app);
+  /** @param onGone called for each WebSocket that has closed */
+  bind(app: TemplatedApp, onGone: () => void): void {
+    this.#bind(app, onGone);
   }
 
   /** Called in each tick of the sweeper. */

@@ -6,12 +6,14 @@ import { isUtf8 } from 'node:buffer';
  */
 export class PacketReader {
   #bytes: Buffer = Buffer.alloc(0);
+  #start = 0;
   #at = 0;
   #end = 0;
   #failed = false;
 
   open(bytes: Buffer, start: number, end: number): this {
     this.#bytes = bytes;
+    this.#start = start;
     this.#at = start;
     this.#end = end;
     this.#failed = false;
@@ -69,9 +71,17 @@ export class PacketReader {
     return this.#has(length) ? this.#copy(length) : noBytes;
   }
 
-  /** What is left of the packet, copied: the receive buffer is not ours to keep. */
-  rest(): Buffer {
-    return this.left === 0 ? noBytes : this.#copy(this.left);
+  /** Where the next byte is, from the start of the body. */
+  get offset(): number {
+    return this.#at - this.#start;
+  }
+
+  /** The whole packet, copied: the receive buffer is not ours to keep. Its body starts `headerBytes` in. */
+  copyPacket(headerBytes: number): Buffer {
+    const start = this.#start - headerBytes;
+    const copy = Buffer.allocUnsafe(this.#end - start);
+    this.#bytes.copy(copy, 0, start, this.#end);
+    return copy;
   }
 
   #copy(length: number): Buffer {

@@ -9,6 +9,8 @@ export interface PublishPacket {
   /** 0 at QoS 0. */
   readonly packetId: number;
   readonly payload: Buffer;
+  /** The packet as it came, of which `payload` is the end. */
+  readonly bytes: Buffer;
 }
 
 /** PUBLISH, chapter 3.3. The topic may still be one that this server does not take. */
@@ -18,9 +20,28 @@ export function readPublish(reader: PacketReader, flags: number): PublishPacket 
   if (qos === 3 || (dup && qos === 0)) return undefined; // [MQTT-3.3.1-4], [MQTT-3.3.1-2]
   const topic = reader.text();
   const packetId = qos === 0 ? 0 : reader.packetId();
-  const payload = reader.rest();
   if (reader.failed) return undefined;
-  return { topic, qos: qos as Qos, retain: (flags & 1) !== 0, packetId, payload };
+  const headerBytes = headerBytesOf(reader.offset + reader.left);
+  const bytes = reader.copyPacket(headerBytes);
+  writeLength(bytes, bytes.length - headerBytes); // a client may have used more bytes for it than there need be
+  const payload = bytes.subarray(headerBytes + reader.offset);
+  return { topic, qos: qos as Qos, retain: (flags & 1) !== 0, packetId, payload, bytes };
+}
+
+/** The fixed header of a packet with a body of this length, as short as it can be. */
+function headerBytesOf(length: number): number {
+  return length < 128 ? 2 : length < 16_384 ? 3 : length < 2_097_152 ? 4 : 5;
+}
+
+/** Behind the first byte of a packet, in as few bytes as it needs. */
+function writeLength(bytes: Buffer, length: number): void {
+  let at = 1;
+  for (let rest = length; ; at++) {
+    bytes[at] = rest & 0x7f;
+    rest >>= 7;
+    if (rest === 0) return;
+    bytes[at]! |= 0x80;
+  }
 }
 
 /** Where an encoded message is kept on it, for all its recipients. */
@@ -33,6 +54,16 @@ interface EncodedPublish {
   /** With one, at `packetIdAt`. */
   acknowledged: Buffer | undefined;
   packetIdAt: number;
+}
+
+/** What comes in at the QoS at which it goes out need not be encoded again: the packet is the encoding. */
+export function adoptEncoding(message: Message, { qos, bytes, payload }: PublishPacket): void {
+  const encoded = encodedOf(message);
+  if (qos === 0) encoded.plain = bytes;
+  else {
+    encoded.acknowledged = bytes;
+    encoded.packetIdAt = bytes.length - payload.length - 2;
+  }
 }
 
 /** @returns bytes that are valid until the next call for the same message */
@@ -82,13 +113,9 @@ function encode(message: Message, packetIdBytes: 0 | 2): Buffer {
   const { id, payload } = message;
   const topicBytes = Buffer.byteLength(id);
   const length = 2 + topicBytes + packetIdBytes + payload.length;
-  const headerBytes = length < 128 ? 2 : length < 16_384 ? 3 : length < 2_097_152 ? 4 : 5;
+  const headerBytes = headerBytesOf(length);
   const bytes = Buffer.allocUnsafe(headerBytes + length);
-  let rest = length;
-  for (let i = 1; i < headerBytes; i++) {
-    bytes[i] = (rest & 0x7f) | (i < headerBytes - 1 ? 0x80 : 0);
-    rest >>= 7;
-  }
+  writeLength(bytes, length);
   let at = headerBytes;
   bytes[at++] = topicBytes >> 8;
   bytes[at++] = topicBytes & 0xff;

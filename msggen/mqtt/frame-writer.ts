@@ -50,7 +50,7 @@ export class FrameWriter {
       bytes[at++] = packetId >> 8;
       bytes[at++] = packetId & 0xff;
     }
-    at += bytes.latin1Write(text, at);
+    at += bytes.write(text, at, 'latin1');
     this.#end(start, at);
   }
 

@@ -85,7 +85,7 @@ export class PacketReader {
       if (end > HEAD_LIMIT_BYTES) this.#refused(connection, 'no HTTP');
       return 0;
     }
-    const reason = whyNotUpgraded(bytes.latin1Slice(0, headEnd), this.#accept);
+    const reason = whyNotUpgraded(bytes.toString('latin1', 0, headEnd), this.#accept);
     if (reason !== undefined) {
       this.#refused(connection, reason);
       return end;

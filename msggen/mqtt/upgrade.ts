@@ -10,7 +10,9 @@ export function newKey(): string {
 
 /** What the server makes of the key. */
 export function acceptOf(key: string): string {
-  return createHash('sha1').update(key + ACCEPT_GUID).digest('base64');
+  return createHash('sha1')
+    .update(key + ACCEPT_GUID)
+    .digest('base64');
 }
 
 export function upgradeRequest(host: string, path: string, key: string): string {

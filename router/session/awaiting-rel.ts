@@ -45,8 +45,4 @@ export class AwaitingRel {
     this.#pausedAtSec = undefined;
     for (const [packetId, sinceSec] of this.#sinceSec) this.#sinceSec.set(packetId, sinceSec + pausedSec);
   }
-
-  packetIds(): Iterable<number> {
-    return this.#sinceSec.keys();
-  }
 }

@@ -6,7 +6,7 @@ import type { FlowTotal, SessionFlow, SessionStore } from './session-store.js';
 
 /** Flows in memory, as long as the process: the session's own reference is all that holds them. */
 export class MemoryStore implements SessionStore {
-  restore(): [] {
+  restore(_total: FlowTotal): Iterable<{ clientId: string; flow: SessionFlow }> {
     return [];
   }
 
@@ -109,12 +109,12 @@ export class MemoryFlow implements SessionFlow {
     return this.#awaiting?.has(packetId) ?? false;
   }
 
-  await(packetId: number, nowSec: number): void {
+  beginAwaiting(packetId: number, nowSec: number): void {
     this.#awaiting ??= new AwaitingRel();
     this.#awaiting.add(packetId, nowSec);
   }
 
-  awaitNoMore(packetId: number): boolean {
+  endAwaiting(packetId: number): boolean {
     const was = this.#awaiting?.remove(packetId) ?? false;
     this.#forgetAwaiting();
     return was;

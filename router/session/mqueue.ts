@@ -54,8 +54,4 @@ export class Mqueue {
     }
     return entry;
   }
-
-  entries(): Iterable<Queued> {
-    return this.#entries.slice(this.#head) as Queued[];
-  }
 }

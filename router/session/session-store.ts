@@ -37,9 +37,9 @@ export interface SessionFlow {
   /** QoS 2 packet ids of the client that await its PUBREL. */
   readonly awaiting: number;
   isAwaiting(packetId: number): boolean;
-  await(packetId: number, nowSec: number): void;
+  beginAwaiting(packetId: number, nowSec: number): void;
   /** @returns whether it was awaiting */
-  awaitNoMore(packetId: number): boolean;
+  endAwaiting(packetId: number): boolean;
   /** Those that came at this second of the session clock or before. @returns how many there were */
   expireAwaiting(lastSec: number): number;
   /** From here to `resumeAwaiting` their time stands still. */

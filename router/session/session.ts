@@ -1,6 +1,7 @@
 import type { Message, Qos } from '../message.js';
 import { type Delivery, Subscriber } from '../subscriber.js';
 import { InflightEntry } from './inflight-entry.js';
+import { makeRoom } from './mqueue-policy.js';
 import type { SessionConnection } from './session-connection.js';
 import type { SessionFlow } from './session-store.js';
 import type { SessionDropReason, Sessions } from './sessions.js';
@@ -129,13 +130,13 @@ export abstract class Session extends Subscriber {
       this.giveBackFlow();
       return 'too-many';
     }
-    flow.await(packetId, this.sessions.nowSec);
+    flow.beginAwaiting(packetId, this.sessions.nowSec);
     return 'new';
   }
 
   /** PUBREL from the client. @returns whether it was awaited; PUBCOMP is due either way */
   release(packetId: number): boolean {
-    const was = this.#flow?.awaitNoMore(packetId) ?? false;
+    const was = this.#flow?.endAwaiting(packetId) ?? false;
     this.giveBackFlow();
     return was;
   }
@@ -214,7 +215,7 @@ export abstract class Session extends Subscriber {
 
   private enqueue(message: Message, qos: Qos, retained: boolean): Delivery {
     const flow = this.flowToAddTo();
-    const reason = this.makeRoom(flow, weightOf(message));
+    const reason = makeRoom(flow, weightOf(message), this.sessions);
     if (reason !== undefined) {
       this.giveBackFlow();
       return this.drop(reason);
@@ -227,25 +228,6 @@ export abstract class Session extends Subscriber {
       this.sessions.alarm(this, true);
     }
     return 'buffered';
-  }
-
-  /** Makes room in the mqueue, by the policy. @returns undefined, or why there is none */
-  private makeRoom(flow: SessionFlow, bytes: number): SessionDropReason | undefined {
-    const { limits } = this.sessions;
-    const oldestGo = limits.mqueueDrop === 'oldest';
-    // Dropping all that is here would not help: keep it.
-    if (!this.sessions.hasBytesFor(bytes - flow.queuedBytes)) return 'sessions-bytes';
-    for (;;) {
-      const reason =
-        flow.queued >= limits.maxMqueue
-          ? 'mqueue-full'
-          : this.sessions.hasBytesFor(bytes)
-            ? undefined
-            : 'sessions-bytes';
-      if (reason === undefined || !oldestGo || flow.queued === 0) return reason;
-      flow.dequeue();
-      this.sessions.countDropped(reason, 1);
-    }
   }
 
   private drop(reason: SessionDropReason): 'dropped' {

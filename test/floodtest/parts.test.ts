@@ -2,10 +2,14 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import t from 'tap';
+import { noTally } from '../../floodtest/counts.js';
 import { FloodProcess } from '../../floodtest/flood-process.js';
+import { lifeMs, type MqttPlan, QOS_0_ONLY, qosOf } from '../../floodtest/mqtt-plan.js';
 import {
   CONNECTIONS_PER_ADDRESS,
   connectionsOf,
+  type Gateway,
+  placeOf,
   processesFor,
   type Share,
   SOURCE_PORT_FIRST,
@@ -47,9 +51,10 @@ t.test('losses, doubles and late messages come out exactly, whatever the order',
   for (let seed = 0; seed < 200; seed++) {
     const random = new Random(seed);
     const accounts = new StampAccounts(3);
+    const tally = noTally();
     const { arrivals, lost, duplicated, outOfOrder } = disturbed(random, 200);
-    for (const seq of arrivals) accounts.record(2, { publisher: 1, seq, sentAtUs: 0 }, 0, 0);
-    const { lost: l, duplicated: d, outOfOrder: o } = accounts;
+    for (const seq of arrivals) accounts.record(tally, 2, { publisher: 1, seq, sentAtUs: 0 }, false, 0, 0);
+    const { lost: l, duplicated: d, outOfOrder: o } = tally;
     if (l !== lost || d !== duplicated || o !== outOfOrder) {
       t.same({ l, d, o }, { l: lost, d: duplicated, o: outOfOrder }, `seed ${seed}`);
     }
@@ -59,18 +64,19 @@ t.test('losses, doubles and late messages come out exactly, whatever the order',
 t.test('gaps of any width around the window of 32', async (t) => {
   for (const gap of [1, 2, 31, 32, 33, 34, 64, 1000]) {
     const accounts = new StampAccounts(1);
-    const see = (seq: number) => accounts.record(0, { publisher: 1, seq, sentAtUs: 0 }, 0, 0);
+    const tally = noTally();
+    const see = (seq: number) => accounts.record(tally, 0, { publisher: 1, seq, sentAtUs: 0 }, false, 0, 0);
     see(100);
     see(100 + gap);
-    t.equal(accounts.lost, gap - 1, `${gap}`);
+    t.equal(tally.lost, gap - 1, `${gap}`);
     see(100 + gap);
-    t.equal(accounts.duplicated, 1);
+    t.equal(tally.duplicated, 1);
     if (gap <= 32) see(100);
-    t.equal(accounts.duplicated, gap <= 32 ? 2 : 1, `the one before a gap of ${gap} is known`);
+    t.equal(tally.duplicated, gap <= 32 ? 2 : 1, `the one before a gap of ${gap} is known`);
     see(100 + gap - 1);
     const wasMissing = gap > 1;
     t.match(
-      accounts,
+      tally,
       { lost: wasMissing ? gap - 2 : 0, outOfOrder: wasMissing ? 1 : 0 },
       `${gap}, then a late one`,
     );
@@ -79,16 +85,69 @@ t.test('gaps of any width around the window of 32', async (t) => {
 
 t.test('a message older than the first one seen opens the account earlier', async (t) => {
   const accounts = new StampAccounts(1);
-  for (const seq of [10, 7, 8]) accounts.record(0, { publisher: 1, seq, sentAtUs: 0 }, 0, 0);
-  t.match(accounts, { lost: 1, outOfOrder: 2, duplicated: 0 });
+  const tally = noTally();
+  for (const seq of [10, 7, 8]) accounts.record(tally, 0, { publisher: 1, seq, sentAtUs: 0 }, false, 0, 0);
+  t.match(tally, { lost: 1, outOfOrder: 2, duplicated: 0 });
+});
+
+t.test(
+  'what comes again with DUP is redelivered; what comes for the first time with DUP is not',
+  async (t) => {
+    const accounts = new StampAccounts(1);
+    const tally = noTally();
+    for (const [seq, dup] of [
+      [1, false],
+      [3, false],
+      [2, true],
+      [3, true],
+      [3, false],
+      [4, true],
+    ] as const) {
+      accounts.record(tally, 0, { publisher: 1, seq, sentAtUs: 0 }, dup, 0, 0);
+    }
+    t.match(tally, { lost: 0, outOfOrder: 1, redelivered: 1, duplicated: 1 });
+  },
+);
+
+t.test('at the end what is missing of what was published is lost', async (t) => {
+  const nowUs = 1_800_000_000_000_000;
+  const publisher = ((Math.floor(nowUs / 1e6) % 65_536) << 16) >>> 0;
+  const lostAfter = (seqs: number[], lastSeq: number, loggedInUs: number) => {
+    const accounts = new StampAccounts(1);
+    const tally = noTally();
+    for (const seq of seqs)
+      accounts.record(tally, 0, { publisher, seq, sentAtUs: 0 }, false, loggedInUs, nowUs);
+    accounts.settle(tally, 0, publisher, lastSeq, loggedInUs, nowUs);
+    return tally.lost;
+  };
+  const before = nowUs - 5e6;
+  t.equal(lostAfter([1, 2, 3], 3, before), 0);
+  t.equal(lostAfter([1, 2, 3], 5, before), 2, 'the last two');
+  t.equal(lostAfter([], 5, before), 5, 'all of them');
+  t.equal(lostAfter([], 5, nowUs), 0, 'unknown how many it should have had');
+  t.equal(lostAfter([4], 5, nowUs), 1, 'what came after the first one it had');
+});
+
+t.test('who begins anew has lost nothing in between', async (t) => {
+  const accounts = new StampAccounts(2);
+  const tally = noTally();
+  const see = (connection: number, seq: number) =>
+    accounts.record(tally, connection, { publisher: 1, seq, sentAtUs: 0 }, false, 0, 0);
+  for (const connection of [0, 1]) see(connection, 7);
+  accounts.restart(0);
+  see(0, 10);
+  t.equal(tally.lost, 0);
+  see(1, 10);
+  t.equal(tally.lost, 2, 'the other one has');
 });
 
 t.test('publishers past the limit are counted, not accounted for', async (t) => {
   const accounts = new StampAccounts(1);
+  const tally = noTally();
   for (let publisher = 0; publisher < PUBLISHERS_LIMIT + 3; publisher++) {
-    accounts.record(0, { publisher, seq: 1, sentAtUs: 0 }, 0, 0);
+    accounts.record(tally, 0, { publisher, seq: 1, sentAtUs: 0 }, false, 0, 0);
   }
-  t.equal(accounts.unaccounted, 3);
+  t.equal(tally.unaccounted, 3);
   t.equal([...accounts.publishers].length, PUBLISHERS_LIMIT);
 });
 
@@ -116,6 +175,8 @@ class Heard implements TransportEvents {
   message(_connection: number, bytes: Buffer, start: number, end: number): void {
     this.texts.push(bytes.toString('utf8', start, end));
   }
+
+  write(): void {}
 }
 
 /** `lateCrlf`: a chunk's closing CRLF goes with the next one, as uWebSockets.js does it. */
@@ -148,7 +209,7 @@ for (const [name, pieces, chunks, texts] of [
       const response = responseOf(pieces, lateCrlf);
       for (let size = 1; size <= response.length; size++) {
         const heard = new Heard();
-        const transport = TRANSPORTS[name](heard, 'x', 2);
+        const transport = TRANSPORTS[name](heard, share({ connections: 2 }));
         // All reads share one buffer, as in the real thing: what a transport keeps it has to copy.
         const buffer = Buffer.alloc(response.length);
         for (let at = 0; at < response.length; at += size) {
@@ -167,7 +228,7 @@ for (const [name, pieces, chunks, texts] of [
 
   t.test(`${name} hears the end of a stream, and refusals`, async (t) => {
     const heard = new Heard();
-    const transport = TRANSPORTS[name](heard, 'x', 3);
+    const transport = TRANSPORTS[name](heard, share({ connections: 3 }));
     const receive = (connection: number, text: string) =>
       transport.receive(connection, Buffer.from(text), text.length);
     receive(0, 'HTTP/1.1 200 OK\r\ntransfer-encoding:chunked\r\n\r\n2\r\n\n\n\r\n0\r\n\r\n');
@@ -179,7 +240,7 @@ for (const [name, pieces, chunks, texts] of [
 
 t.test('what is no chunked body ends the stream instead of being guessed at', async (t) => {
   const heard = new Heard();
-  const transport = TRANSPORTS['http-chunked'](heard, 'x', 1);
+  const transport = TRANSPORTS['http-chunked'](heard, share({ connections: 1 }));
   const response = Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n');
   transport.receive(0, response, response.length);
   t.same(heard.said, ['logged in', 'ended']);
@@ -191,17 +252,33 @@ function share(over: Partial<Share>): Share {
     processes: 1,
     connections: 10,
     ratePerSec: 1,
-    address: '127.0.0.1',
-    port: 1,
-    host: 'x',
+    gateways: [gatewayAt(1)],
     transport: 'ndjson',
     ids: 1,
     idPrefix: '',
     sourceAddresses: [],
     sourcePortOffset: 0,
     answerTimeoutMs: 30_000,
+    mqtt: MQTT,
     ...over,
   };
+}
+
+const MQTT: MqttPlan = {
+  qosShares: QOS_0_ONLY,
+  cleanSession: true,
+  keepAliveSec: 300,
+  clientIdPrefix: '',
+  username: undefined,
+  password: undefined,
+  filter: '{n}',
+  everything: undefined,
+  lives: undefined,
+  devices: undefined,
+};
+
+function gatewayAt(port: number): Gateway {
+  return { address: '127.0.0.1', port, host: 'x', mqttPath: '/mqtt' };
 }
 
 t.test('the shares of the processes add up', async (t) => {
@@ -216,6 +293,78 @@ t.test('the shares of the processes add up', async (t) => {
       sum += connectionsOf(share({ index, processes, connections }));
     t.equal(sum, connections);
   }
+});
+
+t.test('a device and the subscriber to its topics are at the same gateway', async (t) => {
+  const devices = { count: 5, ratePerSec: 1, topic: 'd{n}/{m}', topicsEach: 1, sizeBytes: 1 };
+  const gateways = [gatewayAt(1), gatewayAt(2)];
+  const plan = share({
+    connections: 2 + 7 + 5,
+    gateways,
+    ids: 5,
+    mqtt: { ...MQTT, everything: 0, devices },
+  });
+  const places = Array.from({ length: 14 }, (_, number) => {
+    const place = placeOf(plan, number);
+    return `${place.role} ${place.number} at ${place.gateway.port}`;
+  });
+  t.same(places.slice(0, 2), ['everything 0 at 1', 'everything 1 at 2']);
+  t.same(places.slice(9), [
+    'device 0 at 1',
+    'device 1 at 2',
+    'device 2 at 1',
+    'device 3 at 2',
+    'device 4 at 1',
+  ]);
+  t.same(
+    places
+      .slice(2, 9)
+      .map((place) => place.slice(-1))
+      .join(''),
+    '1212112',
+    'subscriber 5 is with device 0',
+  );
+});
+
+t.test('shares of QoS come out exactly, over any row of numbers', async (t) => {
+  for (const [shares, of100] of [
+    [
+      [1, 0, 0],
+      [100, 0, 0],
+    ],
+    [
+      [0, 0, 1],
+      [0, 0, 100],
+    ],
+    [
+      [0.8, 0.2, 0],
+      [80, 20, 0],
+    ],
+    [
+      [0.5, 0.3, 0.2],
+      [50, 30, 20],
+    ],
+    [
+      [0.33, 0.33, 0.34],
+      [33, 33, 34],
+    ],
+  ] as [[number, number, number], number[]][]) {
+    const counts = [0, 0, 0];
+    for (let number = 0; number < 100; number++) counts[qosOf(shares, number)]!++;
+    t.same(counts, of100);
+  }
+});
+
+t.test('the share of the short-lived comes out exactly, spread over all', async (t) => {
+  const lives = { share: 0.05, minMs: 10, maxMs: 20 };
+  const chosen = Array.from({ length: 1000 }, (_, number) => lifeMs(lives, number, 1000));
+  const ms = chosen.filter((life) => life !== undefined);
+  t.equal(ms.length, 50);
+  t.ok(ms.every((life) => life >= 10 && life <= 20));
+  t.ok(new Set(ms).size > 40, 'each lives as long as it likes');
+  const firstHalf = chosen.slice(0, 500).filter((life) => life !== undefined).length;
+  t.ok(firstHalf > 10 && firstHalf < 40, `${firstHalf} in the first half`);
+  t.equal(lifeMs(undefined, 1, 1000), undefined);
 });
 
 t.test('processes and source addresses grow with the connections', async (t) => {
@@ -253,7 +402,12 @@ t.test('a source port that somebody else has is passed over', async (t) => {
   await once(other, 'listening');
   const port = Number(new URL(gateway.url).port);
   const process = new FloodProcess(
-    share({ connections: 2, port, ratePerSec: 1000, sourceAddresses: ['127.0.0.2'] }),
+    share({
+      connections: 2,
+      gateways: [gatewayAt(port)],
+      ratePerSec: 1000,
+      sourceAddresses: ['127.0.0.2'],
+    }),
   );
   t.teardown(() => {
     process.close();
@@ -269,7 +423,9 @@ t.test('a connection that is never answered has failed after a while', async (t)
   const gateway = await new FaultyGateway().listen();
   gateway.mute = true;
   const port = Number(new URL(gateway.url).port);
-  const process = new FloodProcess(share({ connections: 3, port, ratePerSec: 1000, answerTimeoutMs: 50 }));
+  const process = new FloodProcess(
+    share({ connections: 3, gateways: [gatewayAt(port)], ratePerSec: 1000, answerTimeoutMs: 50 }),
+  );
   t.teardown(() => gateway.close());
   process.start();
   await until('all have failed', () => process.report().counts.failed === 3);

@@ -6,7 +6,7 @@ import type { Channel } from '../channel.js';
 import type { Channels } from '../channels.js';
 import type { MqttParts } from '../mqtt-parts.js';
 import type { PacketReader } from '../packet-reader.js';
-import { type PublishPacket, readPublish } from '../publish-packet.js';
+import { adoptEncoding, type PublishPacket, readPublish } from '../publish-packet.js';
 import { puback, pubrec } from '../reply-packets.js';
 
 /** PUBLISH from a client; step 1 of the way of a message. */
@@ -54,9 +54,14 @@ export class PublishHandler {
     return undefined;
   }
 
-  #publish(topic: string, { payload, qos, retain }: PublishPacket): void {
+  #publish(topic: string, packet: PublishPacket): void {
     // What is under $SYS is said by the server alone.
-    if (topic.startsWith('$SYS')) this.#parts.counters.mqttPublishesIgnored++;
-    else this.#parts.router.publish(new Message(topic, payload, Date.now(), qos, retain));
+    if (topic.startsWith('$SYS')) {
+      this.#parts.counters.mqttPublishesIgnored++;
+      return;
+    }
+    const message = new Message(topic, packet.payload, Date.now(), packet.qos, packet.retain);
+    if (topic === packet.topic) adoptEncoding(message, packet);
+    this.#parts.router.publish(message);
   }
 }

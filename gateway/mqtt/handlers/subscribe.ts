@@ -41,9 +41,8 @@ export class SubscribeHandler {
   }
 
   #hasRoom(session: Session, filter: string): boolean {
-    const { logins } = session;
-    if (!Array.isArray(logins)) return true;
-    return logins.length < this.#parts.config.mqttMaxSubscriptions || logins.includes(filter);
+    const { router, config } = this.#parts;
+    return router.loginsOf(session) < config.mqttMaxSubscriptions || router.isLoggedIn(filter, session);
   }
 }
 

@@ -33,7 +33,7 @@ t.test('[MQTT-3.1.0-1] a connection that begins with anything but CONNECT is clo
     UNSUBSCRIBE: unsubscribe(1, 'a'),
     PINGREQ: pingreq(),
     DISCONNECT: disconnect(),
-    HTTP: Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+    HTTP: Buffer.from('GET / HTTP/1.1\r\n'.padEnd(0x45 + 2)),
   };
   for (const [name, bytes] of Object.entries(first)) await closesAtOnce(t, server, bytes, name);
 });

@@ -126,6 +126,32 @@ t.test('[MQTT-3.3.5-1] overlapping subscriptions deliver at the highest of their
   }
 });
 
+t.test(
+  '[MQTT-3.3.5-2] a PUBLISH that is not allowed is acknowledged as ever, or ends the connection',
+  async (t) => {
+    const topic = `$SYS/${fresh('forged')}`;
+    const witness = await server.client(t);
+    await witness.subscribe(topic, 2);
+    for (const retain of [false, true]) {
+      const client = await server.client(t);
+      client.send(
+        publish(topic, 'forged', { qos: 1, id: 1, retain }),
+        publish(topic, 'forged', { qos: 2, id: 2, retain }),
+      );
+      client.send(pubrel(2));
+      const answers = await client.untilPong().catch(() => client.untilClosed());
+      const types = answers.map(({ type }) => type).join();
+      t.ok(client.closed || types === 'PUBACK,PUBREC,PUBCOMP', types);
+      await isQuiet(t, witness, 'what the server says under $SYS nobody else can say');
+    }
+    if (server.foreign) return;
+    const clientId = fresh('forger');
+    await (await server.client(t, { clientId, will: { topic, payload: 'forged', retain: true } })).drop();
+    await server.client(t, { clientId });
+    await isQuiet(t, witness, 'not in a will either');
+  },
+);
+
 t.test('[MQTT-3.6.1-1] a PUBREL with other flags than 2 closes the connection', async (t) => {
   for (const flags of [0, 1, 3, 4, 6, 8, 10, 15]) {
     const client = await server.client(t);

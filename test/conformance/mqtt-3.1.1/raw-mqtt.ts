@@ -128,15 +128,22 @@ export class RawMqtt {
     return packets;
   }
 
-  /** Sends a PINGREQ. @returns everything that came before its PINGRESP */
+  /**
+   * Asks until all that is due has come. Nothing forbids a server to write a PINGRESP ahead of the messages that it
+   * collects in the same turn; those are here before the second one.
+   * @returns everything but the PINGRESPs
+   */
   async untilPong(): Promise<Received[]> {
-    this.send(pingreq());
     const before: Received[] = [];
-    for (;;) {
-      const packet = await this.next();
-      if (packet.type === 'PINGRESP') return before;
-      before.push(packet);
+    for (const _ of ['ahead', 'behind']) {
+      this.send(pingreq());
+      for (;;) {
+        const packet = await this.next();
+        if (packet.type === 'PINGRESP') break;
+        before.push(packet);
+      }
     }
+    return before;
   }
 
   /** Subscribes and waits for the SUBACK. Retained messages may follow. */

@@ -90,11 +90,11 @@ t.test(
     t.strictSame(await client.next(), { type: 'PUBREL', id: exactly!.id }, 'QoS 2 goes on');
     await client.drop();
     const back = await server.client(t, session);
-    t.match(
-      await back.untilPong(),
-      [{ type: 'PUBLISH', id: atLeast!.id, dup: true }, { type: 'PUBREL' }, { type: 'PUBREL' }],
-      'and over a reconnection',
-    );
+    const again = await back.untilPong();
+    const idsOf = (type: string) =>
+      again.flatMap((packet) => (packet.type === type && 'id' in packet ? [packet.id] : []));
+    t.strictSame(idsOf('PUBLISH'), [atLeast!.id], 'and over a reconnection: QoS 1');
+    t.strictSame(idsOf('PUBREL').sort(), [exactly!.id, released!.id].sort(), 'QoS 2');
     back.send(puback(atLeast!.id), pubcomp(exactly!.id), pubcomp(released!.id));
     await isQuiet(t, back, 'until it is done');
   },

@@ -1,0 +1,46 @@
+import type { HttpResponse } from 'uWebSockets.js';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { answer, answerText, type Headers } from './answer.js';
+
+/** MQTT.js as it is installed beside the gateway, so that the demo page needs nothing from elsewhere. */
+
+/** The package adds the .js itself: this is dist/mqtt.min.js, for browsers. */
+const installedAs = 'mqtt/dist/mqtt.min';
+
+const headers: Headers = [
+  ['Content-Type', 'text/javascript; charset=utf-8'],
+  ['Cache-Control', 'public, max-age=86400'],
+  ['X-Content-Type-Options', 'nosniff'],
+];
+
+export class MqttClientScript {
+  #bytes: Buffer | undefined;
+
+  answer(response: HttpResponse): void {
+    try {
+      this.#bytes ??= readFileSync(createRequire(import.meta.url).resolve(installedAs));
+    } catch {
+      return answerText(
+        response,
+        '404 Not Found',
+        'MQTT.js is not installed here: run "npm install" where Encke is, and load the page again.',
+        [['Cache-Control', 'no-store']],
+      );
+    }
+    if (response.headOnly === true) return answer(response, '200 OK', headers, this.#bytes);
+    answerAtItsPace(response, this.#bytes);
+  }
+}
+
+/** 340 KB do not fit into every socket at once. What does not is not copied: it goes when the socket takes more. */
+function answerAtItsPace(response: HttpResponse, bytes: Buffer): void {
+  response.writeStatus('200 OK');
+  for (const [name, value] of headers) response.writeHeader(name, value);
+  const [, ended] = response.tryEnd(bytes, bytes.length);
+  if (ended) return;
+  response.onWritable((offset) => {
+    const [taken] = response.tryEnd(bytes.subarray(offset), bytes.length);
+    return taken;
+  });
+}

@@ -1,0 +1,82 @@
+import { scriptJson } from './html.js';
+import { demoScript } from './mqtt-demo-script.js';
+import { pageStyle } from './page-style.js';
+
+/** `GET /demo/mqtt`: MQTT from this browser, and where it meets `/test/<id>`. Nothing from elsewhere. */
+
+export interface MqttDemoPageFacts {
+  readonly apiUrl: string;
+  readonly apiOnAnyAddress: boolean;
+  readonly tokenRequired: boolean;
+}
+
+export function mqttDemoPage(facts: MqttDemoPageFacts): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>MQTT - Encke</title>
+<style>${pageStyle}
+  [hidden] { display: none; }
+  fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
+  fieldset:disabled { opacity: .6; }
+  label.check { flex-direction: row; align-items: center; gap: .375rem; padding-bottom: .5rem; }
+  label.check input { min-width: 0; width: auto; }
+  ul, ol { list-style: none; margin: .5rem 0; padding: 0; }
+  #subscriptions { display: flex; flex-wrap: wrap; gap: .375rem; }
+  #subscriptions button { overflow-wrap: anywhere; text-align: start; font-size: .875rem; }
+  #log { font: .875rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
+  #log li { border-bottom: 1px solid var(--line); padding: .375rem 0; overflow-wrap: anywhere; white-space: pre-wrap; }
+  #log small { color: var(--quiet); }
+</style>
+</head>
+<body>
+<h1>MQTT</h1>
+<p>This page is an MQTT client: MQTT.js, over WebSocket, to <code id="url">/mqtt</code>. <a href="/">Back to Encke</a></p>
+
+<h2>Connect</h2>
+<form id="connect">
+  <label>client id <input name="clientId" autocomplete="off"></label>
+  <label id="token" hidden>token <input name="token" type="password" autocomplete="off"></label>
+  <label class="check"><input name="clean" type="checkbox" checked> clean session</label>
+  <button>Connect</button>
+</form>
+<output id="state">Not connected.</output>
+
+<fieldset id="connected" disabled>
+<h2>Subscribe</h2>
+<form id="subscribe">
+  <label>topic filter <input name="filter" value="123" required autocomplete="off"></label>
+  <label>QoS <select name="qos"><option>0</option><option selected>1</option><option>2</option></select></label>
+  <button>Subscribe</button>
+</form>
+<ul id="subscriptions"></ul>
+
+<h2>Publish</h2>
+<form id="publish">
+  <label>topic <input name="topic" value="123" required autocomplete="off"></label>
+  <label>message <input name="text" value="Hello World" autocomplete="off"></label>
+  <label>QoS <select name="qos"><option>0</option><option selected>1</option><option>2</option></select></label>
+  <label class="check"><input name="retain" type="checkbox"> retain</label>
+  <button>Publish</button>
+</form>
+<output id="answer"></output>
+</fieldset>
+
+<h2>One id, two ways</h2>
+<p>A topic and an id are the same thing: what is published to topic <code class="id">123</code> appears in
+  <a id="comet" href="/test/123" target="_blank" rel="noopener">/test/123</a>, and what is sent there arrives here:</p>
+<pre id="terminal"></pre>
+
+<h2>What came</h2>
+<ol id="log"></ol>
+<script src="/demo/mqtt.js"></script>
+<script>
+const facts = ${scriptJson({ apiUrl: facts.apiUrl, apiOnAnyAddress: facts.apiOnAnyAddress, tokenRequired: facts.tokenRequired })};
+${demoScript}
+</script>
+</body>
+</html>
+`;
+}

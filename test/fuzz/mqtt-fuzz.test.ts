@@ -1,0 +1,19 @@
+import t from 'tap';
+import { SeededRandom } from '../seeded-random.js';
+import { fuzz, summary } from './mqtt-fuzz.js';
+
+/** What the fuzzer may leave behind in the server's memory; it has grown by 2 MB at most where nothing was lost. */
+const growthBytesMax = 8 * 2 ** 20;
+
+t.test('whatever bytes come, the server lives, answers who is right, and keeps nothing', async (t) => {
+  const { seed } = new SeededRandom();
+  t.comment(
+    `ENCKE_TEST_SEED=${seed} repeats this; node dist/test/fuzz/mqtt-fuzz.js --seed ${seed} goes on for longer`,
+  );
+  const result = await fuzz({ forMs: 16_000, seed, lanes: 50, say: (line) => t.comment(line) });
+  for (const line of summary(result)) t.comment(line);
+  t.same(result.faults, [], 'no faults');
+  t.ok(result.tally.cases > 5_000, 'enough cases to mean something');
+  const [, warm, , end] = result.rss;
+  t.ok(end!.bytes - warm!.bytes < growthBytesMax, 'no growth');
+});

@@ -1,0 +1,67 @@
+import type {
+  Delivery,
+  InflightEntry,
+  Message,
+  Session,
+  SessionConnection,
+  Sessions,
+} from '../../router/index.js';
+import { textOf } from './inbox.js';
+
+/** A connection that notes what it is given: `text`, `text#<packet id>` at QoS 1 and 2, `+dup`, `+retained`, `rel#<packet id>`. */
+export class SessionClient implements SessionConnection {
+  readonly sent: string[] = [];
+  answer: Delivery = 'sent';
+  /** Called for each packet; may end the connection. */
+  onSend: (() => void) | undefined;
+  session: Session | undefined;
+  wasTakenOver = false;
+  readonly #sessions: Sessions;
+
+  constructor(sessions: Sessions) {
+    this.#sessions = sessions;
+  }
+
+  /** CONNECT, CONNACK and what follows. @returns whether the session was there already */
+  connect(clientId: string, clean = false): boolean {
+    const { session, present } = this.#sessions.open(clientId, clean, this);
+    this.session = session;
+    session.resume();
+    return present;
+  }
+
+  drop(): void {
+    const { session } = this;
+    this.session = undefined;
+    if (session !== undefined) this.#sessions.detach(session);
+  }
+
+  /** What has come since the last call. */
+  take(): string[] {
+    return this.sent.splice(0);
+  }
+
+  sendQos0(message: Message, retained: boolean): Delivery {
+    this.#note(textOf(message) + (retained ? '+retained' : ''));
+    return this.answer;
+  }
+
+  sendInflight({ message, packetId, dup, retained }: InflightEntry): void {
+    const flags = (dup ? '+dup' : '') + (retained ? '+retained' : '');
+    this.#note(`${textOf(message!)}#${packetId}${flags}`);
+  }
+
+  sendPubrel(packetId: number): void {
+    this.#note(`rel#${packetId}`);
+  }
+
+  takenOver(): void {
+    this.wasTakenOver = true;
+    this.drop();
+  }
+
+  #note(packet: string): void {
+    this.sent.push(packet);
+    this.onSend?.();
+  }
+}
