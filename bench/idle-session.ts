@@ -13,6 +13,7 @@ import { Message, Router, type SessionConnection, Sessions } from '../router/ind
 const count = 100_000;
 
 class Connection implements SessionConnection {
+  readonly congested = false;
   packetId = 0;
   sendQos0() {
     return 'sent' as const;

@@ -28,6 +28,8 @@ export const backpressured = 1;
 export const watchesWritable = 2;
 /** HTTP: the piece written last is still owed its closing newline. */
 export const newlineOwed = 4;
+/** MQTT: the client speaks 3.1, which lets it set DUP where 3.1.1 has fixed flags. */
+export const speaksMqtt31 = 8;
 
 /**
  * The open connections, in columns by slot:

@@ -34,6 +34,15 @@ export interface Wire {
   pushThrough(connection: Connection): boolean;
 }
 
+/** Where each flavour keeps a message's encoding. */
+export const wireIndex = { cometPage: 0, ndjson: 1, mqtt: 2 } as const;
+
+/** What has been encoded of a message. Made at its full length: an empty array would grow to 17 places with its first. */
+export function wireOf(message: Message): (object | undefined)[] {
+  message.wire ??= [undefined, undefined, undefined];
+  return message.wire;
+}
+
 export function messageOf(outgoing: Outgoing): Message | undefined {
   return outgoing instanceof InflightEntry || outgoing instanceof RetainedDelivery
     ? outgoing.message

@@ -61,6 +61,8 @@ export class Generator implements LaneOwner {
   #endMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #drainTimer: NodeJS.Timeout | undefined;
+  /** A connection that is open before the others are has nothing to do yet. */
+  #started = false;
   #stopped = false;
   #finish: (() => void) | undefined;
 
@@ -106,6 +108,7 @@ export class Generator implements LaneOwner {
       this.#finish = resolve;
     });
     this.#startMs = performance.now();
+    this.#started = true;
     if (this.#options.ratePerSec === 'max') this.#startClosedLoop();
     else this.#tick();
     await finished;
@@ -130,7 +133,7 @@ export class Generator implements LaneOwner {
   }
 
   take(lane: number): boolean {
-    if (this.#stopped) return false;
+    if (this.#stopped || !this.#started) return false;
     if (this.#options.ratePerSec === 'max') return this.#takeNew(lane);
     if (!this.#waiting.take(lane)) return false;
     this.takenId = this.#waiting.takenId;
@@ -167,6 +170,7 @@ export class Generator implements LaneOwner {
 
   /** Ends the run if nothing is left to send or to wait for. */
   settled(): void {
+    if (!this.#started) return;
     const allDue =
       this.#stopped || this.due >= Math.min(this.#schedule.messagesTotal, this.#options.messagesTotal);
     if (!allDue || (!this.#stopped && this.#waiting.length > 0)) return;

@@ -18,7 +18,7 @@ export class Message {
    * What this message looks like on the wire, one entry for each transport flavour that has sent it,
    * so that it is encoded once for each flavour and not once for each recipient. The router never looks.
    */
-  wire: object[] | undefined = undefined;
+  wire: (object | undefined)[] | undefined = undefined;
   #kept: Message | undefined = undefined;
 
   constructor(id: string, payload: Uint8Array, timeMs: number, qos: Qos = 0, retain = false) {

@@ -27,6 +27,9 @@ export const filterProblemText: Record<FilterProblem, string> = {
   'not-unicode': 'A topic filter is well-formed UTF-8.', // [MQTT-1.5.3-1]
 };
 
+/** Such a filter is one, by the standard, and past a limit of this server. */
+export const beyondThisServer: ReadonlySet<FilterProblem> = new Set(['too-long', 'too-many-levels']);
+
 const nul = 0x00;
 const hash = 0x23;
 const plus = 0x2b;

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Message } from '../../router/message.js';
+import { wireIndex, wireOf } from '../wire.js';
 import { escapeHtml } from './html.js';
 import type { Transport } from './transport.js';
 
@@ -60,8 +61,6 @@ class CometChunk {
   }
 }
 
-const wireIndex = 0;
-
 export const cometPage: Transport = {
   name: 'http-chunked',
   contentType: 'text/html; charset=utf-8',
@@ -71,11 +70,11 @@ export const cometPage: Transport = {
   },
 
   chunk(message, count, lead) {
-    message.wire ??= [];
-    let encoded = message.wire[wireIndex] as CometChunk | undefined;
+    const wire = wireOf(message);
+    let encoded = wire[wireIndex.cometPage] as CometChunk | undefined;
     if (encoded === undefined) {
       encoded = new CometChunk(encode(message));
-      message.wire[wireIndex] = encoded;
+      wire[wireIndex.cometPage] = encoded;
     }
     return encoded.numbered(count, lead);
   },

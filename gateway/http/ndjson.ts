@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Message } from '../../router/message.js';
+import { wireIndex, wireOf } from '../wire.js';
 import type { Transport } from './transport.js';
 
 /**
@@ -14,8 +15,6 @@ interface NdjsonLine {
   readonly bare: Uint8Array;
 }
 
-const wireIndex = 1;
-
 export const ndjson: Transport = {
   name: 'ndjson',
   contentType: 'application/x-ndjson',
@@ -25,11 +24,11 @@ export const ndjson: Transport = {
   },
 
   chunk(message, _count, lead) {
-    message.wire ??= [];
-    let line = message.wire[wireIndex] as NdjsonLine | undefined;
+    const wire = wireOf(message);
+    let line = wire[wireIndex.ndjson] as NdjsonLine | undefined;
     if (line === undefined) {
       line = encode(message);
-      message.wire[wireIndex] = line;
+      wire[wireIndex.ndjson] = line;
     }
     return lead ? line.led : line.bare;
   },

@@ -1,5 +1,4 @@
 import { InflightEntry } from '../../router/session/inflight-entry.js';
-import type { Connections } from '../connections.js';
 import type { Counters } from '../counters.js';
 import { type Outgoing, RetainedDelivery, type Source, type Wire } from '../wire.js';
 import type { Channel } from './channel.js';
@@ -16,15 +15,13 @@ const sent = 1;
 
 /** How MQTT connections are written to: a PUBLISH a frame, many frames in one write. */
 export class ChannelWire implements Wire {
-  readonly #connections: Connections;
   readonly #counters: Counters;
 
   /** What the cork callback works on: fields instead of a closure for each write. */
   #channel!: Channel;
   #source!: Source;
 
-  constructor(connections: Connections, counters: Counters) {
-    this.#connections = connections;
+  constructor(counters: Counters) {
     this.#counters = counters;
   }
 
@@ -44,19 +41,16 @@ export class ChannelWire implements Wire {
     const packet = this.#encode(source.peek() as Outgoing);
     source.take();
     if (packet === undefined) return true;
-    this.#connections.received[channel.slot]!++;
     return channel.socket.send(packet, true) === sent;
   }
 
   readonly #writeSome = (): void => {
     const source = this.#source;
-    const { socket, slot } = this.#channel;
-    const { received } = this.#connections;
+    const { socket } = this.#channel;
     let corked = 0;
     for (let next = source.peek(); next !== undefined; next = source.peek()) {
       if (typeof next === 'number') {
         // MQTT 3.1.1 has no way to say it to the client; it is in the counters and in the log.
-        received[slot]! += next;
         source.take();
         continue;
       }
@@ -66,7 +60,6 @@ export class ChannelWire implements Wire {
       source.take();
       if (packet === undefined) continue;
       corked += size;
-      received[slot]!++;
       socket.send(packet, true);
       if (size > corkBytesMax) return;
     }

@@ -39,6 +39,10 @@ export abstract class Channel implements Connection, SessionConnection {
     return this.channels.wire;
   }
 
+  get congested(): boolean {
+    return this.channels.outbound.isBackpressured(this);
+  }
+
   sendQos0(message: Message, retained: boolean): Delivery {
     return this.channels.outbound.deliver(this, retained ? new RetainedDelivery(message) : message);
   }

@@ -6,6 +6,7 @@ import { type Channel, type ChannelOfSocket, channelClass } from './channel.js';
 import type { ChannelWire } from './channel-wire.js';
 import { Framing } from './framing.js';
 import type { MqttParts } from './mqtt-parts.js';
+import { packetType } from './packet.js';
 import { PacketDispatch } from './packet-dispatch.js';
 
 /**
@@ -53,6 +54,9 @@ export class Channels {
     const { rateLimits, connections, counters } = this.#parts;
     counters.mqttBytesReceived += bytes.length;
     this.#reading = channel;
+    if (channel.session === undefined && this.#framing.isFirst(channel.slot) && !beginsConnect(bytes)) {
+      return this.close(channel, 'not-connected'); // [MQTT-3.1.0-1], and whatever is no MQTT at all
+    }
     const reason = rateLimits.admitsBytes(channel.slot, bytes.length)
       ? this.#framing.feed(channel.slot, bytes, this.#onPacket)
       : 'rate-limited';
@@ -100,12 +104,12 @@ export class Channels {
     const { session, slot } = channel;
     this.#framing.release(slot);
     rateLimits.release(slot);
-    replays.release(slot);
     admission.leave(channel, reason);
     wills.publish(slot);
     if (session === undefined) return;
     channel.session = undefined;
     sessions.detach(session);
+    replays.release(slot, session);
     presence.disconnected(session.clientId, reason);
   }
 
@@ -114,6 +118,10 @@ export class Channels {
     if (reason === 'disconnected' || reason === 'server-stopping') return undefined;
     return { ...channel.describe(), address: channel.remoteAddress() };
   }
+}
+
+function beginsConnect(bytes: Buffer): boolean {
+  return bytes.length === 0 || bytes[0]! >> 4 === packetType.connect;
 }
 
 /** Where uWS itself has closed, it says so in a close that was none of the client's frames (1006, with a text). */

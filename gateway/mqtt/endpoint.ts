@@ -4,6 +4,7 @@ import {
   type HttpResponse,
   type TemplatedApp,
   type us_socket_context_t,
+  type WebSocket,
 } from 'uWebSockets.js';
 import { type RefusalReason, refusals } from '../close-reason.js';
 import { answerText, refuse } from '../http/answer.js';
@@ -21,6 +22,11 @@ const frameOfPackets = 4;
 
 /** Answers that a client does not read: past this it is cut. Messages wait elsewhere, see SlowConsumers. */
 const unreadAnswersBytesMax = 64 * 1024;
+
+/** A socket is its own user data; to ask for it would be a call into native code for each frame. */
+function ownedBy(socket: WebSocket<ChannelOfSocket>): ChannelOfSocket {
+  return socket as unknown as ChannelOfSocket;
+}
 
 /**
  * `/mqtt`: from HTTP to WebSocket to channel.
@@ -45,18 +51,18 @@ export function bindMqtt(
     upgrade,
     open: (socket) => channels.open(socket),
     message: (socket, frame, isBinary) => {
-      const { channel } = socket.getUserData();
+      const { channel } = ownedBy(socket);
       if (isBinary) channels.read(channel, Buffer.from(frame));
       else channels.close(channel, 'text-frame'); // [MQTT-6.0.0-1]
     },
     drain: (socket) => {
-      const { channel } = socket.getUserData();
+      const { channel } = ownedBy(socket);
       if (socket.getBufferedAmount() > 0) return;
       parts.outbound.drain(channel);
       replays.goOn(channel);
     },
     close: (socket, code, reason) => {
-      channels.gone(socket.getUserData().channel, code, Buffer.from(reason).toString());
+      channels.gone(ownedBy(socket).channel, code, Buffer.from(reason).toString());
       onGone();
     },
   });

@@ -34,6 +34,11 @@ export class Framing {
     return this.#partials.size;
   }
 
+  /** No packet of this connection has begun: what comes next is the first byte of one. */
+  isFirst(slot: number): boolean {
+    return !this.#partials.has(slot);
+  }
+
   /**
    * Hands on each packet that is complete. Stops at the first reason to close.
    * @param bytes valid during the call

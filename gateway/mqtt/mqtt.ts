@@ -48,7 +48,7 @@ export class Mqtt {
     this.#replays = new RetainedReplays(router, connections, outbound);
     const parts = {
       ...surroundings,
-      wire: new ChannelWire(connections, counters),
+      wire: new ChannelWire(counters),
       wills: new Wills(router),
       presence: new Presence(router, config),
       rateLimits: new RateLimits(

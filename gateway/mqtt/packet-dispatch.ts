@@ -1,5 +1,6 @@
 import { ticksPerSec } from '../clock.js';
 import type { CloseReason } from '../close-reason.js';
+import { speaksMqtt31 } from '../connections.js';
 import type { Channel } from './channel.js';
 import type { Channels } from './channels.js';
 import { AcknowledgementHandler } from './handlers/acknowledgement.js';
@@ -14,6 +15,9 @@ import { pingresp } from './reply-packets.js';
 
 /** A keep-alive counts one and a half times [MQTT-3.1.2-24]. */
 const keepAliveFactor = 1.5;
+
+/** The flag that says that a packet is sent again. */
+const dup = 8;
 
 /** Hands each packet to its handler, if it may come now. */
 export class PacketDispatch {
@@ -49,7 +53,13 @@ export class PacketDispatch {
   ): CloseReason | undefined {
     const type = typeAndFlags >> 4;
     const flags = typeAndFlags & 0x0f;
-    if (type !== packetType.publish && flags !== fixedFlagsOf(type)) return 'malformed-packet'; // [MQTT-2.2.2-2]
+    if (
+      type !== packetType.publish &&
+      flags !== fixedFlagsOf(type) &&
+      !this.#isDupOf31(channel, type, flags)
+    ) {
+      return 'malformed-packet'; // [MQTT-2.2.2-2]
+    }
     const reader = this.#reader.open(bytes, start, end);
     if (channel.session === undefined) {
       if (type !== packetType.connect) return 'not-connected'; // [MQTT-3.1.0-1]
@@ -79,6 +89,13 @@ export class PacketDispatch {
       default:
         return 'protocol-error'; // a second CONNECT [MQTT-3.1.0-2], or what only servers send
     }
+  }
+
+  #isDupOf31({ slot }: Channel, type: number, flags: number): boolean {
+    const fixed = fixedFlagsOf(type);
+    return (
+      (this.#parts.connections.flags[slot]! & speaksMqtt31) !== 0 && fixed === 2 && flags === (fixed | dup)
+    );
   }
 
   /** From CONNECT on, its own deadline stands in the place of the one for CONNECT. */

@@ -1,4 +1,5 @@
 import type { Message, Qos } from '../../router/message.js';
+import { wireIndex, wireOf } from '../wire.js';
 import { packetType } from './packet.js';
 import type { PacketReader } from './packet-reader.js';
 
@@ -43,9 +44,6 @@ function writeLength(bytes: Buffer, length: number): void {
     bytes[at]! |= 0x80;
   }
 }
-
-/** Where an encoded message is kept on it, for all its recipients. */
-const wireIndex = 2;
 
 /** A PUBLISH, encoded once. What differs between recipients is patched before each is written: uWS copies it at once. */
 interface EncodedPublish {
@@ -99,11 +97,11 @@ function firstByte(qos: Qos, retained: boolean, dup: boolean): number {
 }
 
 function encodedOf(message: Message): EncodedPublish {
-  message.wire ??= [];
-  let encoded = message.wire[wireIndex] as EncodedPublish | undefined;
+  const wire = wireOf(message);
+  let encoded = wire[wireIndex.mqtt] as EncodedPublish | undefined;
   if (encoded === undefined) {
     encoded = { plain: undefined, acknowledged: undefined, packetIdAt: 0 };
-    message.wire[wireIndex] = encoded;
+    wire[wireIndex.mqtt] = encoded;
   }
   return encoded;
 }

@@ -1,5 +1,6 @@
 import type { Message, Qos } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
+import type { Session } from '../../router/session/session.js';
 import type { Connections } from '../connections.js';
 import type { Outbound } from '../outbound.js';
 import type { Channel } from './channel.js';
@@ -49,8 +50,17 @@ export class RetainedReplays {
     if (replay !== undefined && !replay.scheduled) this.#schedule(channel, replay);
   }
 
-  release(slot: number): void {
+  /** The connection is gone. What its session asked to be sure of waits in the session; it may end here, too. */
+  release(slot: number, session: Session): void {
+    const replay = this.#replays.get(slot);
+    if (replay === undefined) return;
     this.#replays.delete(slot);
+    if (session.clean) return;
+    for (let next = replay.peek(); next !== undefined; next = replay.peek()) {
+      replay.take();
+      const qos = Math.min(next.message.qos, next.qos) as Qos;
+      if (qos > 0 && this.#router.isRetained(next.message)) session.deliver(next.message, qos, true);
+    }
   }
 
   #schedule(channel: Channel, replay: Replay): void {
@@ -76,6 +86,7 @@ export class RetainedReplays {
       if (session === undefined || this.#outbound.isBackpressured(channel)) return;
       if (qos > 0 && !session.hasRoom) return;
       replay.take();
+      if (!this.#router.isRetained(next.message)) continue; // replaced or cleared while it waited
       bytes += next.message.payload.length;
       session.deliver(next.message, qos, true); // with RETAIN set [MQTT-3.3.1-8]
     }

@@ -7,6 +7,8 @@ import type { InflightEntry } from './inflight-entry.js';
  * throws or waits. Messages and entries go out in the order of the calls.
  */
 export interface SessionConnection {
+  /** It takes no more now: what it was given last is still waiting in it. */
+  readonly congested: boolean;
   /** A message that wants no answer. */
   sendQos0(message: Message, retained: boolean): Delivery;
   /** A PUBLISH at QoS 1 or 2. The connection keeps what it cannot write yet; the session keeps the entry until it is acknowledged. */

@@ -184,6 +184,7 @@ export abstract class Session extends Subscriber {
 
   private retry(flow: SessionFlow): void {
     const { limits, nowSec } = this.sessions;
+    if (this.connection!.congested) return; // it has not even been sent yet
     for (const entry of flow.entries()) {
       if (nowSec - entry.sentAtSec < limits.retryIntervalSec) continue;
       this.repeat(entry);

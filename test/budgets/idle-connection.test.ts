@@ -14,7 +14,7 @@ import type { Weight } from './probe.js';
 
 const connections = 8_000;
 /** HTTP: the handler for "writable again", see StreamWire. */
-const afterMessageMax = 130;
+const afterMessageMax = 160;
 
 interface Kind {
   name: string;

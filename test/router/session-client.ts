@@ -10,6 +10,7 @@ import { textOf } from './inbox.js';
 
 /** A connection that notes what it is given: `text`, `text#<packet id>` at QoS 1 and 2, `+dup`, `+retained`, `rel#<packet id>`. */
 export class SessionClient implements SessionConnection {
+  congested = false;
   readonly sent: string[] = [];
   answer: Delivery = 'sent';
   /** Called for each packet; may end the connection. */

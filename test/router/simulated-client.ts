@@ -165,6 +165,7 @@ export class SimulatedClient {
 
   #connection(): SessionConnection {
     const connection: SessionConnection = {
+      congested: false,
       sendQos0: (message, retained) => this.#sendQos0(connection, message, retained),
       sendInflight: (entry) => this.#sendInflight(connection, entry),
       sendPubrel: (packetId) => {

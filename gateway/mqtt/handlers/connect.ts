@@ -2,13 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { problemOfFilter } from '../../../router/topic-filter.js';
 import { BearerAuth } from '../../auth/bearer.js';
 import type { CloseReason } from '../../close-reason.js';
+import { speaksMqtt31 } from '../../connections.js';
 import { AutoSubscriptions } from '../auto-subscriptions.js';
 import type { Channel } from '../channel.js';
 import type { Channels } from '../channels.js';
 import { type ConnectPacket, readConnect } from '../connect-packet.js';
 import type { MqttParts } from '../mqtt-parts.js';
+import { protocolLevel } from '../packet.js';
 import type { PacketReader } from '../packet-reader.js';
 import { type ConnackCode, connack, connackCode } from '../reply-packets.js';
+import { isServerTopic } from '../server-topic.js';
 
 /** CONNECT: from a bare WebSocket to a session, or the return code that says why not. */
 export class ConnectHandler {
@@ -34,12 +37,13 @@ export class ConnectHandler {
     return undefined;
   }
 
-  #refusalOf({ clientId, clean, password }: ConnectPacket): ConnackCode | undefined {
+  #refusalOf({ level, clientId, clean, password }: ConnectPacket): ConnackCode | undefined {
     if (this.#auth.required) {
       if (password === undefined) return connackCode.notAuthorized;
       if (!this.#auth.allowsToken(password)) return connackCode.badCredentials;
     }
-    if (clientId === '' && !clean) return connackCode.badClientId; // [MQTT-3.1.3-8]
+    // [MQTT-3.1.3-8]; and 3.1 has no empty ones at all.
+    if (clientId === '' && (!clean || level === protocolLevel.mqtt31)) return connackCode.badClientId;
     if (Buffer.byteLength(clientId) > this.#parts.config.mqttMaxClientIdLength)
       return connackCode.badClientId;
     if (!this.#parts.sessions.hasRoomFor(clientId, clean)) return connackCode.unavailable;
@@ -53,15 +57,16 @@ export class ConnectHandler {
   }
 
   #accept(channel: Channel, packet: ConnectPacket, keepAlive: (sec: number) => void): void {
-    const { sessions, wills, counters, presence } = this.#parts;
-    const { clean, keepAliveSec, will, userName } = packet;
+    const { sessions, wills, counters, presence, connections } = this.#parts;
+    const { level, clean, keepAliveSec, will, userName } = packet;
+    if (level === protocolLevel.mqtt31) connections.flags[channel.slot]! |= speaksMqtt31;
     const clientId = packet.clientId === '' ? `encke-${randomUUID()}` : packet.clientId; // [MQTT-3.1.3-6]
     const { session, present } = sessions.open(clientId, clean, channel); // ends who had the id [MQTT-3.1.4-2]
     channel.session = session;
     keepAlive(keepAliveSec);
-    if (will !== undefined) wills.set(channel.slot, will);
+    if (will !== undefined && !isServerTopic(will.topic)) wills.set(channel.slot, will);
     counters.mqttConnacks[connackCode.accepted]!++;
-    this.#channels.reply(channel, connack(connackCode.accepted, present)); // the first packet [MQTT-3.2.0-1]
+    this.#channels.reply(channel, connack(connackCode.accepted, present && level !== protocolLevel.mqtt31)); // the first packet [MQTT-3.2.0-1]
     this.#subscribeTo(this.#autoSubscriptions.of(clientId, userName), channel);
     session.resume();
     presence.connected(clientId, { address: channel.remoteAddress(), clean, keepAliveSec });

@@ -8,6 +8,7 @@ import type { MqttParts } from '../mqtt-parts.js';
 import type { PacketReader } from '../packet-reader.js';
 import { adoptEncoding, type PublishPacket, readPublish } from '../publish-packet.js';
 import { puback, pubrec } from '../reply-packets.js';
+import { isServerTopic } from '../server-topic.js';
 
 /** PUBLISH from a client; step 1 of the way of a message. */
 export class PublishHandler {
@@ -55,8 +56,7 @@ export class PublishHandler {
   }
 
   #publish(topic: string, packet: PublishPacket): void {
-    // What is under $SYS is said by the server alone.
-    if (topic.startsWith('$SYS')) {
+    if (isServerTopic(topic)) {
       this.#parts.counters.mqttPublishesIgnored++;
       return;
     }

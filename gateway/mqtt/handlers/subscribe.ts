@@ -1,5 +1,5 @@
 import type { Session } from '../../../router/session/session.js';
-import { type FilterProblem, problemOfFilter } from '../../../router/topic-filter.js';
+import { beyondThisServer, problemOfFilter } from '../../../router/topic-filter.js';
 import type { CloseReason } from '../../close-reason.js';
 import type { Channel } from '../channel.js';
 import type { Channels } from '../channels.js';
@@ -26,7 +26,7 @@ export class SubscribeHandler {
     for (const request of packet.requests) {
       const filter = this.#parts.rewrite.subscribeFilter(request.filter);
       const problem = problemOfFilter(filter, this.#parts.router.idBytesMax);
-      if (problem !== undefined && !overLimit.has(problem)) return 'malformed-packet';
+      if (problem !== undefined && !beyondThisServer.has(problem)) return 'malformed-packet';
       if (problem !== undefined || !this.#hasRoom(session, filter)) {
         codes.push(subscribeFailed);
         continue;
@@ -45,6 +45,3 @@ export class SubscribeHandler {
     return router.loginsOf(session) < config.mqttMaxSubscriptions || router.isLoggedIn(filter, session);
   }
 }
-
-/** The filter is one, but not for this server. */
-const overLimit: ReadonlySet<FilterProblem> = new Set<FilterProblem>(['too-long', 'too-many-levels']);

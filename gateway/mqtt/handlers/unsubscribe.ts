@@ -1,4 +1,5 @@
 import type { Session } from '../../../router/session/session.js';
+import { beyondThisServer, problemOfFilter } from '../../../router/topic-filter.js';
 import type { CloseReason } from '../../close-reason.js';
 import type { Channel } from '../channel.js';
 import type { Channels } from '../channels.js';
@@ -20,9 +21,13 @@ export class UnsubscribeHandler {
   handle(channel: Channel, session: Session, reader: PacketReader): CloseReason | undefined {
     const packet = readUnsubscribe(reader);
     if (packet === undefined) return 'malformed-packet';
-    for (const filter of packet.filters) {
-      this.#parts.router.unsubscribe(this.#parts.rewrite.subscribeFilter(filter), session);
+    const { router, rewrite } = this.#parts;
+    const filters = packet.filters.map((filter) => rewrite.subscribeFilter(filter));
+    for (const filter of filters) {
+      const problem = problemOfFilter(filter, router.idBytesMax);
+      if (problem !== undefined && !beyondThisServer.has(problem)) return 'malformed-packet'; // [MQTT-4.7.3-1]
     }
+    for (const filter of filters) router.unsubscribe(filter, session);
     this.#channels.reply(channel, unsuback(packet.packetId)); // [MQTT-3.10.4-4]
     return undefined;
   }

@@ -1,0 +1,205 @@
+import t, { type Test } from 'tap';
+import {
+  connect,
+  packet,
+  pingreq,
+  puback,
+  pubcomp,
+  publish,
+  pubrec,
+  pubrel,
+  subscribe,
+} from '../../conformance/mqtt-3.1.1/packet-bytes.js';
+import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { until } from '../../until.js';
+import { closing, connectRaw, openRaw, tryRaw } from './raw-client.js';
+
+/** What one connection can grow, and what happens when it does. */
+
+// Each test has a server of its own.
+t.jobs = 4;
+const apart = { buffered: true };
+
+async function start(t: Test, ...flags: string[]): Promise<GatewayProcess> {
+  const gateway = await startGateway({ flags });
+  t.teardown(() => gateway.kill());
+  return gateway;
+}
+
+const mqttStats = async (gateway: GatewayProcess) => (await gateway.stats()).mqtt;
+const closed = async (gateway: GatewayProcess) => (await gateway.stats()).connections.closed;
+
+t.test(
+  'a packet past --mqtt-max-packet-size ends its connection, whoever sends it and however',
+  apart,
+  async (t) => {
+    const bytesMax = 1000;
+    const gateway = await start(t, '--mqtt-max-packet-size', String(bytesMax));
+    const subscriber = await connectRaw(t, gateway);
+    await subscriber.subscribe('size', 1);
+    const fits = publish('size', 'x'.repeat(bytesMax - 2 - 'size'.length));
+    const over = publish('size', 'y'.repeat(bytesMax - 1 - 'size'.length));
+    const announced = Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]); // 256 MB, of which nothing comes
+    const inOneFrame = Array.from({ length: 5 }, () => fits); // past four packets' worth uWS closes
+    const ways: Record<string, (client: Awaited<ReturnType<typeof connectRaw>>) => void> = {
+      'in one frame': (client) => client.send(over),
+      'byte by byte': (client) =>
+        client.batch(() => over.forEach((byte) => void client.send(Buffer.from([byte])))),
+      'by its header alone': (client) => client.send(announced),
+      'behind good ones': (client) => client.send(pingreq(), fits, over, fits),
+      'as CONNECT again': (client) => client.send(packet(0x10, Buffer.alloc(bytesMax + 1))),
+    };
+    let published = 0;
+    for (const [name, send] of Object.entries(ways)) {
+      const client = await connectRaw(t, gateway);
+      client.send(fits);
+      send(client);
+      t.equal(await closing(client), '1009 packet-too-large', name);
+      published += name === 'behind good ones' ? 2 : 1;
+    }
+    const early = await openRaw(t, gateway);
+    early.send(connect({ clientId: 'c'.repeat(bytesMax) }));
+    t.equal(await closing(early), '1009 packet-too-large', 'as the first CONNECT');
+    const large = await connectRaw(t, gateway);
+    large.send(...inOneFrame);
+    await large.untilClosed();
+    await until('all are counted', async () => (await closed(gateway))['packet-too-large'] === 7);
+    const received = (await subscriber.untilPong()).length;
+    t.equal(received, published, 'what came before and fits was delivered, and nothing else');
+    t.equal((await mqttStats(gateway)).partialPackets, 0);
+  },
+);
+
+t.test(
+  'a client id longer than --mqtt-max-client-id-length is refused with return code 2',
+  apart,
+  async (t) => {
+    const gateway = await start(t, '--mqtt-max-client-id-length', '23');
+    for (const [clientId, code] of [
+      ['x'.repeat(23), 0],
+      ['x'.repeat(24), 2],
+      ['ü'.repeat(11), 0],
+      ['ü'.repeat(12), 2], // bytes count
+    ] as const) {
+      const { client, code: said } = await tryRaw(t, gateway, { clientId });
+      t.equal(said, code, `${clientId.length} characters`);
+      if (code === 2) await client.untilClosed();
+    }
+    t.same((await mqttStats(gateway)).connacks, [2, 0, 2, 0, 0, 0]);
+    t.equal((await closed(gateway))['connect-refused'], 2);
+    const usual = await start(t);
+    t.equal((await tryRaw(t, usual, { clientId: 'x'.repeat(1024) })).code, 0);
+    t.equal((await tryRaw(t, usual, { clientId: 'x'.repeat(1025) })).code, 2);
+  },
+);
+
+t.test('no more than --mqtt-max-inflight messages are on their way to a client', apart, async (t) => {
+  const gateway = await start(t, '--mqtt-max-inflight', '4');
+  const [one, two] = [await connectRaw(t, gateway), await connectRaw(t, gateway)];
+  await one.subscribe('window', 1);
+  await two.subscribe('window', 2);
+  const publisher = await connectRaw(t, gateway);
+  for (let n = 0; n < 10; n++) await publisher.publish('window', `${n}`, { qos: 2 });
+  const ids = new Map<typeof one, number[]>();
+  for (const client of [one, two]) {
+    const first = await client.untilPong();
+    t.same(
+      first.map((each) => each.type === 'PUBLISH' && each.payload),
+      ['0', '1', '2', '3'],
+    );
+    ids.set(
+      client,
+      first.map((each) => (each.type === 'PUBLISH' ? each.id : 0)),
+    );
+  }
+  one.send(puback(ids.get(one)![1]!));
+  t.match(await one.untilPong(), [{ payload: '4' }], 'one acknowledged, one more');
+  two.send(pubrec(ids.get(two)![0]!));
+  t.match(await two.untilPong(), [{ type: 'PUBREL' }], 'half of QoS 2 makes no room');
+  two.send(pubcomp(ids.get(two)![0]!));
+  t.match(await two.untilPong(), [{ payload: '4' }]);
+  one.send(puback(999));
+  t.same(await one.untilPong(), [], 'nor does an acknowledgement of nothing');
+});
+
+t.test('no more than --mqtt-max-awaiting-rel messages of a client wait for its PUBREL', apart, async (t) => {
+  const gateway = await start(t, '--mqtt-max-awaiting-rel', '3', '--mqtt-await-rel-timeout', '600');
+  const client = await connectRaw(t, gateway);
+  for (const id of [1, 2, 3]) client.send(publish('rel', `${id}`, { qos: 2, id }));
+  t.same(
+    (await client.untilPong()).map(({ type }) => type),
+    ['PUBREC', 'PUBREC', 'PUBREC'],
+  );
+  client.send(publish('rel', '3', { qos: 2, id: 3, dup: true }));
+  t.same(
+    (await client.untilPong()).map(({ type }) => type),
+    ['PUBREC'],
+    'one that comes again is none more',
+  );
+  client.send(pubrel(2));
+  client.send(publish('rel', '4', { qos: 2, id: 4 }));
+  t.same(
+    (await client.untilPong()).map(({ type }) => type),
+    ['PUBCOMP', 'PUBREC'],
+  );
+  client.send(publish('rel', '5', { qos: 2, id: 5 }));
+  t.equal(await closing(client), '1008 too-many-awaiting-rel');
+  t.equal((await mqttStats(gateway)).sessions.awaitingRelRefused, 1);
+  t.equal((await gateway.stats()).router.published, 4 + 2 * 1, 'presence beside them');
+});
+
+t.test('a PUBREL that stays out for --mqtt-await-rel-timeout is awaited no more', apart, async (t) => {
+  const gateway = await start(t, '--mqtt-max-awaiting-rel', '2', '--mqtt-await-rel-timeout', '1');
+  const client = await connectRaw(t, gateway);
+  for (const id of [1, 2]) client.send(publish('rel', `${id}`, { qos: 2, id }));
+  await until('both are forgotten', async () => (await mqttStats(gateway)).sessions.awaitingRelExpired === 2);
+  t.equal((await mqttStats(gateway)).sessions.busy, 0);
+  for (const id of [3, 4]) client.send(publish('rel', `${id}`, { qos: 2, id }));
+  t.equal((await client.untilPong()).length, 4, 'there is room again');
+});
+
+t.test('one SUBSCRIBE cannot subscribe to more than --mqtt-max-subscriptions filters', apart, async (t) => {
+  const gateway = await start(t, '--mqtt-max-subscriptions', '10');
+  const client = await connectRaw(t, gateway);
+  const filters = Array.from({ length: 500 }, (_, n) => [`f/${n}/+`, 1] as [string, number]);
+  client.send(subscribe(1, ...filters));
+  t.match(await client.next(), { type: 'SUBACK', returnCodes: filters.map((_, n) => (n < 10 ? 1 : 0x80)) });
+  client.send(subscribe(2, ['f/3/+', 2], ['f/77/+', 0]));
+  t.match(await client.next(), { returnCodes: [2, 0x80] }, 'one that it has may be subscribed to again');
+  t.equal((await gateway.stats()).router.logins, 10);
+});
+
+t.test('topics and filters have at most 1,024 bytes and 128 levels', apart, async (t) => {
+  const gateway = await start(t);
+  const client = await connectRaw(t, gateway);
+  const levels = (count: number) => Array.from({ length: count }, () => 'l').join('/');
+  client.send(subscribe(1, [levels(128), 0], [levels(129), 0], ['t'.repeat(1024), 0], ['t'.repeat(1025), 0]));
+  t.match(await client.next(), { returnCodes: [0, 0x80, 0, 0x80] });
+  client.send(publish(levels(128)), publish('t'.repeat(1024)));
+  t.equal((await client.untilPong()).length, 2);
+  for (const topic of [levels(129), 't'.repeat(1025)]) {
+    const other = await connectRaw(t, gateway);
+    other.send(publish(topic));
+    t.equal(await closing(other), '1002 malformed-packet');
+    const willing = await openRaw(t, gateway);
+    willing.send(connect({ clientId: 'will', will: { topic, payload: 'x' } }));
+    t.equal(await closing(willing), '1002 malformed-packet');
+  }
+});
+
+t.test('who does not say CONNECT within --mqtt-idle-timeout is closed, however busy', apart, async (t) => {
+  const gateway = await start(t, '--mqtt-idle-timeout', '1');
+  const [silent, trickling, good] = [
+    await openRaw(t, gateway),
+    await openRaw(t, gateway),
+    await connectRaw(t, gateway),
+  ];
+  const bytes = connect({ clientId: 'slow' });
+  let sent = 0;
+  const timer = setInterval(() => trickling.send(bytes.subarray(sent, ++sent)), 200);
+  t.teardown(() => clearInterval(timer));
+  for (const client of [silent, trickling]) t.equal(await closing(client), '1008 idle-timeout');
+  t.ok(sent < bytes.length);
+  t.same(await good.untilPong(), [], 'who has said it without keep-alive may be silent');
+  t.equal((await mqttStats(gateway)).partialPackets, 0);
+});

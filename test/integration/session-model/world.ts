@@ -1,0 +1,43 @@
+import type { SeededRandom } from '../../seeded-random.js';
+import { Publication } from './publication.js';
+
+export const topics = ['t/a', 't/b', 't/c/d'];
+export const filters = [...topics, 't/+', 't/#', '#', '+/b', 't/+/d'];
+
+/** What all clients of one run share: the clock of the model, the messages that are under way, and the faults. */
+export class World {
+  readonly port: number;
+  readonly random: SeededRandom;
+  readonly repeatsWhileConnected: boolean;
+  readonly faults: string[] = [];
+  /** The server is being stopped: what happens now means nothing. */
+  over = false;
+  /** By payload; those of rounds that are over are gone, and must not come any more. */
+  readonly publications = new Map<string, Publication>();
+  readonly counts = { steps: 0, connects: 0, takeovers: 0, drops: 0, published: 0, received: 0, repeated: 0 };
+  #now = 0;
+  #seq = 0;
+
+  constructor(port: number, random: SeededRandom, repeatsWhileConnected: boolean) {
+    this.port = port;
+    this.random = random;
+    this.repeatsWhileConnected = repeatsWhileConnected;
+  }
+
+  /** A step of the clock: of two things that are told apart by it, the one with the lower number was first. */
+  now(): number {
+    return ++this.#now;
+  }
+
+  publication(publisher: string): Publication {
+    const { random } = this;
+    const made = new Publication(publisher, ++this.#seq, random.pick(topics), random.below(3), this.now());
+    this.publications.set(made.text, made);
+    this.counts.published++;
+    return made;
+  }
+
+  fault(text: string, trace: readonly string[]): void {
+    if (this.faults.length < 10 && !this.over) this.faults.push(`${text}\n    ${trace.join('\n    ')}`);
+  }
+}
