@@ -60,7 +60,7 @@ t.test('--mqtt-port opens a listener for MQTT alone, besides /mqtt on --port', a
 
 t.test('a port that is taken stops the start with a sentence', apart, async (t) => {
   const other = await start(t);
-  await t.rejects(start(t, '--mqtt-port', String(other.port)), /port is taken.*--mqtt-port/);
+  await t.rejects(start(t, '--mqtt-port', String(other.port)), { message: /port is taken.*--mqtt-port/ });
 });
 
 t.test('--mqtt-auto-subscribe subscribes each client to what is its own', apart, async (t) => {
@@ -100,8 +100,8 @@ t.test('--mqtt-max-subscriptions refuses one more, and keeps those there are', a
   const gateway = await start(t, '--mqtt-max-subscriptions', '3');
   const client = await RealClient.connect(t, gateway);
   for (const filter of ['a', 'b/+', 'c/#']) await client.subscribe(filter, 1);
-  await t.rejects(client.subscribe('d', 1), { code: 128 });
-  await t.rejects(client.subscribe('#', 1), { code: 128 });
+  await t.rejects(client.subscribe('d', 1), { message: /Subscribe error/ });
+  await t.rejects(client.subscribe('#', 1), { message: /Subscribe error/ });
   await client.mqtt.unsubscribeAsync('a');
   await client.mqtt.unsubscribeAsync('b/+');
   await client.subscribe('d', 2);
@@ -182,13 +182,13 @@ t.test('a page of another origin may not connect, unless --mqtt-allow-origin say
     'http://127.0.0.1:1',
     'https://evil',
   ];
-  for (const origin of strangers) await t.rejects(as(origin), /403/, origin);
+  for (const origin of strangers) await t.rejects(as(origin), { message: /HTTP 403/ }, origin);
   for (const origin of ['https://friend.example', gateway.url]) t.ok((await as(origin)).connected, origin);
   t.equal((await gateway.stats()).connections.refused['bad-origin'], strangers.length);
   const rebound = { Origin: 'http://evil.example', Host: 'evil.example' };
   await t.rejects(
     RealClient.connect(t, gateway, { wsOptions: { headers: rebound } }),
-    /403/,
+    { message: /HTTP 403/ },
     'a name that leads here',
   );
   const anybody = await start(t, '--mqtt-allow-origin', '*');

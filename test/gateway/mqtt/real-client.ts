@@ -31,6 +31,7 @@ export class RealClient {
   subprotocol = '';
   closeCode: number | undefined;
   closeReason = '';
+  #refusedWith: number | undefined;
 
   private constructor(url: string, options: IClientOptions) {
     const wsOptions = { ...options.wsOptions, finishRequest: this.#onUpgrade };
@@ -61,6 +62,9 @@ export class RealClient {
     request.on('upgrade', (response) => {
       this.subprotocol = response.headers['sec-websocket-protocol'] ?? '';
     });
+    request.on('response', ({ statusCode }) => {
+      this.#refusedWith = statusCode;
+    });
     socket.on('close', (code, reason) => {
       this.closeCode = code;
       this.closeReason = reason.toString();
@@ -72,7 +76,9 @@ export class RealClient {
     return new Promise((resolve, reject) => {
       this.mqtt.once('connect', () => resolve());
       this.mqtt.once('error', reject);
-      this.mqtt.once('close', () => reject(new Error('closed before CONNACK')));
+      this.mqtt.once('close', () =>
+        reject(new Error(`closed before CONNACK, with HTTP ${this.#refusedWith}`)),
+      );
     });
   }
 

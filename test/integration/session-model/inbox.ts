@@ -14,13 +14,19 @@ interface Held {
   state: 'new' | 'acknowledged' | 'released';
 }
 
+export interface InboxLimits {
+  /** The server sends again what stays unacknowledged for long. */
+  repeatsWhileConnected: boolean;
+  maxInflight: number;
+}
+
 /**
  * The receiving side of one session, from its first CONNECT until it is discarded: says what of that which comes must
  * not be, and what is still missing.
  */
 export class Inbox {
   readonly subscriptions = new Subscriptions();
-  readonly #repeatsWhileConnected: boolean;
+  readonly #limits: InboxLimits;
   readonly #held = new Map<number, Held>();
   readonly #copies = new Map<Publication, number>();
   /** Publisher, topic and QoS -> its last message. */
@@ -31,9 +37,8 @@ export class Inbox {
   #position = 0;
   #repeated = 0;
 
-  /** @param repeatsWhileConnected the server sends again what stays unacknowledged for long */
-  constructor(repeatsWhileConnected: boolean) {
-    this.#repeatsWhileConnected = repeatsWhileConnected;
+  constructor(limits: InboxLimits) {
+    this.#limits = limits;
   }
 
   /** A connection has this session from now on. */
@@ -55,11 +60,11 @@ export class Inbox {
     if (held !== undefined && held.publication === publication && packet.dup) return this.#repeat(held, qos);
     if (held !== undefined && !isOver(held))
       return `came under packet id ${packet.id}, which is still in use`;
-    if (packet.dup && this.#connection === 1 && !this.#repeatsWhileConnected)
+    if (packet.dup && this.#connection === 1 && !this.#limits.repeatsWhileConnected)
       return 'came with DUP, though it cannot have been sent before';
     const position = ++this.#position;
     this.#held.set(packet.id, { publication, qos, connection: this.#connection, position, state: 'new' });
-    return this.#fresh(packet, publication);
+    return this.#tooMany() ?? this.#fresh(packet, publication);
   }
 
   /** PUBACK or PUBREC is sent. */
@@ -103,11 +108,20 @@ export class Inbox {
     this.#held.clear();
   }
 
+  #tooMany(): string | undefined {
+    let open = 0;
+    for (const held of this.#held.values()) if (!isOver(held)) open++;
+    const { maxInflight } = this.#limits;
+    return open > maxInflight
+      ? `is number ${open} without an answer, past the window of ${maxInflight}`
+      : undefined;
+  }
+
   #repeat(held: Held, qos: number): string | undefined {
     if (qos !== held.qos) return `was repeated at QoS ${qos} instead of ${held.qos}`;
     if (held.state === 'released') return 'was repeated after its PUBREL';
     if (held.connection === this.#connection) {
-      return this.#repeatsWhileConnected ? undefined : 'was repeated on one connection';
+      return this.#limits.repeatsWhileConnected ? undefined : 'was repeated on one connection';
     }
     if (held.position < this.#repeated) return 'was repeated out of order';
     held.connection = this.#connection;

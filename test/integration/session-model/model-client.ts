@@ -34,7 +34,7 @@ export class ModelClient {
   constructor(clientId: string, world: World) {
     this.clientId = clientId;
     this.#world = world;
-    this.inbox = new Inbox(world.repeatsWhileConnected);
+    this.inbox = new Inbox(world.limits);
   }
 
   /** With a session here or not; the connection it has loses it. */
@@ -152,7 +152,7 @@ export class ModelClient {
     const now = this.#world.now();
     if (!expected) {
       this.outbox.discard(now);
-      this.inbox = new Inbox(this.#world.repeatsWhileConnected);
+      this.inbox = new Inbox(this.#world.limits);
     }
     this.outbox.settle(now);
     this.#kept = !this.#clean;

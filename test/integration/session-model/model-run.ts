@@ -41,7 +41,7 @@ export async function runModel({ seed, forMs, say, program }: ModelRun): Promise
     flags: [...generous, ...limits],
     ...(program !== undefined && { program }),
   });
-  const world = new World(gateway.port, random, retryIntervalSec > 0);
+  const world = new World(gateway.port, random, { repeatsWhileConnected: retryIntervalSec > 0, maxInflight });
   const clients = clientIds.map((clientId) => new ModelClient(clientId, world));
   const endMs = performance.now() + forMs;
   let rounds = 0;

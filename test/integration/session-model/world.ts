@@ -1,4 +1,5 @@
 import type { SeededRandom } from '../../seeded-random.js';
+import type { InboxLimits } from './inbox.js';
 import { Publication } from './publication.js';
 
 export const topics = ['t/a', 't/b', 't/c/d'];
@@ -8,7 +9,7 @@ export const filters = [...topics, 't/+', 't/#', '#', '+/b', 't/+/d'];
 export class World {
   readonly port: number;
   readonly random: SeededRandom;
-  readonly repeatsWhileConnected: boolean;
+  readonly limits: InboxLimits;
   readonly faults: string[] = [];
   /** The server is being stopped: what happens now means nothing. */
   over = false;
@@ -18,10 +19,10 @@ export class World {
   #now = 0;
   #seq = 0;
 
-  constructor(port: number, random: SeededRandom, repeatsWhileConnected: boolean) {
+  constructor(port: number, random: SeededRandom, limits: InboxLimits) {
     this.port = port;
     this.random = random;
-    this.repeatsWhileConnected = repeatsWhileConnected;
+    this.limits = limits;
   }
 
   /** A step of the clock: of two things that are told apart by it, the one with the lower number was first. */
