@@ -13,7 +13,7 @@ const LOG_FROM_RATIO = 100;
 
 interface Percentile {
   readonly name: string;
-  readonly column: 'latencyP50Ms' | 'latencyP99Ms' | 'latencyMaxMs';
+  readonly column: 'latencyP50Ms' | 'latencyP99Ms' | 'latencyMaxMs' | 'everythingLatencyMaxMs';
   readonly color: number;
   readonly thicknessPx: number;
 }
@@ -22,13 +22,16 @@ const PERCENTILES: readonly Percentile[] = [
   { name: 'p50', column: 'latencyP50Ms', color: 0, thicknessPx: 2 },
   { name: 'p99', column: 'latencyP99Ms', color: 2, thicknessPx: 1.5 },
   { name: 'max', column: 'latencyMaxMs', color: 1, thicknessPx: 1 },
+  { name: 'max, subscriber to everything', column: 'everythingLatencyMaxMs', color: 3, thicknessPx: 1 },
 ];
 
 export function latencyChart(runs: readonly Run[], options: ChartOptions): Chart | undefined {
   // Several runs: bands of single seconds would cover one another, and max would be a thicket; so the moving mean
   // of p50 and p99, which tell the runs apart. The chart of each run has all of it.
   const several = runs.length > 1;
-  const shown = PERCENTILES.filter(({ name }) => !several || name !== 'max');
+  const shown = PERCENTILES.filter(({ name, column }) =>
+    several ? !name.startsWith('max') : column !== 'everythingLatencyMaxMs' || runs[0]!.has(column),
+  );
   const windowSec = several ? chooseWindowSec(Math.max(...runs.map((run) => run.lengthSec))) : 1;
   const columns = runs.map((run) =>
     shown.map(({ column }) =>

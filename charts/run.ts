@@ -6,7 +6,7 @@ import type { Csv } from './csv.js';
 import { ChartInputError } from './input-error.js';
 import { readSource, type Source } from './source.js';
 
-/** Counters (closed, chunks, messages, lost, duplicated, outOfOrder, serverCpuSec) are cumulative. */
+/** Counters (all but connected, the latencies and serverRssBytes) are cumulative. The last eight are of runs over MQTT. */
 export const RUN_COLUMNS = [
   'elapsedSec',
   'connected',
@@ -21,6 +21,14 @@ export const RUN_COLUMNS = [
   'latencyMaxMs',
   'serverRssBytes',
   'serverCpuSec',
+  'redelivered',
+  'published',
+  'disconnected',
+  'everythingMessages',
+  'everythingLost',
+  'everythingDuplicated',
+  'everythingOutOfOrder',
+  'everythingLatencyMaxMs',
 ] as const;
 
 export type RunColumn = (typeof RUN_COLUMNS)[number];

@@ -15,7 +15,25 @@ const lockTimeoutSec = 120;
  * @returns its path, or a sentence that says why there is none
  */
 export async function findOrInstall(program: string, debianPackage: string): Promise<Found> {
-  const present = pathOf(program);
+  return findByOrInstall(() => pathOf(program), program, debianPackage);
+}
+
+/**
+ * The Python of Debian, with a module from Debian's packages.
+ * @returns path of the interpreter, or a sentence that says why there is none with that module
+ */
+export async function findPythonWith(module: string, debianPackage: string): Promise<Found> {
+  const python = '/usr/bin/python3'; // any other one has modules of its own
+  const find = () => (spawnSync(python, ['-c', `import ${module}`]).status === 0 ? python : undefined);
+  return findByOrInstall(find, `the Python module ${module}`, debianPackage);
+}
+
+async function findByOrInstall(
+  find: () => string | undefined,
+  program: string,
+  debianPackage: string,
+): Promise<Found> {
+  const present = find();
   if (present !== undefined) return { path: present };
   if (!existsSync('/etc/debian_version')) {
     return { missing: `${program} is not installed, and this is not Debian: install it and run this again.` };
@@ -27,9 +45,9 @@ export async function findOrInstall(program: string, debianPackage: string): Pro
   process.stderr.write(`installing ${debianPackage} from Debian's packages, for ${program}\n`);
   const problem =
     (await aptGet('update')) ?? (await aptGet('install', '--yes', '--no-install-recommends', debianPackage));
-  const installed = pathOf(program);
+  const installed = find();
   if (installed !== undefined) return { path: installed };
-  return { missing: `${program} could not be installed (${problem ?? 'no such program in it'}). ${byHand}` };
+  return { missing: `${program} could not be installed (${problem ?? 'it is not in it'}). ${byHand}` };
 }
 
 function pathOf(program: string): string | undefined {

@@ -88,6 +88,7 @@ export class FaultyMqttGateway {
   }
 
   #upgrade(request: IncomingMessage, socket: Socket): void {
+    socket.on('error', () => {});
     if (this.upgradeStatus !== 101) {
       socket.end(`HTTP/1.1 ${this.upgradeStatus} Refused\r\nContent-Length: 0\r\n\r\n`);
       return;
@@ -127,7 +128,6 @@ export class MqttClient {
     this.socket = socket;
     this.path = request.url!;
     socket.on('data', (bytes) => this.#receive(bytes));
-    socket.on('error', () => {});
     socket.on('close', () => {
       this.gone = true;
     });

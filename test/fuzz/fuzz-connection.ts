@@ -37,6 +37,8 @@ export class FuzzConnection {
   #token = '';
   #tokens = 0;
   #leaving = false;
+  /** Of the answer that is waited for; the deadline is set by the next tick. */
+  #patienceMs = 0;
   #deadlineMs = 0;
   #ended: Outcome | undefined;
   #settle: ((outcome: Outcome) => void) | undefined;
@@ -75,7 +77,8 @@ export class FuzzConnection {
     this.#leaving = made.ending === 'reset' || made.ending === 'half-close';
     if (!this.#leaving) {
       this.#token = `t${++this.#tokens}`;
-      writes.push(frame(this.#random, Buffer.from(this.#token), { opcode: opcodes.ping }));
+      const ping = frame(this.#random, Buffer.from(this.#token), { opcode: opcodes.ping });
+      writes.push(Buffer.concat([writes.pop()!, ping]));
     }
     this.#writeAll(writes, made.ending);
     return this.#outcome(made.ending === 'unsure' ? unsureMs : patienceMs);
@@ -88,10 +91,9 @@ export class FuzzConnection {
 
   /** Time is told from outside, one clock for all connections. */
   tick(nowMs: number): void {
-    if (this.#settle !== undefined && this.#deadlineMs === 0) this.#deadlineMs = nowMs + this.#patience;
+    if (this.#settle !== undefined && this.#deadlineMs === 0) this.#deadlineMs = nowMs + this.#patienceMs;
     else if (this.#settle !== undefined && nowMs > this.#deadlineMs) this.#settleWith('silent');
   }
-  #patience = 0;
 
   reset(): void {
     if (this.#socket.writable) this.#socket.resetAndDestroy();
@@ -100,7 +102,7 @@ export class FuzzConnection {
 
   #outcome(withinMs: number): Promise<Outcome> {
     if (this.#ended !== undefined) return Promise.resolve(this.#ended);
-    this.#patience = withinMs;
+    this.#patienceMs = withinMs;
     this.#deadlineMs = 0;
     return new Promise((resolve) => {
       this.#settle = resolve;
@@ -115,15 +117,10 @@ export class FuzzConnection {
 
   /** The first at once, and each other in a turn of its own, so that they arrive in pieces. */
   #writeAll(writes: Buffer[], ending: Case['ending'] = 'sync'): void {
-    const last = writes.length - 1;
-    const together = ending === 'sync' || ending === 'unsure' ? last - 1 : last;
     const step = (at: number): void => {
       if (this.#ended !== undefined) return;
-      // The ping that asks goes with what is before it.
-      const write =
-        at === together && together < last && together >= 0 ? Buffer.concat(writes.slice(at)) : writes[at]!;
-      if (write.length > 0) this.#socket.write(write);
-      if (at < together) setImmediate(step, at + 1);
+      if (writes[at]!.length > 0) this.#socket.write(writes[at]!);
+      if (at + 1 < writes.length) setImmediate(step, at + 1);
       else this.#leaveAs(ending);
     };
     step(0);

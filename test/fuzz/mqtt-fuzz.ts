@@ -10,12 +10,16 @@ import { Tally } from './tally.js';
 /**
  * A seeded fuzzer of MQTT packets and of WebSocket frames against a gateway of its own:
  *
- *     node dist/test/fuzz/mqtt-fuzz.js --cases 1000000 --seed 1 [--lanes 100] [--connection 4711]
+ *     node dist/test/fuzz/mqtt-fuzz.js --cases 1000000 --seed 1 [--lanes 100]
+ *     node dist/test/fuzz/mqtt-fuzz.js --seed 1 --connection 4711      what this one has done, alone on a new server
  *
  * A part of the cases warms the server up, so that what it has loaded and compiled for the first time is not taken for growth.
  */
 
 const warmUpCasesMax = 50_000;
+
+/** From the end of the warm-up to the end. A million cases have left 72 MiB where 77 had been. */
+const growthBytesMax = 8 * 2 ** 20;
 
 export interface FuzzRun {
   cases?: number;
@@ -23,6 +27,7 @@ export interface FuzzRun {
   seed: number;
   lanes: number;
   say: (line: string) => void;
+  program?: string;
 }
 
 export interface FuzzResult {
@@ -35,7 +40,7 @@ export interface FuzzResult {
 
 export async function fuzz(run: FuzzRun): Promise<FuzzResult> {
   const { say, seed, lanes } = run;
-  const gateway = await startServerUnderFuzz();
+  const gateway = await startServerUnderFuzz(run.program);
   const tally = new Tally();
   const result: FuzzResult = { tally, faults: [], rss: [{ part: 'start', bytes: gateway.rssBytes }] };
   try {
@@ -61,7 +66,7 @@ export async function fuzz(run: FuzzRun): Promise<FuzzResult> {
       if (!gateway.alive) break;
     }
     if (gateway.alive) say(`stats after: ${JSON.stringify(await gateway.stats())}`);
-    result.faults.push(...tally.problems);
+    result.faults.push(...tally.problems, ...growth(result));
     if (tally.problemsTotal > tally.problems.length)
       result.faults.push(`${tally.problemsTotal} problems in all`);
   } finally {
@@ -98,6 +103,12 @@ async function check(gateway: GatewayProcess, part: string, result: FuzzResult):
   rss.push({ part, bytes: await settledRss(gateway) });
 }
 
+function growth({ rss }: FuzzResult): string[] {
+  const warm = rss.find(({ part }) => part === 'warm-up');
+  const grownBytes = warm === undefined ? 0 : rss.at(-1)!.bytes - warm.bytes;
+  return grownBytes > growthBytesMax ? [`the server has grown by ${grownBytes} bytes`] : [];
+}
+
 export function summary({ tally, faults, rss }: FuzzResult): string[] {
   return [
     `${tally.cases} cases on ${tally.connections} connections, ${tally.writes} writes, ${tally.bytes} bytes`,
@@ -116,6 +127,7 @@ async function main(): Promise<void> {
       lanes: { type: 'string', default: '100' },
       /** Plays this connection alone, on a new server. */
       connection: { type: 'string' },
+      program: { type: 'string' },
     },
   });
   const [cases, seed, lanes] = [values.cases, values.seed, values.lanes].map(Number) as [
@@ -128,7 +140,9 @@ async function main(): Promise<void> {
     process.exit(2);
   }
   if (values.connection !== undefined) return replay(seed, Number(values.connection));
-  const result = await fuzz({ cases, seed, lanes, say: (line) => console.log(line) });
+  const { program } = values;
+  const say = (line: string) => console.log(line);
+  const result = await fuzz({ cases, seed, lanes, say, ...(program !== undefined && { program }) });
   for (const line of summary(result)) console.log(line);
   process.exitCode = result.faults.length === 0 ? 0 : 1;
 }

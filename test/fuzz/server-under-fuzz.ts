@@ -13,8 +13,9 @@ const flags = [
   ['--reclaim-after-closed', '1000'],
 ].flat();
 
-export function startServerUnderFuzz(): Promise<GatewayProcess> {
-  return startGateway({ flags });
+/** @param program another `encke start` than this tree's, for breaking it */
+export function startServerUnderFuzz(program?: string): Promise<GatewayProcess> {
+  return startGateway({ flags, ...(program !== undefined && { program }) });
 }
 
 /** Each of them must be 0 when all have gone. */

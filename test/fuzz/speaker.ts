@@ -32,14 +32,9 @@ export class Speaker {
 
   connect(): Spoken {
     const random = this.#random;
-    const shared = random.chance(0.05);
     const clean = random.chance(0.85);
-    const clientId = shared
-      ? `shared${random.below(sharedClientIds)}`
-      : clean && random.chance(0.2)
-        ? ''
-        : `f${this.#number}`;
     const old = random.chance(0.1);
+    const clientId = this.#clientId(clean && !old); // MQTT 3.1 knows no empty ones
     const packet = bytes.connect({
       clientId,
       clean,
@@ -75,6 +70,12 @@ export class Speaker {
 
   conversation(packets: number): Spoken[] {
     return Array.from({ length: packets }, () => this.next());
+  }
+
+  #clientId(mayBeEmpty: boolean): string {
+    const random = this.#random;
+    if (random.chance(0.05)) return `shared${random.below(sharedClientIds)}`;
+    return mayBeEmpty && random.chance(0.2) ? '' : `f${this.#number}`;
   }
 
   #publish(): Spoken {

@@ -43,12 +43,10 @@ async function main(): Promise<void> {
       program: { type: 'string' },
     },
   });
-  const faults = await runSeeds(
-    Number(values.seed),
-    parseDuration(values.for),
-    (line) => console.log(line),
-    values.program,
-  );
+  const seed = Number(values.seed);
+  if (!Number.isInteger(seed) || seed < 0)
+    throw new RangeError(`--seed is a whole number, not ${values.seed}`);
+  const faults = await runSeeds(seed, parseDuration(values.for), (line) => console.log(line), values.program);
   for (const fault of faults) console.log(fault);
   console.log(faults.length === 0 ? 'no faults' : `${faults.length - 1} faults`);
   process.exitCode = faults.length === 0 ? 0 : 1;

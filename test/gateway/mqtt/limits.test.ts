@@ -16,10 +16,6 @@ import { closing, connectRaw, openRaw, tryRaw } from './raw-client.js';
 
 /** What one connection can grow, and what happens when it does. */
 
-// Each test has a server of its own.
-t.jobs = 4;
-const apart = { buffered: true };
-
 async function start(t: Test, ...flags: string[]): Promise<GatewayProcess> {
   const gateway = await startGateway({ flags });
   t.teardown(() => gateway.kill());
@@ -31,7 +27,6 @@ const closed = async (gateway: GatewayProcess) => (await gateway.stats()).connec
 
 t.test(
   'a packet past --mqtt-max-packet-size ends its connection, whoever sends it and however',
-  apart,
   async (t) => {
     const bytesMax = 1000;
     const gateway = await start(t, '--mqtt-max-packet-size', String(bytesMax));
@@ -70,30 +65,26 @@ t.test(
   },
 );
 
-t.test(
-  'a client id longer than --mqtt-max-client-id-length is refused with return code 2',
-  apart,
-  async (t) => {
-    const gateway = await start(t, '--mqtt-max-client-id-length', '23');
-    for (const [clientId, code] of [
-      ['x'.repeat(23), 0],
-      ['x'.repeat(24), 2],
-      ['ü'.repeat(11), 0],
-      ['ü'.repeat(12), 2], // bytes count
-    ] as const) {
-      const { client, code: said } = await tryRaw(t, gateway, { clientId });
-      t.equal(said, code, `${clientId.length} characters`);
-      if (code === 2) await client.untilClosed();
-    }
-    t.same((await mqttStats(gateway)).connacks, [2, 0, 2, 0, 0, 0]);
-    t.equal((await closed(gateway))['connect-refused'], 2);
-    const usual = await start(t);
-    t.equal((await tryRaw(t, usual, { clientId: 'x'.repeat(1024) })).code, 0);
-    t.equal((await tryRaw(t, usual, { clientId: 'x'.repeat(1025) })).code, 2);
-  },
-);
+t.test('a client id longer than --mqtt-max-client-id-length is refused with return code 2', async (t) => {
+  const gateway = await start(t, '--mqtt-max-client-id-length', '23');
+  for (const [clientId, code] of [
+    ['x'.repeat(23), 0],
+    ['x'.repeat(24), 2],
+    ['ü'.repeat(11), 0],
+    ['ü'.repeat(12), 2], // bytes count
+  ] as const) {
+    const { client, code: said } = await tryRaw(t, gateway, { clientId });
+    t.equal(said, code, `${clientId.length} characters`);
+    if (code === 2) await client.untilClosed();
+  }
+  t.same((await mqttStats(gateway)).connacks, [2, 0, 2, 0, 0, 0]);
+  t.equal((await closed(gateway))['connect-refused'], 2);
+  const usual = await start(t);
+  t.equal((await tryRaw(t, usual, { clientId: 'x'.repeat(1024) })).code, 0);
+  t.equal((await tryRaw(t, usual, { clientId: 'x'.repeat(1025) })).code, 2);
+});
 
-t.test('no more than --mqtt-max-inflight messages are on their way to a client', apart, async (t) => {
+t.test('no more than --mqtt-max-inflight messages are on their way to a client', async (t) => {
   const gateway = await start(t, '--mqtt-max-inflight', '4');
   const [one, two] = [await connectRaw(t, gateway), await connectRaw(t, gateway)];
   await one.subscribe('window', 1);
@@ -122,7 +113,7 @@ t.test('no more than --mqtt-max-inflight messages are on their way to a client',
   t.same(await one.untilPong(), [], 'nor does an acknowledgement of nothing');
 });
 
-t.test('no more than --mqtt-max-awaiting-rel messages of a client wait for its PUBREL', apart, async (t) => {
+t.test('no more than --mqtt-max-awaiting-rel messages of a client wait for its PUBREL', async (t) => {
   const gateway = await start(t, '--mqtt-max-awaiting-rel', '3', '--mqtt-await-rel-timeout', '600');
   const watcher = await connectRaw(t, gateway);
   await watcher.subscribe('rel');
@@ -154,7 +145,7 @@ t.test('no more than --mqtt-max-awaiting-rel messages of a client wait for its P
   );
 });
 
-t.test('a PUBREL that stays out for --mqtt-await-rel-timeout is awaited no more', apart, async (t) => {
+t.test('a PUBREL that stays out for --mqtt-await-rel-timeout is awaited no more', async (t) => {
   const gateway = await start(t, '--mqtt-max-awaiting-rel', '2', '--mqtt-await-rel-timeout', '1');
   const client = await connectRaw(t, gateway);
   for (const id of [1, 2]) client.send(publish('rel', `${id}`, { qos: 2, id }));
@@ -164,7 +155,7 @@ t.test('a PUBREL that stays out for --mqtt-await-rel-timeout is awaited no more'
   t.equal((await client.untilPong()).length, 4, 'there is room again');
 });
 
-t.test('one SUBSCRIBE cannot subscribe to more than --mqtt-max-subscriptions filters', apart, async (t) => {
+t.test('one SUBSCRIBE cannot subscribe to more than --mqtt-max-subscriptions filters', async (t) => {
   const gateway = await start(t, '--mqtt-max-subscriptions', '10');
   const client = await connectRaw(t, gateway);
   const filters = Array.from({ length: 500 }, (_, n) => [`f/${n}/+`, 1] as [string, number]);
@@ -175,7 +166,7 @@ t.test('one SUBSCRIBE cannot subscribe to more than --mqtt-max-subscriptions fil
   t.equal((await gateway.stats()).router.logins, 10);
 });
 
-t.test('topics and filters have at most 1,024 bytes and 128 levels', apart, async (t) => {
+t.test('topics and filters have at most 1,024 bytes and 128 levels', async (t) => {
   const gateway = await start(t);
   const client = await connectRaw(t, gateway);
   const levels = (count: number) => Array.from({ length: count }, () => 'l').join('/');
@@ -193,7 +184,7 @@ t.test('topics and filters have at most 1,024 bytes and 128 levels', apart, asyn
   }
 });
 
-t.test('who does not say CONNECT within --mqtt-idle-timeout is closed, however busy', apart, async (t) => {
+t.test('who does not say CONNECT within --mqtt-idle-timeout is closed, however busy', async (t) => {
   const gateway = await start(t, '--mqtt-idle-timeout', '1');
   const [silent, trickling, good] = [
     await openRaw(t, gateway),

@@ -29,8 +29,8 @@ export class RealClient {
   sessionPresent: boolean | undefined;
   /** Of the last connection. */
   subprotocol = '';
-  closeCode: number | undefined;
-  closeReason = '';
+  /** How each connection was closed: code and reason of the close frame, 1006 where there was none. */
+  readonly closes: string[] = [];
   #refusedWith: number | undefined;
 
   private constructor(url: string, options: IClientOptions) {
@@ -66,8 +66,7 @@ export class RealClient {
       this.#refusedWith = statusCode;
     });
     socket.on('close', (code, reason) => {
-      this.closeCode = code;
-      this.closeReason = reason.toString();
+      this.closes.push(`${code} ${reason}`);
     });
     request.end();
   };

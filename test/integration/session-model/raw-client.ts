@@ -13,6 +13,8 @@ export class RawClient {
   readonly #frames = new ServerFrames();
   readonly #onPacket: (packet: Received) => void;
   readonly #onClosed: (why: string) => void;
+  /** What was sent before the upgrade was answered. */
+  readonly #early: Buffer[] = [];
   #head = '';
   #upgraded = false;
   #packets: Buffer = Buffer.alloc(0);
@@ -45,7 +47,6 @@ export class RawClient {
     if (this.#upgraded) this.#socket.write(bytes);
     else this.#early.push(bytes);
   }
-  readonly #early: Buffer[] = [];
 
   /** Gone without a good-bye. */
   drop(way: 'reset' | 'end'): void {
