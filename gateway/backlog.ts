@@ -3,8 +3,9 @@ import { messageOf, type Outgoing, ownedBySession } from './wire.js';
 /** Reference, queue entry and buffer object of a pending message, besides its payload; keeps empty messages from being free. */
 const entryBytes = 64;
 
+/** What a session owns is counted there, and here only refers to it. */
 export function pendingBytesOf(outgoing: Outgoing): number {
-  return (messageOf(outgoing)?.payload.length ?? 0) + entryBytes;
+  return ownedBySession(outgoing) ? 0 : messageOf(outgoing)!.payload.length + entryBytes;
 }
 
 /**

@@ -32,6 +32,11 @@ export class Counters {
   /** Requests to the router API that were answered with an error, by status. */
   readonly apiErrors: Record<string, number> = {};
 
+  /** For whatever reason. */
+  get messagesLostTotal(): number {
+    return Object.values(this.messagesLost).reduce((sum, lost) => sum + lost, 0);
+  }
+
   lose(reason: LossReason, messages: number): void {
     this.messagesLost[reason] += messages;
   }

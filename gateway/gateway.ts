@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Router } from '../router/router.js';
 import { Sessions } from '../router/session/sessions.js';
 import { Admission } from './admission.js';
-import { Clock } from './clock.js';
+import { Clock, ticksPerSec } from './clock.js';
 import { type Config, isLoopback } from './config.js';
 import { Connections } from './connections.js';
 import { Counters } from './counters.js';
@@ -23,6 +23,7 @@ import { Outbound } from './outbound.js';
 import { Reclaimer } from './reclaim.js';
 import { SampledLog } from './sampled-log.js';
 import { SlowConsumers } from './slow-consumers.js';
+import { SocketBudget } from './socket-budget.js';
 import { Stats } from './stats.js';
 import { Streams } from './streams.js';
 import { Sweeper } from './sweeper.js';
@@ -60,6 +61,8 @@ export class Gateway {
     const mqtt = new Mqtt({ ...shared, sessions });
     const publicApp = uWS.App();
     const apiApp = uWS.App();
+    const publicSockets = new SocketBudget(capacity + refusalSockets);
+    const apiSockets = new SocketBudget(apiSocketsMax);
     this.#router = router;
     this.#config = config;
     this.#connections = connections;
@@ -69,16 +72,16 @@ export class Gateway {
     this.#public = new Listener(
       publicApp,
       { name: 'The gateway', flag: '--port', host: config.host, port: config.port },
-      capacity + refusalSockets,
+      publicSockets,
       log,
     );
     this.#api = new Listener(
       apiApp,
       { name: 'The router API', flag: '--api-port', host: config.apiHost, port: config.apiPort },
-      apiSocketsMax,
+      apiSockets,
       log,
     );
-    this.#mqttOnly = config.mqttPort === 0 ? undefined : mqttListener(mqtt, config, capacity, log);
+    this.#mqttOnly = config.mqttPort === 0 ? undefined : mqttListener(mqtt, config, publicSockets, log);
     this.stats = new Stats({
       router,
       connections,
@@ -86,8 +89,7 @@ export class Gateway {
       counters,
       mqtt,
       memory: new MemoryGauge(),
-      gateway: this.#public,
-      api: this.#api,
+      listeners: { gateway: this.#public, api: this.#api, mqtt: this.#mqttOnly },
     });
     mqtt.bind(publicApp, this.#public.webSocketGone);
     bindStreams(publicApp, streams, config, counters);
@@ -110,6 +112,8 @@ export class Gateway {
       () => bodies.expire(),
       () => mqtt.tick(),
       () => reclaimer.tick(counters),
+      () => clock.tick % ticksPerSec === 0 && slowConsumers.cutStalled(),
+      () => publicSockets.tick(),
       () => this.#public.resume(),
       () => this.#mqttOnly?.resume(),
       () => this.#api.resume(),
@@ -151,10 +155,10 @@ export class Gateway {
   }
 }
 
-function mqttListener(mqtt: Mqtt, config: Config, capacity: number, log: Logger): Listener {
+function mqttListener(mqtt: Mqtt, config: Config, sockets: SocketBudget, log: Logger): Listener {
   const app = uWS.App();
   const address = { name: 'MQTT', flag: '--mqtt-port', host: config.host, port: config.mqttPort };
-  const listener = new Listener(app, address, capacity + refusalSockets, log);
+  const listener = new Listener(app, address, sockets, log);
   mqtt.bind(app, listener.webSocketGone);
   bindRest(app, 'Not here. MQTT over WebSocket is on /mqtt.');
   return listener;

@@ -1,6 +1,7 @@
 import uWS, { type TemplatedApp, type us_listen_socket } from 'uWebSockets.js';
 import { type AddressInfo, createServer } from 'node:net';
 import type { Logger } from 'pino';
+import type { SocketBudget } from './socket-budget.js';
 
 /** LIBUS_LISTEN_EXCLUSIVE_PORT, which the types do not have where the module has it. */
 const exclusivePort = 1;
@@ -19,8 +20,8 @@ export class ListenError extends Error {
 }
 
 /**
- * One listening address and the sockets accepted there, with or without a request. At `socketsMax` it stops
- * listening until one has gone: accepting on at the descriptor limit would spin.
+ * One listening address and the sockets accepted there, with or without a request. Where its budget is spent it stops
+ * listening until there is room again.
  */
 export class Listener {
   readonly #app: TemplatedApp;
@@ -28,7 +29,7 @@ export class Listener {
   /** The flag that chooses the port, for the error. */
   readonly #flag: string;
   readonly #host: string;
-  readonly #socketsMax: number;
+  readonly #budget: SocketBudget;
   readonly #log: Logger;
   #port: number;
   #listenSocket: us_listen_socket | undefined;
@@ -39,7 +40,7 @@ export class Listener {
   constructor(
     app: TemplatedApp,
     address: { name: string; flag: string; host: string; port: number },
-    socketsMax: number,
+    budget: SocketBudget,
     log: Logger,
   ) {
     this.#app = app;
@@ -47,13 +48,21 @@ export class Listener {
     this.#flag = address.flag;
     this.#host = address.host;
     this.#port = address.port;
-    this.#socketsMax = socketsMax;
+    this.#budget = budget;
     this.#log = log;
-    app.filter((_response, change) => this.#count(Number(change)));
+    budget.onFull(() => this.#pause());
+    app.filter((_response, change) => (Number(change) > 0 ? this.#opened() : this.#closed()));
   }
 
-  /** A WebSocket has closed: uWS's filter counts those when they come, and not when they go. */
-  readonly webSocketGone = (): void => this.#count(-1);
+  /**
+   * A WebSocket has closed: uWS's filter counts those when they come, and not when they go.
+   * @param lingers we have closed it, and its descriptor is free only when the peer has closed too
+   */
+  readonly webSocketGone = (lingers: boolean): void => {
+    this.#sockets--;
+    if (lingers) this.#budget.giveLater();
+    else this.#budget.give();
+  };
 
   /** Accepted and not closed yet, with or without a request. */
   get sockets(): number {
@@ -103,7 +112,7 @@ export class Listener {
 
   /** Listens again when there is room. Called by the sweeper, not from the close event that made the room. */
   resume(): void {
-    if (!this.#paused || this.#sockets >= this.#socketsMax) return;
+    if (!this.#paused || this.#budget.full) return;
     this.#paused = false;
     this.#listen().then((listening) => {
       if (listening) return;
@@ -112,14 +121,23 @@ export class Listener {
     });
   }
 
-  #count(change: number): void {
-    this.#sockets += change;
-    if (this.#sockets < this.#socketsMax || this.#listenSocket === undefined) return;
+  #opened(): void {
+    this.#sockets++;
+    this.#budget.take();
+  }
+
+  #closed(): void {
+    this.#sockets--;
+    this.#budget.give();
+  }
+
+  #pause(): void {
+    if (this.#listenSocket === undefined) return;
     this.close();
     this.#paused = true;
     this.#pauses++;
     this.#log.warn(
-      { sockets: this.#sockets },
+      { sockets: this.#sockets, taken: this.#budget.taken },
       `${this.#name}: all sockets taken, not listening until one is free`,
     );
   }

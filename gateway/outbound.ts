@@ -46,7 +46,7 @@ export class Outbound {
 
   /** Writes what this turn has brought; several messages for one connection go out in one write. */
   readonly flushTurn = (): void => {
-    // A deliver in here, as a connection is closed, only appends.
+    // Nothing delivers from in here: wills and presence of who is cut wait for a turn of their own.
     if (this.#flushing) return;
     this.#flushing = true;
     const { dirty } = this.#turn;
@@ -80,9 +80,13 @@ export class Outbound {
   drain(connection: Connection): void {
     const source = this.#slow.sourceOf(connection.slot);
     if (source === undefined) return;
-    const written = connection.wire.write(connection, source);
     source.backlog.noteProgress();
-    if (written) this.#slow.end(connection.slot);
+    if (connection.wire.write(connection, source)) this.#slow.end(connection.slot);
+  }
+
+  /** The socket has taken something of what uWS has for it. */
+  noteProgress({ slot }: Connection): void {
+    this.#slow.backlogOf(slot)?.noteProgress();
   }
 
   /** @returns true when the connection may be ended: all that was accepted for it is with the system */

@@ -14,8 +14,8 @@ export interface StatsParts {
   readonly counters: Counters;
   readonly mqtt: Mqtt;
   readonly memory: MemoryGauge;
-  readonly gateway: Listener;
-  readonly api: Listener;
+  /** `mqtt` where it has a port of its own. */
+  readonly listeners: { gateway: Listener; api: Listener; mqtt: Listener | undefined };
 }
 
 /** What `GET /stats` shows: the counters, and what is open now. Made when asked for; keeps nothing. */
@@ -29,7 +29,7 @@ export class Stats {
 
   /** Everything, for operators and tests. */
   all() {
-    const { router, connections, slowConsumers, counters, mqtt, memory, gateway, api } = this.#parts;
+    const { router, connections, slowConsumers, counters, mqtt, memory, listeners } = this.#parts;
     const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
     return {
       version,
@@ -44,16 +44,18 @@ export class Stats {
         refused: counters.refused,
       },
       sockets: {
-        gateway: gateway.sockets,
-        api: api.sockets,
-        gatewayPauses: gateway.pauses,
-        apiPauses: api.pauses,
+        gateway: listeners.gateway.sockets,
+        api: listeners.api.sockets,
+        mqtt: listeners.mqtt?.sockets ?? 0,
+        gatewayPauses: listeners.gateway.pauses,
+        apiPauses: listeners.api.pauses,
+        mqttPauses: listeners.mqtt?.pauses ?? 0,
       },
       router: router.stats(),
       messages: {
         written: counters.messagesWritten,
         bytesWritten: counters.messageBytesWritten,
-        lost: Object.values(counters.messagesLost).reduce((sum, lost) => sum + lost, 0),
+        lost: counters.messagesLostTotal,
         lostByReason: counters.messagesLost,
         heartbeats: counters.heartbeats,
       },

@@ -1,6 +1,6 @@
 import { InflightEntry } from '../../router/session/inflight-entry.js';
 import type { Counters } from '../counters.js';
-import { type Outgoing, RetainedDelivery, type Source, type Wire } from '../wire.js';
+import { messageOf, type Outgoing, RetainedDelivery, type Source, type Wire } from '../wire.js';
 import type { Channel } from './channel.js';
 import { encodePublish, encodePublishQos0 } from './publish-packet.js';
 
@@ -10,8 +10,9 @@ const corkBytesMax = 15 * 1024;
 /** The longest WebSocket header that a server writes. */
 const frameHeaderBytes = 10;
 
-/** What `send` says when the system has taken all of it. */
+/** What `send` says: the system has taken all of it; uWS has taken nothing of it, and cuts the connection. */
 const sent = 1;
+const dropped = 2;
 
 /** How MQTT connections are written to: a PUBLISH a frame, many frames in one write. */
 export class ChannelWire implements Wire {
@@ -20,6 +21,7 @@ export class ChannelWire implements Wire {
   /** What the cork callback works on: fields instead of a closure for each write. */
   #channel!: Channel;
   #source!: Source;
+  #dropped = false;
 
   constructor(counters: Counters) {
     this.#counters = counters;
@@ -29,19 +31,28 @@ export class ChannelWire implements Wire {
     this.#channel = channel;
     this.#source = source;
     if (source.single) return this.#writeOne(channel, source);
+    this.#dropped = false;
     do {
       channel.socket.cork(this.#writeSome);
       // What a cork could not write is with uWS now; only this tells.
-      if (channel.socket.getBufferedAmount() > 0) return false;
+      if (this.#dropped || channel.socket.getBufferedAmount() > 0) return false;
     } while (source.peek() !== undefined);
     return true;
   }
+
   /** Most turns bring a connection one message: without a cork of ours uWS takes its own, and says what became of it. */
   #writeOne(channel: Channel, source: Source): boolean {
-    const packet = this.#encode(source.peek() as Outgoing);
+    const outgoing = source.peek() as Outgoing;
+    const packet = encode(outgoing);
+    if (packet === undefined) {
+      source.take();
+      return true;
+    }
+    const status = channel.socket.send(packet, true);
+    if (status === dropped) return false;
     source.take();
-    if (packet === undefined) return true;
-    return channel.socket.send(packet, true) === sent;
+    this.#count(outgoing);
+    return status === sent;
   }
 
   readonly #writeSome = (): void => {
@@ -54,37 +65,38 @@ export class ChannelWire implements Wire {
         source.take();
         continue;
       }
-      const packet = this.#encode(next);
+      const packet = encode(next);
       const size = packet === undefined ? 0 : packet.length + frameHeaderBytes;
       if (corked > 0 && corked + size > corkBytesMax) return;
+      if (packet === undefined) {
+        source.take();
+        continue;
+      }
+      this.#dropped = socket.send(packet, true) === dropped;
+      if (this.#dropped) return;
       source.take();
-      if (packet === undefined) continue;
+      this.#count(next);
       corked += size;
-      socket.send(packet, true);
       if (size > corkBytesMax) return;
     }
   };
 
-  /** @returns undefined when the message has been acknowledged, or taken by another connection, while it waited here */
-  #encode(outgoing: Outgoing): Buffer | undefined {
-    const counters = this.#counters;
-    counters.messagesWritten++;
-    if (outgoing instanceof InflightEntry) {
-      const { message, qos, packetId, retained, dup } = outgoing;
-      if (message === undefined) {
-        counters.messagesWritten--;
-        return undefined;
-      }
-      counters.messageBytesWritten += message.payload.length;
-      return encodePublish(message, qos, packetId, retained, dup);
-    }
-    const retained = outgoing instanceof RetainedDelivery;
-    const message = retained ? outgoing.message : outgoing;
-    counters.messageBytesWritten += message.payload.length;
-    return encodePublishQos0(message, retained);
+  #count(outgoing: Outgoing): void {
+    this.#counters.messagesWritten++;
+    this.#counters.messageBytesWritten += messageOf(outgoing)!.payload.length;
   }
 
   pushThrough(channel: Channel): boolean {
     return channel.socket.getBufferedAmount() === 0;
   }
+}
+
+/** @returns undefined when the message has been acknowledged, or taken by another connection, while it waited here */
+function encode(outgoing: Outgoing): Buffer | undefined {
+  if (outgoing instanceof InflightEntry) {
+    const { message, qos, packetId, retained, dup } = outgoing;
+    return message && encodePublish(message, qos, packetId, retained, dup);
+  }
+  if (outgoing instanceof RetainedDelivery) return encodePublishQos0(outgoing.message, true);
+  return encodePublishQos0(outgoing, false);
 }

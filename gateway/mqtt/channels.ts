@@ -9,6 +9,9 @@ import type { MqttParts } from './mqtt-parts.js';
 import { packetType } from './packet.js';
 import { PacketDispatch } from './packet-dispatch.js';
 
+/** What `send` says when uWS takes no more for a connection. */
+const dropped = 2;
+
 /**
  * Opens and ends MQTT connections. Whatever the cause of an end, the slot is freed, the session let go of, and a will
  * published where one is due (step 8 of the way of a message).
@@ -22,6 +25,8 @@ export class Channels {
   readonly outbound: Outbound;
   /** Why the channel that is being closed right now is being closed. */
   #closing: CloseReason = 'peer-closed';
+  /** It gets a close frame, and its socket goes with the peer's. */
+  #lingers = false;
   /** Whose bytes are being read. */
   #reading!: Channel;
 
@@ -73,34 +78,61 @@ export class Channels {
     return undefined;
   };
 
-  /** Writes a packet that answers one. Past uWS's own limit of what may wait, the connection is cut. */
-  reply(channel: Channel, packet: Buffer): void {
-    if (this.#parts.connections.has(channel)) channel.socket.send(packet, true);
+  /**
+   * The socket may take more. After a drain event, and after anything was read from a connection that is behind: as it
+   * uncorks, uWS may write off the rest that it has, and then no drain event comes any more (measured: 9 MB pending
+   * for ever).
+   */
+  takesMore(channel: Channel): void {
+    const { connections, outbound, replays } = this.#parts;
+    if (channel.socket.getBufferedAmount() > 0) return outbound.noteProgress(channel);
+    outbound.drain(channel);
+    if (!connections.has(channel) || outbound.isBackpressured(channel)) return;
+    channel.session?.goOn();
+    if (connections.has(channel)) replays.goOn(channel);
   }
 
-  /** Ends it with a close frame that says why. It is released before this returns. */
+  /** Writes a packet that answers one. Who asks and asks and reads no answers is cut at uWS's limit of what may wait. */
+  reply(channel: Channel, packet: Buffer): void {
+    if (!this.#parts.connections.has(channel)) return;
+    if (channel.socket.send(packet, true) === dropped) this.cut(channel, 'answers-unread');
+  }
+
+  /** Ends it with a close frame that says why. It is released before this returns; its socket goes with the peer's. */
   close(channel: Channel, reason: CloseReason): void {
     if (reason === 'disconnected') this.#parts.wills.delete(channel.slot); // [MQTT-3.14.4-3]
-    this.#closing = reason;
-    const who = this.#whoIs(channel, reason);
-    channel.socket.end(webSocketCodes[reason] ?? webSocketPolicyCode, reason); // calls gone
-    this.#closing = 'peer-closed';
-    if (who !== undefined) this.#parts.log.warn(reason, who, 'connection closed');
+    this.#lingers = true;
+    this.#end(channel, reason);
+    this.#lingers = false;
   }
 
   /** Ends it at once, with whatever uWS still has for it. It is released before this returns. */
   cut(channel: Channel, reason: CloseReason): void {
+    this.#end(channel, reason);
+  }
+
+  #end(channel: Channel, reason: CloseReason): void {
     this.#closing = reason;
     const who = this.#whoIs(channel, reason);
-    channel.socket.close(); // calls gone
+    // Both call `gone`.
+    if (this.#lingers) channel.socket.end(webSocketCodes[reason] ?? webSocketPolicyCode, reason);
+    else channel.socket.close();
     this.#closing = 'peer-closed';
     if (who !== undefined) this.#parts.log.warn(reason, who, 'connection closed');
   }
 
-  /** The socket has closed, whoever did it. */
-  gone(channel: Channel, webSocketCode: number, webSocketReason: string): void {
+  /**
+   * It is at its end, whoever brought that about.
+   * @returns whether the socket stays open until its peer has closed it too
+   */
+  gone(channel: Channel, webSocketCode: number, webSocketReason: string): boolean {
+    const ours = this.#closing !== 'peer-closed';
+    this.#release(channel, ours ? this.#closing : reasonOf(webSocketCode, webSocketReason));
+    return this.#lingers;
+  }
+
+  #release(channel: Channel, reason: CloseReason): void {
     const { admission, sessions, wills, presence, rateLimits, replays } = this.#parts;
-    const reason = this.#closing === 'peer-closed' ? reasonOf(webSocketCode, webSocketReason) : this.#closing;
     const { session, slot } = channel;
     this.#framing.release(slot);
     rateLimits.release(slot);

@@ -7,9 +7,10 @@ import {
   type WebSocket,
 } from 'uWebSockets.js';
 import { type RefusalReason, refusals } from '../close-reason.js';
+import type { Config } from '../config.js';
 import { answerText, refuse } from '../http/answer.js';
 import { bindPath } from '../http/methods.js';
-import type { ChannelOfSocket } from './channel.js';
+import type { Channel, ChannelOfSocket } from './channel.js';
 import type { Channels } from './channels.js';
 import type { MqttParts } from './mqtt-parts.js';
 import type { Origins } from './origins.js';
@@ -23,6 +24,11 @@ const frameOfPackets = 4;
 /** Answers that a client does not read: past this it is cut. Messages wait elsewhere, see SlowConsumers. */
 const unreadAnswersBytesMax = 64 * 1024;
 
+/** The largest PUBLISH that may go out: a message may have come over HTTP, with another limit. */
+function packetBytesMax({ mqttMaxPacketSize, messageBytesMax, idBytesMax }: Config): number {
+  return Math.max(mqttMaxPacketSize, messageBytesMax) + idBytesMax;
+}
+
 /** A socket is its own user data; to ask for it would be a call into native code for each frame. */
 function ownedBy(socket: WebSocket<ChannelOfSocket>): ChannelOfSocket {
   return socket as unknown as ChannelOfSocket;
@@ -30,20 +36,20 @@ function ownedBy(socket: WebSocket<ChannelOfSocket>): ChannelOfSocket {
 
 /**
  * `/mqtt`: from HTTP to WebSocket to channel.
- * @param onGone called for each WebSocket that has closed
+ * @param onGone called for each WebSocket that has closed; see Listener.webSocketGone
  */
 export function bindMqtt(
   app: TemplatedApp,
   channels: Channels,
   parts: MqttParts,
   origins: Origins,
-  onGone: () => void,
+  onGone: (lingers: boolean) => void,
 ): void {
-  const { config, counters, admission, replays } = parts;
+  const { config, counters, admission, connections, outbound } = parts;
   app.ws<ChannelOfSocket>('/mqtt', {
     compression: DISABLED, // 75 KB a connection
     maxPayloadLength: frameOfPackets * config.mqttMaxPacketSize,
-    maxBackpressure: config.mqttMaxPacketSize + unreadAnswersBytesMax,
+    maxBackpressure: packetBytesMax(config) + unreadAnswersBytesMax,
     closeOnBackpressureLimit: true,
     // MQTT's keep-alive is the only clock there is. 0 alone would be 256 s: uWS pings, and cuts who does not answer.
     idleTimeout: 0,
@@ -52,18 +58,13 @@ export function bindMqtt(
     open: (socket) => channels.open(socket),
     message: (socket, frame, isBinary) => {
       const { channel } = ownedBy(socket);
-      if (isBinary) channels.read(channel, Buffer.from(frame));
-      else channels.close(channel, 'text-frame'); // [MQTT-6.0.0-1]
+      if (!isBinary) return channels.close(channel, 'text-frame'); // [MQTT-6.0.0-1]
+      channels.read(channel, Buffer.from(frame));
+      if (isBehind(channel)) setImmediate(() => isBehind(channel) && channels.takesMore(channel));
     },
-    drain: (socket) => {
-      const { channel } = ownedBy(socket);
-      if (socket.getBufferedAmount() > 0) return;
-      parts.outbound.drain(channel);
-      replays.goOn(channel);
-    },
+    drain: (socket) => channels.takesMore(ownedBy(socket).channel),
     close: (socket, code, reason) => {
-      channels.gone(ownedBy(socket).channel, code, Buffer.from(reason).toString());
-      onGone();
+      onGone(channels.gone(ownedBy(socket).channel, code, Buffer.from(reason).toString()));
     },
   });
   bindPath(app, '/mqtt', {
@@ -72,6 +73,10 @@ export function bindMqtt(
         ['Upgrade', 'websocket'],
       ]),
   });
+
+  function isBehind(channel: Channel): boolean {
+    return connections.has(channel) && outbound.isBackpressured(channel);
+  }
 
   function upgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
     response.onAborted(() => {});

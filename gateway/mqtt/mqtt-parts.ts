@@ -14,8 +14,8 @@ import type { RetainedReplays } from './retained-replays.js';
 import type { Rewrite } from './rewrite.js';
 import type { Wills } from './wills.js';
 
-/** What the MQTT room works with; made once, in mqtt.ts. */
-export interface MqttParts {
+/** What the gateway hands to the MQTT room. */
+export interface MqttSurroundings {
   readonly router: Router;
   readonly sessions: Sessions;
   readonly config: Config;
@@ -25,6 +25,10 @@ export interface MqttParts {
   readonly connections: Connections;
   readonly admission: Admission;
   readonly outbound: Outbound;
+}
+
+/** What the MQTT room works with; made once, in mqtt.ts. */
+export interface MqttParts extends MqttSurroundings {
   readonly wire: ChannelWire;
   readonly wills: Wills;
   readonly presence: Presence;

@@ -2,6 +2,7 @@ import type { Message, Qos } from '../message.js';
 import { type Delivery, Subscriber } from '../subscriber.js';
 import { InflightEntry } from './inflight-entry.js';
 import { makeRoom } from './mqueue-policy.js';
+import { markUnsent, repeatOverdue, repeatUnsent } from './retransmission.js';
 import type { SessionConnection } from './session-connection.js';
 import type { SessionFlow } from './session-store.js';
 import type { SessionDropReason, Sessions } from './sessions.js';
@@ -13,6 +14,8 @@ const cleanBit = 1 << 16;
 const resumedBit = 1 << 17;
 const alarmedBit = 1 << 18;
 const endedBit = 1 << 19;
+/** What was in flight when the client came back has not all been repeated yet. */
+const repeatingBit = 1 << 20;
 
 /**
  * The MQTT state of one client id: a subscriber that may outlive its connection. Messages at QoS 1 and 2 go into the
@@ -22,7 +25,10 @@ const endedBit = 1 << 19;
  *
  *     deliver -> connection          QoS 0
  *             -> window -> connection, until acknowledged
- *             -> mqueue -> window    no room in it, or the client is away
+ *             -> mqueue -> window    no room in it, the socket takes no more, or the client is away
+ *
+ * The window goes out at the pace of the socket: while the connection is congested nothing is sent, and `goOn` sends
+ * on. So a connection never has more of a session's waiting in it than one turn has brought.
  */
 export abstract class Session extends Subscriber {
   readonly clientId: string;
@@ -47,8 +53,8 @@ export abstract class Session extends Subscriber {
 
   /** Whether a message at QoS 1 or 2 would go out at once. */
   get hasRoom(): boolean {
+    if (!this.takesMore) return false;
     const flow = this.#flow;
-    if (!this.is(resumedBit)) return false;
     return flow === undefined || (flow.queued === 0 && flow.inflight < this.sessions.limits.maxInflight);
   }
 
@@ -85,9 +91,17 @@ export abstract class Session extends Subscriber {
     const flow = this.#flow;
     if (flow === undefined) return;
     flow.resumeAwaiting(this.sessions.nowSec);
-    for (const entry of flow.entries()) {
-      this.repeat(entry);
-      if (this.connection === undefined) return;
+    if (flow.inflight > 0) this.#bits |= repeatingBit;
+    this.goOn();
+  }
+
+  /** The connection takes more again. */
+  goOn(): void {
+    const flow = this.#flow;
+    if (flow === undefined || !this.is(resumedBit)) return;
+    if (this.is(repeatingBit)) {
+      if (!repeatUnsent(this, flow, this.sessions)) return;
+      this.#bits &= ~repeatingBit;
     }
     this.fill();
   }
@@ -143,18 +157,18 @@ export abstract class Session extends Subscriber {
 
   /** The client is away from now on. @internal */
   pause(): void {
-    this.#bits &= ~resumedBit;
+    this.#bits &= ~(resumedBit | repeatingBit);
     const flow = this.#flow;
     if (flow === undefined) return;
     flow.pauseAwaiting(this.sessions.nowSec);
-    // It may be days until they are sent again: they are encoded anew then.
-    for (const { message } of flow.entries()) if (message !== undefined) message.wire = undefined;
+    markUnsent(flow);
   }
 
   /** A flow from before the process was started. @internal */
   restore(flow: SessionFlow): void {
     this.#flow = flow;
     flow.pauseAwaiting(this.sessions.nowSec);
+    markUnsent(flow);
   }
 
   /** The session is over: what was under way is lost, and counted. @internal */
@@ -179,28 +193,7 @@ export abstract class Session extends Subscriber {
       counters.awaitingRelExpired += flow.expireAwaiting(nowSec - limits.awaitRelTimeoutSec);
       this.giveBackFlow();
     }
-    if (limits.retryIntervalSec > 0 && flow.inflight > 0) this.retry(flow);
-  }
-
-  private retry(flow: SessionFlow): void {
-    const { limits, nowSec } = this.sessions;
-    if (this.connection!.congested) return; // it has not even been sent yet
-    for (const entry of flow.entries()) {
-      if (nowSec - entry.sentAtSec < limits.retryIntervalSec) continue;
-      this.repeat(entry);
-      if (this.connection === undefined) return;
-    }
-  }
-
-  private repeat(entry: InflightEntry): void {
-    this.sessions.counters.repeated++;
-    entry.sentAtSec = this.sessions.nowSec;
-    if (entry.message === undefined) {
-      this.connection!.sendPubrel(entry.packetId);
-    } else {
-      entry.dup = true; // [MQTT-3.3.1-1]
-      this.connection!.sendInflight(entry);
-    }
+    if (limits.retryIntervalSec > 0 && !this.is(repeatingBit)) repeatOverdue(this, flow, this.sessions);
   }
 
   private deliverQos0(message: Message, retained: boolean): Delivery {
@@ -231,6 +224,11 @@ export abstract class Session extends Subscriber {
     return 'buffered';
   }
 
+  /** There is a connection, it takes more, and all that was in flight before is with it. */
+  private get takesMore(): boolean {
+    return (this.#bits & (resumedBit | repeatingBit)) === resumedBit && !this.connection!.congested;
+  }
+
   private drop(reason: SessionDropReason): 'dropped' {
     this.sessions.countDropped(reason, 1);
     return 'dropped';
@@ -243,13 +241,13 @@ export abstract class Session extends Subscriber {
     this.connection!.sendInflight(entry);
   }
 
-  /** The window has room or the client is back: on with the mqueue. Writing may cut the connection at any point. */
+  /** The window has room, the socket takes more or the client is back: on with the mqueue. Writing may cut the connection at any point. */
   private fill(): void {
     const { maxInflight } = this.sessions.limits;
     for (;;) {
       const flow = this.#flow;
       const head = flow?.head;
-      if (flow === undefined || head === undefined || !this.is(resumedBit)) break;
+      if (flow === undefined || head === undefined || !this.takesMore) break;
       if (head.qos > 0 && flow.inflight >= maxInflight) break;
       flow.dequeue();
       if (head.qos > 0) this.send(head.message, head.qos as 1 | 2, head.retained);
@@ -261,6 +259,7 @@ export abstract class Session extends Subscriber {
 
   private finish(entry: InflightEntry): void {
     this.#flow!.remove(entry);
+    entry.message = undefined; // where it still waits in the connection, it need not be written
     this.fill();
   }
 

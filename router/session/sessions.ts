@@ -151,6 +151,11 @@ export class Sessions {
     return this.#byClientId.get(clientId);
   }
 
+  /** Messages that did not reach a client that had subscribed to them, for whatever reason. */
+  get droppedTotal(): number {
+    return Object.values(this.#dropped).reduce((sum, dropped) => sum + dropped, 0);
+  }
+
   stats(): SessionsStats {
     const sessions = this.#byClientId.size;
     return {

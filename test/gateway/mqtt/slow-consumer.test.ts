@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
+import { puback, subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { until } from '../../until.js';
 import { connectRaw } from './raw-client.js';
@@ -165,10 +165,15 @@ t.test('cut at QoS 1 with its session kept, it gets everything when it is back',
   const slow = await subscriber(t, gateway, 1, false);
   const sent = await sendUntil(
     gateway,
-    'it is cut',
-    ({ connections }) => connections.closed['slow-consumer'] === 1,
+    'it is far behind',
+    ({ mqtt }) => mqtt.sessions.bytes > 200 * messageBytes,
   );
-  t.equal((await gateway.stats()).messages.lost, 0);
+  await until(
+    'it is cut',
+    async () => (await gateway.stats()).connections.closed['stalled-consumer'] === 1,
+    15_000,
+  );
+  t.match(await gateway.stats(), { messages: { lost: 0 }, slowConsumers: { now: 0, pendingBytes: 0 } });
   await slow.destroy();
   const back = await StuckClient.connect(gateway, { clientId: 'slow', clean: false });
   t.teardown(() => back.destroy());
@@ -179,6 +184,34 @@ t.test('cut at QoS 1 with its session kept, it gets everything when it is back',
     'all of it, in order',
   );
   await until('all is acknowledged', async () => (await gateway.stats()).mqtt.sessions.bytes === 0);
+});
+
+t.test('who acknowledges without reading grows nothing', async (t) => {
+  const gateway = await start(t, '--slow-consumer-policy', 'drop-newest');
+  const slow = await subscriber(t, gateway, 1);
+  let acknowledged = 0;
+  const sent = await sendUntil(gateway, 'its queue overflows', ({ mqtt }) => {
+    for (let n = 0; n < 100; n++) slow.send(puback((acknowledged++ % 0xffff) + 1));
+    return mqtt.sessions.dropped['mqueue-full'] >= 500;
+  });
+  t.ok(sent > 500, `${sent} sent`);
+  const { slowConsumers, mqtt } = await gateway.stats();
+  t.equal(slowConsumers.pendingBytes, 0, 'the connection keeps nothing of its own');
+  t.ok(mqtt.sessions.bytes <= 132 * (messageBytes + 500), `${mqtt.sessions.bytes} bytes in window and queue`);
+});
+
+t.test('who takes nothing for 10 s is cut under every policy', async (t) => {
+  const gateway = await start(t, '--slow-consumer-policy', 'drop-newest');
+  const slow = await subscriber(t, gateway, 0);
+  await sendUntil(gateway, 'it is behind', ({ slowConsumers }) => slowConsumers.now === 1);
+  await until(
+    'it is cut',
+    async () => (await gateway.stats()).connections.closed['stalled-consumer'] === 1,
+    15_000,
+  );
+  slow.resume();
+  await until('its socket is closed', () => slow.closed);
+  t.match(await gateway.stats(), { connections: { open: 0 }, slowConsumers: { now: 0, pendingBytes: 0 } });
 });
 
 t.test('those who acknowledge while they catch up all get everything', async (t) => {
@@ -202,7 +235,7 @@ t.test('those who acknowledge while they catch up all get everything', async (t)
   const sent = await sendUntil(
     gateway,
     'all are far behind',
-    ({ slowConsumers }) => slowConsumers.pendingBytes > 40e6,
+    ({ mqtt }) => mqtt.sessions.bytes > 40e6,
   );
   const received = await Promise.all(slow.map((client) => readAll(client, sent - 1)));
   const all = Array.from({ length: sent }, (_, n) => n);

@@ -1,0 +1,50 @@
+import type { InflightEntry } from './inflight-entry.js';
+import type { Session } from './session.js';
+import type { SessionFlow } from './session-store.js';
+import type { Sessions } from './sessions.js';
+
+/** `sentAtSec` of an entry that has not been sent on the connection that is there now. */
+const unsent = -1;
+
+/** The client has gone: all that is in flight is due when it comes back. That may be in days, so encodings go. */
+export function markUnsent(flow: SessionFlow): void {
+  for (const entry of flow.entries()) {
+    entry.sentAtSec = unsent;
+    if (entry.message !== undefined) entry.message.wire = undefined;
+  }
+}
+
+/**
+ * Repeats what has not been sent on this connection yet, oldest first [MQTT-4.6.0-1], as long as it takes more.
+ * @returns whether that is all of it. Writing may cut the connection at any point.
+ */
+export function repeatUnsent(session: Session, flow: SessionFlow, sessions: Sessions): boolean {
+  for (const entry of flow.entries()) {
+    if (entry.sentAtSec !== unsent) continue;
+    if (session.connection === undefined || session.connection.congested) return false;
+    repeat(session, entry, sessions);
+  }
+  return session.connection !== undefined;
+}
+
+/** Repeats what has been without an answer for the retry interval. */
+export function repeatOverdue(session: Session, flow: SessionFlow, sessions: Sessions): void {
+  const lastSec = sessions.nowSec - sessions.limits.retryIntervalSec;
+  for (const entry of flow.entries()) {
+    if (entry.sentAtSec > lastSec) continue;
+    // What it was given last is still waiting in it: it has not even been sent yet.
+    if (session.connection === undefined || session.connection.congested) return;
+    repeat(session, entry, sessions);
+  }
+}
+
+function repeat({ connection }: Session, entry: InflightEntry, sessions: Sessions): void {
+  sessions.counters.repeated++;
+  entry.sentAtSec = sessions.nowSec;
+  if (entry.message === undefined) {
+    connection!.sendPubrel(entry.packetId);
+  } else {
+    entry.dup = true; // [MQTT-3.3.1-1]
+    connection!.sendInflight(entry);
+  }
+}
