@@ -84,6 +84,11 @@ export class PacketReader {
     return copy;
   }
 
+  /** All that is left, alone in its memory. */
+  rest(): Uint8Array {
+    return new Uint8Array(this.#bytes.subarray(this.#at, this.#end));
+  }
+
   #copy(length: number): Buffer {
     const copy = Buffer.allocUnsafe(length);
     this.#bytes.copy(copy, 0, this.#at, this.#at + length);

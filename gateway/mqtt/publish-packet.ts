@@ -9,9 +9,9 @@ export interface PublishPacket {
   readonly retain: boolean;
   /** 0 at QoS 0. */
   readonly packetId: number;
-  readonly payload: Buffer;
-  /** The packet as it came, of which `payload` is the end. */
-  readonly bytes: Buffer;
+  readonly payload: Uint8Array;
+  /** At QoS 0 the packet, of which `payload` is the end: as it came it may go out. */
+  readonly bytes: Buffer | undefined;
 }
 
 /** PUBLISH, chapter 3.3. The topic may still be one that this server does not take. */
@@ -22,11 +22,13 @@ export function readPublish(reader: PacketReader, flags: number): PublishPacket 
   const topic = reader.text();
   const packetId = qos === 0 ? 0 : reader.packetId();
   if (reader.failed) return undefined;
+  const retain = (flags & 1) !== 0;
+  // What a session keeps must own its memory: copied into it at once, it need not be copied again.
+  if (qos > 0) return { topic, qos: qos as Qos, retain, packetId, payload: reader.rest(), bytes: undefined };
   const headerBytes = headerBytesOf(reader.offset + reader.left);
   const bytes = reader.copyPacket(headerBytes);
   writeLength(bytes, bytes.length - headerBytes); // a client may have used more bytes for it than there need be
-  const payload = bytes.subarray(headerBytes + reader.offset);
-  return { topic, qos: qos as Qos, retain: (flags & 1) !== 0, packetId, payload, bytes };
+  return { topic, qos: 0, retain, packetId, payload: bytes.subarray(headerBytes + reader.offset), bytes };
 }
 
 /** The fixed header of a packet with a body of this length, as short as it can be. */
@@ -54,14 +56,9 @@ interface EncodedPublish {
   packetIdAt: number;
 }
 
-/** What comes in at the QoS at which it goes out need not be encoded again: the packet is the encoding. */
-export function adoptEncoding(message: Message, { qos, bytes, payload }: PublishPacket): void {
-  const encoded = encodedOf(message);
-  if (qos === 0) encoded.plain = bytes;
-  else {
-    encoded.acknowledged = bytes;
-    encoded.packetIdAt = bytes.length - payload.length - 2;
-  }
+/** What comes in at QoS 0 goes out as it came. */
+export function adoptEncoding(message: Message, { bytes }: PublishPacket): void {
+  if (bytes !== undefined) encodedOf(message).plain = bytes;
 }
 
 /** @returns bytes that are valid until the next call for the same message */
