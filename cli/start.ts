@@ -28,7 +28,8 @@ ENCKE_API_PORT in the environment and "apiPort" in the file.
 Examples:
   encke start
   encke start --port 9000 --log-level warn
-  encke start --host 0.0.0.0 --api-host 0.0.0.0 --api-token "$(openssl rand -hex 16)"`,
+  encke start --host 0.0.0.0 --mqtt-token "$(openssl rand -hex 16)"
+  encke start --host 0.0.0.0 --mqtt false --api-host 0.0.0.0 --api-token "$(openssl rand -hex 16)"`,
     )
     .action(start);
   for (const key of settingKeys) command.addOption(optionOf(key));

@@ -63,7 +63,7 @@ export const closeReasons = [
   'not-connected',
   /** A WebSocket text frame [MQTT-6.0.0-1]. */
   'text-frame',
-  /** More than --mqtt-max-packet-size. */
+  /** More than --mqtt-max-packet-size, or a message over --message-bytes-max. */
   'packet-too-large',
   /** CONNACK has said why. */
   'connect-refused',

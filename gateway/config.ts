@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { idBytesMaxDefault } from '../router/topic.js';
+import { inconsistencyOf } from './consistency.js';
 import { mqttSettings } from './mqtt/settings.js';
 import {
   anyCount,
@@ -23,7 +24,7 @@ export const settings = {
   host: setting(
     text('an address', /\S/),
     '127.0.0.1',
-    'address the gateway listens on; 0.0.0.0 for everybody',
+    'address the gateway listens on; 0.0.0.0 for everybody, which needs --mqtt-token, --mqtt false or --mqtt-allow-anonymous true',
   ),
   port: setting(port, 8000, 'port of the gateway; 0 takes a free one'),
   apiHost: setting(
@@ -57,6 +58,12 @@ export const settings = {
   ),
   idsPerConnectionMax: setting(wholeNumber(1, 10_000), 64, 'ids one stream may be logged in as'),
   idBytesMax: setting(wholeNumber(1, 65_535), idBytesMaxDefault, 'longest id, bytes of UTF-8'),
+  // 50 bytes for each in the trees of filters and of retained messages: at 128 levels a filter would take 6.6 KB.
+  topicLevelsMax: setting(
+    wholeNumber(1, 1024),
+    32,
+    'most levels (parts between slashes) of an id or a topic filter',
+  ),
   messageBytesMax: setting(
     wholeNumber(1, 16 * mebibyte),
     65_536,
@@ -130,6 +137,14 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
+/** Variables of the other commands, of the tests, and the one that names the config file. */
+const otherVariables: ReadonlySet<string> = new Set([
+  'ENCKE_CONFIG',
+  'ENCKE_URL',
+  'ENCKE_API_URL',
+  'ENCKE_TEST_SEED',
+]);
+
 /** `apiPort` -> `--api-port` */
 export function flagOf(key: string): string {
   return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
@@ -150,15 +165,28 @@ export interface ConfigSources {
 
 /** @throws ConfigError */
 export function readConfig(sources: ConfigSources): Config {
+  assertVariablesKnown(sources.environment ?? {});
   const file = sources.file === undefined ? {} : readConfigFile(sources.file);
   const config: Record<string, unknown> = {};
   for (const key of settingKeys) {
     const { value, origin } = pick(key, sources, file);
     config[key] = value === undefined ? settings[key].default : parseSetting(key, value, origin);
   }
-  const checked = config as Config;
-  assertConsistent(checked);
-  return checked;
+  const inconsistency = inconsistencyOf(config as Config);
+  if (inconsistency !== undefined) throw new ConfigError(inconsistency);
+  return config as Config;
+}
+
+/** A misspelt variable would leave its setting at the default without a word. */
+function assertVariablesKnown(environment: NodeJS.ProcessEnv): void {
+  const known = new Set([...settingKeys.map(environmentNameOf), ...otherVariables]);
+  const unknown = Object.keys(environment).find(
+    (name) => name.startsWith('ENCKE_') && environment[name] !== '' && !known.has(name),
+  );
+  if (unknown === undefined) return;
+  throw new ConfigError(
+    `Unknown variable ${unknown} in the environment: unset it, or give it the name of a setting; "encke start --help" has them all.`,
+  );
 }
 
 function pick(key: SettingKey, sources: ConfigSources, file: Record<string, unknown>) {
@@ -210,19 +238,4 @@ function parseJson(path: string, content: string): Record<string, unknown> {
     throw new ConfigError(`The config file ${path} must hold one JSON object.`);
   }
   return parsed as Record<string, unknown>;
-}
-
-function assertConsistent(config: Config): void {
-  if (config.apiToken === '' && !isLoopback(config.apiHost)) {
-    throw new ConfigError(
-      `The router API would let anybody on ${config.apiHost} send: set --api-token, or keep --api-host on 127.0.0.1.`,
-    );
-  }
-  if (config.port !== 0 && config.port === config.apiPort && config.host === config.apiHost) {
-    throw new ConfigError(`--port and --api-port are both ${config.port}: give each a port of its own.`);
-  }
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -3,8 +3,9 @@ import type { Logger } from 'pino';
 import type { Router } from '../router/router.js';
 import { Sessions } from '../router/session/sessions.js';
 import { Admission } from './admission.js';
+import { isLoopback } from './auth/host-address.js';
 import { Clock, ticksPerSec } from './clock.js';
-import { type Config, isLoopback } from './config.js';
+import type { Config } from './config.js';
 import { Connections } from './connections.js';
 import { Counters } from './counters.js';
 import { apiSocketsMax, refusalSockets, streamCapacity } from './descriptors.js';
@@ -91,14 +92,16 @@ export class Gateway {
       memory: new MemoryGauge(),
       listeners: { gateway: this.#public, api: this.#api, mqtt: this.#mqttOnly },
     });
-    mqtt.bind(publicApp, this.#public.webSocketGone);
+    if (config.mqtt) mqtt.bind(publicApp, this.#public.webSocketGone);
     bindStreams(publicApp, streams, config, counters);
-    bindPublicPages(publicApp, this.stats, () => ({
+    bindPublicPages(publicApp, config, this.stats, () => ({
       apiUrl: this.apiUrl,
       apiOnAnyAddress: !isLoopback(config.apiHost),
       tokenRequired: this.#guard.tokenRequired,
+      mqtt: config.mqtt,
     }));
-    bindRest(publicApp, 'Not here. Try / or /test/<id> or /stream/<id>, or /mqtt with a WebSocket.');
+    const orMqtt = config.mqtt ? ', or /mqtt with a WebSocket' : '';
+    bindRest(publicApp, `Not here. Try / or /test/<id> or /stream/<id>${orMqtt}.`);
     const bodies = bindApi(apiApp, {
       router,
       config,

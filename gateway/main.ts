@@ -13,6 +13,7 @@ export async function runGateway(config: Config): Promise<void> {
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const router = new Router({
     idBytesMax: config.idBytesMax,
+    topicLevelsMax: config.topicLevelsMax,
     maxRetained: config.mqttMaxRetained,
     maxRetainedSize: config.mqttMaxRetainedSize,
     retainedBytesTotalMax: config.mqttRetainedBytesTotalMax,

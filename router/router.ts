@@ -111,6 +111,11 @@ export class Router {
     return outcome !== 'absent';
   }
 
+  /** Pairs of id or filter and subscriber, now. */
+  get logins(): number {
+    return this.#subscriptions.logins;
+  }
+
   /** How many ids and filters a subscriber has. */
   loginsOf(subscriber: Subscriber): number {
     return this.#subscriptions.countOf(subscriber);

@@ -1,5 +1,6 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { BearerAuth } from '../auth/bearer.js';
+import { isAddressOrLocalhost, withoutPort } from '../auth/host-address.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
 import { answerEmpty, answerText, type Headers } from './answer.js';
@@ -58,12 +59,12 @@ export class ApiGuard {
   }
 
   /**
-   * For requests that a browser makes without an `Origin`. A name may be made to lead to somebody's loopback (DNS
-   * rebinding), and its page would then read here what it likes: so without a token, only an address is a `Host`.
+   * For requests that a browser makes without an `Origin`. A page whose name was made to lead here would read what
+   * it likes: so without a token, only an address is a `Host`.
    */
   admitRead(response: HttpResponse, request: HttpRequest): Headers | undefined {
-    const host = request.getHeader('host').replace(/:\d+$/, '');
-    if (this.#auth.required || addressOrLocalhost.test(host)) return this.admit(response, request);
+    const byAddress = isAddressOrLocalhost(request.getHeader('host'));
+    if (this.#auth.required || byAddress) return this.admit(response, request);
     this.#counters.countApiError('421');
     answerText(response, '421 Misdirected Request', 'Call this API by its address, or set a token.');
     return undefined;
@@ -93,10 +94,8 @@ export class ApiGuard {
   /** A page of the gateway on the same address as the API; by address only, as a name could be made to lead here. */
   #isOwnAddress(origin: string, host: string): boolean {
     if (this.#gatewayPort === undefined) return false;
-    const address = host.replace(/:\d+$/, '');
-    return addressOrLocalhost.test(address) && origin === `http://${address}:${this.#gatewayPort}`;
+    return isAddressOrLocalhost(host) && origin === `http://${withoutPort(host)}:${this.#gatewayPort}`;
   }
 }
 
 const none: Headers = [];
-const addressOrLocalhost = /^(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;

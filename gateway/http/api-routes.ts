@@ -48,7 +48,7 @@ export function bindApi(app: TemplatedApp, parts: ApiParts): Bodies {
   }
 
   function answerIds(response: HttpResponse, request: HttpRequest, cors: Headers): void {
-    const id = idFromPath(request, '/ids/', config.idBytesMax);
+    const id = idFromPath(request, '/ids/', config);
     if (!id.ok) {
       counters.countApiError('400');
       return answerText(response, '400 Bad Request', id.problem, cors);

@@ -8,6 +8,8 @@ export interface LandingPageFacts {
   readonly apiUrl: string;
   readonly apiOnAnyAddress: boolean;
   readonly tokenRequired: boolean;
+  /** Whether there is /mqtt, and a page to try it. */
+  readonly mqtt: boolean;
 }
 
 export function landingPage(facts: LandingPageFacts): string {
@@ -37,7 +39,7 @@ export function landingPage(facts: LandingPageFacts): string {
   <button>Send</button>
 </form>
 <output id="answer"></output>
-<p>An id is an MQTT topic, too: <a href="/demo/mqtt">try it over MQTT</a>, from this browser.</p>
+${facts.mqtt ? '<p>An id is an MQTT topic, too: <a href="/demo/mqtt">try it over MQTT</a>, from this browser.</p>' : ''}
 
 <h2>Now</h2>
 <dl>

@@ -1,4 +1,5 @@
 import type { TemplatedApp } from 'uWebSockets.js';
+import type { Config } from '../config.js';
 import type { Stats } from '../stats.js';
 import { answer, answerJson, type Headers } from './answer.js';
 import { type LandingPageFacts, landingPage } from './landing-page.js';
@@ -14,13 +15,22 @@ const htmlHeaders: Headers = [
 ];
 
 /** What the public listener has besides streams: the landing page and its numbers, and the demo of MQTT. */
-export function bindPublicPages(app: TemplatedApp, stats: Stats, facts: () => LandingPageFacts): void {
+export function bindPublicPages(
+  app: TemplatedApp,
+  config: Pick<Config, 'mqtt'>,
+  stats: Stats,
+  facts: () => LandingPageFacts,
+): void {
   bindPath(app, '/', {
     get: (response) => answer(response, '200 OK', htmlHeaders, landingPage(facts())),
   });
   bindPath(app, '/numbers', {
     get: (response) => answerJson(response, '200 OK', stats.publicNumbers(), [['Cache-Control', 'no-store']]),
   });
+  if (config.mqtt) bindMqttDemo(app, facts);
+}
+
+function bindMqttDemo(app: TemplatedApp, facts: () => LandingPageFacts): void {
   const script = new MqttClientScript();
   bindPath(app, '/demo/mqtt', {
     get: (response) => answer(response, '200 OK', htmlHeaders, mqttDemoPage(facts())),

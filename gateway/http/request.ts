@@ -1,21 +1,25 @@
 import type { HttpRequest } from 'uWebSockets.js';
-import { idProblemText, problemOfId } from '../../router/topic.js';
+import { type IdProblem, idProblemText, problemOfId } from '../../router/topic.js';
+import type { Config } from '../config.js';
 
 /** Reads ids out of request lines. Bad input comes back as a sentence, never as an exception. */
+
+/** What this server takes for an id. */
+export type IdLimits = Pick<Config, 'idBytesMax' | 'topicLevelsMax'>;
 
 export type Parsed<T> = { ok: true; value: T } | { ok: false; problem: string };
 
 /** The id that is the rest of the path behind `prefix`, percent-decoded; slashes are part of it. */
-export function idFromPath(request: HttpRequest, prefix: string, bytesMax: number): Parsed<string> {
-  return checkId(percentDecode(request.getUrl(), prefix.length), bytesMax);
+export function idFromPath(request: HttpRequest, prefix: string, limits: IdLimits): Parsed<string> {
+  return checkId(percentDecode(request.getUrl(), prefix.length), limits);
 }
 
 /** All `id` parameters of the query, in order, each once. */
-export function idsFromQuery(request: HttpRequest, bytesMax: number): Parsed<string[]> {
+export function idsFromQuery(request: HttpRequest, limits: IdLimits): Parsed<string[]> {
   const ids = new Set<string>();
   for (const pair of (request.getQuery() ?? '').split('&')) {
     if (!pair.startsWith('id=')) continue;
-    const id = checkId(percentDecode(pair.replaceAll('+', ' '), 'id='.length), bytesMax);
+    const id = checkId(percentDecode(pair.replaceAll('+', ' '), 'id='.length), limits);
     if (!id.ok) return id;
     ids.add(id.value);
   }
@@ -23,12 +27,16 @@ export function idsFromQuery(request: HttpRequest, bytesMax: number): Parsed<str
   return { ok: true, value: [...ids] };
 }
 
-export function checkId(id: string | undefined, bytesMax: number): Parsed<string> {
+export function checkId(id: string | undefined, limits: IdLimits): Parsed<string> {
   if (id === undefined) return { ok: false, problem: 'The percent-encoding is broken.' };
-  const problem = problemOfId(id, bytesMax);
+  const problem = problemOfId(id, limits.idBytesMax, limits.topicLevelsMax);
   if (problem === undefined) return { ok: true, value: id };
-  const limit = problem === 'too-long' ? ` (${bytesMax} bytes)` : '';
-  return { ok: false, problem: `${idProblemText[problem]}${limit}` };
+  return { ok: false, problem: `${idProblemText[problem]}${limitText(problem, limits)}` };
+}
+
+function limitText(problem: IdProblem, { idBytesMax, topicLevelsMax }: IdLimits): string {
+  if (problem === 'too-long') return ` (${idBytesMax} bytes)`;
+  return problem === 'too-many-levels' ? ` (${topicLevelsMax})` : '';
 }
 
 /** uWS has put U+FFFD where the request line was not UTF-8; who means that very character percent-encodes it. */

@@ -128,7 +128,7 @@ export class SendBatchEndpoint {
     if (typeof value.id !== 'string' || typeof value.data !== 'string') return '"id" and "data" are strings.';
     if (value.encoding !== undefined && value.encoding !== 'base64')
       return '"encoding" is "base64" or absent.';
-    const id = checkId(value.id, this.#config.idBytesMax);
+    const id = checkId(value.id, this.#config);
     if (!id.ok) return id.problem;
     if (value.encoding === 'base64' && !base64.test(value.data)) return '"data" is not base64.';
     const payload = Buffer.from(value.data, value.encoding ?? 'utf8');

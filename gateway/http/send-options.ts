@@ -19,9 +19,11 @@ export function optionsFromQuery(request: HttpRequest): Parsed<SendOptions> {
   const query = request.getQuery();
   if (query === undefined || query === '') return asUsual;
   const parameters = new URLSearchParams(query);
+  const qos = parameters.get('qos') ?? '1';
+  if (!/^[012]$/.test(qos)) return { ok: false, problem: 'qos is 0, 1 or 2.' };
   const retain = parameters.get('retain') ?? '0';
-  if (!/^(0|1|true|false)$/.test(retain)) return { ok: false, problem: 'retain is 0 or 1.' };
-  return withQos(parameters.get('qos') ?? '1', retain === '1' || retain === 'true');
+  if (!/^[01]$/.test(retain)) return { ok: false, problem: 'retain is 0 or 1.' };
+  return { ok: true, value: { qos: Number(qos) as Qos, retain: retain === '1' } };
 }
 
 /** `"qos"` and `"retain"` of a line of a batch. */
@@ -32,12 +34,7 @@ export function optionsFromLine({
   qos?: unknown;
   retain?: unknown;
 }): Parsed<SendOptions> {
+  if (qos !== 0 && qos !== 1 && qos !== 2) return { ok: false, problem: '"qos" is the number 0, 1 or 2.' };
   if (typeof retain !== 'boolean') return { ok: false, problem: '"retain" is true or false.' };
-  return withQos(qos, retain);
-}
-
-function withQos(value: unknown, retain: boolean): Parsed<SendOptions> {
-  const qos = Number(value);
-  if (qos !== 0 && qos !== 1 && qos !== 2) return { ok: false, problem: 'qos is 0, 1 or 2.' };
   return { ok: true, value: { qos, retain } };
 }

@@ -28,7 +28,7 @@ export class SendEndpoint {
   readonly handle = (response: HttpResponse, request: HttpRequest): void => {
     const cors = this.#guard.admit(response, request);
     if (cors === undefined) return;
-    const id = idFromPath(request, '/send/', this.#config.idBytesMax);
+    const id = idFromPath(request, '/send/', this.#config);
     if (!id.ok) return this.#refuse(response, cors, id.problem);
     const options = optionsFromQuery(request);
     if (!options.ok) return this.#refuse(response, cors, options.problem);

@@ -14,11 +14,11 @@ import type { Transport } from './transport.js';
 export function bindStreams(app: TemplatedApp, streams: Streams, config: Config, counters: Counters): void {
   const inPath = (prefix: string) => {
     return (request: HttpRequest): Parsed<string[]> => {
-      const id = idFromPath(request, prefix, config.idBytesMax);
+      const id = idFromPath(request, prefix, config);
       return id.ok ? { ok: true, value: [id.value] } : id;
     };
   };
-  const inQuery = (request: HttpRequest) => idsFromQuery(request, config.idBytesMax);
+  const inQuery = (request: HttpRequest) => idsFromQuery(request, config);
   bind('/test/*', cometPage, inPath('/test/'));
   bind('/stream/*', ndjson, inPath('/stream/'));
   bind('/stream', ndjson, inQuery);

@@ -1,14 +1,25 @@
 import type { Qos } from '../../router/message.js';
+import { filterProblemText, problemOfFilter } from '../../router/topic-filter.js';
+import { type Config, ConfigError } from '../config.js';
 
 /** What each client is subscribed to when it connects; `$c` stands for its client id, `$u` for its user name. */
 export class AutoSubscriptions {
   readonly #patterns: readonly { filter: string; qos: Qos }[];
 
-  /** @param pairs `filter=qos` */
-  constructor(pairs: readonly string[]) {
-    this.#patterns = pairs.map((pair) => {
+  /** @throws ConfigError where a pattern can be nobody's filter */
+  constructor(config: Pick<Config, 'mqttAutoSubscribe' | 'idBytesMax' | 'topicLevelsMax'>) {
+    this.#patterns = config.mqttAutoSubscribe.map((pair) => {
       const at = pair.lastIndexOf('=');
-      return { filter: pair.slice(0, at), qos: Number(pair.slice(at + 1)) as Qos };
+      const filter = pair.slice(0, at);
+      // As for a client whose names are one letter.
+      const shortest = filter.replaceAll(/\$[cu]/g, 'x');
+      const problem = problemOfFilter(shortest, config.idBytesMax, config.topicLevelsMax);
+      if (problem !== undefined) {
+        throw new ConfigError(
+          `--mqtt-auto-subscribe must hold topic filters, not ${JSON.stringify(filter)}: ${filterProblemText[problem]}`,
+        );
+      }
+      return { filter, qos: Number(pair.slice(at + 1)) as Qos };
     });
   }
 

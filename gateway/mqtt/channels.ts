@@ -35,7 +35,7 @@ export class Channels {
     this.wire = parts.wire;
     this.outbound = parts.outbound;
     this.#class = channelClass(this);
-    this.#framing = new Framing(parts.config.mqttMaxPacketSize);
+    this.#framing = new Framing(parts.config);
     this.#dispatch = new PacketDispatch(parts, this);
   }
 

@@ -1,5 +1,4 @@
 import type { Qos } from '../../router/message.js';
-import { problemOfId } from '../../router/topic.js';
 import { type ProtocolLevel, protocolLevel } from './packet.js';
 import type { PacketReader } from './packet-reader.js';
 
@@ -33,14 +32,8 @@ const flag = {
   userName: 0x80,
 };
 
-/**
- * CONNECT, chapter 3.1.
- * @param topicBytesMax limit for the will's topic
- */
-export function readConnect(
-  reader: PacketReader,
-  topicBytesMax: number,
-): ConnectPacket | 'unknown-level' | 'malformed-packet' {
+/** CONNECT, chapter 3.1. The will's topic may still be one that this server does not take. */
+export function readConnect(reader: PacketReader): ConnectPacket | 'unknown-level' | 'malformed-packet' {
   const name = reader.text();
   const level = reader.byte();
   if (reader.failed) return 'malformed-packet';
@@ -52,7 +45,7 @@ export function readConnect(
   if ((flags & flag.userName) === 0 && (flags & flag.password) !== 0) return 'malformed-packet'; // [MQTT-3.1.2-22]
   const keepAliveSec = reader.uint16();
   const clientId = reader.text();
-  const will = readWill(reader, flags, topicBytesMax);
+  const will = readWill(reader, flags);
   if (will === 'malformed-packet') return will;
   const userName = (flags & flag.userName) === 0 ? undefined : reader.text();
   const password = (flags & flag.password) === 0 ? undefined : reader.binary();
@@ -60,11 +53,7 @@ export function readConnect(
   return { level, clientId, clean: (flags & flag.clean) !== 0, keepAliveSec, will, userName, password };
 }
 
-function readWill(
-  reader: PacketReader,
-  flags: number,
-  topicBytesMax: number,
-): Will | undefined | 'malformed-packet' {
+function readWill(reader: PacketReader, flags: number): Will | undefined | 'malformed-packet' {
   const qos = (flags & flag.willQos) >> 3;
   const retain = (flags & flag.willRetain) !== 0;
   if ((flags & flag.will) === 0) {
@@ -73,6 +62,6 @@ function readWill(
   if (qos === 3) return 'malformed-packet'; // [MQTT-3.1.2-14]
   const topic = reader.text();
   const payload = reader.binary();
-  if (reader.failed || problemOfId(topic, topicBytesMax) !== undefined) return 'malformed-packet';
+  if (reader.failed) return 'malformed-packet';
   return { topic, payload, qos: qos as Qos, retain };
 }

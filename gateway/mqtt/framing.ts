@@ -1,7 +1,5 @@
 import type { CloseReason } from '../close-reason.js';
-
-/** All incomplete packets together: whoever makes them more then is cut, so that many slow senders are no way in. */
-export const partialPacketsTotalMax = 64 * 1024 * 1024;
+import type { Config } from '../config.js';
 
 /** The first allocation for an incomplete packet; it doubles as bytes come, so that a length announced costs nothing. */
 const firstPartialBytes = 64;
@@ -22,11 +20,14 @@ export type OnPacket = (
  */
 export class Framing {
   readonly #packetBytesMax: number;
+  /** All incomplete packets together: whoever makes them more then is cut, so that many slow senders are no way in. */
+  readonly #partialBytesMax: number;
   readonly #partials = new Map<number, Partial>();
   #partialBytes = 0;
 
-  constructor(packetBytesMax: number) {
-    this.#packetBytesMax = packetBytesMax;
+  constructor(config: Pick<Config, 'mqttMaxPacketSize' | 'mqttPartialPacketsTotalMax'>) {
+    this.#packetBytesMax = config.mqttMaxPacketSize;
+    this.#partialBytesMax = config.mqttPartialPacketsTotalMax;
   }
 
   /** Connections with an incomplete packet, now. */
@@ -104,7 +105,7 @@ export class Framing {
   #account(partial: Partial): CloseReason | undefined {
     this.#partialBytes += partial.bytes.length - partial.size;
     partial.size = partial.bytes.length;
-    return this.#partialBytes > partialPacketsTotalMax ? 'partial-packets-total' : undefined;
+    return this.#partialBytes > this.#partialBytesMax ? 'partial-packets-total' : undefined;
   }
 }
 

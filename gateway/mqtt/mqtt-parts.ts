@@ -8,6 +8,7 @@ import type { Counters } from '../counters.js';
 import type { Outbound } from '../outbound.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { ChannelWire } from './channel-wire.js';
+import type { DeferredPublications } from './deferred-publications.js';
 import type { Presence } from './presence.js';
 import type { RateLimits } from './rate-limits.js';
 import type { RetainedReplays } from './retained-replays.js';
@@ -30,6 +31,7 @@ export interface MqttSurroundings {
 /** What the MQTT room works with; made once, in mqtt.ts. */
 export interface MqttParts extends MqttSurroundings {
   readonly wire: ChannelWire;
+  readonly deferred: DeferredPublications;
   readonly wills: Wills;
   readonly presence: Presence;
   readonly rateLimits: RateLimits;

@@ -2,6 +2,7 @@ import type { TemplatedApp } from 'uWebSockets.js';
 import { version } from '../version.js';
 import { ChannelWire } from './channel-wire.js';
 import { Channels } from './channels.js';
+import { DeferredPublications } from './deferred-publications.js';
 import { bindMqtt } from './endpoint.js';
 import type { MqttParts, MqttSurroundings } from './mqtt-parts.js';
 import { Origins } from './origins.js';
@@ -23,21 +24,23 @@ export class Mqtt {
   /** @throws ConfigError */
   constructor(surroundings: MqttSurroundings) {
     const { router, config, connections, counters, outbound } = surroundings;
+    const deferred = new DeferredPublications(router);
     this.#parts = {
       ...surroundings,
       wire: new ChannelWire(counters),
-      wills: new Wills(router),
-      presence: new Presence(router, config),
+      deferred,
+      wills: new Wills(deferred, config.mqttWillsBytesTotalMax),
+      presence: new Presence(deferred, config),
       rateLimits: new RateLimits(
         config.mqttRateLimitMessages,
         config.mqttRateLimitBytes,
         connections.capacity,
       ),
       replays: new RetainedReplays(router, connections, outbound),
-      rewrite: new Rewrite(config.mqttRewrite),
+      rewrite: new Rewrite(config),
     };
     this.#channels = new Channels(this.#parts);
-    this.#origins = new Origins(config.mqttAllowOrigin, config.host);
+    this.#origins = new Origins(config);
     this.#sysTopics = new SysTopics(router, config, () => this.#numbers());
   }
 
@@ -56,7 +59,7 @@ export class Mqtt {
 
   /** For /stats. */
   stats() {
-    const { counters, sessions, replays } = this.#parts;
+    const { counters, sessions, replays, wills } = this.#parts;
     return {
       connacks: counters.mqttConnacks,
       publishesReceived: counters.mqttPublishesReceived,
@@ -64,6 +67,7 @@ export class Mqtt {
       bytesReceived: counters.mqttBytesReceived,
       partialPackets: this.#channels.partialPackets,
       retainedReplays: replays.count,
+      willsBytes: wills.bytes,
       sessions: sessions.stats(),
     };
   }

@@ -1,4 +1,5 @@
-import { isLoopback } from '../config.js';
+import { isAddressOrLocalhost } from '../auth/host-address.js';
+import type { Config } from '../config.js';
 
 /**
  * Which web pages may connect. A browser lets any page on the web open a WebSocket to anywhere, to somebody's loopback
@@ -6,20 +7,17 @@ import { isLoopback } from '../config.js';
  */
 export class Origins {
   readonly #allowed: ReadonlySet<string>;
-  readonly #onLoopback: boolean;
+  readonly #tokenRequired: boolean;
 
-  /** @param allowed origins such as https://example.com; `*` is everybody */
-  constructor(allowed: readonly string[], host: string) {
-    this.#allowed = new Set(allowed);
-    this.#onLoopback = isLoopback(host);
+  constructor(config: Pick<Config, 'mqttAllowOrigin' | 'mqttToken'>) {
+    this.#allowed = new Set(config.mqttAllowOrigin);
+    this.#tokenRequired = config.mqttToken !== '';
   }
 
+  /** Own pages may, and those that the operator names. Without a token, an own page is one that was opened by address. */
   allow(origin: string, host: string): boolean {
     if (origin === '' || this.#allowed.has('*') || this.#allowed.has(origin)) return true;
     if (origin !== `http://${host}` && origin !== `https://${host}`) return false;
-    // A name may be made to lead to somebody's loopback (DNS rebinding): there, only an address is an own page's host.
-    return !this.#onLoopback || addressOrLocalhost.test(host.replace(/:\d+$/, ''));
+    return this.#tokenRequired || isAddressOrLocalhost(host);
   }
 }
-
-const addressOrLocalhost = /^(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;

@@ -29,7 +29,7 @@ export class PacketDispatch {
   readonly #subscribe: SubscribeHandler;
   readonly #unsubscribe: UnsubscribeHandler;
   readonly #reader = new PacketReader();
-  /** Of each connection, in ticks with the factor applied; 0 = off. */
+  /** Of each connection, in ticks with the factor applied, and one for the tick that has begun already; 0 = off. */
   readonly #keepAliveTicks: Uint32Array;
 
   constructor(parts: MqttParts, channels: Channels) {
@@ -101,8 +101,8 @@ export class PacketDispatch {
   /** From CONNECT on, its own deadline stands in the place of the one for CONNECT. */
   #keepAlive(channel: Channel, keepAliveSec: number): void {
     const { clock, connections } = this.#parts;
-    const ticks = Math.ceil(keepAliveSec * keepAliveFactor * ticksPerSec);
+    const ticks = keepAliveSec === 0 ? 0 : Math.ceil(keepAliveSec * keepAliveFactor * ticksPerSec) + 1;
     this.#keepAliveTicks[channel.slot] = ticks;
-    connections.due[channel.slot] = ticks === 0 ? 0 : clock.tick + ticks + 1; // the tick now has begun already
+    connections.due[channel.slot] = ticks === 0 ? 0 : clock.tick + ticks;
   }
 }

@@ -1,21 +1,29 @@
 import { Message } from '../../router/message.js';
-import type { Router } from '../../router/router.js';
 import type { CloseReason } from '../close-reason.js';
 import type { Config } from '../config.js';
+import type { DeferredPublications } from './deferred-publications.js';
 
-/** Tells who comes and goes, in messages of its own, where --mqtt-presence is on. */
+/**
+ * Tells who comes and goes, in messages of its own, where --mqtt-presence is on. Whoever may subscribe reads them, so
+ * they say nothing that is a client's own affair, such as its address.
+ */
 export class Presence {
-  readonly #router: Router;
+  readonly #deferred: DeferredPublications;
   readonly #on: boolean;
   readonly #prefix: string;
+  readonly #topicBytesMax: number;
 
-  constructor(router: Router, config: Pick<Config, 'mqttPresence' | 'nodeName'>) {
-    this.#router = router;
+  constructor(
+    deferred: DeferredPublications,
+    config: Pick<Config, 'mqttPresence' | 'nodeName' | 'idBytesMax'>,
+  ) {
+    this.#deferred = deferred;
     this.#on = config.mqttPresence;
     this.#prefix = `$SYS/brokers/${config.nodeName}/clients`;
+    this.#topicBytesMax = config.idBytesMax;
   }
 
-  connected(clientId: string, facts: { address: string; clean: boolean; keepAliveSec: number }): void {
+  connected(clientId: string, facts: { clean: boolean; keepAliveSec: number }): void {
     if (this.#on) this.#say(clientId, 'connected', facts);
   }
 
@@ -23,12 +31,13 @@ export class Presence {
     if (this.#on) this.#say(clientId, 'disconnected', { reason });
   }
 
+  /** A client id that makes no topic of this server is not told of: nobody could subscribe to it by name. */
   #say(clientId: string, what: string, facts: Record<string, unknown>): void {
-    const timeMs = Date.now();
+    const time = Date.now();
     // A client id may hold any character; one level of a topic may not.
     const topic = `${this.#prefix}/${clientId.replace(/[%/+#]/g, encodeURIComponent)}/${what}`;
-    const payload = Buffer.from(JSON.stringify({ clientId, ...facts, time: timeMs }));
-    // In a turn of its own: a connection may be cut in the middle of somebody's delivery.
-    setImmediate(() => this.#router.publish(new Message(topic, payload, timeMs)));
+    if (Buffer.byteLength(topic) > this.#topicBytesMax) return;
+    const payload = Buffer.from(JSON.stringify({ clientId, ...facts, time }));
+    this.#deferred.add(new Message(topic, payload, time));
   }
 }

@@ -1,5 +1,6 @@
-import { matches } from '../../router/topic-filter.js';
-import { ConfigError } from '../config.js';
+import { problemOfId } from '../../router/topic.js';
+import { filterProblemText, matches, problemOfFilter } from '../../router/topic-filter.js';
+import { type Config, ConfigError } from '../config.js';
 
 interface Rule {
   readonly filter: string;
@@ -7,30 +8,48 @@ interface Rule {
   readonly replacement: string;
 }
 
+type RewriteConfig = Pick<Config, 'mqttRewrite' | 'idBytesMax' | 'topicLevelsMax'>;
+
 /** Topics that are changed as they come in, by the operator's rules: the first whose filter and pattern both fit. */
 export class Rewrite {
   readonly #publish: Rule[] = [];
   readonly #subscribe: Rule[] = [];
+  readonly #config: RewriteConfig;
 
-  /**
-   * @param rules `pub|sub|all <filter> <regular expression> <topic with $1>`
-   * @throws ConfigError
-   */
-  constructor(rules: readonly string[]) {
-    for (const text of rules) {
+  /** @throws ConfigError */
+  constructor(config: RewriteConfig) {
+    this.#config = config;
+    for (const text of config.mqttRewrite) {
       const [what, filter, pattern, replacement] = text.split(' ') as [string, string, string, string];
+      this.#assertFilter(filter, text);
       const rule = { filter, pattern: compile(pattern, text), replacement };
       if (what !== 'sub') this.#publish.push(rule);
       if (what !== 'pub') this.#subscribe.push(rule);
     }
   }
 
-  publishTopic(topic: string): string {
-    return this.#publish.length === 0 ? topic : apply(this.#publish, topic);
+  /** @returns undefined where it is no topic: as it came [MQTT-3.3.2-2], or as a rule has made it */
+  publishTopic(topic: string): string | undefined {
+    if (this.#isNoTopic(topic)) return undefined;
+    if (this.#publish.length === 0) return topic;
+    const rewritten = apply(this.#publish, topic);
+    return rewritten !== topic && this.#isNoTopic(rewritten) ? undefined : rewritten;
   }
 
   subscribeFilter(filter: string): string {
     return this.#subscribe.length === 0 ? filter : apply(this.#subscribe, filter);
+  }
+
+  #isNoTopic(topic: string): boolean {
+    return problemOfId(topic, this.#config.idBytesMax, this.#config.topicLevelsMax) !== undefined;
+  }
+
+  #assertFilter(filter: string, rule: string): void {
+    const problem = problemOfFilter(filter, this.#config.idBytesMax, this.#config.topicLevelsMax);
+    if (problem === undefined) return;
+    throw new ConfigError(
+      `--mqtt-rewrite must hold rules with a topic filter, not ${JSON.stringify(rule)}: ${filterProblemText[problem]}`,
+    );
   }
 }
 

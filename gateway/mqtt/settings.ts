@@ -24,16 +24,23 @@ const rateLimit = text(
 );
 
 export const mqttSettings = {
+  mqtt: setting(flag(), true, 'MQTT over WebSocket at /mqtt; false = HTTP streams alone'),
   mqttPort: setting(
     port,
     0,
     'a port for MQTT over WebSocket alone, besides /mqtt on --port; operators know 8083; 0 = none',
   ),
-  mqttMaxClientIdLength: setting(wholeNumber(23, 65_535), 1024, 'longest client id, bytes'),
+  // Percent-encoding in presence topics triples it, and a topic's length has 16 bits.
+  mqttMaxClientIdLength: setting(wholeNumber(23, 16_384), 1024, 'longest client id, bytes'),
   mqttMaxPacketSize: setting(
     wholeNumber(256, 16 * mebibyte),
     65_536,
-    'largest packet, bytes after its fixed header. Past it the connection is closed',
+    'largest packet, bytes after its fixed header; a message has --message-bytes-max, too. Past it the connection is closed',
+  ),
+  mqttPartialPacketsTotalMax: setting(
+    wholeNumber(1024, 1024 * 1024 * mebibyte),
+    64 * mebibyte,
+    'packets that have not come to their end, all together, bytes. Past it the one that grows is closed',
   ),
   mqttIdleTimeout: setting(
     seconds(1),
@@ -48,15 +55,25 @@ export const mqttSettings = {
     ),
     secret: true as const,
   },
+  mqttAllowAnonymous: setting(
+    flag(),
+    false,
+    'without --mqtt-token on a --host that is not loopback, everybody who gets there may publish: true says that this is meant',
+  ),
   mqttAllowOrigin: setting(
     listOf('origins such as https://example.com, comma-separated, or *', /^(\*|https?:\/\/[^/\s]+)$/),
     [],
-    "web origins whose pages may connect, besides the gateway's own; * = any",
+    "web origins whose pages may connect, besides the gateway's own (without --mqtt-token, own ones by address only); * = any",
   ),
   mqttMaxSubscriptions: setting(
     wholeNumber(1, 100_000),
     64,
     'filters one client may be subscribed to. Past it: SUBACK 0x80',
+  ),
+  mqttSubscriptionsTotalMax: setting(
+    wholeNumber(1, 100_000_000),
+    1_000_000,
+    'filters of all clients, absent ones too, and ids of HTTP streams. Past it: SUBACK 0x80',
   ),
   mqttMaxInflight: setting(
     wholeNumber(1, 65_535),
@@ -106,6 +123,11 @@ export const mqttSettings = {
     256 * mebibyte,
     'messages in all queues and windows together, bytes',
   ),
+  mqttWillsBytesTotalMax: setting(
+    wholeNumber(1024, 1024 * 1024 * mebibyte),
+    64 * mebibyte,
+    'wills of all connected clients together, bytes. Past it CONNECT with a will is refused with return code 3',
+  ),
   mqttMaxRetained: setting(anyCount, 100_000, 'retained messages'),
   mqttMaxRetainedSize: setting(wholeNumber(1, 16 * mebibyte), 65_536, 'largest retained message, bytes'),
   mqttRetainedBytesTotalMax: setting(
@@ -148,7 +170,7 @@ export const mqttSettings = {
     'the numbers under $SYS are published this often, seconds; 0 = never',
   ),
   nodeName: setting(
-    text('a name without spaces, / + or #', /^[^\s/+#]+$/),
+    text('a name of at most 64 characters without spaces, / + or #', /^[^\s\0/+#]{1,64}$/),
     'encke',
     'name of this node, in $SYS topics',
   ),

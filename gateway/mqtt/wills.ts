@@ -1,32 +1,59 @@
 import { Message } from '../../router/message.js';
-import type { Router } from '../../router/router.js';
 import type { Will } from './connect-packet.js';
+import type { DeferredPublications } from './deferred-publications.js';
+
+/** A will, its typed array, and its place in the map, besides topic and payload: 320 B measured. */
+const entryBytes = 320;
 
 /** What clients want published when they end without a good-bye, by slot: most have none. */
 export class Wills {
-  readonly #router: Router;
+  readonly #deferred: DeferredPublications;
+  readonly #bytesMax: number;
   readonly #wills = new Map<number, Will>();
+  #bytes = 0;
 
-  constructor(router: Router) {
-    this.#router = router;
+  /** @param bytesMax of all wills together */
+  constructor(deferred: DeferredPublications, bytesMax: number) {
+    this.#deferred = deferred;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** All of them together, with what is around them. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  hasRoomFor(will: Will): boolean {
+    return this.#bytes + bytesOf(will) <= this.#bytesMax;
   }
 
   set(slot: number, will: Will): void {
     this.#wills.set(slot, will);
+    this.#bytes += bytesOf(will);
   }
 
   /** The client has said good-bye, which discards its will [MQTT-3.1.2-10]. */
   delete(slot: number): void {
-    this.#wills.delete(slot);
+    this.#take(slot);
   }
 
   /** The connection has ended: what is still here is due [MQTT-3.1.2-8]. */
   publish(slot: number): void {
-    const will = this.#wills.get(slot);
+    const will = this.#take(slot);
     if (will === undefined) return;
-    this.#wills.delete(slot);
     const { topic, payload, qos, retain } = will;
-    // In a turn of its own: the connection may have been cut in the middle of somebody's delivery.
-    setImmediate(() => this.#router.publish(new Message(topic, payload, Date.now(), qos, retain)));
+    this.#deferred.add(new Message(topic, payload, Date.now(), qos, retain));
   }
+
+  #take(slot: number): Will | undefined {
+    const will = this.#wills.get(slot);
+    if (will === undefined) return undefined;
+    this.#wills.delete(slot);
+    this.#bytes -= bytesOf(will);
+    return will;
+  }
+}
+
+function bytesOf({ topic, payload }: Will): number {
+  return topic.length + payload.length + entryBytes;
 }

@@ -204,8 +204,9 @@ async function tryPages(browser: Browser): Promise<void> {
 
   t.test('the form works on every address under which the page can be opened', async (t) => {
     const token = 'a-token-of-some-length';
-    const everywhere = ['--host', '0.0.0.0', '--api-host', '0.0.0.0', '--api-token', token];
-    const open = await startGateway({ flags: everywhere });
+    const everywhere = ['--host', '0.0.0.0', '--api-host', '0.0.0.0'];
+    const flags = [...everywhere, '--api-token', token, '--mqtt-token', token];
+    const open = await startGateway({ flags });
     t.teardown(() => open.kill());
     for (const host of ['127.0.0.1', 'localhost', '127.0.0.2']) {
       const landing = await browser.newPage();

@@ -108,7 +108,7 @@ class Lines {
 async function pullTheCable(t: Test): Promise<void> {
   t.teardown(cleanUp);
   const door = fileURLToPath(new URL('../../cli/encke.js', import.meta.url));
-  const flags = ['--host', '0.0.0.0', '--port', '8000', '--heartbeat-sec', '1'];
+  const flags = ['--host', '0.0.0.0', '--mqtt', 'false', '--port', '8000', '--heartbeat-sec', '1'];
   const gateway = inNamespace(server.namespace, door, 'start', ...flags);
   let log = '';
   gateway.stderr!.on('data', (text) => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Session } from '../../../router/session/session.js';
 import { problemOfFilter } from '../../../router/topic-filter.js';
 import { BearerAuth } from '../../auth/bearer.js';
 import type { CloseReason } from '../../close-reason.js';
@@ -6,7 +7,7 @@ import { speaksMqtt31 } from '../../connections.js';
 import { AutoSubscriptions } from '../auto-subscriptions.js';
 import type { Channel } from '../channel.js';
 import type { Channels } from '../channels.js';
-import { type ConnectPacket, readConnect } from '../connect-packet.js';
+import { type ConnectPacket, readConnect, type Will } from '../connect-packet.js';
 import type { MqttParts } from '../mqtt-parts.js';
 import { protocolLevel } from '../packet.js';
 import type { PacketReader } from '../packet-reader.js';
@@ -24,20 +25,36 @@ export class ConnectHandler {
     this.#parts = parts;
     this.#channels = channels;
     this.#auth = new BearerAuth(parts.config.mqttToken);
-    this.#autoSubscriptions = new AutoSubscriptions(parts.config.mqttAutoSubscribe);
+    this.#autoSubscriptions = new AutoSubscriptions(parts.config);
   }
 
   handle(channel: Channel, reader: PacketReader, keepAlive: (sec: number) => void): CloseReason | undefined {
-    const packet = readConnect(reader, this.#parts.config.idBytesMax);
+    const packet = readConnect(reader);
     if (packet === 'malformed-packet') return packet;
     if (packet === 'unknown-level') return this.#refuse(channel, connackCode.unknownLevel); // [MQTT-3.1.2-2]
-    const refusal = this.#refusalOf(packet);
+    const will = packet.will && this.#accepted(packet.will);
+    if (typeof will === 'string') return will;
+    const refusal = this.#refusalOf(packet, will);
     if (refusal !== undefined) return this.#refuse(channel, refusal);
-    this.#accept(channel, packet, keepAlive);
+    this.#accept(channel, packet, will, keepAlive);
+    // Nothing is being delivered or flushed here. So the will of who was taken over goes out before anything that
+    // this client has sent right behind its CONNECT, as it may (3.1.4).
+    this.#parts.deferred.drain();
     return undefined;
   }
 
-  #refusalOf({ level, clientId, clean, password }: ConnectPacket): ConnackCode | undefined {
+  /** A will is a PUBLISH to come, and is held to the same. @returns undefined where it would go nowhere */
+  #accepted(will: Will): Will | CloseReason | undefined {
+    const topic = this.#parts.rewrite.publishTopic(will.topic);
+    if (topic === undefined) return 'malformed-packet';
+    if (will.payload.length > this.#parts.config.messageBytesMax) return 'packet-too-large';
+    return isServerTopic(topic) ? undefined : { ...will, topic };
+  }
+
+  #refusalOf(
+    { level, clientId, clean, password }: ConnectPacket,
+    will: Will | undefined,
+  ): ConnackCode | undefined {
     if (this.#auth.required) {
       if (password === undefined) return connackCode.notAuthorized;
       if (!this.#auth.allowsToken(password)) return connackCode.badCredentials;
@@ -46,6 +63,7 @@ export class ConnectHandler {
     if (clientId === '' && (!clean || level === protocolLevel.mqtt31)) return connackCode.badClientId;
     if (Buffer.byteLength(clientId) > this.#parts.config.mqttMaxClientIdLength)
       return connackCode.badClientId;
+    if (will !== undefined && !this.#parts.wills.hasRoomFor(will)) return connackCode.unavailable;
     if (!this.#parts.sessions.hasRoomFor(clientId, clean)) return connackCode.unavailable;
     return undefined;
   }
@@ -56,26 +74,34 @@ export class ConnectHandler {
     return 'connect-refused'; // [MQTT-3.2.2-5]
   }
 
-  #accept(channel: Channel, packet: ConnectPacket, keepAlive: (sec: number) => void): void {
+  #accept(
+    channel: Channel,
+    packet: ConnectPacket,
+    will: Will | undefined,
+    keepAlive: (sec: number) => void,
+  ): void {
     const { sessions, wills, counters, presence, connections } = this.#parts;
-    const { level, clean, keepAliveSec, will, userName } = packet;
+    const { level, clean, keepAliveSec, userName } = packet;
     if (level === protocolLevel.mqtt31) connections.flags[channel.slot]! |= speaksMqtt31;
     const clientId = packet.clientId === '' ? `encke-${randomUUID()}` : packet.clientId; // [MQTT-3.1.3-6]
     const { session, present } = sessions.open(clientId, clean, channel); // ends who had the id [MQTT-3.1.4-2]
     channel.session = session;
     keepAlive(keepAliveSec);
-    if (will !== undefined && !isServerTopic(will.topic)) wills.set(channel.slot, will);
+    if (will !== undefined) wills.set(channel.slot, will);
+    presence.connected(clientId, { clean, keepAliveSec }); // from here on the channel may be cut at any time
     counters.mqttConnacks[connackCode.accepted]!++;
     this.#channels.reply(channel, connack(connackCode.accepted, present && level !== protocolLevel.mqtt31)); // the first packet [MQTT-3.2.0-1]
-    this.#subscribeTo(this.#autoSubscriptions.of(clientId, userName), channel);
+    if (!connections.has(channel)) return;
+    this.#subscribeTo(this.#autoSubscriptions.of(clientId, userName), session);
     session.resume();
-    presence.connected(clientId, { address: channel.remoteAddress(), clean, keepAliveSec });
   }
 
-  #subscribeTo(subscriptions: ReturnType<AutoSubscriptions['of']>, { session }: Channel): void {
-    const { router } = this.#parts;
+  #subscribeTo(subscriptions: ReturnType<AutoSubscriptions['of']>, session: Session): void {
+    const { router, config } = this.#parts;
     for (const { filter, qos } of subscriptions) {
-      if (problemOfFilter(filter, router.idBytesMax) === undefined) router.subscribe(filter, session!, qos);
+      if (problemOfFilter(filter, router.idBytesMax, router.topicLevelsMax) !== undefined) continue;
+      const hasRoom = router.logins < config.mqttSubscriptionsTotalMax;
+      if (hasRoom || router.isLoggedIn(filter, session)) router.subscribe(filter, session, qos);
     }
   }
 }

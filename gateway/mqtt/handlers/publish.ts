@@ -1,6 +1,5 @@
 import { Message } from '../../../router/message.js';
 import type { Session } from '../../../router/session/session.js';
-import { problemOfId } from '../../../router/topic.js';
 import type { CloseReason } from '../../close-reason.js';
 import type { Channel } from '../channel.js';
 import type { Channels } from '../channels.js';
@@ -27,7 +26,8 @@ export class PublishHandler {
     counters.mqttPublishesReceived[packet.qos]!++;
     if (!rateLimits.admitsMessage(channel.slot)) return 'rate-limited';
     const topic = rewrite.publishTopic(packet.topic);
-    if (problemOfId(topic, config.idBytesMax) !== undefined) return 'malformed-packet'; // [MQTT-3.3.2-2]
+    if (topic === undefined) return 'malformed-packet';
+    if (packet.payload.length > config.messageBytesMax) return 'packet-too-large'; // 3.1.1 has no milder answer
     switch (packet.qos) {
       case 0:
         this.#publish(topic, packet);

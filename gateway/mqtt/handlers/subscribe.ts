@@ -25,7 +25,8 @@ export class SubscribeHandler {
     const codes: number[] = [];
     for (const request of packet.requests) {
       const filter = this.#parts.rewrite.subscribeFilter(request.filter);
-      const problem = problemOfFilter(filter, this.#parts.router.idBytesMax);
+      const { idBytesMax, topicLevelsMax } = this.#parts.router;
+      const problem = problemOfFilter(filter, idBytesMax, topicLevelsMax);
       if (problem !== undefined && !beyondThisServer.has(problem)) return 'malformed-packet';
       if (problem !== undefined || !this.#hasRoom(session, filter)) {
         codes.push(subscribeFailed);
@@ -42,6 +43,9 @@ export class SubscribeHandler {
 
   #hasRoom(session: Session, filter: string): boolean {
     const { router, config } = this.#parts;
-    return router.loginsOf(session) < config.mqttMaxSubscriptions || router.isLoggedIn(filter, session);
+    const hasRoom =
+      router.loginsOf(session) < config.mqttMaxSubscriptions &&
+      router.logins < config.mqttSubscriptionsTotalMax;
+    return hasRoom || router.isLoggedIn(filter, session);
   }
 }

@@ -24,7 +24,7 @@ export class UnsubscribeHandler {
     const { router, rewrite } = this.#parts;
     const filters = packet.filters.map((filter) => rewrite.subscribeFilter(filter));
     for (const filter of filters) {
-      const problem = problemOfFilter(filter, router.idBytesMax);
+      const problem = problemOfFilter(filter, router.idBytesMax, router.topicLevelsMax);
       if (problem !== undefined && !beyondThisServer.has(problem)) return 'malformed-packet'; // [MQTT-4.7.3-1]
     }
     for (const filter of filters) router.unsubscribe(filter, session);

@@ -152,7 +152,7 @@ t.test('[MQTT-3.14.4-3] DISCONNECT discards the will', async (t) => {
   const witness = await witnessOf(t, topic);
   const client = await server.client(t, { clientId, will: { topic, payload: 'no', retain: true } });
   client.send(disconnect());
-  await client.drop();
+  await client.untilClosed();
   await isEnded(t, clientId);
   await isQuiet(t, witness, 'it is not published');
   await isQuiet(t, await witnessOf(t, topic), 'nor retained');

@@ -38,7 +38,7 @@ t.test('?qos= says what the message is sent at', async (t) => {
     (await client.exactly(3)).map(brief).sort(),
     levels.map((qos) => `asked at ${qos} ${qos}`),
   );
-  for (const query of ['qos=3', 'qos=x', 'qos=-1', 'qos=1.5']) {
+  for (const query of ['qos=3', 'qos=x', 'qos=-1', 'qos=1.5', 'qos=', 'qos=%202', 'qos=01', 'qos=0x1']) {
     const answer = await ask(gateway.apiPort, `/send/asked?${query}`, { method: 'POST', body: 'x' });
     t.equal(answer.status, 400, query);
     t.match(answer.text, /qos is 0, 1 or 2/);
@@ -48,7 +48,7 @@ t.test('?qos= says what the message is sent at', async (t) => {
 
 t.test('?retain=1 keeps the message for who subscribes later', async (t) => {
   t.equal(await send('status/a?retain=1', 'up'), 0);
-  t.equal(await send('status/b?retain=true&qos=2', 'down'), 0);
+  t.equal(await send('status/b?retain=1&qos=2', 'down'), 0);
   t.equal(await send('status/c?retain=0', 'not kept'), 0);
   const client = await RealClient.connect(t, gateway);
   await client.subscribe('status/#', 2);
@@ -58,8 +58,11 @@ t.test('?retain=1 keeps the message for who subscribes later', async (t) => {
   const late = await RealClient.connect(t, gateway);
   await late.subscribe('status/#', 2);
   await late.exactly(0);
-  const answer = await ask(gateway.apiPort, '/send/status/a?retain=2', { method: 'POST', body: 'x' });
-  t.same([answer.status, answer.text], [400, 'retain is 0 or 1.\n']);
+  for (const retain of ['2', 'true', 'false', '', '01']) {
+    const path = `/send/status/a?retain=${retain}`;
+    const answer = await ask(gateway.apiPort, path, { method: 'POST', body: 'x' });
+    t.same([answer.status, answer.text], [400, 'retain is 0 or 1.\n'], path);
+  }
 });
 
 t.test('the lines of a batch say it each for themselves', async (t) => {
@@ -78,6 +81,24 @@ t.test('the lines of a batch say it each for themselves', async (t) => {
   const late = await RealClient.connect(t, gateway);
   await late.subscribe('batch/#', 1);
   t.same((await late.exactly(1)).map(brief), ['batch/d kept 1 retained']);
+});
+
+t.test('the qos of a line is a number, and its retain true or false', async (t) => {
+  const bad = [true, false, '', '1', [2], null, 1.5, 3, -1].map((qos) => ({ id: 'strict', data: 'x', qos }));
+  const wrong = [...bad, ...['1', 1, null].map((retain) => ({ id: 'strict', data: 'x', retain }))];
+  const body = wrong.map((line) => `${JSON.stringify(line)}\n`).join('');
+  const { json } = await ask(gateway.apiPort, '/send', { method: 'POST', body });
+  t.match(json, { messages: 0, bad: wrong.length });
+  const errors = json.errors.map(({ error }: { error: string }) => error);
+  t.same(
+    errors.slice(0, bad.length),
+    bad.map(() => '"qos" is the number 0, 1 or 2.'),
+  );
+  t.same(errors.slice(bad.length), [
+    '"retain" is true or false.',
+    '"retain" is true or false.',
+    '"retain" is true or false.',
+  ]);
 });
 
 t.test('a PUBLISH reaches /test/<id> and /stream/<id>, whatever its QoS', async (t) => {

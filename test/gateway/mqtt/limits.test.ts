@@ -166,24 +166,6 @@ t.test('one SUBSCRIBE cannot subscribe to more than --mqtt-max-subscriptions fil
   t.equal((await gateway.stats()).router.logins, 10);
 });
 
-t.test('topics and filters have at most 1,024 bytes and 128 levels', async (t) => {
-  const gateway = await start(t);
-  const client = await connectRaw(t, gateway);
-  const levels = (count: number) => Array.from({ length: count }, () => 'l').join('/');
-  client.send(subscribe(1, [levels(128), 0], [levels(129), 0], ['t'.repeat(1024), 0], ['t'.repeat(1025), 0]));
-  t.match(await client.next(), { returnCodes: [0, 0x80, 0, 0x80] });
-  client.send(publish(levels(128)), publish('t'.repeat(1024)));
-  t.equal((await client.untilPong()).length, 2);
-  for (const topic of [levels(129), 't'.repeat(1025)]) {
-    const other = await connectRaw(t, gateway);
-    other.send(publish(topic));
-    t.equal(await closing(other), '1002 malformed-packet');
-    const willing = await openRaw(t, gateway);
-    willing.send(connect({ clientId: 'will', will: { topic, payload: 'x' } }));
-    t.equal(await closing(willing), '1002 malformed-packet');
-  }
-});
-
 t.test('who does not say CONNECT within --mqtt-idle-timeout is closed, however busy', async (t) => {
   const gateway = await start(t, '--mqtt-idle-timeout', '1');
   const [silent, trickling, good] = [

@@ -135,8 +135,10 @@ t.test('payloads are bytes: each of the 256, none, and as many as a packet may h
     t.ok(payload.equals(payloads[n]!), `${payload.length} bytes`);
 });
 
-t.test('a larger message comes through where the limit is raised', async (t) => {
-  const generous = await startGateway({ flags: ['--mqtt-max-packet-size', String(4 * 1024 * 1024)] });
+t.test('a larger message comes through where the limits are raised', async (t) => {
+  const bytesMax = String(4 * 1024 * 1024);
+  const flags = ['--mqtt-max-packet-size', bytesMax, '--message-bytes-max', bytesMax];
+  const generous = await startGateway({ flags });
   t.teardown(() => generous.kill());
   const client = await RealClient.connect(t, generous);
   await client.subscribe('large', 1);

@@ -232,11 +232,7 @@ t.test('those who acknowledge while they catch up all get everything', async (t)
     slow.push(client);
   }
   await until('all are subscribed', async () => (await gateway.stats()).router.logins === slow.length);
-  const sent = await sendUntil(
-    gateway,
-    'all are far behind',
-    ({ mqtt }) => mqtt.sessions.bytes > 40e6,
-  );
+  const sent = await sendUntil(gateway, 'all are far behind', ({ mqtt }) => mqtt.sessions.bytes > 40e6);
   const received = await Promise.all(slow.map((client) => readAll(client, sent - 1)));
   const all = Array.from({ length: sent }, (_, n) => n);
   for (const numbers of received) t.same(numbers, all);

@@ -27,17 +27,26 @@ export class StuckClient {
     });
   }
 
-  static async connect(gateway: GatewayProcess, options: Connect): Promise<StuckClient> {
+  /** A WebSocket on which nothing has been sent, and from which nothing is read. */
+  static async open(gateway: GatewayProcess): Promise<StuckClient> {
     const socket = connectTo(gateway.port, '127.0.0.1');
     const client = new StuckClient(socket);
     await once(socket, 'connect');
+    socket.write(upgradeRequest);
+    await once(socket, 'data');
+    socket.pause();
+    return client;
+  }
+
+  static async connect(gateway: GatewayProcess, options: Connect): Promise<StuckClient> {
+    const client = await StuckClient.open(gateway);
+    const socket = client.#socket;
     let said = Buffer.alloc(0);
     const read = (bytes: Buffer) => {
       said = Buffer.concat([said, bytes]);
     };
     socket.on('data', read);
-    socket.write(upgradeRequest);
-    await until('the upgrade has been answered', () => said.includes('\r\n\r\n'));
+    socket.resume();
     client.send(connect(options));
     await until('CONNACK has come', () => said.includes(connack) && said.length >= said.indexOf(connack) + 6);
     socket.pause();

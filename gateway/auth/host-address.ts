@@ -1,0 +1,20 @@
+/** What a host is said to be, in a setting or in a `Host` header: loopback, an address, or a name. */
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+const addressOrLocalhost = /^(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;
+
+/**
+ * A name may be made to lead to somebody's loopback or intranet (DNS rebinding), and a page of that name would be an
+ * own page there; an address may not.
+ * @param host the header, with or without a port
+ */
+export function isAddressOrLocalhost(host: string): boolean {
+  return addressOrLocalhost.test(withoutPort(host));
+}
+
+export function withoutPort(host: string): string {
+  return host.replace(/:\d+$/, '');
+}

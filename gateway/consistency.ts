@@ -1,0 +1,50 @@
+import { isLoopback } from './auth/host-address.js';
+import type { Config } from './config.js';
+
+/**
+ * Settings that are each good and do not go together.
+ * @returns what is wrong, as a sentence that says how to mend it
+ */
+export function inconsistencyOf(config: Config): string | undefined {
+  return (
+    anybodyMaySend(config) ??
+    anybodyMayPublish(config) ??
+    mqttPortWithoutMqtt(config) ??
+    portGivenTwice(config) ??
+    watermarksCrossed(config)
+  );
+}
+
+function anybodyMaySend({ apiToken, apiHost }: Config): string | undefined {
+  if (apiToken !== '' || isLoopback(apiHost)) return undefined;
+  return `The router API would let anybody on ${apiHost} send: set --api-token, or keep --api-host on 127.0.0.1.`;
+}
+
+function anybodyMayPublish({ mqtt, mqttToken, mqttAllowAnonymous, host }: Config): string | undefined {
+  if (!mqtt || mqttToken !== '' || mqttAllowAnonymous || isLoopback(host)) return undefined;
+  return `MQTT would let anybody on ${host} publish: set --mqtt-token, or --mqtt false for HTTP streams alone, or --mqtt-allow-anonymous true if that is meant, or keep --host on 127.0.0.1.`;
+}
+
+function mqttPortWithoutMqtt({ mqtt, mqttPort }: Config): string | undefined {
+  if (mqtt || mqttPort === 0) return undefined;
+  return `--mqtt is false, so nothing would be on --mqtt-port ${mqttPort}: leave one of them out.`;
+}
+
+function portGivenTwice(config: Config): string | undefined {
+  const listeners = [
+    { flag: '--port', host: config.host, port: config.port },
+    { flag: '--mqtt-port', host: config.host, port: config.mqttPort },
+    { flag: '--api-port', host: config.apiHost, port: config.apiPort },
+  ].filter(({ port }) => port !== 0);
+  for (const [n, one] of listeners.entries()) {
+    const other = listeners.slice(n + 1).find(({ host, port }) => host === one.host && port === one.port);
+    if (other !== undefined)
+      return `${one.flag} and ${other.flag} are both ${one.port}: give each a port of its own.`;
+  }
+  return undefined;
+}
+
+function watermarksCrossed({ mqttMqueueLowWatermark: low, mqttMqueueHighWatermark: high }: Config) {
+  if (low <= high) return undefined;
+  return `--mqtt-mqueue-low-watermark ${low} is over --mqtt-mqueue-high-watermark ${high}: an alarm could never end.`;
+}

@@ -1,0 +1,109 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { ConfigError, readConfig } from '../../gateway/config.js';
+import { encke } from '../cli/encke.js';
+
+/** Settings that cannot work stop the start with a sentence, and not a client later on without one. */
+
+/** What the reader of the configuration says; nothing when it takes it. */
+function problemOf(flags: Record<string, string>, environment: NodeJS.ProcessEnv = {}): string {
+  try {
+    readConfig({ flags, environment });
+    return '';
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.message;
+  }
+}
+
+async function starts(t: Test, args: string[], ...names: (string | RegExp)[]): Promise<void> {
+  const outcome = await encke(['start', '--port', '0', '--api-port', '0', ...args]);
+  t.equal(outcome.code, 2, args.join(' '));
+  t.match(outcome.stderr, /^encke start: [^\n]+\.\n$/, 'one sentence');
+  for (const name of names) t.match(outcome.stderr, name);
+}
+
+t.test('a filter of --mqtt-auto-subscribe that is none stops the start', async (t) => {
+  for (const filter of ['a#', 'a/#/b', 'a+', 'inbox/$c+', `${'x/'.repeat(32)}x`])
+    await starts(
+      t,
+      ['--mqtt-auto-subscribe', `${filter}=1`],
+      '--mqtt-auto-subscribe',
+      filter,
+      /topic filter/,
+    );
+});
+
+t.test('a filter of a rule of --mqtt-rewrite that is none stops the start', async (t) => {
+  for (const filter of ['a#', 'a/#/b', 'a+/b'])
+    await starts(t, ['--mqtt-rewrite', `all ${filter} ^x$ y`], '--mqtt-rewrite', filter, /topic filter/);
+  await starts(t, ['--mqtt-rewrite', 'all a/# ( y'], '--mqtt-rewrite', /regular expression/);
+});
+
+t.test('a low watermark over the high one stops the start', async (t) => {
+  t.match(
+    problemOf({ mqttMqueueLowWatermark: '0.7' }),
+    /--mqtt-mqueue-low-watermark 0\.7.*high-watermark 0\.6/,
+  );
+  t.equal(problemOf({ mqttMqueueLowWatermark: '0.6' }), '');
+});
+
+t.test('two listeners on one address have two ports', async (t) => {
+  const same: [flags: Record<string, string>, names: RegExp][] = [
+    [{ port: '9000', apiPort: '9000' }, /--port and --api-port are both 9000/],
+    [{ port: '9000', mqttPort: '9000' }, /--port and --mqtt-port are both 9000/],
+    [{ mqttPort: '9000', apiPort: '9000' }, /--mqtt-port and --api-port are both 9000/],
+    [{ mqttPort: '8000' }, /--port and --mqtt-port are both 8000/],
+    [{ mqttPort: '8001' }, /--mqtt-port and --api-port are both 8001/],
+  ];
+  for (const [flags, expected] of same) t.match(problemOf(flags), expected);
+  t.equal(problemOf({ port: '0', apiPort: '0', mqttPort: '0' }), '', 'a free one is another each time');
+  t.equal(problemOf({ mqttPort: '8001', apiHost: '127.0.0.2' }), '', 'on another address it may be the same');
+});
+
+t.test('--mqtt-port without MQTT stops the start', async (t) => {
+  t.match(problemOf({ mqtt: 'false', mqttPort: '8083' }), /--mqtt is false.*--mqtt-port 8083/);
+});
+
+t.test('names that would not fit into a topic are no settings', async (t) => {
+  t.match(problemOf({ mqttMaxClientIdLength: '16385' }), /--mqtt-max-client-id-length must be/);
+  t.equal(problemOf({ mqttMaxClientIdLength: '16384' }), '');
+  t.match(problemOf({ nodeName: 'n'.repeat(65) }), /--node-name must be/);
+  t.equal(problemOf({ nodeName: 'n'.repeat(64) }), '');
+});
+
+t.test('a variable that begins with ENCKE_ and names no setting stops the start', async (t) => {
+  for (const name of [
+    'ENCKE_PROT',
+    'ENCKE_APIPORT',
+    'ENCKE_',
+    'ENCKE_api_port',
+    'ENCKE_MQTT_MAX_CLIENTID_LENGTH',
+  ]) {
+    const outcome = await encke(['start'], { environment: { [name]: 'hunter2' } });
+    t.equal(outcome.code, 2, name);
+    t.match(
+      outcome.stderr,
+      new RegExp(`^encke start: Unknown variable ${name} in the environment: [^\\n]+\\n$`),
+    );
+    t.notMatch(outcome.stderr, 'hunter2', 'it may be a token');
+  }
+  t.equal(problemOf({}, { ENCKE_PROT: '', OTHER_PROT: 'x' }), '', 'an empty one is none');
+});
+
+t.test('the variables of the other commands do not stop the start', async (t) => {
+  const root = fileURLToPath(new URL('../../..', import.meta.url));
+  const sources = ['cli', 'msggen', 'floodtest', 'charts'].flatMap((room) =>
+    readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => readFileSync(join(root, room, file), 'utf8')),
+  );
+  const names = new Set(sources.join('\n').match(/\bENCKE_[A-Z_]+/g));
+  t.ok(names.has('ENCKE_API_URL') && names.has('ENCKE_MQTT_TOKEN'), [...names].join(' '));
+  for (const name of [...names, 'ENCKE_TEST_SEED']) {
+    const value = name === 'ENCKE_API_PORT' ? '8001' : 'sixteen-letters-at-least';
+    t.equal(problemOf({}, { [name]: value }), '', name);
+  }
+});
