@@ -1,6 +1,9 @@
 import { isLoopback } from './auth/host-address.js';
 import type { Config } from './config.js';
 
+/** Of an MQTT packet. */
+const fixedHeaderBytesMax = 5;
+
 /**
  * Settings that are each good and do not go together.
  * @returns what is wrong, as a sentence that says how to mend it
@@ -11,7 +14,8 @@ export function inconsistencyOf(config: Config): string | undefined {
     anybodyMayPublish(config) ??
     mqttPortWithoutMqtt(config) ??
     portGivenTwice(config) ??
-    watermarksCrossed(config)
+    watermarksCrossed(config) ??
+    packetsOutgrowFrames(config)
   );
 }
 
@@ -42,6 +46,12 @@ function portGivenTwice(config: Config): string | undefined {
       return `${one.flag} and ${other.flag} are both ${one.port}: give each a port of its own.`;
   }
   return undefined;
+}
+
+function packetsOutgrowFrames({ mqttMaxPacketSize, mqttMaxFrameSize }: Config): string | undefined {
+  const needed = mqttMaxPacketSize + fixedHeaderBytesMax;
+  if (mqttMaxFrameSize === 0 || mqttMaxFrameSize >= needed) return undefined;
+  return `--mqtt-max-frame-size ${mqttMaxFrameSize} does not hold one packet of --mqtt-max-packet-size: make it at least ${needed}, or 0.`;
 }
 
 function watermarksCrossed({ mqttMqueueLowWatermark: low, mqttMqueueHighWatermark: high }: Config) {

@@ -18,8 +18,8 @@ import type { Origins } from './origins.js';
 /** The names that MQTT has among WebSocket's subprotocols [MQTT-6.0.0-3]; the second is 3.1's. */
 const subprotocols = ['mqtt', 'mqttv3.1'];
 
-/** A client may put several packets into one frame; uWS keeps a whole frame, so frames need a limit of their own. */
-const frameOfPackets = 4;
+/** A client may put several packets into one frame, as MQTT.js in a browser does when it is behind. */
+const packetsOfFrame = 4;
 
 /** Answers that a client does not read: past this it is cut. Messages wait elsewhere, see SlowConsumers. */
 const unreadAnswersBytesMax = 64 * 1024;
@@ -48,7 +48,7 @@ export function bindMqtt(
   const { config, counters, admission, connections, outbound } = parts;
   app.ws<ChannelOfSocket>('/mqtt', {
     compression: DISABLED, // 75 KB a connection
-    maxPayloadLength: frameOfPackets * config.mqttMaxPacketSize,
+    maxPayloadLength: config.mqttMaxFrameSize || packetsOfFrame * config.mqttMaxPacketSize,
     maxBackpressure: packetBytesMax(config) + unreadAnswersBytesMax,
     closeOnBackpressureLimit: true,
     // MQTT's keep-alive is the only clock there is. 0 alone would be 256 s: uWS pings, and cuts who does not answer.

@@ -42,6 +42,11 @@ export const mqttSettings = {
     64 * mebibyte,
     'packets that have not come to their end, all together, bytes. Past it the one that grows is closed',
   ),
+  mqttMaxFrameSize: setting(
+    wholeNumber(0, 64 * mebibyte),
+    0,
+    'largest WebSocket frame, which may hold several packets, bytes; what has come of one is kept until it is whole; 0 = four of the largest packets',
+  ),
   mqttIdleTimeout: setting(
     seconds(1),
     20,

@@ -42,6 +42,13 @@ t.test('a filter of a rule of --mqtt-rewrite that is none stops the start', asyn
   await starts(t, ['--mqtt-rewrite', 'all a/# ( y'], '--mqtt-rewrite', /regular expression/);
 });
 
+t.test('a frame that does not hold one packet stops the start', async (t) => {
+  await t.rejects(
+    startGateway({ flags: ['--mqtt-max-frame-size', '65540'] }),
+    /--mqtt-max-frame-size 65540.*at least 65541/,
+  );
+});
+
 t.test('a low watermark over the high one stops the start', async (t) => {
   t.match(
     problemOf({ mqttMqueueLowWatermark: '0.7' }),

@@ -65,6 +65,17 @@ t.test(
   },
 );
 
+t.test('a frame past --mqtt-max-frame-size ends its connection', async (t) => {
+  const gateway = await start(t, '--mqtt-max-packet-size', '1000', '--mqtt-max-frame-size', '1005');
+  const fits = publish('size', 'x'.repeat(1000 - 2 - 'size'.length));
+  const client = await connectRaw(t, gateway);
+  client.send(fits);
+  await client.untilPong();
+  client.send(fits, pingreq());
+  await client.untilClosed();
+  await until('it is counted', async () => (await closed(gateway))['packet-too-large'] === 1);
+});
+
 t.test('a client id longer than --mqtt-max-client-id-length is refused with return code 2', async (t) => {
   const gateway = await start(t, '--mqtt-max-client-id-length', '23');
   for (const [clientId, code] of [
