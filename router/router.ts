@@ -3,6 +3,7 @@ import type { Engine } from './engine/engine.js';
 import { FanOut } from './fan-out.js';
 import { Message, type Qos } from './message.js';
 import { Retained, type RetainedOptions, type RetainedRefusal } from './retained.js';
+import type { RetainedCursor } from './retained-cursor.js';
 import type { Subscriber } from './subscriber.js';
 import { Subscriptions } from './subscriptions.js';
 import { InvalidIdError, idBytesMaxDefault, problemOfId, topicLevelsMaxDefault } from './topic.js';
@@ -126,14 +127,20 @@ export class Router {
     return this.#subscriptions.has(filter, subscriber);
   }
 
-  /** The retained messages of the ids that `filter` matches, for who has just subscribed to it; in no order. */
+  /**
+   * The retained messages of the ids that `filter` matches, for who has just subscribed to it; in no order. All at
+   * once, however many there are: `walkRetained` finds them one by one.
+   */
   retainedFor(filter: string): Message[] {
-    return this.#retained.for(filter);
+    const found: Message[] = [];
+    const walk = this.walkRetained(filter);
+    for (walk.seek(Infinity); !walk.done; walk.seek(Infinity)) found.push(walk.take());
+    return found;
   }
 
-  /** Whether a message from `retainedFor` is still what is retained: neither cleared nor replaced since. */
-  isRetained(message: Message): boolean {
-    return this.#retained.has(message);
+  /** `retainedFor` at the pace of who asks: what is cleared or replaced before it is taken is left out. */
+  walkRetained(filter: string): RetainedCursor {
+    return this.#retained.walk(filter);
   }
 
   /**

@@ -1,25 +1,42 @@
-import type { Message, Qos } from '../../router/message.js';
+import type { Qos } from '../../router/message.js';
+import type { RetainedCursor } from '../../router/retained-cursor.js';
 import type { Router } from '../../router/router.js';
 import type { Session } from '../../router/session/session.js';
 import type { Connections } from '../connections.js';
 import type { Outbound } from '../outbound.js';
 import type { Channel } from './channel.js';
 
-/** Retained messages that go out in one turn of the loop, so that a subscriber to everything holds nobody up. */
+/** Retained messages that one subscriber gets in one turn of the loop, so that it holds nobody up. */
 const messagesPerTurn = 200;
 /** And payload bytes, so that they fit a socket's buffer. */
 const bytesPerTurn = 64 * 1024;
 
 /**
+ * What all replays together may do in one turn, counted in levels of topics that are looked at: 50 ns each, so 1 ms.
+ * A filter with wildcards may look at all that is retained and match nothing.
+ */
+const levelsPerTurn = 20_000;
+/** Of these, one replay's; so that others come to their turn. */
+const levelsPerStep = 5_000;
+/** A message handed on is as much work as that: 1 to 2 us. */
+const levelsPerMessage = 20;
+/** For what a session is still to be sent when its client is gone. */
+const levelsPerAbsence = 20_000;
+
+/**
  * What is retained for new subscribers, on its way to them at the pace that each of them reads: a subscription to
- * everything may match 100,000 messages, which no window and no backlog holds. Only references are kept, and only
- * until they have gone out.
+ * everything may match 100,000 messages, which no window and no backlog holds. What waits is a filter, and where its
+ * walk has got to: no messages.
  */
 export class RetainedReplays {
   readonly #router: Router;
   readonly #connections: Connections;
   readonly #outbound: Outbound;
   readonly #replays = new Map<number, Replay>();
+  /** Those that can go on, in the order in which they do. */
+  #ready: Replay[] = [];
+  #levelsLeft = levelsPerTurn;
+  #scheduled = false;
 
   constructor(router: Router, connections: Connections, outbound: Outbound) {
     this.#router = router;
@@ -32,86 +49,157 @@ export class RetainedReplays {
     return this.#replays.size;
   }
 
-  /** A subscription has been made. Made again, its messages start again [MQTT-3.8.4-3]. */
-  begin(channel: Channel, filter: string, qos: Qos): void {
-    const messages = this.#router.retainedFor(filter);
-    if (messages.length === 0) return;
-    const replay = this.#replays.get(channel.slot) ?? new Replay();
-    replay.parts.set(filter, { messages, qos, next: 0 });
-    if (this.#replays.has(channel.slot)) return;
-    this.#replays.set(channel.slot, replay);
-    this.#step(channel, replay);
+  /** Subscriptions have been made, at these QoS. Made again, their messages start again [MQTT-3.8.4-3]. */
+  begin(channel: Channel, granted: ReadonlyMap<string, Qos>): void {
+    const { slot, session } = channel;
+    if (session === undefined || !this.#connections.has(channel)) return;
+    const existing = this.#replays.get(slot);
+    const replay = existing ?? new Replay(channel, session);
+    for (const [filter, qos] of granted)
+      replay.parts.set(filter, { cursor: this.#router.walkRetained(filter), qos });
+    if (existing !== undefined) this.#forgetUnsubscribed(existing);
+    this.#replays.set(slot, replay);
+    this.#step(replay);
+    this.#schedule(); // a new turn, new levels
   }
 
   /** The client has made room: its window or its socket takes more. */
   goOn(channel: Channel): void {
     if (this.#replays.size === 0) return;
     const replay = this.#replays.get(channel.slot);
-    if (replay !== undefined && !replay.scheduled) this.#schedule(channel, replay);
+    if (replay?.channel === channel) this.#enqueue(replay);
   }
 
-  /** The connection is gone. What its session asked to be sure of waits in the session; it may end here, too. */
+  /** The connection is gone. What its session asked to be sure of goes to the session, which may have ended, too. */
   release(slot: number, session: Session): void {
     const replay = this.#replays.get(slot);
-    if (replay === undefined) return;
+    if (replay?.session !== session) return;
     this.#replays.delete(slot);
-    if (session.clean) return;
-    for (let next = replay.peek(); next !== undefined; next = replay.peek()) {
-      replay.take();
-      const qos = Math.min(next.message.qos, next.qos) as Qos;
-      if (qos > 0 && this.#router.isRetained(next.message)) session.deliver(next.message, qos, true);
+    replay.channel = undefined;
+    if (session.clean) replay.parts.clear();
+    else this.#enqueue(replay);
+  }
+
+  #enqueue(replay: Replay): void {
+    if (replay.queued) return;
+    replay.queued = true;
+    this.#ready.push(replay);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#turn);
+  }
+
+  /** Each that is ready makes a step, or as many of them as there are levels for. */
+  readonly #turn = (): void => {
+    this.#scheduled = false;
+    this.#levelsLeft = levelsPerTurn;
+    const ready = this.#ready;
+    this.#ready = [];
+    let next = 0;
+    for (; next < ready.length && this.#levelsLeft > 0; next++) {
+      ready[next]!.queued = false;
+      this.#step(ready[next]!);
     }
+    if (next === ready.length) return;
+    this.#ready = ready.slice(next).concat(this.#ready);
+    this.#schedule();
+  };
+
+  #step(replay: Replay): void {
+    const levels = Math.min(levelsPerStep, this.#levelsLeft);
+    const turn = { messages: messagesPerTurn, bytes: bytesPerTurn, levels };
+    const outcome = this.#goThrough(replay, turn);
+    this.#levelsLeft -= levels - turn.levels;
+    if (replay.channel === undefined) replay.levelsLeft -= levels - turn.levels;
+    if (outcome === 'ready' && replay.levelsLeft > 0) this.#enqueue(replay);
+    if (outcome === 'done') this.#end(replay);
   }
 
-  #schedule(channel: Channel, replay: Replay): void {
-    replay.scheduled = true;
-    setImmediate(() => {
-      replay.scheduled = false;
-      if (this.#replays.get(channel.slot) === replay && this.#connections.has(channel))
-        this.#step(channel, replay);
-    });
+  #end(replay: Replay): void {
+    const { channel } = replay;
+    if (channel !== undefined && this.#replays.get(channel.slot) === replay)
+      this.#replays.delete(channel.slot);
   }
 
-  #step(channel: Channel, replay: Replay): void {
-    let bytes = 0;
-    for (let count = 0; count < messagesPerTurn && bytes < bytesPerTurn; count++) {
-      const next = replay.peek();
-      if (next === undefined) {
-        this.#replays.delete(channel.slot);
-        return;
+  #goThrough(replay: Replay, turn: Allowance): Outcome {
+    for (const [filter, part] of replay.parts) {
+      if (turn.levels <= 0) return 'ready';
+      turn.levels -= levelsPerMessage; // to begin with a filter is work, too
+      if (this.#router.isLoggedIn(filter, replay.session)) {
+        const outcome = this.#walk(replay, part, turn);
+        if (outcome !== 'done') return outcome;
       }
-      const { session } = channel;
-      const qos = Math.min(next.message.qos, next.qos) as Qos;
-      // It goes on when the socket drains, or with the next acknowledgement.
-      if (session === undefined || this.#outbound.isBackpressured(channel)) return;
-      if (qos > 0 && !session.hasRoom) return;
-      replay.take();
-      if (!this.#router.isRetained(next.message)) continue; // replaced or cleared while it waited
-      bytes += next.message.payload.length;
-      session.deliver(next.message, qos, true); // with RETAIN set [MQTT-3.3.1-8]
+      replay.parts.delete(filter); // unsubscribed, it is not gone on with either [MQTT-3.10.4-2]
     }
-    this.#schedule(channel, replay);
+    return 'done';
+  }
+
+  #walk(replay: Replay, { cursor, qos }: Part, turn: Allowance): Outcome {
+    while (turn.messages > 0 && turn.bytes > 0 && turn.levels > 0) {
+      turn.levels -= cursor.seek(turn.levels);
+      if (cursor.done) return 'done';
+      if (cursor.qos === undefined) break; // no levels are left
+      const outcome = this.#handOn(replay, cursor, Math.min(cursor.qos, qos) as Qos, turn);
+      if (outcome !== 'ready') return outcome;
+    }
+    return 'ready';
+  }
+
+  /** The message that the cursor is at. Writing may cut the connection, and release this replay. */
+  #handOn({ channel, session, parts }: Replay, cursor: RetainedCursor, qos: Qos, turn: Allowance): Outcome {
+    // It goes on when the socket drains, or with the next acknowledgement.
+    if (channel !== undefined && this.#outbound.isBackpressured(channel)) return 'waiting';
+    if (channel !== undefined && qos > 0 && !session.hasRoom) return 'waiting';
+    const message = cursor.take();
+    turn.messages--;
+    turn.bytes -= message.payload.length;
+    turn.levels -= levelsPerMessage;
+    if (channel === undefined && qos === 0) return 'ready';
+    if (channel === undefined && !session.queueHasRoomFor(message)) {
+      parts.clear(); // it is not to push out what was sent to the session itself
+      return 'done';
+    }
+    session.deliver(message, qos, true); // with RETAIN set [MQTT-3.3.1-8]
+    return 'ready';
+  }
+
+  /** Who subscribes and unsubscribes while it waits does not grow it. */
+  #forgetUnsubscribed({ parts, session }: Replay): void {
+    if (parts.size <= this.#router.loginsOf(session)) return;
+    for (const filter of parts.keys()) if (!this.#router.isLoggedIn(filter, session)) parts.delete(filter);
   }
 }
 
-/** By filter, so that who subscribes again and again does not grow it. */
+type Outcome = 'done' | 'ready' | 'waiting';
+
+/** What may still be done for one replay in this turn. */
+interface Allowance {
+  messages: number;
+  bytes: number;
+  levels: number;
+}
+
+interface Part {
+  readonly cursor: RetainedCursor;
+  readonly qos: Qos;
+}
+
 class Replay {
-  readonly parts = new Map<string, { messages: readonly Message[]; qos: Qos; next: number }>();
-  scheduled = false;
+  /** Undefined when the connection is gone: the rest is for the session. */
+  channel: Channel | undefined;
+  readonly session: Session;
+  /** By filter, so that who subscribes again and again does not grow it. The first is under way, the others wait. */
+  readonly parts = new Map<string, Part>();
+  queued = false;
+  /** Without its connection. */
+  levelsLeft = levelsPerAbsence;
 
-  peek(): { message: Message; qos: Qos } | undefined {
-    for (const [filter, part] of this.parts) {
-      const message = part.messages[part.next];
-      if (message !== undefined) return { message, qos: part.qos };
-      this.parts.delete(filter);
-    }
-    return undefined;
-  }
-
-  take(): void {
-    for (const part of this.parts.values()) {
-      part.next++;
-      return;
-    }
+  constructor(channel: Channel, session: Session) {
+    this.channel = channel;
+    this.session = session;
   }
 }

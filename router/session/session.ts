@@ -58,6 +58,14 @@ export abstract class Session extends Subscriber {
     return flow === undefined || (flow.queued === 0 && flow.inflight < this.sessions.limits.maxInflight);
   }
 
+  /** Whether the mqueue takes this message without dropping another. */
+  queueHasRoomFor(message: Message): boolean {
+    const { sessions } = this;
+    const queued = this.#flow?.queued ?? 0;
+    if (this.is(endedBit) || queued >= sessions.limits.maxMqueue) return false;
+    return sessions.hasBytesFor(weightOf(message));
+  }
+
   /** Nothing is under way. */
   get idle(): boolean {
     return this.#flow === undefined;

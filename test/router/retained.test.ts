@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { Message, type Qos, type Router } from '../../router/index.js';
 import { SeededRandom } from '../seeded-random.js';
@@ -23,17 +25,6 @@ t.test('the last retained message of an id is kept for who subscribes later', as
   t.same(kept(router, 'a/b'), ['a/b=2']);
   t.match(router.retainedFor('a/b'), [{ qos: 2, retain: true }]);
   t.match(router.stats(), { retained: 1 });
-});
-
-t.test('who hands retained messages on slowly can ask whether one is still that', async (t) => {
-  const router = await startedRouter();
-  retain(router, 'a', '1');
-  retain(router, 'b', '2');
-  const [a, b] = [router.retainedFor('a')[0]!, router.retainedFor('b')[0]!];
-  t.same([router.isRetained(a), router.isRetained(b)], [true, true]);
-  retain(router, 'a', '1'); // the same text is another message
-  retain(router, 'b', '');
-  t.same([router.isRetained(a), router.isRetained(b)], [false, false]);
 });
 
 t.test('it is delivered, too, to those who are there already', async (t) => {
@@ -96,6 +87,44 @@ t.test('limits on count, size and bytes in all are kept, and each refusal is cou
   retain(router, 'bbbbbbbbb', 'x'.repeat(10));
   t.match(router.stats().retainedRefused, { count: 1, size: 1, bytes: 1 });
   t.match(router.stats(), { retained: 1 });
+});
+
+t.test('each level of an id counts, where several ids share it once', async (t) => {
+  const router = await startedRouter();
+  const bytesOf = (id: string) => {
+    const before = router.stats().retainedBytes;
+    retain(router, id, 'x');
+    return router.stats().retainedBytes - before - id.length;
+  };
+  const one = bytesOf('a');
+  const level = (bytesOf('b/c/d') - one) / 2;
+  t.ok(level >= 60 && level <= 150, `${level} bytes`);
+  t.equal(bytesOf('b/c/d/e'), one);
+  t.equal(bytesOf('b/c'), one - level, 'it was there as a level already');
+  const deep = await startedRouter({ retainedBytesTotalMax: 100 * level });
+  retain(deep, 'a/'.repeat(99), 'x');
+  t.match(deep.stats(), { retained: 0, retainedBytes: 0, retainedRefused: { bytes: 1 } });
+});
+
+t.test('what they are counted as is about what they take', async (t) => {
+  const levels = 'abcdefghij'.repeat(12).split('').join('/');
+  const shapes: Record<string, (n: number) => string> = {
+    'one level': (n) => `${n}r`,
+    '121 levels': (n) => `${n}r/${levels}`,
+    'two together': (n) => `user/${n >> 1}/${n & 1}`,
+    'nine together': (n) => `user/${Math.floor(n / 9)}/${n % 9}`,
+    'a tree of twos': (n) => n.toString(2).padStart(13, '0').split('').join('/'),
+  };
+  for (const [name, id] of Object.entries(shapes)) {
+    const router = await startedRouter();
+    const before = usedHeapBytes();
+    for (let n = 0; n < 8_000; n++) retain(router, id(n), 'x');
+    const taken = usedHeapBytes() - before;
+    const { retained, retainedBytes } = router.stats();
+    t.equal(retained, 8_000);
+    const ratio = retainedBytes / taken;
+    t.ok(ratio > 0.8 && ratio < 2.2, `${name}: ${retainedBytes} bytes counted, ${taken} measured`);
+  }
 });
 
 t.test('a refused message is delivered all the same', async (t) => {
@@ -163,3 +192,9 @@ t.test('random retained messages are found as a naive matcher finds them', async
   for (const id of model.keys()) retain(router, id, '');
   t.match(router.stats(), { retained: 0, retainedBytes: 0 });
 });
+
+function usedHeapBytes(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return process.memoryUsage().heapUsed;
+}

@@ -1,3 +1,4 @@
+import type { Qos } from '../../../router/message.js';
 import type { Session } from '../../../router/session/session.js';
 import { beyondThisServer, problemOfFilter } from '../../../router/topic-filter.js';
 import type { CloseReason } from '../../close-reason.js';
@@ -6,7 +7,7 @@ import type { Channels } from '../channels.js';
 import type { MqttParts } from '../mqtt-parts.js';
 import type { PacketReader } from '../packet-reader.js';
 import { suback, subscribeFailed } from '../reply-packets.js';
-import { readSubscribe, type SubscribePacket } from '../subscribe-packet.js';
+import { readSubscribe } from '../subscribe-packet.js';
 
 /** SUBSCRIBE: a code for each filter, and then what is retained for it. */
 export class SubscribeHandler {
@@ -21,31 +22,38 @@ export class SubscribeHandler {
   handle(channel: Channel, session: Session, reader: PacketReader): CloseReason | undefined {
     const packet = readSubscribe(reader);
     if (packet === undefined) return 'malformed-packet';
-    const subscribed: SubscribePacket['requests'][number][] = [];
+    // By filter: in one packet equal ones count once, at the last QoS, or 64 KB would be 16,000 times everything.
+    const granted = new Map<string, Qos>();
     const codes: number[] = [];
-    for (const request of packet.requests) {
-      const filter = this.#parts.rewrite.subscribeFilter(request.filter);
-      const { idBytesMax, topicLevelsMax } = this.#parts.router;
-      const problem = problemOfFilter(filter, idBytesMax, topicLevelsMax);
-      if (problem !== undefined && !beyondThisServer.has(problem)) return 'malformed-packet';
-      if (problem !== undefined || !this.#hasRoom(session, filter)) {
-        codes.push(subscribeFailed);
-        continue;
+    const { router, rewrite } = this.#parts;
+    let added = 0;
+    for (const { filter: asked, qos } of packet.requests) {
+      const filter = rewrite.subscribeFilter(asked);
+      if (!granted.has(filter)) {
+        const problem = problemOfFilter(filter, router.idBytesMax, router.topicLevelsMax);
+        if (problem !== undefined && !beyondThisServer.has(problem)) return 'malformed-packet';
+        const isNew = !router.isLoggedIn(filter, session);
+        if (problem !== undefined || (isNew && !this.#hasRoom(session, added))) {
+          codes.push(subscribeFailed);
+          continue;
+        }
+        if (isNew) added++;
       }
-      this.#parts.router.subscribe(filter, session, request.qos); // again: replaced [MQTT-3.8.4-3]
-      subscribed.push({ filter, qos: request.qos });
-      codes.push(request.qos);
+      granted.set(filter, qos);
+      codes.push(qos);
     }
+    for (const [filter, qos] of granted) router.subscribe(filter, session, qos); // again: replaced [MQTT-3.8.4-3]
     this.#channels.reply(channel, suback(packet.packetId, codes)); // [MQTT-3.8.4-1], one for all [MQTT-3.8.4-5]
-    for (const { filter, qos } of subscribed) this.#parts.replays.begin(channel, filter, qos); // [MQTT-3.3.1-6]
+    this.#parts.replays.begin(channel, granted); // [MQTT-3.3.1-6]
     return undefined;
   }
 
-  #hasRoom(session: Session, filter: string): boolean {
+  /** @param added filters of this packet that come on top of those that there are */
+  #hasRoom(session: Session, added: number): boolean {
     const { router, config } = this.#parts;
-    const hasRoom =
-      router.loginsOf(session) < config.mqttMaxSubscriptions &&
-      router.logins < config.mqttSubscriptionsTotalMax;
-    return hasRoom || router.isLoggedIn(filter, session);
+    return (
+      router.loginsOf(session) + added < config.mqttMaxSubscriptions &&
+      router.logins + added < config.mqttSubscriptionsTotalMax
+    );
   }
 }
