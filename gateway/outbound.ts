@@ -62,7 +62,8 @@ export class Outbound {
     const source = this.#turn.open(connection.slot);
     if (source.peek() === undefined) return;
     if (connection.wire.write(connection, source)) return;
-    this.#becomeBackpressured(connection);
+    if (this.#connections.has(connection)) this.#becomeBackpressured(connection);
+    else this.#counters.lose('stream-ended', source.dropRest()); // the wire has cut it
   }
 
   #becomeBackpressured(connection: Connection): void {

@@ -27,7 +27,7 @@ export interface Source {
 export interface Wire {
   /**
    * Writes until the source is empty or the socket takes no more.
-   * @returns true when all is written, false when the rest must wait for `Outbound.drain`
+   * @returns true when all is written, false when the rest must wait for `Outbound.drain`, or the connection was cut
    */
   write(connection: Connection, source: Source): boolean;
   /** @returns true when all that was ever written is with the system, so that the process may exit */

@@ -10,7 +10,7 @@ const corkBytesMax = 15 * 1024;
 /** The longest WebSocket header that a server writes. */
 const frameHeaderBytes = 10;
 
-/** What `send` says: the system has taken all of it; uWS has taken nothing of it, and cuts the connection. */
+/** What `send` says: the system has taken all of it; uWS has taken nothing of it, as it has too many answers that wait. */
 const sent = 1;
 const dropped = 2;
 
@@ -35,7 +35,8 @@ export class ChannelWire implements Wire {
     do {
       channel.socket.cork(this.#writeSome);
       // What a cork could not write is with uWS now; only this tells.
-      if (this.#dropped || channel.socket.getBufferedAmount() > 0) return false;
+      if (this.#dropped) return cutUnread(channel);
+      if (channel.socket.getBufferedAmount() > 0) return false;
     } while (source.peek() !== undefined);
     return true;
   }
@@ -49,7 +50,7 @@ export class ChannelWire implements Wire {
       return true;
     }
     const status = channel.socket.send(packet, true);
-    if (status === dropped) return false;
+    if (status === dropped) return cutUnread(channel);
     source.take();
     this.#count(outgoing);
     return status === sent;
@@ -89,6 +90,12 @@ export class ChannelWire implements Wire {
   pushThrough(channel: Channel): boolean {
     return channel.socket.getBufferedAmount() === 0;
   }
+}
+
+/** Whoever has so many answers to read that not even one message fits behind them. */
+function cutUnread(channel: Channel): false {
+  channel.cut('answers-unread');
+  return false;
 }
 
 /** @returns undefined when the message has been acknowledged, or taken by another connection, while it waited here */

@@ -1,0 +1,187 @@
+import type { Message } from './message.js';
+import { ownText } from './own-copy.js';
+
+/** `since` of a node that is no longer in the tree. */
+const gone = -1;
+/** Up to this many siblings are looked through one by one: a Map costs 200 bytes. */
+const familyMax = 8;
+
+/** A level of an id. What is retained for the id that ends here is its message; what is below it are its children. */
+export class RetainedNode {
+  readonly level: string;
+  /** When it came, on the tree's count of changes. */
+  readonly born: number;
+  message: Message | undefined = undefined;
+  /** When its message came. */
+  since = 0;
+  /** A lone child is itself, as a list costs 110 bytes and a long id has a node for each level. */
+  children: RetainedNode | Siblings | undefined = undefined;
+
+  constructor(level: string, born: number) {
+    this.level = level;
+    this.born = born;
+  }
+
+  child(level: string): RetainedNode | undefined {
+    const { children } = this;
+    if (children instanceof Siblings) return children.get(level);
+    return children?.level === level ? children : undefined;
+  }
+
+  /** Where the first child is that came after `born`. @param place where that one was, to look there first */
+  placeAfter(born: number, place: number): number {
+    const { children } = this;
+    if (children instanceof Siblings) return children.placeAfter(born, place);
+    return children !== undefined && children.born > born ? 0 : 1;
+  }
+
+  /** Only of a place that `placeAfter` has just given; past the last one there is none. */
+  childAt(place: number): RetainedNode | undefined {
+    const { children } = this;
+    if (children instanceof Siblings) return children.at(place);
+    return place === 0 ? children : undefined;
+  }
+
+  add(child: RetainedNode): void {
+    const { children } = this;
+    if (children instanceof Siblings) children.add(child);
+    else this.children = children === undefined ? child : new Siblings(children, child);
+  }
+
+  remove(child: RetainedNode): void {
+    child.since = gone;
+    const { children } = this;
+    this.children = children instanceof Siblings ? children.without(child) : undefined;
+  }
+}
+
+/**
+ * Two children or more, by birth. Who walks them remembers the birth of the one it was at, and finds its place again
+ * whatever has come and gone. (An iterator of a Map, left to wait, keeps all tables that the Map has outgrown since.)
+ */
+class Siblings {
+  /** Those that have gone stay until they are more than the others. */
+  #byBirth: RetainedNode[];
+  #living = 2;
+  #byLevel: Map<string, RetainedNode> | undefined = undefined;
+
+  constructor(first: RetainedNode, second: RetainedNode) {
+    this.#byBirth = [first, second];
+  }
+
+  get(level: string): RetainedNode | undefined {
+    if (this.#byLevel !== undefined) return this.#byLevel.get(level);
+    for (const node of this.#byBirth) if (node.level === level && node.since !== gone) return node;
+    return undefined;
+  }
+
+  add(node: RetainedNode): void {
+    this.#living++;
+    if (this.#byBirth.length < familyMax) {
+      this.#byBirth = this.#byBirth.concat(node); // a push makes room for 16 more
+      return;
+    }
+    this.#byBirth.push(node);
+    this.#byLevel ??= new Map(this.#alive().map((each) => [each.level, each]));
+    this.#byLevel.set(node.level, node);
+  }
+
+  /** @returns what is left */
+  without(node: RetainedNode): RetainedNode | Siblings {
+    this.#living--;
+    this.#byLevel?.delete(node.level);
+    if (this.#living === 1) return this.#alive()[0]!;
+    if (this.#byBirth.length > 2 * this.#living) this.#byBirth = this.#alive();
+    if (this.#byBirth.length <= familyMax) this.#byLevel = undefined;
+    return this;
+  }
+
+  #alive(): RetainedNode[] {
+    return this.#byBirth.filter(({ since }) => since !== gone);
+  }
+
+  placeAfter(born: number, place: number): number {
+    const nodes = this.#byBirth;
+    let after = nodes[place]?.born === born ? place + 1 : this.#firstAfter(born);
+    while (nodes[after]?.since === gone) after++;
+    return after;
+  }
+
+  at(place: number): RetainedNode | undefined {
+    return this.#byBirth[place];
+  }
+
+  #firstAfter(born: number): number {
+    let [low, high] = [0, this.#byBirth.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#byBirth[middle]!.born > born) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}
+
+/**
+ * Retained messages by id, a node for each level, each with the change that brought it: that is what lets a walk stop
+ * and go on later (RetainedCursor). A node without message and children is taken out. Nothing here is recursive.
+ */
+export class RetainedTree {
+  readonly root = new RetainedNode('', 0);
+  /** Messages that have come so far. */
+  changes = 0;
+  /** Messages, now. */
+  size = 0;
+  /** Levels, now. */
+  nodes = 0;
+
+  get(id: string): Message | undefined {
+    let node: RetainedNode | undefined = this.root;
+    for (let from = 0; from <= id.length && node !== undefined; ) {
+      const slash = id.indexOf('/', from);
+      const end = slash === -1 ? id.length : slash;
+      node = node.child(id.slice(from, end));
+      from = end + 1;
+    }
+    return node?.message;
+  }
+
+  set(id: string, message: Message): void {
+    this.changes++;
+    let node = this.root;
+    for (const level of id.split('/')) node = node.child(level) ?? this.#grow(node, level);
+    if (node.message === undefined) this.size++;
+    node.message = message;
+    node.since = this.changes;
+  }
+
+  delete(id: string): void {
+    const path = [this.root];
+    for (const level of id.split('/')) {
+      const child = path.at(-1)!.child(level);
+      if (child === undefined) return;
+      path.push(child);
+    }
+    const node = path.at(-1)!;
+    if (node.message === undefined) return;
+    node.message = undefined;
+    this.size--;
+    this.#prune(path);
+  }
+
+  #grow(parent: RetainedNode, level: string): RetainedNode {
+    const node = new RetainedNode(ownText(level), this.changes);
+    parent.add(node);
+    this.nodes++;
+    return node;
+  }
+
+  #prune(path: RetainedNode[]): void {
+    for (let depth = path.length - 1; depth > 0; depth--) {
+      const node = path[depth]!;
+      if (node.message !== undefined || node.children !== undefined) return;
+      path[depth - 1]!.remove(node);
+      this.nodes--;
+    }
+  }
+}
