@@ -26,6 +26,7 @@ export { EmbeddedEngine } from './engine/embedded.js';
 export type { Engine, OnPublication } from './engine/engine.js';
 export { Message, type Qos } from './message.js';
 export type { RetainedOptions, RetainedRefusal } from './retained.js';
+export type { RetainedCursor } from './retained-cursor.js';
 export { Router, type RouterOptions, type RouterStats } from './router.js';
 export { InflightEntry } from './session/inflight-entry.js';
 export { MemoryStore } from './session/memory-store.js';
