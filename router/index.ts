@@ -24,6 +24,23 @@
  */
 export { EmbeddedEngine } from './engine/embedded.js';
 export type { Engine, OnPublication } from './engine/engine.js';
+export {
+  type Cursor,
+  type CursorProblem,
+  cursorProblemText,
+  formatCursor,
+  type ParsedCursor,
+  parseCursor,
+} from './history/cursor.js';
+export { History, type Resumed, type ResumeFrom } from './history/history.js';
+export { defaultHistoryRules, type HistoryRule } from './history/history-rules.js';
+export type {
+  HistoryEviction,
+  HistoryReader,
+  HistoryStats,
+  HistoryStore,
+} from './history/history-store.js';
+export { type HistoryOptions, MemoryHistory } from './history/memory-history.js';
 export { Message, type Qos } from './message.js';
 export type { RetainedOptions, RetainedRefusal } from './retained.js';
 export type { RetainedCursor } from './retained-cursor.js';

@@ -15,18 +15,24 @@ export class Message {
   /** Kept for who subscribes later; an empty payload clears what was kept. */
   readonly retain: boolean;
   /**
+   * The number of this message among those of its id, from 1; given by the router before it is delivered to anybody.
+   * 0 = the id has no history.
+   */
+  offset: number;
+  /**
    * What this message looks like on the wire, one entry for each transport flavour that has sent it,
    * so that it is encoded once for each flavour and not once for each recipient. The router never looks.
    */
   wire: (object | undefined)[] | undefined = undefined;
   #kept: Message | undefined = undefined;
 
-  constructor(id: string, payload: Uint8Array, timeMs: number, qos: Qos = 0, retain = false) {
+  constructor(id: string, payload: Uint8Array, timeMs: number, qos: Qos = 0, retain = false, offset = 0) {
     this.id = id;
     this.payload = payload;
     this.timeMs = timeMs;
     this.qos = qos;
     this.retain = retain;
+    this.offset = offset;
   }
 
   /**
@@ -34,8 +40,9 @@ export class Message {
    * Made once, shared by all who keep it.
    */
   kept(): Message {
-    if (this.#kept !== undefined) return this.#kept;
-    const kept = new Message(ownText(this.id), ownBytes(this.payload), this.timeMs, this.qos, this.retain);
+    if (this.#kept?.offset === this.offset) return this.#kept;
+    const { timeMs, qos, retain, offset } = this;
+    const kept = new Message(ownText(this.id), ownBytes(this.payload), timeMs, qos, retain, offset);
     kept.#kept = kept;
     this.#kept = kept;
     return kept;

@@ -57,9 +57,9 @@ export class RetainedCursor {
 
   /** Leaves the message that it is at behind. @returns it as a new object, so that its encodings are not kept */
   take(): Message {
-    const { id, payload, timeMs, qos } = this.#message!;
+    const { id, payload, timeMs, qos, offset } = this.#message!;
     this.#found = undefined;
-    return new Message(id, payload, timeMs, qos, true);
+    return new Message(id, payload, timeMs, qos, true, offset);
   }
 
   /** Where it has been cleared or replaced while the walk waited, it is none. */

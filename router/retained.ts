@@ -60,8 +60,8 @@ export class Retained {
       if (refusal !== undefined) this.refused[refusal]++;
       return;
     }
-    const { id, payload, timeMs, qos } = message.kept();
-    this.#tree.set(id, new Message(id, payload, timeMs, qos, true));
+    const { id, payload, timeMs, qos, offset } = message.kept();
+    this.#tree.set(id, new Message(id, payload, timeMs, qos, true, offset));
     this.#messageBytes += bytesOf(message);
   }
 

@@ -1,6 +1,9 @@
 import { EmbeddedEngine } from './engine/embedded.js';
 import type { Engine } from './engine/engine.js';
 import { FanOut } from './fan-out.js';
+import { History } from './history/history.js';
+import type { HistoryStats, HistoryStore } from './history/history-store.js';
+import { type HistoryOptions, MemoryHistory } from './history/memory-history.js';
 import { Message, type Qos } from './message.js';
 import { Retained, type RetainedOptions, type RetainedRefusal } from './retained.js';
 import type { RetainedCursor } from './retained-cursor.js';
@@ -12,6 +15,10 @@ import { InvalidFilterError, problemOfFilter } from './topic-filter.js';
 export interface RouterOptions extends RetainedOptions {
   /** What carries messages between processes. Default: none, everything is in this one. */
   engine?: Engine;
+  /** How much is kept of which ids, for who comes back. Default: 100 messages an id, 60 s, 64 MiB in all. */
+  history?: HistoryOptions;
+  /** Where that is kept. Default: in memory; `history` has no meaning for another store. */
+  historyStore?: HistoryStore;
   /** Longest id or topic filter in bytes of UTF-8. Default 1,024. */
   idBytesMax?: number;
   /** Most levels of an id or topic filter. Default 128. */
@@ -40,6 +47,7 @@ export interface RouterStats {
   retainedBytes: number;
   /** Messages that were not retained, by the limit that they crossed. */
   retainedRefused: Record<RetainedRefusal, number>;
+  history: HistoryStats;
 }
 
 /**
@@ -52,6 +60,9 @@ export class Router {
   readonly #subscriptions = new Subscriptions();
   readonly #fanOut = new FanOut(this.#subscriptions);
   readonly #retained: Retained;
+  readonly #historyStore: HistoryStore;
+  /** What has been sent of late, for who comes back and asks what it has missed. */
+  readonly history: History;
   readonly #engine: Engine;
   readonly #onLastLogout: (filter: string) => void;
   readonly idBytesMax: number;
@@ -66,6 +77,8 @@ export class Router {
     this.idBytesMax = options.idBytesMax ?? idBytesMaxDefault;
     this.topicLevelsMax = options.topicLevelsMax ?? topicLevelsMaxDefault;
     this.#retained = new Retained(options);
+    this.#historyStore = options.historyStore ?? new MemoryHistory(options.history);
+    this.history = new History(this.#historyStore);
     this.#onLastLogout = (filter) => this.#engine.removeInterest(filter);
   }
 
@@ -145,7 +158,7 @@ export class Router {
 
   /**
    * Sends text or bytes to everybody who is logged in as `id`. The bytes are the router's afterwards.
-   * @returns how many subscribers took it; with 0 the message is gone
+   * @returns how many subscribers took it; with 0 there is only history, where the id has one
    * @throws InvalidIdError
    */
   send(id: string, data: string | Uint8Array): number {
@@ -155,7 +168,7 @@ export class Router {
   }
 
   /**
-   * `send` for who has checked the id and made the message already.
+   * `send` for who has checked the id and made the message already. A message is published once: it gets its offset here.
    * @returns how many subscribers took it; 0 from inside a `deliver`, as it waits until that message is with everybody
    */
   publish(message: Message): number {
@@ -187,6 +200,7 @@ export class Router {
       retained: this.#retained.count,
       retainedBytes: this.#retained.bytes,
       retainedRefused: { ...this.#retained.refused },
+      history: this.#historyStore.stats(),
     };
   }
 
@@ -211,6 +225,7 @@ export class Router {
   }
 
   #handOut(message: Message): number {
+    message.offset = this.#historyStore.append(message);
     if (message.retain) this.#retained.keep(message);
     return this.#fanOut.run(message);
   }

@@ -1,0 +1,76 @@
+import { hasWildcard, InvalidFilterError, matches, problemOfFilter } from '../topic-filter.js';
+
+/** How much is kept of each of the ids that a topic filter matches. */
+export interface HistoryRule {
+  filter: string;
+  /** The last so many messages of an id; 0 = these ids have no history. */
+  messages: number;
+  /** For so many seconds. */
+  ageSec: number;
+}
+
+/**
+ * Of an ordered list, the first rule that matches an id holds; where none does, it has no history. `#` matches no id
+ * that begins with $ [MQTT-4.7.2-1], so those have none unless a rule names them (`$devices/#`).
+ */
+export const defaultHistoryRules: readonly HistoryRule[] = [
+  { filter: '$SYS/#', messages: 0, ageSec: 0 },
+  { filter: '#', messages: 100, ageSec: 60 },
+];
+
+/** More of them would be looked through for each new id, and for each message that has to make room. */
+const rulesMax = 1_000;
+const filterBytesMax = 65_535;
+/** 2^31 tenths of a second are 6.8 years. */
+const ageSecMax = 100_000_000;
+const messagesMax = 1_000_000;
+
+/** Which rule holds for an id. Keeps nothing for an id, so that one without history costs no memory. */
+export class HistoryRules {
+  readonly list: readonly HistoryRule[];
+  readonly #matchers: ((id: string) => boolean)[];
+
+  /** @throws InvalidFilterError, RangeError */
+  constructor(rules: readonly HistoryRule[]) {
+    if (rules.length > rulesMax) {
+      throw new RangeError(`History has at most ${rulesMax} rules. Got ${rules.length}.`);
+    }
+    for (const rule of rules) assertRule(rule);
+    this.list = rules.map((rule) => ({ ...rule }));
+    this.#matchers = this.list.map(({ filter }) => matcherOf(filter));
+  }
+
+  /** @returns the index of the rule; -1 = the id has no history */
+  of(id: string): number {
+    for (let i = 0; i < this.#matchers.length; i++) {
+      if (this.#matchers[i]!(id)) return this.list[i]!.messages === 0 ? -1 : i;
+    }
+    return -1;
+  }
+}
+
+function assertRule({ filter, messages, ageSec }: HistoryRule): void {
+  const problem = problemOfFilter(filter, filterBytesMax);
+  if (problem !== undefined) throw new InvalidFilterError(filter, problem);
+  if (!Number.isInteger(messages) || messages < 0 || messages > messagesMax) {
+    throw new RangeError(
+      `History keeps a whole number of messages, 0 to ${messagesMax}, of ${filter}. Got ${messages}.`,
+    );
+  }
+  if (messages > 0 && !(ageSec > 0 && ageSec <= ageSecMax)) {
+    throw new RangeError(
+      `History keeps messages of ${filter} for more than 0 and at most ${ageSecMax} seconds. Got ${ageSec}.`,
+    );
+  }
+}
+
+/** The usual shapes are matched without taking the id apart. */
+function matcherOf(filter: string): (id: string) => boolean {
+  if (filter === '#') return (id) => !id.startsWith('$');
+  if (!hasWildcard(filter)) return (id) => id === filter;
+  const parent = filter.slice(0, -2);
+  if (filter.endsWith('/#') && !hasWildcard(parent)) {
+    return (id) => id.startsWith(parent) && (id.length === parent.length || id[parent.length] === '/');
+  }
+  return (id) => matches(filter, id);
+}

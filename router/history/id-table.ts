@@ -1,0 +1,168 @@
+import { type CellHandle, type Cells, cellDataBytes } from './cells.js';
+import { idAt, ring } from './layout.js';
+
+const bucketsMin = 64;
+
+/**
+ * Finds the ring of an id. The id's text is in the ring's own cells, so that an id is no object of the heap.
+ *
+ * Linear hashing: with each id that comes or goes one bucket is split or merged, so that no table is ever rebuilt
+ * at a stroke (a Map of 1,000,000 ids stops the process for 100 ms when it grows).
+ */
+export class IdTable {
+  readonly #cells: Cells;
+  readonly #seed: number;
+  /** The first ring of each bucket; from there on they are chained. */
+  #buckets = new Uint32Array(bucketsMin);
+  #size = bucketsMin;
+  /** The smallest 2^k - 1 that covers all buckets. */
+  #mask = bucketsMin - 1;
+  count = 0;
+
+  /** @param seed so that nobody outside can choose ids that meet in one bucket */
+  constructor(cells: Cells, seed: number) {
+    this.#cells = cells;
+    this.#seed = seed;
+  }
+
+  get bytes(): number {
+    return this.#buckets.byteLength;
+  }
+
+  /** 31 bits: a small integer on every platform. */
+  hashOf(id: string): number {
+    let hash = this.#seed;
+    for (let i = 0; i < id.length; i++) {
+      hash = Math.imul(hash ^ id.charCodeAt(i), 0x5bd1e995);
+      hash ^= hash >>> 15;
+    }
+    hash = Math.imul(hash ^ id.length, 0x85ebca6b);
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+    return (hash ^ (hash >>> 16)) & 0x7fffffff;
+  }
+
+  /** @returns 0 where there is none */
+  find(id: string, hash: number): CellHandle {
+    const cells = this.#cells;
+    let found = this.#buckets[this.#bucketOf(hash)]!;
+    while (found !== 0) {
+      if (cells.word(found, ring.hash) === hash && this.#isOf(found, id)) return found;
+      found = cells.word(found, ring.nextInBucket);
+    }
+    return 0;
+  }
+
+  /** How many cells the ring of an id takes. */
+  cellsOf(id: string): number {
+    return Math.ceil((idAt + id.length * unitBytesOf(id)) / cellDataBytes);
+  }
+
+  /** @param taken `cellsOf` the id; its id and its place in the table are written here, all else by the owner */
+  add(taken: CellHandle, id: string, hash: number): void {
+    this.#cells.setWord(taken, ring.hash, hash);
+    this.#writeId(taken, id);
+    this.#push(this.#bucketOf(hash), taken);
+    this.count++;
+    if (this.count > this.#size) this.#split();
+  }
+
+  /** The cells are the owner's again. */
+  remove(removed: CellHandle): void {
+    const cells = this.#cells;
+    const after = cells.word(removed, ring.nextInBucket);
+    const bucket = this.#bucketOf(cells.word(removed, ring.hash));
+    let at = this.#buckets[bucket]!;
+    if (at === removed) this.#buckets[bucket] = after;
+    else {
+      while (cells.word(at, ring.nextInBucket) !== removed) at = cells.word(at, ring.nextInBucket);
+      cells.setWord(at, ring.nextInBucket, after);
+    }
+    this.count--;
+    if (this.count < this.#size >>> 1 && this.#size > bucketsMin) this.#merge();
+  }
+
+  #bucketOf(hash: number): number {
+    const bucket = hash & this.#mask;
+    return bucket < this.#size ? bucket : bucket & (this.#mask >>> 1);
+  }
+
+  #push(bucket: number, pushed: CellHandle): void {
+    this.#cells.setWord(pushed, ring.nextInBucket, this.#buckets[bucket]!);
+    this.#buckets[bucket] = pushed;
+  }
+
+  #split(): void {
+    if (this.#size > this.#mask) this.#mask = this.#mask * 2 + 1;
+    if (this.#size === this.#buckets.length) this.#resize(this.#size * 2);
+    const source = this.#size & (this.#mask >>> 1);
+    this.#size++;
+    let moved = this.#buckets[source]!;
+    this.#buckets[source] = 0;
+    while (moved !== 0) {
+      const next = this.#cells.word(moved, ring.nextInBucket);
+      this.#push(this.#bucketOf(this.#cells.word(moved, ring.hash)), moved);
+      moved = next;
+    }
+  }
+
+  #merge(): void {
+    this.#size--;
+    const target = this.#size & (this.#mask >>> 1);
+    if (this.#size <= this.#mask >>> 1) this.#mask >>>= 1;
+    let moved = this.#buckets[this.#size]!;
+    this.#buckets[this.#size] = 0;
+    while (moved !== 0) {
+      const next = this.#cells.word(moved, ring.nextInBucket);
+      this.#push(target, moved);
+      moved = next;
+    }
+    if (this.#size < this.#buckets.length >>> 2) this.#resize(this.#buckets.length >>> 1);
+  }
+
+  #resize(length: number): void {
+    const buckets = new Uint32Array(length);
+    buckets.set(this.#buckets.subarray(0, Math.min(length, this.#size)));
+    this.#buckets = buckets;
+  }
+
+  #writeId(first: CellHandle, id: string): void {
+    const cells = this.#cells;
+    const unitBytes = unitBytesOf(id);
+    cells.setWord(first, ring.idLength, id.length * 2 + unitBytes - 1);
+    let cell = first;
+    let at = idAt;
+    for (let i = 0; i < id.length; i++, at += unitBytes) {
+      if (at === cellDataBytes) {
+        cell = cells.next(cell);
+        at = 0;
+      }
+      const unit = id.charCodeAt(i);
+      cells.setByte(cell, at, unit & 0xff);
+      if (unitBytes === 2) cells.setByte(cell, at + 1, unit >> 8);
+    }
+  }
+
+  #isOf(first: CellHandle, id: string): boolean {
+    const cells = this.#cells;
+    const length = cells.word(first, ring.idLength);
+    if (length >>> 1 !== id.length) return false;
+    const wide = (length & 1) === 1;
+    let cell = first;
+    let at = idAt;
+    for (let i = 0; i < id.length; i++, at += wide ? 2 : 1) {
+      if (at === cellDataBytes) {
+        cell = cells.next(cell);
+        at = 0;
+      }
+      const unit = wide ? cells.byte(cell, at) | (cells.byte(cell, at + 1) << 8) : cells.byte(cell, at);
+      if (unit !== id.charCodeAt(i)) return false;
+    }
+    return true;
+  }
+}
+
+/** A unit of UTF-16 is one byte where all of them are. */
+function unitBytesOf(id: string): 1 | 2 {
+  for (let i = 0; i < id.length; i++) if (id.charCodeAt(i) > 0xff) return 2;
+  return 1;
+}

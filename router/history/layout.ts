@@ -1,0 +1,45 @@
+/**
+ * What is where in the cells of a ring (the history of one id) and of an entry (one message in it). Numbers of the
+ * first kind count fields of 8 bytes, all others fields of 4; see Cells.
+ */
+
+export const ring = {
+  /** Double: the offset that was given last. */
+  last: 0,
+  /** The oldest and the newest entry, and how many there are. */
+  oldest: 2,
+  newest: 3,
+  count: 4,
+  /** Neighbours in the order of the last publication, among the ids of one rule. */
+  older: 5,
+  newer: 6,
+  /** Index of the rule. */
+  rule: 7,
+  hash: 8,
+  nextInBucket: 9,
+  /** Units of UTF-16 times 2, and 1 more where each has two bytes. */
+  idLength: 10,
+  /** The stamp of the oldest entry, or an earlier one: while that is young enough, the entry need not be looked at. */
+  oldestStamp: 11,
+} as const;
+
+/** The first byte of the id; 16 of them fit the first cell. */
+export const idAt = 48;
+
+export const entry = {
+  /** Doubles: the place among the messages of all ids, and Message.timeMs. */
+  sequence: 0,
+  timeMs: 1,
+  /** Tenths of a second on the history's clock. */
+  stamp: 4,
+  /** Of the payload, bytes. */
+  length: 5,
+  newer: 6,
+  /** Of the oldest entry it means nothing. */
+  older: 7,
+  /** The QoS, and 4 where the message was retained. */
+  flags: 8,
+} as const;
+
+/** The first byte of the payload; 28 of them fit the first cell, 92 two. */
+export const payloadAt = 36;

@@ -1,0 +1,370 @@
+import { randomInt } from 'node:crypto';
+import { Message, type Qos } from '../message.js';
+import { type CellHandle, Cells, cellBytes, cellDataBytes } from './cells.js';
+import { Floors } from './floors.js';
+import { defaultHistoryRules, type HistoryRule, HistoryRules } from './history-rules.js';
+import type { HistoryEviction, HistoryReader, HistoryStats, HistoryStore } from './history-store.js';
+import { IdTable } from './id-table.js';
+import { entry, payloadAt, ring } from './layout.js';
+import { Recency } from './recency.js';
+
+export interface HistoryOptions {
+  /** What is kept of which ids: the first rule that matches holds, none = nothing is kept. Default defaultHistoryRules. */
+  rules?: readonly HistoryRule[];
+  /** All that is kept, with what is around it, bytes. The ids that were published to longest ago go first. Default 64 MiB. */
+  bytesMax?: number;
+}
+
+/** Ids and messages let go in one tick; 80,000 a second. 20,000 ids of one message take 5 ms. */
+const expiriesPerTickMax = 20_000;
+
+/** Messages that readers are given again until the next tick, and their payloads. */
+const sharedMax = 1_000;
+const sharedBytesMax = 1024 * 1024;
+
+/**
+ * History in memory, as long as the process. All of it is in cells outside of V8's heap: a ring for each id with
+ * messages, an entry for each message. See docs/decisions/history.md for what objects would cost instead.
+ *
+ * A message is kept at least for its age by the clock of `tick`, and at most two ticks and 0.2 s longer.
+ */
+export class MemoryHistory implements HistoryStore {
+  readonly epoch = randomInt(36 ** 8)
+    .toString(36)
+    .padStart(8, '0');
+  readonly #rules: HistoryRules;
+  /** By rule, tenths of a second. */
+  readonly #ages: number[];
+  readonly #bytesMax: number;
+  readonly #cells = new Cells();
+  readonly #table = new IdTable(this.#cells, randomInt(2 ** 31));
+  readonly #floors = new Floors();
+  /** By rule. */
+  readonly #recencies: Recency[];
+  readonly #evicted: Record<HistoryEviction, number> = { count: 0, age: 0, bytes: 0 };
+  #messages = 0;
+  #sequence = 0;
+  #startMs = Number.NaN;
+  /** Tenths of a second since the first tick: at the last tick, and at the one before. */
+  #now = 0;
+  #before = 0;
+  #firstRuleOfTick = 0;
+  /** By sequence. */
+  readonly #shared = new Map<number, Message>();
+  #sharedBytes = 0;
+
+  /** @throws InvalidFilterError, RangeError */
+  constructor(options: HistoryOptions = {}) {
+    this.#rules = new HistoryRules(options.rules ?? defaultHistoryRules);
+    this.#ages = this.#rules.list.map(({ ageSec }) => Math.ceil(ageSec * 10));
+    this.#recencies = this.#rules.list.map(() => new Recency(this.#cells));
+    this.#bytesMax = options.bytesMax ?? 64 * 1024 * 1024;
+    if (!Number.isSafeInteger(this.#bytesMax) || this.#bytesMax < 0) {
+      throw new RangeError(`History keeps a whole number of bytes, 0 or more. Got ${this.#bytesMax}.`);
+    }
+  }
+
+  keeps(id: string): boolean {
+    return this.#rules.of(id) !== -1;
+  }
+
+  append(message: Message): number {
+    const { id, payload } = message;
+    const hash = this.#table.hashOf(id);
+    const found = this.#table.find(id, hash);
+    const rule = found === 0 ? this.#rules.of(id) : this.#cells.word(found, ring.rule);
+    if (rule === -1) return 0;
+    const last = found === 0 ? this.#floors.get(hash) : this.#cells.double(found, ring.last);
+    const count = Math.ceil((payloadAt + payload.length) / cellDataBytes);
+    const ringCells = found === 0 ? this.#table.cellsOf(id) : 0;
+    this.#sequence++;
+    if ((count + ringCells) * cellBytes + this.#table.bytes > this.#bytesMax)
+      return this.#giveUp(found, hash, last + 1);
+    const owner = found === 0 ? this.#createRing(id, hash, rule, last) : found;
+    if (found !== 0) this.#makeRoomByRule(owner, rule);
+    this.#recencies[rule]!.touch(owner);
+    if (!this.#makeRoom(count, owner)) return this.#giveUp(owner, hash, last + 1);
+    this.#cells.setDouble(owner, ring.last, last + 1);
+    this.#addEntry(owner, count, message);
+    return last + 1;
+  }
+
+  first(id: string): number {
+    const hash = this.#table.hashOf(id);
+    const found = this.#findFresh(id, hash);
+    if (found === 0) return this.#lastOfForgotten(id, hash) + 1;
+    return this.#cells.double(found, ring.last) - this.#cells.word(found, ring.count) + 1;
+  }
+
+  last(id: string): number {
+    const hash = this.#table.hashOf(id);
+    const found = this.#findFresh(id, hash);
+    return found === 0 ? this.#lastOfForgotten(id, hash) : this.#cells.double(found, ring.last);
+  }
+
+  after(id: string, offset: number): HistoryReader {
+    const found = this.#findFresh(id, this.#table.hashOf(id));
+    if (found === 0) return new Reader(this, id, 0, 0);
+    const last = this.#cells.double(found, ring.last);
+    const count = this.#cells.word(found, ring.count);
+    const skipped = Math.max(0, offset - (last - count));
+    if (skipped >= count) return new Reader(this, id, 0, 0);
+    return new Reader(this, id, this.#entryAt(found, skipped, count), last - count + skipped + 1);
+  }
+
+  tick(nowMs: number): void {
+    if (Number.isNaN(this.#startMs)) this.#startMs = nowMs;
+    this.#before = this.#now;
+    this.#now = Math.max(this.#now, Math.floor((nowMs - this.#startMs) / 100));
+    this.#shared.clear();
+    this.#sharedBytes = 0;
+    this.#expire();
+    this.#cells.release();
+  }
+
+  stats(): HistoryStats {
+    return {
+      ids: this.#table.count,
+      messages: this.#messages,
+      bytes: this.#bytes,
+      reservedBytes: this.#cells.reservedBytes + this.#table.bytes,
+      evicted: { ...this.#evicted },
+    };
+  }
+
+  /** @internal For the reader. */
+  sequenceOf(at: CellHandle): number {
+    return this.#cells.double(at, entry.sequence);
+  }
+
+  /** @internal For the reader. */
+  bytesOf(at: CellHandle): number {
+    return this.#cells.word(at, entry.length);
+  }
+
+  /** @internal For the reader. */
+  newerThan(at: CellHandle): CellHandle {
+    return this.#cells.word(at, entry.newer);
+  }
+
+  /** @internal For the reader. The same object until the next tick, where it has been asked for already. */
+  messageAt(at: CellHandle, id: string, offset: number): Message {
+    const sequence = this.#cells.double(at, entry.sequence);
+    const shared = this.#shared.get(sequence);
+    if (shared !== undefined) return shared;
+    const payload = Buffer.allocUnsafe(this.#cells.word(at, entry.length));
+    this.#cells.read(at, payloadAt, payload);
+    const flags = this.#cells.word(at, entry.flags);
+    const timeMs = this.#cells.double(at, entry.timeMs);
+    const message = new Message(id, payload, timeMs, (flags & 3) as Qos, (flags & 4) !== 0, offset);
+    if (this.#shared.size < sharedMax && this.#sharedBytes + payload.length <= sharedBytesMax) {
+      this.#shared.set(sequence, message);
+      this.#sharedBytes += payload.length;
+    }
+    return message;
+  }
+
+  get #bytes(): number {
+    return this.#cells.used * cellBytes + this.#table.bytes;
+  }
+
+  #lastOfForgotten(id: string, hash: number): number {
+    return this.keeps(id) ? this.#floors.get(hash) : 0;
+  }
+
+  /** The ring of an id without what is too old, 0 where nothing is left. */
+  #findFresh(id: string, hash: number): CellHandle {
+    const found = this.#table.find(id, hash);
+    if (found === 0) return 0;
+    const rule = this.#cells.word(found, ring.rule);
+    this.#dropExpired(found, rule);
+    if (this.#cells.word(found, ring.count) > 0) return found;
+    this.#forget(found);
+    return 0;
+  }
+
+  /** The entry behind the oldest `skipped`, from the nearer end. */
+  #entryAt(owner: CellHandle, skipped: number, count: number): CellHandle {
+    const fromOldest = skipped < count / 2;
+    let at = this.#cells.word(owner, fromOldest ? ring.oldest : ring.newest);
+    const steps = fromOldest ? skipped : count - 1 - skipped;
+    for (let i = 0; i < steps; i++) at = this.#cells.word(at, fromOldest ? entry.newer : entry.older);
+    return at;
+  }
+
+  #createRing(id: string, hash: number, rule: number, last: number): CellHandle {
+    const cells = this.#cells;
+    const created = cells.take(this.#table.cellsOf(id));
+    cells.setDouble(created, ring.last, last);
+    cells.setWord(created, ring.oldest, 0);
+    cells.setWord(created, ring.newest, 0);
+    cells.setWord(created, ring.count, 0);
+    cells.setWord(created, ring.rule, rule);
+    this.#table.add(created, id, hash);
+    this.#recencies[rule]!.add(created);
+    return created;
+  }
+
+  #addEntry(owner: CellHandle, cellCount: number, { payload, timeMs, qos, retain }: Message): void {
+    const cells = this.#cells;
+    const added = cells.take(cellCount);
+    const newest = cells.word(owner, ring.newest);
+    cells.setDouble(added, entry.sequence, this.#sequence);
+    cells.setDouble(added, entry.timeMs, timeMs);
+    cells.setWord(added, entry.stamp, this.#now);
+    cells.setWord(added, entry.length, payload.length);
+    cells.setWord(added, entry.newer, 0);
+    cells.setWord(added, entry.older, newest);
+    cells.setWord(added, entry.flags, qos | (retain ? 4 : 0));
+    cells.write(added, payloadAt, payload);
+    if (newest === 0) {
+      cells.setWord(owner, ring.oldest, added);
+      cells.setWord(owner, ring.oldestStamp, this.#now);
+    } else {
+      cells.setWord(newest, entry.newer, added);
+    }
+    cells.setWord(owner, ring.newest, added);
+    cells.setWord(owner, ring.count, cells.word(owner, ring.count) + 1);
+    this.#messages++;
+  }
+
+  /** For one message more of the id, by age and by count. */
+  #makeRoomByRule(owner: CellHandle, rule: number): void {
+    this.#dropExpired(owner, rule);
+    if (this.#cells.word(owner, ring.count) >= this.#rules.list[rule]!.messages)
+      this.#dropOldest(owner, 'count');
+  }
+
+  /** @returns false when there cannot be so many cells for the id, all others gone */
+  #makeRoom(cellCount: number, owner: CellHandle): boolean {
+    while (this.#bytes + cellCount * cellBytes > this.#bytesMax) {
+      const other = this.#leastRecent(owner);
+      if (other !== 0) this.#evict(other, 'bytes');
+      else if (this.#cells.word(owner, ring.count) > 0) this.#dropOldest(owner, 'bytes');
+      else return false;
+    }
+    return true;
+  }
+
+  /** The ring that was published to longest ago, besides one that is the newest of its rule. */
+  #leastRecent(besides: CellHandle): CellHandle {
+    let found: CellHandle = 0;
+    let least = Number.POSITIVE_INFINITY;
+    for (const { oldest } of this.#recencies) {
+      if (oldest === 0 || oldest === besides) continue;
+      const sequence = this.#cells.double(this.#cells.word(oldest, ring.newest), entry.sequence);
+      if (sequence >= least) continue;
+      least = sequence;
+      found = oldest;
+    }
+    return found;
+  }
+
+  /** A message that finds no room has its offset all the same, and leaves no older ones behind: there are no holes. */
+  #giveUp(owner: CellHandle, hash: number, offset: number): number {
+    if (owner !== 0) this.#evict(owner, 'bytes');
+    this.#evicted.bytes++;
+    this.#floors.raise(hash, offset);
+    return offset;
+  }
+
+  #isExpired(at: CellHandle, rule: number): boolean {
+    return this.#cells.word(at, entry.stamp) + this.#ages[rule]! < this.#before;
+  }
+
+  #dropExpired(owner: CellHandle, rule: number): void {
+    const cells = this.#cells;
+    if (cells.word(owner, ring.oldestStamp) + this.#ages[rule]! >= this.#before) return;
+    let oldest = cells.word(owner, ring.oldest);
+    while (oldest !== 0 && this.#isExpired(oldest, rule)) {
+      this.#dropOldest(owner, 'age');
+      oldest = cells.word(owner, ring.oldest);
+    }
+    if (oldest !== 0) cells.setWord(owner, ring.oldestStamp, cells.word(oldest, entry.stamp));
+  }
+
+  #dropOldest(owner: CellHandle, reason: HistoryEviction): void {
+    const cells = this.#cells;
+    const dropped = cells.word(owner, ring.oldest);
+    const newer = cells.word(dropped, entry.newer);
+    cells.setWord(owner, ring.oldest, newer);
+    if (newer === 0) cells.setWord(owner, ring.newest, 0);
+    cells.setWord(owner, ring.count, cells.word(owner, ring.count) - 1);
+    cells.give(dropped);
+    this.#messages--;
+    this.#evicted[reason]++;
+  }
+
+  /** @returns how many messages it had */
+  #evict(owner: CellHandle, reason: HistoryEviction): number {
+    const count = this.#cells.word(owner, ring.count);
+    let at = this.#cells.word(owner, ring.oldest);
+    while (at !== 0) {
+      const newer = this.#cells.word(at, entry.newer);
+      this.#cells.give(at);
+      at = newer;
+    }
+    this.#messages -= count;
+    this.#evicted[reason] += count;
+    this.#forget(owner);
+    return count;
+  }
+
+  /** Nothing is left of the id but its floor. */
+  #forget(owner: CellHandle): void {
+    const cells = this.#cells;
+    this.#floors.raise(cells.word(owner, ring.hash), cells.double(owner, ring.last));
+    this.#recencies[cells.word(owner, ring.rule)]!.remove(owner);
+    this.#table.remove(owner);
+    cells.give(owner);
+  }
+
+  /** The ids of which everything is too old, some of them; each tick begins with another rule, so that none waits for ever. */
+  #expire(): void {
+    const rules = this.#recencies.length;
+    let left = expiriesPerTickMax;
+    for (let i = 0; i < rules && left > 0; i++) {
+      left = this.#expireRule((this.#firstRuleOfTick + i) % rules, left);
+    }
+    if (rules > 0) this.#firstRuleOfTick = (this.#firstRuleOfTick + 1) % rules;
+  }
+
+  #expireRule(rule: number, most: number): number {
+    const recency = this.#recencies[rule]!;
+    let left = most;
+    while (left > 0 && recency.oldest !== 0) {
+      if (!this.#isExpired(this.#cells.word(recency.oldest, ring.newest), rule)) break;
+      left -= 1 + this.#evict(recency.oldest, 'age');
+    }
+    return left;
+  }
+}
+
+class Reader implements HistoryReader {
+  readonly #history: MemoryHistory;
+  readonly #id: string;
+  #at: CellHandle;
+  #offset: number;
+
+  constructor(history: MemoryHistory, id: string, at: CellHandle, offset: number) {
+    this.#history = history;
+    this.#id = id;
+    this.#at = at;
+    this.#offset = offset;
+  }
+
+  get sequence(): number {
+    return this.#at === 0 ? Number.POSITIVE_INFINITY : this.#history.sequenceOf(this.#at);
+  }
+
+  get bytes(): number {
+    return this.#at === 0 ? 0 : this.#history.bytesOf(this.#at);
+  }
+
+  take(): Message {
+    const message = this.#history.messageAt(this.#at, this.#id, this.#offset);
+    this.#at = this.#history.newerThan(this.#at);
+    this.#offset++;
+    return message;
+  }
+}
