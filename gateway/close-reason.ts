@@ -12,6 +12,8 @@ export interface Refusal {
 /** Said before a connection opens. */
 export const refusals = {
   'bad-id': { status: '400 Bad Request', text: 'This is not an id.' },
+  'bad-cursor': { status: '400 Bad Request', text: 'This is not a cursor.' },
+  'bad-timeout': { status: '400 Bad Request', text: 'This is not a time to wait.' },
   'too-many-ids': { status: '400 Bad Request', text: 'Too many ids for one stream: open a second one.' },
   'too-many-connections': {
     status: '503 Service Unavailable',
@@ -50,6 +52,8 @@ export const closeReasons = [
   'slow-consumers-total',
   /** Something was pending and the socket took nothing for about 10 s. */
   'stalled-consumer',
+  /** Of long-polls: it has got its answer. */
+  'answered',
   /** Graceful stop. */
   'server-stopping',
   // Of MQTT:

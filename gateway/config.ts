@@ -104,6 +104,27 @@ export const settings = {
     'disconnect',
     'what becomes of a slow consumer at its limit; drops are announced in the stream',
   ),
+  historyRules: setting(
+    listOf('rules "<filter> <messages> <seconds>", separated by ;', /^\S+ \d{1,9} \d{1,9}$/, ';'),
+    ['# 100 60'],
+    'how many of the last messages of an id are kept for who comes back, and how long; the first rule whose filter matches; 0 messages = none',
+  ),
+  historyBytesTotalMax: setting(
+    wholeNumber(0, 1024 * 1024 * mebibyte),
+    64 * mebibyte,
+    'history of all ids together, bytes; the ids that were published to longest ago go first',
+  ),
+  pollTimeoutSec: setting(
+    wholeNumber(0, 86_400),
+    25,
+    'how long a poll waits when it does not say, seconds; under the half minute after which some proxies give up',
+  ),
+  pollTimeoutSecMax: setting(wholeNumber(0, 86_400), 120, 'how long a poll may ask to wait, seconds'),
+  allowOrigin: setting(
+    listOf('origins such as https://example.com, comma-separated, or *', /^(\*|https?:\/\/[^/\s]+)$/),
+    [],
+    "web origins whose pages may read streams and polls, besides the gateway's own; * = any",
+  ),
   drainSec: setting(
     wholeNumber(0, 3600),
     5,

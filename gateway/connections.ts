@@ -28,6 +28,12 @@ export const backpressured = 1;
 export const watchesWritable = 2;
 /** HTTP: the piece written last is still owed its closing newline. */
 export const newlineOwed = 4;
+/** HTTP: the stream is still reading what it missed. */
+export const catchingUp = 16;
+/** HTTP: the poll said If-None-Match, and 304 is what it understands. */
+export const revalidates = 32;
+/** HTTP: what the poll gave as its cursor leaves open whether something is missing. */
+export const unrecovered = 64;
 /** MQTT: the client speaks 3.1, which lets it set DUP where 3.1.1 has fixed flags. */
 export const speaksMqtt31 = 8;
 

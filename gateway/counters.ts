@@ -1,3 +1,4 @@
+import type { Message } from '../router/message.js';
 import {
   type CloseReason,
   closeReasons,
@@ -12,6 +13,7 @@ export class Counters {
   /** Streams opened. */
   opened = 0;
   readonly closed = zeros(closeReasons);
+  /** Connections that have left; a poll that has its answer has not. */
   closedTotal = 0;
   readonly refused = zeros(Object.keys(refusals) as RefusalReason[]);
   /** Messages written to streams, each recipient once. */
@@ -41,6 +43,11 @@ export class Counters {
     this.messagesLost[reason] += messages;
   }
 
+  countPollAnswered(messages: readonly Message[]): void {
+    this.messagesWritten += messages.length;
+    for (const { payload } of messages) this.messageBytesWritten += payload.length;
+  }
+
   countApiError(status: string): void {
     const code = status.slice(0, 3);
     this.apiErrors[code] = (this.apiErrors[code] ?? 0) + 1;
@@ -48,7 +55,7 @@ export class Counters {
 
   close(reason: CloseReason): void {
     this.closed[reason]++;
-    this.closedTotal++;
+    if (reason !== 'answered') this.closedTotal++;
   }
 }
 

@@ -12,10 +12,16 @@ import { apiSocketsMax, refusalSockets, streamCapacity } from './descriptors.js'
 import { drain } from './drain.js';
 import { ApiGuard } from './http/api-guard.js';
 import { bindApi } from './http/api-routes.js';
+import { CatchUps } from './http/catch-ups.js';
+import { Cors } from './http/cors.js';
 import { bindRest } from './http/methods.js';
+import { bindPolls } from './http/poll-routes.js';
+import { Polls } from './http/polls.js';
 import { bindPublicPages } from './http/public-routes.js';
+import { StreamCursors } from './http/stream-cursors.js';
 import { bindStreams } from './http/stream-routes.js';
 import { StreamWire } from './http/stream-wire.js';
+import { UnsentAnswers } from './http/unsent-answers.js';
 import { Listener } from './listener.js';
 import { MemoryGauge } from './memory.js';
 import { Mqtt } from './mqtt/mqtt.js';
@@ -56,8 +62,13 @@ export class Gateway {
     const outbound = new Outbound(connections, counters, slowConsumers);
     const admission = new Admission(connections, outbound, counters, config.connectionsPerAddressMax);
     const shared = { router, config, clock, counters, log: sampledLog, connections, admission, outbound };
-    const wire = new StreamWire(connections, counters, clock);
-    const streams = new Streams({ ...shared, slowConsumers, wire });
+    const { history } = router;
+    const cursors = new StreamCursors(history.epoch);
+    const wire = new StreamWire(connections, counters, clock, cursors);
+    const catchUps = new CatchUps(history, connections, outbound);
+    const streams = new Streams({ ...shared, slowConsumers, wire, cursors, catchUps });
+    const unsent = new UnsentAnswers(config.pendingBytesTotalMax);
+    const polls = new Polls({ ...shared, unsent });
     const sessions = new Sessions(router, sessionLimits(config, sampledLog));
     const mqtt = new Mqtt({ ...shared, sessions });
     const publicApp = uWS.App();
@@ -87,13 +98,16 @@ export class Gateway {
       router,
       connections,
       slowConsumers,
+      unsent,
       counters,
       mqtt,
       memory: new MemoryGauge(),
       listeners: { gateway: this.#public, api: this.#api, mqtt: this.#mqttOnly },
     });
     if (config.mqtt) mqtt.bind(publicApp, this.#public.webSocketGone);
-    bindStreams(publicApp, streams, config, counters);
+    const cors = new Cors(config.allowOrigin);
+    bindStreams(publicApp, { streams, config, counters, cors, epoch: history.epoch });
+    bindPolls(publicApp, { polls, streams, history, config, counters, cors });
     bindPublicPages(publicApp, config, this.stats, () => ({
       apiUrl: this.apiUrl,
       apiOnAnyAddress: !isLoopback(config.apiHost),
@@ -101,7 +115,7 @@ export class Gateway {
       mqtt: config.mqtt,
     }));
     const orMqtt = config.mqtt ? ', or /mqtt with a WebSocket' : '';
-    bindRest(publicApp, `Not here. Try / or /test/<id> or /stream/<id>${orMqtt}.`);
+    bindRest(publicApp, `Not here. Try /, /test/<id>, /events/<id>, /poll/<id> or /stream/<id>${orMqtt}.`);
     const bodies = bindApi(apiApp, {
       router,
       config,
@@ -114,6 +128,7 @@ export class Gateway {
     this.#sweeper = new Sweeper(clock, connections, [
       () => bodies.expire(),
       () => mqtt.tick(),
+      () => history.tick(performance.now()),
       () => reclaimer.tick(counters),
       () => clock.tick % ticksPerSec === 0 && slowConsumers.cutStalled(),
       () => publicSockets.tick(),

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import type { HistoryRule } from '../router/history/history-rules.js';
 import { Router } from '../router/router.js';
 import type { Config } from './config.js';
 import { Gateway } from './gateway.js';
@@ -17,6 +18,7 @@ export async function runGateway(config: Config): Promise<void> {
     maxRetained: config.mqttMaxRetained,
     maxRetainedSize: config.mqttMaxRetainedSize,
     retainedBytesTotalMax: config.mqttRetainedBytesTotalMax,
+    history: { rules: config.historyRules.map(historyRule), bytesMax: config.historyBytesTotalMax },
   });
   const gateway = new Gateway(router, config, log);
   // From here on, so that a signal during the start is heeded too.
@@ -34,6 +36,11 @@ export async function runGateway(config: Config): Promise<void> {
   await giveMemoryBack();
   process.stdout.write(welcome(gateway, config));
   log.info({ url: gateway.url, apiUrl: gateway.apiUrl }, 'listening');
+}
+
+function historyRule(text: string): HistoryRule {
+  const [filter, messages, ageSec] = text.split(' ');
+  return { filter: filter!, messages: Number(messages), ageSec: Number(ageSec) };
 }
 
 /** Where to go next: everything a newcomer needs is these lines. */

@@ -1,6 +1,7 @@
 import type { Router } from '../router/router.js';
 import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
+import type { UnsentAnswers } from './http/unsent-answers.js';
 import type { Listener } from './listener.js';
 import type { MemoryGauge } from './memory.js';
 import type { Mqtt } from './mqtt/mqtt.js';
@@ -11,6 +12,7 @@ export interface StatsParts {
   readonly router: Router;
   readonly connections: Connections;
   readonly slowConsumers: SlowConsumers;
+  readonly unsent: UnsentAnswers;
   readonly counters: Counters;
   readonly mqtt: Mqtt;
   readonly memory: MemoryGauge;
@@ -29,7 +31,7 @@ export class Stats {
 
   /** Everything, for operators and tests. */
   all() {
-    const { router, connections, slowConsumers, counters, mqtt, memory, listeners } = this.#parts;
+    const { router, connections, slowConsumers, unsent, counters, mqtt, memory, listeners } = this.#parts;
     const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
     return {
       version,
@@ -61,6 +63,11 @@ export class Stats {
       },
       mqtt: mqtt.stats(),
       slowConsumers: { now: slowConsumers.count, pendingBytes: slowConsumers.pendingBytes },
+      polls: {
+        answered: counters.closed.answered,
+        unsentBytes: unsent.bytes,
+        closedUnread: unsent.closed,
+      },
       apiErrors: counters.apiErrors,
       memory: {
         rssBytes: rss,

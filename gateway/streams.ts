@@ -1,11 +1,19 @@
 import type { HttpResponse } from 'uWebSockets.js';
+import { formatCursor } from '../router/history/cursor.js';
+import type { ResumeFrom } from '../router/history/history.js';
+import type { Message } from '../router/message.js';
+import { ownText } from '../router/own-copy.js';
 import type { Router } from '../router/router.js';
+import type { Delivery } from '../router/subscriber.js';
 import type { Admission } from './admission.js';
 import type { Clock } from './clock.js';
 import type { CloseReason, RefusalReason } from './close-reason.js';
 import type { Config } from './config.js';
-import type { Connections } from './connections.js';
+import { type Connections, catchingUp } from './connections.js';
+import type { Headers } from './http/answer.js';
+import { type CatchUps, pageBytesMax, pageMessagesMax } from './http/catch-ups.js';
 import { type Stream, type StreamClass, streamClass } from './http/stream.js';
+import type { StreamCursors } from './http/stream-cursors.js';
 import type { StreamWire } from './http/stream-wire.js';
 import type { Transport } from './http/transport.js';
 import type { Outbound } from './outbound.js';
@@ -33,6 +41,8 @@ export interface StreamParts {
   readonly outbound: Outbound;
   readonly slowConsumers: SlowConsumers;
   readonly wire: StreamWire;
+  readonly cursors: StreamCursors;
+  readonly catchUps: CatchUps;
 }
 
 /**
@@ -69,7 +79,13 @@ export class Streams {
   }
 
   /** Opens the stream on a request that `refusalOf` had nothing against. In the route handler only. */
-  open(response: HttpResponse, transport: Transport, ids: readonly string[]): void {
+  open(
+    response: HttpResponse,
+    transport: Transport,
+    ids: readonly string[],
+    from: ResumeFrom | undefined,
+    headers: Headers,
+  ): void {
     const { router, clock, connections, admission } = this.#parts;
     const slot = connections.take();
     const stream = new (this.#classOf(transport))(slot, response);
@@ -77,9 +93,41 @@ export class Streams {
     response.onAborted(stream.onEvent);
     admission.enter(stream, response);
     connections.due[slot] = clock.heartbeatDue(slot);
-    writeStreamHead(response, transport);
-    response.write(transport.greeting(ids));
-    for (const id of ids) router.login(ownCopy(id), stream);
+    writeStreamHead(response, transport, headers);
+    // A slice of a request line keeps the whole line alive, and an id lives as long as its stream.
+    const own = ids.map(ownText);
+    for (const id of own) router.login(id, stream);
+    if (from === undefined) this.#begin(stream, own);
+    else this.#resume(stream, own, from);
+  }
+
+  #begin(stream: Stream, ids: readonly string[]): void {
+    const { history } = this.#parts.router;
+    const offsets = history.position(ids);
+    this.#parts.cursors.begin(stream.slot, ids, offsets);
+    const cursor = ids.some((id) => history.keeps(id)) ? formatCursor(history.epoch, offsets) : undefined;
+    stream.response.write(stream.transport.greeting({ ids, cursor, resumed: undefined }));
+  }
+
+  /** Login and resume are one turn: what the resume does not give is delivered from now on. */
+  #resume(stream: Stream, ids: readonly string[], from: ResumeFrom): void {
+    const { router, cursors, catchUps } = this.#parts;
+    const { history } = router;
+    const { recovered, messages, more, offsets } = history.resume(ids, from, pageMessagesMax, pageBytesMax);
+    // Where messages follow, the first of them brings a newer one; until then the client's own is right.
+    const cursor = messages.length === 0 ? formatCursor(history.epoch, offsets) : undefined;
+    const resumed = { recovered, messages: messages.length, more };
+    stream.response.write(stream.transport.greeting({ ids, cursor, resumed }));
+    cursors.begin(stream.slot, ids, startOf(ids, messages, offsets));
+    for (const message of messages) this.outbound.deliver(stream, message);
+    if (more) catchUps.begin(stream, ids, offsets);
+  }
+
+  /** What is sent to a stream that is catching up is read from history, behind what it still has to get. */
+  deliver(stream: Stream, message: Message): Delivery {
+    const { flags } = this.#parts.connections;
+    if ((flags[stream.slot]! & catchingUp) !== 0 && message.offset > 0) return 'buffered';
+    return this.outbound.deliver(stream, message);
   }
 
   heartbeat(stream: Stream): void {
@@ -116,6 +164,7 @@ export class Streams {
   #writable(stream: Stream): void {
     if (this.outbound.isBackpressured(stream)) this.outbound.drain(stream);
     else stream.response.cork(nothing);
+    this.#parts.catchUps.goOn(stream.slot);
   }
 
   #gone(stream: Stream): void {
@@ -130,20 +179,27 @@ export class Streams {
   }
 
   #release(stream: Stream, reason: CloseReason): void {
-    this.#parts.router.logout(stream);
-    this.#parts.admission.leave(stream, reason);
+    const { router, admission, cursors, catchUps } = this.#parts;
+    router.logout(stream);
+    cursors.release(stream.slot);
+    catchUps.release(stream.slot);
+    admission.leave(stream, reason);
   }
 }
 
 function nothing(): void {}
 
-/** Status and headers of a stream: what HEAD gets, too. */
-export function writeStreamHead(response: HttpResponse, transport: Transport): void {
-  response.writeHeader('Content-Type', transport.contentType);
-  for (const [name, value] of streamHeaders) response.writeHeader(name, value);
+/** The offsets before the first of `messages`, where `offsets` are those behind the last. */
+function startOf(ids: readonly string[], messages: readonly Message[], offsets: readonly number[]): number[] {
+  const start = [...offsets];
+  for (let i = messages.length - 1; i >= 0; i--)
+    start[ids.indexOf(messages[i]!.id)] = messages[i]!.offset - 1;
+  return start;
 }
 
-/** A slice of a request line keeps the whole line alive; an id lives as long as its stream, so it gets its own bytes. */
-function ownCopy(id: string): string {
-  return Buffer.from(id).toString();
+/** Status and headers of a stream: what HEAD gets, too. */
+export function writeStreamHead(response: HttpResponse, transport: Transport, headers: Headers): void {
+  response.writeHeader('Content-Type', transport.contentType);
+  for (const [name, value] of streamHeaders) response.writeHeader(name, value);
+  for (const [name, value] of headers) response.writeHeader(name, value);
 }

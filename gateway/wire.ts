@@ -35,11 +35,11 @@ export interface Wire {
 }
 
 /** Where each flavour keeps a message's encoding. */
-export const wireIndex = { cometPage: 0, ndjson: 1, mqtt: 2 } as const;
+export const wireIndex = { cometPage: 0, ndjson: 1, mqtt: 2, sse: 3, sseJson: 4, poll: 5 } as const;
 
 /** What has been encoded of a message. Made at its full length: an empty array would grow to 17 places with its first. */
 export function wireOf(message: Message): (object | undefined)[] {
-  message.wire ??= [undefined, undefined, undefined];
+  message.wire ??= [undefined, undefined, undefined, undefined, undefined, undefined];
   return message.wire;
 }
 

@@ -72,8 +72,13 @@ export function answersHead(response: HttpResponse): void {
   response.headOnly = true;
 }
 
-export function refuse(response: HttpResponse, refusal: Refusal, detail = refusal.text): void {
+export function refuse(
+  response: HttpResponse,
+  refusal: Refusal,
+  headers: Headers = [],
+  detail: string = refusal.text,
+): void {
   const retry: Headers =
     refusal.retryAfterSec === undefined ? [] : [['Retry-After', String(refusal.retryAfterSec)]];
-  answerText(response, refusal.status, detail, retry);
+  answerText(response, refusal.status, detail, [...retry, ...headers]);
 }

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Message } from '../../router/message.js';
 import { wireIndex, wireOf } from '../wire.js';
 import { escapeHtml } from './html.js';
-import type { Transport } from './transport.js';
+import { newline, type StreamStart, type Transport } from './transport.js';
 
 /**
  * The page of the origin: `GET /test/<id>` is a document that never ends, and each message is the next piece
@@ -64,12 +64,13 @@ class CometChunk {
 export const cometPage: Transport = {
   name: 'http-chunked',
   contentType: 'text/html; charset=utf-8',
+  heartbeat: newline,
 
-  greeting(ids) {
-    return greetingPage(escapeHtml(ids.join(', ')));
+  greeting(start) {
+    return greetingPage(escapeHtml(start.ids.join(', '))) + resumedText(start);
   },
 
-  chunk(message, count, lead) {
+  chunk(message, { count, lead }) {
     const wire = wireOf(message);
     let encoded = wire[wireIndex.cometPage] as CometChunk | undefined;
     if (encoded === undefined) {
@@ -84,6 +85,13 @@ export const cometPage: Transport = {
     return Buffer.from(`${lead ? '\n' : ''}<i>${count} ${noun} lost: this page read too slowly.</i><br/>`);
   },
 };
+
+function resumedText({ resumed }: StreamStart): string {
+  if (resumed === undefined) return '';
+  const { recovered, messages, more } = resumed;
+  const what = `${messages}${more ? ' or more' : ''} ${messages === 1 && !more ? 'message' : 'messages'}`;
+  return `<i>Resumed with ${what} from before.${recovered ? '' : ' Others are gone.'}</i><br/>\n`;
+}
 
 /**
  * Message text never becomes markup; what is not UTF-8 shows as U+FFFD, and so does NUL, which HTML has no way to say.
@@ -133,8 +141,8 @@ function greetingPage(id: string): string {
 <!-- This document does not end: the server keeps the response open and appends a line for each message that is
      sent to the id. Nothing on this page is script. An idle page gets a newline now and then, so that a proxy in
      between does not take it for dead; a browser shows nothing of it. Closing the page logs it out. When the
-     server stops, the document ends, and reloading the page logs in again. Messages that were sent in between
-     are not repeated here. -->
+     server stops, the document ends, and reloading the page logs in again. With ?since=10 the page begins with the
+     last ten messages, and with ?since=oldest with all that are kept. -->
 <h1>Hello, you are logged in as ${id}</h1>
 <p>This page stays open. Each message that is sent to this id appears below at once.</p>
 <main>

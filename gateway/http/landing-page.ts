@@ -1,4 +1,5 @@
 import { scriptJson } from './html.js';
+import { listenScript } from './listen-script.js';
 import { pageStyle } from './page-style.js';
 
 /** `GET /`: the page that explains itself. Plain HTML and a few lines of script, nothing from elsewhere. */
@@ -19,7 +20,11 @@ export function landingPage(facts: LandingPageFacts): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Encke</title>
-<style>${pageStyle}</style>
+<style>${pageStyle}
+  #messages-of-id { list-style: none; margin: .5rem 0; padding: 0; }
+  #messages-of-id li { border-bottom: 1px solid var(--line); padding: .25rem 0; overflow-wrap: anywhere; white-space: pre-wrap; }
+  #messages-of-id small { color: var(--quiet); }
+</style>
 </head>
 <body>
 <h1>Encke</h1>
@@ -40,6 +45,14 @@ export function landingPage(facts: LandingPageFacts): string {
 </form>
 <output id="answer"></output>
 ${facts.mqtt ? '<p>An id is an MQTT topic, too: <a href="/demo/mqtt">try it over MQTT</a>, from this browser.</p>' : ''}
+
+<h2>Listen here</h2>
+<form id="listen">
+  <label>id <input name="id" value="123" required></label>
+  <button>Listen</button>
+</form>
+<output id="listening">With the JavaScript client: begins with what is still kept, and comes back by itself.</output>
+<ol id="messages-of-id"></ol>
 
 <h2>Now</h2>
 <dl>
@@ -103,6 +116,9 @@ async function refresh() {
   setTimeout(refresh, 1000);
 }
 refresh();
+</script>
+<script type="module">
+${listenScript}
 </script>
 </body>
 </html>

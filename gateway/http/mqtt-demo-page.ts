@@ -68,6 +68,7 @@ export function mqttDemoPage(facts: MqttDemoPageFacts): string {
 <p>A topic and an id are the same thing: what is published to topic <code class="id">123</code> appears in
   <a id="comet" href="/test/123" target="_blank" rel="noopener">/test/123</a>, and what is sent there arrives here:</p>
 <pre id="terminal"></pre>
+<form id="http"><button>Listen over HTTP, too</button></form>
 
 <h2>What came</h2>
 <ol id="log"></ol>

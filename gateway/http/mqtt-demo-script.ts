@@ -6,7 +6,7 @@ export const demoScript = String.raw`
 const logLinesMax = 200;
 const reconnectMs = 3000;
 const byId = (id) => document.getElementById(id);
-const forms = { connect: byId('connect'), subscribe: byId('subscribe'), publish: byId('publish') };
+const forms = { connect: byId('connect'), subscribe: byId('subscribe'), publish: byId('publish'), http: byId('http') };
 const url = new URL('/mqtt', location.href);
 url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
 byId('url').textContent = url.href;
@@ -36,7 +36,7 @@ function connect() {
     say('Connected as ' + (options.clientId || 'a client without a name') + '.' + kept);
     byId('connected').disabled = false;
   });
-  opened.on('message', (topic, payload, packet) => log(topic, payload, packet));
+  opened.on('message', (topic, payload, packet) => log(topic, textOf(payload), notesOf(packet)));
   opened.on('close', () => {
     if (client !== opened) return;
     byId('connected').disabled = true;
@@ -118,13 +118,36 @@ function showMeeting() {
 }
 showMeeting();
 
-function log(topic, payload, { qos, retain, dup }) {
-  const notes = ['QoS ' + qos, retain && 'retained', dup && 'again'].filter(Boolean).join(', ');
+let listening;
+forms.http.onsubmit = async (event) => {
+  event.preventDefault();
+  const button = forms.http.querySelector('button');
+  if (listening !== undefined) {
+    listening.close();
+    listening = undefined;
+    button.textContent = 'Listen over HTTP, too';
+    return;
+  }
+  const { connect } = await import('/client.js');
+  const id = forms.publish.elements.topic.value;
+  listening ??= connect('/', id, {
+    onMessage: ({ data }) => log(id, typeof data === 'string' ? data : textOf(data), 'over HTTP'),
+    onLost: () => log(id, 'Some messages may be lost.', 'over HTTP'),
+    onError: (error) => log(id, error.message, 'over HTTP'),
+  });
+  button.textContent = 'No more over HTTP';
+};
+
+function notesOf({ qos, retain, dup }) {
+  return ['QoS ' + qos, retain && 'retained', dup && 'again'].filter(Boolean).join(', ');
+}
+
+function log(topic, text, notes) {
   const item = document.createElement('li');
   const head = document.createElement('small');
   head.textContent = new Date().toLocaleTimeString('en-GB') + '  ' + notes;
   const body = document.createElement('div');
-  body.textContent = topic + ': ' + textOf(payload);
+  body.textContent = topic + ': ' + text;
   item.append(head, body);
   byId('log').prepend(item);
   while (byId('log').children.length > logLinesMax) byId('log').lastChild.remove();

@@ -1,52 +1,50 @@
-import { isUtf8 } from 'node:buffer';
 import type { Message } from '../../router/message.js';
-import { wireIndex, wireOf } from '../wire.js';
-import type { Transport } from './transport.js';
+import { wireIndex } from '../wire.js';
+import type { CursorOf } from './message-cursor.js';
+import { dataOf } from './payload-text.js';
+import { SharedPieces } from './shared-pieces.js';
+import { newline, type Transport } from './transport.js';
 
 /**
- * `GET /stream`: one JSON object a line, `{"id","data","time"}`; an empty line is a heartbeat, and
+ * `GET /stream`: one JSON object a line, `{"id","data","time","cursor"}`; an empty line is a heartbeat, and
  * `{"lost":n}` stands where n messages were dropped. Data that is not UTF-8 comes as base64, with
- * `"encoding":"base64"` beside it.
+ * `"encoding":"base64"` beside it. Who gave a cursor is told first what became of it: `{"recovered":true}`.
  */
 
-/** The same for every recipient, with and without the newline that the line before is owed. */
-interface NdjsonLine {
-  readonly led: Uint8Array;
-  readonly bare: Uint8Array;
+export function ndjson(cursorOf: CursorOf): Transport {
+  const pieces = new SharedPieces(wireIndex.ndjson, openLine);
+  return {
+    name: 'ndjson',
+    contentType: 'application/x-ndjson',
+    heartbeat: newline,
+
+    greeting({ resumed, cursor }) {
+      if (resumed === undefined) return '\n'; // with nothing written, the headers would wait for the first message
+      return `${JSON.stringify({ recovered: resumed.recovered, cursor })}\n`;
+    },
+
+    chunk(message, { lead, cursor }) {
+      const piece = pieces.of(message);
+      if (cursor !== undefined) return Buffer.from(`${lead ? '\n' : ''}${closeLine(piece.text, cursor)}`);
+      return piece.bytes(lead, (text) => closeLine(text, cursorOf(message)));
+    },
+
+    lost(count, lead) {
+      return Buffer.from(`${lead ? '\n' : ''}{"lost":${count}}`);
+    },
+  };
 }
 
-export const ndjson: Transport = {
-  name: 'ndjson',
-  contentType: 'application/x-ndjson',
-
-  greeting() {
-    return '\n'; // with nothing written, the headers would wait for the first message
-  },
-
-  chunk(message, _count, lead) {
-    const wire = wireOf(message);
-    let line = wire[wireIndex.ndjson] as NdjsonLine | undefined;
-    if (line === undefined) {
-      line = encode(message);
-      wire[wireIndex.ndjson] = line;
-    }
-    return lead ? line.led : line.bare;
-  },
-
-  lost(count, lead) {
-    return Buffer.from(`${lead ? '\n' : ''}{"lost":${count}}`);
-  },
-};
-
-function encode(message: Message): NdjsonLine {
-  const led = Buffer.from(
-    `\n${JSON.stringify({ id: message.id, ...dataOf(message), time: message.timeMs })}`,
-  );
-  return { led, bare: led.subarray(1) };
+/** A message as the JSON object that NDJSON, long-poll and SSE of several ids have in common. */
+export function lineOf(message: Message, cursor: string | undefined): string {
+  return closeLine(openLine(message), cursor);
 }
 
-function dataOf(message: Message): { data: string; encoding?: 'base64' } {
-  const payload = Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length);
-  if (isUtf8(payload)) return { data: payload.toString('utf8') };
-  return { data: payload.toString('base64'), encoding: 'base64' };
+/** Without its end, where the cursor stands, which may be the recipient's own. */
+function openLine(message: Message): string {
+  return JSON.stringify({ id: message.id, ...dataOf(message), time: message.timeMs }).slice(0, -1);
+}
+
+function closeLine(open: string, cursor: string | undefined): string {
+  return cursor === undefined ? `${open}}` : `${open},"cursor":"${cursor}"}`;
 }

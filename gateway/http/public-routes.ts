@@ -2,6 +2,7 @@ import type { TemplatedApp } from 'uWebSockets.js';
 import type { Config } from '../config.js';
 import type { Stats } from '../stats.js';
 import { answer, answerJson, type Headers } from './answer.js';
+import { bindClientScripts } from './client-scripts.js';
 import { type LandingPageFacts, landingPage } from './landing-page.js';
 import { bindPath } from './methods.js';
 import { MqttClientScript } from './mqtt-client-script.js';
@@ -14,7 +15,7 @@ const htmlHeaders: Headers = [
   ['X-Frame-Options', 'DENY'],
 ];
 
-/** What the public listener has besides streams: the landing page and its numbers, and the demo of MQTT. */
+/** What the public listener has besides streams: the landing page and its numbers, the client for pages, and the demo of MQTT. */
 export function bindPublicPages(
   app: TemplatedApp,
   config: Pick<Config, 'mqtt'>,
@@ -27,6 +28,7 @@ export function bindPublicPages(
   bindPath(app, '/numbers', {
     get: (response) => answerJson(response, '200 OK', stats.publicNumbers(), [['Cache-Control', 'no-store']]),
   });
+  bindClientScripts(app);
   if (config.mqtt) bindMqttDemo(app, facts);
 }
 

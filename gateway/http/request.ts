@@ -10,12 +10,17 @@ export type IdLimits = Pick<Config, 'idBytesMax' | 'topicLevelsMax'>;
 export type Parsed<T> = { ok: true; value: T } | { ok: false; problem: string };
 
 /** The id that is the rest of the path behind `prefix`, percent-decoded; slashes are part of it. */
+export function idsFromPath(request: HttpRequest, prefix: string, limits: IdLimits): Parsed<string[]> {
+  const id = idFromPath(request, prefix, limits);
+  return id.ok ? { ok: true, value: [id.value] } : id;
+}
+
 export function idFromPath(request: HttpRequest, prefix: string, limits: IdLimits): Parsed<string> {
   return checkId(percentDecode(request.getUrl(), prefix.length), limits);
 }
 
 /** All `id` parameters of the query, in order, each once. */
-export function idsFromQuery(request: HttpRequest, limits: IdLimits): Parsed<string[]> {
+export function idsFromQuery(request: HttpRequest, path: string, limits: IdLimits): Parsed<string[]> {
   const ids = new Set<string>();
   for (const pair of (request.getQuery() ?? '').split('&')) {
     if (!pair.startsWith('id=')) continue;
@@ -23,7 +28,7 @@ export function idsFromQuery(request: HttpRequest, limits: IdLimits): Parsed<str
     if (!id.ok) return id;
     ids.add(id.value);
   }
-  if (ids.size === 0) return { ok: false, problem: 'Say which: /stream/<id> or /stream?id=<id>&id=<id>.' };
+  if (ids.size === 0) return { ok: false, problem: `Say which: ${path}/<id> or ${path}?id=<id>&id=<id>.` };
   return { ok: true, value: [...ids] };
 }
 

@@ -1,55 +1,87 @@
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
-import { refusals } from '../close-reason.js';
+import type { ResumeFrom } from '../../router/history/history.js';
+import { type RefusalReason, refusals } from '../close-reason.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
 import { type Streams, writeStreamHead } from '../streams.js';
-import { refuse } from './answer.js';
+import { type Headers, refuse } from './answer.js';
 import { cometPage } from './comet-page.js';
+import type { Cors } from './cors.js';
+import { eventStreamOfJson, eventStreamOfText } from './event-stream.js';
+import { cursorsOf } from './message-cursor.js';
 import { bindPath } from './methods.js';
 import { ndjson } from './ndjson.js';
-import { idFromPath, idsFromQuery, type Parsed } from './request.js';
+import { idsFromPath, idsFromQuery, type Parsed } from './request.js';
+import { resumeFrom } from './resume-from.js';
 import type { Transport } from './transport.js';
 
-/** `GET /test/<id>`, `/stream/<id>` and `/stream?id=…`: from request line to open stream, or the refusal. */
-export function bindStreams(app: TemplatedApp, streams: Streams, config: Config, counters: Counters): void {
-  const inPath = (prefix: string) => {
-    return (request: HttpRequest): Parsed<string[]> => {
-      const id = idFromPath(request, prefix, config);
-      return id.ok ? { ok: true, value: [id.value] } : id;
-    };
-  };
-  const inQuery = (request: HttpRequest) => idsFromQuery(request, config);
-  bind('/test/*', cometPage, inPath('/test/'));
-  bind('/stream/*', ndjson, inPath('/stream/'));
-  bind('/stream', ndjson, inQuery);
+interface Asked {
+  readonly ids: readonly string[];
+  readonly from: ResumeFrom | undefined;
+}
 
-  function bind(path: string, transport: Transport, idsOf: (request: HttpRequest) => Parsed<string[]>) {
-    bindPath(app, path, {
+export interface StreamRoutesParts {
+  readonly streams: Streams;
+  readonly config: Config;
+  readonly counters: Counters;
+  readonly cors: Cors;
+  /** Of the history; the first part of each cursor. */
+  readonly epoch: string;
+}
+
+/** `/test`, `/stream` and `/events`: from request line to open stream, or the refusal. */
+export function bindStreams(app: TemplatedApp, parts: StreamRoutesParts): void {
+  const { streams, config, counters, cors, epoch } = parts;
+  const cursorOf = cursorsOf(epoch);
+  const lines = ndjson(cursorOf);
+  bind('/test/', '*', cometPage);
+  bind('/stream/', '*', lines);
+  bind('/stream', '', lines);
+  bind('/events/', '*', eventStreamOfText(cursorOf));
+  bind('/events', '', eventStreamOfJson(cursorOf));
+
+  /** @param rest `*`: the id is the rest of the path; nothing: ids are in the query */
+  function bind(path: string, rest: '*' | '', transport: Transport): void {
+    const idsOf = (request: HttpRequest) =>
+      rest === '*' ? idsFromPath(request, path, config) : idsFromQuery(request, path, config);
+    bindPath(app, path + rest, {
       get: (response, request) => {
-        const ids = idsOf(request);
-        if (admitted(response, ids)) streams.open(response, transport, ids.value);
+        const headers = cors.headersFor(request);
+        const asked = admitted(response, request, idsOf(request), headers);
+        if (asked !== undefined) streams.open(response, transport, asked.ids, asked.from, headers);
       },
       head: (response, request) => {
-        if (!admitted(response, idsOf(request))) return;
-        writeStreamHead(response, transport);
+        const headers = cors.headersFor(request);
+        if (admitted(response, request, idsOf(request), headers) === undefined) return;
+        writeStreamHead(response, transport, headers);
         response.endWithoutBody();
       },
+      options: (response, request) => cors.preflight(response, request),
     });
   }
 
   function admitted(
     response: HttpResponse,
+    request: HttpRequest,
     ids: Parsed<string[]>,
-  ): ids is Extract<Parsed<string[]>, { ok: true }> {
-    if (!ids.ok) {
-      counters.refused['bad-id']++;
-      refuse(response, refusals['bad-id'], ids.problem);
-      return false;
-    }
+    headers: Headers,
+  ): Asked | undefined {
+    if (!ids.ok) return refused(response, 'bad-id', headers, ids.problem);
+    const query = new URLSearchParams(request.getQuery() ?? '');
+    const from = resumeFrom(request, query, ids.value.length);
+    if (!from.ok) return refused(response, 'bad-cursor', headers, from.problem);
     const reason = streams.refusalOf(response, ids.value.length);
-    if (reason === undefined) return true;
+    if (reason !== undefined) return refused(response, reason, headers);
+    return { ids: ids.value, from: from.value };
+  }
+
+  function refused(
+    response: HttpResponse,
+    reason: RefusalReason,
+    headers: Headers,
+    detail?: string,
+  ): undefined {
     counters.refused[reason]++;
-    refuse(response, refusals[reason]);
-    return false;
+    refuse(response, refusals[reason], headers, detail);
   }
 }

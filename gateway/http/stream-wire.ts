@@ -4,6 +4,8 @@ import { type Connections, newlineOwed, watchesWritable } from '../connections.j
 import type { Counters } from '../counters.js';
 import { messageOf, type Source, type Wire } from '../wire.js';
 import type { Stream } from './stream.js';
+import type { StreamCursors } from './stream-cursors.js';
+import { newline, type Place } from './transport.js';
 
 /**
  * uWS has one cork buffer of 16 KB, and several small writes past it in one cork corrupt the stream under
@@ -14,12 +16,6 @@ const corkBytesMax = 15 * 1024;
 /** `\r\n<up to 5 hex digits>\r\n` around each chunk. */
 const chunkFramingBytes = 9;
 
-/**
- * A chunk's closing CRLF leaves with the next chunk, and some clients (Python's urllib3) show a chunk only
- * when they have seen it. So the newline after the last piece is a chunk of its own, in the same cork.
- */
-const newline = new Uint8Array([0x0a]);
-
 const nothingLeft: Source = { single: false, peek: () => undefined, take: () => {} };
 
 /** How HTTP streams are written to: chunks, in corks. */
@@ -27,6 +23,9 @@ export class StreamWire implements Wire {
   readonly #connections: Connections;
   readonly #counters: Counters;
   readonly #clock: Clock;
+  readonly #cursors: StreamCursors;
+  /** One for all: what it says is read before the next message. */
+  readonly #place = { count: 0, lead: false, cursor: undefined as string | undefined };
 
   /** What the cork callbacks work on: fields instead of closures, as a closure a write would be garbage. */
   #stream!: Stream;
@@ -34,10 +33,11 @@ export class StreamWire implements Wire {
   #newlineOwed = false;
   #refused = false;
 
-  constructor(connections: Connections, counters: Counters, clock: Clock) {
+  constructor(connections: Connections, counters: Counters, clock: Clock, cursors: StreamCursors) {
     this.#connections = connections;
     this.#counters = counters;
     this.#clock = clock;
+    this.#cursors = cursors;
   }
 
   write(stream: Stream, source: Source): boolean {
@@ -67,7 +67,7 @@ export class StreamWire implements Wire {
       const chunk =
         message === undefined
           ? transport.lost(lost, this.#newlineOwed)
-          : transport.chunk(message, received[slot]! + 1, this.#newlineOwed);
+          : transport.chunk(message, this.#placeOf(slot, message));
       const size = chunk.length + chunkFramingBytes;
       if (corked > 0 && corked + size > corkBytesMax) return;
       corked += size;
@@ -86,6 +86,14 @@ export class StreamWire implements Wire {
     this.#refused = !response.write(newline);
   };
 
+  #placeOf(slot: number, message: Message): Place {
+    const place = this.#place;
+    place.count = this.#connections.received[slot]! + 1;
+    place.lead = this.#newlineOwed;
+    place.cursor = this.#cursors.behind(slot, message);
+    return place;
+  }
+
   #count(message: Message): void {
     this.#counters.messagesWritten++;
     this.#counters.messageBytesWritten += message.payload.length;
@@ -103,10 +111,10 @@ export class StreamWire implements Wire {
     stream.response.onWritable(stream.onEvent);
   }
 
-  /** A newline on an idle stream. One that has a backlog needs no proof of life: it has bytes waiting. */
+  /** A sign of life on an idle stream. One that has a backlog needs no proof of life: it has bytes waiting. */
   heartbeat(stream: Stream): void {
     this.#stream = stream;
-    stream.response.cork(this.#writeNewline);
+    stream.response.cork(this.#writeHeartbeat);
     this.#counters.heartbeats++;
   }
 
@@ -117,6 +125,10 @@ export class StreamWire implements Wire {
     stream.response.cork(this.#writeNewline);
     return !this.#refused;
   }
+
+  readonly #writeHeartbeat = (): void => {
+    this.#stream.response.write(this.#stream.transport.heartbeat);
+  };
 
   readonly #writeNewline = (): void => {
     this.#refused = !this.#stream.response.write(newline);

@@ -50,7 +50,7 @@ export type StreamClass = new (slot: number, response: HttpResponse) => Stream;
 
 /** A class for each transport, so that what its streams share is no field of every stream (8 bytes each). */
 export function streamClass(transport: Transport, streams: Streams): StreamClass {
-  const { outbound, wire } = streams;
+  const { wire } = streams;
   return class extends Stream {
     override get transport(): Transport {
       return transport;
@@ -59,7 +59,7 @@ export function streamClass(transport: Transport, streams: Streams): StreamClass
       return wire;
     }
     override deliver(message: Message): Delivery {
-      return outbound.deliver(this, message);
+      return streams.deliver(this, message);
     }
     override onDue(): void {
       streams.heartbeat(this);

@@ -1,21 +1,52 @@
 import type { Message } from '../../router/message.js';
 
+/** What a client that gave a cursor, or `since`, gets before all that is new. */
+export interface Resumption {
+  /** False: something between the cursor and what follows is, or may be, gone. */
+  readonly recovered: boolean;
+  /** Messages that follow; `more`: at least. */
+  readonly messages: number;
+  readonly more: boolean;
+}
+
+/** What a stream begins with: where its ids stand, and what became of the cursor that the client gave. */
+export interface StreamStart {
+  readonly ids: readonly string[];
+  /** To be given back until a message brings a newer one. Undefined where the first message does so at once, or nothing is kept. */
+  readonly cursor: string | undefined;
+  /** Undefined when the client asked for nothing but what comes from now on. */
+  readonly resumed: Resumption | undefined;
+}
+
+/** What differs between the recipients of one message. */
+export interface Place {
+  /** Which message of this stream it is, from 1. */
+  readonly count: number;
+  /** The piece starts with the newline that the piece before it is still owed. */
+  readonly lead: boolean;
+  /** The cursor behind this message, for a stream of several ids; undefined: the message's own is the stream's. */
+  readonly cursor: string | undefined;
+}
+
 /**
  * A flavour of stream: what its bytes look like. Knows nothing of sockets; one instance serves all its streams.
+ * A piece is given without its closing newline, which the write path adds, so that it can be a chunk of its own.
  */
 export interface Transport {
-  readonly name: 'http-chunked' | 'ndjson';
+  readonly name: 'http-chunked' | 'ndjson' | 'sse' | 'sse-json';
   readonly contentType: string;
-  /** What a stream starts with, after the headers; not empty. */
-  greeting(ids: readonly string[]): string;
-  /**
-   * The message as one piece of body, without its closing newline (which the write path adds, so that the
-   * newline can be a chunk of its own).
-   * @param count which message of this stream it is, from 1
-   * @param lead starts with the newline that the piece before it is still owed
-   * @returns bytes that are valid until the next call for the same message
-   */
-  chunk(message: Message, count: number, lead: boolean): Uint8Array;
+  /** What goes out on an idle stream, complete. */
+  readonly heartbeat: Uint8Array;
+  /** What a stream starts with, after the headers; complete, and not empty. */
+  greeting(start: StreamStart): string;
+  /** The message as one piece of body. @returns bytes that are valid until the next call for the same message */
+  chunk(message: Message, place: Place): Uint8Array;
   /** Says in the stream that `count` messages were lost at this place. Starts with a newline if `lead`. */
   lost(count: number, lead: boolean): Uint8Array;
 }
+
+/**
+ * A chunk's closing CRLF leaves with the next chunk, and some clients (Python's urllib3) show a chunk only
+ * when they have seen it. So the newline after the last piece is a chunk of its own, in the same cork.
+ */
+export const newline = new Uint8Array([0x0a]);

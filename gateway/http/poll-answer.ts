@@ -1,0 +1,69 @@
+import type { HttpResponse } from 'uWebSockets.js';
+import { formatCursor } from '../../router/history/cursor.js';
+import type { Message } from '../../router/message.js';
+import { wireIndex } from '../wire.js';
+import type { Headers } from './answer.js';
+import { lineOf } from './ndjson.js';
+import { SharedPieces } from './shared-pieces.js';
+
+/** What a poll is answered with. */
+export interface PollResult {
+  /** False: something between the client's cursor and these messages is, or may be, gone. */
+  readonly recovered: boolean;
+  /** There are more: poll again at once. */
+  readonly more: boolean;
+  readonly messages: readonly Message[];
+  /** Behind the last message, of each id; undefined where none of the ids has history. */
+  readonly offsets: readonly number[] | undefined;
+}
+
+/**
+ * The answers of `GET /poll`: the cursor stands in a header and in the body, and is the ETag, too, so that a client
+ * that knows nothing but HTTP's own caching gives it back as If-None-Match.
+ */
+export class PollAnswer {
+  readonly #epoch: string;
+  /** Most answers are one message, and the same for all who have waited for it. */
+  readonly #lines = new SharedPieces(wireIndex.poll, (message) => lineOf(message, undefined));
+
+  constructor(epoch: string) {
+    this.#epoch = epoch;
+  }
+
+  cursorOf(offsets: readonly number[] | undefined): string | undefined {
+    return offsets && formatCursor(this.#epoch, offsets);
+  }
+
+  /** @returns the body; writes what comes before it. In the route handler or a cork only. */
+  writeHead(response: HttpResponse, result: PollResult, headers: Headers): string {
+    const cursor = this.cursorOf(result.offsets);
+    response.writeHeader('Content-Type', 'application/json');
+    writeCursor(response, cursor);
+    response.writeHeader('Encke-Recovered', String(result.recovered));
+    for (const [name, value] of headers) response.writeHeader(name, value);
+    const messages = result.messages.map((message) => this.#lines.of(message).text).join(',');
+    const { recovered, more } = result;
+    return `${JSON.stringify({ cursor, recovered, more }).slice(0, -1)},"messages":[${messages}]}`;
+  }
+
+  /** Nothing has come: 204, or 304 to who asked with If-None-Match. In a cork only. */
+  endEmpty(
+    response: HttpResponse,
+    offsets: readonly number[] | undefined,
+    revalidates: boolean,
+    headers: Headers,
+  ): void {
+    response.writeStatus(revalidates ? '304 Not Modified' : '204 No Content');
+    writeCursor(response, this.cursorOf(offsets));
+    for (const [name, value] of headers) response.writeHeader(name, value);
+    response.endWithoutBody();
+  }
+}
+
+function writeCursor(response: HttpResponse, cursor: string | undefined): void {
+  // Kept by a cache, it must be asked for again each time.
+  response.writeHeader('Cache-Control', 'no-cache');
+  if (cursor === undefined) return;
+  response.writeHeader('Encke-Cursor', cursor);
+  response.writeHeader('ETag', `"${cursor}"`);
+}

@@ -1,0 +1,123 @@
+import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
+import type { History, ResumeFrom } from '../../router/history/history.js';
+import { type RefusalReason, refusals } from '../close-reason.js';
+import type { Config } from '../config.js';
+import { revalidates, unrecovered } from '../connections.js';
+import type { Counters } from '../counters.js';
+import type { Streams } from '../streams.js';
+import { type Headers, refuse } from './answer.js';
+import type { Cors } from './cors.js';
+import { bindPath } from './methods.js';
+import { answerBytesMax, answerMessagesMax, type Polls } from './polls.js';
+import { idsFromPath, idsFromQuery, type Parsed } from './request.js';
+import { cursorFrom, resumeFrom } from './resume-from.js';
+
+interface Asked {
+  readonly ids: readonly string[];
+  readonly from: ResumeFrom | undefined;
+  readonly timeoutSec: number;
+  /** The client gave its cursor as If-None-Match. */
+  readonly asksAgain: boolean;
+}
+
+export interface PollRoutesParts {
+  readonly polls: Polls;
+  readonly streams: Streams;
+  readonly history: History;
+  readonly config: Config;
+  readonly counters: Counters;
+  readonly cors: Cors;
+}
+
+/** `GET /poll/<id>` and `/poll?id=…`: answered at once with what was missed, or with what comes next. */
+export function bindPolls(app: TemplatedApp, parts: PollRoutesParts): void {
+  const { polls, streams, history, config, counters, cors } = parts;
+  bind('/poll/', '*', (request) => idsFromPath(request, '/poll/', config));
+  bind('/poll', '', (request) => idsFromQuery(request, '/poll', config));
+
+  function bind(path: string, rest: '*' | '', idsOf: (request: HttpRequest) => Parsed<string[]>): void {
+    bindPath(app, path + rest, {
+      get: (response, request) => {
+        const headers = cors.headersFor(request);
+        const asked = read(request, idsOf(request));
+        if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
+        poll(response, asked.value, headers);
+      },
+      head: (response, request) => {
+        const headers = cors.headersFor(request);
+        const asked = read(request, idsOf(request));
+        if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
+        polls.answerNothing(response, asked.value.ids, asked.value.asksAgain, headers);
+      },
+      options: (response, request) => cors.preflight(response, request),
+    });
+  }
+
+  function poll(response: HttpResponse, { ids, from, timeoutSec, asksAgain }: Asked, headers: Headers): void {
+    let recovered = true;
+    if (from !== undefined) {
+      const resumed = history.resume(ids, from, answerMessagesMax, answerBytesMax);
+      recovered = resumed.recovered;
+      // Of an id without history nobody knows what was missed: at once, that would be the answer to each poll.
+      if (resumed.messages.length > 0 || (!recovered && !isAt(from, resumed.offsets)))
+        return polls.answerNow(response, ids, resumed, headers);
+    }
+    if (timeoutSec === 0) return polls.answerNothing(response, ids, asksAgain, headers);
+    const reason = streams.refusalOf(response, ids.length);
+    if (reason !== undefined) return refused(response, reason, headers);
+    const flags = (asksAgain ? revalidates : 0) | (recovered ? 0 : unrecovered);
+    polls.open(response, ids, timeoutSec, flags, headers);
+  }
+
+  function read(
+    request: HttpRequest,
+    ids: Parsed<string[]>,
+  ): { ok: true; value: Asked } | { ok: false; reason: RefusalReason; problem: string } {
+    if (!ids.ok) return { ok: false, reason: 'bad-id', problem: ids.problem };
+    if (ids.value.length > config.idsPerConnectionMax)
+      return { ok: false, reason: 'too-many-ids', problem: refusals['too-many-ids'].text };
+    const query = new URLSearchParams(request.getQuery() ?? '');
+    const validator = validatorOf(request, query);
+    const from =
+      validator === ''
+        ? resumeFrom(request, query, ids.value.length)
+        : cursorFrom(validator.replace(/^(?:W\/)?"(.*)"$/, '$1'), ids.value.length);
+    if (!from.ok) return { ok: false, reason: 'bad-cursor', problem: from.problem };
+    const timeoutSec = timeoutFrom(query.get('timeout'));
+    if (!timeoutSec.ok) return { ok: false, reason: 'bad-timeout', problem: timeoutSec.problem };
+    return {
+      ok: true,
+      value: { ids: ids.value, from: from.value, timeoutSec: timeoutSec.value, asksAgain: validator !== '' },
+    };
+  }
+
+  function timeoutFrom(text: string | null): Parsed<number> {
+    if (text === null) return { ok: true, value: Math.min(config.pollTimeoutSec, config.pollTimeoutSecMax) };
+    if (!/^\d{1,6}$/.test(text) || Number(text) > config.pollTimeoutSecMax)
+      return {
+        ok: false,
+        problem: `timeout is a whole number of seconds, at most ${config.pollTimeoutSecMax}.`,
+      };
+    return { ok: true, value: Number(text) };
+  }
+
+  /** The cursor is the one that the client gave before: an answer would tell it nothing new. */
+  function isAt(from: ResumeFrom, offsets: readonly number[]): boolean {
+    if (!('epoch' in from) || from.epoch !== history.epoch) return false;
+    return offsets.every((offset, index) => offset === from.offsets[index]);
+  }
+
+  function refused(response: HttpResponse, reason: RefusalReason, headers: Headers, detail?: string): void {
+    counters.refused[reason]++;
+    refuse(response, refusals[reason], headers, detail);
+  }
+}
+
+/**
+ * If-None-Match, or nothing where the client gives a cursor besides: a browser adds the ETag of what it keeps by
+ * itself, which another tab may have fetched, and what lies between the two would never be seen.
+ */
+function validatorOf(request: HttpRequest, query: URLSearchParams): string {
+  const explicit = query.has('cursor') || request.getHeader('last-event-id') !== '';
+  return explicit ? '' : request.getHeader('if-none-match');
+}

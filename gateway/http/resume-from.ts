@@ -1,0 +1,43 @@
+import type { HttpRequest } from 'uWebSockets.js';
+import { cursorProblemText, parseCursor } from '../../router/history/cursor.js';
+import type { ResumeFrom } from '../../router/history/history.js';
+import type { Parsed } from './request.js';
+
+/**
+ * Where a client wants to go on, from its request:
+ *
+ *     Last-Event-ID: <cursor>   what EventSource sends when it comes back, and so the newest
+ *     ?cursor=<cursor>
+ *     ?since=oldest|<n>|now
+ */
+
+/** Of an unreadable Last-Event-ID: EventSource would never come back after a 400, so it is told `recovered: false`. */
+const unknownCursor: ResumeFrom = { epoch: '', offsets: [] };
+
+/** @returns undefined: the client asks for nothing but what comes from now on */
+export function resumeFrom(
+  request: HttpRequest,
+  query: URLSearchParams,
+  idCount: number,
+): Parsed<ResumeFrom | undefined> {
+  const lastEventId = request.getHeader('last-event-id');
+  if (lastEventId !== '') {
+    const parsed = parseCursor(lastEventId, idCount);
+    return { ok: true, value: parsed.ok ? parsed.value : unknownCursor };
+  }
+  const cursor = query.get('cursor') ?? '';
+  if (cursor !== '') return cursorFrom(cursor, idCount);
+  return sinceFrom(query.get('since'));
+}
+
+export function cursorFrom(text: string, idCount: number): Parsed<ResumeFrom> {
+  const parsed = parseCursor(text, idCount);
+  return parsed.ok ? parsed : { ok: false, problem: cursorProblemText[parsed.problem] };
+}
+
+function sinceFrom(since: string | null): Parsed<ResumeFrom | undefined> {
+  if (since === null) return { ok: true, value: undefined };
+  if (since === 'oldest' || since === 'now') return { ok: true, value: { since } };
+  if (/^[1-9]\d{0,5}$/.test(since)) return { ok: true, value: { since: Number(since) } };
+  return { ok: false, problem: 'since is oldest, now, or how many of the last messages: ?since=10' };
+}

@@ -1,0 +1,42 @@
+import type { Message } from '../../router/message.js';
+import { wireOf } from '../wire.js';
+
+/** What a message looks like in one flavour of stream: made once, shared by all recipients. */
+export class SharedPieces {
+  readonly #wireIndex: number;
+  readonly #textOf: (message: Message) => string;
+
+  /** @param textOf all that is the same for every recipient */
+  constructor(wireIndex: number, textOf: (message: Message) => string) {
+    this.#wireIndex = wireIndex;
+    this.#textOf = textOf;
+  }
+
+  of(message: Message): SharedPiece {
+    const wire = wireOf(message);
+    let piece = wire[this.#wireIndex] as SharedPiece | undefined;
+    if (piece === undefined) {
+      piece = new SharedPiece(this.#textOf(message));
+      wire[this.#wireIndex] = piece;
+    }
+    return piece;
+  }
+}
+
+class SharedPiece {
+  readonly text: string;
+  #led: Uint8Array | undefined = undefined;
+  #bare: Uint8Array | undefined = undefined;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** @param lead starts with the newline that the piece before it is owed */
+  bytes(lead: boolean, complete: (text: string) => string): Uint8Array {
+    this.#led ??= Buffer.from(`\n${complete(this.text)}`);
+    if (lead) return this.#led;
+    this.#bare ??= this.#led.subarray(1);
+    return this.#bare;
+  }
+}
