@@ -1,0 +1,65 @@
+import { retryAfterMs } from './backoff.js';
+import { RefusedError, UnavailableError } from './failure.js';
+
+/** Where the server is and which ids are asked for: makes requests, and judges the status of what comes back. */
+
+/** Client errors that pass: timeout, too early, too many. */
+const passing = new Set([408, 425, 429]);
+
+export interface EndpointOptions {
+  readonly headers?: Record<string, string> | undefined;
+  readonly credentials?: 'omit' | 'same-origin' | 'include' | undefined;
+  readonly fetch?: typeof fetch | undefined;
+}
+
+export class Endpoint {
+  readonly #base: URL;
+  readonly #ids: readonly string[];
+  readonly #options: EndpointOptions;
+
+  /** @param url of the gateway; in a page, it may be relative to the page */
+  constructor(url: string | URL, ids: readonly string[], options: EndpointOptions) {
+    const page = (globalThis as { location?: { href: string } }).location?.href;
+    this.#base = new URL(url, page);
+    this.#ids = ids;
+    this.#options = options;
+  }
+
+  get href(): string {
+    return this.#base.href;
+  }
+
+  /** @returns an answer with a good status; throws otherwise */
+  async get(path: string, query: Record<string, string | undefined>, signal: AbortSignal): Promise<Response> {
+    const { headers, credentials, fetch = globalThis.fetch } = this.#options;
+    const request = {
+      signal,
+      cache: 'no-store',
+      ...(headers && { headers }),
+      ...(credentials && { credentials }),
+    };
+    const response = await fetch(this.#urlOf(path, query), request);
+    if (!response.ok) await refuse(response);
+    return response;
+  }
+
+  #urlOf(path: string, query: Record<string, string | undefined>): string {
+    const url = new URL(this.#base);
+    url.pathname = `${url.pathname.replace(/\/$/, '')}/${path}`;
+    for (const id of this.#ids) url.searchParams.append('id', id);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, value);
+    }
+    return url.href;
+  }
+}
+
+async function refuse(response: Response): Promise<never> {
+  const { status, headers } = response;
+  const text = (await response.text()).slice(0, 500);
+  if (status >= 400 && status < 500 && !passing.has(status)) throw new RefusedError(status, text);
+  throw new UnavailableError(
+    `The server answered ${status}.`,
+    retryAfterMs(headers.get('retry-after'), Date.now()),
+  );
+}

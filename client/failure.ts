@@ -1,0 +1,44 @@
+/** Why an attempt ended. All but `RefusedError` are followed by another attempt. */
+
+/** The server will not have this request, now or later: a bad id, a bad cursor, no permission. Ends the connection. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+  /** Of the HTTP answer. */
+  readonly status: number;
+
+  /** @param text the server's own sentence, which says how to mend it */
+  constructor(status: number, text: string) {
+    super(`The server answered ${status}: ${text.trim()}`);
+    this.status = status;
+  }
+}
+
+/** The server cannot serve this now: 429, 503 and other errors of the server or of a proxy. */
+export class UnavailableError extends Error {
+  override readonly name = 'UnavailableError';
+  /** What it said in Retry-After. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, retryAfterMs?: number) {
+    super(message);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** The event stream did not begin in time: something between here and the server keeps it back, or nothing is there. */
+export class GreetingMissedError extends Error {
+  override readonly name = 'GreetingMissedError';
+
+  constructor(timeoutMs: number) {
+    super(`The event stream did not begin within ${timeoutMs} ms: a proxy may be buffering it.`);
+  }
+}
+
+/** Nothing came for longer than heartbeats, or a poll's own timeout, would let it be silent. */
+export class SilenceError extends Error {
+  override readonly name = 'SilenceError';
+
+  constructor(timeoutMs: number) {
+    super(`Nothing came for ${timeoutMs} ms: the connection is dead.`);
+  }
+}
