@@ -10,6 +10,7 @@ const arrows: Record<string, string[]> = {
   msggen: ['msggen'],
   floodtest: ['floodtest', 'msggen'],
   charts: ['charts'],
+  client: ['client'],
   cli: ['cli', 'gateway', 'msggen', 'floodtest', 'charts'],
 };
 

@@ -1,0 +1,74 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** A proxy in front of the gateway that misbehaves when told to. */
+export class HttpProxy {
+  /** Event streams are kept back, as by a proxy that waits for the end of the body. */
+  buffers = false;
+  /** Nothing more is passed on of answers that have begun, and none is closed. */
+  stalls = false;
+  /** Answers this in place of the gateway. */
+  refusal: { status: number; headers?: Record<string, string> } | undefined;
+  /** Paths with their queries, as asked for. */
+  readonly asked: string[] = [];
+  readonly askedAtMs: number[] = [];
+  readonly #open = new Set<ServerResponse>();
+  readonly #server: Server;
+  readonly #target: string;
+
+  private constructor(target: string) {
+    this.#target = target;
+    this.#server = createServer((from, to) => this.#pass(from, to));
+  }
+
+  static async to(target: string): Promise<HttpProxy> {
+    const proxy = new HttpProxy(target);
+    proxy.#server.listen(0, '127.0.0.1');
+    await once(proxy.#server, 'listening');
+    return proxy;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Resets all connections. @returns how many answers were under way */
+  cut(): number {
+    const count = this.#open.size;
+    for (const response of this.#open) response.socket?.resetAndDestroy();
+    return count;
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  #pass(from: IncomingMessage, to: ServerResponse): void {
+    this.asked.push(from.url!);
+    this.askedAtMs.push(performance.now());
+    if (this.refusal !== undefined) {
+      to.writeHead(this.refusal.status, this.refusal.headers).end('refused by the proxy');
+      return;
+    }
+    this.#open.add(to);
+    const upstream = request(this.#target + from.url, { headers: from.headers, agent: false });
+    to.once('close', () => {
+      this.#open.delete(to);
+      upstream.destroy();
+    });
+    upstream.once('error', () => to.socket?.destroy());
+    upstream.once('response', (answer) => this.#answer(answer, to));
+    upstream.end();
+  }
+
+  #answer(answer: IncomingMessage, to: ServerResponse): void {
+    const held = this.buffers && answer.headers['content-type']?.startsWith('text/event-stream');
+    const { connection: _, 'transfer-encoding': __, ...headers } = answer.headers;
+    if (!held) to.writeHead(answer.statusCode!, headers).flushHeaders();
+    answer.on('data', (bytes) => held || this.stalls || to.write(bytes));
+    answer.once('end', () => to.end());
+    answer.once('error', () => to.socket?.destroy());
+  }
+}

@@ -1,0 +1,86 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findOrInstall } from '../debian-package.js';
+import { until } from '../until.js';
+
+/** nginx of Debian in front of a gateway, with a configuration of its own. */
+export class Nginx {
+  readonly url: string;
+  readonly #child: ChildProcess;
+  readonly #directory: string;
+
+  private constructor(url: string, child: ChildProcess, directory: string) {
+    this.url = url;
+    this.#child = child;
+    this.#directory = directory;
+  }
+
+  /** @param location what stands in `location / { }` besides proxy_pass; `gzip` and the like may stand there, too */
+  static async start(path: string, target: string, location: string): Promise<Nginx> {
+    const directory = mkdtempSync(join(tmpdir(), 'encke-nginx-'));
+    const port = await freePort();
+    const file = join(directory, 'nginx.conf');
+    writeFileSync(file, configuration(directory, port, target, location));
+    const child = spawn(path, ['-c', file, '-e', join(directory, 'error.log')], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const killWithParent = () => child.kill('SIGKILL');
+    process.once('exit', killWithParent);
+    child.once('exit', () => process.off('exit', killWithParent));
+    let said = '';
+    child.stderr!.on('data', (text) => {
+      said += text;
+    });
+    const url = `http://127.0.0.1:${port}`;
+    await until('nginx answers', async () => {
+      if (child.exitCode !== null) throw new Error(`nginx ended: ${said}`);
+      return (await fetch(`${url}/numbers`).catch(() => undefined))?.status === 200;
+    });
+    return new Nginx(url, child, directory);
+  }
+
+  async stop(): Promise<void> {
+    this.#child.kill('SIGTERM');
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+export function findNginx() {
+  return findOrInstall('nginx', 'nginx');
+}
+
+/** One process in the foreground, which writes nowhere but into its own directory. */
+function configuration(directory: string, port: number, target: string, location: string): string {
+  const bodies = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  return `
+daemon off;
+master_process off;
+pid ${directory}/nginx.pid;
+events { worker_connections 256; }
+http {
+  access_log off;
+  ${bodies.map((name) => `${name}_temp_path ${directory}/${name};`).join('\n  ')}
+  server {
+    listen 127.0.0.1:${port};
+    location / {
+      proxy_pass ${target};
+      ${location}
+    }
+  }
+}
+`;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}

@@ -1,0 +1,14 @@
+import t from 'tap';
+import { SeededRandom } from '../seeded-random.js';
+import { runSeeds } from './history-model.js';
+
+t.test(
+  'whatever readers and connections do, nothing is lost, doubled or reordered but what is said',
+  async (t) => {
+    const { seed } = new SeededRandom();
+    t.comment(
+      `ENCKE_TEST_SEED=${seed} repeats this; node dist/test/integration/history-model.js --seed ${seed} --for 30m goes on`,
+    );
+    t.same(await runSeeds(seed, 16_000, (line) => t.comment(line)), []);
+  },
+);
