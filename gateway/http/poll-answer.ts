@@ -1,6 +1,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { formatCursor } from '../../router/history/cursor.js';
 import type { Message } from '../../router/message.js';
+import { revalidates, unrecovered } from '../connections.js';
 import { wireIndex } from '../wire.js';
 import type { Headers } from './answer.js';
 import { lineOf } from './ndjson.js';
@@ -46,15 +47,19 @@ export class PollAnswer {
     return `${JSON.stringify({ cursor, recovered, more }).slice(0, -1)},"messages":[${messages}]}`;
   }
 
-  /** Nothing has come: 204, or 304 to who asked with If-None-Match. In a cork only. */
+  /**
+   * Nothing has come: 204, or 304 to who asked with If-None-Match. In the route handler or a cork only.
+   * @param flags of the poll: `revalidates`, `unrecovered`
+   */
   endEmpty(
     response: HttpResponse,
     offsets: readonly number[] | undefined,
-    revalidates: boolean,
+    flags: number,
     headers: Headers,
   ): void {
-    response.writeStatus(revalidates ? '304 Not Modified' : '204 No Content');
+    response.writeStatus((flags & revalidates) !== 0 ? '304 Not Modified' : '204 No Content');
     writeCursor(response, this.cursorOf(offsets));
+    response.writeHeader('Encke-Recovered', String((flags & unrecovered) === 0));
     for (const [name, value] of headers) response.writeHeader(name, value);
     response.endWithoutBody();
   }

@@ -47,7 +47,7 @@ export function bindPolls(app: TemplatedApp, parts: PollRoutesParts): void {
         const headers = cors.headersFor(request);
         const asked = read(request, idsOf(request));
         if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
-        polls.answerNothing(response, asked.value.ids, asked.value.asksAgain, headers);
+        polls.answerNothing(response, asked.value.ids, asked.value.asksAgain ? revalidates : 0, headers);
       },
       options: (response, request) => cors.preflight(response, request),
     });
@@ -62,10 +62,10 @@ export function bindPolls(app: TemplatedApp, parts: PollRoutesParts): void {
       if (resumed.messages.length > 0 || (!recovered && !isAt(from, resumed.offsets)))
         return polls.answerNow(response, ids, resumed, headers);
     }
-    if (timeoutSec === 0) return polls.answerNothing(response, ids, asksAgain, headers);
+    const flags = (asksAgain ? revalidates : 0) | (recovered ? 0 : unrecovered);
+    if (timeoutSec === 0) return polls.answerNothing(response, ids, flags, headers);
     const reason = streams.refusalOf(response, ids.length);
     if (reason !== undefined) return refused(response, reason, headers);
-    const flags = (asksAgain ? revalidates : 0) | (recovered ? 0 : unrecovered);
     polls.open(response, ids, timeoutSec, flags, headers);
   }
 

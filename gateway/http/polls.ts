@@ -7,7 +7,7 @@ import type { Delivery } from '../../router/subscriber.js';
 import type { Admission } from '../admission.js';
 import { type Clock, ticksPerSec } from '../clock.js';
 import type { CloseReason } from '../close-reason.js';
-import { type Connections, revalidates, unrecovered } from '../connections.js';
+import { type Connections, unrecovered } from '../connections.js';
 import type { Counters } from '../counters.js';
 import type { Headers } from './answer.js';
 import { type Poll, type PollClass, pollClass } from './poll.js';
@@ -66,8 +66,8 @@ export class Polls {
   }
 
   /** Answers at once that there is nothing. In the route handler only. */
-  answerNothing(response: HttpResponse, ids: readonly string[], asksAgain: boolean, headers: Headers): void {
-    this.#answer.endEmpty(response, this.#position(ids), asksAgain, headers);
+  answerNothing(response: HttpResponse, ids: readonly string[], flags: number, headers: Headers): void {
+    this.#answer.endEmpty(response, this.#position(ids), flags, headers);
   }
 
   /**
@@ -108,10 +108,10 @@ export class Polls {
   answerEmpty(poll: Poll, reason: CloseReason): void {
     if (this.#arrived.has(poll)) return this.#answerPoll(poll, reason);
     const { response, ids, slot } = poll;
-    const asksAgain = (this.#parts.connections.flags[slot]! & revalidates) !== 0;
+    const flags = this.#parts.connections.flags[slot]!;
     const headers = this.#headersOf(slot);
     this.#release(poll, reason);
-    response.cork(() => this.#answer.endEmpty(response, this.#position(ids), asksAgain, headers));
+    response.cork(() => this.#answer.endEmpty(response, this.#position(ids), flags, headers));
   }
 
   cut(poll: Poll, reason: CloseReason): void {

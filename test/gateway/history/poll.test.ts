@@ -262,6 +262,11 @@ t.test(
     await both.untilComplete();
     t.match(both.json, { recovered: false, messages: [{ id: 'private/b', data: 'live' }] });
     await both.close();
+    const empty = await wait(`poll${ids}&cursor=${both.json.cursor}&timeout=0`);
+    await empty.untilComplete();
+    t.equal(empty.status, 204);
+    t.equal(empty.header('Encke-Recovered'), 'false', 'nor does an empty answer claim more');
+    await empty.close();
     const many = await wait('poll/private/c');
     const { lost } = (await gateway.stats()).messages;
     await publish(gateway, 'private/c', numbered(130));
