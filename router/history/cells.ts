@@ -21,8 +21,9 @@ const chunkBits = 12;
 /** 4,096 cells, 272 KiB: large enough to be rare, small enough to be given back soon. */
 const chunkCells = 1 << chunkBits;
 const cellInChunk = chunkCells - 1;
-/** From here on a call, and the view that it needs, cost less than the loop. */
-const bulkBytesMin = 200;
+/** From here on a call costs less than the loop; and where it needs a view, from there on. */
+const bulkBytesMin = 32;
+const viewBytesMin = 96;
 
 class Chunk {
   readonly bytes = new Uint8Array(chunkCells << cellBits);
@@ -69,6 +70,8 @@ export class Cells {
   #current: Chunk | undefined = undefined;
   #chunkCount = 0;
   used = 0;
+  /** The last cell of the chain that was taken last: a second result without an object. */
+  lastTaken: CellHandle = 0;
 
   /** What the chunks take, used or not. */
   get reservedBytes(): number {
@@ -78,35 +81,36 @@ export class Cells {
   /** A chain of so many cells; what is in them is what was there before. */
   take(count: number): CellHandle {
     const first = this.#takeOne();
-    for (let last = first, left = count - 1; left > 0; left--) {
+    let last = first;
+    for (let left = count - 1; left > 0; left--) {
       const cell = this.#takeOne();
       this.#chunkOf(last).next[last & cellInChunk] = cell;
       last = cell;
     }
+    this.lastTaken = last;
     return first;
   }
 
-  /** Gives a chain back. */
-  give(first: CellHandle): void {
+  /** Gives back the first `most` cells of a chain. @returns the rest of it, 0 = nothing is left */
+  give(first: CellHandle, most = Number.POSITIVE_INFINITY): CellHandle {
     let start = first;
-    while (start !== 0) {
+    for (let left = most; start !== 0 && left > 0; ) {
       const chunk = this.#chunkOf(start);
       let last = start;
       let count = 1;
       let next = chunk.next[last & cellInChunk]!;
-      while (next !== 0 && next >>> chunkBits === start >>> chunkBits) {
+      while (count < left && next !== 0 && next >>> chunkBits === start >>> chunkBits) {
         last = next;
         count++;
         next = chunk.next[last & cellInChunk]!;
       }
       chunk.next[last & cellInChunk] = chunk.free;
       chunk.free = start;
-      chunk.used -= count;
-      this.used -= count;
-      if (chunk.used === 0) this.#retire(chunk);
-      else if (chunk !== this.#current) this.#makeCurrent(chunk);
+      this.#countOut(chunk, count);
+      left -= count;
       start = next;
     }
+    return start;
   }
 
   /** Gives unused memory back to the system: as much as has not been needed since the last call. */
@@ -120,6 +124,18 @@ export class Cells {
 
   next(cell: CellHandle): CellHandle {
     return this.#chunkOf(cell).next[cell & cellInChunk]!;
+  }
+
+  /** The cell so many places behind one in its chain. */
+  skip(cell: CellHandle, count: number): CellHandle {
+    let at = cell;
+    for (let left = count; left > 0; left--) at = this.next(at);
+    return at;
+  }
+
+  /** Makes one chain of two. @param last the last cell of the first one */
+  join(last: CellHandle, second: CellHandle): void {
+    this.#chunkOf(last).next[last & cellInChunk] = second;
   }
 
   /** A field of 4 bytes, the `at`-th of the cell. */
@@ -198,6 +214,13 @@ export class Cells {
     return this.#chunks[cell >>> chunkBits]!;
   }
 
+  #countOut(chunk: Chunk, count: number): void {
+    chunk.used -= count;
+    this.used -= count;
+    if (chunk.used === 0) this.#retire(chunk);
+    else if (chunk !== this.#current) this.#makeCurrent(chunk);
+  }
+
   #takeOne(): CellHandle {
     let chunk = this.#current;
     if (chunk === undefined || chunk.full) chunk = this.#openChunk();
@@ -238,7 +261,8 @@ export class Cells {
 
   #makeCurrent(chunk: Chunk): void {
     const last = this.#current;
-    if (last !== undefined && !last.full) {
+    if (last?.used === 0) this.#spare.push(last);
+    else if (last !== undefined && !last.full) {
       last.listed = true;
       this.#roomy.push(last);
     }
@@ -269,11 +293,11 @@ export class Cells {
 }
 
 function copy(source: Uint8Array, from: number, target: Uint8Array, at: number, count: number): void {
-  if (count < bulkBytesMin) {
-    for (let i = 0; i < count; i++) target[at + i] = source[from + i]!;
-  } else if (count === source.length) {
+  if (count === source.length && count >= bulkBytesMin) {
     target.set(source, at);
-  } else {
+  } else if (count >= viewBytesMin) {
     target.set(new Uint8Array(source.buffer, source.byteOffset + from, count), at);
+  } else {
+    for (let i = 0; i < count; i++) target[at + i] = source[from + i]!;
   }
 }

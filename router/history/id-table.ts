@@ -1,12 +1,14 @@
 import { type CellHandle, type Cells, cellDataBytes } from './cells.js';
-import { idAt, ring } from './layout.js';
+import { idAt, ring, ruleUnit } from './layout.js';
 
 const bucketsMin = 64;
+/** Each ring that is met on the way to another is a miss of the processor's cache; a bucket is 4 bytes. */
+const bucketsPerId = 2;
 
 /**
  * Finds the ring of an id. The id's text is in the ring's own cells, so that an id is no object of the heap.
  *
- * Linear hashing: with each id that comes or goes one bucket is split or merged, so that no table is ever rebuilt
+ * Linear hashing: with each id that comes or goes two buckets are split or merged, so that no table is ever rebuilt
  * at a stroke (a Map of 1,000,000 ids stops the process for 100 ms when it grows).
  */
 export class IdTable {
@@ -52,18 +54,22 @@ export class IdTable {
     return 0;
   }
 
+  ruleOf(found: CellHandle): number {
+    return Math.floor(this.#cells.word(found, ring.ruleAndLength) / ruleUnit);
+  }
+
   /** How many cells the ring of an id takes. */
   cellsOf(id: string): number {
     return Math.ceil((idAt + id.length * unitBytesOf(id)) / cellDataBytes);
   }
 
-  /** @param taken `cellsOf` the id; its id and its place in the table are written here, all else by the owner */
-  add(taken: CellHandle, id: string, hash: number): void {
+  /** @param taken `cellsOf` the id; its id, its rule and its place in the table are written here, all else by the owner */
+  add(taken: CellHandle, id: string, hash: number, rule: number): void {
     this.#cells.setWord(taken, ring.hash, hash);
-    this.#writeId(taken, id);
+    this.#writeId(taken, id, rule);
     this.#push(this.#bucketOf(hash), taken);
     this.count++;
-    if (this.count > this.#size) this.#split();
+    while (this.count * bucketsPerId > this.#size) this.#split();
   }
 
   /** The cells are the owner's again. */
@@ -78,7 +84,8 @@ export class IdTable {
       cells.setWord(at, ring.nextInBucket, after);
     }
     this.count--;
-    if (this.count < this.#size >>> 1 && this.#size > bucketsMin) this.#merge();
+    // Later than it was split, so that one id that comes and goes does neither each time.
+    while (this.count * 2 * bucketsPerId < this.#size && this.#size > bucketsMin) this.#merge();
   }
 
   #bucketOf(hash: number): number {
@@ -108,7 +115,7 @@ export class IdTable {
   #merge(): void {
     this.#size--;
     const target = this.#size & (this.#mask >>> 1);
-    if (this.#size <= this.#mask >>> 1) this.#mask >>>= 1;
+    if (this.#size === (this.#mask >>> 1) + 1) this.#mask >>>= 1;
     let moved = this.#buckets[this.#size]!;
     this.#buckets[this.#size] = 0;
     while (moved !== 0) {
@@ -116,7 +123,7 @@ export class IdTable {
       this.#push(target, moved);
       moved = next;
     }
-    if (this.#size < this.#buckets.length >>> 2) this.#resize(this.#buckets.length >>> 1);
+    if (this.#size <= this.#buckets.length >>> 2) this.#resize(this.#buckets.length >>> 1);
   }
 
   #resize(length: number): void {
@@ -125,10 +132,10 @@ export class IdTable {
     this.#buckets = buckets;
   }
 
-  #writeId(first: CellHandle, id: string): void {
+  #writeId(first: CellHandle, id: string, rule: number): void {
     const cells = this.#cells;
     const unitBytes = unitBytesOf(id);
-    cells.setWord(first, ring.idLength, id.length * 2 + unitBytes - 1);
+    cells.setWord(first, ring.ruleAndLength, rule * ruleUnit + id.length * 2 + unitBytes - 1);
     let cell = first;
     let at = idAt;
     for (let i = 0; i < id.length; i++, at += unitBytes) {
@@ -144,7 +151,7 @@ export class IdTable {
 
   #isOf(first: CellHandle, id: string): boolean {
     const cells = this.#cells;
-    const length = cells.word(first, ring.idLength);
+    const length = cells.word(first, ring.ruleAndLength) & (ruleUnit - 1);
     if (length >>> 1 !== id.length) return false;
     const wide = (length & 1) === 1;
     let cell = first;

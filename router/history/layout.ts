@@ -1,3 +1,5 @@
+import { cellDataBytes } from './cells.js';
+
 /**
  * What is where in the cells of a ring (the history of one id) and of an entry (one message in it). Numbers of the
  * first kind count fields of 8 bytes, all others fields of 4; see Cells.
@@ -6,22 +8,25 @@
 export const ring = {
   /** Double: the offset that was given last. */
   last: 0,
-  /** The oldest and the newest entry, and how many there are. */
+  /** The oldest and the newest entry, and how many there are: one chain of cells, from the oldest to the newest. */
   oldest: 2,
   newest: 3,
   count: 4,
   /** Neighbours in the order of the last publication, among the ids of one rule. */
   older: 5,
   newer: 6,
-  /** Index of the rule. */
-  rule: 7,
+  /** Where the next entry is joined on: to look for it from `newest` on is several misses of the processor's cache. */
+  lastCell: 7,
   hash: 8,
   nextInBucket: 9,
-  /** Units of UTF-16 times 2, and 1 more where each has two bytes. */
-  idLength: 10,
+  /** The index of the rule times `ruleUnit`; units of UTF-16 times 2; 1 where each of them has two bytes. */
+  ruleAndLength: 10,
   /** The stamp of the oldest entry, or an earlier one: while that is young enough, the entry need not be looked at. */
   oldestStamp: 11,
 } as const;
+
+/** Of ring.ruleAndLength: a rule is 0 to 999, an id at most 65,535 bytes. */
+export const ruleUnit = 2 ** 20;
 
 /** The first byte of the id; 16 of them fit the first cell. */
 export const idAt = 48;
@@ -34,12 +39,16 @@ export const entry = {
   stamp: 4,
   /** Of the payload, bytes. */
   length: 5,
-  newer: 6,
   /** Of the oldest entry it means nothing. */
-  older: 7,
+  older: 6,
   /** The QoS, and 4 where the message was retained. */
-  flags: 8,
+  flags: 7,
 } as const;
 
-/** The first byte of the payload; 28 of them fit the first cell, 92 two. */
-export const payloadAt = 36;
+/** The first byte of the payload; 32 of them fit the first cell, 96 two. */
+export const payloadAt = 32;
+
+/** What an entry takes. */
+export function cellsOf(payloadBytes: number): number {
+  return Math.ceil((payloadAt + payloadBytes) / cellDataBytes);
+}

@@ -1,0 +1,81 @@
+import { Message, type Qos } from '../message.js';
+import type { CellHandle, Cells } from './cells.js';
+import type { HistoryReader } from './history-store.js';
+import { cellsOf, entry, payloadAt } from './layout.js';
+
+/** Messages that are given again until the next tick, and their payloads. */
+const sharedMax = 1_000;
+const sharedBytesMax = 1024 * 1024;
+
+/**
+ * Entries as messages. Who asks for one that was asked for since the last tick gets the same object, so that when a
+ * crowd comes back to one id, each message is read and encoded once.
+ */
+export class EntryMessages {
+  readonly cells: Cells;
+  /** By sequence, which no other entry ever has. */
+  readonly #shared = new Map<number, Message>();
+  #sharedBytes = 0;
+
+  constructor(cells: Cells) {
+    this.cells = cells;
+  }
+
+  at(at: CellHandle, id: string, offset: number): Message {
+    const sequence = this.cells.double(at, entry.sequence);
+    const shared = this.#shared.get(sequence);
+    if (shared !== undefined) return shared;
+    const message = this.#read(at, id, offset);
+    const bytes = message.payload.length;
+    if (this.#shared.size < sharedMax && this.#sharedBytes + bytes <= sharedBytesMax) {
+      this.#shared.set(sequence, message);
+      this.#sharedBytes += bytes;
+    }
+    return message;
+  }
+
+  /** In each tick. */
+  forget(): void {
+    this.#shared.clear();
+    this.#sharedBytes = 0;
+  }
+
+  #read(at: CellHandle, id: string, offset: number): Message {
+    const payload = Buffer.allocUnsafe(this.cells.word(at, entry.length));
+    this.cells.read(at, payloadAt, payload);
+    const flags = this.cells.word(at, entry.flags);
+    const timeMs = this.cells.double(at, entry.timeMs);
+    return new Message(id, payload, timeMs, (flags & 3) as Qos, (flags & 4) !== 0, offset);
+  }
+}
+
+/** Entries of one ring, from one of them to the newest. */
+export class EntryReader implements HistoryReader {
+  readonly #messages: EntryMessages;
+  readonly #id: string;
+  #at: CellHandle;
+  #offset: number;
+
+  /** @param at the first entry, of that offset; 0 = there is none */
+  constructor(messages: EntryMessages, id: string, at: CellHandle, offset: number) {
+    this.#messages = messages;
+    this.#id = id;
+    this.#at = at;
+    this.#offset = offset;
+  }
+
+  get sequence(): number {
+    return this.#at === 0 ? Number.POSITIVE_INFINITY : this.#messages.cells.double(this.#at, entry.sequence);
+  }
+
+  get bytes(): number {
+    return this.#at === 0 ? 0 : this.#messages.cells.word(this.#at, entry.length);
+  }
+
+  take(): Message {
+    const { cells } = this.#messages;
+    const message = this.#messages.at(this.#at, this.#id, this.#offset++);
+    this.#at = cells.skip(this.#at, cellsOf(cells.word(this.#at, entry.length)));
+    return message;
+  }
+}
