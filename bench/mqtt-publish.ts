@@ -7,9 +7,10 @@ import { sideBySide } from './side-by-side.js';
 /**
  * What does a PUBLISH cost, from one client to another? 20 publishers at full speed, each message to a random one of
  * 10,000 subscribers: server CPU a message, beside the smallest uWebSockets.js program that does the same at QoS 0;
- * and at QoS 1 on both ends beside QoS 0. Server on core 0; run this on core 1:
+ * and at QoS 1 on both ends beside QoS 0. Arguments are flags for the server: the program beside it keeps no history,
+ * so without it the two do the same. Server on core 0; run this on core 1:
  *
- *     npm run build && taskset -c 1 node dist/bench/mqtt-publish.js
+ *     npm run build && taskset -c 1 node dist/bench/mqtt-publish.js [--history-rules '# 0 0']
  */
 
 const connections = 10_000;
@@ -17,7 +18,7 @@ const publishers = 20;
 const messages = 100_000;
 const payload = 'x'.repeat(64);
 
-const encke = await startGateway({ cpu: 0, flags: ['--log-level', 'warn'] });
+const encke = await startGateway({ cpu: 0, flags: ['--log-level', 'warn', ...process.argv.slice(2)] });
 const bare = await startGateway({
   cpu: 0,
   program: fileURLToPath(new URL('bare/mqtt-server.js', import.meta.url)),

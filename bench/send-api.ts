@@ -8,9 +8,9 @@ import { sideBySide } from './side-by-side.js';
 /**
  * What does a message through the send API cost? 50 keep-alive connections at full speed, each message to a
  * random id of 10,000 open streams: server CPU a message, beside the smallest uWebSockets.js program that does
- * the same. Server on core 0; run this on core 1:
+ * the same. Arguments are flags for the server: that program keeps no history. Server on core 0; run this on core 1:
  *
- *     npm run build && taskset -c 1 node dist/bench/send-api.js
+ *     npm run build && taskset -c 1 node dist/bench/send-api.js [--history-rules '# 0 0']
  */
 
 const connections = 10_000;
@@ -18,7 +18,7 @@ const publishers = 50;
 const messages = 60_000;
 const payload = 'x'.repeat(64);
 
-const encke = await startGateway({ cpu: 0, flags: ['--log-level', 'warn'] });
+const encke = await startGateway({ cpu: 0, flags: ['--log-level', 'warn', ...process.argv.slice(2)] });
 const bare = await startGateway({
   cpu: 0,
   program: fileURLToPath(new URL('bare/server.js', import.meta.url)),
