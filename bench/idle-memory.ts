@@ -42,10 +42,10 @@ process.exit();
 
 async function warmUp(): Promise<void> {
   await openUpTo(first);
-  crowd.countMarkers('#');
+  crowd.countMarkers('~');
   for (let round = 0; round < warmingMessages; round++) {
     const lines = Array.from({ length: first }, (_, n) =>
-      JSON.stringify({ id: String(n), data: 'x'.repeat(64) }),
+      JSON.stringify({ id: String(n), data: `~${'x'.repeat(63)}` }),
     );
     await fetch(`${gateway.apiUrl}/send`, { method: 'POST', body: lines.join('\n') });
   }
