@@ -4,6 +4,7 @@ import { Flood, type FloodOptions } from '../floodtest/flood.js';
 import {
   ANSWER_TIMEOUT_MS,
   CONNECTIONS_PER_ADDRESS,
+  type Cut,
   connectionsPerProcess,
   type Gateway,
   processesFor,
@@ -16,6 +17,7 @@ import { type Context, contextOf, Recording, type Row } from '../floodtest/recor
 import { rowLine, summaryJson, summaryText } from '../floodtest/report.js';
 import { serverUsage } from '../floodtest/server-usage.js';
 import { TRANSPORT_NAMES, type TransportName } from '../floodtest/transport/transports.js';
+import { CUT_HELP, checkCut, cutOption } from './floodtest-cut.js';
 import { addMqttOptions, checkMqttFlags, MQTT_HELP, type MqttFlags, mqttPlanOf } from './floodtest-mqtt.js';
 import {
   collected,
@@ -37,11 +39,13 @@ duplicated and out of order, and how long they took. A loss shows when a later m
 comes; to see what was lost at the very end, compare "received" with what msggen says was delivered.
 
 Connection number k logs in as id k modulo --ids, plus 1.
-${MQTT_HELP}
+${CUT_HELP}${MQTT_HELP}
 Examples:
   encke floodtest --connections 10000 --rate 2000
   encke floodtest --connections 10000 --rate 2000 --hold 1h --pid 4711 --csv run.csv --title "One hour"
   encke floodtest --connections 1000 --ids 10 --transport ndjson --hold 10s --json
+  encke floodtest --connections 10000 --transport long-poll --hold 10m --pid 4711
+  encke floodtest --connections 10000 --transport sse --cut 30s:10s --hold 60s
   encke floodtest --connections 1000 --transport mqtt-ws --qos 1 --keep-alive 60 --hold 10s
 `;
 
@@ -53,6 +57,7 @@ interface Flags extends MqttFlags {
   ids?: number;
   idPrefix: string;
   hold?: number;
+  cut?: Cut;
   sourceAddresses?: number;
   processes?: number;
   pid?: number[];
@@ -80,6 +85,7 @@ export function floodtestCommand(): Command {
     .option('--ids <n>', 'ids are 1 to this (default: as many as connections)', positiveInteger)
     .option('--id-prefix <text>', 'goes before the number of the id, such as user/', '')
     .option('--hold <duration>', 'end this long after all are open (default: when interrupted)', durationMs)
+    .addOption(cutOption())
     .option(
       '--source-addresses <n>',
       'connect from this many of 127.0.0.2, 127.0.0.3, … (default: none up to 1,000 connections, then one for each 20,000)',
@@ -113,6 +119,7 @@ function connectionsInAll({ connections, devices = 0, everything, url }: Flags):
 function checkTogether(flags: Flags, command: Command): void {
   const wrong = (sentence: string) => command.error(`error: ${sentence}`, { exitCode: 2 });
   checkMqttFlags(flags, command);
+  checkCut(flags, command);
   const connections = connectionsInAll(flags);
   const perProcess = connectionsPerProcess();
   if (flags.processes !== undefined && connections > flags.processes * perProcess) {
@@ -212,6 +219,7 @@ function optionsOf(flags: Flags, gateways: Gateway[], command: Command): FloodOp
       idPrefix: flags.idPrefix,
       sourceAddresses: sourceAddresses(addresses),
       answerTimeoutMs: ANSWER_TIMEOUT_MS,
+      cut: flags.cut,
       sourcePortOffset: Math.floor(Math.random() * SOURCE_PORTS),
       mqtt: mqttPlanOf(flags, flags.idPrefix),
     },

@@ -4,10 +4,17 @@ import { FloodProcess } from './flood-process.js';
 import type { Share } from './plan.js';
 
 /**
- * From the parent: the share to open, then `report` as often as it likes; for the devices `publish`, later `quiet`, which
+ * From the parent: the share to open, then `report` as often as it likes, and perhaps `cut`; for the devices `publish`, later `quiet`, which
  * is answered with what they have published; that of all processes comes back to be settled. In the end `close`.
  */
-export type ToChild = { share: Share } | { settle: Published[] } | 'report' | 'publish' | 'quiet' | 'close';
+export type ToChild =
+  | { share: Share }
+  | { settle: Published[] }
+  | 'report'
+  | 'cut'
+  | 'publish'
+  | 'quiet'
+  | 'close';
 export type FromChild = { report: ProcessReport } | { published: Published[] };
 
 let flood: FloodProcess | undefined;
@@ -27,11 +34,13 @@ process.on('message', (message: ToChild) => {
     return;
   } else if (message === 'report') {
     answer({ report: flood.report() });
+  } else if (message === 'cut') {
+    flood.cut();
   } else if (message === 'publish') {
-    flood.startPublishing();
+    flood.devices?.start();
   } else if (message === 'quiet') {
-    flood.stopPublishing();
-    answer({ published: flood.published });
+    flood.devices?.stop();
+    answer({ published: flood.devices?.lastSeqs ?? [] });
   } else {
     flood.settle(message.settle);
   }

@@ -28,7 +28,15 @@ export interface Counts extends Tally {
   closed: number;
   /** Were connected, and disconnected at the end of their life. */
   disconnected: number;
-  /** Connections that were tried and have an outcome: connected, refused or failed. Successors do not count. */
+  /** Were cut by floodtest, all at once. */
+  cut: number;
+  /** Were cut, and are logged in again. */
+  resumed: number;
+  /** Of those, told by the server that nothing is gone. */
+  recovered: number;
+  /** How often the server said `recovered: false`: that something is, or may be, gone. */
+  unrecovered: number;
+  /** Connections that were tried and have an outcome: connected, refused or failed. Who comes again does not count. */
   tried: number;
   refused: number;
   failed: number;
@@ -88,6 +96,10 @@ export function noCounts(): Counts {
     connected: 0,
     closed: 0,
     disconnected: 0,
+    cut: 0,
+    resumed: 0,
+    recovered: 0,
+    unrecovered: 0,
     tried: 0,
     refused: 0,
     failed: 0,

@@ -1,23 +1,20 @@
 /**
  * The connections of one process: opens them at their rate, holds them, lets the short-lived ones go and others take
- * their place, counts. A connection is its socket, its number, and a slot in each of the columns.
+ * their place, cuts them all and brings them back. A connection is its socket, its number, and a slot in each column.
  */
 import type { Publication } from '../msggen/mqtt/packets.js';
 import { Schedule } from '../msggen/schedule.js';
 import { nowUs } from '../msggen/stamp.js';
-import {
-  addCounts,
-  EVERYTHING_ROW,
-  noCounts,
-  type ProcessReport,
-  type Published,
-  type Reasons,
-} from './counts.js';
+import { addCounts, EVERYTHING_ROW, type ProcessReport, type Published } from './counts.js';
 import { Devices } from './devices.js';
-import { FloodSocket, type SocketOwner } from './flood-socket.js';
-import { lifeMs } from './mqtt-plan.js';
-import { connectionsOf, numberOf, placeOf, type Share, sourceOf } from './plan.js';
+import { Dialer } from './dialer.js';
+import type { SocketOwner } from './flood-socket.js';
+import { Lifetimes } from './lifetimes.js';
+import { Outcomes } from './outcomes.js';
+import { Phases } from './phases.js';
+import { connectionsOf, type Share } from './plan.js';
 import { Receipts } from './receipts.js';
+import { Returns } from './returns.js';
 import { MqttWs } from './transport/mqtt-ws.js';
 import type { Transport, TransportEvents } from './transport/transport.js';
 import { TRANSPORTS, type TransportName } from './transport/transports.js';
@@ -25,42 +22,27 @@ import { TRANSPORTS, type TransportName } from './transport/transports.js';
 const OPENING_TICK_MS = 5;
 /** Connections on their way at once, below the usual listen backlog of 511: a full one costs a second of waiting. */
 const OPENING_LIMIT = 256;
-/** Ports tried for a connection that is bound to a source address. */
-const SOURCE_ATTEMPTS = 5;
-/** How often ends of life and pings that are due are looked for. */
+/** How often ends of life, pings that are due, and unanswered polls are looked for. */
 const SWEEP_INTERVAL_MS = 100;
 
-const OPENING = 1;
-const CONNECTED = 2;
-/** Has disconnected at the end of its life, and waits for the server to close. */
-const LEAVING = 3;
-const DONE = 4;
-
 export class FloodProcess implements TransportEvents, SocketOwner {
+  readonly devices: Devices | undefined;
   readonly #share: Share;
   readonly #transport: Transport;
   /** The transport, if it is MQTT. */
   readonly #mqtt: MqttWs | undefined;
-  readonly #devices: Devices | undefined;
   readonly #schedule: Schedule;
-  readonly #sockets: (FloodSocket | undefined)[];
-  readonly #states: Uint8Array;
-  /** When it began to open; once it is connected, when it was logged in. */
-  readonly #sinceUs: Float64Array;
-  /** How many have been in its place before. */
-  readonly #predecessors: Uint32Array;
-  /** On the clock of performance.now(); 0 when the connection stays. */
-  readonly #lifeEndsMs: Float64Array;
+  readonly #dialer: Dialer;
+  readonly #phases: Phases;
+  /** Since when it must have received everything. */
+  readonly #loggedInUs: Float64Array;
+  readonly #lifetimes: Lifetimes;
   readonly #receipts: Receipts;
-  readonly #counts = noCounts();
-  readonly #refusals: Reasons = {};
-  readonly #failures: Reasons = {};
-  readonly #closures: Reasons = {};
+  readonly #outcomes = new Outcomes();
   readonly #baseRssBytes = process.memoryUsage.rss();
+  #returns: Returns | undefined;
   #receivedUs = 0;
   #begun = 0;
-  /** Opening or leaving: to be given up when that takes too long. */
-  #unanswered = 0;
   #startMs = 0;
   #sweepTimer: NodeJS.Timeout | undefined;
 
@@ -70,49 +52,50 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     this.#transport = TRANSPORTS[share.transport as TransportName](this, share);
     this.#mqtt = this.#transport instanceof MqttWs ? this.#transport : undefined;
     const { devices } = share.mqtt;
-    if (devices !== undefined) this.#devices = new Devices(share, devices, connections, this.#mqtt!);
+    if (devices !== undefined) this.devices = new Devices(share, devices, connections, this.#mqtt!);
     this.#schedule = new Schedule(share.ratePerSec / share.processes, connections, Number.POSITIVE_INFINITY);
-    this.#sockets = new Array(connections).fill(undefined);
-    this.#states = new Uint8Array(connections);
-    this.#sinceUs = new Float64Array(connections);
-    this.#predecessors = new Uint32Array(connections);
-    this.#lifeEndsMs = new Float64Array(connections);
+    this.#dialer = new Dialer(share, this);
+    this.#phases = new Phases(connections);
+    this.#loggedInUs = new Float64Array(connections);
+    this.#lifetimes = new Lifetimes(share);
     this.#receipts = new Receipts(share);
   }
 
   start(): void {
     this.#startMs = performance.now();
     this.#openDue();
-    if (this.#mqtt !== undefined) {
-      this.#sweepTimer = setInterval(() => this.#sweep(this.#mqtt!), SWEEP_INTERVAL_MS);
+    if (this.#transport.sweep === undefined) return;
+    this.#sweepTimer = setInterval(() => {
+      this.#transport.sweep!();
+      this.#lifetimes.end((connection) => this.#leave(connection));
+    }, SWEEP_INTERVAL_MS);
+  }
+
+  /** Resets all connections, whatever is on its way to them; they come back within the time of the plan. */
+  cut(): void {
+    const cut: number[] = [];
+    for (const connection of this.#phases.connected()) {
+      this.#phases.enter(connection, 'away');
+      this.#outcomes.cut();
+      this.#dialer.reset(connection);
+      cut.push(connection);
     }
-  }
-
-  startPublishing(): void {
-    this.#devices?.start();
-  }
-
-  stopPublishing(): void {
-    this.#devices?.stop();
-  }
-
-  get published(): Published[] {
-    return this.#devices?.lastSeqs ?? [];
+    this.#returns = new Returns(cut, this.#share.cut!.withinMs, (connection) => this.#comeBack(connection));
   }
 
   /** Counts what the devices of all processes have published, and nobody has received, as lost. */
   settle(published: Published[]): void {
-    for (let connection = 0; connection < this.#states.length; connection++) {
-      if (this.#states[connection] !== CONNECTED) continue;
-      this.#receipts.settle(connection, published, this.#sinceUs[connection]!, nowUs());
+    for (const connection of this.#phases.connected()) {
+      this.#receipts.settle(connection, published, this.#loggedInUs[connection]!, nowUs());
     }
   }
 
   report(): ProcessReport {
     this.#giveUpUnanswered();
     const { tallies, publishers, reached } = this.#receipts;
-    const { published = 0, unpublished = 0, unacknowledged = 0 } = this.#devices ?? {};
-    const counts = { ...this.#counts, reached, published, unpublished, unacknowledged };
+    const { refusals, failures, closures } = this.#outcomes;
+    const { published = 0, unpublished = 0, unacknowledged = 0 } = this.devices ?? {};
+    const counts = { ...this.#outcomes.counts, reached, published, unpublished, unacknowledged };
     for (const tally of tallies.slice(0, EVERYTHING_ROW)) addCounts(counts, tally);
     if (this.#mqtt !== undefined) counts.chunks = counts.messages;
     const cpu = process.cpuUsage();
@@ -120,9 +103,9 @@ export class FloodProcess implements TransportEvents, SocketOwner {
       counts,
       tallies: [...tallies],
       latencies: this.#receipts.takeLatencies(),
-      refusals: this.#refusals,
-      failures: this.#failures,
-      closures: this.#closures,
+      refusals,
+      failures,
+      closures,
       publishers,
       rssBytes: process.memoryUsage.rss(),
       baseRssBytes: this.#baseRssBytes,
@@ -131,56 +114,54 @@ export class FloodProcess implements TransportEvents, SocketOwner {
   }
 
   loggedIn(connection: number, resumed = false): void {
-    if (this.#states[connection] !== OPENING) return;
-    this.#states[connection] = CONNECTED;
-    this.#unanswered--;
-    this.#sinceUs[connection] = this.#receivedUs;
-    this.#counts.connected++;
-    const number = numberOf(this.#share, connection);
-    if (this.#predecessors[connection] === 0) this.#counts.tried++;
+    if (!this.#phases.is(connection, 'opening')) return;
+    const { counts } = this.#outcomes;
+    this.#phases.enter(connection, 'connected');
+    counts.connected++;
+    if (this.#returns?.isBack(connection)) {
+      counts.resumed++;
+      return;
+    }
+    this.#loggedInUs[connection] = this.#receivedUs;
+    if (!this.#dialer.hasPredecessor(connection)) counts.tried++;
     else if (!resumed) this.#receipts.restart(connection);
-    const { lives } = this.#share.mqtt;
-    if (lives === undefined || placeOf(this.#share, number).role === 'everything') return;
-    const life = lifeMs(lives, number, this.#share.connections);
-    if (life !== undefined) this.#lifeEndsMs[connection] = performance.now() + life;
+    this.#lifetimes.begin(connection);
+  }
+
+  recovered(connection: number, recovered: boolean): void {
+    const { counts } = this.#outcomes;
+    const isTold = this.#returns?.isTold(connection);
+    if (!recovered) counts.unrecovered++;
+    else if (isTold) counts.recovered++;
   }
 
   refused(connection: number, reason: string): void {
-    if (this.#states[connection] !== OPENING) return;
+    if (!this.#phases.is(connection, 'opening')) return;
     this.#answered(connection);
-    this.#counts.refused++;
-    countReason(this.#refusals, reason);
-    this.#sockets[connection]?.destroy();
+    this.#outcomes.refused(reason);
+    this.#dialer.destroy(connection);
   }
 
   ended(connection: number, reason = 'ended by the server'): void {
-    if (this.#states[connection] !== LEAVING) this.#countEnd(connection, reason);
-    this.#sockets[connection]?.destroy();
+    if (!this.#phases.is(connection, 'leaving')) this.#countEnd(connection, reason);
+    this.#dialer.destroy(connection);
   }
 
   chunk(): void {
-    this.#counts.chunks++;
+    this.#outcomes.counts.chunks++;
   }
 
   message(connection: number, bytes: Buffer, start: number, end: number, publication?: Publication): void {
-    this.#receipts.record(
-      connection,
-      bytes,
-      start,
-      end,
-      publication,
-      this.#sinceUs[connection]!,
-      this.#receivedUs,
-    );
+    const sinceUs = this.#loggedInUs[connection]!;
+    this.#receipts.record(connection, bytes, start, end, publication, sinceUs, this.#receivedUs);
   }
 
   write(connection: number, bytes: Buffer): void {
-    const socket = this.#sockets[connection];
-    if (socket?.writable) socket.write(bytes);
+    this.#dialer.write(connection, bytes);
   }
 
   opened(connection: number): void {
-    this.#sockets[connection]!.write(this.#transport.opening(connection), 'latin1');
+    this.#dialer.write(connection, this.#transport.opening(connection));
   }
 
   received(connection: number, bytes: Buffer, end: number): void {
@@ -190,114 +171,80 @@ export class FloodProcess implements TransportEvents, SocketOwner {
 
   gone(connection: number, reason: string, attempt: number): void {
     this.#transport.forget(connection);
-    this.#sockets[connection] = undefined;
-    if (this.#states[connection] === LEAVING) {
-      this.#unanswered--;
-      this.#predecessors[connection]!++;
-      this.#open(connection, 0);
-      return;
-    }
-    const portTaken = reason === 'EADDRINUSE' || reason === 'EADDRNOTAVAIL';
-    if (portTaken && this.#share.sourceAddresses.length > 0 && attempt + 1 < SOURCE_ATTEMPTS) {
-      this.#unanswered--;
-      this.#open(connection, attempt + 1);
+    this.#dialer.forget(connection);
+    if (this.#phases.is(connection, 'away')) return;
+    if (this.#phases.is(connection, 'leaving')) {
+      this.#phases.enter(connection, 'opening');
+      this.#dialer.openSuccessor(connection);
+    } else if (this.#dialer.mayTryAgain(reason, attempt)) {
+      this.#phases.enter(connection, 'opening');
+      this.#dialer.open(connection, attempt + 1);
     } else {
       this.#countEnd(connection, reason);
     }
   }
 
-  /**
-   * Closes with a reset: a polite close would leave 10,000 ports in TIME_WAIT for a minute, and a few rounds of that
-   * leave none for anybody on this machine.
-   */
   close(): void {
     clearInterval(this.#sweepTimer);
-    this.stopPublishing();
-    this.#states.fill(DONE);
-    for (const socket of this.#sockets) socket?.resetAndDestroy();
+    this.#returns?.stop();
+    this.devices?.stop();
+    this.#phases.endAll();
+    this.#dialer.resetAll();
   }
 
   #openDue(): void {
     const due = this.#schedule.dueBy(performance.now() - this.#startMs);
-    while (this.#begun < due && this.#begun - this.#counts.tried < OPENING_LIMIT)
-      this.#open(this.#begun++, 0);
-    if (this.#begun < this.#states.length) setTimeout(() => this.#openDue(), OPENING_TICK_MS);
-  }
-
-  #open(connection: number, attempt: number): void {
-    const socket = new FloodSocket(this, connection, attempt);
-    this.#sockets[connection] = socket;
-    this.#states[connection] = OPENING;
-    this.#unanswered++;
-    this.#sinceUs[connection] = nowUs();
-    const number = numberOf(this.#share, connection);
-    const { address, port } = placeOf(this.#share, number).gateway;
-    // A successor comes from another port: the one before it may still be in TIME_WAIT.
-    const source = sourceOf(this.#share, number, attempt + this.#predecessors[connection]!);
-    socket.connect({ host: address, port, ...source });
-  }
-
-  #sweep(mqtt: MqttWs): void {
-    mqtt.sweep();
-    if (this.#share.mqtt.lives === undefined) return;
-    const nowMs = performance.now();
-    for (let connection = 0; connection < this.#lifeEndsMs.length; connection++) {
-      const endsMs = this.#lifeEndsMs[connection]!;
-      if (endsMs === 0 || endsMs > nowMs || this.#states[connection] !== CONNECTED) continue;
-      // What it has published is acknowledged first: otherwise nobody knew what became of it.
-      if (mqtt.outstanding(connection) === 0) this.#leave(mqtt, connection);
+    for (; this.#begun < due && this.#phases.waiting < OPENING_LIMIT; this.#begun++) {
+      this.#phases.enter(this.#begun, 'opening');
+      this.#dialer.open(this.#begun);
     }
+    if (this.#begun < this.#loggedInUs.length) setTimeout(() => this.#openDue(), OPENING_TICK_MS);
   }
 
-  #leave(mqtt: MqttWs, connection: number): void {
-    this.#lifeEndsMs[connection] = 0;
-    this.#states[connection] = LEAVING;
-    this.#unanswered++;
-    this.#sinceUs[connection] = nowUs();
-    this.#counts.connected--;
-    this.#counts.disconnected++;
+  #comeBack(connection: number): boolean {
+    // The old socket is gone a turn after its reset.
+    if (this.#dialer.isOpen(connection) || this.#phases.waiting >= OPENING_LIMIT) return false;
+    this.#phases.enter(connection, 'opening');
+    this.#dialer.openSuccessor(connection);
+    return true;
+  }
+
+  /** What it has published is acknowledged first: otherwise nobody knew what became of it. */
+  #leave(connection: number): boolean {
+    const mqtt = this.#mqtt!;
+    if (!this.#phases.is(connection, 'connected') || mqtt.outstanding(connection) > 0) return false;
+    this.#phases.enter(connection, 'leaving');
+    this.#outcomes.disconnected();
     mqtt.disconnect(connection);
+    return true;
   }
 
   #countEnd(connection: number, reason: string): void {
-    if (this.#states[connection] === CONNECTED) {
-      this.#states[connection] = DONE;
-      this.#counts.connected--;
-      this.#counts.closed++;
-      countReason(this.#closures, reason);
-    } else if (this.#states[connection] === OPENING) {
+    if (this.#phases.is(connection, 'connected')) {
+      this.#phases.enter(connection, 'done');
+      this.#outcomes.closed(reason);
+    } else if (this.#phases.is(connection, 'opening')) {
       this.#answered(connection);
-      this.#counts.failed++;
-      countReason(this.#failures, reason);
+      this.#outcomes.failed(reason);
     }
   }
 
   /** It has an outcome, and is not connected. */
   #answered(connection: number): void {
-    this.#states[connection] = DONE;
-    this.#unanswered--;
-    if (this.#predecessors[connection] === 0) this.#counts.tried++;
+    this.#phases.enter(connection, 'done');
+    if (!this.#dialer.hasPredecessor(connection)) this.#outcomes.counts.tried++;
   }
 
   #giveUpUnanswered(): void {
-    if (this.#unanswered === 0) return;
     const { answerTimeoutMs } = this.#share;
-    const sinceUs = nowUs() - answerTimeoutMs * 1000;
-    for (let connection = 0; connection < this.#begun; connection++) {
-      if (this.#sinceUs[connection]! > sinceUs) continue;
-      if (this.#states[connection] === OPENING) {
+    for (const connection of this.#phases.overdue(answerTimeoutMs)) {
+      if (this.#phases.is(connection, 'opening')) {
         this.#countEnd(connection, `no answer in ${answerTimeoutMs / 1000} s`);
-        this.#sockets[connection]?.destroy();
-      } else if (this.#states[connection] === LEAVING) {
+      } else {
         // Its successor comes all the same.
-        this.#counts.failed++;
-        countReason(this.#failures, `not closed ${answerTimeoutMs / 1000} s after DISCONNECT`);
-        this.#sockets[connection]?.destroy();
+        this.#outcomes.failed(`not closed ${answerTimeoutMs / 1000} s after DISCONNECT`);
       }
+      this.#dialer.destroy(connection);
     }
   }
-}
-
-function countReason(reasons: Reasons, reason: string): void {
-  reasons[reason] = (reasons[reason] ?? 0) + 1;
 }

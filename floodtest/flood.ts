@@ -1,11 +1,10 @@
 /**
- * The run: forks the processes, asks each of them once a second, adds up what they answer, and ends after the hold
- * time or when it is stopped. Owns the children; what is printed and recorded is the caller's, a row at a time.
+ * The run: asks each of the processes once a second, adds up what they answer, and ends after the hold time or when it
+ * is stopped. Owns the children; what is printed and recorded is the caller's, a row at a time.
  */
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { LatencyHistogram } from '../msggen/latency.js';
-import type { FromChild, ToChild } from './child.js';
+import type { FromChild } from './child.js';
+import { Children } from './children.js';
 import {
   addCounts,
   addReasons,
@@ -20,15 +19,11 @@ import {
   type Tally,
 } from './counts.js';
 import { PUBLISH_AFTER_MS } from './devices.js';
-import { connectionsOf, type Share } from './plan.js';
+import type { Share } from './plan.js';
 import type { Row } from './recording.js';
 import { type ServerUsage, serverUsage } from './server-usage.js';
 
-/** A small young generation costs no CPU here, since next to nothing is made for a message: 4.0 KB become 3.3. */
-const CHILD_FLAGS = ['--max-semi-space-size=2'];
 const ROW_INTERVAL_MS = 1000;
-const REPORT_TIMEOUT_MS = 5000;
-const CLOSE_TIMEOUT_MS = 5000;
 /** When the devices have stopped, so many rows at most are waited for what is still on its way. */
 const DRAIN_ROWS_LIMIT = 15;
 
@@ -65,21 +60,26 @@ export class Flood {
   readonly #onRow: (row: Row) => void;
   readonly #latestLatency = new LatencyHistogram();
   readonly #latestEverything = new LatencyHistogram();
-  readonly #children: ChildProcess[] = [];
+  readonly #children: Children;
   readonly #reports: ProcessReport[] = [];
-  #unanswered = 0;
-  #onAllAnswered: (() => void) | undefined;
   #published: Published[] = [];
   #startMs = 0;
   #allTriedAtMs: number | undefined;
   #stopping = false;
-  #closing = false;
+  #cutTimer: NodeJS.Timeout | undefined;
   #wake: (() => void) | undefined;
   #failure: Error | undefined;
 
   constructor(options: FloodOptions, onRow: (row: Row) => void) {
     this.#options = options;
     this.#onRow = onRow;
+    this.#children = new Children({
+      answered: (index, message) => this.#answered(index, message),
+      failed: (failure) => {
+        this.#failure ??= failure;
+        this.stop();
+      },
+    });
   }
 
   async run(): Promise<void> {
@@ -87,13 +87,13 @@ export class Flood {
     this.serverBefore = serverUsage(serverPids);
     this.#startMs = performance.now();
     this.#emitRow();
-    for (let index = 0; index < share.processes; index++) this.#fork({ ...share, index });
+    for (let index = 0; index < share.processes; index++) this.#children.fork({ ...share, index });
     try {
       while (!this.#isOver()) await this.#nextRow(this.#endsAtMs());
       if (share.mqtt.devices !== undefined && this.#failure === undefined) await this.#settle();
     } finally {
-      this.#closing = true;
-      await Promise.all(this.#children.map(close));
+      clearTimeout(this.#cutTimer);
+      await this.#children.close();
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -107,7 +107,7 @@ export class Flood {
   async #nextRow(atMostMs: number): Promise<void> {
     const nextRow = Math.round(this.elapsedSec) + 1;
     await this.#sleepUntil(Math.min(this.#startMs + nextRow * ROW_INTERVAL_MS, atMostMs));
-    await this.#ask('report');
+    await this.#children.ask('report');
     this.elapsedSec = (performance.now() - this.#startMs) / 1000;
     this.#addUp();
     this.#emitRow();
@@ -119,7 +119,7 @@ export class Flood {
    */
   async #settle(): Promise<void> {
     this.#stopping = false;
-    await this.#ask('quiet');
+    await this.#children.ask('quiet');
     let receivedBefore = -1;
     for (let row = 0; row < DRAIN_ROWS_LIMIT && !this.#stopping; row++) {
       await this.#nextRow(Number.POSITIVE_INFINITY);
@@ -127,27 +127,9 @@ export class Flood {
       if (received === receivedBefore && this.counts.unacknowledged === 0) break;
       receivedBefore = received;
     }
-    this.#tell({ settle: this.#published });
+    this.#children.tell({ settle: this.#published });
     this.#stopping = false;
     await this.#nextRow(Number.POSITIVE_INFINITY);
-  }
-
-  #fork(share: Share): void {
-    const child = fork(new URL('./child.js', import.meta.url), {
-      execArgv: [...process.execArgv, ...CHILD_FLAGS],
-      serialization: 'advanced',
-    });
-    this.#children.push(child);
-    child.on('message', (message: FromChild) => this.#answered(share.index, message));
-    child.on('exit', (code, signal) => {
-      if (this.#closing) return;
-      this.#failure ??= new Error(
-        `Process ${share.index + 1} of ${share.processes} with ${connectionsOf(share)} connections ended by itself (${signal ?? `exit code ${code}`}).`,
-      );
-      this.stop();
-    });
-    const message: ToChild = { share };
-    child.send(message);
   }
 
   #isOver(): boolean {
@@ -161,25 +143,6 @@ export class Flood {
     return this.#allTriedAtMs + holdMs;
   }
 
-  #tell(message: ToChild): ChildProcess[] {
-    const told = this.#children.filter((child) => child.connected);
-    for (const child of told) child.send(message);
-    return told;
-  }
-
-  /** A process that is too busy to answer is counted with its last answer. */
-  async #ask(question: 'report' | 'quiet'): Promise<void> {
-    this.#unanswered = this.#tell(question).length;
-    if (this.#unanswered === 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, REPORT_TIMEOUT_MS);
-      this.#onAllAnswered = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
-
   #answered(index: number, message: FromChild): void {
     if ('report' in message) {
       this.#reports[index] = message.report;
@@ -190,7 +153,6 @@ export class Flood {
     } else {
       this.#published.push(...message.published);
     }
-    if (--this.#unanswered === 0) this.#onAllAnswered?.();
   }
 
   #addUp(): void {
@@ -222,9 +184,12 @@ export class Flood {
     const { share } = this.#options;
     if (counts.tried !== share.connections || this.#allTriedAtMs !== undefined) return;
     this.#allTriedAtMs = performance.now();
+    if (share.cut !== undefined) {
+      this.#cutTimer = setTimeout(() => this.#children.tell('cut'), share.cut.atMs);
+    }
     if (share.mqtt.devices === undefined) return;
     this.#allTriedAtMs += PUBLISH_AFTER_MS;
-    this.#tell('publish');
+    this.#children.tell('publish');
   }
 
   #emitRow(): void {
@@ -253,14 +218,4 @@ export class Flood {
       };
     });
   }
-}
-
-async function close(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  const message: ToChild = 'close';
-  if (child.connected) child.send(message);
-  const timer = setTimeout(() => child.kill('SIGKILL'), CLOSE_TIMEOUT_MS);
-  await ended;
-  clearTimeout(timer);
 }

@@ -69,6 +69,14 @@ export interface Gateway {
   mqttPath: string;
 }
 
+/** All connections are cut at once, and come back. */
+export interface Cut {
+  /** After all are open. */
+  atMs: number;
+  /** They come back spread over this time. */
+  withinMs: number;
+}
+
 /** The part of the connections that one process opens: those with `number % processes === index`. */
 export interface Share {
   index: number;
@@ -85,6 +93,7 @@ export interface Share {
   sourcePortOffset: number;
   /** A connection that has no answer by then has failed. */
   answerTimeoutMs: number;
+  cut: Cut | undefined;
   mqtt: MqttPlan;
 }
 

@@ -15,6 +15,8 @@ export function rowLine({ elapsedSec, counts, latency, everything, server }: Row
   if (counts.published > 0) parts.push(`published ${counts.published}`);
   if (everything.messages > 0) parts.push(`everything ${everything.messages}`);
   if (counts.disconnected > 0) parts.push(`disconnected ${counts.disconnected}`);
+  if (counts.cut > 0) parts.push(`cut ${counts.cut}`, `resumed ${counts.resumed}`);
+  if (counts.unrecovered > 0) parts.push(`not recovered ${counts.unrecovered}`);
   if (counts.refused > 0) parts.push(`refused ${counts.refused}`);
   if (counts.failed > 0) parts.push(`failed ${counts.failed}`);
   if (latency.total > 0) parts.push(`p99 ${formatMs(latency.percentileMs(99))} ms`);
@@ -31,6 +33,7 @@ export function summaryText(flood: Flood, options: FloodOptions): string {
     ...(share.mqtt.lives === undefined
       ? []
       : [`disconnected ${counts.disconnected} at the end of their life, and others came in their place`]),
+    ...resumesOf(flood, options),
     `refused      ${counts.refused}${reasonsIn(flood.refusals)}`,
     `failed       ${counts.failed}${reasonsIn(flood.failures)}`,
     `chunks       ${counts.chunks}`,
@@ -74,6 +77,14 @@ export function summaryText(flood: Flood, options: FloodOptions): string {
   return lines.join('\n');
 }
 
+function resumesOf({ counts }: Flood, { share }: FloodOptions): string[] {
+  const { cut, resumed, recovered, unrecovered } = counts;
+  if (share.cut === undefined) return unrecovered === 0 ? [] : [`not recovered ${unrecovered} times`];
+  return [
+    `resumed      ${resumed} of ${cut} that were cut; ${recovered} recovered all, ${unrecovered} were not recovered`,
+  ];
+}
+
 function rowsByQos(flood: Flood): string[] {
   const titles = ['QoS 0       ', 'QoS 1       ', 'QoS 2       ', 'everything  '];
   return titles.flatMap((title, row) => {
@@ -101,6 +112,10 @@ export function summaryJson(flood: Flood, options: FloodOptions, context: Contex
       holdSec: options.holdMs === undefined ? null : options.holdMs / 1000,
       processes: share.processes,
       sourceAddresses: share.sourceAddresses,
+      cut:
+        share.cut === undefined
+          ? null
+          : { atSec: share.cut.atMs / 1000, withinSec: share.cut.withinMs / 1000 },
       ...(share.transport === 'mqtt-ws' ? mqttAsked(share.mqtt) : {}),
     },
     elapsedSec: flood.elapsedSec,

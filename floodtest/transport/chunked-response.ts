@@ -50,6 +50,7 @@ export class ChunkedResponse {
 
   forget(connection: number): void {
     this.#carries.delete(connection);
+    this.#phases[connection] = AT_HEAD;
   }
 
   /** Where the body begins: 0 while the head is incomplete, `end` when the connection was refused. */

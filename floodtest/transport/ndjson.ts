@@ -1,61 +1,87 @@
-/** `GET /stream/<id>`: one JSON object a line, `{"id","data","time"}`; an empty line is a heartbeat. */
-
+/**
+ * `GET /stream/<id>`: one JSON object a line, `{"id","data","time","cursor"}`; an empty line is a heartbeat. Whoever was
+ * cut comes back with `?cursor=`, and is told `{"recovered":…}` first.
+ */
 import { connectionsOf, type Share } from '../plan.js';
 import { ChunkedResponse } from './chunked-response.js';
+import { Cursors } from './cursors.js';
 import { getRequest } from './get-request.js';
 import type { Transport, TransportEvents } from './transport.js';
 
-/** Cannot occur inside a JSON string, where its quotes would be escaped. */
+/** Neither can occur inside a JSON string, where its quotes would be escaped. */
 const DATA_START = Buffer.from('"data":"');
+const CURSOR = /"cursor":"([^"]*)"\}$/;
 const LF = 0x0a;
 
-export function ndjson(events: TransportEvents, share: Share): Transport {
+export class Ndjson implements Transport {
+  readonly #events: TransportEvents;
+  readonly #share: Share;
+  readonly #response: ChunkedResponse;
+  /** Of a run in which connections are cut. */
+  readonly #cursors: Cursors | undefined;
   /** The beginning of a line whose end has not come; a line may be spread over chunks. */
-  const partialLines = new Map<number, Buffer>();
-  const response = new ChunkedResponse(
-    connectionsOf(share),
-    events,
-    (connection, piece, pieceStart, pieceEnd) => {
-      let bytes = piece;
-      let at = pieceStart;
-      let end = pieceEnd;
-      const partial = partialLines.size > 0 ? partialLines.get(connection) : undefined;
-      if (partial !== undefined) {
-        partialLines.delete(connection);
-        bytes = Buffer.concat([partial, piece.subarray(pieceStart, pieceEnd)]);
-        at = 0;
-        end = bytes.length;
-      }
-      while (at < end) {
-        const lineEnd = bytes.indexOf(LF, at);
-        if (lineEnd < 0 || lineEnd >= end) {
-          partialLines.set(connection, Buffer.from(bytes.subarray(at, end)));
-          return;
-        }
-        if (lineEnd > at) readLine(events, connection, bytes, at, lineEnd);
-        at = lineEnd + 1;
-      }
-    },
-  );
-  return {
-    opening: (connection) => getRequest('stream', share, connection),
-    receive: (connection, bytes, end) => response.receive(connection, bytes, end),
-    forget: (connection) => {
-      response.forget(connection);
-      partialLines.delete(connection);
-    },
-  };
-}
+  readonly #partialLines = new Map<number, Buffer>();
 
-function readLine(
-  events: TransportEvents,
-  connection: number,
-  bytes: Buffer,
-  start: number,
-  end: number,
-): void {
-  events.chunk(connection);
-  const data = bytes.indexOf(DATA_START, start);
-  const text = data < 0 || data >= end ? end : data + DATA_START.length;
-  events.message(connection, bytes, text, end);
+  constructor(events: TransportEvents, share: Share) {
+    const connections = connectionsOf(share);
+    this.#events = events;
+    this.#share = share;
+    this.#cursors = share.cut === undefined ? undefined : new Cursors(connections);
+    this.#response = new ChunkedResponse(connections, events, (connection, bytes, start, end) =>
+      this.#readPiece(connection, bytes, start, end),
+    );
+  }
+
+  /** Whoever says from when (`since`) is told its first cursor before the first message. */
+  opening(connection: number): string {
+    const cursor = this.#cursors?.of(connection);
+    const since = this.#cursors === undefined ? '' : '?since=now';
+    const query = cursor === undefined ? since : `?cursor=${encodeURIComponent(cursor)}`;
+    return getRequest('stream', this.#share, connection, query);
+  }
+
+  receive(connection: number, bytes: Buffer, end: number): void {
+    this.#response.receive(connection, bytes, end);
+  }
+
+  forget(connection: number): void {
+    this.#response.forget(connection);
+    this.#partialLines.delete(connection);
+  }
+
+  #readPiece(connection: number, piece: Buffer, pieceStart: number, pieceEnd: number): void {
+    let bytes = piece;
+    let at = pieceStart;
+    let end = pieceEnd;
+    const partial = this.#partialLines.size > 0 ? this.#partialLines.get(connection) : undefined;
+    if (partial !== undefined) {
+      this.#partialLines.delete(connection);
+      bytes = Buffer.concat([partial, piece.subarray(pieceStart, pieceEnd)]);
+      at = 0;
+      end = bytes.length;
+    }
+    while (at < end) {
+      const lineEnd = bytes.indexOf(LF, at);
+      if (lineEnd < 0 || lineEnd >= end) {
+        this.#partialLines.set(connection, Buffer.from(bytes.subarray(at, end)));
+        return;
+      }
+      if (lineEnd > at) this.#readLine(connection, bytes, at, lineEnd);
+      at = lineEnd + 1;
+    }
+  }
+
+  #readLine(connection: number, bytes: Buffer, start: number, end: number): void {
+    const data = bytes.indexOf(DATA_START, start);
+    if (data >= 0 && data < end) {
+      this.#events.chunk(connection);
+      this.#events.message(connection, bytes, data + DATA_START.length, end);
+      if (this.#cursors === undefined) return;
+    }
+    const line = bytes.toString('latin1', start, end);
+    const recovered = /^\{"recovered":(true|false)/.exec(line)?.[1];
+    if (recovered !== undefined) this.#events.recovered(connection, recovered === 'true');
+    const cursor = CURSOR.exec(line)?.[1];
+    if (cursor !== undefined) this.#cursors?.keep(connection, cursor);
+  }
 }

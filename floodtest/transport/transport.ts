@@ -14,7 +14,9 @@ export interface TransportEvents {
   refused(connection: number, reason: string): void;
   /** The server has ended the connection; without a reason in good order. */
   ended(connection: number, reason?: string): void;
-  /** A piece of the body with content: not a heartbeat. */
+  /** What the server says of the cursor it was given: whether nothing is gone. */
+  recovered(connection: number, recovered: boolean): void;
+  /** A piece of the body with content: not a heartbeat. Of long-poll an answer with messages. */
   chunk(connection: number): void;
   /** A message whose text begins at `start`; the text ends before `end`. Over MQTT with what its PUBLISH said. */
   message(connection: number, bytes: Buffer, start: number, end: number, publication?: Publication): void;
@@ -27,8 +29,10 @@ export interface Transport {
   opening(connection: number): string;
   /** Bytes 0 up to `end` have come for the connection. */
   receive(connection: number, bytes: Buffer, end: number): void;
-  /** The socket is gone: whatever was kept for it is given back. */
+  /** The socket is gone: whatever was kept for it is given back, other than where to go on. */
   forget(connection: number): void;
+  /** Called now and then: what is due is done, and who is silent for too long has ended. */
+  sweep?(): void;
 }
 
 export type TransportFactory = (events: TransportEvents, share: Share) => Transport;

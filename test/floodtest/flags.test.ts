@@ -6,7 +6,7 @@ const BAD_FLAGS: [string[], RegExp][] = [
   [['--conections', '5'], /unknown option '--conections'/],
   [['--connections', 'many'], /'many' is invalid\. Give a whole number from 1 upwards/],
   [['--rate', '0'], /Give a number above 0/],
-  [['--transport', 'pigeon'], /Allowed choices are http-chunked, ndjson, mqtt-ws/],
+  [['--transport', 'pigeon'], /Allowed choices are http-chunked, ndjson, sse, long-poll, mqtt-ws/],
   [['--hold', '10'], /Give a duration with its unit/],
   [['--pid', '99999999'], /there is no process 99999999 on this machine/],
   [
@@ -18,6 +18,13 @@ const BAD_FLAGS: [string[], RegExp][] = [
     ['--connections', '50000', '--source-addresses', '2'],
     /50000 connections need --source-addresses 3 or more/,
   ],
+  [['--cut', '30s'], /Give when to cut and the time to come back in, such as 30s:10s/],
+  [['-t', 'sse', '--cut', '30s:10'], /Give a duration with its unit/],
+  [
+    ['--cut', '30s:10s'],
+    /--cut needs cursors, which http-chunked has not: give --transport ndjson or sse or long-poll/,
+  ],
+  [['-t', 'sse', '--cut', '30s:10s', '--hold', '40s'], /give --hold more than 40s/],
   [['--qos', '1'], /--qos is for --transport mqtt-ws/],
   [['-t', 'mqtt-ws', '--qos', '3'], /Give 0, 1 or 2, or shares that add up to 100%/],
   [['-t', 'mqtt-ws', '--qos', '0:80%,1:30%'], /Give 0, 1 or 2, or shares that add up to 100%/],

@@ -1,0 +1,79 @@
+/**
+ * The sockets of one process, by connection: opens each from the source that is its own, and from another one when
+ * somebody has that port or the connection has had a socket before.
+ */
+import { FloodSocket, type SocketOwner } from './flood-socket.js';
+import { connectionsOf, numberOf, placeOf, type Share, sourceOf } from './plan.js';
+
+/** Ports tried for a connection that is bound to a source address. */
+const SOURCE_ATTEMPTS = 5;
+
+export class Dialer {
+  readonly #share: Share;
+  readonly #owner: SocketOwner;
+  readonly #sockets: (FloodSocket | undefined)[];
+  /** How many have been in a connection's place before. */
+  readonly #predecessors: Uint32Array;
+
+  constructor(share: Share, owner: SocketOwner) {
+    const connections = connectionsOf(share);
+    this.#share = share;
+    this.#owner = owner;
+    this.#sockets = new Array(connections).fill(undefined);
+    this.#predecessors = new Uint32Array(connections);
+  }
+
+  isOpen(connection: number): boolean {
+    return this.#sockets[connection] !== undefined;
+  }
+
+  hasPredecessor(connection: number): boolean {
+    return this.#predecessors[connection]! > 0;
+  }
+
+  open(connection: number, attempt = 0): void {
+    const socket = new FloodSocket(this.#owner, connection, attempt);
+    this.#sockets[connection] = socket;
+    const number = numberOf(this.#share, connection);
+    const { address, port } = placeOf(this.#share, number).gateway;
+    // A successor comes from another port: the one before it may still be in TIME_WAIT.
+    const source = sourceOf(this.#share, number, attempt + this.#predecessors[connection]!);
+    socket.connect({ host: address, port, ...source });
+  }
+
+  openSuccessor(connection: number): void {
+    this.#predecessors[connection]!++;
+    this.open(connection);
+  }
+
+  /** The socket is gone: whether it was for its port, and another one is worth an attempt. */
+  mayTryAgain(reason: string, attempt: number): boolean {
+    const portTaken = reason === 'EADDRINUSE' || reason === 'EADDRNOTAVAIL';
+    return portTaken && this.#share.sourceAddresses.length > 0 && attempt + 1 < SOURCE_ATTEMPTS;
+  }
+
+  forget(connection: number): void {
+    this.#sockets[connection] = undefined;
+  }
+
+  write(connection: number, bytes: Buffer | string): void {
+    const socket = this.#sockets[connection];
+    if (socket?.writable) socket.write(bytes, 'latin1');
+  }
+
+  destroy(connection: number): void {
+    this.#sockets[connection]?.destroy();
+  }
+
+  reset(connection: number): void {
+    this.#sockets[connection]?.resetAndDestroy();
+  }
+
+  /**
+   * Closes with resets: a polite close would leave 10,000 ports in TIME_WAIT for a minute, and a few rounds of that
+   * leave none for anybody on this machine.
+   */
+  resetAll(): void {
+    for (const socket of this.#sockets) socket?.resetAndDestroy();
+  }
+}

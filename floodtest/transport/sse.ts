@@ -1,0 +1,142 @@
+/**
+ * `GET /events/<id>`: server-sent events, as far as Encke uses them: lines end with LF or CRLF, a message is an event
+ * without a type. Whoever was cut comes back with `Last-Event-ID`.
+ */
+import { connectionsOf, type Share } from '../plan.js';
+import { ChunkedResponse } from './chunked-response.js';
+import { Cursors } from './cursors.js';
+import { getRequest } from './get-request.js';
+import type { Transport, TransportEvents } from './transport.js';
+
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const COLON = 0x3a;
+const DATA = Buffer.from('data:');
+const ID = Buffer.from('id:');
+const EVENT = Buffer.from('event:');
+/** Types of events that are messages: those of others have something to say about messages. */
+const MESSAGE_TYPES = ['', 'message', 'base64'];
+
+export class EventStream implements Transport {
+  readonly #events: TransportEvents;
+  readonly #share: Share;
+  readonly #response: ChunkedResponse;
+  /** Of a run in which connections are cut. */
+  readonly #cursors: Cursors | undefined;
+  /** The beginning of an event whose end has not come; an event may be spread over chunks. */
+  readonly #partialEvents = new Map<number, Buffer>();
+  // The event that is being read: where its fields are, -1 for none.
+  #dataStart = -1;
+  #dataEnd = -1;
+  #idStart = -1;
+  #idEnd = -1;
+  #type = '';
+
+  constructor(events: TransportEvents, share: Share) {
+    const connections = connectionsOf(share);
+    this.#events = events;
+    this.#share = share;
+    this.#cursors = share.cut === undefined ? undefined : new Cursors(connections);
+    this.#response = new ChunkedResponse(connections, events, (connection, bytes, start, end) =>
+      this.#readPiece(connection, bytes, start, end),
+    );
+  }
+
+  opening(connection: number): string {
+    const cursor = this.#cursors?.of(connection);
+    const header = cursor === undefined ? '' : `Last-Event-ID: ${cursor}\r\n`;
+    return getRequest('events', this.#share, connection, '', header);
+  }
+
+  receive(connection: number, bytes: Buffer, end: number): void {
+    this.#response.receive(connection, bytes, end);
+  }
+
+  forget(connection: number): void {
+    this.#response.forget(connection);
+    this.#partialEvents.delete(connection);
+  }
+
+  #readPiece(connection: number, piece: Buffer, pieceStart: number, pieceEnd: number): void {
+    let bytes = piece;
+    let at = pieceStart;
+    let end = pieceEnd;
+    const partial = this.#partialEvents.size > 0 ? this.#partialEvents.get(connection) : undefined;
+    if (partial !== undefined) {
+      this.#partialEvents.delete(connection);
+      bytes = Buffer.concat([partial, piece.subarray(pieceStart, pieceEnd)]);
+      at = 0;
+      end = bytes.length;
+    }
+    const rest = this.#readEvents(connection, bytes, at, end);
+    if (rest < end) this.#partialEvents.set(connection, Buffer.from(bytes.subarray(rest, end)));
+  }
+
+  /** @returns where the event begins whose end has not come */
+  #readEvents(connection: number, bytes: Buffer, start: number, end: number): number {
+    let eventStart = start;
+    let at = start;
+    this.#beginEvent();
+    while (at < end) {
+      const lf = bytes.indexOf(LF, at);
+      if (lf < 0 || lf >= end) break;
+      const lineEnd = lf > at && bytes[lf - 1] === CR ? lf - 1 : lf;
+      if (lineEnd === at) {
+        this.#dispatch(connection, bytes);
+        this.#beginEvent();
+        eventStart = lf + 1;
+      } else if (bytes[at] === COLON && eventStart === at) {
+        eventStart = lf + 1; // a heartbeat
+      } else {
+        this.#readField(bytes, at, lineEnd);
+      }
+      at = lf + 1;
+    }
+    return eventStart;
+  }
+
+  #beginEvent(): void {
+    this.#dataStart = -1;
+    this.#idStart = -1;
+    this.#type = '';
+  }
+
+  #readField(bytes: Buffer, start: number, end: number): void {
+    if (startsWith(bytes, start, end, DATA)) {
+      // Of data with several lines the first one has the stamp.
+      if (this.#dataStart < 0) this.#dataStart = valueStart(bytes, start + DATA.length, end);
+      this.#dataEnd = end;
+    } else if (startsWith(bytes, start, end, ID)) {
+      this.#idStart = valueStart(bytes, start + ID.length, end);
+      this.#idEnd = end;
+    } else if (startsWith(bytes, start, end, EVENT)) {
+      this.#type = bytes.toString('latin1', valueStart(bytes, start + EVENT.length, end), end);
+    }
+  }
+
+  /** An id without data is the last one all the same. */
+  #dispatch(connection: number, bytes: Buffer): void {
+    if (this.#idStart >= 0) {
+      this.#cursors?.keep(connection, bytes.toString('latin1', this.#idStart, this.#idEnd));
+    }
+    if (this.#dataStart < 0) return;
+    if (MESSAGE_TYPES.includes(this.#type)) {
+      this.#events.chunk(connection);
+      this.#events.message(connection, bytes, this.#dataStart, this.#dataEnd);
+    } else if (this.#type === 'recovered') {
+      const said = bytes.toString('latin1', this.#dataStart, this.#dataEnd);
+      this.#events.recovered(connection, said === '{"recovered":true}');
+    }
+  }
+}
+
+function startsWith(bytes: Buffer, start: number, end: number, name: Buffer): boolean {
+  if (end - start < name.length) return false;
+  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false;
+  return true;
+}
+
+function valueStart(bytes: Buffer, colonEnd: number, end: number): number {
+  return colonEnd < end && bytes[colonEnd] === SPACE ? colonEnd + 1 : colonEnd;
+}
