@@ -123,15 +123,14 @@ for (const transport of ['sse', 'long-poll'] as const) {
   });
 
   t.test(`${transport}: 429 and 503 are waited for, as long as Retry-After says`, async (t) => {
-    const proxy = await proxied(t);
     for (const status of [429, 503]) {
+      const proxy = await proxied(t);
       proxy.refusal = { status, headers: { 'retry-after': '1' } };
-      const before = proxy.askedAtMs.length;
       const listener = listen(t, proxy.url, 'later', { transport });
       await until('waiting', () => listener.connection.state === 'waiting');
       proxy.refusal = undefined;
       await listener.open();
-      const [first, second] = proxy.askedAtMs.slice(before);
+      const [first, second] = proxy.askedAtMs;
       t.ok(second! - first! >= 990, `${status}: came back after ${second! - first!} ms`);
       t.ok(listener.delaysMs[0]! >= 1_000 && listener.delaysMs[0]! <= 2_000);
       listener.connection.close();

@@ -53,13 +53,13 @@ async function tryEventSource(name: string, EventSource: EventSourceClass): Prom
         ['base64', '/w=='],
       ],
     );
-    const both = listen(t, `${gateway.url}/events?id=${id}&id=other&since=1`);
+    const both = listen(t, `${gateway.url}/events?id=${id}&id=${id}/other&since=1`);
     await until('the last one', () => both.got.length === 2);
-    await gateway.send('other', 'x');
+    await gateway.send(`${id}/other`, 'x');
     await until('live', () => both.got.length === 3);
     t.match(both.got[0], { type: 'recovered', data: '{"recovered":true}' });
     t.match(JSON.parse(both.got[1]!.data), { id, data: '/w==', encoding: 'base64' });
-    t.match(JSON.parse(both.got[2]!.data), { id: 'other', data: 'x' });
+    t.match(JSON.parse(both.got[2]!.data), { id: `${id}/other`, data: 'x' });
     t.match(both.got[2]!.lastEventId, /^\w+:4,1$/);
   });
 
