@@ -56,9 +56,12 @@ async function start(flags: Record<string, unknown>): Promise<void> {
   }
 }
 
+/** Codes of errors whose message says how to mend them. */
+const sentences: ReadonlySet<unknown> = new Set(['ERR_ENCKE_LISTEN', 'ERR_ENCKE_ENGINE']);
+
 function stopWithSentence(error: unknown): never {
   if (error instanceof ConfigError) return exitWith(error.message, 2);
-  if (error instanceof Error && 'code' in error && error.code === 'ERR_ENCKE_LISTEN') {
+  if (error instanceof Error && 'code' in error && sentences.has(error.code)) {
     return exitWith(error.message, 1);
   }
   if (error instanceof Error && error.message.startsWith('This version of uWS.js')) {

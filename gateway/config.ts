@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { idBytesMaxDefault } from '../router/topic.js';
+import { clusterSettings } from './cluster-settings.js';
 import { inconsistencyOf } from './consistency.js';
 import { mqttSettings } from './mqtt/settings.js';
 import {
@@ -145,6 +146,7 @@ export const settings = {
     'info',
     'least level that is logged',
   ),
+  ...clusterSettings,
   ...mqttSettings,
 } satisfies Record<string, Setting>;
 

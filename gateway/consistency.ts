@@ -3,6 +3,9 @@ import type { Config } from './config.js';
 
 /** Of an MQTT packet. */
 const fixedHeaderBytesMax = 5;
+/** max_control_line of a NATS server, and what of it is verb, reply subject and lengths. */
+const natsLineBytesMax = 4096;
+const natsLineRestBytes = 256;
 
 /**
  * Settings that are each good and do not go together.
@@ -15,7 +18,9 @@ export function inconsistencyOf(config: Config): string | undefined {
     mqttPortWithoutMqtt(config) ??
     portGivenTwice(config) ??
     watermarksCrossed(config) ??
-    packetsOutgrowFrames(config)
+    packetsOutgrowFrames(config) ??
+    idsOutgrowSubjects(config) ??
+    natsKeyWithoutCertificate(config)
   );
 }
 
@@ -52,6 +57,18 @@ function packetsOutgrowFrames({ mqttMaxPacketSize, mqttMaxFrameSize }: Config): 
   const needed = mqttMaxPacketSize + fixedHeaderBytesMax;
   if (mqttMaxFrameSize === 0 || mqttMaxFrameSize >= needed) return undefined;
   return `--mqtt-max-frame-size ${mqttMaxFrameSize} does not hold one packet of --mqtt-max-packet-size: make it at least ${needed}, or 0.`;
+}
+
+/** Percent-encoding may triple an id, and a line to a NATS server is at most 4,096 bytes by default. */
+function idsOutgrowSubjects({ engine, idBytesMax, name }: Config): string | undefined {
+  const most = Math.floor((natsLineBytesMax - natsLineRestBytes - name.length) / 3);
+  if (engine !== 'nats' || idBytesMax <= most) return undefined;
+  return `--id-bytes-max ${idBytesMax} does not fit a line to a NATS server: make it at most ${most}.`;
+}
+
+function natsKeyWithoutCertificate({ natsCertFile, natsKeyFile }: Config): string | undefined {
+  if ((natsCertFile === '') === (natsKeyFile === '')) return undefined;
+  return '--nats-cert-file and --nats-key-file go together: give both, or none.';
 }
 
 function watermarksCrossed({ mqttMqueueLowWatermark: low, mqttMqueueHighWatermark: high }: Config) {

@@ -2,17 +2,20 @@ import { pino } from 'pino';
 import type { HistoryRule } from '../router/history/history-rules.js';
 import { Router } from '../router/router.js';
 import type { Config } from './config.js';
+import { engineOf } from './engine.js';
 import { Gateway } from './gateway.js';
 import { keepYoungGenerationSmall } from './memory.js';
 import { giveMemoryBack } from './reclaim.js';
 
 /**
  * The process: config -> router -> gateway; says where it listens; signals; graceful stop.
- * @throws ConfigError, ListenError
+ * @throws ConfigError, EngineError, ListenError
  */
 export async function runGateway(config: Config): Promise<void> {
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const engine = await engineOf(config, log);
   const router = new Router({
+    ...(engine === undefined ? {} : { engine }),
     idBytesMax: config.idBytesMax,
     topicLevelsMax: config.topicLevelsMax,
     maxRetained: config.mqttMaxRetained,

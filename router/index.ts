@@ -22,8 +22,16 @@
  * router.send('user/123', 'Hello?'); // 0
  * ```
  */
+export type {
+  Answer,
+  Answers,
+  Cluster,
+  ClusterNode,
+  NameRequest,
+  NodeRole,
+} from './engine/cluster.js';
 export { EmbeddedEngine } from './engine/embedded.js';
-export type { Engine, OnPublication } from './engine/engine.js';
+export type { Engine, OnPublication, Tally } from './engine/engine.js';
 export {
   type Cursor,
   type CursorProblem,

@@ -1,5 +1,6 @@
+import type { Cluster } from './engine/cluster.js';
 import { EmbeddedEngine } from './engine/embedded.js';
-import type { Engine } from './engine/engine.js';
+import type { Engine, Tally } from './engine/engine.js';
 import { FanOut } from './fan-out.js';
 import { History } from './history/history.js';
 import type { HistoryStats, HistoryStore } from './history/history-store.js';
@@ -174,6 +175,22 @@ export class Router {
   publish(message: Message): number {
     this.#published++;
     return this.#engine.publish(message);
+  }
+
+  /** `publish`, and counts who took it on all nodes: called back once, before this returns where there is but one. */
+  publishCounted(message: Message, onTally: (tally: Tally) => void): void {
+    this.#published++;
+    this.#engine.publishCounted(message, onTally);
+  }
+
+  /** False while what is published reaches this node's own subscribers alone. */
+  get carries(): boolean {
+    return this.#engine.carries;
+  }
+
+  /** The other nodes, where the engine knows any. */
+  get cluster(): Cluster | undefined {
+    return this.#engine.cluster;
   }
 
   /** Deliveries tried since the start, taken or not: what a fan-out has cost. */

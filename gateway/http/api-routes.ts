@@ -26,7 +26,7 @@ export function bindApi(app: TemplatedApp, parts: ApiParts): Bodies {
   const { router, config, counters, guard } = parts;
   const bodies = new Bodies(config.bodyTimeoutSec, (status) => counters.countApiError(status));
   const send = new SendEndpoint(router, config, counters, guard, bodies);
-  const sendBatch = new SendBatchEndpoint(router, config, guard, bodies);
+  const sendBatch = new SendBatchEndpoint(router, config, counters, guard, bodies);
   const options: Handler = (response, request) => guard.preflight(response, request);
   bindPath(app, '/send/*', { post: send.handle, options });
   bindPath(app, '/send', { post: sendBatch.handle, options });

@@ -1,12 +1,15 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { isUtf8 } from 'node:buffer';
+import type { Tally } from '../../router/engine/engine.js';
 import { Message } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
+import type { Counters } from '../counters.js';
 import { answerJson, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { checkId } from './request.js';
+import { notCarriedText } from './send.js';
 import { optionsFromLine } from './send-options.js';
 
 /** Node decodes what it can and skips the rest, which would be another message than was meant. */
@@ -26,6 +29,10 @@ export interface BatchTotals {
   /** Good lines, each one message. */
   messages: number;
   delivered: number;
+  /** Other nodes that did not say in time how many they delivered to, where there were any. */
+  unanswered?: number;
+  /** Messages that reached this node's own subscribers alone, where there were any. */
+  uncarried?: number;
   /** Bad lines in all. */
   bad: number;
   /** The first hundred of them, by line number from 1. */
@@ -39,13 +46,15 @@ export interface BatchTotals {
 export class SendBatchEndpoint {
   readonly #router: Router;
   readonly #config: Config;
+  readonly #counters: Counters;
   readonly #guard: ApiGuard;
   readonly #bodies: Bodies;
   #bytesUnderWay = 0;
 
-  constructor(router: Router, config: Config, guard: ApiGuard, bodies: Bodies) {
+  constructor(router: Router, config: Config, counters: Counters, guard: ApiGuard, bodies: Bodies) {
     this.#router = router;
     this.#config = config;
+    this.#counters = counters;
     this.#guard = guard;
     this.#bodies = bodies;
   }
@@ -62,8 +71,7 @@ export class SendBatchEndpoint {
     let aborted = false;
     let first = true;
     const turn = () => {
-      const done = this.#publishSome(batch);
-      if (!done) {
+      if (!this.#publishSome(batch) || batch.uncounted > 0) {
         if (first && !this.#hold(batch, response, cors)) return;
         // What was accepted is sent even if the publisher has gone; only nobody hears the totals then.
         if (first)
@@ -71,12 +79,13 @@ export class SendBatchEndpoint {
             aborted = true;
           });
         first = false;
-        setImmediate(turn);
+        if (batch.done) batch.onCounted = turn;
+        else setImmediate(turn);
         return;
       }
       if (!first) this.#bytesUnderWay -= batch.bytes;
       if (aborted) return;
-      const say = () => answerJson(response, '200 OK', batch.totals, cors);
+      const say = () => this.#answer(response, cors, batch.totals);
       if (first) say();
       else response.cork(say);
     };
@@ -113,7 +122,14 @@ export class SendBatchEndpoint {
       return;
     }
     batch.totals.messages++;
-    batch.totals.delivered += this.#router.publish(message);
+    batch.uncounted++;
+    this.#router.publishCounted(message, batch.count);
+  }
+
+  #answer(response: HttpResponse, cors: Headers, totals: BatchTotals): void {
+    if (totals.uncarried === undefined) return answerJson(response, '200 OK', totals, cors);
+    this.#counters.countApiError('503');
+    answerJson(response, '503 Service Unavailable', { ...totals, error: notCarriedText }, cors);
   }
 
   /** @returns the message, or what is wrong with the line */
@@ -148,6 +164,10 @@ class Batch {
   #offset = 0;
   /** Number of the line taken last, from 1. */
   line = 0;
+  /** Messages of which it is not known yet how many took them. */
+  uncounted = 0;
+  /** Called once that is known of all, when the last line is done. */
+  onCounted: (() => void) | undefined;
 
   constructor(body: Buffer) {
     this.#body = body;
@@ -170,6 +190,15 @@ class Batch {
     this.line++;
     return isUtf8(line) ? line.toString('utf8') : undefined;
   }
+
+  readonly count = ({ delivered, unanswered, carried }: Tally): void => {
+    const { totals } = this;
+    totals.delivered += delivered;
+    if (unanswered > 0) totals.unanswered = Math.max(totals.unanswered ?? 0, unanswered);
+    if (!carried) totals.uncarried = (totals.uncarried ?? 0) + 1;
+    this.uncounted--;
+    if (this.uncounted === 0 && this.done) this.onCounted?.();
+  };
 
   addError(error: string): void {
     this.totals.bad++;

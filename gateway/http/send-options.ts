@@ -6,15 +6,17 @@ import type { Parsed } from './request.js';
 export interface SendOptions {
   readonly qos: Qos;
   readonly retain: boolean;
+  /** For how many took it on all nodes. */
+  readonly wait: boolean;
 }
 
 /**
  * QoS 1, so that it is the subscriber who says how hard a delivery is tried: an HTTP stream or a subscription at QoS 0
  * costs nothing more by it, and a session that asked for QoS 1 gets what is sent while its client is away.
  */
-const asUsual: Parsed<SendOptions> = { ok: true, value: { qos: 1, retain: false } };
+const asUsual: Parsed<SendOptions> = { ok: true, value: { qos: 1, retain: false, wait: true } };
 
-/** `?qos=0|1|2&retain=0|1` */
+/** `?qos=0|1|2&retain=0|1&wait=0|1` */
 export function optionsFromQuery(request: HttpRequest): Parsed<SendOptions> {
   const query = request.getQuery();
   if (query === undefined || query === '') return asUsual;
@@ -23,7 +25,9 @@ export function optionsFromQuery(request: HttpRequest): Parsed<SendOptions> {
   if (!/^[012]$/.test(qos)) return { ok: false, problem: 'qos is 0, 1 or 2.' };
   const retain = parameters.get('retain') ?? '0';
   if (!/^[01]$/.test(retain)) return { ok: false, problem: 'retain is 0 or 1.' };
-  return { ok: true, value: { qos: Number(qos) as Qos, retain: retain === '1' } };
+  const wait = parameters.get('wait') ?? '1';
+  if (!/^[01]$/.test(wait)) return { ok: false, problem: 'wait is 0 or 1.' };
+  return { ok: true, value: { qos: Number(qos) as Qos, retain: retain === '1', wait: wait === '1' } };
 }
 
 /** `"qos"` and `"retain"` of a line of a batch. */
@@ -36,5 +40,5 @@ export function optionsFromLine({
 }): Parsed<SendOptions> {
   if (qos !== 0 && qos !== 1 && qos !== 2) return { ok: false, problem: '"qos" is the number 0, 1 or 2.' };
   if (typeof retain !== 'boolean') return { ok: false, problem: '"retain" is true or false.' };
-  return { ok: true, value: { qos, retain } };
+  return { ok: true, value: { qos, retain, wait: true } };
 }

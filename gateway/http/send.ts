@@ -1,9 +1,10 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { Tally } from '../../router/engine/engine.js';
 import { Message } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
-import { answerText, endOrClose, type Headers } from './answer.js';
+import { answerJson, answerText, endOrClose, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { idFromPath } from './request.js';
@@ -32,18 +33,54 @@ export class SendEndpoint {
     if (!id.ok) return this.#refuse(response, cors, id.problem);
     const options = optionsFromQuery(request);
     if (!options.ok) return this.#refuse(response, cors, options.problem);
-    const { qos, retain } = options.value;
+    const { qos, retain, wait } = options.value;
     this.#bodies.read(response, cors, this.#config.messageBytesMax, (payload) => {
-      const delivered = this.#router.publish(new Message(id.value, payload, Date.now(), qos, retain));
-      answerDelivered(response, cors, delivered);
+      const message = new Message(id.value, payload, Date.now(), qos, retain);
+      if (wait) this.#sendCounted(response, cors, message);
+      else this.#sendUncounted(response, cors, message);
     });
   };
+
+  /** Answers when it is known how many took it: at once, where there is no other node. */
+  #sendCounted(response: HttpResponse, cors: Headers, message: Message): void {
+    let waiting = false;
+    let over = false;
+    this.#router.publishCounted(message, (tally) => {
+      if (over) return; // nobody hears it
+      over = true;
+      if (waiting) response.cork(() => this.#answer(response, cors, tally));
+      else this.#answer(response, cors, tally);
+    });
+    if (over) return;
+    waiting = true;
+    response.onAborted(() => {
+      over = true;
+    });
+  }
+
+  #sendUncounted(response: HttpResponse, cors: Headers, message: Message): void {
+    const { carries } = this.#router;
+    const delivered = this.#router.publish(message);
+    if (!carries) return this.#answer(response, cors, { delivered, unanswered: 0, carried: false });
+    answerJson(response, '202 Accepted', { delivered }, cors);
+  }
+
+  #answer(response: HttpResponse, cors: Headers, { delivered, unanswered, carried }: Tally): void {
+    if (carried && unanswered === 0) return answerDelivered(response, cors, delivered);
+    if (carried) return answerJson(response, '200 OK', { delivered, unanswered }, cors);
+    this.#counters.countApiError('503');
+    answerJson(response, '503 Service Unavailable', { delivered, error: notCarriedText }, cors);
+  }
 
   #refuse(response: HttpResponse, cors: Headers, problem: string): void {
     this.#counters.countApiError('400');
     answerText(response, '400 Bad Request', problem, cors);
   }
 }
+
+/** What is said of a send that reached this node's own subscribers alone. */
+export const notCarriedText =
+  'NATS cannot be reached: only who is connected to this node got it. Send it again later.';
 
 /** The answer of the hot path: no status line is 200, and each call into uWS is 0.1 µs. */
 function answerDelivered(response: HttpResponse, cors: Headers, delivered: number): void {

@@ -1,8 +1,10 @@
 import type { Message } from '../message.js';
-import type { Engine, OnPublication } from './engine.js';
+import type { Engine, OnPublication, Tally } from './engine.js';
 
 /** The engine of a single process: what is published comes back at once, by a direct call. */
 export class EmbeddedEngine implements Engine {
+  readonly carries = true;
+  readonly cluster = undefined;
   #onPublication: OnPublication = () => 0;
 
   async start(onPublication: OnPublication): Promise<void> {
@@ -11,6 +13,10 @@ export class EmbeddedEngine implements Engine {
 
   publish(message: Message): number {
     return this.#onPublication(message);
+  }
+
+  publishCounted(message: Message, onTally: (tally: Tally) => void): void {
+    onTally({ delivered: this.#onPublication(message), unanswered: 0, carried: true });
   }
 
   addInterest(): void {}

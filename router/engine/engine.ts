@@ -1,24 +1,41 @@
 import type { Message } from '../message.js';
+import type { Cluster } from './cluster.js';
 
 /** Called by the engine for each message this node should deliver. @returns how many subscribers took it */
 export type OnPublication = (message: Message) => number;
+
+/** How many took a message, on all nodes that could be asked. */
+export interface Tally {
+  /** Subscribers that took it, on this node and on those that answered. */
+  delivered: number;
+  /** Nodes that did not answer in time: `delivered` is at least this many nodes short. */
+  unanswered: number;
+  /** False: it went to this node's own subscribers alone, as the others cannot be reached. */
+  carried: boolean;
+}
 
 /**
  * The seam between the router and what carries messages between processes. Nothing above it knows which
  * engine it has.
  *
- * Order: messages of one publisher for one id come back in the order of `publish`. At most once.
+ * Order: messages of one publisher for one id come back in the order of `publish`, on every node. At most once.
  * Buffers: the message belongs to nobody and is written to by nobody after `publish`.
- * Errors: `start` and `stop` may reject; `publish`, `addInterest` and `removeInterest` never throw.
+ * Errors: `start` and `stop` may reject; nothing else ever throws or rejects.
  */
 export interface Engine {
   /** Once, before anything else. */
   start(onPublication: OnPublication): Promise<void>;
   /** Hands a message to every node with interest. @returns how many subscribers on this node took it */
   publish(message: Message): number;
-  /** This node has a first subscriber for the id. */
-  addInterest(id: string): void;
-  /** This node has lost its last subscriber for the id. */
-  removeInterest(id: string): void;
+  /** `publish`, and counts those who took it on all nodes; called back once, maybe before this returns. */
+  publishCounted(message: Message, onTally: (tally: Tally) => void): void;
+  /** False while what is published reaches this node's own subscribers alone. */
+  readonly carries: boolean;
+  /** This node has a first subscriber for the id or filter. */
+  addInterest(filter: string): void;
+  /** This node has lost its last subscriber for the id or filter. */
+  removeInterest(filter: string): void;
+  /** The other nodes, where there may be any. */
+  readonly cluster: Cluster | undefined;
   stop(): Promise<void>;
 }

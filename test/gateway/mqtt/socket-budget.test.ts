@@ -4,7 +4,7 @@ import t, { type Test } from 'tap';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { upgradeRequest } from '../../mqtt-bytes.js';
 import { until } from '../../until.js';
-import { freePort } from './free-port.js';
+import { freePort } from '../../nats-server.js';
 
 /**
  * Sockets that are no connections of anybody: those that say nothing, and those that are being closed. Together with

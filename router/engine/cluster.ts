@@ -1,0 +1,67 @@
+/**
+ * The other nodes, as the rest of the house sees them: who they are, something to say to all of them, and something
+ * to ask of all of them. Messages for subscribers do not go this way, see Engine.
+ *
+ * Order: what is announced and asked here reaches each node behind all that this node published before.
+ * At most once: who is away does not hear it. Errors: nothing throws or rejects.
+ */
+
+/** A node, this one or another. */
+export interface ClusterNode {
+  /** Of one process, from its start to its end: two lives of a node have two. */
+  readonly run: number;
+  /** The name that it was given, --node-name. */
+  readonly name: string;
+  /** The same for the workers of one `--workers`; else empty. */
+  readonly group: string;
+  readonly role: NodeRole;
+  /** Milliseconds since the Unix epoch. */
+  readonly startedMs: number;
+}
+
+/** What it does: hold connections, answer the API and the global name, or both. */
+export type NodeRole = 'both' | 'gateway' | 'router';
+
+export interface Answer {
+  readonly from: ClusterNode;
+  readonly body: Uint8Array;
+}
+
+export interface Answers {
+  readonly answers: readonly Answer[];
+  /** Nodes that were there and did not answer in time. */
+  readonly unanswered: number;
+}
+
+export interface Cluster {
+  /** This one. */
+  readonly self: ClusterNode;
+  /** All others that were heard of lately. */
+  readonly peers: readonly ClusterNode[];
+  /** Says something to all other nodes. @param topic one word */
+  announce(topic: string, body: Uint8Array): void;
+  /** One listener a topic. The bytes are the listener's for as long as it runs. */
+  onAnnouncement(topic: string, listener: (body: Uint8Array, from: ClusterNode) => void): void;
+  /**
+   * Asks all other nodes, and is called back once: as soon as all have answered, at the latest after `waitMs`; before
+   * this returns where there are none. @param question one word
+   */
+  ask(question: string, body: Uint8Array, waitMs: number, onAnswers: (answers: Answers) => void): void;
+  /** One answerer a question; undefined = this node has none to give, and says so. */
+  onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => Uint8Array): void;
+  /**
+   * Answers requests of any program under `<cluster name>.<subject>`, one node of all that serve it for each request.
+   * @param answer is handed the subject's tokens behind that, and calls back with the body of the answer
+   */
+  serve(subject: string, answer: (request: NameRequest) => void): void;
+  /** Another node has gone, by its word or by its silence. */
+  onGone(listener: (node: ClusterNode) => void): void;
+}
+
+/** A request under the cluster's name, from whatever program. */
+export interface NameRequest {
+  /** Behind the subject served, as topic; empty where there is nothing. */
+  readonly topic: string;
+  readonly body: Uint8Array;
+  respond(body: string): void;
+}

@@ -1,0 +1,73 @@
+import type { Answer, Answers, ClusterNode } from '../cluster.js';
+
+/** Asked, and not yet answered by all. Past it nobody is waited for. */
+const pendingMax = 10_000;
+
+interface Ask {
+  /** Runs of those who have not answered. */
+  readonly waiting: Set<number>;
+  /** Have gone without an answer. */
+  gone: number;
+  readonly answers: Answer[];
+  readonly onAnswers: (answers: Answers) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** Questions to all other nodes, until each has answered, or gone, or the time is over. */
+export class Asks {
+  readonly #pending = new Map<number, Ask>();
+  #number = 0;
+  /** Ended by the time, with somebody missing. */
+  timedOut = 0;
+
+  /** @returns the number to ask under; undefined when too many are pending, and then it is over already */
+  begin(
+    peers: readonly ClusterNode[],
+    waitMs: number,
+    onAnswers: (answers: Answers) => void,
+  ): number | undefined {
+    if (this.#pending.size >= pendingMax) {
+      onAnswers({ answers: [], unanswered: peers.length });
+      return undefined;
+    }
+    const number = ++this.#number;
+    const timer = setTimeout(() => this.#timeOut(number), waitMs);
+    const waiting = new Set(peers.map(({ run }) => run));
+    this.#pending.set(number, { waiting, gone: 0, answers: [], onAnswers, timer });
+    return number;
+  }
+
+  answered(number: number, answer: Answer): void {
+    const ask = this.#pending.get(number);
+    if (ask === undefined || !ask.waiting.delete(answer.from.run)) return;
+    ask.answers.push(answer);
+    if (ask.waiting.size === 0) this.#end(number, ask);
+  }
+
+  /** Who has gone is not waited for, and counts as one who did not answer. */
+  gone(run: number): void {
+    for (const [number, ask] of this.#pending) {
+      if (!ask.waiting.delete(run)) continue;
+      ask.gone++;
+      if (ask.waiting.size === 0) this.#end(number, ask);
+    }
+  }
+
+  /** Nobody can answer any more. */
+  endAll(): void {
+    for (const [number, ask] of this.#pending) this.#end(number, ask);
+  }
+
+  #timeOut(number: number): void {
+    const ask = this.#pending.get(number);
+    if (ask === undefined) return;
+    this.timedOut++;
+    this.#end(number, ask);
+  }
+
+  #end(number: number, { timer, answers, waiting, gone, onAnswers }: Ask): void {
+    clearTimeout(timer);
+    this.#pending.delete(number);
+    onAnswers({ answers, unanswered: waiting.size + gone });
+  }
+}

@@ -1,0 +1,43 @@
+import type { Msg, MsgCallback, Subscription } from '@nats-io/transport-node';
+import { type Link, receiver } from './link.js';
+import { subjectsOfFilter } from './subject.js';
+
+/**
+ * What this node is sent: a NATS subscription for each id and filter that somebody here is logged in as. NATS drops
+ * them by itself when this node dies; the client makes them anew when its server does.
+ */
+export class Interests {
+  readonly #link: Link;
+  readonly #prefix: string;
+  readonly #receiver: MsgCallback<Msg>;
+  /** Nearly every filter is an id, with one subscription. */
+  readonly #subscriptions = new Map<string, Subscription | Subscription[]>();
+
+  /** @param prefix of the subjects, with its dot */
+  constructor(link: Link, prefix: string, onMessage: (message: Msg) => void) {
+    this.#link = link;
+    this.#prefix = prefix;
+    this.#receiver = receiver(onMessage);
+  }
+
+  /** Ids and filters. */
+  get count(): number {
+    return this.#subscriptions.size;
+  }
+
+  add(filter: string): void {
+    if (this.#subscriptions.has(filter)) return;
+    const made = subjectsOfFilter(filter).map((subject) =>
+      this.#link.subscribe(this.#prefix + subject, this.#receiver),
+    );
+    this.#subscriptions.set(filter, made.length === 1 ? made[0]! : made);
+  }
+
+  remove(filter: string): void {
+    const subscriptions = this.#subscriptions.get(filter);
+    if (subscriptions === undefined) return;
+    this.#subscriptions.delete(filter);
+    if (!Array.isArray(subscriptions)) return subscriptions.unsubscribe();
+    for (const subscription of subscriptions) subscription.unsubscribe();
+  }
+}

@@ -1,0 +1,90 @@
+import type { ClusterNode, NodeRole } from '../cluster.js';
+
+/** How often a node says that it is there, and after how long a silence it is taken for gone. */
+export const beatMs = 1_000;
+const silenceMsMax = 3_500;
+/** More than this cluster will ever have; a name that strangers use, too, does not fill the memory. */
+const peersMax = 10_000;
+
+export type PeerWord = 'hello' | 'alive' | 'bye';
+
+/** The other nodes, by what they say of themselves. */
+export class Peers {
+  readonly self: ClusterNode;
+  readonly #peers = new Map<number, { node: ClusterNode; heardMs: number }>();
+  readonly #onGone: (node: ClusterNode) => void;
+  #list: readonly ClusterNode[] | undefined;
+
+  constructor(self: ClusterNode, onGone: (node: ClusterNode) => void) {
+    this.self = self;
+    this.#onGone = onGone;
+  }
+
+  get list(): readonly ClusterNode[] {
+    this.#list ??= [...this.#peers.values()].map(({ node }) => node);
+    return this.#list;
+  }
+
+  get(run: number): ClusterNode | undefined {
+    return this.#peers.get(run)?.node;
+  }
+
+  encode(word: PeerWord): Uint8Array {
+    return Buffer.from(JSON.stringify({ word, ...this.self }));
+  }
+
+  /** @returns what was said, where it can be read and is not this node's own */
+  hear(data: Uint8Array, nowMs: number): PeerWord | undefined {
+    const said = parse(data);
+    if (said === undefined || said.node.run === this.self.run) return undefined;
+    if (said.word === 'bye') this.#remove(said.node.run);
+    else this.#keep(said.node, nowMs);
+    return said.word;
+  }
+
+  /** Takes those for gone that have been silent. */
+  tick(nowMs: number): void {
+    for (const [run, { heardMs }] of this.#peers) if (nowMs - heardMs > silenceMsMax) this.#remove(run);
+  }
+
+  /** Nobody's silence counts that nobody could have broken, as while this node itself was cut off or stood still. */
+  forgiveSilence(nowMs: number): void {
+    for (const peer of this.#peers.values()) peer.heardMs = nowMs;
+  }
+
+  #keep(node: ClusterNode, heardMs: number): void {
+    const known = this.#peers.get(node.run);
+    if (known !== undefined) {
+      known.heardMs = heardMs;
+      return;
+    }
+    if (this.#peers.size >= peersMax) return;
+    this.#peers.set(node.run, { node, heardMs });
+    this.#list = undefined;
+  }
+
+  #remove(run: number): void {
+    const peer = this.#peers.get(run);
+    if (peer === undefined) return;
+    this.#peers.delete(run);
+    this.#list = undefined;
+    this.#onGone(peer.node);
+  }
+}
+
+function parse(data: Uint8Array): { word: PeerWord; node: ClusterNode } | undefined {
+  try {
+    const said = JSON.parse(Buffer.from(data).toString());
+    const { word, run, name, group, role, startedMs } = said;
+    if (!['hello', 'alive', 'bye'].includes(word) || !isRole(role)) return undefined;
+    if (!Number.isSafeInteger(run) || typeof name !== 'string' || typeof group !== 'string') return undefined;
+    if (typeof startedMs !== 'number') return undefined;
+    return { word, node: { run, name, group, role, startedMs } };
+  } catch {
+    return undefined;
+  }
+}
+
+function isRole(role: unknown): role is NodeRole {
+  return role === 'both' || role === 'gateway' || role === 'router';
+}
