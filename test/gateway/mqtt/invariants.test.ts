@@ -133,7 +133,7 @@ t.test('after every kind of end only who stayed is there, and is served', async 
 });
 
 t.test('with a listener of its own, its sockets go as well', async (t) => {
-  const { freePort } = await import('./free-port.js');
+  const { freePort } = await import('../../nats-server.js');
   const port = await freePort();
   const gateway = await startGateway({ flags: [...flags, '--mqtt-port', String(port)] });
   t.teardown(() => gateway.kill());
