@@ -56,6 +56,8 @@ export const closeReasons = [
   'answered',
   /** Graceful stop. */
   'server-stopping',
+  /** Of HTTP, with --engine nats: NATS was away for longer than history is; whoever has a cursor comes back and is told. */
+  'history-gap',
   // Of MQTT:
   /** The client said DISCONNECT: a good end, without a will. */
   'disconnected',

@@ -42,6 +42,11 @@ export const clusterSettings = {
     'encke',
     'of the cluster, and the global name of its router on NATS; nodes with another name have nothing to do with it',
   ),
+  historyReplicas: setting(
+    wholeNumber(1, 5),
+    1,
+    'servers of the NATS cluster that keep history, 1, 3 or 5; with one, history is gone when that server is',
+  ),
   countWaitMs: setting(
     wholeNumber(1, 60_000),
     250,

@@ -1,18 +1,39 @@
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { Engine } from '../router/engine/engine.js';
+import { type HistoryRule, HistoryRules } from '../router/history/history-rules.js';
+import type { HistoryStore } from '../router/history/history-store.js';
+import { MemoryHistory } from '../router/history/memory-history.js';
 import { type Config, ConfigError } from './config.js';
 
+/** What carries messages between processes, and where history is kept: they go together. */
+export interface Carrier {
+  /** Absent: everything is in this process. */
+  readonly engine?: Engine;
+  readonly historyStore: HistoryStore;
+}
+
+/** Something may have been missed on this node: whoever has a cursor had better come back with it. */
+export type OnGap = () => void;
+
 /**
- * The engine that the settings ask for.
- * @throws ConfigError for a file that cannot be read
+ * The engine that the settings ask for, connected.
+ * @throws ConfigError for a file that cannot be read, EngineError
  */
-export async function engineOf(config: Config, log: Logger): Promise<Engine | undefined> {
-  if (config.engine === 'embedded') return undefined;
+export async function carrierOf(config: Config, log: Logger, onGap: OnGap): Promise<Carrier> {
+  const rules = config.historyRules.map(historyRule);
+  const bytesMax = config.historyBytesTotalMax;
+  if (config.engine === 'embedded') return { historyStore: new MemoryHistory({ rules, bytesMax }) };
+  return natsCarrier(config, new HistoryRules(rules), log, onGap);
+}
+
+async function natsCarrier(config: Config, rules: HistoryRules, log: Logger, onGap: OnGap): Promise<Carrier> {
   // Loaded where it is asked for: it weighs 3 MB.
   const { NatsEngine } = await import('../router/engine/nats.js');
+  const { ReplicatedHistory } = await import('../router/history/replicated-history.js');
   const { name, nodeName, nats, natsToken, natsCreds, natsPendingBytesMax, countWaitMs } = config;
-  return new NatsEngine({
+  const bytesMax = config.historyBytesTotalMax;
+  const engine = new NatsEngine({
     name,
     node: { name: nodeName, group: '', role: 'both' },
     link: {
@@ -26,11 +47,23 @@ export async function engineOf(config: Config, log: Logger): Promise<Engine | un
     idBytesMax: config.idBytesMax,
     topicLevelsMax: config.topicLevelsMax,
     payloadBytesMax: Math.max(config.messageBytesMax, config.mqtt ? config.mqttMaxPacketSize : 0),
+    history: { rules, bytesMax, replicas: config.historyReplicas },
     onEvent: (event, detail) => {
-      if (event === 'connected' || event === 'joined') log.info({ detail }, `nats: ${event}`);
+      if (event === 'connected') log.info({ detail }, `nats: ${event}`);
       else log.warn({ detail }, `nats: ${event}`);
+      // What is here is no longer complete; it is, once it is read anew.
+      if (event === 'lost' || event === 'gap') history.forgetAll();
+      if (event === 'gap') onGap();
     },
   });
+  const history = new ReplicatedHistory(rules, engine.historySource, bytesMax);
+  await engine.open();
+  return { engine, historyStore: history };
+}
+
+function historyRule(text: string): HistoryRule {
+  const [filter, messages, ageSec] = text.split(' ');
+  return { filter: filter!, messages: Number(messages), ageSec: Number(ageSec) };
 }
 
 /** The client reads them only when it connects, and says no more than ENOENT. */

@@ -15,9 +15,11 @@ import { bindApi } from './http/api-routes.js';
 import { CatchUps } from './http/catch-ups.js';
 import { Cors } from './http/cors.js';
 import { bindRest } from './http/methods.js';
+import { Poll } from './http/poll.js';
 import { bindPolls } from './http/poll-routes.js';
 import { Polls } from './http/polls.js';
 import { bindPublicPages } from './http/public-routes.js';
+import { Stream } from './http/stream.js';
 import { StreamCursors } from './http/stream-cursors.js';
 import { bindStreams } from './http/stream-routes.js';
 import { StreamWire } from './http/stream-wire.js';
@@ -106,7 +108,7 @@ export class Gateway {
     });
     if (config.mqtt) mqtt.bind(publicApp, this.#public.webSocketGone);
     const cors = new Cors(config.allowOrigin);
-    bindStreams(publicApp, { streams, config, counters, cors, epoch: history.epoch });
+    bindStreams(publicApp, { streams, config, counters, cors, history });
     bindPolls(publicApp, { polls, streams, history, config, counters, cors });
     bindPublicPages(publicApp, config, this.stats, () => ({
       apiUrl: this.apiUrl,
@@ -155,6 +157,12 @@ export class Gateway {
     this.#guard.allowGateway(this.url, this.#public.onAnyAddress);
     this.#sweeper.start();
     this.#ready = true;
+  }
+
+  /** Cuts all HTTP streams and polls: they come back with their cursors, and are told whether something is missing. */
+  announceGap(): void {
+    for (const connection of this.#connections.slots)
+      if (connection instanceof Stream || connection instanceof Poll) connection.cut('history-gap');
   }
 
   /**

@@ -1,8 +1,7 @@
 import { pino } from 'pino';
-import type { HistoryRule } from '../router/history/history-rules.js';
 import { Router } from '../router/router.js';
 import type { Config } from './config.js';
-import { engineOf } from './engine.js';
+import { carrierOf } from './engine.js';
 import { Gateway } from './gateway.js';
 import { keepYoungGenerationSmall } from './memory.js';
 import { giveMemoryBack } from './reclaim.js';
@@ -13,17 +12,17 @@ import { giveMemoryBack } from './reclaim.js';
  */
 export async function runGateway(config: Config): Promise<void> {
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
-  const engine = await engineOf(config, log);
+  let gateway: Gateway | undefined;
+  const carrier = await carrierOf(config, log, () => gateway?.announceGap());
   const router = new Router({
-    ...(engine === undefined ? {} : { engine }),
+    ...carrier,
     idBytesMax: config.idBytesMax,
     topicLevelsMax: config.topicLevelsMax,
     maxRetained: config.mqttMaxRetained,
     maxRetainedSize: config.mqttMaxRetainedSize,
     retainedBytesTotalMax: config.mqttRetainedBytesTotalMax,
-    history: { rules: config.historyRules.map(historyRule), bytesMax: config.historyBytesTotalMax },
   });
-  const gateway = new Gateway(router, config, log);
+  gateway = new Gateway(router, config, log);
   // From here on, so that a signal during the start is heeded too.
   stopOnSignal(async (signal) => {
     const { open } = gateway.stats.all().connections;
@@ -39,11 +38,6 @@ export async function runGateway(config: Config): Promise<void> {
   await giveMemoryBack();
   process.stdout.write(welcome(gateway, config));
   log.info({ url: gateway.url, apiUrl: gateway.apiUrl }, 'listening');
-}
-
-function historyRule(text: string): HistoryRule {
-  const [filter, messages, ageSec] = text.split(' ');
-  return { filter: filter!, messages: Number(messages), ageSec: Number(ageSec) };
 }
 
 /** Where to go next: everything a newcomer needs is these lines. */

@@ -31,7 +31,7 @@ export type {
   NodeRole,
 } from './engine/cluster.js';
 export { EmbeddedEngine } from './engine/embedded.js';
-export type { Engine, OnPublication, Tally } from './engine/engine.js';
+export type { Engine, OnPublication, OnRetained, Tally } from './engine/engine.js';
 export {
   type Cursor,
   type CursorProblem,

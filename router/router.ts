@@ -85,7 +85,10 @@ export class Router {
 
   /** Connects the engine. Before it has resolved, sends reach nobody. */
   async start(): Promise<void> {
-    await this.#engine.start((message) => this.#onPublication(message));
+    await this.#engine.start(
+      (message) => this.#onPublication(message),
+      (message) => this.#retained.keep(message),
+    );
   }
 
   async stop(): Promise<void> {

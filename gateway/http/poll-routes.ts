@@ -11,6 +11,7 @@ import { bindPath } from './methods.js';
 import { answerBytesMax, answerMessagesMax, type Polls } from './polls.js';
 import { idsFromPath, idsFromQuery, type Parsed } from './request.js';
 import { cursorFrom, resumeFrom } from './resume-from.js';
+import { whenPrepared } from './when-prepared.js';
 
 interface Asked {
   readonly ids: readonly string[];
@@ -41,7 +42,7 @@ export function bindPolls(app: TemplatedApp, parts: PollRoutesParts): void {
         const headers = cors.headersFor(request);
         const asked = read(request, idsOf(request));
         if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
-        poll(response, asked.value, headers);
+        whenPrepared(history, response, asked.value, () => poll(response, asked.value, headers));
       },
       head: (response, request) => {
         const headers = cors.headersFor(request);

@@ -1,5 +1,5 @@
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
-import type { ResumeFrom } from '../../router/history/history.js';
+import type { History, ResumeFrom } from '../../router/history/history.js';
 import { type RefusalReason, refusals } from '../close-reason.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
@@ -14,6 +14,7 @@ import { ndjson } from './ndjson.js';
 import { idsFromPath, idsFromQuery, type Parsed } from './request.js';
 import { resumeFrom } from './resume-from.js';
 import type { Transport } from './transport.js';
+import { whenPrepared } from './when-prepared.js';
 
 interface Asked {
   readonly ids: readonly string[];
@@ -25,14 +26,13 @@ export interface StreamRoutesParts {
   readonly config: Config;
   readonly counters: Counters;
   readonly cors: Cors;
-  /** Of the history; the first part of each cursor. */
-  readonly epoch: string;
+  readonly history: History;
 }
 
 /** `/test`, `/stream` and `/events`: from request line to open stream, or the refusal. */
 export function bindStreams(app: TemplatedApp, parts: StreamRoutesParts): void {
-  const { streams, config, counters, cors, epoch } = parts;
-  const cursorOf = cursorsOf(epoch);
+  const { streams, config, counters, cors, history } = parts;
+  const cursorOf = cursorsOf(history.epoch);
   const lines = ndjson(cursorOf);
   bind('/test/', '*', cometPage);
   bind('/stream/', '*', lines);
@@ -48,7 +48,8 @@ export function bindStreams(app: TemplatedApp, parts: StreamRoutesParts): void {
       get: (response, request) => {
         const headers = cors.headersFor(request);
         const asked = admitted(response, request, idsOf(request), headers);
-        if (asked !== undefined) streams.open(response, transport, asked.ids, asked.from, headers);
+        if (asked !== undefined)
+          whenPrepared(history, response, asked, () => open(response, transport, asked, headers));
       },
       head: (response, request) => {
         const headers = cors.headersFor(request);
@@ -58,6 +59,13 @@ export function bindStreams(app: TemplatedApp, parts: StreamRoutesParts): void {
       },
       options: (response, request) => cors.preflight(response, request),
     });
+  }
+
+  /** Places may have been taken while history was read. */
+  function open(response: HttpResponse, transport: Transport, { ids, from }: Asked, headers: Headers): void {
+    const reason = streams.refusalOf(response, ids.length);
+    if (reason !== undefined) refused(response, reason, headers);
+    else streams.open(response, transport, ids, from, headers);
   }
 
   function admitted(

@@ -4,6 +4,9 @@ import type { Cluster } from './cluster.js';
 /** Called by the engine for each message this node should deliver. @returns how many subscribers took it */
 export type OnPublication = (message: Message) => number;
 
+/** Called by the engine for a retained message that no subscriber is to get by this: it is kept. */
+export type OnRetained = (message: Message) => void;
+
 /** How many took a message, on all nodes that could be asked. */
 export interface Tally {
   /** Subscribers that took it, on this node and on those that answered. */
@@ -24,8 +27,11 @@ export interface Tally {
  */
 export interface Engine {
   /** Once, before anything else. */
-  start(onPublication: OnPublication): Promise<void>;
-  /** Hands a message to every node with interest. @returns how many subscribers on this node took it */
+  start(onPublication: OnPublication, onRetained: OnRetained): Promise<void>;
+  /**
+   * Hands a message to every node with interest. @returns how many subscribers on this node took it; 0 also where it
+   * takes a way that comes back later
+   */
   publish(message: Message): number;
   /** `publish`, and counts those who took it on all nodes; called back once, maybe before this returns. */
   publishCounted(message: Message, onTally: (tally: Tally) => void): void;

@@ -1,15 +1,22 @@
 import type { Msg, MsgCallback } from '@nats-io/transport-node';
+import type { HistoryRules } from '../history/history-rules.js';
+import type { HistorySource } from '../history/replicated-history.js';
 import type { Message } from '../message.js';
 import { idBytesMaxDefault, problemOfId } from '../topic.js';
 import type { ClusterNode } from './cluster.js';
-import type { Engine, OnPublication, Tally } from './engine.js';
+import type { Engine, OnPublication, OnRetained, Tally } from './engine.js';
 import { Arrivals } from './nats/arrivals.js';
 import { decodeEnvelope, encodeEnvelope, envelopeBytes, messageOf } from './nats/envelope.js';
 import { Gathering, type NodeIdentity } from './nats/gathering.js';
 import { Interests } from './nats/interests.js';
 import { EngineError, Link, type LinkEvent, type LinkOptions, receiver } from './nats/link.js';
 import { Receipts, Takers } from './nats/receipts.js';
+import { markToken, type Sequence } from './nats/sequence.js';
+import { Sequences } from './nats/sequences.js';
 import { idOfSubject, subjectOfId } from './nats/subject.js';
+
+/** How often what is under way is looked through. */
+const tickMs = 250;
 
 export interface NatsEngineOptions {
   /** Of the cluster: all its subjects begin with it, so several share one NATS. Letters, digits, - and _. */
@@ -23,7 +30,10 @@ export interface NatsEngineOptions {
   topicLevelsMax?: number;
   /** The largest payload that is ever published, bytes: the server must take it. */
   payloadBytesMax: number;
-  onEvent(event: LinkEvent | 'joined' | 'gone', detail: string): void;
+  /** Kept by NATS's JetStream, for all nodes; rules that keep nothing need none. */
+  history: { rules: HistoryRules; bytesMax: number; replicas: number };
+  /** `gap`: subscribers may have missed something for good, while NATS was away for longer than history is. */
+  onEvent(event: LinkEvent | 'gone' | 'gap', detail: string): void;
 }
 
 /** Plain numbers. */
@@ -38,8 +48,10 @@ export interface NatsEngineStats {
   received: number;
   /** Not published to other nodes, as NATS was away or behind. */
   refused: number;
-  /** Came after newer ones of their publisher, whose way had changed: left out. */
+  /** Came after newer ones of their publisher or stream, whose way had changed: left out. */
   late: number;
+  /** Handed to a stream, and not known to be stored there. */
+  unstored: number;
   /** No message of this version of Encke. */
   unreadable: number;
   /** Counts that were answered with a node missing. */
@@ -54,7 +66,11 @@ export interface NatsEngineStats {
  *               └── <name>.m.<id> ── nodes with somebody logged in as the id, or a filter that matches
  *                   <name>.r.<id> ── all nodes, where it is retained
  *
- * At most once, in order for each publisher and id. While NATS is away, own subscribers are served all the same.
+ * Where the id has history, it goes to own subscribers by way of its stream too, so that all see one order, and each
+ * message has its place in it; see HistoryStream.
+ *
+ * At most once, in order for each publisher and id. While NATS is away, own subscribers are served all the same, and
+ * what they get then has no place in history.
  */
 export class NatsEngine implements Engine {
   readonly #options: NatsEngineOptions;
@@ -64,13 +80,17 @@ export class NatsEngine implements Engine {
   readonly #arrivals = new Arrivals();
   readonly #takers = new Takers();
   readonly #receipts = new Receipts();
+  readonly #sequences: Sequences;
   readonly #messagePrefix: string;
   readonly #retainedPrefix: string;
   readonly #onRetained: MsgCallback<Msg>;
   #onPublication: OnPublication = () => 0;
+  #onRetainedOnly: OnRetained = () => {};
+  #ticker: NodeJS.Timeout | undefined;
   /** Filters that were subscribed to before the start. */
   #early: string[] | undefined = [];
-  #sequence = 0;
+  /** Of what this node has published. */
+  #number = 0;
   #forwarded = 0;
   #received = 0;
   #unreadable = 0;
@@ -88,13 +108,34 @@ export class NatsEngine implements Engine {
     this.cluster.onGone((gone) => this.#forget(gone));
     this.#interests = new Interests(this.#link, this.#messagePrefix, (message) => this.#receive(message));
     this.#onRetained = receiver((message) => this.#receive(message));
+    const { run } = this.cluster.self;
+    this.#sequences = new Sequences(this.#link, this.#interests, {
+      clusterName: name,
+      run,
+      ...options.history,
+    });
   }
 
-  /** @throws EngineError */
-  async start(onPublication: OnPublication): Promise<void> {
-    this.#onPublication = onPublication;
+  /** Before `start`: connects, and makes the streams of history. @throws EngineError */
+  async open(): Promise<void> {
     await this.#link.open();
     this.#assertPayloadsFit();
+    await this.#sequences.open({
+      handOut: (message, data) => this.#handOut(message, data),
+      onGap: (stream) => this.#options.onEvent('gap', stream),
+    });
+  }
+
+  /** What a ReplicatedHistory reads from; its epoch is known after `open`. */
+  get historySource(): HistorySource {
+    return this.#sequences;
+  }
+
+  async start(onPublication: OnPublication, onRetained: OnRetained): Promise<void> {
+    this.#onPublication = onPublication;
+    this.#onRetainedOnly = onRetained;
+    this.#sequences.start();
+    this.#ticker = setInterval(() => this.#tick(), tickMs);
     this.#link.subscribe(`${this.#retainedPrefix}>`, this.#onRetained);
     for (const filter of this.#early ?? []) this.#interests.add(filter);
     this.#early = undefined;
@@ -106,19 +147,25 @@ export class NatsEngine implements Engine {
   }
 
   publish(message: Message): number {
+    const sequence = this.#sequenceOf(message.id);
+    if (sequence !== undefined) {
+      this.#forwardInSequence(sequence, message, undefined);
+      return 0;
+    }
     const taken = this.#onPublication(message);
-    this.#forward(message, false);
+    this.#forward(message, { counted: false, retainOnly: false });
     return taken;
   }
 
   publishCounted(message: Message, onTally: (tally: Tally) => void): void {
+    const sequence = this.#sequenceOf(message.id);
+    if (sequence !== undefined) return this.#forwardInSequence(sequence, message, onTally);
     const delivered = this.#onPublication(message);
     const alone = this.cluster.peers.length === 0;
-    const sequence = this.#forward(message, !alone);
-    if (sequence === 0) return onTally({ delivered, unanswered: 0, carried: false });
+    const number = this.#forward(message, { counted: !alone, retainOnly: false });
+    if (number === 0) return onTally({ delivered, unanswered: 0, carried: false });
     if (alone) return onTally({ delivered, unanswered: 0, carried: true });
-    if (this.#receipts.isEmpty) setImmediate(() => this.#askCounts());
-    this.#receipts.open(sequence, delivered, onTally);
+    this.#expectCounts(number, delivered, onTally);
   }
 
   addInterest(filter: string): void {
@@ -141,14 +188,17 @@ export class NatsEngine implements Engine {
       forwarded: this.#forwarded,
       received: this.#received,
       refused: this.#link.refused,
-      late: this.#arrivals.late,
+      late: this.#arrivals.late + this.#sequences.late,
+      unstored: this.#sequences.failed,
       unreadable: this.#unreadable,
       countsTimedOut: this.cluster.asksTimedOut,
     };
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.#ticker);
     this.cluster.stop();
+    this.#sequences.stop();
     await this.#link.close();
     this.#onPublication = () => 0;
   }
@@ -162,33 +212,66 @@ export class NatsEngine implements Engine {
     );
   }
 
-  /** @returns its sequence; 0 = NATS did not take it */
-  #forward(message: Message, counted: boolean): number {
-    const prefix = message.retain ? this.#retainedPrefix : this.#messagePrefix;
-    const { run } = this.cluster.self;
-    const sequence = ++this.#sequence;
-    const data = encodeEnvelope(message, { run, sequence, counted });
-    if (!this.#link.publish(prefix + subjectOfId(message.id), data)) return 0;
-    this.#forwarded++;
-    return sequence;
+  /** @returns undefined where the id has no history, or NATS is away: then own subscribers are served by hand */
+  #sequenceOf(id: string): Sequence | undefined {
+    return this.#link.carries ? this.#sequences.of(id) : undefined;
   }
 
-  #receive(received: Msg): void {
-    const { data } = received;
+  /** @returns its number among those of this node; 0 = NATS did not take it */
+  #forward(message: Message, { counted, retainOnly }: { counted: boolean; retainOnly: boolean }): number {
+    const prefix = message.retain ? this.#retainedPrefix : this.#messagePrefix;
+    const { run } = this.cluster.self;
+    const number = ++this.#number;
+    const data = encodeEnvelope(message, { run, sequence: number, counted, retainOnly });
+    if (!this.#link.publish(prefix + subjectOfId(message.id), data)) return 0;
+    this.#forwarded++;
+    return number;
+  }
+
+  /** By way of the id's stream. What is retained goes to all nodes besides, and that is no delivery. */
+  #forwardInSequence(to: Sequence, message: Message, onTally: ((tally: Tally) => void) | undefined): void {
+    if (message.retain) {
+      this.#onRetainedOnly(message);
+      this.#forward(message, { counted: false, retainOnly: true });
+    }
+    const { run } = this.cluster.self;
+    const number = ++this.#number;
+    const counted = onTally !== undefined;
+    const data = encodeEnvelope(message, { run, sequence: number, counted, retainOnly: false });
+    const onStored = (stored: boolean) => {
+      if (stored && onTally !== undefined) this.#expectCounts(number, 0, onTally);
+      else onTally?.({ delivered: 0, unanswered: 0, carried: stored });
+    };
+    const acknowledged = counted || message.qos > 0;
+    if (this.#sequences.publish(to, message.id, data, number, acknowledged ? onStored : undefined)) {
+      this.#forwarded++;
+    } else {
+      onTally?.({ delivered: 0, unanswered: 0, carried: false });
+    }
+  }
+
+  #receive({ subject, headers, data }: Msg): void {
+    if (subject.startsWith(markToken, this.#messagePrefix.length)) return; // `#` matches marks, too
+    const id = this.#idOf(subject);
     const envelope = decodeEnvelope(data);
-    if (envelope === undefined) {
+    if (envelope === undefined || id === undefined) {
       this.#unreadable++;
       return;
     }
-    const { run, sequence, counted } = envelope;
-    if (!this.#arrivals.take(run, sequence)) return;
-    const id = this.#idOf(received.subject);
-    if (id === undefined) {
-      this.#unreadable++;
-      return;
+    if (headers !== undefined) {
+      const sequence = this.#sequences.named(headers.get('Nats-Stream'));
+      return sequence?.arrived(id, Number(headers.get('Nats-Sequence')), data);
     }
+    if (!this.#arrivals.take(envelope.run, envelope.sequence)) return;
+    if (envelope.retainOnly) this.#onRetainedOnly(messageOf(id, data));
+    else this.#handOut(messageOf(id, data), data);
+  }
+
+  /** @param data the envelope that it came in */
+  #handOut(message: Message, data: Uint8Array): void {
     this.#received++;
-    const taken = this.#onPublication(messageOf(id, data));
+    const { run, sequence, counted } = decodeEnvelope(data)!;
+    const taken = this.#onPublication(message);
     if (counted) this.#takers.note(run, sequence, taken);
   }
 
@@ -203,9 +286,26 @@ export class NatsEngine implements Engine {
     }
   }
 
-  #askCounts(): void {
+  #expectCounts(number: number, delivered: number, onTally: (tally: Tally) => void): void {
+    if (this.#receipts.isEmpty) setImmediate(() => this.#askCounts());
+    this.#receipts.open(number, delivered, onTally);
+  }
+
+  /** Asks the others; and what came back to this node by way of a stream is here by then. */
+  async #askCounts(): Promise<void> {
+    const { countWaitMs } = this.#options;
     const take = this.#receipts.close();
-    this.cluster.ask('counts', new Uint8Array(0), this.#options.countWaitMs, take);
+    const { run, name, group, role, startedMs } = this.cluster.self;
+    const self = { run, name, group, role, startedMs };
+    if (this.cluster.peers.length === 0) await this.#link.flush();
+    this.cluster.ask('counts', new Uint8Array(0), countWaitMs, ({ answers, unanswered }) => {
+      take({ answers: [...answers, { from: self, body: this.#takers.tell(run) }], unanswered });
+    });
+  }
+
+  #tick(): void {
+    this.#link.tick();
+    this.#sequences.tick(performance.now());
   }
 
   #forget(gone: ClusterNode): void {
@@ -215,7 +315,11 @@ export class NatsEngine implements Engine {
   }
 
   #onLinkEvent(event: LinkEvent, detail: string): void {
-    if (event === 'connected') this.cluster.rejoin();
+    if (event === 'lost') this.#sequences.lose();
+    if (event === 'connected') {
+      this.cluster.rejoin();
+      this.#sequences.catchUp();
+    }
     this.#options.onEvent(event, detail);
   }
 }

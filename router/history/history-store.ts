@@ -1,4 +1,5 @@
 import type { Message } from '../message.js';
+import type { ResumeFrom } from './history.js';
 
 /** Why a message is no longer kept: others of its id came after it, its age, or the bytes of the whole process. */
 export type HistoryEviction = 'count' | 'age' | 'bytes';
@@ -62,6 +63,11 @@ export interface HistoryStore {
   last(id: string): number;
   /** What is kept behind an offset. The id is taken for what it is, checked by no one. */
   after(id: string, offset: number): HistoryReader;
+  /**
+   * Where not everything is at hand: sees to it that `first`, `last` and `after` know of the ids what a resume from
+   * there needs, and calls back, once, maybe before it returns, and in any case. Absent: everything always is.
+   */
+  prepare?(ids: readonly string[], from: ResumeFrom, ready: () => void): void;
   /**
    * Lets go of what is too old, as far as one turn of the loop allows; what is left over is not given to anybody either.
    * @param nowMs a clock that never goes back; the first call says where it starts

@@ -57,6 +57,15 @@ export class History {
   }
 
   /**
+   * To be called before `resume`, which is then called in `ready`, in the same turn: where history is kept outside of
+   * this process, it takes a while. Calls back before it returns where it does not.
+   */
+  prepare(ids: readonly string[], from: ResumeFrom, ready: () => void): void {
+    if (this.#store.prepare === undefined) ready();
+    else this.#store.prepare(ids, from, ready);
+  }
+
+  /**
    * What was published to `ids` since. A cursor of another epoch, or with an offset that was never given or is no
    * longer followed by all that came after it, is answered with `recovered: false` and all that is left of that
    * id; so is any cursor for an id without history, as nobody knows what it missed.

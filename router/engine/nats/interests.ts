@@ -12,6 +12,9 @@ export class Interests {
   readonly #receiver: MsgCallback<Msg>;
   /** Nearly every filter is an id, with one subscription. */
   readonly #subscriptions = new Map<string, Subscription | Subscription[]>();
+  /** Ids that history holds, and those of them that nobody is logged in as. */
+  readonly #held = new Set<string>();
+  readonly #heldOnly = new Set<string>();
 
   /** @param prefix of the subjects, with its dot */
   constructor(link: Link, prefix: string, onMessage: (message: Msg) => void) {
@@ -26,6 +29,29 @@ export class Interests {
   }
 
   add(filter: string): void {
+    if (!this.#heldOnly.delete(filter)) this.#subscribe(filter);
+  }
+
+  remove(filter: string): void {
+    if (this.#held.has(filter)) this.#heldOnly.add(filter);
+    else this.#unsubscribe(filter);
+  }
+
+  /** As if somebody were logged in as the id, until `release`. */
+  hold(id: string): void {
+    if (this.#held.has(id)) return;
+    this.#held.add(id);
+    if (this.#subscriptions.has(id)) return;
+    this.#heldOnly.add(id);
+    this.#subscribe(id);
+  }
+
+  release(id: string): void {
+    this.#held.delete(id);
+    if (this.#heldOnly.delete(id)) this.#unsubscribe(id);
+  }
+
+  #subscribe(filter: string): void {
     if (this.#subscriptions.has(filter)) return;
     const made = subjectsOfFilter(filter).map((subject) =>
       this.#link.subscribe(this.#prefix + subject, this.#receiver),
@@ -33,7 +59,7 @@ export class Interests {
     this.#subscriptions.set(filter, made.length === 1 ? made[0]! : made);
   }
 
-  remove(filter: string): void {
+  #unsubscribe(filter: string): void {
     const subscriptions = this.#subscriptions.get(filter);
     if (subscriptions === undefined) return;
     this.#subscriptions.delete(filter);
