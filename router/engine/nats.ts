@@ -17,6 +17,8 @@ import { idOfSubject, subjectOfId } from './nats/subject.js';
 
 /** How often what is under way is looked through. */
 const tickMs = 250;
+/** Each question for counts is answered by every node: 50 nodes are asked at most 200 times a second, which is 10,000 answers. */
+const askSpacingMsPerPeer = 0.1;
 
 export interface NatsEngineOptions {
   /** Of the cluster: all its subjects begin with it, so several share one NATS. Letters, digits, - and _. */
@@ -89,6 +91,7 @@ export class NatsEngine implements Engine {
   #ticker: NodeJS.Timeout | undefined;
   /** Filters that were subscribed to before the start. */
   #early: string[] | undefined = [];
+  #askedMs = Number.NEGATIVE_INFINITY;
   /** Of what this node has published. */
   #number = 0;
   #forwarded = 0;
@@ -287,14 +290,23 @@ export class NatsEngine implements Engine {
   }
 
   #expectCounts(number: number, delivered: number, onTally: (tally: Tally) => void): void {
-    if (this.#receipts.isEmpty) setImmediate(() => this.#askCounts());
+    if (this.#receipts.isEmpty) this.#scheduleAsk();
     this.#receipts.open(number, delivered, onTally);
+  }
+
+  /** At the end of the turn; the more nodes there are to ask, the rarer. */
+  #scheduleAsk(): void {
+    const dueMs = this.#askedMs + this.cluster.peers.length * askSpacingMsPerPeer;
+    const waitMs = Math.ceil(dueMs - performance.now());
+    if (waitMs > 0) setTimeout(() => this.#askCounts(), waitMs);
+    else setImmediate(() => this.#askCounts());
   }
 
   /** Asks the others; and what came back to this node by way of a stream is here by then. */
   async #askCounts(): Promise<void> {
     const { countWaitMs } = this.#options;
     const take = this.#receipts.close();
+    this.#askedMs = performance.now();
     const { run, name, group, role, startedMs } = this.cluster.self;
     const self = { run, name, group, role, startedMs };
     if (this.cluster.peers.length === 0) await this.#link.flush();
