@@ -9,6 +9,8 @@ import { version } from '../gateway/version.js';
 
 const commands: Record<string, () => Promise<Command>> = {
   start: async () => (await import('./start.js')).startCommand(),
+  gateway: async () => (await import('./start.js')).gatewayCommand(),
+  router: async () => (await import('./start.js')).routerCommand(),
   send: async () => (await import('./send.js')).sendCommand(),
   msggen: async () => (await import('./msggen.js')).msggenCommand(),
   floodtest: async () => (await import('./floodtest.js')).floodtestCommand(),

@@ -8,13 +8,39 @@ import {
   settingKeys,
   settings,
 } from '../gateway/config.js';
+import { commandOf, isUsed, type NodeRole } from '../gateway/role.js';
 
 const configFileVariable = 'ENCKE_CONFIG';
 
-/** `encke start`: every setting is a flag, an environment variable and a key of the config file. */
-export function startCommand(): Command {
-  const command = new Command('start')
-    .description('start the gateway and its router')
+const described: Record<NodeRole, string> = {
+  both: 'start the gateway and its router',
+  gateway:
+    'start a gateway alone, of a cluster on NATS: it holds connections, and its API is /health, /ready and /stats',
+  router:
+    'start a router alone, of a cluster on NATS: it answers the API and the global name, and takes no connections',
+};
+
+const examples: Record<NodeRole, string> = {
+  both: `
+  encke start
+  encke start --port 9000 --log-level warn
+  encke start --host 0.0.0.0 --mqtt-token "$(openssl rand -hex 16)"
+  encke start --host 0.0.0.0 --mqtt false --api-host 0.0.0.0 --api-token "$(openssl rand -hex 16)"
+  encke start --engine nats --nats nats://10.0.0.5:4222 --node-name gw-1`,
+  gateway: `
+  encke gateway --engine nats --nats nats://10.0.0.5:4222 --node-name gw-1 --host 0.0.0.0 --mqtt false`,
+  router: `
+  encke router --engine nats --nats nats://10.0.0.5:4222 --node-name router-1`,
+};
+
+export const startCommand = () => serverCommand('both');
+export const gatewayCommand = () => serverCommand('gateway');
+export const routerCommand = () => serverCommand('router');
+
+/** Every setting is a flag, an environment variable and a key of the config file. */
+function serverCommand(role: NodeRole): Command {
+  const command = new Command(commandOf[role])
+    .description(described[role])
     .option(
       '--config <file>',
       `JSON file with any of the settings by their keys (env: ${configFileVariable})`,
@@ -24,16 +50,30 @@ export function startCommand(): Command {
       `
 A flag wins over the environment, the environment over the config file. A flag --api-port is
 ENCKE_API_PORT in the environment and "apiPort" in the file.
-
-Examples:
-  encke start
-  encke start --port 9000 --log-level warn
-  encke start --host 0.0.0.0 --mqtt-token "$(openssl rand -hex 16)"
-  encke start --host 0.0.0.0 --mqtt false --api-host 0.0.0.0 --api-token "$(openssl rand -hex 16)"`,
+${unusedText(role)}
+Examples:${examples[role]}`,
     )
-    .action(start);
-  for (const key of settingKeys) command.addOption(optionOf(key));
+    .action((flags: Record<string, unknown>) => start(role, flags));
+  for (const key of settingKeys) command.addOption(optionOf(key).hideHelp(!isUsed(key, role)));
   return command;
+}
+
+/** One file may hold the settings of all roles. */
+function unusedText(role: NodeRole): string {
+  const unused = settingKeys.filter((key) => !isUsed(key, role)).map(flagOf);
+  if (unused.length === 0) return '';
+  const lines = [''];
+  for (const flag of unused) {
+    if (`${lines.at(-1)}, ${flag}`.length > 100) lines.push('');
+    lines.push(`${lines.pop()}${flag}, `);
+  }
+  return `
+Settings of the other half, which may be given and mean nothing here:
+${lines
+  .map((line) => `  ${line.trimEnd()}`)
+  .join('\n')
+  .replace(/,$/, '')}
+`;
 }
 
 function optionOf(key: SettingKey): Option {
@@ -43,29 +83,30 @@ function optionOf(key: SettingKey): Option {
   return new Option(`${flagOf(key)} <value>`, `${help} (${shown}env: ${environmentNameOf(key)})`);
 }
 
-async function start(flags: Record<string, unknown>): Promise<void> {
+async function start(role: NodeRole, flags: Record<string, unknown>): Promise<void> {
   try {
     const file = (flags.config as string | undefined) ?? (process.env[configFileVariable] || undefined);
-    const config = readConfig({ flags, environment: process.env, file });
+    const config = readConfig({ flags, environment: process.env, file, role });
     // uWS reads this once, when it is loaded; so it is set before anything imports it.
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.requestHeadBytesMax);
     const { runGateway } = await import('../gateway/main.js');
-    await runGateway(config);
+    await runGateway(config, role);
   } catch (error) {
-    stopWithSentence(error);
+    stopWithSentence(commandOf[role], error);
   }
 }
 
 /** Codes of errors whose message says how to mend them. */
 const sentences: ReadonlySet<unknown> = new Set(['ERR_ENCKE_LISTEN', 'ERR_ENCKE_ENGINE']);
 
-function stopWithSentence(error: unknown): never {
-  if (error instanceof ConfigError) return exitWith(error.message, 2);
+function stopWithSentence(command: string, error: unknown): never {
+  if (error instanceof ConfigError) return exitWith(command, error.message, 2);
   if (error instanceof Error && 'code' in error && sentences.has(error.code)) {
-    return exitWith(error.message, 1);
+    return exitWith(command, error.message, 1);
   }
   if (error instanceof Error && error.message.startsWith('This version of uWS.js')) {
     return exitWith(
+      command,
       `uWebSockets.js has no binary for Node ${process.version} on ${process.platform}: use Node 20 or 22, on Linux with glibc or macOS.`,
       1,
     );
@@ -73,7 +114,7 @@ function stopWithSentence(error: unknown): never {
   throw error;
 }
 
-function exitWith(sentence: string, code: number): never {
-  process.stderr.write(`encke start: ${sentence}\n`);
+function exitWith(command: string, sentence: string, code: number): never {
+  process.stderr.write(`encke ${command}: ${sentence}\n`);
   process.exit(code);
 }

@@ -4,6 +4,7 @@ import { idBytesMaxDefault } from '../router/topic.js';
 import { clusterSettings } from './cluster-settings.js';
 import { inconsistencyOf } from './consistency.js';
 import { mqttSettings } from './mqtt/settings.js';
+import type { NodeRole } from './role.js';
 import {
   anyCount,
   listOf,
@@ -166,6 +167,7 @@ const otherVariables: ReadonlySet<string> = new Set([
   'ENCKE_URL',
   'ENCKE_API_URL',
   'ENCKE_TEST_SEED',
+  'ENCKE_WORKER_GROUP',
 ]);
 
 /** `apiPort` -> `--api-port` */
@@ -184,6 +186,8 @@ export interface ConfigSources {
   environment?: NodeJS.ProcessEnv;
   /** Path of a JSON file. */
   file?: string | undefined;
+  /** What the process is going to do. Default: both. */
+  role?: NodeRole;
 }
 
 /** @throws ConfigError */
@@ -195,7 +199,7 @@ export function readConfig(sources: ConfigSources): Config {
     const { value, origin } = pick(key, sources, file);
     config[key] = value === undefined ? settings[key].default : parseSetting(key, value, origin);
   }
-  const inconsistency = inconsistencyOf(config as Config);
+  const inconsistency = inconsistencyOf(config as Config, sources.role ?? 'both');
   if (inconsistency !== undefined) throw new ConfigError(inconsistency);
   return config as Config;
 }

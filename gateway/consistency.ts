@@ -1,5 +1,6 @@
 import { isLoopback } from './auth/host-address.js';
 import type { Config } from './config.js';
+import { commandOf, holdsConnections, type NodeRole, takesSends } from './role.js';
 
 /** Of an MQTT packet. */
 const fixedHeaderBytesMax = 5;
@@ -11,12 +12,11 @@ const natsLineRestBytes = 256;
  * Settings that are each good and do not go together.
  * @returns what is wrong, as a sentence that says how to mend it
  */
-export function inconsistencyOf(config: Config): string | undefined {
+export function inconsistencyOf(config: Config, role: NodeRole): string | undefined {
   return (
-    anybodyMaySend(config) ??
-    anybodyMayPublish(config) ??
-    mqttPortWithoutMqtt(config) ??
-    portGivenTwice(config) ??
+    roleAlone(config, role) ??
+    anybodyMaySend(config, role) ??
+    (holdsConnections(role) ? inconsistencyOfListeners(config) : undefined) ??
     watermarksCrossed(config) ??
     packetsOutgrowFrames(config) ??
     idsOutgrowSubjects(config) ??
@@ -24,8 +24,21 @@ export function inconsistencyOf(config: Config): string | undefined {
   );
 }
 
-function anybodyMaySend({ apiToken, apiHost }: Config): string | undefined {
+function inconsistencyOfListeners(config: Config): string | undefined {
+  return anybodyMayPublish(config) ?? mqttPortWithoutMqtt(config) ?? portGivenTwice(config);
+}
+
+/** A gateway without a router, or the other way round, is of no use to anybody. */
+function roleAlone({ engine }: Config, role: NodeRole): string | undefined {
+  if (role === 'both' || engine === 'nats') return undefined;
+  const other = role === 'gateway' ? 'router' : 'gateway';
+  return `"encke ${commandOf[role]}" does half of the work, and meets the ${other} on NATS: set --engine nats, or run "encke start", which does both.`;
+}
+
+function anybodyMaySend({ apiToken, apiHost }: Config, role: NodeRole): string | undefined {
   if (apiToken !== '' || isLoopback(apiHost)) return undefined;
+  if (!takesSends(role))
+    return `/stats would be open to anybody on ${apiHost}: set --api-token (/health and /ready want none), or keep --api-host on 127.0.0.1.`;
   return `The router API would let anybody on ${apiHost} send: set --api-token, or keep --api-host on 127.0.0.1.`;
 }
 

@@ -5,6 +5,7 @@ import { type HistoryRule, HistoryRules } from '../router/history/history-rules.
 import type { HistoryStore } from '../router/history/history-store.js';
 import { MemoryHistory } from '../router/history/memory-history.js';
 import { type Config, ConfigError } from './config.js';
+import { holdsConnections, type NodeRole } from './role.js';
 
 /** What carries messages between processes, and where history is kept: they go together. */
 export interface Carrier {
@@ -20,14 +21,25 @@ export type OnGap = () => void;
  * The engine that the settings ask for, connected.
  * @throws ConfigError for a file that cannot be read, EngineError
  */
-export async function carrierOf(config: Config, log: Logger, onGap: OnGap): Promise<Carrier> {
+export async function carrierOf(
+  config: Config,
+  role: NodeRole,
+  log: Logger,
+  onGap: OnGap,
+): Promise<Carrier> {
   const rules = config.historyRules.map(historyRule);
   const bytesMax = config.historyBytesTotalMax;
   if (config.engine === 'embedded') return { historyStore: new MemoryHistory({ rules, bytesMax }) };
-  return natsCarrier(config, new HistoryRules(rules), log, onGap);
+  return natsCarrier(config, role, new HistoryRules(rules), log, onGap);
 }
 
-async function natsCarrier(config: Config, rules: HistoryRules, log: Logger, onGap: OnGap): Promise<Carrier> {
+async function natsCarrier(
+  config: Config,
+  role: NodeRole,
+  rules: HistoryRules,
+  log: Logger,
+  onGap: OnGap,
+): Promise<Carrier> {
   // Loaded where it is asked for: it weighs 3 MB.
   const { NatsEngine } = await import('../router/engine/nats.js');
   const { ReplicatedHistory } = await import('../router/history/replicated-history.js');
@@ -35,7 +47,7 @@ async function natsCarrier(config: Config, rules: HistoryRules, log: Logger, onG
   const bytesMax = config.historyBytesTotalMax;
   const engine = new NatsEngine({
     name,
-    node: { name: nodeName, group: '', role: 'both' },
+    node: { name: nodeName, group: process.env.ENCKE_WORKER_GROUP ?? '', role },
     link: {
       servers: nats,
       token: natsToken === '' ? undefined : natsToken,
@@ -46,7 +58,7 @@ async function natsCarrier(config: Config, rules: HistoryRules, log: Logger, onG
     countWaitMs,
     idBytesMax: config.idBytesMax,
     topicLevelsMax: config.topicLevelsMax,
-    payloadBytesMax: Math.max(config.messageBytesMax, config.mqtt ? config.mqttMaxPacketSize : 0),
+    payloadBytesMax: payloadBytesMax(config, role),
     history: { rules, bytesMax, replicas: config.historyReplicas },
     onEvent: (event, detail) => {
       if (event === 'connected') log.info({ detail }, `nats: ${event}`);
@@ -64,6 +76,11 @@ async function natsCarrier(config: Config, rules: HistoryRules, log: Logger, onG
 function historyRule(text: string): HistoryRule {
   const [filter, messages, ageSec] = text.split(' ');
   return { filter: filter!, messages: Number(messages), ageSec: Number(ageSec) };
+}
+
+/** The largest that is published here. */
+function payloadBytesMax({ messageBytesMax, mqtt, mqttMaxPacketSize }: Config, role: NodeRole): number {
+  return Math.max(messageBytesMax, mqtt && holdsConnections(role) ? mqttMaxPacketSize : 0);
 }
 
 /** The client reads them only when it connects, and says no more than ENOENT. */

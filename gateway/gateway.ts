@@ -5,6 +5,9 @@ import { Sessions } from '../router/session/sessions.js';
 import { Admission } from './admission.js';
 import { isLoopback } from './auth/host-address.js';
 import { Clock, ticksPerSec } from './clock.js';
+import { ClusterStats } from './cluster/cluster-stats.js';
+import { NameService } from './cluster/name-service.js';
+import { Whereabouts } from './cluster/whereabouts.js';
 import type { Config } from './config.js';
 import { Connections } from './connections.js';
 import { Counters } from './counters.js';
@@ -18,6 +21,7 @@ import { bindRest } from './http/methods.js';
 import { Poll } from './http/poll.js';
 import { bindPolls } from './http/poll-routes.js';
 import { Polls } from './http/polls.js';
+import { bindProbes } from './http/probes.js';
 import { bindPublicPages } from './http/public-routes.js';
 import { Stream } from './http/stream.js';
 import { StreamCursors } from './http/stream-cursors.js';
@@ -30,6 +34,7 @@ import { Mqtt } from './mqtt/mqtt.js';
 import { sessionLimits } from './mqtt/session-limits.js';
 import { Outbound } from './outbound.js';
 import { Reclaimer } from './reclaim.js';
+import { holdsConnections, type NodeRole, takesSends } from './role.js';
 import { SampledLog } from './sampled-log.js';
 import { SlowConsumers } from './slow-consumers.js';
 import { SocketBudget } from './socket-budget.js';
@@ -37,10 +42,14 @@ import { Stats } from './stats.js';
 import { Streams } from './streams.js';
 import { Sweeper } from './sweeper.js';
 
-/** The gateway's listeners and what stands between them and the router. Listens, and stops gracefully. */
+/**
+ * The gateway's listeners and what stands between them and the router. Listens, and stops gracefully. In the role of a
+ * gateway its API answers probes alone, in that of a router it takes no connections.
+ */
 export class Gateway {
   readonly #router: Router;
   readonly #config: Config;
+  readonly #role: NodeRole;
   readonly #connections: Connections;
   readonly #outbound: Outbound;
   readonly #admission: Admission;
@@ -51,10 +60,11 @@ export class Gateway {
   /** For MQTT alone, where one is asked for. */
   readonly #mqttOnly: Listener | undefined;
   readonly stats: Stats;
-  #ready = false;
+  /** Why nothing should be sent here, besides what the engine knows. */
+  #notReady: string | undefined = 'starting';
 
   /** @throws ConfigError when more connections are asked for than descriptors allow, or a rule cannot be read */
-  constructor(router: Router, config: Config, log: Logger) {
+  constructor(router: Router, config: Config, log: Logger, role: NodeRole = 'both') {
     const capacity = streamCapacity(config.connectionsMax);
     const counters = new Counters();
     const clock = new Clock(config.heartbeatSec);
@@ -79,6 +89,7 @@ export class Gateway {
     const apiSockets = new SocketBudget(apiSocketsMax);
     this.#router = router;
     this.#config = config;
+    this.#role = role;
     this.#connections = connections;
     this.#outbound = outbound;
     this.#admission = admission;
@@ -91,7 +102,7 @@ export class Gateway {
     );
     this.#api = new Listener(
       apiApp,
-      { name: 'The router API', flag: '--api-port', host: config.apiHost, port: config.apiPort },
+      { name: apiName(role), flag: '--api-port', host: config.apiHost, port: config.apiPort },
       apiSockets,
       log,
     );
@@ -111,24 +122,32 @@ export class Gateway {
     bindStreams(publicApp, { streams, config, counters, cors, history });
     bindPolls(publicApp, { polls, streams, history, config, counters, cors });
     bindPublicPages(publicApp, config, this.stats, () => ({
-      apiUrl: this.apiUrl,
+      apiUrl: takesSends(role) ? this.apiUrl : null,
       apiOnAnyAddress: !isLoopback(config.apiHost),
       tokenRequired: this.#guard.tokenRequired,
       mqtt: config.mqtt,
     }));
     const orMqtt = config.mqtt ? ', or /mqtt with a WebSocket' : '';
     bindRest(publicApp, `Not here. Try /, /test/<id>, /events/<id>, /poll/<id> or /stream/<id>${orMqtt}.`);
-    const bodies = bindApi(apiApp, {
-      router,
-      config,
+    const { cluster } = router;
+    const { stats } = this;
+    const whereabouts = new Whereabouts(router, config);
+    const clusterStats = cluster && new ClusterStats(stats, cluster, config.countWaitMs);
+    const probes = {
       counters,
       guard: this.#guard,
-      stats: this.stats,
-      ready: () => this.#ready,
-    });
+      stats,
+      clusterStats,
+      whyNotReady: () => this.#whyNotReady(),
+    };
+    bindProbes(apiApp, probes);
+    const bodies = takesSends(role) ? bindApi(apiApp, { ...probes, router, config, whereabouts }) : undefined;
+    if (cluster !== undefined && clusterStats !== undefined && takesSends(role))
+      new NameService({ router, config, counters, whereabouts, clusterStats }).bind(cluster);
+    bindRest(apiApp, takesSends(role) ? apiHint : probesHint);
     const reclaimer = new Reclaimer(config, log);
     this.#sweeper = new Sweeper(clock, connections, [
-      () => bodies.expire(),
+      () => bodies?.expire(),
       () => mqtt.tick(),
       () => history.tick(performance.now()),
       () => reclaimer.tick(counters),
@@ -140,8 +159,9 @@ export class Gateway {
     ]);
   }
 
-  get url(): string {
-    return this.#public.url;
+  /** Of the public listener, where its role has one. */
+  get url(): string | undefined {
+    return holdsConnections(this.#role) ? this.#public.url : undefined;
   }
 
   get apiUrl(): string {
@@ -151,12 +171,14 @@ export class Gateway {
   /** @throws ListenError */
   async start(): Promise<void> {
     await this.#router.start();
-    await this.#public.open();
-    await this.#mqttOnly?.open();
+    if (holdsConnections(this.#role)) {
+      await this.#public.open();
+      await this.#mqttOnly?.open();
+      this.#guard.allowGateway(this.#public.url, this.#public.onAnyAddress);
+    }
     await this.#api.open();
-    this.#guard.allowGateway(this.url, this.#public.onAnyAddress);
     this.#sweeper.start();
-    this.#ready = true;
+    this.#notReady = undefined;
   }
 
   /** Cuts all HTTP streams and polls: they come back with their cursors, and are told whether something is missing. */
@@ -170,7 +192,7 @@ export class Gateway {
    * by one and not all at once. The API goes on answering meanwhile: /ready says no.
    */
   async stop(): Promise<void> {
-    this.#ready = false;
+    this.#notReady = 'stopping';
     this.#admission.refuseAll();
     this.#public.close();
     this.#mqttOnly?.close();
@@ -179,6 +201,18 @@ export class Gateway {
     this.#sweeper.stop();
     await this.#router.stop();
   }
+
+  #whyNotReady(): string | undefined {
+    return this.#notReady ?? (this.#router.carries ? undefined : 'NATS is away');
+  }
+}
+
+const apiHint = 'Not here. POST /send/<id>, POST /send, GET /ids/<id>, /stats, /health, /ready.';
+const probesHint =
+  'Not here: this node only holds connections. GET /stats, /health, /ready; send to a router.';
+
+function apiName(role: NodeRole): string {
+  return takesSends(role) ? 'The router API' : 'The listener of /health, /ready and /stats';
 }
 
 function mqttListener(mqtt: Mqtt, config: Config, sockets: SocketBudget, log: Logger): Listener {

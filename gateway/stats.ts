@@ -69,6 +69,9 @@ export class Stats {
         closedUnread: unsent.closed,
       },
       apiErrors: counters.apiErrors,
+      nameRequests: counters.nameRequests,
+      nameErrors: counters.nameErrors,
+      engine: router.engineStats(),
       memory: {
         rssBytes: rss,
         heapUsedBytes: heapUsed,

@@ -196,6 +196,11 @@ export class Router {
     return this.#engine.cluster;
   }
 
+  /** What the engine says of itself; undefined where everything is in this process. */
+  engineStats(): object | undefined {
+    return this.#engine.stats();
+  }
+
   /** Deliveries tried since the start, taken or not: what a fan-out has cost. */
   get deliveries(): number {
     return this.#fanOut.delivered + this.#fanOut.dropped;

@@ -11,17 +11,20 @@ const door = fileURLToPath(new URL('../cli/encke.js', import.meta.url));
 const clockTicksPerSec = 100;
 
 export interface GatewayProcessOptions {
-  /** Further flags of `encke start`. */
+  /** Further flags of `encke start`, or of the role. */
   flags?: string[];
   environment?: NodeJS.ProcessEnv;
   /** Pin to this core. */
   cpu?: number;
+  /** Half of the work alone. Default: both. */
+  role?: 'gateway' | 'router';
   /** Another program that prints `gateway <url>` and `router API <url>` lines, instead of Encke. */
   program?: string;
 }
 
 export class GatewayProcess {
   readonly child: ChildProcess;
+  /** Empty for a router alone. */
   readonly url: string;
   readonly apiUrl: string;
   readonly #log: string[];
@@ -97,11 +100,12 @@ export class GatewayProcess {
 export async function startGateway(options: GatewayProcessOptions = {}): Promise<GatewayProcess> {
   const flags = options.flags ?? [];
   const given = (flag: string) => flags.includes(flag);
+  const { role } = options;
   const ports = [
-    ...(given('--port') ? [] : ['--port', '0']),
+    ...(given('--port') || role === 'router' ? [] : ['--port', '0']),
     ...(given('--api-port') ? [] : ['--api-port', '0']),
   ];
-  const command = [process.execPath, options.program ?? door, 'start', ...ports, ...flags];
+  const command = [process.execPath, options.program ?? door, role ?? 'start', ...ports, ...flags];
   const pinned = options.cpu === undefined ? command : ['taskset', '-c', String(options.cpu), ...command];
   const child = spawn(pinned[0]!, pinned.slice(1), {
     // Without what the test runner puts there: its loader would be in every server, and in its memory.
@@ -119,9 +123,9 @@ export async function startGateway(options: GatewayProcessOptions = {}): Promise
     child.once('exit', (code) => reject(new Error(`ended with ${code} before it listened: ${log.join('')}`)));
     child.stdout!.on('data', (text) => {
       said += text;
-      const url = /gateway +(http\S+)/.exec(said);
-      const apiUrl = /router API +(http\S+)/.exec(said);
-      if (url !== null && apiUrl !== null) resolve([url[1]!, apiUrl[1]!]);
+      const url = /gateway +(http\S+)/.exec(said)?.[1] ?? (role === 'router' ? '' : undefined);
+      const apiUrl = /(?:router API|probes) +(http\S+)/.exec(said)?.[1];
+      if (url !== undefined && apiUrl !== undefined) resolve([url, apiUrl]);
     });
   });
   return new GatewayProcess(child, urls[0], urls[1], log);

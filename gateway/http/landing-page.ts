@@ -5,8 +5,8 @@ import { pageStyle } from './page-style.js';
 /** `GET /`: the page that explains itself. Plain HTML and a few lines of script, nothing from elsewhere. */
 
 export interface LandingPageFacts {
-  /** Port of the router API; its host is the page's own where the API listens on more than loopback. */
-  readonly apiUrl: string;
+  /** Port of the router API; its host is the page's own where the API listens on more than loopback. null = elsewhere. */
+  readonly apiUrl: string | null;
   readonly apiOnAnyAddress: boolean;
   readonly tokenRequired: boolean;
   /** Whether there is /mqtt, and a page to try it. */
@@ -36,14 +36,7 @@ export function landingPage(facts: LandingPageFacts): string {
   <button>Open /test/123</button>
 </form>
 
-<h2>Send to an id</h2>
-<form id="send">
-  <label>id <input name="id" value="123" required></label>
-  <label>message <input name="text" value="Hello World"></label>
-  ${facts.tokenRequired ? '<label>token <input name="token" type="password" autocomplete="off" required></label>' : ''}
-  <button>Send</button>
-</form>
-<output id="answer"></output>
+${facts.apiUrl === null ? '' : sendForm(facts)}
 ${facts.mqtt ? '<p>An id is an MQTT topic, too: <a href="/demo/mqtt">try it over MQTT</a>, from this browser.</p>' : ''}
 
 <h2>Listen here</h2>
@@ -66,7 +59,7 @@ ${facts.mqtt ? '<p>An id is an MQTT topic, too: <a href="/demo/mqtt">try it over
 <pre id="terminal"></pre>
 <script>
 const facts = ${scriptJson(facts)};
-const api = new URL(facts.apiUrl);
+const api = new URL(facts.apiUrl ?? location.origin);
 if (facts.apiOnAnyAddress) api.hostname = location.hostname;
 const byId = (id) => document.getElementById(id);
 const openForm = byId('open'), sendForm = byId('send');
@@ -78,7 +71,7 @@ openForm.onsubmit = (event) => {
   event.preventDefault();
   window.open('/test/' + pathOf(openForm.elements.id.value), '_blank');
 };
-sendForm.onsubmit = async (event) => {
+if (sendForm !== null) sendForm.onsubmit = async (event) => {
   event.preventDefault();
   const { id, text, token } = sendForm.elements;
   const headers = token ? { Authorization: 'Bearer ' + token.value } : {};
@@ -103,7 +96,7 @@ function outcome({ delivered, errors = [] }) {
 byId('terminal').textContent =
   'curl -N ' + location.origin + '/stream/123\\n' +
   'curl ' + (facts.tokenRequired ? "-H 'Authorization: Bearer <token>' " : '') +
-  "-d 'Hello World' " + api.origin + '/send/123';
+  "-d 'Hello World' " + (facts.apiUrl === null ? 'http://<router>:8001' : api.origin) + '/send/123';
 async function refresh() {
   try {
     const numbers = await (await fetch('/numbers')).json();
@@ -123,4 +116,15 @@ ${listenScript}
 </body>
 </html>
 `;
+}
+
+function sendForm({ tokenRequired }: LandingPageFacts): string {
+  return `<h2>Send to an id</h2>
+<form id="send">
+  <label>id <input name="id" value="123" required></label>
+  <label>message <input name="text" value="Hello World"></label>
+  ${tokenRequired ? '<label>token <input name="token" type="password" autocomplete="off" required></label>' : ''}
+  <button>Send</button>
+</form>
+<output id="answer"></output>`;
 }

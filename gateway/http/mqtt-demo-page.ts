@@ -5,7 +5,7 @@ import { pageStyle } from './page-style.js';
 /** `GET /demo/mqtt`: MQTT from this browser, and where it meets `/test/<id>`. Nothing from elsewhere. */
 
 export interface MqttDemoPageFacts {
-  readonly apiUrl: string;
+  readonly apiUrl: string | null;
   readonly apiOnAnyAddress: boolean;
   readonly tokenRequired: boolean;
 }

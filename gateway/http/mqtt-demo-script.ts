@@ -108,13 +108,13 @@ forms.publish.elements.topic.oninput = showMeeting;
 function showMeeting() {
   const id = forms.publish.elements.topic.value || '123';
   const path = id.split('/').map(encodeURIComponent).join('/');
-  const api = new URL(facts.apiUrl);
+  const api = new URL(facts.apiUrl ?? location.origin);
   if (facts.apiOnAnyAddress) api.hostname = location.hostname;
   const token = facts.tokenRequired ? "-H 'Authorization: Bearer <token>' " : '';
   document.querySelector('.id').textContent = id;
   byId('comet').textContent = '/test/' + id;
   byId('comet').href = '/test/' + path;
-  byId('terminal').textContent = 'curl ' + token + "-d 'Hello World' " + api.origin + '/send/' + path;
+  byId('terminal').textContent = 'curl ' + token + "-d 'Hello World' " + (facts.apiUrl === null ? 'http://<router>:8001' : api.origin) + '/send/' + path;
 }
 showMeeting();
 

@@ -1,19 +1,14 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { isUtf8 } from 'node:buffer';
 import type { Tally } from '../../router/engine/engine.js';
-import { Message } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
 import { answerJson, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
-import { checkId } from './request.js';
+import { messageFromJson } from './message-object.js';
 import { notCarriedText } from './send.js';
-import { optionsFromLine } from './send-options.js';
-
-/** Node decodes what it can and skips the rest, which would be another message than was meant. */
-const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /** Line numbers named in one answer; more bad lines are only counted. */
 const errorsNamedMax = 100;
@@ -116,44 +111,18 @@ export class SendBatchEndpoint {
   }
 
   #publishLine(batch: Batch, line: string | undefined): void {
-    const message = line === undefined ? 'This line is not UTF-8.' : this.#parse(line);
-    if (typeof message === 'string') {
-      batch.addError(message);
-      return;
-    }
+    if (line === undefined) return batch.addError('This line is not UTF-8.');
+    const sent = messageFromJson(line, 'line', this.#config);
+    if (!sent.ok) return batch.addError(sent.problem);
     batch.totals.messages++;
     batch.uncounted++;
-    this.#router.publishCounted(message, batch.count);
+    this.#router.publishCounted(sent.value.message, batch.count);
   }
 
   #answer(response: HttpResponse, cors: Headers, totals: BatchTotals): void {
     if (totals.uncarried === undefined) return answerJson(response, '200 OK', totals, cors);
     this.#counters.countApiError('503');
     answerJson(response, '503 Service Unavailable', { ...totals, error: notCarriedText }, cors);
-  }
-
-  /** @returns the message, or what is wrong with the line */
-  #parse(line: string): Message | string {
-    let value: { id?: unknown; data?: unknown; encoding?: unknown; qos?: unknown; retain?: unknown } | null;
-    try {
-      value = JSON.parse(line);
-    } catch {
-      return 'This line is not JSON.';
-    }
-    if (typeof value !== 'object' || value === null) return 'A line is an object {"id","data"}.';
-    if (typeof value.id !== 'string' || typeof value.data !== 'string') return '"id" and "data" are strings.';
-    if (value.encoding !== undefined && value.encoding !== 'base64')
-      return '"encoding" is "base64" or absent.';
-    const id = checkId(value.id, this.#config);
-    if (!id.ok) return id.problem;
-    if (value.encoding === 'base64' && !base64.test(value.data)) return '"data" is not base64.';
-    const payload = Buffer.from(value.data, value.encoding ?? 'utf8');
-    if (payload.length > this.#config.messageBytesMax) {
-      return `The message is larger than ${this.#config.messageBytesMax} bytes.`;
-    }
-    const options = optionsFromLine(value);
-    if (!options.ok) return options.problem;
-    return new Message(id.value, payload, Date.now(), options.value.qos, options.value.retain);
   }
 }
 

@@ -30,15 +30,18 @@ export function optionsFromQuery(request: HttpRequest): Parsed<SendOptions> {
   return { ok: true, value: { qos: Number(qos) as Qos, retain: retain === '1', wait: wait === '1' } };
 }
 
-/** `"qos"` and `"retain"` of a line of a batch. */
+/** `"qos"`, `"retain"` and `"wait"` of a message in JSON. */
 export function optionsFromLine({
   qos = 1,
   retain = false,
+  wait = true,
 }: {
   qos?: unknown;
   retain?: unknown;
+  wait?: unknown;
 }): Parsed<SendOptions> {
   if (qos !== 0 && qos !== 1 && qos !== 2) return { ok: false, problem: '"qos" is the number 0, 1 or 2.' };
   if (typeof retain !== 'boolean') return { ok: false, problem: '"retain" is true or false.' };
-  return { ok: true, value: { qos, retain, wait: true } };
+  if (typeof wait !== 'boolean') return { ok: false, problem: '"wait" is true or false.' };
+  return { ok: true, value: { qos, retain, wait } };
 }

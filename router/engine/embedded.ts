@@ -23,6 +23,8 @@ export class EmbeddedEngine implements Engine {
 
   removeInterest(): void {}
 
+  stats(): undefined {}
+
   async stop(): Promise<void> {
     this.#onPublication = () => 0;
   }

@@ -43,5 +43,7 @@ export interface Engine {
   removeInterest(filter: string): void;
   /** The other nodes, where there may be any. */
   readonly cluster: Cluster | undefined;
+  /** Its own numbers, plain data for operators; undefined where it has none. */
+  stats(): object | undefined;
   stop(): Promise<void>;
 }

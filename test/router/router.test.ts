@@ -190,6 +190,7 @@ t.test('the engine hears of an id when its first subscriber comes and when its l
       publishCounted: () => {},
       carries: true,
       cluster: undefined,
+      stats: () => undefined,
       addInterest: (id) => heard.push(`+${id}`),
       removeInterest: (id) => heard.push(`-${id}`),
     },

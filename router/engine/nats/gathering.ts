@@ -189,7 +189,7 @@ export class Gathering implements Cluster {
     const { subject, reply, data } = message;
     const served = this.#served.get(subject.slice(this.#name.length + 1).split('.', 1)[0]!);
     const respond = (body: string) => {
-      if (reply) this.#link.publish(reply, Buffer.from(body));
+      if (reply) this.#link.publish(reply, this.#fitting(body));
     };
     let topic: string;
     try {
@@ -198,6 +198,15 @@ export class Gathering implements Cluster {
       return respond(JSON.stringify({ error: 'The subject has a % that is no percent-encoding.' }));
     }
     served?.({ topic, body: Uint8Array.from(data), respond });
+  }
+
+  /** The client throws at what the server would not take. */
+  #fitting(body: string): Uint8Array {
+    const bytes = Buffer.from(body);
+    const { payloadBytesMax } = this.#link;
+    if (bytes.length <= payloadBytesMax) return bytes;
+    const error = `The answer has ${bytes.length} bytes, and NATS takes ${payloadBytesMax}: raise max_payload in the server's configuration.`;
+    return Buffer.from(JSON.stringify({ error }));
   }
 }
 

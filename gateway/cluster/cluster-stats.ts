@@ -1,0 +1,82 @@
+import type { Answer, Cluster, ClusterNode, NodeRole } from '../../router/engine/cluster.js';
+import type { Stats } from '../stats.js';
+import { type Numbers, sumOf } from './stats-sum.js';
+
+export interface NodeStats {
+  readonly node: string;
+  readonly role: NodeRole;
+  readonly stats: Numbers;
+}
+
+/** Sums over nodes, and each node's own numbers. */
+export interface StatsOfNodes {
+  readonly sum: Numbers;
+  readonly nodes: readonly NodeStats[];
+  /** Nodes that did not answer in time: the sums are so many nodes short. */
+  readonly unanswered: number;
+}
+
+const question = 'stats';
+
+/** The numbers of all nodes, or of one group of workers: asks the others, and answers them. Body: the group; answer: JSON. */
+export class ClusterStats {
+  readonly #stats: Stats;
+  readonly #cluster: Cluster;
+  readonly #waitMs: number;
+
+  constructor(stats: Stats, cluster: Cluster, waitMs: number) {
+    this.#stats = stats;
+    this.#cluster = cluster;
+    this.#waitMs = waitMs;
+    cluster.onQuestion(question, (body) => {
+      const group = Buffer.from(body).toString();
+      const asked = group === '' || group === cluster.self.group;
+      return asked ? Buffer.from(JSON.stringify(stats.all())) : new Uint8Array(0);
+    });
+  }
+
+  /** Whether this node is one of several workers. */
+  get grouped(): boolean {
+    return this.#cluster.self.group !== '';
+  }
+
+  /** Calls back once. */
+  ofAll(onKnown: (stats: StatsOfNodes) => void): void {
+    this.#ask('', onKnown);
+  }
+
+  /** Of the workers of this node's group. Calls back once. */
+  ofGroup(onKnown: (stats: StatsOfNodes) => void): void {
+    this.#ask(this.#cluster.self.group, onKnown);
+  }
+
+  #ask(group: string, onKnown: (stats: StatsOfNodes) => void): void {
+    const { self, peers } = this.#cluster;
+    const asked = peers.filter((peer) => group === '' || peer.group === group);
+    this.#cluster.ask(question, Buffer.from(group), this.#waitMs, ({ answers }) => {
+      const runs = new Set(asked.map(({ run }) => run));
+      const others = answers.filter(({ from }) => runs.has(from.run)).flatMap(readAnswer);
+      const nodes = [nodeStats(self, ownNumbers(this.#stats)), ...others];
+      nodes.sort((a, b) => (a.node < b.node ? -1 : 1));
+      const sum = sumOf(nodes.map(({ stats }) => stats));
+      onKnown({ sum, nodes, unanswered: asked.length - others.length });
+    });
+  }
+}
+
+function ownNumbers(stats: Stats): Numbers {
+  return { ...stats.all() };
+}
+
+/** @returns nothing where it cannot be read */
+function readAnswer({ from, body }: Answer): NodeStats[] {
+  try {
+    return [nodeStats(from, JSON.parse(Buffer.from(body).toString()))];
+  } catch {
+    return [];
+  }
+}
+
+function nodeStats({ name, role }: ClusterNode, stats: Numbers): NodeStats {
+  return { node: name, role, stats };
+}

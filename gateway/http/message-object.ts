@@ -1,0 +1,57 @@
+import { Message } from '../../router/message.js';
+import type { Config } from '../config.js';
+import { checkId, type Parsed } from './request.js';
+import { optionsFromLine } from './send-options.js';
+
+/** Node decodes what it can and skips the rest, which would be another message than was meant. */
+const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+interface Fields {
+  readonly id?: unknown;
+  readonly data?: unknown;
+  readonly encoding?: unknown;
+  readonly qos?: unknown;
+  readonly retain?: unknown;
+  readonly wait?: unknown;
+}
+
+/** A message, and whether its sender waits for how many took it. */
+export interface SentMessage {
+  readonly message: Message;
+  readonly wait: boolean;
+}
+
+/**
+ * A message as JSON: `{"id","data"}` with `"encoding":"base64"`, `"qos"`, `"retain"` and `"wait"` where they are wanted.
+ * @param what it is called in the sentence that says what is wrong: "line"
+ */
+export function messageFromJson(text: string, what: string, config: Config): Parsed<SentMessage> {
+  let fields: Fields | null;
+  try {
+    fields = JSON.parse(text);
+  } catch {
+    return problem(`This ${what} is not JSON.`);
+  }
+  if (typeof fields !== 'object' || fields === null) return problem(`A ${what} is an object {"id","data"}.`);
+  if (typeof fields.id !== 'string' || typeof fields.data !== 'string')
+    return problem('"id" and "data" are strings.');
+  if (fields.encoding !== undefined && fields.encoding !== 'base64')
+    return problem('"encoding" is "base64" or absent.');
+  const id = checkId(fields.id, config);
+  if (!id.ok) return id;
+  if (fields.encoding === 'base64' && !base64.test(fields.data)) return problem('"data" is not base64.');
+  const payload = Buffer.from(fields.data, fields.encoding ?? 'utf8');
+  if (payload.length > config.messageBytesMax) return problem(tooLargeText(config));
+  const options = optionsFromLine(fields);
+  if (!options.ok) return options;
+  const { qos, retain, wait } = options.value;
+  return { ok: true, value: { message: new Message(id.value, payload, Date.now(), qos, retain), wait } };
+}
+
+export function tooLargeText({ messageBytesMax }: Pick<Config, 'messageBytesMax'>): string {
+  return `The message is larger than ${messageBytesMax} bytes.`;
+}
+
+function problem(text: string): Parsed<never> {
+  return { ok: false, problem: text };
+}

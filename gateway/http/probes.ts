@@ -1,0 +1,61 @@
+import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
+import type { ClusterStats, StatsOfNodes } from '../cluster/cluster-stats.js';
+import type { Counters } from '../counters.js';
+import type { Stats } from '../stats.js';
+import { answerJson, answerText, type Headers } from './answer.js';
+import { answerLater } from './answer-later.js';
+import type { ApiGuard } from './api-guard.js';
+import { bindPath, type Handler } from './methods.js';
+
+export interface ProbesParts {
+  readonly counters: Counters;
+  readonly guard: ApiGuard;
+  readonly stats: Stats;
+  /** Where there may be other nodes. */
+  readonly clusterStats: ClusterStats | undefined;
+  /** Why nothing should be sent here now; undefined = it may. */
+  readonly whyNotReady: () => string | undefined;
+}
+
+/** What every process answers, whatever its role: /health, /ready and /stats. */
+export function bindProbes(app: TemplatedApp, parts: ProbesParts): void {
+  const options: Handler = (response, request) => parts.guard.preflight(response, request);
+  const get = guarded(parts.guard, (response, request, cors) => answerStats(parts, response, request, cors));
+  bindPath(app, '/stats', { get, options });
+  // Probes carry no token: an orchestrator has none, and they tell nothing.
+  bindPath(app, '/health', { get: (response) => answerText(response, '200 OK', 'alive') });
+  bindPath(app, '/ready', { get: (response) => answerReady(response, parts.whyNotReady()) });
+}
+
+export type GuardedHandler = (response: HttpResponse, request: HttpRequest, cors: Headers) => void;
+
+/** For who may read. */
+export function guarded(guard: ApiGuard, handler: GuardedHandler): Handler {
+  return (response, request) => {
+    const cors = guard.admitRead(response, request);
+    if (cors !== undefined) handler(response, request, cors);
+  };
+}
+
+function answerReady(response: HttpResponse, whyNot: string | undefined): void {
+  if (whyNot === undefined) answerText(response, '200 OK', 'ready');
+  else answerText(response, '503 Service Unavailable', whyNot);
+}
+
+/** Of the whole group where this is one of several workers, as nobody can choose which one answers. */
+function answerStats(parts: ProbesParts, response: HttpResponse, request: HttpRequest, cors: Headers): void {
+  const { counters, stats, clusterStats } = parts;
+  const scope = new URLSearchParams(request.getQuery() ?? '').get('scope') ?? 'group';
+  if (scope !== 'node' && scope !== 'group') {
+    counters.countApiError('400');
+    return answerText(response, '400 Bad Request', 'scope is node or group.', cors);
+  }
+  if (scope === 'node' || clusterStats === undefined || !clusterStats.grouped)
+    return answerJson(response, '200 OK', stats.all(), cors);
+  answerLater<StatsOfNodes>(
+    response,
+    (onKnown) => clusterStats.ofGroup(onKnown),
+    ({ sum, nodes, unanswered }) =>
+      answerJson(response, '200 OK', { ...sum, workers: nodes.length, unanswered }, cors),
+  );
+}

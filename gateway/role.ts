@@ -1,0 +1,50 @@
+import type { NodeRole } from '../router/engine/cluster.js';
+import type { SettingKey } from './config.js';
+
+export type { NodeRole } from '../router/engine/cluster.js';
+
+/**
+ * What a process does: `encke start` holds connections and answers senders, `encke gateway` and `encke router` do one of
+ * the two, as in the origin, where gateways and router lived on different machines.
+ */
+
+/** The command that starts a process of this role. */
+export const commandOf: Record<NodeRole, string> = { both: 'start', gateway: 'gateway', router: 'router' };
+
+export const holdsConnections = (role: NodeRole) => role !== 'router';
+export const takesSends = (role: NodeRole) => role !== 'gateway';
+
+const ofTheRouterApi: readonly SettingKey[] = ['batchBytesMax', 'bodyTimeoutSec'];
+
+const ofConnections: readonly SettingKey[] = [
+  'host',
+  'port',
+  'connectionsMax',
+  'connectionsPerAddressMax',
+  'idsPerConnectionMax',
+  'heartbeatSec',
+  'pendingBytesMax',
+  'pendingBytesTotalMax',
+  'slowConsumerPolicy',
+  'pollTimeoutSec',
+  'pollTimeoutSecMax',
+  'allowOrigin',
+  'drainSec',
+  'reclaimAfterClosed',
+  'reclaimAfterMessages',
+];
+
+/** Every node keeps the retained messages of all, and says its numbers under $SYS. */
+const mqttOfEveryNode: ReadonlySet<SettingKey> = new Set([
+  'mqttMaxRetained',
+  'mqttMaxRetainedSize',
+  'mqttRetainedBytesTotalMax',
+  'mqttSysInterval',
+]);
+
+/** Whether a setting means something to a process of this role. One that does not may be given all the same. */
+export function isUsed(key: SettingKey, role: NodeRole): boolean {
+  if (!takesSends(role)) return !ofTheRouterApi.includes(key);
+  if (holdsConnections(role)) return true;
+  return !ofConnections.includes(key) && (!key.startsWith('mqtt') || mqttOfEveryNode.has(key));
+}
