@@ -1,0 +1,132 @@
+import t from 'tap';
+import { until } from '../../until.js';
+import { ask, batchOf, openStream, Wire } from '../raw-wire.js';
+import { natsServer, nodeStats, startNodes, untilReached } from './nodes.js';
+
+/** A send on any node reaches whoever is logged in on any other, and is counted over all. */
+
+const countWaitMs = 1_000;
+const nats = await natsServer(t);
+const [one, two, three] = await startNodes(
+  t,
+  nats,
+  ['gw-1', 'gw-2', 'gw-3'],
+  ['--count-wait-ms', String(countWaitMs)],
+);
+
+const post = (path: string, body: string) => ask(one!.apiPort, path, { method: 'POST', body });
+
+t.test('a send on one node reaches the streams of the others, and counts them all', async (t) => {
+  const streams = [
+    await openStream(one!.port, '/stream/123'),
+    await openStream(two!.port, '/stream/123'),
+    await openStream(two!.port, '/stream/123'),
+    await openStream(three!.port, '/stream/123'),
+  ];
+  await untilReached(one!, '123', 4);
+  const startedMs = performance.now();
+  const answer = await post('/send/123', 'Hello World');
+  t.equal(answer.status, 200);
+  t.same(answer.json, { delivered: 4 });
+  t.ok(
+    performance.now() - startedMs < countWaitMs / 2,
+    'it ended when all had answered, not when time was up',
+  );
+  for (const stream of streams) await stream.saw('Hello World');
+  t.same((await post('/send/nobody', 'x')).json, { delivered: 0 });
+  for (const stream of streams) {
+    t.equal(stream.text.split('Hello World').length, 2, 'once each');
+    await stream.close();
+  }
+});
+
+t.test('a batch counts over all nodes, too', async (t) => {
+  const near = await openStream(one!.port, '/stream/batch-a');
+  const far = await openStream(two!.port, '/stream?id=batch-a&id=batch-b');
+  await untilReached(one!, 'batch-a', 2);
+  await untilReached(one!, 'batch-b', 1);
+  const lines = [
+    { id: 'batch-a', data: 'first' },
+    { id: 'batch-b', data: 'second' },
+    { id: 'batch-c', data: 'third' },
+  ];
+  const answer = await post('/send', batchOf(lines));
+  t.match(answer.json, { messages: 3, delivered: 3, bad: 0 });
+  t.equal(answer.json.unanswered, undefined);
+  await far.saw('second');
+  await near.close();
+  await far.close();
+});
+
+t.test('GET /ids says who is logged in where', async (t) => {
+  const near = await openStream(one!.port, '/stream/where');
+  const far = [await openStream(two!.port, '/stream/where'), await openStream(two!.port, '/stream/where')];
+  for (const node of [one!, two!, three!]) {
+    await untilReached(node, 'where', 3);
+    t.same((await ask(node.apiPort, '/ids/where')).json, {
+      id: 'where',
+      subscribers: 3,
+      nodes: [
+        { node: 'gw-1', subscribers: 1 },
+        { node: 'gw-2', subscribers: 2 },
+      ],
+    });
+  }
+  for (const stream of [near, ...far]) await stream.close();
+  await untilReached(one!, 'where', 0);
+  t.same((await ask(three!.apiPort, '/ids/where')).json, { id: 'where', subscribers: 0, nodes: [] });
+});
+
+t.test('while a node stands still', async (t) => {
+  const near = await openStream(one!.port, '/stream/paused');
+  const middle = await openStream(two!.port, '/stream/paused');
+  const far = await openStream(three!.port, '/stream/paused');
+  await untilReached(one!, 'paused', 3);
+  three!.child.kill('SIGSTOP');
+  const timed = async (path: string) => {
+    const startedMs = performance.now();
+    const answer = await post(path, 'one more');
+    return { answer, tookMs: performance.now() - startedMs };
+  };
+
+  const waited = await timed('/send/paused');
+  t.equal(waited.answer.status, 200);
+  t.same(waited.answer.json, { delivered: 2, unanswered: 1 }, 'a send says that somebody did not answer');
+  t.ok(waited.tookMs > countWaitMs * 0.9, `it waited ${waited.tookMs} ms for that node`);
+  t.ok(waited.tookMs < countWaitMs * 1.9, `and no longer: ${waited.tookMs} ms`);
+
+  const unwaited = await timed('/send/paused?wait=0');
+  t.equal(unwaited.answer.status, 202, '?wait=0 is answered at once');
+  t.same(unwaited.answer.json, { delivered: 1 }, 'with the count of its own node');
+  t.ok(unwaited.tookMs < countWaitMs / 2, `${unwaited.tookMs} ms`);
+
+  const found = (await ask(one!.apiPort, '/ids/paused')).json;
+  t.match(found, { subscribers: 2, unanswered: 1 }, 'so do /ids');
+  t.ok((await nodeStats(one!)).engine.countsTimedOut >= 1, 'and it is counted');
+  await middle.saw('one more');
+
+  three!.child.kill('SIGCONT');
+  await until('nobody is missing any more', async () => {
+    const { delivered, unanswered } = (await post('/send/paused', 'after')).json;
+    return delivered === 3 && unanswered === undefined;
+  });
+  await far.saw('after');
+  for (const stream of [near, middle, far]) await stream.close();
+});
+
+t.test('a client that goes while its send waits does no harm', async (t) => {
+  three!.child.kill('SIGSTOP');
+  const waiting = [];
+  for (let n = 0; n < 20; n++) waiting.push(await openRequest(n % 2 === 0 ? '/send/gone' : '/ids/gone'));
+  for (const request of waiting) await request.reset();
+  three!.child.kill('SIGCONT');
+  await until('all nodes answer', async () => (await post('/send/gone', 'x')).json.unanswered === undefined);
+  t.ok(one!.alive);
+});
+
+async function openRequest(path: string) {
+  const wire = await Wire.open(one!.apiPort);
+  if (path.startsWith('/send')) wire.ask(path, { method: 'POST', body: 'x' });
+  else wire.ask(path);
+  return wire;
+}
