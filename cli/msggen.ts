@@ -3,12 +3,15 @@
 import { randomBytes } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Generator } from '../msggen/generator.js';
+import { whyNoNats, withoutUser } from '../msggen/global-name.js';
 import { HttpLane } from '../msggen/http-lane.js';
 import type { Lane, LaneOwner } from '../msggen/lane.js';
 import type { Qos } from '../msggen/mqtt/packets.js';
 import { MqttLane } from '../msggen/mqtt-lane.js';
-import { whyNoMqtt, whyUnreachable } from '../msggen/reach.js';
+import { NatsLane } from '../msggen/nats-lane.js';
+import { whyNobodyAnswers, whyNoMqtt, whyUnreachable } from '../msggen/reach.js';
 import { type Asked, liveLine, summaryJson, summaryText } from '../msggen/report.js';
+import { addNatsOptions, type NatsFlags, nameAddressOf, natsFlagNames } from './nats-options.js';
 import {
   gatewayUrl,
   integerBetween,
@@ -25,6 +28,8 @@ const DEFAULT_CONNECTIONS = 50;
 const DEFAULT_BATCH_CONNECTIONS = 4;
 const MAX_ID = 10_000_000;
 const DEFAULT_WINDOW = 32;
+/** More, and messages for one id may overtake each other. */
+const DEFAULT_NATS_WINDOW = 1;
 const DEFAULT_API_URL = 'http://127.0.0.1:8001';
 const DEFAULT_GATEWAY_URL = 'http://127.0.0.1:8000';
 const DEFAULT_MQTT_PATH = '/mqtt';
@@ -39,15 +44,20 @@ With -t mqtt-ws messages are published over MQTT connections to the gateway. At 
 PUBACK and PUBCOMP, and each connection has at most --window messages unacknowledged. At QoS 0 nothing comes back for a
 message; the run ends when the server has answered a ping behind the last one.
 
+With --nats messages go to the global name of a router on NATS, and whichever node serves it takes the next one. Each
+connection waits for the answer to a message before it sends the next; with a --window over 1 messages for one id may
+overtake each other where several nodes serve the name.
+
 Examples:
   encke msggen --messages 20 --interval 10 --max-id 5 --senders 10
   encke msggen --senders 100 --interval 100 --max-id 10000 --until 24h --stamp
   encke msggen --rate 50000 --batch 100 --max-id 10000 --until 10m --json
+  encke msggen --nats nats://127.0.0.1:4222 --name encke --rate 1000 --until 1m --stamp
   encke msggen -t mqtt-ws --qos 1 --rate 1000 --max-id 10000 --until 1m --stamp
   encke msggen -t mqtt-ws --rate max --topic 'topic/device_user{n}/t_1' --max-id 2000 --until 10s
 `;
 
-interface Flags {
+interface Flags extends NatsFlags {
   messages?: number;
   interval?: number;
   rate?: number | 'max';
@@ -64,7 +74,7 @@ interface Flags {
   seed?: number;
   url?: URL;
   token?: string;
-  transport: 'http' | 'mqtt-ws';
+  transport: 'http' | 'nats' | 'mqtt-ws';
   topic?: string;
   qos?: Qos;
   retain?: true;
@@ -75,10 +85,12 @@ interface Flags {
 }
 
 export function msggenCommand(): Command {
-  return new Command('msggen')
+  const command = new Command('msggen')
     .description('send messages to random ids at a steady rate, and say what rate and latency came of it')
     .addOption(
-      new Option('-t, --transport <name>', 'how they are sent').choices(['http', 'mqtt-ws']).default('http'),
+      new Option('-t, --transport <name>', 'how they are sent')
+        .choices(['http', 'nats', 'mqtt-ws'])
+        .default('http'),
     )
     .option('-m, --messages <n>', 'messages from each sender (or say --until or --forever)', positiveInteger)
     .addOption(
@@ -137,7 +149,7 @@ export function msggenCommand(): Command {
     .option('--retain', 'mqtt-ws: each message is kept as the last one of its topic')
     .option(
       '--window <n>',
-      `mqtt-ws: messages of a connection that may be unacknowledged (default: ${DEFAULT_WINDOW})`,
+      `mqtt-ws and nats: messages of a connection that may be unacknowledged (default: ${DEFAULT_WINDOW}, with nats ${DEFAULT_NATS_WINDOW})`,
       integerBetween(1, 65_535),
     )
     .option('--username <name>', 'mqtt-ws: user name (default: none, with a token msggen)')
@@ -147,6 +159,7 @@ export function msggenCommand(): Command {
     .action(async (flags: Flags, command: Command) => {
       process.exitCode = await generate(askedBy(flags, command), flags.json === true);
     });
+  return addNatsOptions(command, 'nats, which it implies');
 }
 
 function rateOrMax(text: string): number | 'max' {
@@ -160,10 +173,20 @@ function rateOrMax(text: string): number | 'max' {
   }
 }
 
-const MQTT_FLAGS = ['qos', 'retain', 'window', 'username', 'mqttToken'] as const;
+const MQTT_FLAGS = ['qos', 'retain', 'username', 'mqttToken'] as const;
 const HTTP_FLAGS = ['batch', 'token'] as const;
+/** The transports that a flag goes with; one that is not here goes with all. */
+const TRANSPORTS_OF: Record<string, readonly Flags['transport'][]> = {
+  ...Object.fromEntries(HTTP_FLAGS.map((name) => [name, ['http']])),
+  ...Object.fromEntries(MQTT_FLAGS.map((name) => [name, ['mqtt-ws']])),
+  ...Object.fromEntries(natsFlagNames.map((name) => [name, ['nats']])),
+  window: ['mqtt-ws', 'nats'],
+  url: ['http', 'mqtt-ws'],
+};
 
-function askedBy(flags: Flags, command: Command): Asked {
+function askedBy(given: Flags, command: Command): Asked {
+  const implied = given.nats !== undefined && command.getOptionValueSource('transport') === 'default';
+  const flags: Flags = implied ? { ...given, transport: 'nats' } : given;
   checkTogether(flags, command);
   const { rate, senders, transport, mqttToken } = flags;
   const intervalMs =
@@ -192,6 +215,7 @@ function askedBy(flags: Flags, command: Command): Asked {
       username: flags.username ?? (mqttToken ? 'msggen' : undefined),
       password: mqttToken || undefined,
     },
+    nats: { address: nameAddressOf(flags), window: flags.window ?? DEFAULT_NATS_WINDOW },
   };
 }
 
@@ -200,16 +224,17 @@ function checkTogether(flags: Flags, command: Command): void {
   if (flags.messages === undefined && flags.until === undefined && flags.forever === undefined) {
     wrong('say when to end: --messages <n>, --until <when> or --forever');
   }
-  const [others, needed] = flags.transport === 'http' ? [MQTT_FLAGS, 'mqtt-ws'] : [HTTP_FLAGS, 'http'];
-  const other = others.find((name) => command.getOptionValueSource(name) === 'cli');
-  if (other !== undefined) {
-    const { long } = command.options.find((option) => option.attributeName() === other)!;
-    wrong(`${long} is for --transport ${needed}.`);
+  for (const [name, transports] of Object.entries(TRANSPORTS_OF)) {
+    if (transports.includes(flags.transport) || command.getOptionValueSource(name) !== 'cli') continue;
+    const { long } = command.options.find((option) => option.attributeName() === name)!;
+    wrong(`${long} is for --transport ${transports.join(' or ')}.`);
   }
 }
 
 /** The address, for MQTT as the ws URL it is. */
-function urlOf({ transport, url }: Flags, command: Command): URL {
+function urlOf(flags: Flags, command: Command): URL {
+  const { transport, url } = flags;
+  if (transport === 'nats') return new URL(withoutUser(nameAddressOf(flags).servers[0]!));
   const [variable, preset] =
     transport === 'http' ? ['ENCKE_API_URL', DEFAULT_API_URL] : ['ENCKE_URL', DEFAULT_GATEWAY_URL];
   const given = url ?? urlIn(variable, process.env[variable] || preset, command);
@@ -233,8 +258,10 @@ function urlIn(variable: string, text: string, command: Command): URL {
 }
 
 function laneOf(asked: Asked): (index: number, owner: LaneOwner) => Lane {
-  const { url, token, batch, mqtt } = asked;
+  const { url, token, batch, mqtt, nats } = asked;
   if (asked.transport === 'http') return (index, owner) => new HttpLane(index, owner, url, token, batch);
+  if (asked.transport === 'nats')
+    return (index, owner) => new NatsLane(index, owner, nats.address, nats.window);
   const run = randomBytes(3).toString('hex');
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const server = {
@@ -276,11 +303,15 @@ async function generate(asked: Asked, json: boolean): Promise<number> {
 }
 
 async function whyNotOpen(generator: Generator, asked: Asked): Promise<string | undefined> {
-  if (asked.transport === 'http') return whyUnreachable(asked.url, asked.token);
+  const { transport, nats } = asked;
+  if (transport === 'http') return whyUnreachable(asked.url, asked.token);
+  const unanswered = transport === 'nats' ? await whyNobodyAnswers(nats.address) : undefined;
+  if (unanswered !== undefined) return unanswered;
   try {
     await generator.open();
     return undefined;
   } catch (error) {
+    if (transport === 'nats') return whyNoNats(nats.address, error);
     return whyNoMqtt(asked.url.href, (error as Error).message);
   }
 }

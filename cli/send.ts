@@ -1,16 +1,19 @@
+import { isUtf8 } from 'node:buffer';
 import { Command, Option } from 'commander';
+import type { NameAddress } from '../msggen/global-name.js';
+import { addNatsOptions, type NatsFlags, nameAddressOf, natsFlagNames } from './nats-options.js';
 import { serverUrl } from './values.js';
 
-interface SendFlags {
+interface SendFlags extends NatsFlags {
   qos?: '0' | '1' | '2';
   retain?: true;
   url?: URL;
   token?: string;
 }
 
-/** `encke send <id> <message>`: one message through the router API. */
+/** `encke send <id> <message>`: one message through the router API, or through the router's global name on NATS. */
 export function sendCommand(): Command {
-  return new Command('send')
+  const command = new Command('send')
     .description('send one message to whoever is logged in under an id')
     .argument('<id>', 'who it is for')
     .argument('<message>', 'the text; - reads it from standard input')
@@ -27,11 +30,66 @@ export function sendCommand(): Command {
       ).choices(['0', '1', '2']),
     )
     .option('-r, --retain', 'keep it for who subscribes later; an empty message clears what is kept')
-    .addHelpText('after', '\nExample:\n  encke send 123 "Hello World"')
+    .addHelpText(
+      'after',
+      `
+Prints the answer: {"delivered":N}, how many took it, and "unanswered" where nodes did not say in time.
+
+Examples:
+  encke send 123 "Hello World"
+  encke send --nats nats://127.0.0.1:4222 --name encke 123 "Hello World"`,
+    )
     .action(send);
+  return addNatsOptions(command, 'send through NATS instead, to whichever router answers to --name');
 }
 
-async function send(id: string, message: string, flags: SendFlags): Promise<void> {
+async function send(id: string, message: string, flags: SendFlags, command: Command): Promise<void> {
+  checkTogether(flags, command);
+  if (flags.nats === undefined) await sendToApi(id, message, flags);
+  else await sendToName(id, message, flags, nameAddressOf(flags));
+}
+
+/** A variable that is set for other commands is no mistake; a flag is. */
+function checkTogether({ nats }: SendFlags, command: Command): void {
+  const others = nats === undefined ? natsFlagNames : (['url', 'token'] as const);
+  const other = others.find((name) => command.getOptionValueSource(name) === 'cli');
+  if (other === undefined) return;
+  const { long } = command.options.find((option) => option.attributeName() === other)!;
+  const sentence = nats === undefined ? `${long} goes with --nats.` : `${long} does not go with --nats.`;
+  command.error(`error: ${sentence}`, { exitCode: 2 });
+}
+
+async function sendToName(
+  id: string,
+  message: string,
+  flags: SendFlags,
+  address: NameAddress,
+): Promise<void> {
+  const { askName, connectToNats, whyNoAnswer, whyNoNats } = await import('../msggen/global-name.js');
+  const body = message === '-' ? await readStandardInput() : Buffer.from(message);
+  const nats = await connectToNats(address, false).catch((error) => fail(whyNoNats(address, error)));
+  if (nats === undefined) return;
+  try {
+    const answer = await askName(nats, `${address.name}.send`, jsonOf(id, body, flags));
+    const { error } = answer as { error?: string };
+    if (error === undefined) process.stdout.write(`${JSON.stringify(answer)}\n`);
+    else fail(error);
+  } catch (error) {
+    fail(whyNoAnswer(address, error));
+  } finally {
+    await nats.close();
+  }
+}
+
+function jsonOf(id: string, body: Buffer, { qos, retain }: SendFlags): string {
+  const data = isUtf8(body)
+    ? { data: body.toString() }
+    : { data: body.toString('base64'), encoding: 'base64' };
+  const options = { ...(qos === undefined ? {} : { qos: Number(qos) }), ...(retain ? { retain } : {}) };
+  return JSON.stringify({ id, ...data, ...options });
+}
+
+async function sendToApi(id: string, message: string, flags: SendFlags): Promise<void> {
   const url = flags.url ?? new URL('http://127.0.0.1:8001');
   const body = message === '-' ? await readStandardInput() : Buffer.from(message);
   const headers = flags.token === undefined ? {} : { authorization: `Bearer ${flags.token}` };
@@ -64,7 +122,7 @@ async function readStandardInput(): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function fail(sentence: string): void {
+function fail(sentence: string): undefined {
   process.stderr.write(`encke send: ${sentence}\n`);
   process.exitCode = 1;
 }

@@ -99,6 +99,20 @@ export function gatewayUrl(text: string): URL {
   return url;
 }
 
+/** Servers of one NATS cluster, comma-separated. */
+export function natsServers(text: string): string[] {
+  const servers = text.split(',');
+  if (servers.every((server) => /^(nats|tls):\/\/([^\s/@]+@)?[^\s/@]+$/.test(server) && URL.canParse(server)))
+    return servers;
+  throw new InvalidArgumentError('Give NATS URLs such as nats://127.0.0.1:4222, comma-separated.');
+}
+
+/** The global name of a router. */
+export function clusterName(text: string): string {
+  if (/^[A-Za-z0-9_-]{1,64}$/.test(text)) return text;
+  throw new InvalidArgumentError('Give 1 to 64 letters, digits, - or _.');
+}
+
 export function qosLevel(text: string): Qos {
   if (!/^[012]$/.test(text)) throw new InvalidArgumentError('Give 0, 1 or 2.');
   return Number(text) as Qos;

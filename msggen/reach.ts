@@ -1,5 +1,6 @@
 /** Asks the server one thing before a run, so that a wrong address or token ends with a sentence, not with a million errors. */
 import { Client } from 'undici';
+import { askName, connectToNats, type NameAddress, whyNoAnswer, whyNoNats } from './global-name.js';
 
 const REACH_TIMEOUT_MS = 5000;
 
@@ -23,6 +24,24 @@ export async function whyUnreachable(url: URL, token: string | undefined): Promi
     return `No router API answers at ${url.origin} (${reason}). Start the server with "npm start", or name another with --url.`;
   } finally {
     await client.destroy();
+  }
+}
+
+/** The same for a router's global name on NATS. */
+export async function whyNobodyAnswers(address: NameAddress): Promise<string | undefined> {
+  let nats: Awaited<ReturnType<typeof connectToNats>>;
+  try {
+    nats = await connectToNats(address, false);
+  } catch (error) {
+    return whyNoNats(address, error);
+  }
+  try {
+    await askName(nats, `${address.name}.stats`, '');
+    return undefined;
+  } catch (error) {
+    return whyNoAnswer(address, error);
+  } finally {
+    await nats.close();
   }
 }
 

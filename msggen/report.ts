@@ -1,19 +1,28 @@
 /** What a run says: a line while it goes on, a summary to read, or the same as one JSON object. */
 import { type Generator, type GeneratorOptions, LATE_AFTER_MS } from './generator.js';
+import type { NameAddress } from './global-name.js';
 import { formatLatency, formatMs } from './latency.js';
 import type { Qos } from './mqtt/packets.js';
 
 export interface Asked extends GeneratorOptions {
-  transport: 'http' | 'mqtt-ws';
+  transport: 'http' | 'nats' | 'mqtt-ws';
   url: URL;
   token: string | undefined;
   /** Messages in one request at most. */
   batch: number;
   /** How it is published, over MQTT. */
   mqtt: MqttAsked;
+  /** Which router is asked, over NATS. */
+  nats: NatsAsked;
   senders: number;
   /** Between two messages of a sender. Undefined with rate `max`. */
   intervalMs: number | undefined;
+}
+
+export interface NatsAsked {
+  address: NameAddress;
+  /** Messages of a connection that may be unanswered. */
+  window: number;
 }
 
 export interface MqttAsked {
@@ -32,6 +41,11 @@ export function achievedPerSec(generator: Generator, asked: Asked): number {
   return elapsedMs > 0 ? (generator.sent * 1000) / elapsedMs : 0;
 }
 
+/** Whether each message is answered with how many it has reached. */
+function isAnswered({ transport }: Asked): boolean {
+  return transport !== 'mqtt-ws';
+}
+
 export function liveLine(generator: Generator, asked: Asked, sentInLastSecond: number): string {
   const latestP99 = generator.latest.percentileMs(99);
   return [
@@ -39,7 +53,7 @@ export function liveLine(generator: Generator, asked: Asked, sentInLastSecond: n
     `asked ${askedRate(asked)}`,
     `now ${sentInLastSecond}/s`,
     `sent ${generator.sent}`,
-    ...(asked.transport === 'http' ? [`delivered ${generator.delivered}`] : []),
+    ...(isAnswered(asked) ? [`delivered ${generator.delivered}`] : []),
     `errors ${generator.errorsTotal}`,
     `late ${generator.late}`,
     `p99 ${formatMs(latestP99)} ms`,
@@ -47,15 +61,20 @@ export function liveLine(generator: Generator, asked: Asked, sentInLastSecond: n
 }
 
 export function summaryText(generator: Generator, asked: Asked): string {
-  const { transport, mqtt } = asked;
-  const answer =
-    transport === 'http' ? 'answer' : mqtt.qos === 0 ? 'write' : mqtt.qos === 1 ? 'PUBACK' : 'PUBCOMP';
+  const { mqtt } = asked;
+  const answer = isAnswered(asked)
+    ? 'answer'
+    : mqtt.qos === 0
+      ? 'write'
+      : mqtt.qos === 1
+        ? 'PUBACK'
+        : 'PUBCOMP';
   const from = asked.ratePerSec === 'max' ? `from request to ${answer}` : `from deadline to ${answer}`;
   const { addresses } = generator;
   const lines = [
-    `asked      ${askedRate(asked)} from ${asked.senders} sender${asked.senders === 1 ? '' : 's'} to ids ${addresses.id(1)} to ${addresses.id(asked.maxId)}${transport === 'http' ? '' : ` at QoS ${mqtt.qos}`}`,
+    `asked      ${askedRate(asked)} from ${asked.senders} sender${asked.senders === 1 ? '' : 's'} to ids ${addresses.id(1)} to ${addresses.id(asked.maxId)}${isAnswered(asked) ? '' : ` at QoS ${mqtt.qos}`}`,
     `sent       ${generator.sent} in ${(generator.elapsedMs / 1000).toFixed(1)} s: ${achievedPerSec(generator, asked).toFixed(1)}/s achieved`,
-    ...(transport === 'http' ? [`delivered  ${generator.delivered}`] : []),
+    ...(isAnswered(asked) ? [`delivered  ${generator.delivered}`] : []),
     `errors     ${generator.errorsTotal}${reasonsIn(generator.errors)}`,
   ];
   const lost = [...generator.connectionsLost.values()].reduce((sum, count) => sum + count, 0);
@@ -65,7 +84,7 @@ export function summaryText(generator: Generator, asked: Asked): string {
   if (asked.ratePerSec !== 'max') {
     lines.push(`late       ${generator.late} sent more than ${LATE_AFTER_MS} ms after their deadline`);
   }
-  if (generator.latency.total > 0 || transport === 'http') {
+  if (generator.latency.total > 0 || isAnswered(asked)) {
     lines.push(`latency    ${formatLatency(generator.latency.summaryMs())} ms, ${from}`);
   }
   if (asked.ratePerSec !== 'max' && answer !== 'write') {
@@ -78,7 +97,7 @@ export function summaryText(generator: Generator, asked: Asked): string {
 
 export function summaryJson(generator: Generator, asked: Asked, startedAt: Date): object {
   const cpu = process.cpuUsage();
-  const { transport, mqtt } = asked;
+  const { transport, mqtt, nats } = asked;
   return {
     tool: 'msggen',
     url: transport === 'http' ? asked.url.origin : asked.url.href,
@@ -97,14 +116,15 @@ export function summaryJson(generator: Generator, asked: Asked, startedAt: Date)
       connections: asked.connections,
       seed: asked.seed,
       transport,
-      ...(transport === 'http' ? {} : { qos: mqtt.qos, retain: mqtt.retain, window: mqtt.window }),
+      ...(transport === 'mqtt-ws' ? { qos: mqtt.qos, retain: mqtt.retain, window: mqtt.window } : {}),
+      ...(transport === 'nats' ? { name: nats.address.name, window: nats.window } : {}),
     },
     publisher: generator.text.publisher ?? null,
     elapsedSec: generator.elapsedMs / 1000,
     due: generator.due,
     sent: generator.sent,
     achievedPerSec: achievedPerSec(generator, asked),
-    delivered: transport === 'http' ? generator.delivered : null,
+    delivered: isAnswered(asked) ? generator.delivered : null,
     errors: Object.fromEntries(generator.errors),
     errorsTotal: generator.errorsTotal,
     unanswered: generator.unanswered,
@@ -122,8 +142,10 @@ function reasonsIn(reasons: Map<string, number>): string {
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }
 
-function askedRate({ ratePerSec, transport }: Asked): string {
-  const fastest = transport === 'http' ? 'as fast as the API answers' : 'as fast as it goes';
+function askedRate(asked: Asked): string {
+  const { ratePerSec, transport } = asked;
+  const answerer = transport === 'http' ? 'the API' : 'the router';
+  const fastest = isAnswered(asked) ? `as fast as ${answerer} answers` : 'as fast as it goes';
   return ratePerSec === 'max' ? fastest : `${roundedTo3(ratePerSec)}/s`;
 }
 

@@ -1,0 +1,122 @@
+/**
+ * The global name of a router on NATS, from outside: how to connect, and to ask one thing. The tools' own; they share no
+ * code with the server that they talk to.
+ */
+import { readFileSync } from 'node:fs';
+import {
+  type ConnectionOptions,
+  connect,
+  credsAuthenticator,
+  errors,
+  type NatsConnection,
+} from '@nats-io/transport-node';
+
+/** Which NATS, and which router on it. */
+export interface NameAddress {
+  /** `nats://host:port` or `tls://host:port`, with `user:password@` where it is wanted; any of one NATS cluster. */
+  readonly servers: readonly string[];
+  readonly name: string;
+  readonly token?: string | undefined;
+  /** Of a user's JWT and seed, as `nsc` writes it. */
+  readonly credsFile?: string | undefined;
+  readonly caFile?: string | undefined;
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+}
+
+/** A file that a flag names and nobody can read. */
+class FileError extends Error {
+  override readonly name = 'FileError';
+}
+
+const connectTimeoutMs = 5_000;
+/** A router waits for other nodes for a quarter of a second, unless it was told otherwise. */
+export const answerTimeoutMs = 5_000;
+
+/** @param lasting comes back by itself when the server does; else the first loss ends it */
+export async function connectToNats(address: NameAddress, lasting: boolean): Promise<NatsConnection> {
+  return connect({
+    ...accessOf(address),
+    servers: address.servers.map(withoutUser),
+    timeout: connectTimeoutMs,
+    noAsyncTraces: true,
+    reconnect: lasting,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+  });
+}
+
+/** @returns the answer's JSON; rejects as `whyNoAnswer` reads it */
+export async function askName(nats: NatsConnection, subject: string, body: string): Promise<unknown> {
+  const answer = await nats.request(subject, body, { timeout: answerTimeoutMs });
+  return answer.json();
+}
+
+/** The sentence for a connection to NATS that could not be had. */
+export function whyNoNats(address: NameAddress, error: unknown): string {
+  if (error instanceof FileError) return error.message;
+  const where = address.servers.map(withoutUser).join(', ');
+  if (error instanceof errors.AuthorizationError)
+    return `NATS at ${where} wants other credentials: give user and password in the URL, or a token or credentials file.`;
+  return `NATS at ${where} cannot be reached (${reasonOf(error)}). Start it with "nats-server -js", or name another with --nats.`;
+}
+
+/** The sentence for a request that was not answered. */
+export function whyNoAnswer(address: NameAddress, error: unknown): string {
+  const { name } = address;
+  const where = address.servers.map(withoutUser).join(', ');
+  if (isNobody(error))
+    return `Nobody answers to the name "${name}" on NATS at ${where}. Start a router with "encke start --engine nats --name ${name}", or give another name with --name.`;
+  if (error instanceof errors.TimeoutError)
+    return `A router of "${name}" on NATS at ${where} has not answered within ${answerTimeoutMs / 1000} s: it may have done what it was asked, or not.`;
+  return `The request to "${name}" on NATS at ${where} failed (${reasonOf(error)}).`;
+}
+
+/** NATS says at once that nobody serves a subject. */
+export function isNobody(error: unknown): boolean {
+  return error instanceof errors.RequestError && error.isNoResponders();
+}
+
+export function withoutUser(server: string): string {
+  return server.replace(/\/\/[^@/]*@/, '//');
+}
+
+/** The client takes user and password as options alone, and leaves them out of a URL without a word. */
+function accessOf(address: NameAddress): ConnectionOptions {
+  const { token, credsFile, caFile, certFile, keyFile, servers } = address;
+  for (const [flag, path] of [
+    ['--nats-creds', credsFile],
+    ['--nats-ca-file', caFile],
+    ['--nats-cert-file', certFile],
+    ['--nats-key-file', keyFile],
+  ] as const)
+    if (path !== undefined) assertReadable(flag, path);
+  const tls = {
+    ...(caFile === undefined ? {} : { caFile }),
+    ...(certFile === undefined ? {} : { certFile }),
+    ...(keyFile === undefined ? {} : { keyFile }),
+  };
+  const options: ConnectionOptions = Object.keys(tls).length === 0 ? {} : { tls };
+  if (servers.some((server) => server.startsWith('tls:'))) options.tls = tls;
+  if (token !== undefined) return { ...options, token };
+  if (credsFile !== undefined)
+    return { ...options, authenticator: credsAuthenticator(readFileSync(credsFile)) };
+  const { username, password } = new URL(servers[0]!);
+  if (username === '') return options;
+  return { ...options, user: decodeURIComponent(username), pass: decodeURIComponent(password) };
+}
+
+/** The client says no more of it than ENOENT. */
+function assertReadable(flag: string, path: string): void {
+  try {
+    readFileSync(path);
+  } catch (cause) {
+    throw new FileError(`${flag} ${path} cannot be read (${(cause as NodeJS.ErrnoException).code}).`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error ? error.cause : error;
+  return 'code' in cause ? String(cause.code) : error.message;
+}

@@ -1,0 +1,158 @@
+/**
+ * One connection to NATS, over which the global name of a router is asked to send. A message is on the wire until the
+ * router that took it has answered; with a window of 1 those of one id cannot overtake each other, though it may be
+ * another router that takes the next one.
+ */
+import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { answerTimeoutMs, connectToNats, type NameAddress } from './global-name.js';
+import { type Lane, type LaneOwner, REST_AFTER_ERROR_MS } from './lane.js';
+
+/** How often it is looked whether an answer is overdue. */
+const LOOK_MS = 250;
+/** Of what a router says is wrong; kinds of errors are counted, and there are not to be too many. */
+const ERROR_CHARACTERS_MAX = 80;
+
+interface Sent {
+  readonly dueMs: number;
+  readonly sentMs: number;
+}
+
+export class NatsLane implements Lane {
+  readonly #index: number;
+  readonly #owner: LaneOwner;
+  readonly #address: NameAddress;
+  readonly #window: number;
+  readonly #inbox = createInbox();
+  readonly #subject: string;
+  /** On the wire, by number, the oldest first. */
+  readonly #sent = new Map<number, Sent>();
+  #number = 0;
+  #nats: NatsConnection | undefined;
+  #answers: Subscription | undefined;
+  #look: NodeJS.Timeout | undefined;
+  #resting: NodeJS.Timeout | undefined;
+  /** There is a connection, and it does not rest after an error. */
+  #free = false;
+
+  constructor(index: number, owner: LaneOwner, address: NameAddress, window: number) {
+    this.#index = index;
+    this.#owner = owner;
+    this.#address = address;
+    this.#window = window;
+    this.#subject = `${address.name}.send`;
+  }
+
+  get unanswered(): number {
+    return this.#sent.size;
+  }
+
+  /** Rejects as `whyNoNats` reads it. */
+  async open(): Promise<void> {
+    this.#nats = await connectToNats(this.#address, true);
+    const callback = (_error: Error | null, answer: Msg) => this.#answered(answer);
+    this.#answers = this.#nats.subscribe(`${this.#inbox}.*`, { callback });
+    this.#look = setInterval(() => this.#giveUpOverdue(), LOOK_MS);
+    this.#free = true;
+    this.#watch(this.#nats);
+  }
+
+  serve(): void {
+    if (!this.#free) return;
+    const owner = this.#owner;
+    while (this.#sent.size < this.#window && owner.take(this.#index)) {
+      const text = owner.text.text(owner.takenId, owner.takenNumber);
+      const number = this.#number++;
+      this.#sent.set(number, { dueMs: owner.takenDueMs, sentMs: owner.nowMs });
+      const body = owner.addresses.line(owner.takenId, text);
+      this.#nats!.publish(this.#subject, body, { reply: `${this.#inbox}.${number}` });
+    }
+  }
+
+  conclude(): void {}
+
+  async close(): Promise<void> {
+    this.#free = false;
+    clearInterval(this.#look);
+    clearTimeout(this.#resting);
+    this.#answers?.unsubscribe();
+    await this.#nats?.close();
+  }
+
+  #answered(answer: Msg): void {
+    const number = Number(answer.subject.slice(this.#inbox.length + 1));
+    const sent = this.#sent.get(number);
+    if (sent === undefined || this.#owner.over) return;
+    this.#sent.delete(number);
+    if (answer.data.length === 0 && answer.headers?.code === 503) return this.#fail('nobody under the name');
+    const { delivered, error } = read(answer);
+    if (error !== undefined) return this.#fail(`refused: ${error.slice(0, ERROR_CHARACTERS_MAX)}`);
+    this.#owner.countSent(sent.dueMs, sent.sentMs);
+    this.#owner.countDelivered(delivered);
+    this.serve();
+    this.#owner.settled();
+  }
+
+  #fail(kind: string): void {
+    this.#owner.countError(kind, 1);
+    this.#rest();
+    this.#owner.settled();
+  }
+
+  #rest(): void {
+    if (!this.#free) return;
+    this.#free = false;
+    this.#resting = setTimeout(() => this.#goOn(), REST_AFTER_ERROR_MS);
+  }
+
+  #goOn(): void {
+    this.#free = true;
+    this.serve();
+    this.#owner.settled();
+  }
+
+  /** A router that has died answers nothing; its message may have been sent. */
+  #giveUpOverdue(): void {
+    const before = this.#owner.nowMs - answerTimeoutMs;
+    let given = 0;
+    for (const [number, { sentMs }] of this.#sent) {
+      if (sentMs > before) break;
+      this.#sent.delete(number);
+      given++;
+    }
+    if (given > 0) this.#forsake(`no answer in ${answerTimeoutMs / 1000} s`, given);
+  }
+
+  #forsake(kind: string, messages: number): void {
+    this.#owner.countError(kind, messages);
+    this.serve();
+    this.#owner.settled();
+  }
+
+  /** While NATS is away nothing is published: the client would keep it without a bound. */
+  async #watch(nats: NatsConnection): Promise<void> {
+    for await (const { type } of nats.status()) {
+      if (type === 'disconnect') this.#lost();
+      else if (type === 'reconnect') this.#goOn();
+    }
+  }
+
+  #lost(): void {
+    clearTimeout(this.#resting);
+    this.#free = false;
+    if (this.#owner.over) return;
+    this.#owner.countLost('NATS went away');
+    const messages = this.#sent.size;
+    this.#sent.clear();
+    if (messages > 0) this.#forsake('NATS went away', messages);
+  }
+}
+
+function read(answer: Msg): { delivered: number; error?: string } {
+  try {
+    const { delivered, error } = answer.json<{ delivered?: unknown; error?: unknown }>();
+    const count = typeof delivered === 'number' ? delivered : 0;
+    return typeof error === 'string' ? { delivered: count, error } : { delivered: count };
+  } catch {
+    return { delivered: 0, error: 'the answer is not JSON' };
+  }
+}
