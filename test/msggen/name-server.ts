@@ -1,0 +1,76 @@
+/** A router's global name on a real NATS server, which remembers what came and can stall, refuse or vanish on request. */
+import { connect, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+
+export interface Asked {
+  id: string;
+  data: string;
+  /** Where the answer goes: tells the connections apart. */
+  inbox: string;
+  atMs: number;
+}
+
+export class NameServer {
+  readonly taken: Asked[] = [];
+  /** What a message is answered with. */
+  answer: object = { delivered: 1 };
+  readonly #nats: NatsConnection;
+  readonly #name: string;
+  #subscriptions: Subscription[] = [];
+  #stalled: Msg[] | undefined;
+
+  private constructor(nats: NatsConnection, name: string) {
+    this.#nats = nats;
+    this.#name = name;
+  }
+
+  static async open(url: string, name: string): Promise<NameServer> {
+    const server = new NameServer(
+      await connect({ servers: url, maxReconnectAttempts: -1, reconnectTimeWait: 50 }),
+      name,
+    );
+    await server.appear();
+    return server;
+  }
+
+  async appear(): Promise<void> {
+    this.#subscriptions = [
+      this.#nats.subscribe(`${this.#name}.send`, { callback: (_error, message) => this.#take(message) }),
+      this.#nats.subscribe(`${this.#name}.stats`, {
+        callback: (_error, message) => void message.respond('{}'),
+      }),
+    ];
+    await this.#nats.flush();
+  }
+
+  async vanish(): Promise<void> {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    await this.#nats.flush();
+  }
+
+  /** From now on nothing is answered, until `goOn`. */
+  stall(): void {
+    this.#stalled ??= [];
+  }
+
+  goOn(): void {
+    const stalled = this.#stalled ?? [];
+    this.#stalled = undefined;
+    for (const message of stalled) this.#respond(message);
+  }
+
+  close(): Promise<void> {
+    return this.#nats.close();
+  }
+
+  #take(message: Msg): void {
+    const { id, data } = message.json<{ id: string; data: string }>();
+    const inbox = message.reply!.slice(0, message.reply!.lastIndexOf('.'));
+    this.taken.push({ id, data, inbox, atMs: performance.now() });
+    if (this.#stalled === undefined) this.#respond(message);
+    else this.#stalled.push(message);
+  }
+
+  #respond(message: Msg): void {
+    message.respond(JSON.stringify(this.answer));
+  }
+}
