@@ -47,6 +47,11 @@ export class NameServer {
     await this.#nats.flush();
   }
 
+  /** Taken and not answered. */
+  get waiting(): number {
+    return this.#stalled?.length ?? 0;
+  }
+
   /** From now on nothing is answered, until `goOn`. */
   stall(): void {
     this.#stalled ??= [];
