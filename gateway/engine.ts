@@ -21,12 +21,7 @@ export type OnGap = () => void;
  * The engine that the settings ask for, connected.
  * @throws ConfigError for a file that cannot be read, EngineError
  */
-export async function carrierOf(
-  config: Config,
-  role: NodeRole,
-  log: Logger,
-  onGap: OnGap,
-): Promise<Carrier> {
+export async function carrierOf(config: Config, role: NodeRole, log: Logger, onGap: OnGap): Promise<Carrier> {
   const rules = config.historyRules.map(historyRule);
   const bytesMax = config.historyBytesTotalMax;
   if (config.engine === 'embedded') return { historyStore: new MemoryHistory({ rules, bytesMax }) };
