@@ -6,7 +6,7 @@ import { RawNats } from './raw-nats.js';
 
 /** Whoever asks faster than other nodes answer is refused, and does not grow the process. */
 
-const nats = await natsServer(t, { jetStream: false });
+const nats = await natsServer(t);
 const [one, two] = await startNodes(
   t,
   nats,
