@@ -241,14 +241,17 @@ export class NatsEngine implements Engine {
     const number = ++this.#number;
     const counted = onTally !== undefined;
     const data = encodeEnvelope(message, { run, sequence: number, counted, retainOnly: false });
+    if (counted) this.#receipts.expect(number);
     const onStored = (stored: boolean) => {
-      if (stored && onTally !== undefined) this.#expectCounts(number, 0, onTally);
-      else onTally?.({ delivered: 0, unanswered: 0, carried: stored });
+      if (stored && onTally !== undefined) return this.#expectCounts(number, 0, onTally);
+      this.#receipts.forget(number);
+      onTally?.({ delivered: 0, unanswered: 0, carried: stored });
     };
     const acknowledged = counted || message.qos > 0;
     if (this.#sequences.publish(to, message.id, data, number, acknowledged ? onStored : undefined)) {
       this.#forwarded++;
     } else {
+      this.#receipts.forget(number);
       onTally?.({ delivered: 0, unanswered: 0, carried: false });
     }
   }

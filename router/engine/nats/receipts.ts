@@ -40,36 +40,62 @@ export class Takers {
 
 interface Open {
   delivered: number;
-  readonly onTally: (tally: Tally) => void;
+  /** Absent until it is asked for. */
+  onTally: ((tally: Tally) => void) | undefined;
 }
 
-/** At the publisher: sends of this turn that are to be counted. */
+/**
+ * At the publisher: sends that are to be counted. A node tells of all that it has handed out when it is asked, and that
+ * may be more than the question is about, where a message has come to it by way of a stream before the publisher heard
+ * that it is stored; so a count is taken for every send that is still waited for:
+ *
+ *     expect 7, expect 8 ── 7 is stored: open 7, ask ── [7: 2, 8: 1] ── 8 is stored: open 8, ask ── [] ── 8: 1
+ */
 export class Receipts {
-  #open = new Map<number, Open>();
+  /** Expected, open or asked for. As many as acknowledgements are waited for, and the sends of one turn. */
+  readonly #waited = new Map<number, Open>();
+  #open: number[] = [];
 
+  /** None is to be asked for. */
   get isEmpty(): boolean {
-    return this.#open.size === 0;
+    return this.#open.length === 0;
+  }
+
+  /** It has been sent, and it is not known yet whether it is to be asked for. */
+  expect(sequence: number): void {
+    this.#waited.set(sequence, { delivered: 0, onTally: undefined });
+  }
+
+  /** What was expected will not be asked for. */
+  forget(sequence: number): void {
+    this.#waited.delete(sequence);
   }
 
   open(sequence: number, deliveredHere: number, onTally: (tally: Tally) => void): void {
-    this.#open.set(sequence, { delivered: deliveredHere, onTally });
+    const delivered = deliveredHere + (this.#waited.get(sequence)?.delivered ?? 0);
+    this.#waited.set(sequence, { delivered, onTally });
+    this.#open.push(sequence);
   }
 
   /** All that is open, to be asked for; what comes after it belongs to the next turn. @returns who takes the answers */
   close(): (answers: Answers) => void {
     const asked = this.#open;
-    this.#open = new Map();
+    this.#open = [];
     return ({ answers, unanswered }) => {
-      for (const { body } of answers) addUp(asked, body);
-      for (const { delivered, onTally } of asked.values()) onTally({ delivered, unanswered, carried: true });
+      for (const { body } of answers) this.#addUp(body);
+      for (const sequence of asked) {
+        const open = this.#waited.get(sequence)!;
+        this.#waited.delete(sequence);
+        open.onTally!({ delivered: open.delivered, unanswered, carried: true });
+      }
     };
   }
-}
 
-function addUp(asked: Map<number, Open>, body: Uint8Array): void {
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
-  for (let at = 0; at + 16 <= bytes.length; at += 16) {
-    const open = asked.get(bytes.readDoubleBE(at));
-    if (open !== undefined) open.delivered += bytes.readDoubleBE(at + 8);
+  #addUp(body: Uint8Array): void {
+    const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
+    for (let at = 0; at + 16 <= bytes.length; at += 16) {
+      const waited = this.#waited.get(bytes.readDoubleBE(at));
+      if (waited !== undefined) waited.delivered += bytes.readDoubleBE(at + 8);
+    }
   }
 }

@@ -40,6 +40,25 @@ t.test('a send on one node reaches the streams of the others, and counts them al
   }
 });
 
+t.test('sends under way at the same time are each counted right', async (t) => {
+  const streams = [
+    await openStream(two!.port, '/stream?id=busy-0&id=busy-1'),
+    await openStream(three!.port, '/stream?id=busy-1&id=busy-2'),
+  ];
+  const expected = [1, 2, 1];
+  for (const [id, count] of expected.entries()) await untilReached(one!, `busy-${id}`, count);
+  const wrong: unknown[] = [];
+  const lane = async (id: number) => {
+    for (let n = 0; n < 100; n++) {
+      const { json } = await post(`/send/busy-${id}`, 'x');
+      if (json.delivered !== expected[id] || json.unanswered !== undefined) wrong.push(json);
+    }
+  };
+  await Promise.all(Array.from({ length: 18 }, (_, n) => lane(n % 3)));
+  t.same(wrong, []);
+  for (const stream of streams) await stream.close();
+});
+
 t.test('a batch counts over all nodes, too', async (t) => {
   const near = await openStream(one!.port, '/stream/batch-a');
   const far = await openStream(two!.port, '/stream?id=batch-a&id=batch-b');
