@@ -17,11 +17,12 @@ export class RawNats {
     });
   }
 
-  static async open(port: number): Promise<RawNats> {
+  static async open(port: number, credentials: { user?: string; pass?: string } = {}): Promise<RawNats> {
     const socket = createConnection(port, '127.0.0.1');
     const nats = new RawNats(socket);
     await once(socket, 'connect');
-    socket.write('CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\nPING\r\n');
+    const options = { verbose: false, headers: true, no_responders: true, ...credentials };
+    socket.write(`CONNECT ${JSON.stringify(options)}\r\nPING\r\n`);
     await until('the server answers', () => nats.said.includes('PONG\r\n'));
     return nats;
   }

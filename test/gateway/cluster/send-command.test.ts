@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { encke } from '../../cli/encke.js';
 import { freePort } from '../../nats-server.js';
 import { until } from '../../until.js';
 import { openStream } from '../raw-wire.js';
 import { natsServer, nodeStats, startNodes, untilReached } from './nodes.js';
+import { RawNats } from './raw-nats.js';
 
 /** `encke send --nats`: from a shell, through the global name. */
 
@@ -71,6 +73,32 @@ t.test('user and password are in the URL, a token is a flag', async (t) => {
       code: 1,
       stderr: `encke send: ${flag} /nowhere/file cannot be read (ENOENT).\n`,
     });
+});
+
+t.test('a user who may only send, as docs/operations.md has it', async (t) => {
+  const text = readFileSync(new URL('../../../../docs/operations.md', import.meta.url), 'utf8');
+  const permissions = /^permissions: .*$/m.exec(text)![0];
+  const own = await natsServer(t, {
+    configuration: `
+      no_auth_user: node
+      authorization { users: [
+        { user: node, password: n }
+        { user: sender, password: s, ${permissions} }
+      ] }`,
+  });
+  const [node] = await startNodes(t, own, ['gw-1']);
+  const stream = await openStream(node!.port, '/stream/123');
+  const url = `nats://sender:s@127.0.0.1:${own.port}`;
+  t.match(await encke(['send', '--nats', url, '123', 'Hello']), { code: 0, stdout: '{"delivered":1}\n' });
+  await stream.saw('Hello');
+  const raw = await RawNats.open(own.port, { user: 'sender', pass: 's' });
+  t.equal(await raw.ask('encke.send.123', 'x'), '{"delivered":1}');
+  for (const subject of ['encke.say.takeover', 'encke.node', 'encke.m.123', 'encke.stats']) {
+    raw.publish(subject, 'x');
+    await until(`${subject} is refused`, () => raw.said.includes(`Publish to "${subject}"`));
+  }
+  raw.close();
+  await stream.close();
 });
 
 t.test('flags of two ways do not go together', async (t) => {
