@@ -160,6 +160,11 @@ export class Router {
     return this.#retained.walk(filter);
   }
 
+  /** Ends what is retained for the ids that `filter` matches, on this node alone, and tells no subscriber. */
+  forgetRetained(filter: string): void {
+    this.#retained.forget(filter);
+  }
+
   /**
    * Sends text or bytes to everybody who is logged in as `id`. The bytes are the router's afterwards.
    * @returns how many subscribers took it; with 0 there is only history, where the id has one
