@@ -48,8 +48,13 @@ async function natsCarrier(config: Config, rules: HistoryRules, log: Logger, onG
     topicLevelsMax: config.topicLevelsMax,
     payloadBytesMax: Math.max(config.messageBytesMax, config.mqtt ? config.mqttMaxPacketSize : 0),
     history: { rules, bytesMax, replicas: config.historyReplicas },
+    retained: {
+      messagesMax: config.mqttMaxRetained,
+      bytesMax: config.mqttRetainedBytesTotalMax,
+      replicas: config.historyReplicas,
+    },
     onEvent: (event, detail) => {
-      if (event === 'connected') log.info({ detail }, `nats: ${event}`);
+      if (event === 'connected' || event === 'retained') log.info({ detail }, `nats: ${event}`);
       else log.warn({ detail }, `nats: ${event}`);
       // What is here is no longer complete; it is, once it is read anew.
       if (event === 'lost' || event === 'gap') history.forgetAll();

@@ -88,6 +88,7 @@ export class Router {
     await this.#engine.start(
       (message) => this.#onPublication(message),
       (message) => this.#retained.keep(message),
+      this.#retained,
     );
   }
 

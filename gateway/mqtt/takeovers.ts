@@ -10,6 +10,8 @@ const topic = 'takeover';
 const memorySec = 10;
 /** CONNECTs that are remembered for that time: 5,000 a second take 50,000. */
 const rememberedMax = 100_000;
+/** So long after NATS was away all other nodes are back, too: they notice within 6 s. What is announced before is announced again. */
+const settledSec = 8;
 /** CONNECTs that have not been announced, as while NATS is away. Past it those of longest ago are not announced at all. */
 const waitingMax = 100_000;
 
@@ -30,7 +32,11 @@ export class Takeovers {
   readonly #stamps = new ConnectStamps(rememberedMax);
   /** Not announced yet, with their stamps. */
   readonly #waiting = new Map<string, number>();
+  /** To be announced again, as others may not be back yet. */
+  #again = new Map<string, number>();
   #scheduled = false;
+  #nowSec = 0;
+  #awaySec = Number.NEGATIVE_INFINITY;
   #agedSec = 0;
   #announced = 0;
   #heard = 0;
@@ -52,10 +58,13 @@ export class Takeovers {
 
   /** In each tick of the sweeper. */
   tick(nowSec: number): void {
+    this.#nowSec = nowSec;
+    if (!this.#router.carries) this.#awaySec = nowSec;
     if (nowSec - this.#agedSec >= memorySec) {
       this.#agedSec = nowSec;
       this.#stamps.age();
     }
+    if (this.#again.size > 0 && this.#settled) this.#announceAgain();
     if (this.#waiting.size > 0) this.#schedule();
   }
 
@@ -67,6 +76,16 @@ export class Takeovers {
       unannounced: this.#unannounced,
       waiting: this.#waiting.size,
     };
+  }
+
+  get #settled(): boolean {
+    return this.#nowSec - this.#awaySec >= settledSec;
+  }
+
+  #announceAgain(): void {
+    const again = this.#again;
+    this.#again = new Map();
+    for (const [clientId, stamp] of again) if (!this.#waiting.has(clientId)) this.#announce(clientId, stamp);
   }
 
   #announce(clientId: string, stamp: number): void {
@@ -87,7 +106,10 @@ export class Takeovers {
 
   readonly #flush = (): void => {
     this.#scheduled = false;
-    if (!this.#router.carries) return; // a later tick tries again
+    if (!this.#router.carries) {
+      this.#awaySec = this.#nowSec;
+      return; // a later tick tries again
+    }
     const arrivals: Arrival[] = [];
     const freshMs = Date.now() - memorySec * 1000;
     for (const [clientId, stamp] of this.#waiting) {
@@ -96,9 +118,16 @@ export class Takeovers {
       if (isHere || stamp >= freshMs) arrivals.push({ clientId, stamp });
     }
     this.#waiting.clear();
+    if (!this.#settled) this.#noteAgain(arrivals);
     this.#announced += arrivals.length;
     for (const batch of encodeBatches(arrivals)) this.#cluster!.announce(topic, batch);
   };
+
+  #noteAgain(arrivals: readonly Arrival[]): void {
+    for (const { clientId, stamp } of arrivals) {
+      if (this.#again.size < waitingMax) this.#again.set(clientId, stamp);
+    }
+  }
 
   #hear(body: Uint8Array, from: ClusterNode): void {
     for (const { clientId, stamp } of decodeBatch(body)) {
