@@ -142,11 +142,7 @@ export class NatsEngine implements Engine {
     return this.#sequences;
   }
 
-  async start(
-    onPublication: OnPublication,
-    onRetained: OnRetained,
-    retained?: RetainedCopy,
-  ): Promise<void> {
+  async start(onPublication: OnPublication, onRetained: OnRetained, retained?: RetainedCopy): Promise<void> {
     this.#onPublication = onPublication;
     this.#onRetainedOnly = onRetained;
     this.#sequences.start();

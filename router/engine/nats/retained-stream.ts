@@ -49,7 +49,7 @@ export class RetainedStream {
   constructor(link: Link, options: RetainedStreamOptions) {
     this.#link = link;
     this.#options = options;
-    this.streamName = `${options.name.toUpperCase()}_RETAINED`;
+    this.streamName = `${options.name}-retained`;
   }
 
   /** Makes it, or holds it to this node's limits. Rejects with what NATS says. */

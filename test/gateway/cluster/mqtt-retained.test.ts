@@ -80,7 +80,7 @@ t.test('what was cleared leaves nothing in the stream', async (t) => {
   for (let n = 0; n < 50; n++) await publisher.publish(`x/${n}`, 'x', { retain: true });
   for (let n = 0; n < 49; n++) await publisher.publish(`x/${n}`, '', { retain: true });
   const streams = (await manager(t, nats)).streams;
-  const messages = async () => (await streams.info('ENCKE_RETAINED')).state.messages;
+  const messages = async () => (await streams.info('encke-retained')).state.messages;
   await until('one message is left', async () => (await messages()) === 1);
   await publisher.publish('x/49', '', { retain: true });
   await a.kill(); // before it takes it out
@@ -108,7 +108,7 @@ t.test('a node that was cut off gets to where the others are', async (t) => {
   t.equal(await retained(b), 4, 'while it is alone it has its own');
   const streams = (await manager(t, nats)).streams;
   await until('nothing is left of what was cleared', async () => {
-    return (await streams.info('ENCKE_RETAINED')).state.messages === 2;
+    return (await streams.info('encke-retained')).state.messages === 2;
   });
   way.mend();
   await until('it has read the stream again', () => b.log.split('nats: retained').length === 3);
@@ -119,7 +119,7 @@ t.test('a stream that NATS has lost takes nothing from the nodes', async (t) => 
   const { nats, nodes } = await startNodes(t, 1, ...noSys);
   const [a] = nodes as [GatewayProcess];
   await (await connectRaw(t, a)).publish('x', 'kept', { retain: true });
-  await (await manager(t, nats)).streams.delete('ENCKE_RETAINED');
+  await (await manager(t, nats)).streams.delete('encke-retained');
   await nats.restart();
   await until('it has made another', () => a.log.split('nats: retained').length === 3);
   t.same(await retainedOn(t, a), ['x kept 1']);
@@ -129,7 +129,7 @@ t.test('the stream has the limits of the nodes', async (t) => {
   const nats = await startNats(t);
   await startNode(t, nats, 'a', ...noSys, '--mqtt-max-retained', '10');
   const streams = (await manager(t, nats)).streams;
-  t.match((await streams.info('ENCKE_RETAINED')).config, {
+  t.match((await streams.info('encke-retained')).config, {
     subjects: ['encke.r.>'],
     storage: 'file',
     max_msgs: 10,
@@ -138,7 +138,7 @@ t.test('the stream has the limits of the nodes', async (t) => {
     discard: 'new',
   });
   const b = await startNode(t, nats, 'b', ...noSys, '--mqtt-max-retained', '20');
-  t.match((await streams.info('ENCKE_RETAINED')).config, { max_msgs: 20 });
+  t.match((await streams.info('encke-retained')).config, { max_msgs: 20 });
   const publisher = await connectRaw(t, b);
   for (let n = 0; n < 25; n++) await publisher.publish(`x/${n}`, 'x', { retain: true });
   await publisher.publish('x/0', 'again', { retain: true });
@@ -150,11 +150,12 @@ t.test('the stream has the limits of the nodes', async (t) => {
 
 t.test('without JetStream a node starts with nothing retained, and says so', async (t) => {
   const nats = await startNats(t, { jetStream: false });
-  const a = await startNode(t, nats, 'a', ...noSys);
+  const flags = [...noSys, '--history-rules', '# 0 0'];
+  const a = await startNode(t, nats, 'a', ...flags);
   t.match(a.log, /what was retained before is not known here .*start nats-server with -js/);
   const publisher = await connectRaw(t, a);
   await publisher.publish('x', 'early', { retain: true });
-  const b = await startNode(t, nats, 'b', ...noSys);
+  const b = await startNode(t, nats, 'b', ...flags);
   await knowEachOther([a, b]);
   t.same(await retainedOn(t, b), []);
   await publisher.publish('y', 'live', { retain: true });
