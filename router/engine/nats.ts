@@ -240,7 +240,7 @@ export class NatsEngine implements Engine {
     const data = encodeEnvelope(message, { run, sequence: number, counted, retainOnly });
     if (!this.#link.publish(subject, data)) return 0;
     this.#forwarded++;
-    if (retain) this.#retention?.sent(id, subject, data);
+    if (retain) this.#retention?.sent(id, run, subject, data);
     return number;
   }
 
@@ -285,7 +285,7 @@ export class NatsEngine implements Engine {
     }
     if (!this.#arrivals.take(envelope.run, envelope.sequence)) return;
     const message = messageOf(id, data);
-    if (message.retain) this.#retention?.heard(id);
+    if (message.retain) this.#retention?.heard(id, envelope.run);
     if (envelope.retainOnly) this.#onRetainedOnly(message);
     else this.#handOut(message, data);
   }

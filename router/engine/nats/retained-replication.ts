@@ -1,12 +1,15 @@
 import type { Message } from '../../message.js';
 import type { RetainedCopy } from '../engine.js';
 import type { Link } from './link.js';
+import { RetainedDisputes } from './retained-disputes.js';
 import { RetainedMerge } from './retained-merge.js';
 import { RetainedStream, type RetainedStreamOptions } from './retained-stream.js';
+import { subjectOfId } from './subject.js';
 
 /** A node starts without what is retained where NATS is slower than this, and gets it later. */
 const startWaitMs = 10_000;
 const retryMs = 2_000;
+const tickMs = 1_000;
 
 /** It has been brought to where the others are; that cannot be done now. */
 export type RetentionEvent = 'retained' | 'retained-unread';
@@ -25,7 +28,11 @@ export class RetainedReplication {
   readonly #link: Link;
   readonly #options: RetainedReplicationOptions;
   readonly #stream: RetainedStream;
+  readonly #disputes = new RetainedDisputes();
+  #copy: RetainedCopy | undefined;
   #merge: RetainedMerge | undefined;
+  #ticker: NodeJS.Timeout | undefined;
+  #settling = false;
   /** Counts replays: one that was begun before NATS went away ends itself. */
   #number = 0;
   /** Of the stream that was read last: another one says that NATS has lost that. */
@@ -41,7 +48,9 @@ export class RetainedReplication {
 
   /** The node hears what is published from now on. Resolves when it has what was retained before; never rejects. */
   async start(copy: RetainedCopy): Promise<void> {
+    this.#copy = copy;
     this.#merge = new RetainedMerge(copy);
+    this.#ticker = setInterval(() => this.#tick(), tickMs);
     this.#merge.due();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
@@ -64,21 +73,50 @@ export class RetainedReplication {
   }
 
   /** A retained message has come from another node. */
-  heard(id: string): void {
+  heard(id: string, run: number): void {
     this.#merge?.live(id);
+    this.#disputes.note(id, run);
   }
 
   /** One has gone from this node to all others. */
-  sent(id: string, subject: string, data: Uint8Array): void {
+  sent(id: string, run: number, subject: string, data: Uint8Array): void {
     const { prefix, isClearing } = this.#options;
     this.#merge?.live(id);
+    this.#disputes.note(id, run);
     if (subject.startsWith(prefix) && isClearing(data)) this.#stream.clear(subject);
   }
 
   stop(): void {
     this.#number++;
+    clearInterval(this.#ticker);
     clearTimeout(this.#timer);
     this.#stream.stop();
+  }
+
+  #tick(): void {
+    if (this.#disputes.age() && !this.#settling) this.#settle();
+  }
+
+  /** What the stream has of a disputed id is what all nodes keep. Never rejects. */
+  async #settle(): Promise<void> {
+    const { prefix, messageOf } = this.#options;
+    this.#settling = true;
+    try {
+      for (let next = this.#disputes.next(); next !== undefined; next = this.#disputes.next()) {
+        const { id, holds } = next;
+        if (id.startsWith('$')) continue; // in no stream
+        const subject = prefix + subjectOfId(id);
+        const data = await this.#stream.last(subject);
+        if (!holds()) continue;
+        const message = data === undefined ? undefined : messageOf(subject, data);
+        if (message === undefined) this.#copy!.forget(id);
+        else this.#copy!.keep(message);
+      }
+    } catch {
+      // There is no stream, or NATS is away; then it is read anew when that is back.
+    } finally {
+      this.#settling = false;
+    }
   }
 
   async #replay(): Promise<void> {

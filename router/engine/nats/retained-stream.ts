@@ -91,6 +91,13 @@ export class RetainedStream {
     }
   }
 
+  /** What it holds of a subject; undefined = nothing, or a message that clears. Rejects where NATS is away. */
+  async last(subject: string): Promise<Uint8Array | undefined> {
+    const manager = await this.#manager();
+    const found = await manager.streams.getMessage(this.streamName, { last_by_subj: subject });
+    return found === null || this.#options.isClearing(found.data) ? undefined : found.data;
+  }
+
   /** A message that clears has been published: it is taken out of the stream. */
   clear(subject: string): void {
     if (this.#stopped || this.#cleared.size >= clearedMax) return;

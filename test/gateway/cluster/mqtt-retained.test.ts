@@ -1,6 +1,7 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import t, { type Test } from 'tap';
+import { publish } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { GatewayProcess } from '../../gateway-process.js';
 import type { NatsServer } from '../../nats-server.js';
 import { until } from '../../until.js';
@@ -161,4 +162,23 @@ t.test('without JetStream a node starts with nothing retained, and says so', asy
   await publisher.publish('y', 'live', { retain: true });
   await until('it is there', async () => (await retained(b)) === 1);
   t.same(await retainedOn(t, b), ['y live 1']);
+});
+
+t.test('what two nodes publish in the same moment ends as the same on all', async (t) => {
+  const { nats, nodes } = await startNodes(t, 3, ...noSys);
+  const [a, b] = nodes as [GatewayProcess, GatewayProcess, GatewayProcess];
+  const [onA, onB] = [await connectRaw(t, a), await connectRaw(t, b)];
+  const topics = Array.from({ length: 200 }, (_, n) => `x/${n}`);
+  // One packet right behind the other, on both at once: on each node its own came first.
+  for (const topic of topics) {
+    onA.send(publish(topic, 'a', { retain: true }));
+    onB.send(publish(topic, 'b', { retain: true }));
+  }
+  await Promise.all([onA.untilPong(), onB.untilPong()]);
+  await until('all have the same', async () => {
+    const kept = await Promise.all(nodes.map(async (node) => (await retainedOn(t, node)).join()));
+    return new Set(kept).size === 1 && kept[0]!.split(',').length === topics.length;
+  });
+  const late = await startNode(t, nats, 'late', ...noSys);
+  t.same(await retainedOn(t, late), await retainedOn(t, a), 'and as the stream has it');
 });
