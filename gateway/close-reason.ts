@@ -77,12 +77,14 @@ export const closeReasons = [
   'idle-timeout',
   /** Nothing came for one and a half keep-alives [MQTT-3.1.2-24]. */
   'keep-alive-timeout',
-  /** Its client id has connected anew [MQTT-3.1.4-2]. */
+  /** Its client id has connected anew, on this node or another [MQTT-3.1.4-2]. */
   'taken-over',
   /** Past --mqtt-rate-limit-messages or --mqtt-rate-limit-bytes. */
   'rate-limited',
   /** More messages at QoS 2 without PUBREL than --mqtt-max-awaiting-rel. */
   'too-many-awaiting-rel',
+  /** A message at QoS 1 or 2 while NATS is away: it was not published, and is not acknowledged. */
+  'not-carried',
   /** All incomplete packets together passed their limit, and this one was growing. */
   'partial-packets-total',
   /** It asks and reads no answers. */
@@ -113,6 +115,7 @@ export const webSocketCodes: Partial<Record<CloseReason, number>> = {
   'text-frame': 1003,
   'packet-too-large': 1009,
   'partial-packets-total': 1013,
+  'not-carried': 1013,
 };
 
 /** For the reasons that are a matter of policy. */

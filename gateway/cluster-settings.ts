@@ -45,7 +45,7 @@ export const clusterSettings = {
   historyReplicas: setting(
     wholeNumber(1, 5),
     1,
-    'servers of the NATS cluster that keep history, 1, 3 or 5; with one, history is gone when that server is',
+    'servers of the NATS cluster that keep history and retained messages, 1, 3 or 5; with one, they are gone when that server is',
   ),
   countWaitMs: setting(
     wholeNumber(1, 60_000),

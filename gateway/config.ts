@@ -4,6 +4,7 @@ import { idBytesMaxDefault } from '../router/topic.js';
 import { clusterSettings } from './cluster-settings.js';
 import { inconsistencyOf } from './consistency.js';
 import { mqttSettings } from './mqtt/settings.js';
+import { nodeNameOf } from './node-name.js';
 import type { NodeRole } from './role.js';
 import {
   anyCount,
@@ -201,7 +202,7 @@ export function readConfig(sources: ConfigSources): Config {
   }
   const inconsistency = inconsistencyOf(config as Config, sources.role ?? 'both');
   if (inconsistency !== undefined) throw new ConfigError(inconsistency);
-  return config as Config;
+  return { ...(config as Config), nodeName: nodeNameOf(config as Config, settings.nodeName.default) };
 }
 
 /** A misspelt variable would leave its setting at the default without a word. */

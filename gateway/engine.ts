@@ -55,8 +55,13 @@ async function natsCarrier(
     topicLevelsMax: config.topicLevelsMax,
     payloadBytesMax: payloadBytesMax(config, role),
     history: { rules, bytesMax, replicas: config.historyReplicas },
+    retained: {
+      messagesMax: config.mqttMaxRetained,
+      bytesMax: config.mqttRetainedBytesTotalMax,
+      replicas: config.historyReplicas,
+    },
     onEvent: (event, detail) => {
-      if (event === 'connected') log.info({ detail }, `nats: ${event}`);
+      if (event === 'connected' || event === 'retained') log.info({ detail }, `nats: ${event}`);
       else log.warn({ detail }, `nats: ${event}`);
       // What is here is no longer complete; it is, once it is read anew.
       if (event === 'lost' || event === 'gap') history.forgetAll();

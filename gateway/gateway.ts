@@ -32,6 +32,7 @@ import { Listener } from './listener.js';
 import { MemoryGauge } from './memory.js';
 import { Mqtt } from './mqtt/mqtt.js';
 import { sessionLimits } from './mqtt/session-limits.js';
+import { Namesakes } from './node-name.js';
 import { Outbound } from './outbound.js';
 import { Reclaimer } from './reclaim.js';
 import { holdsConnections, type NodeRole, takesSends } from './role.js';
@@ -145,12 +146,14 @@ export class Gateway {
     if (cluster !== undefined && clusterStats !== undefined && takesSends(role))
       new NameService({ router, config, counters, whereabouts, clusterStats }).bind(cluster);
     bindRest(apiApp, takesSends(role) ? apiHint : probesHint);
+    const namesakes = new Namesakes(router.cluster, log);
     const reclaimer = new Reclaimer(config, log);
     this.#sweeper = new Sweeper(clock, connections, [
       () => bodies?.expire(),
       () => mqtt.tick(),
       () => history.tick(performance.now()),
       () => reclaimer.tick(counters),
+      () => namesakes.tick(),
       () => clock.tick % ticksPerSec === 0 && slowConsumers.cutStalled(),
       () => publicSockets.tick(),
       () => this.#public.resume(),

@@ -54,20 +54,31 @@ export class Retained {
   keep(message: Message): void {
     const last = this.#tree.get(message.id);
     const refusal = this.#refusalOf(message, last);
-    if (last !== undefined) this.#messageBytes -= bytesOf(last);
     if (message.payload.length === 0 || refusal !== undefined) {
-      if (last !== undefined) this.#tree.delete(message.id);
+      if (last !== undefined) this.#delete(last);
       if (refusal !== undefined) this.refused[refusal]++;
       return;
     }
+    if (last !== undefined) this.#messageBytes -= bytesOf(last);
     const { id, payload, timeMs, qos, offset } = message.kept();
     this.#tree.set(id, new Message(id, payload, timeMs, qos, true, offset));
     this.#messageBytes += bytesOf(message);
   }
 
+  /** Ends all that a filter matches. */
+  forget(filter: string): void {
+    const walk = this.walk(filter);
+    for (walk.seek(Infinity); !walk.done; walk.seek(Infinity)) this.#delete(walk.take());
+  }
+
   /** A walk through what is kept now for the ids that a filter matches. */
   walk(filter: string): RetainedCursor {
     return new RetainedCursor(this.#tree, filter);
+  }
+
+  #delete(last: Message): void {
+    this.#messageBytes -= bytesOf(last);
+    this.#tree.delete(last.id);
   }
 
   #refusalOf(message: Message, last: Message | undefined): RetainedRefusal | undefined {

@@ -88,6 +88,7 @@ export class Router {
     await this.#engine.start(
       (message) => this.#onPublication(message),
       (message) => this.#retained.keep(message),
+      this.#retained,
     );
   }
 
@@ -158,6 +159,11 @@ export class Router {
   /** `retainedFor` at the pace of who asks: what is cleared or replaced before it is taken is left out. */
   walkRetained(filter: string): RetainedCursor {
     return this.#retained.walk(filter);
+  }
+
+  /** Ends what is retained for the ids that `filter` matches, on this node alone, and tells no subscriber. */
+  forgetRetained(filter: string): void {
+    this.#retained.forget(filter);
   }
 
   /**

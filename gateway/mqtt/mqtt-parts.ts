@@ -13,6 +13,7 @@ import type { Presence } from './presence.js';
 import type { RateLimits } from './rate-limits.js';
 import type { RetainedReplays } from './retained-replays.js';
 import type { Rewrite } from './rewrite.js';
+import type { Takeovers } from './takeovers.js';
 import type { Wills } from './wills.js';
 
 /** What the gateway hands to the MQTT room. */
@@ -32,6 +33,7 @@ export interface MqttSurroundings {
 export interface MqttParts extends MqttSurroundings {
   readonly wire: ChannelWire;
   readonly deferred: DeferredPublications;
+  readonly takeovers: Takeovers;
   readonly wills: Wills;
   readonly presence: Presence;
   readonly rateLimits: RateLimits;

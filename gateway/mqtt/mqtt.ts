@@ -11,6 +11,7 @@ import { RateLimits } from './rate-limits.js';
 import { RetainedReplays } from './retained-replays.js';
 import { Rewrite } from './rewrite.js';
 import { SysTopics } from './sys-topics.js';
+import { Takeovers } from './takeovers.js';
 import { Wills } from './wills.js';
 
 /** The MQTT room, put together. */
@@ -29,6 +30,7 @@ export class Mqtt {
       ...surroundings,
       wire: new ChannelWire(counters),
       deferred,
+      takeovers: new Takeovers(surroundings),
       wills: new Wills(deferred, config.mqttWillsBytesTotalMax),
       presence: new Presence(deferred, config),
       rateLimits: new RateLimits(
@@ -51,15 +53,16 @@ export class Mqtt {
 
   /** Called in each tick of the sweeper. */
   tick(): void {
-    const { sessions } = this.#parts;
+    const { sessions, takeovers } = this.#parts;
     const nowSec = Math.floor(performance.now() / 1000);
     if (nowSec !== sessions.nowSec) sessions.tick(nowSec);
+    takeovers.tick(nowSec);
     this.#sysTopics.tick();
   }
 
   /** For /stats. */
   stats() {
-    const { counters, sessions, replays, wills } = this.#parts;
+    const { counters, sessions, replays, takeovers, wills } = this.#parts;
     return {
       connacks: counters.mqttConnacks,
       publishesReceived: counters.mqttPublishesReceived,
@@ -67,6 +70,7 @@ export class Mqtt {
       bytesReceived: counters.mqttBytesReceived,
       partialPackets: this.#channels.partialPackets,
       retainedReplays: replays.count,
+      takeovers: takeovers.stats(),
       willsBytes: wills.bytes,
       sessions: sessions.stats(),
     };

@@ -177,6 +177,6 @@ export const mqttSettings = {
   nodeName: setting(
     text('a name of at most 64 characters without spaces, / + or #', /^[^\s\0/+#]{1,64}$/),
     'encke',
-    'name of this node, in $SYS topics',
+    'name of this node, in $SYS topics; with --engine nats the default is <hostname>-<port>, as each node needs its own',
   ),
 } satisfies Record<string, Setting>;

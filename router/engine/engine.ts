@@ -1,4 +1,5 @@
 import type { Message } from '../message.js';
+import type { Retained } from '../retained.js';
 import type { Cluster } from './cluster.js';
 
 /** Called by the engine for each message this node should deliver. @returns how many subscribers took it */
@@ -6,6 +7,9 @@ export type OnPublication = (message: Message) => number;
 
 /** Called by the engine for a retained message that no subscriber is to get by this: it is kept. */
 export type OnRetained = (message: Message) => void;
+
+/** What is retained on this node, for an engine that brings it to where the other nodes are. No subscriber is told. */
+export type RetainedCopy = Pick<Retained, 'keep' | 'forget' | 'walk'>;
 
 /** How many took a message, on all nodes that could be asked. */
 export interface Tally {
@@ -26,8 +30,8 @@ export interface Tally {
  * Errors: `start` and `stop` may reject; nothing else ever throws or rejects.
  */
 export interface Engine {
-  /** Once, before anything else. */
-  start(onPublication: OnPublication, onRetained: OnRetained): Promise<void>;
+  /** Once, before anything else. @param retained without it the engine brings nothing that was retained before */
+  start(onPublication: OnPublication, onRetained: OnRetained, retained?: RetainedCopy): Promise<void>;
   /**
    * Hands a message to every node with interest. @returns how many subscribers on this node took it; 0 also where it
    * takes a way that comes back later

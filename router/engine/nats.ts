@@ -1,16 +1,17 @@
 import type { Msg, MsgCallback } from '@nats-io/transport-node';
 import type { HistoryRules } from '../history/history-rules.js';
 import type { HistorySource } from '../history/replicated-history.js';
-import type { Message } from '../message.js';
+import { Message } from '../message.js';
 import { idBytesMaxDefault, problemOfId } from '../topic.js';
 import type { ClusterNode } from './cluster.js';
-import type { Engine, OnPublication, OnRetained, Tally } from './engine.js';
+import type { Engine, OnPublication, OnRetained, RetainedCopy, Tally } from './engine.js';
 import { Arrivals } from './nats/arrivals.js';
 import { decodeEnvelope, encodeEnvelope, envelopeBytes, messageOf } from './nats/envelope.js';
 import { Gathering, type NodeIdentity } from './nats/gathering.js';
 import { Interests } from './nats/interests.js';
 import { EngineError, Link, type LinkEvent, type LinkOptions, receiver } from './nats/link.js';
 import { Receipts, Takers } from './nats/receipts.js';
+import { RetainedReplication, type RetentionEvent } from './nats/retained-replication.js';
 import { markToken, type Sequence } from './nats/sequence.js';
 import { Sequences } from './nats/sequences.js';
 import { idOfSubject, subjectOfId } from './nats/subject.js';
@@ -34,8 +35,10 @@ export interface NatsEngineOptions {
   payloadBytesMax: number;
   /** Kept by NATS's JetStream, for all nodes; rules that keep nothing need none. */
   history: { rules: HistoryRules; bytesMax: number; replicas: number };
+  /** Of the router, for the stream that keeps what is retained; without them there is none. */
+  retained?: { messagesMax: number; bytesMax: number; replicas: number };
   /** `gap`: subscribers may have missed something for good, while NATS was away for longer than history is. */
-  onEvent(event: LinkEvent | 'gone' | 'gap', detail: string): void;
+  onEvent(event: LinkEvent | RetentionEvent | 'gone' | 'gap', detail: string): void;
 }
 
 /** Plain numbers. */
@@ -66,7 +69,8 @@ export interface NatsEngineStats {
  *
  *     publish ──┬── own subscribers
  *               └── <name>.m.<id> ── nodes with somebody logged in as the id, or a filter that matches
- *                   <name>.r.<id> ── all nodes, where it is retained
+ *                   <name>.r.<id> ── all nodes, and a stream for those that come later, where it is retained
+ *                   <name>.v.<id> ── all nodes, where it is retained and the id begins with $: it goes with its node
  *
  * Where the id has history, it goes to own subscribers by way of its stream too, so that all see one order, and each
  * message has its place in it; see HistoryStream.
@@ -85,7 +89,9 @@ export class NatsEngine implements Engine {
   readonly #sequences: Sequences;
   readonly #messagePrefix: string;
   readonly #retainedPrefix: string;
+  readonly #volatilePrefix: string;
   readonly #onRetained: MsgCallback<Msg>;
+  readonly #retention: RetainedReplication | undefined;
   #onPublication: OnPublication = () => 0;
   #onRetainedOnly: OnRetained = () => {};
   #ticker: NodeJS.Timeout | undefined;
@@ -103,6 +109,7 @@ export class NatsEngine implements Engine {
     this.#options = options;
     this.#messagePrefix = `${name}.m.`;
     this.#retainedPrefix = `${name}.r.`;
+    this.#volatilePrefix = `${name}.v.`;
     this.#link = new Link({ ...options.link, connectionName: `${name}/${node.name}` }, (event, detail) =>
       this.#onLinkEvent(event, detail),
     );
@@ -111,6 +118,7 @@ export class NatsEngine implements Engine {
     this.cluster.onGone((gone) => this.#forget(gone));
     this.#interests = new Interests(this.#link, this.#messagePrefix, (message) => this.#receive(message));
     this.#onRetained = receiver((message) => this.#receive(message));
+    this.#retention = this.#retentionOf(options);
     const { run } = this.cluster.self;
     this.#sequences = new Sequences(this.#link, this.#interests, {
       clusterName: name,
@@ -124,7 +132,7 @@ export class NatsEngine implements Engine {
     await this.#link.open();
     this.#assertPayloadsFit();
     await this.#sequences.open({
-      handOut: (message, data) => this.#handOut(message, data),
+      handOut: (message, data) => this.#handOut(unretained(message), data),
       onGap: (stream) => this.#options.onEvent('gap', stream),
     });
   }
@@ -134,14 +142,16 @@ export class NatsEngine implements Engine {
     return this.#sequences;
   }
 
-  async start(onPublication: OnPublication, onRetained: OnRetained): Promise<void> {
+  async start(onPublication: OnPublication, onRetained: OnRetained, retained?: RetainedCopy): Promise<void> {
     this.#onPublication = onPublication;
     this.#onRetainedOnly = onRetained;
     this.#sequences.start();
     this.#ticker = setInterval(() => this.#tick(), tickMs);
     this.#link.subscribe(`${this.#retainedPrefix}>`, this.#onRetained);
+    this.#link.subscribe(`${this.#volatilePrefix}>`, this.#onRetained);
     for (const filter of this.#early ?? []) this.#interests.add(filter);
     this.#early = undefined;
+    if (retained !== undefined) await this.#retention?.start(retained);
     await this.cluster.start();
   }
 
@@ -202,6 +212,7 @@ export class NatsEngine implements Engine {
     clearInterval(this.#ticker);
     this.cluster.stop();
     this.#sequences.stop();
+    this.#retention?.stop();
     await this.#link.close();
     this.#onPublication = () => 0;
   }
@@ -222,13 +233,20 @@ export class NatsEngine implements Engine {
 
   /** @returns its number among those of this node; 0 = NATS did not take it */
   #forward(message: Message, { counted, retainOnly }: { counted: boolean; retainOnly: boolean }): number {
-    const prefix = message.retain ? this.#retainedPrefix : this.#messagePrefix;
+    const { id, retain } = message;
+    const subject = this.#prefixOf(message) + subjectOfId(id);
     const { run } = this.cluster.self;
     const number = ++this.#number;
     const data = encodeEnvelope(message, { run, sequence: number, counted, retainOnly });
-    if (!this.#link.publish(prefix + subjectOfId(message.id), data)) return 0;
+    if (!this.#link.publish(subject, data)) return 0;
     this.#forwarded++;
+    if (retain) this.#retention?.sent(id, run, subject, data);
     return number;
+  }
+
+  #prefixOf({ retain, id }: Message): string {
+    if (!retain) return this.#messagePrefix;
+    return id.startsWith('$') ? this.#volatilePrefix : this.#retainedPrefix;
   }
 
   /** By way of the id's stream. What is retained goes to all nodes besides, and that is no delivery. */
@@ -269,8 +287,10 @@ export class NatsEngine implements Engine {
       return sequence?.arrived(id, Number(headers.get('Nats-Sequence')), data);
     }
     if (!this.#arrivals.take(envelope.run, envelope.sequence)) return;
-    if (envelope.retainOnly) this.#onRetainedOnly(messageOf(id, data));
-    else this.#handOut(messageOf(id, data), data);
+    const message = messageOf(id, data);
+    if (message.retain) this.#retention?.heard(id, envelope.run);
+    if (envelope.retainOnly) this.#onRetainedOnly(message);
+    else this.#handOut(message, data);
   }
 
   /** @param data the envelope that it came in */
@@ -329,12 +349,41 @@ export class NatsEngine implements Engine {
     this.#options.onEvent('gone', gone.name);
   }
 
+  #retentionOf({ name, retained, onEvent }: NatsEngineOptions): RetainedReplication | undefined {
+    if (retained === undefined || retained.messagesMax === 0) return undefined;
+    return new RetainedReplication(this.#link, {
+      ...retained,
+      name,
+      prefix: this.#retainedPrefix,
+      isClearing: (data) => data.length === envelopeBytes,
+      messageOf: (subject, data) => this.#readRetained(subject, data),
+      onEvent,
+    });
+  }
+
+  #readRetained(subject: string, data: Uint8Array): Message | undefined {
+    const id = decodeEnvelope(data) === undefined ? undefined : this.#idOf(subject);
+    if (id === undefined) this.#unreadable++;
+    return id === undefined ? undefined : messageOf(id, data);
+  }
+
   #onLinkEvent(event: LinkEvent, detail: string): void {
-    if (event === 'lost') this.#sequences.lose();
+    if (event === 'lost') {
+      this.#sequences.lose();
+      this.#retention?.lost();
+    }
     if (event === 'connected') {
       this.cluster.rejoin();
       this.#sequences.catchUp();
+      this.#retention?.regained();
     }
     this.#options.onEvent(event, detail);
   }
+}
+
+/** It has come as retained already; when it comes by way of history, it may be an old one. */
+function unretained(message: Message): Message {
+  if (!message.retain) return message;
+  const { id, payload, timeMs, qos, offset } = message;
+  return new Message(id, payload, timeMs, qos, false, offset);
 }

@@ -180,14 +180,14 @@ export abstract class Session extends Subscriber {
   }
 
   /** The session is over: what was under way is lost, and counted. @internal */
-  end(): void {
+  end(reason: SessionDropReason): void {
     this.#bits |= endedBit;
     this.endAlarm();
     const flow = this.#flow;
     if (flow === undefined) return;
     let lost = flow.queued;
     for (const { message } of flow.entries()) if (message !== undefined) lost++;
-    this.sessions.countDropped('session-ended', lost);
+    this.sessions.countDropped(reason, lost);
     this.#flow = undefined;
     this.sessions.store.remove(this.clientId, flow);
   }

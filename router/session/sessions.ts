@@ -13,7 +13,8 @@ export type SessionDropReason =
   | 'sessions-bytes' // all sessions together had bytesTotalMax
   | 'qos0-offline' // its client was away, and mqueueQos0 is off
   | 'connection' // it waited, and its connection refused it then
-  | 'session-ended'; // it was under way when the session ended
+  | 'session-ended' // it was under way when the session ended
+  | 'session-moved'; // and when it ended because its client connected to another node
 
 /** Plain numbers, counted up since the start unless they say otherwise. */
 export interface SessionsStats {
@@ -27,6 +28,8 @@ export interface SessionsStats {
   busy: number;
   /** Connections that lost their session to another. */
   takenOver: number;
+  /** Sessions that ended because their client has connected to another node. */
+  moved: number;
   /** Sessions that ended because their client stayed away; because it wanted a clean one. */
   expired: number;
   discarded: number;
@@ -59,6 +62,7 @@ export class Sessions {
   readonly store: SessionStore;
   readonly counters = {
     takenOver: 0,
+    moved: 0,
     expired: 0,
     discarded: 0,
     refused: 0,
@@ -85,6 +89,7 @@ export class Sessions {
     'qos0-offline': 0,
     connection: 0,
     'session-ended': 0,
+    'session-moved': 0,
   };
 
   constructor(router: Pick<Router, 'logout'>, options: SessionsOptions = {}, store?: SessionStore) {
@@ -138,6 +143,20 @@ export class Sessions {
     this.#busy.delete(session);
     if (session.clean) this.#end(session);
     else this.#away.set(session, this.nowSec);
+  }
+
+  /**
+   * The client has connected to another node. Its connection here is closed, and its session ends, as nothing brings
+   * it back: what is under way in it is lost, and counted.
+   * @returns whether there was a session
+   */
+  move(clientId: string): boolean {
+    const session = this.#byClientId.get(clientId);
+    if (session === undefined) return false;
+    this.counters.moved++;
+    this.#takeOver(clientId);
+    if (!session.clean) this.#end(session, 'session-moved'); // a clean one has ended with its connection
+    return true;
   }
 
   /** Once a second. @param nowSec of a clock that never goes back and was near 0 when this was made */
@@ -213,12 +232,12 @@ export class Sessions {
     return session;
   }
 
-  #end(session: Session): void {
+  #end(session: Session, reason: 'session-ended' | 'session-moved' = 'session-ended'): void {
     this.#byClientId.delete(session.clientId);
     this.#away.delete(session);
     if (!session.clean) this.#persistent--;
     this.#router.logout(session);
-    session.end();
+    session.end(reason);
   }
 
   #expire(lastSec: number): void {

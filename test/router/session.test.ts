@@ -541,3 +541,35 @@ t.test(
     t.match(sessions.stats(), { bytes: 0, busy: 0 });
   },
 );
+
+t.test('a session whose client has moved to another node ends, and what waited is counted', async (t) => {
+  const { router, sessions } = await broker();
+  const closed: string[] = [];
+  const connection = (name: string) =>
+    ({ congested: false, sendInflight: () => {}, takenOver: () => closed.push(name) }) as never;
+  const { session } = sessions.open('away', false, connection('away'));
+  router.subscribe('news', session, 1);
+  sessions.detach(session);
+  for (const name of ['clean', 'kept']) {
+    const opened = sessions.open(name, name === 'clean', connection(name));
+    router.subscribe('news', opened.session, 1);
+    opened.session.resume();
+  }
+  publish(router, 'x', 1, 'news');
+  t.same(
+    ['away', 'clean', 'kept', 'unknown'].map((clientId) => sessions.move(clientId)),
+    [true, true, true, false],
+  );
+  t.same(closed, ['clean', 'kept']);
+  t.equal(router.logins, 0);
+  t.match(sessions.stats(), {
+    sessions: 0,
+    connected: 0,
+    persistent: 0,
+    bytes: 0,
+    busy: 0,
+    moved: 3,
+    takenOver: 2,
+    dropped: { 'session-ended': 1, 'session-moved': 2 },
+  });
+});

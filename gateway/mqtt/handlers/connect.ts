@@ -80,12 +80,13 @@ export class ConnectHandler {
     will: Will | undefined,
     keepAlive: (sec: number) => void,
   ): void {
-    const { sessions, wills, counters, presence, connections } = this.#parts;
+    const { sessions, wills, counters, presence, connections, takeovers } = this.#parts;
     const { level, clean, keepAliveSec, userName } = packet;
     if (level === protocolLevel.mqtt31) connections.flags[channel.slot]! |= speaksMqtt31;
     const clientId = packet.clientId === '' ? `encke-${randomUUID()}` : packet.clientId; // [MQTT-3.1.3-6]
     const { session, present } = sessions.open(clientId, clean, channel); // ends who had the id [MQTT-3.1.4-2]
     channel.session = session;
+    if (packet.clientId !== '') takeovers.connected(clientId); // nobody else has one that was made here
     keepAlive(keepAliveSec);
     if (will !== undefined) wills.set(channel.slot, will);
     presence.connected(clientId, { clean, keepAliveSec }); // from here on the channel may be cut at any time

@@ -33,6 +33,7 @@ export class PublishHandler {
         this.#publish(topic, packet);
         return undefined;
       case 1:
+        if (!this.#isCarried(topic)) return 'not-carried';
         this.#publish(topic, packet);
         this.#channels.reply(channel, puback(packet.packetId)); // [MQTT-3.3.4-1], after it has been taken over
         return undefined;
@@ -50,9 +51,21 @@ export class PublishHandler {
   ): CloseReason | undefined {
     const noted = session.noteIncoming(packet.packetId);
     if (noted === 'too-many') return 'too-many-awaiting-rel';
+    if (noted === 'new' && !this.#isCarried(topic)) {
+      session.release(packet.packetId);
+      return 'not-carried';
+    }
     if (noted === 'new') this.#publish(topic, packet);
     this.#channels.reply(channel, pubrec(packet.packetId));
     return undefined;
+  }
+
+  /**
+   * What is acknowledged is with the other nodes. Where it cannot be, it is not published here either: the client sends
+   * it again, and who is connected here would have it twice. 3.1.1 has no other way to say no.
+   */
+  #isCarried(topic: string): boolean {
+    return this.#parts.router.carries || isServerTopic(topic);
   }
 
   #publish(topic: string, packet: PublishPacket): void {
