@@ -8,6 +8,7 @@ import {
   settingKeys,
   settings,
 } from '../gateway/config.js';
+import { workerOf } from '../gateway/workers/worker.js';
 
 const configFileVariable = 'ENCKE_CONFIG';
 
@@ -28,6 +29,7 @@ ENCKE_API_PORT in the environment and "apiPort" in the file.
 Examples:
   encke start
   encke start --port 9000 --log-level warn
+  encke start --workers 2 --engine nats --nats nats://127.0.0.1:4222
   encke start --host 0.0.0.0 --mqtt-token "$(openssl rand -hex 16)"
   encke start --host 0.0.0.0 --mqtt false --api-host 0.0.0.0 --api-token "$(openssl rand -hex 16)"`,
     )
@@ -47,10 +49,15 @@ async function start(flags: Record<string, unknown>): Promise<void> {
   try {
     const file = (flags.config as string | undefined) ?? (process.env[configFileVariable] || undefined);
     const config = readConfig({ flags, environment: process.env, file });
+    const worker = workerOf(process.env);
+    if (config.workers > 0 && worker === undefined) {
+      const { superviseWorkers } = await import('../gateway/workers/supervisor.js');
+      return await superviseWorkers(config);
+    }
     // uWS reads this once, when it is loaded; so it is set before anything imports it.
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.requestHeadBytesMax);
     const { runGateway } = await import('../gateway/main.js');
-    await runGateway(config);
+    await runGateway(config, worker);
   } catch (error) {
     stopWithSentence(error);
   }

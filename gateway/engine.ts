@@ -5,6 +5,7 @@ import { type HistoryRule, HistoryRules } from '../router/history/history-rules.
 import type { HistoryStore } from '../router/history/history-store.js';
 import { MemoryHistory } from '../router/history/memory-history.js';
 import { type Config, ConfigError } from './config.js';
+import { workerGroupVariable } from './workers/variables.js';
 
 /** What carries messages between processes, and where history is kept: they go together. */
 export interface Carrier {
@@ -35,7 +36,7 @@ async function natsCarrier(config: Config, rules: HistoryRules, log: Logger, onG
   const bytesMax = config.historyBytesTotalMax;
   const engine = new NatsEngine({
     name,
-    node: { name: nodeName, group: '', role: 'both' },
+    node: { name: nodeName, group: process.env[workerGroupVariable] ?? '', role: 'both' },
     link: {
       servers: nats,
       token: natsToken === '' ? undefined : natsToken,

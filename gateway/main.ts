@@ -5,13 +5,18 @@ import { carrierOf } from './engine.js';
 import { Gateway } from './gateway.js';
 import { keepYoungGenerationSmall } from './memory.js';
 import { giveMemoryBack } from './reclaim.js';
+import { stopOnSignal } from './stop-signals.js';
+import { welcome } from './welcome.js';
+import { stopWithSupervisor, tellSupervisor, type Worker } from './workers/worker.js';
 
 /**
  * The process: config -> router -> gateway; says where it listens; signals; graceful stop.
+ * @param worker where it is one of several that a supervisor has started
  * @throws ConfigError, EngineError, ListenError
  */
-export async function runGateway(config: Config): Promise<void> {
-  const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+export async function runGateway(config: Config, worker?: Worker): Promise<void> {
+  const processLog = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const log = worker === undefined ? processLog : processLog.child({ worker: worker.number });
   let gateway: Gateway | undefined;
   const carrier = await carrierOf(config, log, () => gateway?.announceGap());
   const router = new Router({
@@ -23,47 +28,23 @@ export async function runGateway(config: Config): Promise<void> {
     retainedBytesTotalMax: config.mqttRetainedBytesTotalMax,
   });
   gateway = new Gateway(router, config, log);
-  // From here on, so that a signal during the start is heeded too.
-  stopOnSignal(async (signal) => {
+  const stop = async (cause: string) => {
     const { open } = gateway.stats.all().connections;
-    log.info({ signal, connections: open, drainSec: config.drainSec }, 'stopping');
+    log.info({ signal: cause, connections: open, drainSec: config.drainSec }, 'stopping');
     await gateway.stop();
     log.info('stopped');
     process.exit(0);
-  });
+  };
+  // From here on, so that a signal during the start is heeded too.
+  if (worker === undefined) stopOnSignal(stop);
+  else stopWithSupervisor(stop);
   await gateway.start();
   keepYoungGenerationSmall();
   // Until its first full collection V8 allows the old generation over 100 MB, whatever is alive in it; after
   // one, the limit follows what is alive. And what loading has left behind goes.
   await giveMemoryBack();
-  process.stdout.write(welcome(gateway, config));
+  if (worker === undefined) {
+    process.stdout.write(welcome(gateway.url, gateway.apiUrl, config.apiToken !== ''));
+  } else tellSupervisor(gateway.ports);
   log.info({ url: gateway.url, apiUrl: gateway.apiUrl }, 'listening');
-}
-
-/** Where to go next: everything a newcomer needs is these lines. */
-function welcome(gateway: Gateway, config: Config): string {
-  const token = config.apiToken === '' ? '' : `-H 'Authorization: Bearer <token>' `;
-  return `
-  Encke is up.
-
-    gateway     ${gateway.url}
-    router API  ${gateway.apiUrl}
-
-  Open  ${gateway.url}/test/123  in a browser, and then try:
-
-    curl ${token}-d 'Hello World' ${gateway.apiUrl}/send/123
-
-`;
-}
-
-/** The first signal stops gracefully, the second at once. */
-function stopOnSignal(stop: (signal: NodeJS.Signals) => Promise<void>): void {
-  let stopping = false;
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
-    stopping = true;
-    stop(signal);
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
 }
