@@ -59,6 +59,7 @@ interface Flags {
   until?: number;
   forever?: true;
   batch: number;
+  wait: boolean;
   connections?: number;
   waitingLimit: number;
   seed?: number;
@@ -132,6 +133,7 @@ export function msggenCommand(): Command {
       `the router API (default: ${DEFAULT_API_URL}, env: ENCKE_API_URL); for mqtt-ws the gateway (default: ${DEFAULT_GATEWAY_URL}, env: ENCKE_URL), its path ${DEFAULT_MQTT_PATH} or as in ws://host:port/path`,
       gatewayUrl,
     )
+    .option('--no-wait', 'do not wait for how many connections on all nodes a message reached (?wait=0)')
     .addOption(new Option('--token <token>', 'token of the router API').env('ENCKE_API_TOKEN'))
     .option('--qos <qos>', 'mqtt-ws: QoS to publish at: 0, 1 or 2 (default: 0)', qosLevel)
     .option('--retain', 'mqtt-ws: each message is kept as the last one of its topic')
@@ -161,7 +163,7 @@ function rateOrMax(text: string): number | 'max' {
 }
 
 const MQTT_FLAGS = ['qos', 'retain', 'window', 'username', 'mqttToken'] as const;
-const HTTP_FLAGS = ['batch', 'token'] as const;
+const HTTP_FLAGS = ['batch', 'wait', 'token'] as const;
 
 function askedBy(flags: Flags, command: Command): Asked {
   checkTogether(flags, command);
@@ -182,6 +184,7 @@ function askedBy(flags: Flags, command: Command): Asked {
     sizeBytes: flags.size,
     stamp: flags.stamp === true,
     batch: flags.batch,
+    wait: flags.wait,
     connections: flags.connections ?? (flags.batch > 1 ? DEFAULT_BATCH_CONNECTIONS : DEFAULT_CONNECTIONS),
     waitingLimit: flags.waitingLimit,
     seed: flags.seed ?? Math.floor(Math.random() * 0x1_0000_0000),
@@ -206,6 +209,7 @@ function checkTogether(flags: Flags, command: Command): void {
     const { long } = command.options.find((option) => option.attributeName() === other)!;
     wrong(`${long} is for --transport ${needed}.`);
   }
+  if (!flags.wait && flags.batch > 1) wrong('--no-wait is for single messages: leave out --batch.');
 }
 
 /** The address, for MQTT as the ws URL it is. */
@@ -233,8 +237,9 @@ function urlIn(variable: string, text: string, command: Command): URL {
 }
 
 function laneOf(asked: Asked): (index: number, owner: LaneOwner) => Lane {
-  const { url, token, batch, mqtt } = asked;
-  if (asked.transport === 'http') return (index, owner) => new HttpLane(index, owner, url, token, batch);
+  const { url, token, batch, wait, mqtt } = asked;
+  if (asked.transport === 'http')
+    return (index, owner) => new HttpLane(index, owner, url, token, batch, wait);
   const run = randomBytes(3).toString('hex');
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const server = {

@@ -9,6 +9,8 @@ export interface Asked extends GeneratorOptions {
   token: string | undefined;
   /** Messages in one request at most. */
   batch: number;
+  /** For how many connections each message reached. */
+  wait: boolean;
   /** How it is published, over MQTT. */
   mqtt: MqttAsked;
   senders: number;
@@ -32,6 +34,11 @@ export function achievedPerSec(generator: Generator, asked: Asked): number {
   return elapsedMs > 0 ? (generator.sent * 1000) / elapsedMs : 0;
 }
 
+/** Whether the server says how many connections were reached. */
+function isCounted({ transport, wait }: Asked): boolean {
+  return transport === 'http' && wait;
+}
+
 export function liveLine(generator: Generator, asked: Asked, sentInLastSecond: number): string {
   const latestP99 = generator.latest.percentileMs(99);
   return [
@@ -39,7 +46,7 @@ export function liveLine(generator: Generator, asked: Asked, sentInLastSecond: n
     `asked ${askedRate(asked)}`,
     `now ${sentInLastSecond}/s`,
     `sent ${generator.sent}`,
-    ...(asked.transport === 'http' ? [`delivered ${generator.delivered}`] : []),
+    ...(isCounted(asked) ? [`delivered ${generator.delivered}`] : []),
     `errors ${generator.errorsTotal}`,
     `late ${generator.late}`,
     `p99 ${formatMs(latestP99)} ms`,
@@ -55,7 +62,7 @@ export function summaryText(generator: Generator, asked: Asked): string {
   const lines = [
     `asked      ${askedRate(asked)} from ${asked.senders} sender${asked.senders === 1 ? '' : 's'} to ids ${addresses.id(1)} to ${addresses.id(asked.maxId)}${transport === 'http' ? '' : ` at QoS ${mqtt.qos}`}`,
     `sent       ${generator.sent} in ${(generator.elapsedMs / 1000).toFixed(1)} s: ${achievedPerSec(generator, asked).toFixed(1)}/s achieved`,
-    ...(transport === 'http' ? [`delivered  ${generator.delivered}`] : []),
+    ...(isCounted(asked) ? [`delivered  ${generator.delivered}`] : []),
     `errors     ${generator.errorsTotal}${reasonsIn(generator.errors)}`,
   ];
   const lost = [...generator.connectionsLost.values()].reduce((sum, count) => sum + count, 0);
@@ -94,6 +101,7 @@ export function summaryJson(generator: Generator, asked: Asked, startedAt: Date)
       sizeBytes: asked.sizeBytes,
       stamp: asked.stamp,
       batch: asked.batch,
+      wait: asked.wait,
       connections: asked.connections,
       seed: asked.seed,
       transport,
@@ -104,7 +112,7 @@ export function summaryJson(generator: Generator, asked: Asked, startedAt: Date)
     due: generator.due,
     sent: generator.sent,
     achievedPerSec: achievedPerSec(generator, asked),
-    delivered: transport === 'http' ? generator.delivered : null,
+    delivered: isCounted(asked) ? generator.delivered : null,
     errors: Object.fromEntries(generator.errors),
     errorsTotal: generator.errorsTotal,
     unanswered: generator.unanswered,

@@ -19,6 +19,8 @@ const BAD_FLAGS: [string[], RegExp][] = [
   [['--messages', '1', '-t', 'mqtt-ws', '--batch', '5'], /--batch is for --transport http/],
   [['--messages', '1', '-t', 'mqtt-ws', '--qos', '3'], /Give 0, 1 or 2\./],
   [['--messages', '1', '-t', 'mqtt-ws', '--window', '0'], /Give a whole number from 1 to 65535/],
+  [['--messages', '1', '-t', 'mqtt-ws', '--no-wait'], /--no-wait is for --transport http/],
+  [['--messages', '1', '--batch', '5', '--no-wait'], /--no-wait is for single messages: leave out --batch/],
   [['--messages', '1', '--topic', 'a'], /Give a topic that has \{n\} in it once/],
   [['--messages', '1', '--topic', 'a{n}', '--id-prefix', 'b'], /cannot be used with/],
   [['--messages', '1', '--url', 'ws://127.0.0.1:8001/mqtt'], /is for --transport mqtt-ws: give the http URL/],
