@@ -5,13 +5,13 @@ import type { Plan } from './plan.js';
 
 /**
  * Bytes of a process without connections, and of a connection at its most, which is when they have all just come and
- * nothing has been given back. Measured with --connections 40000: docs/benchmarks.md.
+ * nothing has been given back. Measured with --connections 100000, rounded up: docs/benchmarks.md.
  */
 const costs = {
-  gateways: { process: 28e6, connection: 2_600 },
-  clients: { process: 10.6e6, connection: 2_100 },
-  nats: { process: 20e6, connection: 1_200 },
-  kernel: { process: 1.5e6, connection: 10_300 },
+  gateways: { process: 28e6, connection: 2_800 },
+  clients: { process: 10.6e6, connection: 2_600 },
+  nats: { process: 20e6, connection: 1_400 },
+  kernel: { process: 1.5e6, connection: 10_600 },
   /** The router, msggen, this program; programs and libraries, which are in memory once. */
   rest: { process: 300e6, connection: 0 },
 } as const;

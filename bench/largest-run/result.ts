@@ -63,7 +63,7 @@ function connectionLines({ plan, flood, record, ended }: Result): string[] {
   ];
 }
 
-function messageLines({ flood, record, publisher, after }: Result): string[] {
+function messageLines({ flood, record, publisher, after, ended }: Result): string[] {
   const { summary } = publisher;
   if (summary === undefined) return [];
   const { messages, lost, duplicated, outOfOrder } = record.stands.end?.row.counts ?? flood.counts;
@@ -72,7 +72,9 @@ function messageLines({ flood, record, publisher, after }: Result): string[] {
   return [
     `sent         ${summary.sent}, ${summary.achievedPerSec.toFixed(0)}/s${errors}; ${summary.late} late`,
     `received     ${messages}`,
-    `lost         ${summary.sent - messages} (sent less received); ${lost} seen as gaps`,
+    ended === undefined
+      ? `lost         ${summary.sent - messages} (sent less received); ${lost} seen as gaps`
+      : `lost         ${lost} seen as gaps; sent less received says nothing, as the run was stopped with messages on their way`,
     `duplicated   ${duplicated}`,
     `out of order ${outOfOrder}`,
     `latency      ${formatLatency(flood.latency.summaryMs())} ms, from stamp to arrival`,
