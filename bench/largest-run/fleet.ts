@@ -41,7 +41,6 @@ export class Fleet {
   static async start(plan: Plan, tell: (text: string) => void): Promise<Fleet> {
     const monitorPort = await freePort();
     const nats = await NatsServer.start({
-      jetStream: false,
       configuration: `http: "127.0.0.1:${monitorPort}"`,
     });
     const start = (name: string) =>
@@ -49,6 +48,7 @@ export class Fleet {
         flags: [
           ...['--engine', 'nats', '--nats', nats.url, '--node-name', name],
           ...['--heartbeat-sec', String(plan.heartbeatSec), '--log-level', 'warn', '--drain-sec', '0'],
+          ...(plan.historyRules === undefined ? [] : ['--history-rules', plan.historyRules]),
         ],
       });
     const router = await start('router');

@@ -23,6 +23,8 @@ export interface Plan {
   messagesPerSec: number;
   holdMs: number;
   heartbeatSec: number;
+  /** As `encke start` takes them; `# 0 0` = no history. */
+  historyRules: string | undefined;
   transport: TransportName;
   freeBytesMin: number;
   csv: string;
@@ -39,6 +41,7 @@ interface Flags {
   rate: number;
   hold: number;
   heartbeatSec: number;
+  historyRules?: string;
   transport: TransportName;
   freeMin: number;
   csv: string;
@@ -61,6 +64,7 @@ export function planOf(argv: readonly string[]): Plan {
       600,
     )
     .option('-t, --transport <name>', `one of ${TRANSPORT_NAMES.join(', ')}`, 'http-chunked')
+    .option('--history-rules <rules>', "of the gateways, such as '# 0 0' for none (default: theirs)")
     .option('--free-min <GB>', 'stop when less memory than this is free', positiveNumber, 1.5)
     .option('--csv <file>', 'a row a second; figures and command go beside it as .json', 'largest-run.csv')
     .option('--title <text>', 'of the record')
@@ -76,6 +80,7 @@ export function planOf(argv: readonly string[]): Plan {
     messagesPerSec: flags.rate,
     holdMs: flags.hold,
     heartbeatSec: flags.heartbeatSec,
+    historyRules: flags.historyRules,
     transport: flags.transport,
     freeBytesMin: flags.freeMin * 1e9,
     csv: flags.csv,
