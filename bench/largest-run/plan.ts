@@ -2,15 +2,14 @@
 import { Command } from 'commander';
 import { durationMs, nonNegativeInteger, positiveInteger, positiveNumber } from '../../cli/values.js';
 import {
-  ANSWER_TIMEOUT_MS,
   descriptorLimit,
   processesFor,
   type Share,
-  SOURCE_PORTS,
   sourceAddresses,
   sourceAddressesFor,
 } from '../../floodtest/plan.js';
 import { TRANSPORT_NAMES, type TransportName } from '../../floodtest/transport/transports.js';
+import { everyShare } from '../flood-share.js';
 
 /** What a gateway keeps below its descriptor limit (gateway/descriptors.ts: 448), and some room. */
 const gatewayDescriptors = 1_000;
@@ -91,35 +90,11 @@ export function planOf(argv: readonly string[]): Plan {
 }
 
 export function floodShare(plan: Plan, ports: readonly number[]): Omit<Share, 'index'> {
-  const { connections } = plan;
-  return {
-    processes: plan.clientProcesses,
-    connections,
-    ratePerSec: plan.loginsPerSec,
-    gateways: ports.map((port) => ({
-      address: '127.0.0.1',
-      port,
-      host: `127.0.0.1:${port}`,
-      mqttPath: '/mqtt',
-    })),
-    transport: plan.transport,
-    ids: connections,
-    idPrefix: '',
+  const { connections, clientProcesses, loginsPerSec, transport } = plan;
+  return everyShare(ports, connections, {
+    processes: clientProcesses,
+    ratePerSec: loginsPerSec,
+    transport,
     sourceAddresses: sourceAddresses(sourceAddressesFor(connections)),
-    sourcePortOffset: Math.floor(Math.random() * SOURCE_PORTS),
-    answerTimeoutMs: ANSWER_TIMEOUT_MS,
-    cut: undefined,
-    mqtt: {
-      qosShares: [1, 0, 0],
-      cleanSession: true,
-      keepAliveSec: 0, // none
-      clientIdPrefix: 'largest-run',
-      username: undefined,
-      password: undefined,
-      filter: '{n}',
-      everything: undefined,
-      lives: undefined,
-      devices: undefined,
-    },
-  };
+  });
 }

@@ -1,30 +1,15 @@
 /** `encke msggen` in a process of its own: stamped messages to random ids, sent one by one to the router. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import type { LatencySummary } from '../../msggen/latency.js';
+import { type MsggenSummary, runMsggen } from '../msggen-process.js';
 import type { Plan } from './plan.js';
-
-const door = fileURLToPath(new URL('../../cli/encke.js', import.meta.url));
-
-/** What msggen says at its end. */
-export interface PublisherSummary {
-  sent: number;
-  errorsTotal: number;
-  errors: Record<string, number>;
-  late: number;
-  achievedPerSec: number;
-  unanswered: number;
-  /** From deadline to answer. */
-  latencyMs: LatencySummary | null;
-  cpuSec: number;
-}
 
 export class Publisher {
   readonly #plan: Plan;
   readonly #url: string;
   #child: ChildProcess | undefined;
-  summary: PublisherSummary | undefined;
+  /** Known at its end. */
+  summary: MsggenSummary | undefined;
 
   constructor(plan: Plan, url: string) {
     this.#plan = plan;
@@ -40,6 +25,7 @@ export class Publisher {
     return this.summary?.sent ?? 0;
   }
 
+  /** Never rejects: without a summary it has failed. */
   async run(forMs: number): Promise<void> {
     const { messagesPerSec, connections } = this.#plan;
     if (messagesPerSec === 0) {
@@ -49,18 +35,15 @@ export class Publisher {
     }
     const flags = [
       ...['--rate', String(messagesPerSec), '--max-id', String(connections), '--until', `${forMs}ms`],
-      ...['--stamp', '--no-wait', '--url', this.#url, '--json'],
+      ...['--stamp', '--no-wait', '--url', this.#url],
     ];
-    const child = spawn(process.execPath, [door, 'msggen', ...flags], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#child = child;
-    let said = '';
-    child.stdout.on('data', (text) => {
-      said += text;
-    });
-    await once(child, 'close');
-    this.summary = said.startsWith('{') ? JSON.parse(said) : undefined;
+    try {
+      this.summary = await runMsggen(flags, (child) => {
+        this.#child = child;
+      });
+    } catch (error) {
+      console.error((error as Error).message);
+    }
   }
 
   /** It ends in good order, with its summary. */
