@@ -69,6 +69,7 @@ interface Flags extends NatsFlags {
   until?: number;
   forever?: true;
   batch: number;
+  wait: boolean;
   connections?: number;
   waitingLimit: number;
   seed?: number;
@@ -144,6 +145,7 @@ export function msggenCommand(): Command {
       `the router API (default: ${DEFAULT_API_URL}, env: ENCKE_API_URL); for mqtt-ws the gateway (default: ${DEFAULT_GATEWAY_URL}, env: ENCKE_URL), its path ${DEFAULT_MQTT_PATH} or as in ws://host:port/path`,
       gatewayUrl,
     )
+    .option('--no-wait', 'do not wait for how many connections on all nodes a message reached (?wait=0)')
     .addOption(new Option('--token <token>', 'token of the router API').env('ENCKE_API_TOKEN'))
     .option('--qos <qos>', 'mqtt-ws: QoS to publish at: 0, 1 or 2 (default: 0)', qosLevel)
     .option('--retain', 'mqtt-ws: each message is kept as the last one of its topic')
@@ -174,7 +176,7 @@ function rateOrMax(text: string): number | 'max' {
 }
 
 const MQTT_FLAGS = ['qos', 'retain', 'username', 'mqttToken'] as const;
-const HTTP_FLAGS = ['batch', 'token'] as const;
+const HTTP_FLAGS = ['batch', 'wait', 'token'] as const;
 /** The transports that a flag goes with; one that is not here goes with all. */
 const TRANSPORTS_OF: Record<string, readonly Flags['transport'][]> = {
   ...Object.fromEntries(HTTP_FLAGS.map((name) => [name, ['http']])),
@@ -205,6 +207,7 @@ function askedBy(given: Flags, command: Command): Asked {
     sizeBytes: flags.size,
     stamp: flags.stamp === true,
     batch: flags.batch,
+    wait: flags.wait,
     connections: flags.connections ?? (flags.batch > 1 ? DEFAULT_BATCH_CONNECTIONS : DEFAULT_CONNECTIONS),
     waitingLimit: flags.waitingLimit,
     seed: flags.seed ?? Math.floor(Math.random() * 0x1_0000_0000),
@@ -229,6 +232,7 @@ function checkTogether(flags: Flags, command: Command): void {
     const { long } = command.options.find((option) => option.attributeName() === name)!;
     wrong(`${long} is for --transport ${transports.join(' or ')}.`);
   }
+  if (!flags.wait && flags.batch > 1) wrong('--no-wait is for single messages: leave out --batch.');
 }
 
 /** The address, for MQTT as the ws URL it is. */
@@ -258,8 +262,9 @@ function urlIn(variable: string, text: string, command: Command): URL {
 }
 
 function laneOf(asked: Asked): (index: number, owner: LaneOwner) => Lane {
-  const { url, token, batch, mqtt, nats } = asked;
-  if (asked.transport === 'http') return (index, owner) => new HttpLane(index, owner, url, token, batch);
+  const { url, token, batch, wait, mqtt, nats } = asked;
+  if (asked.transport === 'http')
+    return (index, owner) => new HttpLane(index, owner, url, token, batch, wait);
   if (asked.transport === 'nats')
     return (index, owner) => new NatsLane(index, owner, nats.address, nats.window);
   const run = randomBytes(3).toString('hex');

@@ -48,6 +48,11 @@ export class Children {
     child.send(message);
   }
 
+  /** Of those that still run. */
+  get pids(): number[] {
+    return this.#processes.flatMap(({ pid, connected }) => (connected && pid !== undefined ? [pid] : []));
+  }
+
   /** @returns how many were there to be told */
   tell(message: ToChild): number {
     const told = this.#processes.filter((child) => child.connected);

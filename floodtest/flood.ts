@@ -82,6 +82,11 @@ export class Flood {
     });
   }
 
+  /** Of the processes that hold the connections. */
+  get pids(): number[] {
+    return this.#children.pids;
+  }
+
   async run(): Promise<void> {
     const { share, serverPids } = this.#options;
     this.serverBefore = serverUsage(serverPids);

@@ -81,7 +81,8 @@ function operatingSystem(): string {
   }
 }
 
-function csvRow(row: Row, mqtt: boolean): string {
+/** Without the line end. */
+export function csvRow(row: Row, mqtt: boolean): string {
   const { elapsedSec, counts, latency, server } = row;
   const { connected, closed, chunks, messages, lost, duplicated, outOfOrder } = counts;
   return [

@@ -12,6 +12,7 @@ export class HttpLane implements Lane, Dispatcher.DispatchHandler {
   readonly #index: number;
   readonly #owner: LaneOwner;
   readonly #batch: number;
+  readonly #query: string;
   readonly #client: Client;
   readonly #headers: Record<string, string>;
   /** Of the messages in the request. */
@@ -24,10 +25,19 @@ export class HttpLane implements Lane, Dispatcher.DispatchHandler {
   #status = 0;
   #body = '';
 
-  constructor(index: number, owner: LaneOwner, url: URL, token: string | undefined, batch: number) {
+  /** @param wait for how many connections, on all nodes, each message reached */
+  constructor(
+    index: number,
+    owner: LaneOwner,
+    url: URL,
+    token: string | undefined,
+    batch: number,
+    wait: boolean,
+  ) {
     this.#index = index;
     this.#owner = owner;
     this.#batch = batch;
+    this.#query = wait ? '' : '?wait=0';
     this.#dueMs = new Float64Array(batch);
     this.#client = new Client(url.origin, {
       pipelining: 1,
@@ -56,7 +66,7 @@ export class HttpLane implements Lane, Dispatcher.DispatchHandler {
       if (this.#batch > 1) {
         body += owner.addresses.line(owner.takenId, text);
       } else {
-        path = owner.addresses.path(owner.takenId);
+        path = owner.addresses.path(owner.takenId) + this.#query;
         body = text;
       }
     }

@@ -10,6 +10,8 @@ export interface Asked extends GeneratorOptions {
   token: string | undefined;
   /** Messages in one request at most. */
   batch: number;
+  /** For how many connections each message reached. */
+  wait: boolean;
   /** How it is published, over MQTT. */
   mqtt: MqttAsked;
   /** Which router is asked, over NATS. */
@@ -46,6 +48,11 @@ function isAnswered({ transport }: Asked): boolean {
   return transport !== 'mqtt-ws';
 }
 
+/** Whether the answers say how many were reached. */
+function isCounted(asked: Asked): boolean {
+  return isAnswered(asked) && (asked.transport !== 'http' || asked.wait);
+}
+
 export function liveLine(generator: Generator, asked: Asked, sentInLastSecond: number): string {
   const latestP99 = generator.latest.percentileMs(99);
   return [
@@ -53,7 +60,7 @@ export function liveLine(generator: Generator, asked: Asked, sentInLastSecond: n
     `asked ${askedRate(asked)}`,
     `now ${sentInLastSecond}/s`,
     `sent ${generator.sent}`,
-    ...(isAnswered(asked) ? [`delivered ${generator.delivered}`] : []),
+    ...(isCounted(asked) ? [`delivered ${generator.delivered}`] : []),
     `errors ${generator.errorsTotal}`,
     `late ${generator.late}`,
     `p99 ${formatMs(latestP99)} ms`,
@@ -74,7 +81,7 @@ export function summaryText(generator: Generator, asked: Asked): string {
   const lines = [
     `asked      ${askedRate(asked)} from ${asked.senders} sender${asked.senders === 1 ? '' : 's'} to ids ${addresses.id(1)} to ${addresses.id(asked.maxId)}${isAnswered(asked) ? '' : ` at QoS ${mqtt.qos}`}`,
     `sent       ${generator.sent} in ${(generator.elapsedMs / 1000).toFixed(1)} s: ${achievedPerSec(generator, asked).toFixed(1)}/s achieved`,
-    ...(isAnswered(asked) ? [`delivered  ${generator.delivered}`] : []),
+    ...(isCounted(asked) ? [`delivered  ${generator.delivered}`] : []),
     `errors     ${generator.errorsTotal}${reasonsIn(generator.errors)}`,
   ];
   const lost = [...generator.connectionsLost.values()].reduce((sum, count) => sum + count, 0);
@@ -113,6 +120,7 @@ export function summaryJson(generator: Generator, asked: Asked, startedAt: Date)
       sizeBytes: asked.sizeBytes,
       stamp: asked.stamp,
       batch: asked.batch,
+      wait: asked.wait,
       connections: asked.connections,
       seed: asked.seed,
       transport,
@@ -124,7 +132,7 @@ export function summaryJson(generator: Generator, asked: Asked, startedAt: Date)
     due: generator.due,
     sent: generator.sent,
     achievedPerSec: achievedPerSec(generator, asked),
-    delivered: isAnswered(asked) ? generator.delivered : null,
+    delivered: isCounted(asked) ? generator.delivered : null,
     errors: Object.fromEntries(generator.errors),
     errorsTotal: generator.errorsTotal,
     unanswered: generator.unanswered,

@@ -134,6 +134,16 @@ t.test('a batch holds what is due, in order for each id, and no more than asked'
   t.equal(seqs.size, 9);
 });
 
+t.test('--no-wait asks for no count, and shows none', async (t) => {
+  const api = await apiServer(t);
+  api.status = 202;
+  const args = ['--messages', '20', '--rate', '1000', '--max-id', '5', '--no-wait'];
+  const summary = await new ToolProcess(['msggen', ...args, '--json', '--url', api.url]).summary();
+  t.match(summary, { sent: 20, delivered: null, errorsTotal: 0, asked: { wait: false } });
+  t.equal(api.taken.length, 20);
+  for (const { path } of api.taken) t.match(path, /^\/send\/[1-5]\?wait=0$/);
+});
+
 t.test('lines of a batch that the API calls bad are errors, the others are sent', async (t) => {
   const api = await apiServer(t);
   api.badEach = 1;

@@ -1,0 +1,144 @@
+/** The servers of the run: nats-server, the gateways, and the router, a node without streams that takes the sends. */
+import { type GatewayProcess, startGateway } from '../../test/gateway-process.js';
+import { freePort, NatsServer } from '../../test/nats-server.js';
+import type { PartPids } from './memory-parts.js';
+import type { Plan } from './plan.js';
+
+/** Their start is CPU time of one core each. */
+const startedAtOnce = 2;
+const figuresTimeoutMs = 20_000;
+
+export interface FleetFigures {
+  /** Added up over the gateways; how many of them answered. */
+  answered: number;
+  open: number;
+  written: number;
+  lost: number;
+  heartbeats: number;
+  /** Of the engines: published to NATS by the router, taken from it by the gateways. */
+  nats: { slowConsumers: number; subscriptions: number; inMsgs: number; outMsgs: number; memBytes: number };
+}
+
+export class Fleet {
+  readonly #nats: NatsServer;
+  readonly #monitorPort: number;
+  readonly #router: GatewayProcess;
+  readonly #gateways: GatewayProcess[];
+  #stopping = false;
+
+  private constructor(
+    nats: NatsServer,
+    monitorPort: number,
+    router: GatewayProcess,
+    gateways: GatewayProcess[],
+  ) {
+    this.#nats = nats;
+    this.#monitorPort = monitorPort;
+    this.#router = router;
+    this.#gateways = gateways;
+  }
+
+  static async start(plan: Plan, tell: (text: string) => void): Promise<Fleet> {
+    const monitorPort = await freePort();
+    const nats = await NatsServer.start({
+      configuration: `http: "127.0.0.1:${monitorPort}"`,
+    });
+    const start = (name: string) =>
+      startGateway({
+        flags: [
+          ...['--engine', 'nats', '--nats', nats.url, '--node-name', name],
+          ...['--heartbeat-sec', String(plan.heartbeatSec), '--log-level', 'warn', '--drain-sec', '0'],
+          ...(plan.historyRules === undefined ? [] : ['--history-rules', plan.historyRules]),
+        ],
+      });
+    const router = await start('router');
+    const gateways: GatewayProcess[] = [];
+    const startSome = async () => {
+      while (gateways.length + starting < plan.gateways) {
+        starting++;
+        const gateway = await start(`gateway-${gateways.length + starting}`);
+        starting--;
+        gateways.push(gateway);
+      }
+    };
+    let starting = 0;
+    await Promise.all(Array.from({ length: startedAtOnce }, startSome));
+    tell(`nats-server, a router and ${gateways.length} gateways are up.`);
+    return new Fleet(nats, monitorPort, router, gateways);
+  }
+
+  get gatewayPorts(): number[] {
+    return this.#gateways.map(({ port }) => port);
+  }
+
+  /** Where messages are sent to. */
+  get sendUrl(): string {
+    return this.#router.apiUrl;
+  }
+
+  get pids(): Pick<PartPids, 'gateways' | 'nats' | 'router'> {
+    return {
+      gateways: this.#gateways.map(({ pid }) => pid),
+      nats: [this.#nats.pid],
+      router: [this.#router.pid],
+    };
+  }
+
+  onEnd(listener: (what: string) => void): void {
+    for (const node of [this.#router, ...this.#gateways]) {
+      node.child.once('exit', (code, signal) => {
+        const name = node === this.#router ? 'the router' : `a gateway (process ${node.pid})`;
+        const log = node.log.trim().split('\n').at(-1);
+        if (!this.#stopping) listener(`${name} (${signal ?? `exit code ${code}`}; last in its log: ${log})`);
+      });
+    }
+  }
+
+  /** What they say of themselves. */
+  async figures(): Promise<FleetFigures> {
+    const stats = await Promise.all(this.#gateways.map((gateway) => within(gateway.stats())));
+    const told = stats.filter((one) => one !== undefined);
+    // biome-ignore lint/suspicious/noExplicitAny: what /stats holds
+    const sum = (of: (one: any) => number) => told.reduce((total, one) => total + of(one), 0);
+    // biome-ignore lint/suspicious/noExplicitAny: what nats-server's monitoring holds
+    const varz: any = await within(
+      fetch(`http://127.0.0.1:${this.#monitorPort}/varz`).then((answer) => answer.json()),
+    );
+    return {
+      answered: told.length,
+      open: sum(({ connections }) => connections.open),
+      written: sum(({ messages }) => messages.written),
+      lost: sum(({ messages }) => messages.lost),
+      heartbeats: sum(({ messages }) => messages.heartbeats),
+      nats: {
+        slowConsumers: varz?.slow_consumers ?? Number.NaN,
+        subscriptions: varz?.subscriptions ?? Number.NaN,
+        inMsgs: varz?.in_msgs ?? Number.NaN,
+        outMsgs: varz?.out_msgs ?? Number.NaN,
+        memBytes: varz?.mem ?? Number.NaN,
+      },
+    };
+  }
+
+  /** At once: closing a million streams in good order would be a run of its own. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all([this.#router, ...this.#gateways].map((node) => node.kill()));
+    await this.#nats.stop();
+  }
+}
+
+/** Undefined where there is no answer in time, as from a process that is too busy. */
+async function within<T>(answer: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, figuresTimeoutMs, undefined);
+  });
+  try {
+    return await Promise.race([answer, tooLate]);
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,141 @@
+/** The table at the end of the run, and the same as JSON. */
+import type { Flood } from '../../floodtest/flood.js';
+import { formatLatency } from '../../msggen/latency.js';
+import type { FleetFigures } from './fleet.js';
+import { kernelBytes, type PartsReading, partNames } from './memory-parts.js';
+import type { Plan } from './plan.js';
+import type { Publisher } from './publisher.js';
+import type { RunRecord, Stand } from './record.js';
+
+export interface Result {
+  plan: Plan;
+  flood: Flood;
+  record: RunRecord;
+  /** All processes are up, and nobody is connected. */
+  base: PartsReading;
+  /** Not asked for where it was stopped. */
+  after: FleetFigures | undefined;
+  publisher: Publisher;
+  /** Why the run was stopped before its time. */
+  ended: string | undefined;
+}
+
+export function resultText(result: Result): string {
+  return [
+    ...connectionLines(result),
+    ...messageLines(result),
+    ...memoryLines(result),
+    ...cpuLines(result),
+  ].join('\n');
+}
+
+export function resultJson({ plan, flood, record, base, after, publisher, ended }: Result): object {
+  const { open, settled, end } = record.stands;
+  const stand = (one: Stand | undefined) => one && { elapsedSec: one.row.elapsedSec, ...one.parts };
+  return {
+    ended: ended ?? 'at the end of its time',
+    plan,
+    connectedAtMost: flood.connectedAtMost,
+    counts: end?.row.counts ?? flood.counts,
+    closures: flood.closures,
+    refusals: flood.refusals,
+    failures: flood.failures,
+    latencyMs: flood.latency.summaryMs() ?? null,
+    publisher: publisher.summary ?? null,
+    gateways: after ?? null,
+    memory: { base, open: stand(open), settled: stand(settled), end: stand(end) },
+  };
+}
+
+function connectionLines({ plan, flood, record, ended }: Result): string[] {
+  const { open, end } = record.stands;
+  const { closed, refused, failed, connected } = end?.row.counts ?? flood.counts;
+  const took =
+    open === undefined
+      ? ''
+      : ` in ${open.row.elapsedSec.toFixed(0)} s (${Math.round(plan.connections / open.row.elapsedSec)}/s)`;
+  return [
+    ...(ended === undefined ? [] : [`stopped      ${ended}`]),
+    `connected    ${flood.connectedAtMost} of ${plan.connections}${took}; ${connected} at the end`,
+    `closed       ${closed}${reasons(flood.closures)}`,
+    `refused      ${refused}${reasons(flood.refusals)}`,
+    `failed       ${failed}${reasons(flood.failures)}`,
+  ];
+}
+
+function messageLines({ flood, record, publisher, after, ended }: Result): string[] {
+  const { summary } = publisher;
+  if (summary === undefined) return [];
+  const { messages, lost, duplicated, outOfOrder } = record.stands.end?.row.counts ?? flood.counts;
+  const errors =
+    summary.errorsTotal === 0 ? '' : `; ${summary.errorsTotal} refused${reasons(summary.errors)}`;
+  return [
+    `sent         ${summary.sent}, ${summary.achievedPerSec.toFixed(0)}/s${errors}; ${summary.late} late`,
+    `received     ${messages}`,
+    ended === undefined
+      ? `lost         ${summary.sent - messages} (sent less received); ${lost} seen as gaps`
+      : `lost         ${lost} seen as gaps; sent less received says nothing, as the run was stopped with messages on their way`,
+    `duplicated   ${duplicated}`,
+    `out of order ${outOfOrder}`,
+    `latency      ${formatLatency(flood.latency.summaryMs())} ms, from stamp to arrival`,
+    `send         ${formatLatency(summary.latencyMs ?? undefined)} ms, from deadline to answer`,
+    ...(after === undefined ? [] : serverLines(after)),
+  ];
+}
+
+function serverLines({ open, written, lost, heartbeats, answered, nats }: FleetFigures): string[] {
+  return [
+    `gateways     say ${open} open, ${written} messages written, ${lost} lost, ${heartbeats} heartbeats (${answered} answered)`,
+    `nats         ${nats.subscriptions} subscriptions, ${nats.slowConsumers} slow consumers`,
+  ];
+}
+
+function memoryLines({ plan, record, base }: Result): string[] {
+  const moments = [
+    ['processes up', base],
+    ['all open', record.stands.open?.parts],
+    ['settled', record.stands.settled?.parts],
+    ['end', record.stands.end?.parts],
+  ] as const;
+  const shown = moments.filter(([, parts]) => parts !== undefined) as (readonly [string, PartsReading])[];
+  const last = shown.at(-1)![1];
+  const line = (name: string, bytesOf: (parts: PartsReading) => number, perConnection = true) => {
+    const each = perConnection ? String(Math.round((bytesOf(last) - bytesOf(base)) / plan.connections)) : '';
+    const cells = shown.map(([, parts]) => (bytesOf(parts) / 1e6).toFixed(0).padStart(12));
+    return `${name.padEnd(28)}${cells.join('')}${each.padStart(22)}`;
+  };
+  return [
+    '',
+    `${'memory, MB'.padEnd(28)}${shown.map(([name]) => name.padStart(12)).join('')}${'B a connection at last'.padStart(22)}`,
+    line(`${plan.gateways} gateways`, ({ own }) => own.gateways),
+    line(`${plan.clientProcesses} floodtest, whole`, ({ own }) => own.clients),
+    line('nats-server', ({ own }) => own.nats),
+    line('router and msggen', ({ own }) => own.router + own.publisher, false),
+    line('kernel, more than before', kernelBytes),
+    line('  of it slab', ({ kernel }) => kernel.slab),
+    line('  of it socket buffers', ({ kernel }) => kernel.socketBuffers, false),
+    line('programs, libraries (mapped)', ({ mapped }) => mapped, false),
+    line('less available than before', ({ taken }) => taken),
+    line('available', ({ available }) => available, false),
+  ];
+}
+
+/** From the first message to the last. */
+function cpuLines({ record }: Result): string[] {
+  const { settled, end } = record.stands;
+  if (settled === undefined || end === undefined || end === settled) return [];
+  const seconds = (end.atMs - settled.atMs) / 1000;
+  const shares = partNames
+    .filter((name) => name !== 'publisher')
+    .map((name) => `${name} ${percent((end.cpuSec[name] - settled.cpuSec[name]) / seconds)}`);
+  return ['', `CPU with messages, of one core: ${shares.join(', ')}`];
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
+}
+
+function reasons(counts: Record<string, number>): string {
+  const parts = Object.entries(counts).map(([reason, count]) => `${reason}: ${count}`);
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
+}
