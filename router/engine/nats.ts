@@ -6,10 +6,12 @@ import { idBytesMaxDefault, problemOfId } from '../topic.js';
 import type { ClusterNode } from './cluster.js';
 import type { Engine, OnPublication, OnRetained, Tally } from './engine.js';
 import { Arrivals } from './nats/arrivals.js';
+import type { LinkOptions } from './nats/connection-options.js';
+import { EngineError } from './nats/engine-error.js';
 import { decodeEnvelope, encodeEnvelope, envelopeBytes, messageOf } from './nats/envelope.js';
 import { Gathering, type NodeIdentity } from './nats/gathering.js';
 import { Interests } from './nats/interests.js';
-import { EngineError, Link, type LinkEvent, type LinkOptions, receiver } from './nats/link.js';
+import { Link, type LinkEvent, receiver } from './nats/link.js';
 import { Receipts, Takers } from './nats/receipts.js';
 import { markToken, type Sequence } from './nats/sequence.js';
 import { Sequences } from './nats/sequences.js';
@@ -43,6 +45,8 @@ export interface NatsEngineStats {
   connected: boolean;
   server: string;
   reconnects: number;
+  /** Times that NATS ended the connection as this node did not read: what was sent to it meanwhile is lost. */
+  slowConsumer: number;
   peers: number;
   interests: number;
   /** Published to other nodes, and taken from them. */
@@ -59,6 +63,15 @@ export interface NatsEngineStats {
   /** Counts that were answered with a node missing. */
   countsTimedOut: number;
 }
+
+/**
+ * A NATS server ends the connection at a longer line than 4,096 bytes (max_control_line, which it does not tell), and
+ * at each next one, as the client subscribes anew: one long filter would keep the node cut off. 64 are for the words
+ * around the subject.
+ */
+const controlLineBytes = 4_096 - 64;
+/** A byte of an id is three at most in a subject: %20. */
+const encodedBytesMax = 3;
 
 /**
  * The engine of many nodes on NATS. A message goes to the node's own subscribers by a direct call, as with the embedded
@@ -95,6 +108,7 @@ export class NatsEngine implements Engine {
   /** Of what this node has published. */
   #number = 0;
   #forwarded = 0;
+  #refused = 0;
   #received = 0;
   #unreadable = 0;
 
@@ -121,6 +135,7 @@ export class NatsEngine implements Engine {
 
   /** Before `start`: connects, and makes the streams of history. @throws EngineError */
   async open(): Promise<void> {
+    this.#assertIdsFit();
     await this.#link.open();
     this.#assertPayloadsFit();
     await this.#sequences.open({
@@ -186,11 +201,12 @@ export class NatsEngine implements Engine {
       connected: this.#link.connected,
       server: this.#link.server,
       reconnects: this.#link.reconnects,
+      slowConsumer: this.#link.slowConsumer,
       peers: this.cluster.peers.length,
       interests: this.#interests.count,
       forwarded: this.#forwarded,
       received: this.#received,
-      refused: this.#link.refused,
+      refused: this.#refused,
       late: this.#arrivals.late + this.#sequences.late,
       unstored: this.#sequences.failed,
       unreadable: this.#unreadable,
@@ -204,6 +220,15 @@ export class NatsEngine implements Engine {
     this.#sequences.stop();
     await this.#link.close();
     this.#onPublication = () => 0;
+  }
+
+  #assertIdsFit(): void {
+    const { idBytesMax = idBytesMaxDefault } = this.#options;
+    const bytesMax = Math.floor((controlLineBytes - this.#messagePrefix.length) / encodedBytesMax);
+    if (idBytesMax <= bytesMax) return;
+    throw new EngineError(
+      `Ids of ${idBytesMax} bytes do not fit what a NATS server reads as one line: lower --id-bytes-max to ${bytesMax}.`,
+    );
   }
 
   #assertPayloadsFit(): void {
@@ -226,7 +251,10 @@ export class NatsEngine implements Engine {
     const { run } = this.cluster.self;
     const number = ++this.#number;
     const data = encodeEnvelope(message, { run, sequence: number, counted, retainOnly });
-    if (!this.#link.publish(prefix + subjectOfId(message.id), data)) return 0;
+    if (!this.#link.publish(prefix + subjectOfId(message.id), data)) {
+      this.#refused++;
+      return 0;
+    }
     this.#forwarded++;
     return number;
   }
@@ -249,6 +277,7 @@ export class NatsEngine implements Engine {
     if (this.#sequences.publish(to, message.id, data, number, acknowledged ? onStored : undefined)) {
       this.#forwarded++;
     } else {
+      this.#refused++;
       onTally?.({ delivered: 0, unanswered: 0, carried: false });
     }
   }
@@ -265,6 +294,8 @@ export class NatsEngine implements Engine {
       const sequence = this.#sequences.named(headers.get('Nats-Stream'));
       return sequence?.arrived(id, Number(headers.get('Nats-Sequence')), data);
     }
+    // noEcho is by connection: what an earlier one left behind comes back on the next, and has been handed out here.
+    if (envelope.run === this.cluster.self.run) return;
     if (!this.#arrivals.take(envelope.run, envelope.sequence)) return;
     if (envelope.retainOnly) this.#onRetainedOnly(messageOf(id, data));
     else this.#handOut(messageOf(id, data), data);
