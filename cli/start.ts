@@ -9,6 +9,7 @@ import {
   settings,
 } from '../gateway/config.js';
 import { commandOf, isUsed, type NodeRole } from '../gateway/role.js';
+import { workerOf } from '../gateway/workers/worker.js';
 
 const configFileVariable = 'ENCKE_CONFIG';
 
@@ -26,7 +27,8 @@ const examples: Record<NodeRole, string> = {
   encke start --port 9000 --log-level warn
   encke start --host 0.0.0.0 --mqtt-token "$(openssl rand -hex 16)"
   encke start --host 0.0.0.0 --mqtt false --api-host 0.0.0.0 --api-token "$(openssl rand -hex 16)"
-  encke start --engine nats --nats nats://10.0.0.5:4222 --node-name gw-1`,
+  encke start --engine nats --nats nats://10.0.0.5:4222 --node-name gw-1
+  encke start --engine nats --nats nats://10.0.0.5:4222 --workers 4`,
   gateway: `
   encke gateway --engine nats --nats nats://10.0.0.5:4222 --node-name gw-1 --host 0.0.0.0 --mqtt false`,
   router: `
@@ -87,10 +89,15 @@ async function start(role: NodeRole, flags: Record<string, unknown>): Promise<vo
   try {
     const file = (flags.config as string | undefined) ?? (process.env[configFileVariable] || undefined);
     const config = readConfig({ flags, environment: process.env, file, role });
+    const worker = workerOf(process.env);
+    if (config.workers > 0 && worker === undefined) {
+      const { superviseWorkers } = await import('../gateway/workers/supervisor.js');
+      return await superviseWorkers(config, role);
+    }
     // uWS reads this once, when it is loaded; so it is set before anything imports it.
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.requestHeadBytesMax);
     const { runGateway } = await import('../gateway/main.js');
-    await runGateway(config, role);
+    await runGateway(config, role, worker);
   } catch (error) {
     stopWithSentence(commandOf[role], error);
   }

@@ -52,4 +52,9 @@ export const clusterSettings = {
     250,
     'how long a send waits for how many the other nodes have delivered to, ms; it ends as soon as all have answered',
   ),
+  workers: setting(
+    wholeNumber(0, 1024),
+    0,
+    'processes that share the ports, as nodes of one cluster with --engine nats; limits such as --connections-max hold for each; one that ends is started again; 0 = this process alone',
+  ),
 } satisfies Record<string, Setting>;

@@ -16,6 +16,7 @@ import {
   text,
   wholeNumber,
 } from './setting.js';
+import { workerGroupVariable, workerVariable } from './workers/variables.js';
 
 /**
  * Every setting of the gateway, its default, unit and reason, and where a value may come from:
@@ -161,13 +162,14 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-/** Variables of the other commands, of the tests, and the one that names the config file. */
+/** Variables of the other commands, of the tests, of the workers, and the one that names the config file. */
 const otherVariables: ReadonlySet<string> = new Set([
   'ENCKE_CONFIG',
   'ENCKE_URL',
   'ENCKE_API_URL',
   'ENCKE_TEST_SEED',
-  'ENCKE_WORKER_GROUP',
+  workerVariable,
+  workerGroupVariable,
 ]);
 
 /** `apiPort` -> `--api-port` */

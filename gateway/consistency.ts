@@ -1,5 +1,6 @@
 import { isLoopback } from './auth/host-address.js';
 import type { Config } from './config.js';
+import { nodeNameLengthMax } from './mqtt/settings.js';
 import { commandOf, holdsConnections, type NodeRole, takesSends } from './role.js';
 
 /** Of an MQTT packet. */
@@ -20,7 +21,9 @@ export function inconsistencyOf(config: Config, role: NodeRole): string | undefi
     watermarksCrossed(config) ??
     packetsOutgrowFrames(config) ??
     idsOutgrowSubjects(config) ??
-    natsKeyWithoutCertificate(config)
+    natsKeyWithoutCertificate(config) ??
+    workersWithoutNats(config) ??
+    workerNamesTooLong(config)
   );
 }
 
@@ -82,6 +85,17 @@ function idsOutgrowSubjects({ engine, idBytesMax, name }: Config): string | unde
 function natsKeyWithoutCertificate({ natsCertFile, natsKeyFile }: Config): string | undefined {
   if ((natsCertFile === '') === (natsKeyFile === '')) return undefined;
   return '--nats-cert-file and --nats-key-file go together: give both, or none.';
+}
+
+function workersWithoutNats({ workers, engine }: Config): string | undefined {
+  if (workers === 0 || engine === 'nats') return undefined;
+  return `--workers ${workers} needs --engine nats, as workers hand messages to each other over NATS: start a nats-server and add --engine nats, or leave --workers out.`;
+}
+
+function workerNamesTooLong({ workers, nodeName }: Config): string | undefined {
+  const most = nodeNameLengthMax - `-${workers}`.length;
+  if (workers === 0 || nodeName.length <= most) return undefined;
+  return `--node-name ${nodeName} has no room for the number of a worker behind it: make it at most ${most} characters long.`;
 }
 
 function watermarksCrossed({ mqttMqueueLowWatermark: low, mqttMqueueHighWatermark: high }: Config) {

@@ -6,6 +6,7 @@ import type { HistoryStore } from '../router/history/history-store.js';
 import { MemoryHistory } from '../router/history/memory-history.js';
 import { type Config, ConfigError } from './config.js';
 import { holdsConnections, type NodeRole } from './role.js';
+import { workerGroupVariable } from './workers/variables.js';
 
 /** What carries messages between processes, and where history is kept: they go together. */
 export interface Carrier {
@@ -42,7 +43,7 @@ async function natsCarrier(
   const bytesMax = config.historyBytesTotalMax;
   const engine = new NatsEngine({
     name,
-    node: { name: nodeName, group: process.env.ENCKE_WORKER_GROUP ?? '', role },
+    node: { name: nodeName, group: process.env[workerGroupVariable] ?? '', role },
     link: {
       servers: nats,
       token: natsToken === '' ? undefined : natsToken,

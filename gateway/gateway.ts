@@ -28,6 +28,7 @@ import { StreamCursors } from './http/stream-cursors.js';
 import { bindStreams } from './http/stream-routes.js';
 import { StreamWire } from './http/stream-wire.js';
 import { UnsentAnswers } from './http/unsent-answers.js';
+import { type ListenAddress, listenAddressesOf } from './listen-address.js';
 import { Listener } from './listener.js';
 import { MemoryGauge } from './memory.js';
 import { Mqtt } from './mqtt/mqtt.js';
@@ -41,6 +42,7 @@ import { SocketBudget } from './socket-budget.js';
 import { Stats } from './stats.js';
 import { Streams } from './streams.js';
 import { Sweeper } from './sweeper.js';
+import type { ListeningPorts } from './workers/worker.js';
 
 /**
  * The gateway's listeners and what stands between them and the router. Listens, and stops gracefully. In the role of a
@@ -94,19 +96,14 @@ export class Gateway {
     this.#outbound = outbound;
     this.#admission = admission;
     this.#guard = new ApiGuard(config, counters);
-    this.#public = new Listener(
-      publicApp,
-      { name: 'The gateway', flag: '--port', host: config.host, port: config.port },
-      publicSockets,
-      log,
-    );
-    this.#api = new Listener(
-      apiApp,
-      { name: apiName(role), flag: '--api-port', host: config.apiHost, port: config.apiPort },
-      apiSockets,
-      log,
-    );
-    this.#mqttOnly = config.mqttPort === 0 ? undefined : mqttListener(mqtt, config, publicSockets, log);
+    const addresses = listenAddressesOf(config, role);
+    const portsShared = config.workers > 0;
+    this.#public = new Listener(publicApp, addresses.gateway, portsShared, publicSockets, log);
+    this.#api = new Listener(apiApp, addresses.api, portsShared, apiSockets, log);
+    this.#mqttOnly =
+      addresses.mqtt === undefined
+        ? undefined
+        : mqttListener(mqtt, addresses.mqtt, portsShared, publicSockets, log);
     this.stats = new Stats({
       router,
       connections,
@@ -168,6 +165,11 @@ export class Gateway {
     return this.#api.url;
   }
 
+  /** Those that it got, where free ones were asked for. */
+  get ports(): ListeningPorts {
+    return { port: this.#public.port, apiPort: this.#api.port };
+  }
+
   /** @throws ListenError */
   async start(): Promise<void> {
     await this.#router.start();
@@ -211,14 +213,15 @@ const apiHint = 'Not here. POST /send/<id>, POST /send, GET /ids/<id>, /stats, /
 const probesHint =
   'Not here: this node only holds connections. GET /stats, /health, /ready; send to a router.';
 
-function apiName(role: NodeRole): string {
-  return takesSends(role) ? 'The router API' : 'The listener of /health, /ready and /stats';
-}
-
-function mqttListener(mqtt: Mqtt, config: Config, sockets: SocketBudget, log: Logger): Listener {
+function mqttListener(
+  mqtt: Mqtt,
+  address: ListenAddress,
+  shared: boolean,
+  sockets: SocketBudget,
+  log: Logger,
+): Listener {
   const app = uWS.App();
-  const address = { name: 'MQTT', flag: '--mqtt-port', host: config.host, port: config.mqttPort };
-  const listener = new Listener(app, address, sockets, log);
+  const listener = new Listener(app, address, shared, sockets, log);
   mqtt.bind(app, listener.webSocketGone);
   bindRest(app, 'Not here. MQTT over WebSocket is on /mqtt.');
   return listener;

@@ -1,10 +1,12 @@
 import uWS, { type TemplatedApp, type us_listen_socket } from 'uWebSockets.js';
-import { type AddressInfo, createServer } from 'node:net';
 import type { Logger } from 'pino';
+import { freePort, isAnyAddress, type ListenAddress, listenErrorOf, urlOf } from './listen-address.js';
 import type { SocketBudget } from './socket-budget.js';
 
 /** LIBUS_LISTEN_EXCLUSIVE_PORT, which the types do not have where the module has it. */
 const exclusivePort = 1;
+/** uWS sets SO_REUSEPORT. */
+const sharedPort = 0;
 
 type ListenOn = (
   host: string,
@@ -13,22 +15,14 @@ type ListenOn = (
   callback: (socket: us_listen_socket | false) => void,
 ) => void;
 
-/** A port that cannot be had: the sentence says which, why, and what to do. */
-export class ListenError extends Error {
-  readonly code = 'ERR_ENCKE_LISTEN';
-  override readonly name = 'ListenError';
-}
-
 /**
  * One listening address and the sockets accepted there, with or without a request. Where its budget is spent it stops
  * listening until there is room again.
  */
 export class Listener {
   readonly #app: TemplatedApp;
-  readonly #name: string;
-  /** The flag that chooses the port, for the error. */
-  readonly #flag: string;
-  readonly #host: string;
+  readonly #address: ListenAddress;
+  readonly #shared: boolean;
   readonly #budget: SocketBudget;
   readonly #log: Logger;
   #port: number;
@@ -37,16 +31,11 @@ export class Listener {
   #paused = false;
   #pauses = 0;
 
-  constructor(
-    app: TemplatedApp,
-    address: { name: string; flag: string; host: string; port: number },
-    budget: SocketBudget,
-    log: Logger,
-  ) {
+  /** @param shared with other processes: the kernel spreads connections over all that listen there */
+  constructor(app: TemplatedApp, address: ListenAddress, shared: boolean, budget: SocketBudget, log: Logger) {
     this.#app = app;
-    this.#name = address.name;
-    this.#flag = address.flag;
-    this.#host = address.host;
+    this.#address = address;
+    this.#shared = shared;
     this.#port = address.port;
     this.#budget = budget;
     this.#log = log;
@@ -75,20 +64,23 @@ export class Listener {
   }
 
   get onAnyAddress(): boolean {
-    return this.#host === '0.0.0.0' || this.#host === '::';
+    return isAnyAddress(this.#address.host);
   }
 
-  /** http://host:port, as a person can open it: a wildcard address is shown as loopback. */
+  /** The one that it got, where any free one was asked for. */
+  get port(): number {
+    return this.#port;
+  }
+
   get url(): string {
-    const host = this.onAnyAddress ? '127.0.0.1' : this.#host;
-    return `http://${host.includes(':') ? `[${host}]` : host}:${this.#port}`;
+    return urlOf(this.#address.host, this.#port);
   }
 
   /** @throws ListenError */
   async open(): Promise<void> {
     if (this.#port === 0) return this.#openOnFreePort();
     if (await this.#listen()) return;
-    throw new ListenError(await this.#explain());
+    throw await listenErrorOf({ ...this.#address, port: this.#port });
   }
 
   /**
@@ -97,10 +89,10 @@ export class Listener {
    */
   async #openOnFreePort(): Promise<void> {
     for (let tries = 0; tries < 10; tries++) {
-      this.#port = await freePort(this.#host);
+      this.#port = await freePort(this.#address.host);
       if (await this.#listen()) return;
     }
-    throw new ListenError(await this.#explain());
+    throw await listenErrorOf({ ...this.#address, port: this.#port });
   }
 
   close(): void {
@@ -117,7 +109,7 @@ export class Listener {
     this.#listen().then((listening) => {
       if (listening) return;
       this.#paused = true;
-      this.#log.error({ url: this.url }, `${this.#name}: cannot listen again, trying on`);
+      this.#log.error({ url: this.url }, `${this.#address.name}: cannot listen again, trying on`);
     });
   }
 
@@ -138,7 +130,7 @@ export class Listener {
     this.#pauses++;
     this.#log.warn(
       { sockets: this.#sockets, taken: this.#budget.taken },
-      `${this.#name}: all sockets taken, not listening until one is free`,
+      `${this.#address.name}: all sockets taken, not listening until one is free`,
     );
   }
 
@@ -147,7 +139,7 @@ export class Listener {
       // With a host, uWS takes options too, though its types do not say so. Exclusive: SO_REUSEPORT would
       // let two servers of one user share the port, where a taken port must stop the start.
       const listen = this.#app.listen.bind(this.#app) as unknown as ListenOn;
-      listen(this.#host, this.#port, exclusivePort, (socket) => {
+      listen(this.#address.host, this.#port, this.#shared ? sharedPort : exclusivePort, (socket) => {
         if (socket === false) return resolve(false);
         this.#listenSocket = socket;
         this.#port = uWS.us_socket_local_port(socket as never);
@@ -155,32 +147,4 @@ export class Listener {
       });
     });
   }
-
-  /** uWS says only that it failed; Node's own listen says why. */
-  async #explain(): Promise<string> {
-    const code = await new Promise<string>((resolve) => {
-      const probe = createServer();
-      probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-      probe.listen(this.#port, this.#host, () => probe.close(() => resolve('unknown reason')));
-    });
-    const where = `${this.#name} cannot listen on ${this.#host}:${this.#port}`;
-    if (code === 'EADDRINUSE')
-      return `${where}: the port is taken. Stop what uses it, or choose another with ${this.#flag}.`;
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-      return `${where}: this machine does not have that address.`;
-    if (code === 'EACCES') return `${where}: ports below 1024 need a privilege (CAP_NET_BIND_SERVICE).`;
-    return `${where} (${code}).`;
-  }
-}
-
-/** A port that is free now; 0 when the address cannot be listened on at all. */
-function freePort(host: string): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(0));
-    probe.listen(0, host, () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
 }

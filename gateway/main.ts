@@ -6,13 +6,18 @@ import { Gateway } from './gateway.js';
 import { keepYoungGenerationSmall } from './memory.js';
 import { giveMemoryBack } from './reclaim.js';
 import type { NodeRole } from './role.js';
+import { stopOnSignal } from './stop-signals.js';
+import { welcome } from './welcome.js';
+import { stopWithSupervisor, tellSupervisor, type Worker } from './workers/worker.js';
 
 /**
  * The process: config -> router -> gateway; says where it listens; signals; graceful stop.
+ * @param worker where it is one of several that a supervisor has started
  * @throws ConfigError, EngineError, ListenError
  */
-export async function runGateway(config: Config, role: NodeRole): Promise<void> {
-  const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+export async function runGateway(config: Config, role: NodeRole, worker?: Worker): Promise<void> {
+  const processLog = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const log = worker === undefined ? processLog : processLog.child({ worker: worker.number });
   let gateway: Gateway | undefined;
   const carrier = await carrierOf(config, role, log, () => gateway?.announceGap());
   const router = new Router({
@@ -24,69 +29,22 @@ export async function runGateway(config: Config, role: NodeRole): Promise<void> 
     retainedBytesTotalMax: config.mqttRetainedBytesTotalMax,
   });
   gateway = new Gateway(router, config, log, role);
-  // From here on, so that a signal during the start is heeded too.
-  stopOnSignal(async (signal) => {
+  const stop = async (cause: string) => {
     const { open } = gateway.stats.all().connections;
-    log.info({ signal, connections: open, drainSec: config.drainSec }, 'stopping');
+    log.info({ signal: cause, connections: open, drainSec: config.drainSec }, 'stopping');
     await gateway.stop();
     log.info('stopped');
     process.exit(0);
-  });
+  };
+  // From here on, so that a signal during the start is heeded too.
+  if (worker === undefined) stopOnSignal(stop);
+  else stopWithSupervisor(stop);
   await gateway.start();
   keepYoungGenerationSmall();
   // Until its first full collection V8 allows the old generation over 100 MB, whatever is alive in it; after
   // one, the limit follows what is alive. And what loading has left behind goes.
   await giveMemoryBack();
-  process.stdout.write(welcome(gateway, config, role));
+  if (worker === undefined) process.stdout.write(welcome(gateway, config, role));
+  else tellSupervisor(gateway.ports);
   log.info({ url: gateway.url, apiUrl: gateway.apiUrl }, 'listening');
-}
-
-/** Where to go next: everything a newcomer needs is these lines. */
-function welcome({ url, apiUrl }: Gateway, { apiToken, name }: Config, role: NodeRole): string {
-  const token = apiToken === '' ? '' : `-H 'Authorization: Bearer <token>' `;
-  if (role === 'gateway')
-    return `
-  Encke's gateway is up.
-
-    gateway     ${url}
-    probes      ${apiUrl}
-
-  Send through a router of "${name}", for instance one that is started with "encke router".
-
-`;
-  if (role === 'router')
-    return `
-  Encke's router is up.
-
-    router API  ${apiUrl}
-    on NATS     ${name}.send.<id>
-
-  Try:
-
-    curl ${token}-d 'Hello World' ${apiUrl}/send/123
-
-`;
-  return `
-  Encke is up.
-
-    gateway     ${url}
-    router API  ${apiUrl}
-
-  Open  ${url}/test/123  in a browser, and then try:
-
-    curl ${token}-d 'Hello World' ${apiUrl}/send/123
-
-`;
-}
-
-/** The first signal stops gracefully, the second at once. */
-function stopOnSignal(stop: (signal: NodeJS.Signals) => Promise<void>): void {
-  let stopping = false;
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
-    stopping = true;
-    stop(signal);
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
 }

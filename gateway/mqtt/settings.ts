@@ -23,6 +23,8 @@ const rateLimit = text(
   /^$|^[1-9]\d{0,11},[1-9]\d{0,11}$/,
 );
 
+export const nodeNameLengthMax = 64;
+
 export const mqttSettings = {
   mqtt: setting(flag(), true, 'MQTT over WebSocket at /mqtt; false = HTTP streams alone'),
   mqttPort: setting(
@@ -175,7 +177,10 @@ export const mqttSettings = {
     'the numbers under $SYS are published this often, seconds; 0 = never',
   ),
   nodeName: setting(
-    text('a name of at most 64 characters without spaces, / + or #', /^[^\s\0/+#]{1,64}$/),
+    text(
+      `a name of at most ${nodeNameLengthMax} characters without spaces, / + or #`,
+      new RegExp(`^[^\\s\\0/+#]{1,${nodeNameLengthMax}}$`),
+    ),
     'encke',
     'name of this node, in $SYS topics',
   ),

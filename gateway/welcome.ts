@@ -1,0 +1,46 @@
+import type { Config } from './config.js';
+import type { NodeRole } from './role.js';
+
+interface Urls {
+  /** Undefined where its role takes no connections. */
+  readonly url: string | undefined;
+  readonly apiUrl: string;
+}
+
+/** Where to go next: everything a newcomer needs is these lines. */
+export function welcome({ url, apiUrl }: Urls, { apiToken, name }: Config, role: NodeRole): string {
+  const token = apiToken === '' ? '' : `-H 'Authorization: Bearer <token>' `;
+  if (role === 'gateway')
+    return `
+  Encke's gateway is up.
+
+    gateway     ${url}
+    probes      ${apiUrl}
+
+  Send through a router of "${name}", for instance one that is started with "encke router".
+
+`;
+  if (role === 'router')
+    return `
+  Encke's router is up.
+
+    router API  ${apiUrl}
+    on NATS     ${name}.send.<id>
+
+  Try:
+
+    curl ${token}-d 'Hello World' ${apiUrl}/send/123
+
+`;
+  return `
+  Encke is up.
+
+    gateway     ${url}
+    router API  ${apiUrl}
+
+  Open  ${url}/test/123  in a browser, and then try:
+
+    curl ${token}-d 'Hello World' ${apiUrl}/send/123
+
+`;
+}

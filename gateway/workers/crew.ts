@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { Backoff } from './backoff.js';
+import { workerGroupVariable, workerVariable } from './variables.js';
+import type { ListeningPorts } from './worker.js';
+import { type WorkerEnd, WorkerProcess } from './worker-process.js';
+
+export interface CrewOptions {
+  readonly size: number;
+  /** Of the node; each worker has its number behind it. */
+  readonly nodeName: string;
+  /** The script and the arguments that this process was started with: a worker gets the same. */
+  readonly command: readonly string[];
+  readonly environment: NodeJS.ProcessEnv;
+  readonly log: Logger;
+}
+
+/** A worker ended before it listened, at the first start; it has said why. */
+export class WorkerFailed extends Error {
+  readonly end: WorkerEnd;
+
+  constructor(number: number, end: WorkerEnd) {
+    super(`worker ${number} ended with ${end.signal ?? end.code} before it listened`);
+    this.end = end;
+  }
+}
+
+/**
+ * The workers of one supervisor: starts them, starts again who ends, stops them all.
+ *
+ *     worker 1 ── finds the free ports, where any will do ──> ports
+ *     worker 2, 3, … ── get those ports
+ */
+export class Crew {
+  readonly #options: CrewOptions;
+  readonly #group = randomBytes(6).toString('hex');
+  readonly #running = new Map<number, WorkerProcess>();
+  readonly #keepers: Promise<void>[] = [];
+  readonly #stop = new AbortController();
+  #ports: ListeningPorts | undefined;
+  /** All have listened once: from now on nobody's end is for good. */
+  #up = false;
+  #failures = 0;
+
+  constructor(options: CrewOptions) {
+    this.#options = options;
+  }
+
+  get stopping(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** Resolves when all of them listen. @throws WorkerFailed; then those that run are the caller's to stop */
+  async start(): Promise<ListeningPorts> {
+    this.#ports = await this.#enlist(1);
+    let next = 2;
+    const lane = async () => {
+      while (next <= this.#options.size) await this.#enlist(next++);
+    };
+    // No more at once than there are cores: a start is half a second of work.
+    await Promise.all(Array.from({ length: availableParallelism() }, lane));
+    this.#up = true;
+    return this.#ports;
+  }
+
+  /** Resolves when all have ended. @returns how many did not do it as asked */
+  async stop(): Promise<number> {
+    this.#stop.abort();
+    this.#signal('SIGTERM');
+    await Promise.all(this.#keepers);
+    return this.#failures;
+  }
+
+  /** At once. */
+  kill(): void {
+    this.#signal('SIGKILL');
+  }
+
+  async #enlist(number: number): Promise<ListeningPorts> {
+    const worker = this.#launch(number);
+    const ports = await worker.listening;
+    if (ports === undefined) throw new WorkerFailed(number, await worker.ended);
+    return ports;
+  }
+
+  #launch(number: number): WorkerProcess {
+    const worker = this.#fork(number);
+    this.#keepers.push(this.#keep(number, worker));
+    return worker;
+  }
+
+  /** As long as the crew is not stopping. */
+  async #keep(number: number, first: WorkerProcess): Promise<void> {
+    const backoff = new Backoff();
+    for (let worker = first; ; worker = this.#fork(number)) {
+      const end = await worker.ended;
+      this.#running.delete(number);
+      const { log } = this.#options;
+      const told = { worker: number, workerPid: worker.pid, ...end };
+      if (this.stopping) {
+        if (!endedAsAsked(end)) this.#failures++;
+        log.info(told, 'worker ended');
+        return;
+      }
+      if (worker === first && !this.#up && (await worker.listening) === undefined) return; // start() throws
+      const restartInMs = backoff.waitMs(end.livedMs);
+      log.error({ ...told, restartInMs }, 'worker ended, starting it again');
+      await wait(restartInMs, undefined, this.#stop).catch(() => undefined);
+      if (this.stopping) return;
+    }
+  }
+
+  #fork(number: number): WorkerProcess {
+    const { command, environment, nodeName, log } = this.#options;
+    const ports = this.#ports;
+    // Of a flag that is given twice the last one counts.
+    const own = ['--node-name', `${nodeName}-${number}`];
+    if (ports !== undefined) own.push('--port', `${ports.port}`, '--api-port', `${ports.apiPort}`);
+    const worker = new WorkerProcess([...command, ...own], {
+      ...environment,
+      [workerVariable]: `${number}`,
+      [workerGroupVariable]: this.#group,
+    });
+    this.#running.set(number, worker);
+    log.info({ worker: number, workerPid: worker.pid }, 'worker started');
+    return worker;
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    for (const worker of this.#running.values()) worker.kill(signal);
+  }
+}
+
+/** A worker that was still starting has no handler for the signal yet. */
+function endedAsAsked({ code, signal }: WorkerEnd): boolean {
+  return code === 0 || signal === 'SIGTERM';
+}

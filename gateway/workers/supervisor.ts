@@ -1,0 +1,58 @@
+import { pino } from 'pino';
+import type { Config } from '../config.js';
+import { assertFree, knownAddressesOf, urlOf } from '../listen-address.js';
+import { commandOf, holdsConnections, type NodeRole } from '../role.js';
+import { stopOnSignal } from '../stop-signals.js';
+import { welcome } from '../welcome.js';
+import { Crew, WorkerFailed } from './crew.js';
+import type { ListeningPorts } from './worker.js';
+
+/**
+ * The process of `--workers N`: takes no connection itself and loads no uWS. Its workers listen on the same ports by
+ * SO_REUSEPORT, and the kernel spreads connections over them.
+ *
+ * SIGTERM or SIGINT lets all of them drain, and the second ends them at once. When the supervisor is killed, the workers
+ * drain by themselves.
+ *
+ * @throws ListenError
+ */
+export async function superviseWorkers(config: Config, role: NodeRole): Promise<void> {
+  const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  // With SO_REUSEPORT the workers would share a port with whoever else has opened it so.
+  await assertFree(knownAddressesOf(config, role));
+  const crew = new Crew({
+    size: config.workers,
+    nodeName: config.nodeName,
+    command: process.argv.slice(1),
+    environment: process.env,
+    log,
+  });
+  const stop = async (signal: NodeJS.Signals) => {
+    log.info({ signal, workers: config.workers, drainSec: config.drainSec }, 'stopping the workers');
+    const failures = await crew.stop();
+    log.info({ failures }, 'stopped');
+    process.exit(failures === 0 ? 0 : 1);
+  };
+  stopOnSignal(stop, () => crew.kill());
+  const ports = await startAll(crew, commandOf[role]);
+  if (ports === undefined) return;
+  const url = holdsConnections(role) ? urlOf(config.host, ports.port) : undefined;
+  const apiUrl = urlOf(config.apiHost, ports.apiPort);
+  process.stdout.write(welcome({ url, apiUrl }, config, role));
+  log.info({ url, apiUrl, workers: config.workers }, 'workers listening');
+}
+
+/** @returns undefined where a signal came in between, which ends the process */
+async function startAll(crew: Crew, command: string): Promise<ListeningPorts | undefined> {
+  try {
+    return await crew.start();
+  } catch (error) {
+    if (!(error instanceof WorkerFailed)) throw error;
+    if (crew.stopping) return undefined;
+    const { code } = error.end;
+    // With 1 or 2 it has said why.
+    if (code !== 1 && code !== 2) process.stderr.write(`encke ${command}: ${error.message}.\n`);
+    await crew.stop();
+    process.exit(code || 1);
+  }
+}

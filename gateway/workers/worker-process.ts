@@ -1,0 +1,56 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import type { ListeningPorts } from './worker.js';
+
+/** How a worker came to its end. */
+export interface WorkerEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly livedMs: number;
+}
+
+/** One life of a worker, from its start to its end. */
+export class WorkerProcess {
+  /** Undefined where the system has no room for another process. */
+  readonly #child: ChildProcess | undefined;
+  /** Where it listens, as soon as it does; undefined = it ended before. */
+  readonly listening: Promise<ListeningPorts | undefined>;
+  readonly ended: Promise<WorkerEnd>;
+
+  /** @param command the script and its arguments */
+  constructor(command: readonly string[], environment: NodeJS.ProcessEnv) {
+    const startedMs = performance.now();
+    const child = tryFork(command, environment);
+    this.#child = child;
+    this.ended = new Promise((resolve) => {
+      const end = (code: number | null, signal: NodeJS.Signals | null) =>
+        resolve({ code, signal, livedMs: Math.round(performance.now() - startedMs) });
+      if (child === undefined) return end(null, null);
+      child.once('exit', end);
+      child.on('error', () => {
+        if (child.pid === undefined) end(null, null); // and no 'exit' comes
+      });
+    });
+    this.listening = new Promise((resolve) => {
+      child?.once('message', (ports) => resolve(ports as ListeningPorts));
+      this.ended.then(() => resolve(undefined));
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+}
+
+/** Too many processes or descriptors are told by an event, but too little memory is thrown. */
+function tryFork(command: readonly string[], environment: NodeJS.ProcessEnv): ChildProcess | undefined {
+  const [script, ...args] = command;
+  try {
+    return fork(script!, args, { env: environment, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  } catch {
+    return undefined;
+  }
+}
