@@ -7,11 +7,14 @@ export const clusterSettings = {
     'embedded',
     'what carries messages between processes: embedded = nothing, all is in this one; nats = the NATS cluster of --nats',
   ),
-  nats: setting(
-    listOf('URLs such as nats://127.0.0.1:4222, comma-separated', /^(nats|tls):\/\/([^\s/@]+@)?[^\s/@]+$/),
-    ['nats://127.0.0.1:4222'],
-    'servers of one NATS cluster; any of them will do, the others are learnt from it',
-  ),
+  nats: {
+    ...setting(
+      listOf('URLs such as nats://127.0.0.1:4222, comma-separated', /^(nats|tls):\/\/([^\s/@]+@)?[^\s/@]+$/),
+      ['nats://127.0.0.1:4222'],
+      'servers of one NATS cluster, tls:// where TLS is a must; any of them will do, the others are learnt from it; user and password as in tls://user:password@host:4222',
+    ),
+    secret: true, // the password
+  },
   natsCreds: setting(
     text('the path of a credentials file'),
     '',
@@ -21,7 +24,7 @@ export const clusterSettings = {
     ...setting(
       text('printable characters without spaces', /^[\x21-\x7e]*$/),
       '',
-      'token, where the NATS servers want one; user and password go into the URL',
+      'token, where the NATS servers want one',
     ),
     secret: true,
   },

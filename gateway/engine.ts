@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { Engine } from '../router/engine/engine.js';
 import { type HistoryRule, HistoryRules } from '../router/history/history-rules.js';
 import type { HistoryStore } from '../router/history/history-store.js';
 import { MemoryHistory } from '../router/history/memory-history.js';
-import { type Config, ConfigError } from './config.js';
+import type { Config } from './config.js';
+import { natsTlsFilesOf } from './nats-tls-files.js';
 import { holdsConnections, type NodeRole } from './role.js';
 import { workerGroupVariable } from './workers/variables.js';
 
@@ -48,7 +48,7 @@ async function natsCarrier(
       servers: nats,
       token: natsToken === '' ? undefined : natsToken,
       credentialsFile: natsCreds === '' ? undefined : natsCreds,
-      tls: tlsOf(config),
+      tls: natsTlsFilesOf(config),
       unconfirmedBytesMax: natsPendingBytesMax,
     },
     countWaitMs,
@@ -77,27 +77,4 @@ function historyRule(text: string): HistoryRule {
 /** The largest that is published here. */
 function payloadBytesMax({ messageBytesMax, mqtt, mqttMaxPacketSize }: Config, role: NodeRole): number {
   return Math.max(messageBytesMax, mqtt && holdsConnections(role) ? mqttMaxPacketSize : 0);
-}
-
-/** The client reads them only when it connects, and says no more than ENOENT. */
-function tlsOf({ natsCaFile, natsCertFile, natsKeyFile }: Config) {
-  const files = {
-    '--nats-ca-file': natsCaFile,
-    '--nats-cert-file': natsCertFile,
-    '--nats-key-file': natsKeyFile,
-  };
-  for (const [flag, path] of Object.entries(files)) if (path !== '') assertReadable(flag, path);
-  if (natsCaFile === '' && natsCertFile === '') return undefined;
-  return {
-    ...(natsCaFile === '' ? {} : { caFile: natsCaFile }),
-    ...(natsCertFile === '' ? {} : { certFile: natsCertFile, keyFile: natsKeyFile }),
-  };
-}
-
-function assertReadable(flag: string, path: string): void {
-  try {
-    readFileSync(path);
-  } catch (cause) {
-    throw new ConfigError(`${flag} ${path} cannot be read (${(cause as NodeJS.ErrnoException).code}).`);
-  }
 }

@@ -1,7 +1,7 @@
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { HistoryRule } from '../../history/history-rules.js';
-import { EngineError } from './link.js';
+import { EngineError } from './engine-error.js';
 
 /** What a message in a stream looks like from outside. */
 export interface StoredMessage {

@@ -1,47 +1,17 @@
-import { readFileSync } from 'node:fs';
 import {
-  type Authenticator,
-  type ConnectionOptions,
   connect,
-  credsAuthenticator,
   type Msg,
   type MsgCallback,
   type NatsConnection,
   type Subscription,
-  type TlsOptions,
 } from '@nats-io/transport-node';
-
-/** How to reach NATS. */
-export interface LinkOptions {
-  /** `nats://host:port`, any number of one NATS cluster; the others are learnt from it. */
-  servers: readonly string[];
-  /** What this connection is called in NATS's own monitoring. */
-  connectionName: string;
-  /** File of a user's JWT and seed, as `nsc` writes it. */
-  credentialsFile?: string | undefined;
-  /** The URL's user and password, or a token, go without these. */
-  token?: string | undefined;
-  tls?: { caFile?: string; certFile?: string; keyFile?: string } | undefined;
-  /** Published and not yet known to be at the server, bytes; past it nothing more is taken. */
-  unconfirmedBytesMax: number;
-}
+import { remedyOf } from './access.js';
+import { connectionOptions, type LinkOptions, withoutSecrets } from './connection-options.js';
+import { EngineError } from './engine-error.js';
 
 export type LinkEvent = 'connected' | 'lost' | 'error' | 'closed';
 export type OnLinkEvent = (event: LinkEvent, detail: string) => void;
 
-/** NATS cannot be reached, or refuses, or is not fit. The message says how to mend it. */
-export class EngineError extends Error {
-  readonly code = 'ERR_ENCKE_ENGINE';
-  override readonly name = 'EngineError';
-}
-
-/** A dead server is noticed after two of these; the client's default is 4 minutes. */
-const pingIntervalMs = 2_000;
-const pingsUnansweredMax = 2;
-const connectTimeoutMs = 5_000;
-/** Between two tries at one server. The random part keeps a whole cluster from coming back in one moment. */
-const reconnectWaitMs = 250;
-const reconnectJitterMs = 250;
 /** After so much the server is asked whether it has it all. */
 const confirmBytes = 256 * 1024;
 
@@ -73,13 +43,14 @@ export class Link {
 
   /** @throws EngineError */
   async open(): Promise<void> {
-    const { servers } = this.#options;
+    const options = connectionOptions(this.#options);
     try {
-      this.#connection = await connect(connectionOptions(this.#options));
+      this.#connection = await connect(options);
     } catch (cause) {
-      if (cause instanceof EngineError) throw cause;
+      const servers = this.#options.servers.map(withoutSecrets).join(', ');
+      const reason = reasonOf(cause).replace(/\.$/, '');
       throw new EngineError(
-        `NATS at ${servers.map(withoutSecrets).join(', ')} cannot be reached or refuses: ${reasonOf(cause)}. Start it with "nats-server -js", or name another with --nats.`,
+        `NATS at ${servers} cannot be reached or refuses: ${reason}. ${remedyOf(reason, options.tls !== undefined)}`,
         { cause },
       );
     }
@@ -202,43 +173,6 @@ export function receiver(onMessage: (message: Msg) => void): MsgCallback<Msg> {
       });
     }
   };
-}
-
-function connectionOptions(options: LinkOptions): ConnectionOptions {
-  return {
-    servers: [...options.servers],
-    name: options.connectionName,
-    noEcho: true, // what this node publishes it hands out itself
-    noAsyncTraces: true,
-    timeout: connectTimeoutMs,
-    pingInterval: pingIntervalMs,
-    maxPingOut: pingsUnansweredMax,
-    maxReconnectAttempts: -1,
-    reconnectDelayHandler: () => reconnectWaitMs + Math.random() * reconnectJitterMs,
-    ignoreAuthErrorAbort: true, // credentials may be renewed while it tries
-    ...accessOf(options),
-    ...(options.tls === undefined ? {} : { tls: options.tls as TlsOptions }),
-  };
-}
-
-function accessOf({ credentialsFile, token }: LinkOptions): {
-  token?: string;
-  authenticator?: Authenticator;
-} {
-  if (token !== undefined) return { token };
-  if (credentialsFile === undefined) return {};
-  try {
-    return { authenticator: credsAuthenticator(readFileSync(credentialsFile)) };
-  } catch (cause) {
-    throw new EngineError(
-      `The credentials file ${credentialsFile} cannot be read (${(cause as NodeJS.ErrnoException).code}): --nats-creds names the file that nsc wrote.`,
-      { cause },
-    );
-  }
-}
-
-function withoutSecrets(server: string): string {
-  return server.replace(/\/\/[^@/]*@/, '//');
 }
 
 function reasonOf(cause: unknown): string {

@@ -14,7 +14,7 @@ import { isAlive, workerPids } from './worker-pids.js';
 // Most of the time goes into starting processes, and waiting for their clocks.
 t.jobs = 3;
 
-const nats = await NatsServer.start({ jetStream: false });
+const nats = await NatsServer.start();
 t.teardown(() => nats.stop());
 let clusters = 0;
 
