@@ -28,7 +28,8 @@ const examples: Record<NodeRole, string> = {
   encke start --workers 2 --engine nats --nats nats://127.0.0.1:4222
   encke start --host 0.0.0.0 --mqtt-token "$(openssl rand -hex 16)"
   encke start --host 0.0.0.0 --mqtt false --api-host 0.0.0.0 --api-token "$(openssl rand -hex 16)"
-  encke start --engine nats --nats nats://10.0.0.5:4222 --node-name gw-1`,
+  encke start --engine nats --nats nats://10.0.0.5:4222 --node-name gw-1
+  encke start --engine nats --nats nats://10.0.0.5:4222 --workers 4`,
   gateway: `
   encke gateway --engine nats --nats nats://10.0.0.5:4222 --node-name gw-1 --host 0.0.0.0 --mqtt false`,
   router: `

@@ -22,7 +22,6 @@ export function inconsistencyOf(config: Config, role: NodeRole): string | undefi
     packetsOutgrowFrames(config) ??
     idsOutgrowSubjects(config) ??
     natsKeyWithoutCertificate(config) ??
-    workersOfARouter(config, role) ??
     workersWithoutNats(config) ??
     workerNamesTooLong(config)
   );
@@ -86,11 +85,6 @@ function idsOutgrowSubjects({ engine, idBytesMax, name }: Config): string | unde
 function natsKeyWithoutCertificate({ natsCertFile, natsKeyFile }: Config): string | undefined {
   if ((natsCertFile === '') === (natsKeyFile === '')) return undefined;
   return '--nats-cert-file and --nats-key-file go together: give both, or none.';
-}
-
-function workersOfARouter({ workers }: Config, role: NodeRole): string | undefined {
-  if (workers === 0 || holdsConnections(role)) return undefined;
-  return `--workers ${workers} is for connections, and a router takes none: leave it out, and start another "encke router" where one is not enough.`;
 }
 
 function workersWithoutNats({ workers, engine }: Config): string | undefined {

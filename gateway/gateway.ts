@@ -97,11 +97,10 @@ export class Gateway {
     this.#outbound = outbound;
     this.#admission = admission;
     this.#guard = new ApiGuard(config, counters);
-    const addresses = listenAddressesOf(config);
+    const addresses = listenAddressesOf(config, role);
     const portsShared = config.workers > 0;
     this.#public = new Listener(publicApp, addresses.gateway, portsShared, publicSockets, log);
-    const apiAddress = { ...addresses.api, name: apiName(role) };
-    this.#api = new Listener(apiApp, apiAddress, portsShared, apiSockets, log);
+    this.#api = new Listener(apiApp, addresses.api, portsShared, apiSockets, log);
     this.#mqttOnly =
       addresses.mqtt === undefined
         ? undefined
@@ -216,10 +215,6 @@ export class Gateway {
 const apiHint = 'Not here. POST /send/<id>, POST /send, GET /ids/<id>, /stats, /health, /ready.';
 const probesHint =
   'Not here: this node only holds connections. GET /stats, /health, /ready; send to a router.';
-
-function apiName(role: NodeRole): string {
-  return takesSends(role) ? 'The router API' : 'The listener of /health, /ready and /stats';
-}
 
 function mqttListener(
   mqtt: Mqtt,

@@ -1,5 +1,6 @@
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import type { Config } from './config.js';
+import { holdsConnections, type NodeRole, takesSends } from './role.js';
 
 /** Where the process listens, and whether it can, asked by Node's own listen: without uWS, for who does not load it. */
 
@@ -19,15 +20,23 @@ export class ListenError extends Error {
   override readonly name = 'ListenError';
 }
 
-/** All that this configuration listens on; `mqtt` where it has a port of its own. */
-export function listenAddressesOf(config: Config) {
+/** Of each listener that this configuration speaks of; `mqtt` where it has a port of its own. */
+export function listenAddressesOf(config: Config, role: NodeRole) {
   const { host, port, apiHost, apiPort, mqttPort } = config;
+  const apiName = takesSends(role) ? 'The router API' : 'The listener of /health, /ready and /stats';
   const mqtt: ListenAddress = { name: 'MQTT', flag: '--mqtt-port', host, port: mqttPort };
   return {
     gateway: { name: 'The gateway', flag: '--port', host, port },
-    api: { name: 'The router API', flag: '--api-port', host: apiHost, port: apiPort },
+    api: { name: apiName, flag: '--api-port', host: apiHost, port: apiPort },
     mqtt: mqttPort === 0 ? undefined : mqtt,
   };
+}
+
+/** Those that a process of this role listens on, where they are known before. */
+export function knownAddressesOf(config: Config, role: NodeRole): ListenAddress[] {
+  const { gateway, api, mqtt } = listenAddressesOf(config, role);
+  const all = holdsConnections(role) ? [gateway, api, ...(mqtt === undefined ? [] : [mqtt])] : [api];
+  return all.filter(({ port }) => port !== 0);
 }
 
 /**

@@ -44,7 +44,7 @@ export async function runGateway(config: Config, role: NodeRole, worker?: Worker
   // Until its first full collection V8 allows the old generation over 100 MB, whatever is alive in it; after
   // one, the limit follows what is alive. And what loading has left behind goes.
   await giveMemoryBack();
-  if (worker === undefined) process.stdout.write(welcome(gateway.url, gateway.apiUrl, config, role));
+  if (worker === undefined) process.stdout.write(welcome(gateway, config, role));
   else tellSupervisor(gateway.ports);
   log.info({ url: gateway.url, apiUrl: gateway.apiUrl }, 'listening');
 }

@@ -1,13 +1,14 @@
 import type { Config } from './config.js';
 import type { NodeRole } from './role.js';
 
+interface Urls {
+  /** Undefined where its role takes no connections. */
+  readonly url: string | undefined;
+  readonly apiUrl: string;
+}
+
 /** Where to go next: everything a newcomer needs is these lines. */
-export function welcome(
-  url: string | undefined,
-  apiUrl: string,
-  { apiToken, name }: Pick<Config, 'apiToken' | 'name'>,
-  role: NodeRole,
-): string {
+export function welcome({ url, apiUrl }: Urls, { apiToken, name }: Config, role: NodeRole): string {
   const token = apiToken === '' ? '' : `-H 'Authorization: Bearer <token>' `;
   if (role === 'gateway')
     return `

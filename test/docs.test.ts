@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { settingKeys } from '../gateway/config.js';
+import { environmentNameOf, flagOf, readConfig, settingKeys } from '../gateway/config.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -11,6 +11,60 @@ t.test('operations.md names every setting', async (t) => {
   const text = read('docs/operations.md');
   for (const key of settingKeys) t.ok(text.includes(`\`${key}\``), key);
 });
+
+/** Of nats-server, npm, openssl, kubectl and the like; and the one flag of `encke start` that is no setting. */
+const otherFlags = new Set(
+  '--config --name --build --omit --from --from-literal --signal --system --now'.split(' '),
+);
+
+t.test('docs/deploy names only flags and variables that there are', async (t) => {
+  const flags = new Set([...otherFlags, ...settingKeys.map(flagOf)]);
+  const variables = new Set(settingKeys.map(environmentNameOf));
+  const files = readdirSync(join(root, 'docs/deploy'), { recursive: true, withFileTypes: true });
+  let found = 0;
+  for (const { name, parentPath } of files.filter((file) => file.isFile())) {
+    const text = readFileSync(join(parentPath, name), 'utf8');
+    for (const [flag] of text.matchAll(/(?<![\w-])--[a-z][a-z-]*/g))
+      t.ok(flags.has(flag), `${name}: ${flag}`);
+    for (const [variable] of text.matchAll(/ENCKE_[A-Z_]+/g)) {
+      t.ok(variables.has(variable), `${name}: ${variable}`);
+      found++;
+    }
+  }
+  t.ok(found > 10, 'they were found');
+});
+
+t.test('the configurations in docs/deploy are ones that Encke takes', async (t) => {
+  const apiToken = 'a-token-of-the-test';
+  const ofMachine = readConfig({ file: join(root, 'docs/deploy/encke.json'), environment: {} });
+  t.match(ofMachine, { engine: 'nats', workers: 2 });
+
+  const inCompose = [...read('docs/deploy/compose.yaml').matchAll(/^ {4}(ENCKE_\w+): (?:>-\n +)?(.*)$/gm)];
+  const environment = Object.fromEntries(inCompose.map(([, name, value]) => [name, plain(value!)]));
+  const ofCompose = readConfig({ environment });
+  t.match(ofCompose, { engine: 'nats', host: '0.0.0.0', historyReplicas: 3 });
+  t.equal(ofCompose.nats.length, 3);
+
+  const inManifest = /encke\.json: \|\n((?: {4}.*\n)+)/.exec(read('docs/deploy/kubernetes/encke.yaml'))![1]!;
+  const file = join(t.testdir({ 'encke.json': inManifest }), 'encke.json');
+  const ofPod = readConfig({ file, flags: { apiToken }, environment: {} });
+  t.match(ofPod, { engine: 'nats', host: '0.0.0.0', historyReplicas: 3 });
+
+  const graceOf = (path: string, pattern: RegExp) => Number(pattern.exec(read(path))![1]);
+  t.ok(graceOf('docs/deploy/encke.service', /TimeoutStopSec=(\d+)/) > ofMachine.drainSec);
+  t.ok(
+    graceOf('docs/deploy/compose.yaml', /drainSec and[^\n]*\n *stop_grace_period: (\d+)s/) >
+      ofCompose.drainSec,
+  );
+  const grace = graceOf('docs/deploy/kubernetes/encke.yaml', /terminationGracePeriodSeconds: (\d+)/);
+  const preStop = graceOf('docs/deploy/kubernetes/encke.yaml', /"sleep", "(\d+)"/);
+  t.ok(grace > preStop + ofPod.drainSec, 'no pod is killed while it drains');
+});
+
+/** As Compose hands it over: without quotes, and with something for what comes from the environment. */
+function plain(value: string): string {
+  return value.replace(/^"(.*)"$/, '$1').replace(/\$\{[^}]*\}/g, 'a-secret-of-the-test');
+}
 
 t.test('every link between the documents leads somewhere', async (t) => {
   const documents = ['README.md', 'CHANGELOG.md', ...markdownIn('docs')];

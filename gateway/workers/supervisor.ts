@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import type { Config } from '../config.js';
-import { assertFree, listenAddressesOf, urlOf } from '../listen-address.js';
-import type { NodeRole } from '../role.js';
+import { assertFree, knownAddressesOf, urlOf } from '../listen-address.js';
+import { commandOf, holdsConnections, type NodeRole } from '../role.js';
 import { stopOnSignal } from '../stop-signals.js';
 import { welcome } from '../welcome.js';
 import { Crew, WorkerFailed } from './crew.js';
@@ -19,8 +19,7 @@ import type { ListeningPorts } from './worker.js';
 export async function superviseWorkers(config: Config, role: NodeRole): Promise<void> {
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   // With SO_REUSEPORT the workers would share a port with whoever else has opened it so.
-  const { gateway, api, mqtt } = listenAddressesOf(config);
-  await assertFree([gateway, api, ...(mqtt === undefined ? [] : [mqtt])].filter(({ port }) => port !== 0));
+  await assertFree(knownAddressesOf(config, role));
   const crew = new Crew({
     size: config.workers,
     nodeName: config.nodeName,
@@ -35,16 +34,16 @@ export async function superviseWorkers(config: Config, role: NodeRole): Promise<
     process.exit(failures === 0 ? 0 : 1);
   };
   stopOnSignal(stop, () => crew.kill());
-  const ports = await startAll(crew);
+  const ports = await startAll(crew, commandOf[role]);
   if (ports === undefined) return;
-  const url = urlOf(config.host, ports.port);
+  const url = holdsConnections(role) ? urlOf(config.host, ports.port) : undefined;
   const apiUrl = urlOf(config.apiHost, ports.apiPort);
-  process.stdout.write(welcome(url, apiUrl, config, role));
+  process.stdout.write(welcome({ url, apiUrl }, config, role));
   log.info({ url, apiUrl, workers: config.workers }, 'workers listening');
 }
 
 /** @returns undefined where a signal came in between, which ends the process */
-async function startAll(crew: Crew): Promise<ListeningPorts | undefined> {
+async function startAll(crew: Crew, command: string): Promise<ListeningPorts | undefined> {
   try {
     return await crew.start();
   } catch (error) {
@@ -52,7 +51,7 @@ async function startAll(crew: Crew): Promise<ListeningPorts | undefined> {
     if (crew.stopping) return undefined;
     const { code } = error.end;
     // With 1 or 2 it has said why.
-    if (code !== 1 && code !== 2) process.stderr.write(`encke start: ${error.message}.\n`);
+    if (code !== 1 && code !== 2) process.stderr.write(`encke ${command}: ${error.message}.\n`);
     await crew.stop();
     process.exit(code || 1);
   }
