@@ -48,6 +48,8 @@ export interface NatsEngineStats {
   connected: boolean;
   server: string;
   reconnects: number;
+  /** Times that NATS ended the connection as this node did not read: what was sent to it meanwhile is lost. */
+  slowConsumer: number;
   peers: number;
   interests: number;
   /** Published to other nodes, and taken from them. */
@@ -64,6 +66,15 @@ export interface NatsEngineStats {
   /** Counts that were answered with a node missing. */
   countsTimedOut: number;
 }
+
+/**
+ * A NATS server ends the connection at a longer line than 4,096 bytes (max_control_line, which it does not tell), and
+ * at each next one, as the client subscribes anew: one long filter would keep the node cut off. 64 are for the words
+ * around the subject.
+ */
+const controlLineBytes = 4_096 - 64;
+/** A byte of an id is three at most in a subject: %20. */
+const encodedBytesMax = 3;
 
 /**
  * The engine of many nodes on NATS. A message goes to the node's own subscribers by a direct call, as with the embedded
@@ -103,6 +114,7 @@ export class NatsEngine implements Engine {
   /** Of what this node has published. */
   #number = 0;
   #forwarded = 0;
+  #refused = 0;
   #received = 0;
   #unreadable = 0;
 
@@ -131,6 +143,7 @@ export class NatsEngine implements Engine {
 
   /** Before `start`: connects, and makes the streams of history. @throws EngineError */
   async open(): Promise<void> {
+    this.#assertIdsFit();
     await this.#link.open();
     this.#assertPayloadsFit();
     await this.#sequences.open({
@@ -198,11 +211,12 @@ export class NatsEngine implements Engine {
       connected: this.#link.connected,
       server: this.#link.server,
       reconnects: this.#link.reconnects,
+      slowConsumer: this.#link.slowConsumer,
       peers: this.cluster.peers.length,
       interests: this.#interests.count,
       forwarded: this.#forwarded,
       received: this.#received,
-      refused: this.#link.refused,
+      refused: this.#refused,
       late: this.#arrivals.late + this.#sequences.late,
       unstored: this.#sequences.failed,
       unreadable: this.#unreadable,
@@ -217,6 +231,15 @@ export class NatsEngine implements Engine {
     this.#retention?.stop();
     await this.#link.close();
     this.#onPublication = () => 0;
+  }
+
+  #assertIdsFit(): void {
+    const { idBytesMax = idBytesMaxDefault } = this.#options;
+    const bytesMax = Math.floor((controlLineBytes - this.#messagePrefix.length) / encodedBytesMax);
+    if (idBytesMax <= bytesMax) return;
+    throw new EngineError(
+      `Ids of ${idBytesMax} bytes do not fit what a NATS server reads as one line: lower --id-bytes-max to ${bytesMax}.`,
+    );
   }
 
   #assertPayloadsFit(): void {
@@ -240,7 +263,10 @@ export class NatsEngine implements Engine {
     const { run } = this.cluster.self;
     const number = ++this.#number;
     const data = encodeEnvelope(message, { run, sequence: number, counted, retainOnly });
-    if (!this.#link.publish(subject, data)) return 0;
+    if (!this.#link.publish(subject, data)) {
+      this.#refused++;
+      return 0;
+    }
     this.#forwarded++;
     if (retain) this.#retention?.sent(id, run, subject, data);
     return number;
@@ -271,6 +297,7 @@ export class NatsEngine implements Engine {
     if (this.#sequences.publish(to, message.id, data, number, acknowledged ? onStored : undefined)) {
       this.#forwarded++;
     } else {
+      this.#refused++;
       this.#receipts.forget(number);
       onTally?.({ delivered: 0, unanswered: 0, carried: false });
     }
@@ -288,6 +315,8 @@ export class NatsEngine implements Engine {
       const sequence = this.#sequences.named(headers.get('Nats-Stream'));
       return sequence?.arrived(id, Number(headers.get('Nats-Sequence')), data);
     }
+    // noEcho is by connection: what an earlier one left behind comes back on the next, and has been handed out here.
+    if (envelope.run === this.cluster.self.run) return;
     if (!this.#arrivals.take(envelope.run, envelope.sequence)) return;
     const message = messageOf(id, data);
     if (message.retain) this.#retention?.heard(id, envelope.run);

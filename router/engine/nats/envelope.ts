@@ -44,12 +44,11 @@ export function decodeEnvelope(data: Uint8Array): Envelope | undefined {
   if (data.length < envelopeBytes || data[0] !== envelopeVersion) return undefined;
   if ((data[1]! & 3) === 3 || data[1]! > 31) return undefined;
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.length);
-  return {
-    run: bytes.readUIntBE(2, 6),
-    sequence: bytes.readUIntBE(8, 6),
-    counted: (data[1]! & 8) !== 0,
-    retainOnly: (data[1]! & 16) !== 0,
-  };
+  const run = bytes.readUIntBE(2, 6);
+  const sequence = bytes.readUIntBE(8, 6);
+  const timeMs = bytes.readDoubleBE(14);
+  if (run === 0 || sequence === 0 || !(timeMs >= 0 && timeMs < Infinity)) return undefined;
+  return { run, sequence, counted: (data[1]! & 8) !== 0, retainOnly: (data[1]! & 16) !== 0 };
 }
 
 /** Of a decoded envelope. The payload is a copy: `data` is a view of what was read from the socket, up to 64 KiB. */

@@ -3,7 +3,8 @@ import type { Msg } from '@nats-io/transport-node';
 import type { Answers, Cluster, ClusterNode, NameRequest, NodeRole } from '../cluster.js';
 import { Asks } from './asks.js';
 import { type Link, receiver } from './link.js';
-import { beatMs, Peers, type PeerWord } from './peers.js';
+import { Peers, type PeerWord } from './peers.js';
+import { beatMs } from './pulse.js';
 import { idOfSubject } from './subject.js';
 
 /** Who this node is. */
@@ -15,8 +16,6 @@ export interface NodeIdentity {
 
 /** Before the body of all that is said and answered: the run of who says it. */
 const runBytes = 6;
-/** So late a beat says that this process itself stood still. */
-const standstillMs = 2_500;
 
 /**
  * The nodes of one cluster on NATS, by subjects under its name:
@@ -37,7 +36,6 @@ export class Gathering implements Cluster {
   readonly #served = new Map<string, (request: NameRequest) => void>();
   readonly #goneListeners: ((node: ClusterNode) => void)[] = [];
   #beat: NodeJS.Timeout | undefined;
-  #lastBeatMs = 0;
 
   constructor(link: Link, name: string, { name: nodeName, group, role }: NodeIdentity) {
     this.#link = link;
@@ -77,7 +75,6 @@ export class Gathering implements Cluster {
     for (const subject of this.#served.keys()) this.#subscribeServed(subject);
     this.#say('hello');
     await this.#link.flush();
-    this.#lastBeatMs = performance.now();
     this.#beat = setInterval(() => this.#tick(), beatMs);
   }
 
@@ -127,8 +124,8 @@ export class Gathering implements Cluster {
 
   #tick(): void {
     const nowMs = performance.now();
-    if (nowMs - this.#lastBeatMs > standstillMs || !this.#link.connected) this.#peers.forgiveSilence(nowMs);
-    this.#lastBeatMs = nowMs;
+    const stoodStill = this.#link.beat(nowMs);
+    if (stoodStill || !this.#link.connected) this.#peers.forgiveSilence(nowMs);
     this.#peers.tick(nowMs);
     this.#say('alive');
   }

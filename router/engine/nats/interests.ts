@@ -53,9 +53,12 @@ export class Interests {
 
   #subscribe(filter: string): void {
     if (this.#subscriptions.has(filter)) return;
-    const made = subjectsOfFilter(filter).map((subject) =>
-      this.#link.subscribe(this.#prefix + subject, this.#receiver),
-    );
+    const made: Subscription[] = [];
+    for (const subject of subjectsOfFilter(filter)) {
+      const subscription = this.#link.subscribe(this.#prefix + subject, this.#receiver);
+      if (subscription === undefined) return; // it is over
+      made.push(subscription);
+    }
     this.#subscriptions.set(filter, made.length === 1 ? made[0]! : made);
   }
 

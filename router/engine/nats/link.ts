@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import {
   connect,
   type Msg,
@@ -8,12 +10,18 @@ import {
 import { remedyOf } from './access.js';
 import { connectionOptions, type LinkOptions, withoutSecrets } from './connection-options.js';
 import { EngineError } from './engine-error.js';
+import { Pulse } from './pulse.js';
 
-export type LinkEvent = 'connected' | 'lost' | 'error' | 'closed';
+/** `slow`: the connection was lost as this node did not read what it was sent; told when it is back. */
+export type LinkEvent = 'connected' | 'lost' | 'slow' | 'error' | 'closed';
 export type OnLinkEvent = (event: LinkEvent, detail: string) => void;
 
 /** After so much the server is asked whether it has it all. */
 const confirmBytes = 256 * 1024;
+/** What is on its way at the end has this long to get out; a server that does not read would keep the process for ever. */
+const closeWaitMs = 2_000;
+/** A connection that is found closed so soon after a standstill of this process was closed because of it. */
+const standstillEchoMs = 2_000;
 
 /**
  * The one connection of this process to NATS. Knows nothing of what is carried; reconnects by itself and for ever, and
@@ -32,9 +40,15 @@ export class Link {
   #asked = 0;
   /** Counts connections: an answer to a question of an earlier one means nothing. */
   #life = 0;
+  /** Its server has not answered pings, or has said what it minds. */
+  #silent = false;
+  #complaint = '';
+  /** How long this process had stood still before the connection was lost, where it had. */
+  #stoodStillMs = 0;
+  #pulse = new Pulse(performance.now());
   reconnects = 0;
-  /** Not published as NATS was away, or behind. */
-  refused = 0;
+  /** Times that the server ended the connection as this node did not read. */
+  slowConsumer = 0;
 
   constructor(options: LinkOptions, onEvent: OnLinkEvent) {
     this.#options = options;
@@ -55,6 +69,7 @@ export class Link {
       );
     }
     this.#connected = true;
+    this.#pulse = new Pulse(performance.now());
     this.#watch(this.#connection);
   }
 
@@ -81,12 +96,9 @@ export class Link {
     return this.#connection?.info?.max_payload ?? 0;
   }
 
-  /** @returns false = not published, and counted */
+  /** @returns false = not published */
   publish(subject: string, data: Uint8Array, reply?: string): boolean {
-    if (!this.carries) {
-      this.refused++;
-      return false;
-    }
+    if (!this.carries || data.length > this.payloadBytesMax) return false;
     if (reply === undefined) this.#connection!.publish(subject, data);
     else this.#connection!.publish(subject, data, { reply });
     this.#unasked += subject.length + data.length;
@@ -94,8 +106,9 @@ export class Link {
     return true;
   }
 
-  /** @param queue one of all who name it gets each message */
-  subscribe(subject: string, callback: MsgCallback<Msg>, queue?: string): Subscription {
+  /** @param queue one of all who name it gets each message @returns undefined after the end */
+  subscribe(subject: string, callback: MsgCallback<Msg>, queue?: string): Subscription | undefined {
+    if (this.#stopping || this.#connection!.isClosed()) return undefined;
     return this.#connection!.subscribe(subject, queue === undefined ? { callback } : { callback, queue });
   }
 
@@ -108,17 +121,25 @@ export class Link {
     );
   }
 
-  /** What is on its way goes out before. */
+  /** What is on its way goes out before, where the server takes it. */
   async close(): Promise<void> {
+    const connection = this.#connection;
     this.#stopping = true;
-    if (this.#connected) await Promise.race([this.flush(), this.#connection!.closed()]);
+    if (connection === undefined || connection.isClosed()) return;
+    const flushed = this.#connected && (await Promise.race([this.flush(), after(closeWaitMs)]));
     this.#connected = false;
-    await this.#connection?.close();
+    if (flushed !== true) dropSocket(connection);
+    await connection.close();
   }
 
   /** In each tick. */
   tick(): void {
     if (this.#connected && this.#unasked > 0) this.#confirm();
+  }
+
+  /** In each beat. @returns whether this process has stood still since the last one */
+  beat(nowMs: number): boolean {
+    return this.#pulse.beat(nowMs);
   }
 
   #confirm(): void {
@@ -136,25 +157,52 @@ export class Link {
       if (this.#stopping) continue;
       if (status.type === 'disconnect') this.#lose(status.server);
       else if (status.type === 'reconnect') this.#regain(status.server);
-      else if (status.type === 'error') this.#onEvent('error', status.error.message);
+      else if (status.type === 'staleConnection') this.#giveUp(connection);
+      else if (status.type === 'error') this.#complain(status.error.message);
       else if (status.type === 'ldm') this.#onEvent('error', 'the server is going to stop');
     }
+    this.#connected = false;
     if (!this.#stopping) this.#onEvent('closed', reasonOf(await connection.closed()));
+  }
+
+  #giveUp(connection: NatsConnection): void {
+    this.#silent = true;
+    dropSocket(connection);
+  }
+
+  #complain(complaint: string): void {
+    this.#complaint = complaint;
+    this.#onEvent('error', complaint);
   }
 
   #lose(server: string): void {
     if (!this.#connected) return;
+    const why = this.#silent ? 'it does not answer' : this.#complaint;
+    this.#stoodStillMs = why === '' ? this.#pulse.standstillMs(performance.now(), standstillEchoMs) : 0;
     this.#connected = false;
     this.#life++;
     this.#unasked = 0;
     this.#asked = 0;
-    this.#onEvent('lost', withoutSecrets(server));
+    this.#silent = false;
+    this.#complaint = '';
+    this.#onEvent('lost', why === '' ? withoutSecrets(server) : `${withoutSecrets(server)}: ${why}`);
   }
 
   #regain(server: string): void {
     this.#connected = true;
     this.reconnects++;
     this.#onEvent('connected', withoutSecrets(server));
+    if (this.#stoodStillMs > 0) this.#tellSlow();
+  }
+
+  /** NATS says nothing to a slow consumer: it logs it, and closes its connection (10 s or 64 MB behind, by default). */
+  #tellSlow(): void {
+    this.slowConsumer++;
+    const sec = (this.#stoodStillMs / 1_000).toFixed(1);
+    this.#onEvent(
+      'slow',
+      `this node stood still for ${sec} s, and NATS ended its connection meanwhile (slow consumer): what was sent to it in that time is lost.`,
+    );
   }
 }
 
@@ -173,6 +221,24 @@ export function receiver(onMessage: (message: Msg) => void): MsgCallback<Msg> {
       });
     }
   };
+}
+
+/**
+ * Before it lets go of a connection, the client waits until its last bytes are written; to a server that does not read
+ * they never are. It has no call for that (3.3.1: NodeTransport._closed). A reset, so that the kernel does not deliver
+ * them late either, behind what is published on the next connection.
+ */
+function dropSocket(connection: NatsConnection): void {
+  const { protocol } = connection as unknown as { protocol: { transport: { socket?: Socket } } };
+  const { socket } = protocol.transport;
+  if (socket instanceof TLSSocket) socket.destroy();
+  else socket?.resetAndDestroy();
+}
+
+function after(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
 }
 
 function reasonOf(cause: unknown): string {

@@ -1,7 +1,6 @@
 import type { ClusterNode, NodeRole } from '../cluster.js';
 
-/** How often a node says that it is there, and after how long a silence it is taken for gone. */
-export const beatMs = 1_000;
+/** After so long a silence, of one that says once a second that it is there, it is taken for gone. */
 const silenceMsMax = 3_500;
 /** More than this cluster will ever have; a name that strangers use, too, does not fill the memory. */
 const peersMax = 10_000;

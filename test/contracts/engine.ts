@@ -1,0 +1,322 @@
+import t, { type Test } from 'tap';
+import type { Engine, Tally } from '../../router/engine/engine.js';
+import { Message, matches, type Qos } from '../../router/index.js';
+import { until } from '../until.js';
+
+/** What every engine has to keep to; see router/engine/engine.ts. */
+
+export interface EnginesUnderTest {
+  /** How many nodes of one cluster there are to try it with. */
+  readonly nodes: 1 | 2;
+  /** A new cluster of that many engines, none of them started. */
+  open(): Promise<{ engines: Engine[]; close(): Promise<void> }>;
+}
+
+/** An engine, and instead of a router a list of what it hands out. */
+class Node {
+  readonly engine: Engine;
+  /** As `id=text`. */
+  readonly handedOut: string[] = [];
+  readonly messages: Message[] = [];
+  readonly #filters: string[] = [];
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  async start(): Promise<void> {
+    await this.engine.start((message) => {
+      this.handedOut.push(`${message.id}=${Buffer.from(message.payload)}`);
+      this.messages.push(message);
+      return this.#filters.filter((filter) => matches(filter, message.id)).length;
+    });
+  }
+
+  /** One more subscriber. */
+  add(...filters: string[]): void {
+    for (const filter of filters) {
+      this.#filters.push(filter);
+      this.engine.addInterest(filter);
+    }
+  }
+
+  remove(filter: string): void {
+    this.#filters.splice(this.#filters.indexOf(filter), 1);
+    this.engine.removeInterest(filter);
+  }
+
+  publish(id: string, text: string, qos: Qos = 0, retain = false): number {
+    return this.engine.publish(messageOf(id, text, qos, retain));
+  }
+
+  count(id: string, text: string): Promise<Tally> {
+    return new Promise((resolve) => this.engine.publishCounted(messageOf(id, text), resolve));
+  }
+}
+
+function messageOf(id: string, text: string, qos: Qos = 0, retain = false): Message {
+  return new Message(id, Buffer.from(text), 1_700_000_000_123, qos, retain);
+}
+
+export function engineContract(name: string, { nodes, open }: EnginesUnderTest): void {
+  const clusterOf = async (t: Test, started = true) => {
+    const { engines, close } = await open();
+    t.teardown(close);
+    const all = engines.map((engine) => new Node(engine));
+    if (started) for (const node of all) await node.start();
+    if (started) await untilMet(all);
+    return all;
+  };
+
+  t.test(`${name}: what is published comes back to its own node at once, as it is`, async (t) => {
+    const [node] = await clusterOf(t);
+    node!.add('a', 'a');
+    const message = messageOf('a', 'one', 1, true);
+    t.equal(node!.engine.publish(message), 2, 'with how many took it');
+    t.equal(node!.messages[0], message, 'not a copy');
+    t.equal(node!.publish('nobody', 'two'), 0);
+    t.same(node!.handedOut, ['a=one', 'nobody=two'], 'whoever is interested: the router knows');
+  });
+
+  t.test(`${name}: own subscribers are served once, whatever interests overlap`, async (t) => {
+    const [node, other] = await clusterOf(t);
+    node!.add('a/b', 'a/+', 'a/#', '#');
+    await settled(node!, other);
+    for (let i = 0; i < 100; i++) node!.publish('a/b', `${i}`);
+    await node!.count('a/b', 'last');
+    await settled(node!, other);
+    t.same(
+      node!.handedOut,
+      [...numbers(100), 'last'].map((text) => `a/b=${text}`),
+    );
+  });
+
+  t.test(`${name}: a count comes back once, with all on this node`, async (t) => {
+    const [node] = await clusterOf(t);
+    node!.add('a', 'a', 'a');
+    t.same(await node!.count('a', 'x'), { delivered: 3, unanswered: 0, carried: true });
+    t.same(await node!.count('b', 'x'), { delivered: 0, unanswered: 0, carried: true });
+    t.same(node!.handedOut, ['a=x', 'b=x']);
+  });
+
+  t.test(`${name}: it carries from its start to its stop`, async (t) => {
+    const [node] = await clusterOf(t);
+    t.equal(node!.engine.carries, true);
+    await node!.engine.stop();
+    t.equal(node!.publish('a', 'after the stop'), 0);
+    t.same(node!.handedOut, [], 'nothing is handed out any more');
+  });
+
+  t.test(
+    `${name}: nothing throws, neither before the start nor after the stop, and every count ends`,
+    async (t) => {
+      const [node] = await clusterOf(t, false);
+      const all = async () => {
+        node!.add('a', 'a/#');
+        node!.remove('a');
+        node!.engine.removeInterest('never/added');
+        t.equal(node!.publish('a/b', 'x'), 0);
+        t.equal((await node!.count('a/b', 'x')).delivered, 0);
+        const { cluster } = node!.engine;
+        cluster?.announce('word', Buffer.from('x'));
+        await new Promise((resolve) => cluster?.ask('word', Buffer.from('x'), 50, resolve) ?? resolve(0));
+      };
+      await all();
+      await node!.start();
+      await node!.engine.stop();
+      await all();
+      await node!.engine.stop();
+      t.same(node!.handedOut, []);
+    },
+  );
+
+  t.test(`${name}: interest from before the start counts, and what was taken back does not`, async (t) => {
+    const all = await clusterOf(t, false);
+    const [node, other = node!] = all;
+    other.add('kept', 'taken-back');
+    other.remove('taken-back');
+    for (const each of all) await each.start();
+    await untilMet(all);
+    node!.publish('taken-back', 'x');
+    t.equal((await node!.count('kept', 'x')).delivered, 1);
+    if (nodes === 2) t.same(other.handedOut, ['kept=x']);
+  });
+
+  if (nodes === 2) twoNodes(name, clusterOf);
+}
+
+function twoNodes(name: string, clusterOf: (t: Test) => Promise<Node[]>): void {
+  const pairOf = async (t: Test) => (await clusterOf(t)) as [Node, Node];
+
+  t.test(`${name}: a message is on the other node what it was on the first`, async (t) => {
+    const [here, there] = await pairOf(t);
+    there.add('#');
+    await settled(there, here);
+    const allBytes = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+    const payloads = [new Uint8Array(0), allBytes, Buffer.alloc(200_000, 7)];
+    const sent: Message[] = [];
+    for (const payload of payloads)
+      for (const qos of [0, 1, 2] as const)
+        for (const retain of [false, true])
+          sent.push(new Message('a/ /ü\u{1F30D}.*>%/', payload, Date.now() + qos, qos, retain));
+    for (const message of sent) here.engine.publish(message);
+    await until('all have arrived', () => there.messages.length === sent.length);
+    for (const [i, { id, payload, timeMs, qos, retain }] of there.messages.entries()) {
+      t.same({ id, timeMs, qos, retain }, pick(sent[i]!));
+      t.ok(Buffer.compare(payload, sent[i]!.payload) === 0, `${payload.length} bytes`);
+      t.equal(payload.buffer.byteLength < 300_000, true, 'of its own, not a view of what was read');
+    }
+  });
+
+  t.test(`${name}: only a node with interest is sent a message`, async (t) => {
+    const [here, there] = await pairOf(t);
+    there.add('a', 'b/+/c', 'd/#', 'end');
+    await settled(there, here);
+    const none = ['A', 'a/a', 'b/c', 'b/x/y/c', 'b/x/d', 'dd', '$SYS/a'];
+    const some = ['a', 'b/x/c', 'b//c', 'd', 'd/e', 'd/e/f', 'd/'];
+    for (const id of [...none, ...some, ...none]) here.publish(id, 'x');
+    here.publish('end', 'x');
+    await until('the last has arrived', () => there.handedOut.includes('end=x'));
+    t.same(
+      there.handedOut,
+      [...some, 'end'].map((id) => `${id}=x`),
+    );
+  });
+
+  t.test(`${name}: retained messages reach a node without interest, in order with the others`, async (t) => {
+    const [here, there] = await pairOf(t);
+    there.add('a');
+    await settled(there, here);
+    for (let i = 0; i < 200; i++) here.publish(i % 3 === 0 ? 'unknown' : 'a', `${i}`, 0, i % 3 !== 1);
+    here.publish('a', 'end');
+    await until('the last has arrived', () => there.handedOut.includes('a=end'));
+    t.same(there.handedOut, here.handedOut);
+  });
+
+  t.test(`${name}: overlapping ids and filters are sent it once`, async (t) => {
+    const [here, there] = await pairOf(t);
+    there.add('a/b', 'a/+', '+/b', 'a/#', '#', '+/+');
+    await settled(there, here);
+    for (let i = 0; i < 500; i++) here.publish('a/b', `${i}`);
+    t.equal((await here.count('a/b', 'last')).delivered, 6);
+    t.same(
+      there.handedOut,
+      [...numbers(500), 'last'].map((text) => `a/b=${text}`),
+    );
+  });
+
+  t.test(`${name}: the order of each publisher holds, over all ids`, async (t) => {
+    const [here, there] = await pairOf(t);
+    for (const node of [here, there]) node.add('#', 'id/1', 'id/+');
+    await settled(there, here);
+    await settled(here, there);
+    const own = (node: Node, by: string) =>
+      node.handedOut.filter((text) => text.includes(`=${by} `)).join('\n');
+    for (let round = 0; round < 100; round++) {
+      for (let i = 0; i < 20; i++) here.publish(`id/${i % 3}`, `here ${round * 20 + i}`);
+      for (let i = 0; i < 20; i++) there.publish(`id/${i % 3}`, `there ${round * 20 + i}`);
+      if (round % 10 === 0) await new Promise(setImmediate);
+    }
+    await until('all are everywhere', () => [here, there].every((node) => node.messages.length === 4_000));
+    t.equal(own(there, 'here'), own(here, 'here'));
+    t.equal(own(here, 'there'), own(there, 'there'));
+  });
+
+  t.test(`${name}: interest ends with the last of an id, and of that one alone`, async (t) => {
+    const [here, there] = await pairOf(t);
+    there.add('a', 'a/#', 'end');
+    await settled(there, here);
+    there.remove('a');
+    await settled(there, here);
+    here.publish('a', 'by the filter');
+    await settled(there, here); // what is under way when interest ends may be lost
+    there.remove('a/#');
+    await settled(there, here);
+    here.publish('a', 'to nobody');
+    here.publish('a/b', 'to nobody');
+    await settled(here, there);
+    there.add('a');
+    await settled(there, here);
+    here.publish('a', 'again');
+    here.publish('end', 'x');
+    await until('the last has arrived', () => there.handedOut.includes('end=x'));
+    t.same(there.handedOut, ['a=by the filter', 'a=again', 'end=x']);
+  });
+
+  t.test(`${name}: counts are of both nodes, each of its own message`, async (t) => {
+    const [here, there] = await pairOf(t);
+    here.add('a', 'b');
+    there.add('a', 'a/#', 'c');
+    await settled(there, here);
+    const ids = ['a', 'b', 'c', 'd'];
+    const tallies = await Promise.all(ids.map((id) => here.count(id, 'x'))); // in one turn
+    t.same(
+      tallies.map(({ delivered }) => delivered),
+      [3, 1, 1, 0],
+    );
+    t.ok(tallies.every(({ unanswered, carried }) => unanswered === 0 && carried));
+    here.publish('a', 'not counted');
+    t.equal((await here.count('c', 'y')).delivered, 1, 'what is not counted is in nobody’s count');
+  });
+
+  t.test(`${name}: a node that has stopped is not waited for`, async (t) => {
+    const [here, there] = await pairOf(t);
+    there.add('a');
+    await settled(there, here);
+    const gone = new Promise((resolve) => here.engine.cluster?.onGone(({ run }) => resolve(run)));
+    await there.engine.stop();
+    t.equal(await gone, there.engine.cluster?.self.run);
+    t.same(await here.count('a', 'x'), { delivered: 0, unanswered: 0, carried: true });
+    t.same(there.handedOut, []);
+  });
+
+  t.test(`${name}: announcements and questions come behind what was published before`, async (t) => {
+    const [here, there] = await pairOf(t);
+    there.add('a');
+    await settled(there, here);
+    const heard: string[] = [];
+    const note = (what: string) => heard.push(`${what} after ${there.handedOut.length}`);
+    there.engine.cluster!.onAnnouncement('word', (body) => note(`said ${Buffer.from(body)}`));
+    there.engine.cluster!.onQuestion('word', (body) => {
+      note(`asked ${Buffer.from(body)}`);
+      return Buffer.from('the answer');
+    });
+    for (let i = 0; i < 50; i++) here.publish('a', `${i}`);
+    here.engine.cluster!.announce('word', Buffer.from('x'));
+    for (let i = 0; i < 50; i++) here.publish('a', `${i}`);
+    const { answers, unanswered } = await ask(here, 'word', 'y');
+    t.same(heard, ['said x after 50', 'asked y after 100']);
+    t.same([answers.length, unanswered], [1, 0]);
+    t.equal(String(Buffer.from(answers[0]!.body)), 'the answer');
+    t.equal(answers[0]!.from.run, there.engine.cluster!.self.run);
+  });
+}
+
+type Answers = Parameters<Parameters<NonNullable<Engine['cluster']>['ask']>[3]>[0];
+
+function ask(node: Node, question: string, body: string): Promise<Answers> {
+  return new Promise((resolve) =>
+    node.engine.cluster!.ask(question, Buffer.from(body), 5_000, (answers) => resolve(answers)),
+  );
+}
+
+/** Each node knows all others. */
+async function untilMet(all: readonly Node[]): Promise<void> {
+  if (all.length === 1) return;
+  await until('the nodes have met', () =>
+    all.every(({ engine }) => engine.cluster!.peers.length === all.length - 1),
+  );
+}
+
+/** `other` publishes by what `node` is interested in now: a question overtakes no change of interest. */
+async function settled(node: Node, other: Node | undefined): Promise<void> {
+  if (other !== undefined && node !== other) await ask(node, 'nothing', '');
+}
+
+function pick({ id, timeMs, qos, retain }: Message) {
+  return { id, timeMs, qos, retain };
+}
+
+function numbers(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${i}`);
+}
