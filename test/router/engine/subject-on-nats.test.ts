@@ -75,7 +75,7 @@ async function deliveries(
   const receiver = await connect({ servers: server.url });
   for (const [number, subject] of subscriptions.entries())
     receiver.subscribe(prefix + subject, {
-      callback: (_error, message) => arrived[Number(message.string())]!.push(number),
+      callback: (_error, message) => void arrived[Number(message.string())]!.push(number),
     });
   await receiver.flush();
   for (const [i, id] of ids.entries()) publisher.publish(prefix + subjectOfId(id), `${i}`);

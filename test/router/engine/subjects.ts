@@ -48,9 +48,9 @@ export function filterNear(random: SeededRandom, id: string): string {
   const levels = id.split('/');
   for (const at of levels.keys()) {
     if (random.chance(0.3)) levels[at] = '+';
-    else if (random.chance(0.05)) levels[at] = randomLevel(random);
+    else if (random.chance(0.15)) levels[at] = randomLevel(random);
   }
-  if (random.chance(0.1)) levels.push(randomLevel(random));
+  if (random.chance(0.15)) levels.push(randomLevel(random));
   if (random.chance(0.3)) levels.splice(random.below(levels.length + 1), Infinity, '#');
   const filter = levels.join('/');
   return filter === '' ? '+' : filter;
