@@ -2,7 +2,8 @@
  * The other nodes, as the rest of the house sees them: who they are, something to say to all of them, and something
  * to ask of all of them. Messages for subscribers do not go this way, see Engine.
  *
- * Order: what is announced and asked here reaches each node behind all that this node published before.
+ * Order: what is announced and asked here reaches each node behind all that this node published before; except to ids
+ * with history, which take the longer way through their stream.
  * At most once: who is away does not hear it. Errors: nothing throws or rejects.
  */
 

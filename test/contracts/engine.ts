@@ -8,8 +8,14 @@ import { until } from '../until.js';
 export interface EnginesUnderTest {
   /** How many nodes of one cluster there are to try it with. */
   readonly nodes: 1 | 2;
+  /** Own subscribers are served before `publish` returns. Else all is handed out by way of a stream. */
+  readonly direct: boolean;
   /** A new cluster of that many engines, none of them started. */
   open(): Promise<{ engines: Engine[]; close(): Promise<void> }>;
+  /** Why order is not kept yet, where it is not. */
+  readonly orderTodo?: string;
+  /** What comes before an engine's start. */
+  connect?(engine: Engine): Promise<void>;
 }
 
 /** An engine, and instead of a router a list of what it hands out. */
@@ -18,18 +24,26 @@ class Node {
   /** As `id=text`. */
   readonly handedOut: string[] = [];
   readonly messages: Message[] = [];
+  /** Kept, and not handed out. */
+  readonly retained: string[] = [];
+  readonly #connect: (engine: Engine) => Promise<void>;
   readonly #filters: string[] = [];
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, connect: (engine: Engine) => Promise<void>) {
     this.engine = engine;
+    this.#connect = connect;
   }
 
   async start(): Promise<void> {
-    await this.engine.start((message) => {
-      this.handedOut.push(`${message.id}=${Buffer.from(message.payload)}`);
-      this.messages.push(message);
-      return this.#filters.filter((filter) => matches(filter, message.id)).length;
-    });
+    await this.#connect(this.engine);
+    await this.engine.start(
+      (message) => {
+        this.handedOut.push(textOf(message));
+        this.messages.push(message);
+        return this.#filters.filter((filter) => matches(filter, message.id)).length;
+      },
+      (message) => this.retained.push(textOf(message)),
+    );
   }
 
   /** One more subscriber. */
@@ -54,29 +68,38 @@ class Node {
   }
 }
 
+function textOf({ id, payload }: Message): string {
+  return `${id}=${Buffer.from(payload)}`;
+}
+
 function messageOf(id: string, text: string, qos: Qos = 0, retain = false): Message {
   return new Message(id, Buffer.from(text), 1_700_000_000_123, qos, retain);
 }
 
-export function engineContract(name: string, { nodes, open }: EnginesUnderTest): void {
+export function engineContract(
+  name: string,
+  { nodes, direct, orderTodo = '', open, connect = async () => {} }: EnginesUnderTest,
+): void {
   const clusterOf = async (t: Test, started = true) => {
     const { engines, close } = await open();
     t.teardown(close);
-    const all = engines.map((engine) => new Node(engine));
+    const all = engines.map((engine) => new Node(engine, connect));
     if (started) for (const node of all) await node.start();
     if (started) await untilMet(all);
     return all;
   };
 
-  t.test(`${name}: what is published comes back to its own node at once, as it is`, async (t) => {
-    const [node] = await clusterOf(t);
-    node!.add('a', 'a');
-    const message = messageOf('a', 'one', 1, true);
-    t.equal(node!.engine.publish(message), 2, 'with how many took it');
-    t.equal(node!.messages[0], message, 'not a copy');
-    t.equal(node!.publish('nobody', 'two'), 0);
-    t.same(node!.handedOut, ['a=one', 'nobody=two'], 'whoever is interested: the router knows');
-  });
+  if (direct) {
+    t.test(`${name}: what is published comes back to its own node at once, as it is`, async (t) => {
+      const [node] = await clusterOf(t);
+      node!.add('a', 'a');
+      const message = messageOf('a', 'one', 1, true);
+      t.equal(node!.engine.publish(message), 2, 'with how many took it');
+      t.equal(node!.messages[0], message, 'not a copy');
+      t.equal(node!.publish('nobody', 'two'), 0);
+      t.same(node!.handedOut, ['a=one', 'nobody=two'], 'whoever is interested: the router knows');
+    });
+  }
 
   t.test(`${name}: own subscribers are served once, whatever interests overlap`, async (t) => {
     const [node, other] = await clusterOf(t);
@@ -92,11 +115,12 @@ export function engineContract(name: string, { nodes, open }: EnginesUnderTest):
   });
 
   t.test(`${name}: a count comes back once, with all on this node`, async (t) => {
-    const [node] = await clusterOf(t);
+    const [node, other] = await clusterOf(t);
     node!.add('a', 'a', 'a');
+    await settled(node!, other);
     t.same(await node!.count('a', 'x'), { delivered: 3, unanswered: 0, carried: true });
     t.same(await node!.count('b', 'x'), { delivered: 0, unanswered: 0, carried: true });
-    t.same(node!.handedOut, ['a=x', 'b=x']);
+    t.same(node!.handedOut, direct ? ['a=x', 'b=x'] : ['a=x']);
   });
 
   t.test(`${name}: it carries from its start to its stop`, async (t) => {
@@ -142,10 +166,15 @@ export function engineContract(name: string, { nodes, open }: EnginesUnderTest):
     if (nodes === 2) t.same(other.handedOut, ['kept=x']);
   });
 
-  if (nodes === 2) twoNodes(name, clusterOf);
+  if (nodes === 2) twoNodes(name, direct, orderTodo, clusterOf);
 }
 
-function twoNodes(name: string, clusterOf: (t: Test) => Promise<Node[]>): void {
+function twoNodes(
+  name: string,
+  direct: boolean,
+  orderTodo: string,
+  clusterOf: (t: Test) => Promise<Node[]>,
+): void {
   const pairOf = async (t: Test) => (await clusterOf(t)) as [Node, Node];
 
   t.test(`${name}: a message is on the other node what it was on the first`, async (t) => {
@@ -187,10 +216,25 @@ function twoNodes(name: string, clusterOf: (t: Test) => Promise<Node[]>): void {
     const [here, there] = await pairOf(t);
     there.add('a');
     await settled(there, here);
+    here.add('a');
+    await settled(here, there);
     for (let i = 0; i < 200; i++) here.publish(i % 3 === 0 ? 'unknown' : 'a', `${i}`, 0, i % 3 !== 1);
     here.publish('a', 'end');
-    await until('the last has arrived', () => there.handedOut.includes('a=end'));
-    t.same(there.handedOut, here.handedOut);
+    const unknown = numbers(200).filter((i) => Number(i) % 3 === 0);
+    for (const node of [here, there]) {
+      await until('the last has arrived', () => node.handedOut.includes('a=end'));
+      const known = node.handedOut.filter((text) => text.startsWith('a='));
+      const others = [...node.handedOut, ...node.retained].filter((text) => text.startsWith('unknown='));
+      t.same(
+        known,
+        [...numbers(200).filter((i) => Number(i) % 3 !== 0), 'end'].map((text) => `a=${text}`),
+      );
+      t.same(
+        others,
+        unknown.map((text) => `unknown=${text}`),
+        'once, kept or handed out',
+      );
+    }
   });
 
   t.test(`${name}: overlapping ids and filters are sent it once`, async (t) => {
@@ -205,7 +249,7 @@ function twoNodes(name: string, clusterOf: (t: Test) => Promise<Node[]>): void {
     );
   });
 
-  t.test(`${name}: the order of each publisher holds, over all ids`, async (t) => {
+  t.test(`${name}: the order of each publisher holds, over all ids`, { todo: orderTodo }, async (t) => {
     const [here, there] = await pairOf(t);
     for (const node of [here, there]) node.add('#', 'id/1', 'id/+');
     await settled(there, here);
@@ -218,8 +262,12 @@ function twoNodes(name: string, clusterOf: (t: Test) => Promise<Node[]>): void {
       if (round % 10 === 0) await new Promise(setImmediate);
     }
     await until('all are everywhere', () => [here, there].every((node) => node.messages.length === 4_000));
-    t.equal(own(there, 'here'), own(here, 'here'));
-    t.equal(own(here, 'there'), own(there, 'there'));
+    const sent = (by: string) =>
+      numbers(2_000)
+        .map((i) => `id/${(Number(i) % 20) % 3}=${by} ${i}`)
+        .join('\n');
+    for (const node of [here, there]) for (const by of ['here', 'there']) t.equal(own(node, by), sent(by));
+    if (!direct) t.same(here.handedOut, there.handedOut, 'and all see one order');
   });
 
   t.test(`${name}: interest ends with the last of an id, and of that one alone`, async (t) => {
@@ -270,26 +318,29 @@ function twoNodes(name: string, clusterOf: (t: Test) => Promise<Node[]>): void {
     t.same(there.handedOut, []);
   });
 
-  t.test(`${name}: announcements and questions come behind what was published before`, async (t) => {
-    const [here, there] = await pairOf(t);
-    there.add('a');
-    await settled(there, here);
-    const heard: string[] = [];
-    const note = (what: string) => heard.push(`${what} after ${there.handedOut.length}`);
-    there.engine.cluster!.onAnnouncement('word', (body) => note(`said ${Buffer.from(body)}`));
-    there.engine.cluster!.onQuestion('word', (body) => {
-      note(`asked ${Buffer.from(body)}`);
-      return Buffer.from('the answer');
-    });
-    for (let i = 0; i < 50; i++) here.publish('a', `${i}`);
-    here.engine.cluster!.announce('word', Buffer.from('x'));
-    for (let i = 0; i < 50; i++) here.publish('a', `${i}`);
-    const { answers, unanswered } = await ask(here, 'word', 'y');
-    t.same(heard, ['said x after 50', 'asked y after 100']);
-    t.same([answers.length, unanswered], [1, 0]);
-    t.equal(String(Buffer.from(answers[0]!.body)), 'the answer');
-    t.equal(answers[0]!.from.run, there.engine.cluster!.self.run);
-  });
+  t.test(
+    `${name}: announcements and questions come, behind what was published before where no stream is between`,
+    async (t) => {
+      const [here, there] = await pairOf(t);
+      there.add('a');
+      await settled(there, here);
+      const heard: string[] = [];
+      const note = (what: string) => heard.push(`${what} after ${there.handedOut.length}`);
+      there.engine.cluster!.onAnnouncement('word', (body) => note(`said ${Buffer.from(body)}`));
+      there.engine.cluster!.onQuestion('word', (body) => {
+        note(`asked ${Buffer.from(body)}`);
+        return Buffer.from('the answer');
+      });
+      for (let i = 0; i < 50; i++) here.publish('a', `${i}`);
+      here.engine.cluster!.announce('word', Buffer.from('x'));
+      for (let i = 0; i < 50; i++) here.publish('a', `${i}`);
+      const { answers, unanswered } = await ask(here, 'word', 'y');
+      if (direct) t.same(heard, ['said x after 50', 'asked y after 100']);
+      t.same([answers.length, unanswered], [1, 0]);
+      t.equal(String(Buffer.from(answers[0]!.body)), 'the answer');
+      t.equal(answers[0]!.from.run, there.engine.cluster!.self.run);
+    },
+  );
 }
 
 type Answers = Parameters<Parameters<NonNullable<Engine['cluster']>['ask']>[3]>[0];

@@ -4,7 +4,7 @@ import { subjectOfId } from '../../../router/engine/nats/subject.js';
 import { Message } from '../../../router/index.js';
 import { NatsServer } from '../../nats-server.js';
 import { until } from '../../until.js';
-import { natsEngineAt } from './engine-parts.js';
+import { natsEngineAt, startNats } from './engine-parts.js';
 
 const server = await NatsServer.start({ jetStream: false, configuration: 'max_payload: 10000' });
 t.teardown(() => server.stop());
@@ -23,7 +23,7 @@ t.test(
         onEvent: (event, detail) => events.push(`${event} ${detail}`),
       });
       t.teardown(() => engine.stop());
-      await engine.start(() => 1);
+      await startNats(engine);
       return { engine, events };
     };
     const problem = await start(65_535).catch((error: Error) => error.message);
@@ -54,16 +54,15 @@ t.test(
 t.test('payloads that NATS would not take are refused at the start', async (t) => {
   const engine = natsEngineAt(server.url, { payloadBytesMax: 10_000 });
   t.teardown(() => engine.stop());
-  await t.rejects(
-    engine.start(() => 1),
-    { message: /^NATS takes messages of 10000 bytes, and this node's may have 10022/ },
-  );
+  await t.rejects(startNats(engine), {
+    message: /^NATS takes messages of 10000 bytes, and this node's may have 10022/,
+  });
 });
 
 t.test('a message that is too large after all is refused and counted, not thrown', async (t) => {
   const engine = natsEngineAt(server.url, { payloadBytesMax: 9_000 });
   t.teardown(() => engine.stop());
-  await engine.start(() => 1);
+  await startNats(engine);
   let tally: unknown;
   engine.publishCounted(new Message('a', new Uint8Array(20_000), 1), (counted) => {
     tally = counted;
@@ -82,7 +81,7 @@ t.test(
       link: { servers: [server.url], unconfirmedBytesMax: 1024 * 1024 },
     });
     t.teardown(() => engine.stop());
-    await engine.start(() => 1);
+    await startNats(engine);
     const message = new Message('a', new Uint8Array(9_000), 1);
     let sent = 0;
     while (engine.carries && sent < 1_000) {
