@@ -1,0 +1,138 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+/**
+ * A TCP connection through a network that can break: everything stands still without a word, as when a cable is pulled
+ * or a firewall forgets; or all connections are cut.
+ */
+export class StallingProxy {
+  readonly port: number;
+  readonly #server: Server;
+  readonly #targetPort: number;
+  readonly #pairs = new Set<Pair>();
+  readonly #sockets = new Set<Socket>();
+  #stalled = false;
+
+  private constructor(server: Server, port: number, targetPort: number) {
+    this.#server = server;
+    this.port = port;
+    this.#targetPort = targetPort;
+    server.on('connection', (near) => this.#join(near));
+  }
+
+  static async start(targetPort: number): Promise<StallingProxy> {
+    // Half open: what one side has still to say when it is gone is under way.
+    const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new StallingProxy(server, (server.address() as { port: number }).port, targetPort);
+  }
+
+  get url(): string {
+    return `nats://127.0.0.1:${this.port}`;
+  }
+
+  get stalled(): boolean {
+    return this.#stalled;
+  }
+
+  /** From now on nothing passes, either way; new connections are taken and hear nothing. */
+  stall(): void {
+    this.#stalled = true;
+    for (const pair of this.#pairs) pair.pause();
+  }
+
+  /** All goes on, with what is under way; what its sender has given up since goes through, too, and late. */
+  heal(): void {
+    this.#stalled = false;
+    for (const pair of this.#pairs) pair.resume();
+  }
+
+  /** All connections end at once, as when a router was restarted. */
+  cut(): void {
+    for (const pair of this.#pairs) pair.destroy();
+  }
+
+  async stop(): Promise<void> {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await once(this.#server, 'close');
+  }
+
+  #join(near: Socket): void {
+    const far = connect({ port: this.#targetPort, host: '127.0.0.1', allowHalfOpen: true });
+    for (const socket of [near, far]) {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    }
+    const pair = new Pair(near, far, () => this.#pairs.delete(pair));
+    this.#pairs.add(pair);
+    if (this.#stalled) pair.pause();
+  }
+}
+
+/** Both ends of one connection. */
+class Pair {
+  readonly #near: Socket;
+  readonly #far: Socket;
+  #paused = false;
+  /** Held up, in the order in which it came. */
+  #waiting: (() => void)[] = [];
+
+  constructor(near: Socket, far: Socket, onClose: () => void) {
+    this.#near = near;
+    this.#far = far;
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      from.setNoDelay(true);
+      from.on('data', (bytes) => this.#pass(() => this.#write(from, to, bytes)));
+      from.on('error', () => {});
+      from.on('end', () => this.#pass(() => to.end()));
+      from.on('close', () => this.#pass(() => this.#close(onClose)));
+    }
+  }
+
+  pause(): void {
+    this.#paused = true;
+    // What the kernels between take, and not more: a sender notices at last that nobody reads.
+    this.#near.pause();
+    this.#far.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    const waited = this.#waiting;
+    this.#waiting = [];
+    for (const step of waited) step();
+    this.#near.resume();
+    this.#far.resume();
+  }
+
+  destroy(): void {
+    this.#near.resetAndDestroy();
+    this.#far.resetAndDestroy();
+  }
+
+  #pass(step: () => void): void {
+    if (this.#paused) this.#waiting.push(step);
+    else step();
+  }
+
+  #write(from: Socket, to: Socket, bytes: Buffer): void {
+    if (to.destroyed || to.write(bytes)) return;
+    from.pause();
+    to.once('drain', () => {
+      if (!this.#paused) from.resume();
+    });
+  }
+
+  /** What one side has said before it went is still given to the other. */
+  #close(onClose: () => void): void {
+    this.#near.end();
+    this.#far.end();
+    if (this.#near.destroyed) this.#far.destroySoon();
+    if (this.#far.destroyed) this.#near.destroySoon();
+    onClose();
+  }
+}
