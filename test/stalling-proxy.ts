@@ -70,6 +70,9 @@ export class StallingProxy {
   }
 }
 
+/** As much as a proxy between takes and keeps, bytes; then a sender notices that nobody reads. */
+const heldBytesMax = 256 * 1024;
+
 /** Both ends of one connection. */
 class Pair {
   readonly #near: Socket;
@@ -77,6 +80,7 @@ class Pair {
   #paused = false;
   /** Held up, in the order in which it came. */
   #waiting: (() => void)[] = [];
+  #waitingBytes = 0;
 
   constructor(near: Socket, far: Socket, onClose: () => void) {
     this.#near = near;
@@ -86,7 +90,7 @@ class Pair {
       [far, near],
     ] as const) {
       from.setNoDelay(true);
-      from.on('data', (bytes) => this.#pass(() => this.#write(from, to, bytes)));
+      from.on('data', (bytes) => this.#carry(from, to, bytes));
       from.on('error', () => {});
       from.on('end', () => this.#pass(() => to.end()));
       from.on('close', () => this.#pass(() => this.#close(onClose)));
@@ -95,15 +99,13 @@ class Pair {
 
   pause(): void {
     this.#paused = true;
-    // What the kernels between take, and not more: a sender notices at last that nobody reads.
-    this.#near.pause();
-    this.#far.pause();
   }
 
   resume(): void {
     this.#paused = false;
     const waited = this.#waiting;
     this.#waiting = [];
+    this.#waitingBytes = 0;
     for (const step of waited) step();
     this.#near.resume();
     this.#far.resume();
@@ -112,6 +114,13 @@ class Pair {
   destroy(): void {
     this.#near.resetAndDestroy();
     this.#far.resetAndDestroy();
+  }
+
+  #carry(from: Socket, to: Socket, bytes: Buffer): void {
+    this.#pass(() => this.#write(from, to, bytes));
+    if (!this.#paused) return;
+    this.#waitingBytes += bytes.length;
+    if (this.#waitingBytes > heldBytesMax) from.pause();
   }
 
   #pass(step: () => void): void {
