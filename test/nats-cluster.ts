@@ -8,14 +8,14 @@ export class NatsCluster {
     this.servers = servers;
   }
 
-  static async start(size: number): Promise<NatsCluster> {
+  /** @param advertise whether clients are told of the other servers, and when they come and go */
+  static async start(size: number, { advertise = true } = {}): Promise<NatsCluster> {
     const routePorts = await Promise.all(Array.from({ length: size }, freePort));
     const routes = routePorts.map((port) => `"nats://127.0.0.1:${port}"`).join(', ');
     const servers = routePorts.map((port) =>
       NatsServer.start({
         jetStream: false,
-        // A server tells its clients of the others at once when they come and go.
-        configuration: `cluster { name: test, listen: "127.0.0.1:${port}", routes: [${routes}] }`,
+        configuration: `cluster { name: test, listen: "127.0.0.1:${port}", routes: [${routes}], no_advertise: ${!advertise} }`,
       }),
     );
     return new NatsCluster(await Promise.all(servers));

@@ -129,7 +129,7 @@ class Pair {
   }
 
   #write(from: Socket, to: Socket, bytes: Buffer): void {
-    if (to.destroyed || to.write(bytes)) return;
+    if (to.destroyed || to.write(bytes) || from.isPaused()) return;
     from.pause();
     to.once('drain', () => {
       if (!this.#paused) from.resume();

@@ -297,6 +297,7 @@ export class NatsEngine implements Engine {
     if (this.#sequences.publish(to, message.id, data, number, acknowledged ? onStored : undefined)) {
       this.#forwarded++;
     } else {
+      this.#refused++;
       this.#receipts.forget(number);
       this.#refused++;
       onTally?.({ delivered: 0, unanswered: 0, carried: false });

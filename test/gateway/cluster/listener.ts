@@ -8,11 +8,21 @@ export interface HeardMessage {
   atMs: number;
 }
 
+export interface ListenerOptions {
+  /** Go on from the cursor of the last message. */
+  resume?: boolean;
+  /** A stream has begun, at the gateway of this number; it has ended; a message has come. */
+  onOpen?(at: number): void;
+  onClose?(): void;
+  onMessage?(message: HeardMessage): void;
+}
+
 /**
  * A client with a stream of NDJSON lines, that goes to the next gateway when its stream ends, as clients do; from its
  * cursor on, where it is told to resume.
  */
 export class Listener {
+  /** Where nobody else takes them. */
   readonly heard: HeardMessage[] = [];
   /** What was said of the cursor, for each resume. */
   readonly recovered: boolean[] = [];
@@ -22,17 +32,17 @@ export class Listener {
   at = -1;
   readonly #urls: readonly string[];
   readonly #ids: readonly string[];
-  readonly #resume: boolean;
+  readonly #options: ListenerOptions;
   #cursor: string | undefined;
   #next = 0;
   #closed = false;
   #request: ClientRequest | undefined;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(urls: readonly string[], ids: readonly string[], { resume = false } = {}) {
+  constructor(urls: readonly string[], ids: readonly string[], options: ListenerOptions = {}) {
     this.#urls = urls;
     this.#ids = ids;
-    this.#resume = resume;
+    this.#options = options;
     this.#open();
   }
 
@@ -53,7 +63,7 @@ export class Listener {
   #open(): void {
     const at = this.#next++ % this.#urls.length;
     const query = new URLSearchParams(this.#ids.map((id): [string, string] => ['id', id]));
-    if (this.#resume && this.#cursor !== undefined) query.set('cursor', this.#cursor);
+    if (this.#options.resume && this.#cursor !== undefined) query.set('cursor', this.#cursor);
     this.#request = get(`${this.#urls[at]}/stream?${query}`, { agent: false }, (response) => {
       if (response.statusCode === 200) this.#read(response, at);
       else response.resume();
@@ -63,6 +73,7 @@ export class Listener {
   }
 
   #again(): void {
+    if (this.open) this.#options.onClose?.();
     this.at = -1;
     if (!this.#closed) this.#retry = setTimeout(() => this.#open(), 20);
   }
@@ -73,6 +84,7 @@ export class Listener {
     response.setEncoding('utf8');
     response.on('error', () => {});
     response.on('data', (chunk: string) => {
+      if (!this.open) this.#options.onOpen?.(at);
       this.at = at;
       const lines = (text + chunk).split('\n');
       text = lines.pop()!;
@@ -83,6 +95,9 @@ export class Listener {
   #hear(line: HeardMessage & { recovered?: boolean }): void {
     if (line.cursor !== undefined) this.#cursor = line.cursor;
     if (line.recovered !== undefined) this.recovered.push(line.recovered);
-    if (line.id !== undefined) this.heard.push({ ...line, atMs: performance.now() });
+    if (line.id === undefined) return;
+    const message = { ...line, atMs: performance.now() };
+    if (this.#options.onMessage === undefined) this.heard.push(message);
+    else this.#options.onMessage(message);
   }
 }
