@@ -14,7 +14,7 @@ import type { NodeRole } from './role.js';
 export async function runGateway(config: Config, role: NodeRole): Promise<void> {
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   let gateway: Gateway | undefined;
-  const carrier = await carrierOf(config, role, log, () => gateway?.announceGap());
+  const carrier = await carrierOf(config, role, log, (concerns) => gateway?.announceGap(concerns));
   const router = new Router({
     ...carrier,
     idBytesMax: config.idBytesMax,

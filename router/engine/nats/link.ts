@@ -26,7 +26,8 @@ export interface LinkOptions {
   unconfirmedBytesMax: number;
 }
 
-export type LinkEvent = 'connected' | 'lost' | 'error' | 'closed';
+/** `changed`: servers have come to the NATS cluster, or left it. */
+export type LinkEvent = 'connected' | 'lost' | 'changed' | 'error' | 'closed';
 export type OnLinkEvent = (event: LinkEvent, detail: string) => void;
 
 /** NATS cannot be reached, or refuses, or is not fit. The message says how to mend it. */
@@ -165,10 +166,19 @@ export class Link {
       if (this.#stopping) continue;
       if (status.type === 'disconnect') this.#lose(status.server);
       else if (status.type === 'reconnect') this.#regain(status.server);
+      else if (status.type === 'update') this.#change(status.added, status.deleted);
       else if (status.type === 'error') this.#onEvent('error', status.error.message);
       else if (status.type === 'ldm') this.#onEvent('error', 'the server is going to stop');
     }
     if (!this.#stopping) this.#onEvent('closed', reasonOf(await connection.closed()));
+  }
+
+  #change(added: readonly string[] = [], deleted: readonly string[] = []): void {
+    if (!this.#connected) return;
+    this.#onEvent(
+      'changed',
+      [...added.map((url) => `+${url}`), ...deleted.map((url) => `-${url}`)].join(' '),
+    );
   }
 
   #lose(server: string): void {
