@@ -31,9 +31,9 @@ export interface Loaded {
 
 /**
  * How long an id is held after it was loaded: polls come again, and long histories are read page by page. So much
- * longer than its age a message may be given.
+ * longer than its age a message may be given; so it is at most half of that.
  */
-const heldMs = 30_000;
+const heldMsMax = 30_000;
 /** 1.5 KB each, for the subscription. */
 const heldIdsMax = 100_000;
 /** Ids that are loaded at a time; the others wait for them. */
@@ -153,8 +153,7 @@ export class ReplicatedHistory implements HistoryStore {
   tick(nowMs: number): void {
     this.#nowMs = nowMs;
     for (const [id, held] of this.#held) {
-      if (held.untilMs > nowMs) return;
-      if (held.users === 0) this.#release(id, held);
+      if (held.untilMs <= nowMs && held.users === 0) this.#release(id, held);
     }
   }
 
@@ -172,11 +171,15 @@ export class ReplicatedHistory implements HistoryStore {
     let held = this.#held.get(id);
     if (held !== undefined) return held;
     const own = ownText(id);
-    held = new Held(this.#nowMs + heldMs);
+    held = new Held(this.#untilMs(id));
     this.#source.hold(own);
     this.#held.set(own, held);
     if (this.#held.size > heldIdsMax) this.#releaseOldest(held);
     return held;
+  }
+
+  #untilMs(id: string): number {
+    return this.#nowMs + Math.min(heldMsMax, this.#rules.list[this.#rules.of(id)]!.ageSec * 500);
   }
 
   /** Who asks for as much as is being loaded already, or less, waits for that. */
@@ -219,7 +222,7 @@ export class ReplicatedHistory implements HistoryStore {
     held.messages = joins ? [...messages, ...live] : live;
     held.floor = joins ? floor : held.dropped;
     held.searched = offset;
-    held.untilMs = this.#nowMs + heldMs;
+    held.untilMs = this.#untilMs(id);
     this.#held.delete(id);
     this.#held.set(id, held); // the last one that was loaded
     const bytes = held.messages.reduce((sum, { payload }) => sum + payload.length, 0);
