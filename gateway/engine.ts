@@ -15,8 +15,8 @@ export interface Carrier {
   readonly historyStore: HistoryStore;
 }
 
-/** Something may have been missed on this node: whoever has a cursor had better come back with it. */
-export type OnGap = () => void;
+/** Something of some ids may have been missed on this node: whoever has a cursor had better come back with it. */
+export type OnGap = (concerns: (id: string) => boolean) => void;
 
 /**
  * The engine that the settings ask for, connected.
@@ -62,12 +62,13 @@ async function natsCarrier(
       replicas: config.historyReplicas,
     },
     onEvent: (event, detail) => {
-      if (event === 'connected' || event === 'retained') log.info({ detail }, `nats: ${event}`);
+      if (event === 'connected' || event === 'changed' || event === 'retained')
+        log.info({ detail }, `nats: ${event}`);
       else log.warn({ detail }, `nats: ${event}`);
       // What is here is no longer complete; it is, once it is read anew.
       if (event === 'lost' || event === 'gap') history.forgetAll();
-      if (event === 'gap') onGap();
     },
+    onGap,
   });
   const history = new ReplicatedHistory(rules, engine.historySource, bytesMax);
   await engine.open();

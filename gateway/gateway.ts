@@ -78,7 +78,7 @@ export class Gateway {
     const admission = new Admission(connections, outbound, counters, config.connectionsPerAddressMax);
     const shared = { router, config, clock, counters, log: sampledLog, connections, admission, outbound };
     const { history } = router;
-    const cursors = new StreamCursors(history.epoch);
+    const cursors = new StreamCursors(history);
     const wire = new StreamWire(connections, counters, clock, cursors);
     const catchUps = new CatchUps(history, connections, outbound);
     const streams = new Streams({ ...shared, slowConsumers, wire, cursors, catchUps });
@@ -186,10 +186,12 @@ export class Gateway {
     this.#notReady = undefined;
   }
 
-  /** Cuts all HTTP streams and polls: they come back with their cursors, and are told whether something is missing. */
-  announceGap(): void {
-    for (const connection of this.#connections.slots)
-      if (connection instanceof Stream || connection instanceof Poll) connection.cut('history-gap');
+  /** Cuts the HTTP streams and polls of some ids: they come back with their cursors, and are told whether something is missing. */
+  announceGap(concerns: (id: string) => boolean): void {
+    for (const connection of this.#connections.slots) {
+      if (!(connection instanceof Stream || connection instanceof Poll)) continue;
+      if (connection.ids.some(concerns)) connection.cut('history-gap');
+    }
   }
 
   /**

@@ -19,7 +19,7 @@ export async function runGateway(config: Config, role: NodeRole, worker?: Worker
   const processLog = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const log = worker === undefined ? processLog : processLog.child({ worker: worker.number });
   let gateway: Gateway | undefined;
-  const carrier = await carrierOf(config, role, log, () => gateway?.announceGap());
+  const carrier = await carrierOf(config, role, log, (concerns) => gateway?.announceGap(concerns));
   const router = new Router({
     ...carrier,
     idBytesMax: config.idBytesMax,

@@ -58,7 +58,17 @@ export class CatchUps {
     catchUp.scheduled = true;
     setImmediate(() => {
       catchUp.scheduled = false;
-      if (this.#connections.has(catchUp.stream)) this.#step(catchUp);
+      if (this.#connections.has(catchUp.stream)) this.#prepareStep(catchUp);
+    });
+  }
+
+  /** What is kept outside of this process is held here for a while only, and a slow reader may take longer. */
+  #prepareStep(catchUp: CatchUp): void {
+    const { stream, ids, offsets } = catchUp;
+    catchUp.scheduled = true;
+    this.#history.prepare(ids, { epoch: this.#history.epoch, offsets }, () => {
+      catchUp.scheduled = false;
+      if (this.#bySlot.get(stream.slot) === catchUp) this.#step(catchUp);
     });
   }
 

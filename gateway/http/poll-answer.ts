@@ -1,5 +1,6 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { formatCursor } from '../../router/history/cursor.js';
+import type { History } from '../../router/history/history.js';
 import type { Message } from '../../router/message.js';
 import { revalidates, unrecovered } from '../connections.js';
 import { wireIndex } from '../wire.js';
@@ -23,16 +24,16 @@ export interface PollResult {
  * that knows nothing but HTTP's own caching gives it back as If-None-Match.
  */
 export class PollAnswer {
-  readonly #epoch: string;
+  readonly #history: Pick<History, 'epoch'>;
   /** Most answers are one message, and the same for all who have waited for it. */
   readonly #lines = new SharedPieces(wireIndex.poll, (message) => lineOf(message, undefined));
 
-  constructor(epoch: string) {
-    this.#epoch = epoch;
+  constructor(history: Pick<History, 'epoch'>) {
+    this.#history = history;
   }
 
   cursorOf(offsets: readonly number[] | undefined): string | undefined {
-    return offsets && formatCursor(this.#epoch, offsets);
+    return offsets && formatCursor(this.#history.epoch, offsets);
   }
 
   /** @returns the body; writes what comes before it. In the route handler or a cork only. */

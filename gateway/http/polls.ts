@@ -56,7 +56,7 @@ export class Polls {
     this.#parts = parts;
     this.#history = parts.router.history;
     this.#class = pollClass(this);
-    this.#answer = new PollAnswer(this.#history.epoch);
+    this.#answer = new PollAnswer(this.#history);
   }
 
   /** Answers at once with what was missed. In the route handler only. */

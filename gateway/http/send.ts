@@ -62,7 +62,8 @@ export class SendEndpoint {
     const { carries } = this.#router;
     const delivered = this.#router.publish(message);
     if (!carries) return this.#answer(response, cors, { delivered, unanswered: 0, carried: false });
-    answerJson(response, '202 Accepted', { delivered }, cors);
+    // Not how many here took it: what has history comes back later, so that would be 0.
+    answerJson(response, '202 Accepted', { accepted: true }, cors);
   }
 
   #answer(response: HttpResponse, cors: Headers, { delivered, unanswered, carried }: Tally): void {
@@ -78,9 +79,9 @@ export class SendEndpoint {
   }
 }
 
-/** What is said of a send that reached this node's own subscribers alone. */
+/** What is said of a send that reached this node's own subscribers at most, or is not known to have gone further. */
 export const notCarriedText =
-  'NATS cannot be reached: only who is connected to this node got it. Send it again later.';
+  'NATS cannot be reached: at most who is connected to this node got it. Send it again later.';
 
 /** The answer of the hot path: no status line is 200, and each call into uWS is 0.1 µs. */
 function answerDelivered(response: HttpResponse, cors: Headers, delivered: number): void {

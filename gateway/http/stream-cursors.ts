@@ -1,4 +1,5 @@
 import { formatCursor } from '../../router/history/cursor.js';
+import type { History } from '../../router/history/history.js';
 import type { Message } from '../../router/message.js';
 
 /**
@@ -7,10 +8,10 @@ import type { Message } from '../../router/message.js';
  */
 export class StreamCursors {
   readonly #bySlot = new Map<number, StreamCursor>();
-  readonly #epoch: string;
+  readonly #history: Pick<History, 'epoch'>;
 
-  constructor(epoch: string) {
-    this.#epoch = epoch;
+  constructor(history: Pick<History, 'epoch'>) {
+    this.#history = history;
   }
 
   /** @param offsets of the ids, in their order; they are the stream's own from here on */
@@ -24,7 +25,7 @@ export class StreamCursors {
     const cursor = this.#bySlot.get(slot);
     if (cursor === undefined) return undefined;
     cursor.pass(message);
-    return formatCursor(this.#epoch, cursor.offsets);
+    return formatCursor(this.#history.epoch, cursor.offsets);
   }
 
   release(slot: number): void {

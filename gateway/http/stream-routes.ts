@@ -32,7 +32,7 @@ export interface StreamRoutesParts {
 /** `/test`, `/stream` and `/events`: from request line to open stream, or the refusal. */
 export function bindStreams(app: TemplatedApp, parts: StreamRoutesParts): void {
   const { streams, config, counters, cors, history } = parts;
-  const cursorOf = cursorsOf(history.epoch);
+  const cursorOf = cursorsOf(history);
   const lines = ndjson(cursorOf);
   bind('/test/', '*', cometPage);
   bind('/stream/', '*', lines);

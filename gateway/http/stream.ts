@@ -25,6 +25,13 @@ export abstract class Stream extends Subscriber implements Connection {
     this.response = response;
   }
 
+  /** As asked for, in order. */
+  get ids(): readonly string[] {
+    const { logins } = this;
+    if (logins === undefined) return [];
+    return typeof logins === 'string' ? [logins] : [...logins];
+  }
+
   abstract get transport(): Transport;
   abstract get wire(): StreamWire;
   abstract onDue(): void;

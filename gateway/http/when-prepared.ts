@@ -6,8 +6,10 @@ interface Asked {
   readonly from: ResumeFrom | undefined;
 }
 
+const fromNow: ResumeFrom = { since: 'now' };
+
 /**
- * Goes on when history has at hand what the client asks for: at once, where it is kept in this process. In a route
+ * Goes on when history has at hand what the client asks for, and no node sends past this one: at once, where it is kept in this process. In a route
  * handler only; `proceed` finds the response as the handler does, corked and with nothing written.
  */
 export function whenPrepared(
@@ -16,10 +18,9 @@ export function whenPrepared(
   { ids, from }: Asked,
   proceed: () => void,
 ): void {
-  if (from === undefined) return proceed();
   let later = false;
   let over = false;
-  history.prepare(ids, from, () => {
+  history.prepare(ids, from ?? fromNow, () => {
     if (over) return; // its client has gone
     over = true;
     if (later) response.cork(proceed);

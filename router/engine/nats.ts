@@ -12,10 +12,12 @@ import { decodeEnvelope, encodeEnvelope, envelopeBytes, messageOf } from './nats
 import { Gathering, type NodeIdentity } from './nats/gathering.js';
 import { Interests } from './nats/interests.js';
 import { Link, type LinkEvent, receiver } from './nats/link.js';
+import { placeOf } from './nats/place.js';
 import { Receipts, Takers } from './nats/receipts.js';
 import { RetainedReplication, type RetentionEvent } from './nats/retained-replication.js';
-import { markToken, type Sequence } from './nats/sequence.js';
+import type { Sequence } from './nats/sequence.js';
 import { Sequences } from './nats/sequences.js';
+import { markToken } from './nats/stored-message.js';
 import { idOfSubject, subjectOfId } from './nats/subject.js';
 
 /** How often what is under way is looked through. */
@@ -39,8 +41,10 @@ export interface NatsEngineOptions {
   history: { rules: HistoryRules; bytesMax: number; replicas: number };
   /** Of the router, for the stream that keeps what is retained; without them there is none. */
   retained?: { messagesMax: number; bytesMax: number; replicas: number };
-  /** `gap`: subscribers may have missed something for good, while NATS was away for longer than history is. */
-  onEvent(event: LinkEvent | RetentionEvent | 'gone' | 'gap', detail: string): void;
+  /** `history`: a stream cannot be read or written, and is tried on and on. */
+  onEvent(event: LinkEvent | RetentionEvent | 'gone' | 'gap' | 'history', detail: string): void;
+  /** Subscribers may have missed something for good, of the ids that `concerns` says: NATS was away for longer than history is. */
+  onGap?(concerns: (id: string) => boolean): void;
 }
 
 /** Plain numbers. */
@@ -88,8 +92,8 @@ const encodedBytesMax = 3;
  * Where the id has history, it goes to own subscribers by way of its stream too, so that all see one order, and each
  * message has its place in it; see HistoryStream.
  *
- * At most once, in order for each publisher and id. While NATS is away, own subscribers are served all the same, and
- * what they get then has no place in history.
+ * At most once, in order for each publisher and id. While NATS is away, own subscribers are served all the same; what
+ * they get then has no place in history, and may come before older messages that are caught up with later.
  */
 export class NatsEngine implements Engine {
   readonly #options: NatsEngineOptions;
@@ -148,7 +152,12 @@ export class NatsEngine implements Engine {
     this.#assertPayloadsFit();
     await this.#sequences.open({
       handOut: (message, data) => this.#handOut(unretained(message), data),
-      onGap: (stream) => this.#options.onEvent('gap', stream),
+      onGap: (stream, concerns) => {
+        this.#options.onEvent('gap', stream);
+        const sequence = this.#sequences.named(stream);
+        this.#options.onGap?.((id) => this.#sequences.of(id) === sequence && concerns(id));
+      },
+      onTrouble: (stream, reason) => this.#options.onEvent('history', `${stream}: ${reason}`),
     });
   }
 
@@ -304,7 +313,8 @@ export class NatsEngine implements Engine {
     }
   }
 
-  #receive({ subject, headers, data }: Msg): void {
+  #receive(received: Msg): void {
+    const { subject, data } = received;
     if (subject.startsWith(markToken, this.#messagePrefix.length)) return; // `#` matches marks, too
     const id = this.#idOf(subject);
     const envelope = decodeEnvelope(data);
@@ -312,9 +322,12 @@ export class NatsEngine implements Engine {
       this.#unreadable++;
       return;
     }
-    if (headers !== undefined) {
-      const sequence = this.#sequences.named(headers.get('Nats-Stream'));
-      return sequence?.arrived(id, Number(headers.get('Nats-Sequence')), data);
+    const place = placeOf(received);
+    if (place !== undefined) {
+      const sequence = this.#sequences.of(id);
+      if (sequence?.stream.name === place.stream) sequence.arrived(id, place.sequence, data);
+      else this.#unreadable++;
+      return;
     }
     // noEcho is by connection: what an earlier one left behind comes back on the next, and has been handed out here.
     if (envelope.run === this.cluster.self.run) return;
@@ -406,9 +419,11 @@ export class NatsEngine implements Engine {
     }
     if (event === 'connected') {
       this.cluster.rejoin();
-      this.#sequences.catchUp();
+      void this.#sequences.catchUp();
       this.#retention?.regained();
     }
+    // Between two servers something may have been cut, and what went that way just then is lost.
+    if (event === 'changed') void this.#sequences.catchUp();
     this.#options.onEvent(event, detail);
   }
 }

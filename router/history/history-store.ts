@@ -37,8 +37,9 @@ export interface HistoryReader {
 /**
  * Where history is kept. What is kept of an id is the end of what was appended to it, without holes: `first` to `last`.
  *
- * Order: offsets of an id are 1 or more, and each is one more than the last while the id is remembered; one that was
- * forgotten goes on above all that it was ever given. No offset is given twice to an id in an epoch.
+ * Order: offsets of an id are 1 or more, and each is one more than the last while the id is remembered (or just higher,
+ * where `behindLast` is there); one that was forgotten goes on above all that it was ever given. No offset is given
+ * twice to an id in an epoch.
  * Buffers: `append` copies or shares the payload; it holds on to no memory beyond the payload's own bytes, whatever
  * that is a view of. What a reader gives belongs to whoever takes it, and is not written to.
  * Errors: the constructor of a store may throw; nothing after that does, and nothing waits. A store that writes does
@@ -61,6 +62,8 @@ export interface HistoryStore {
    * message gets a higher one.
    */
   last(id: string): number;
+  /** The offset behind which the last `count` messages of the id are. Absent: offsets of an id grow by one. */
+  behindLast?(id: string, count: number): number;
   /** What is kept behind an offset. The id is taken for what it is, checked by no one. */
   after(id: string, offset: number): HistoryReader;
   /**

@@ -37,7 +37,7 @@ export class History {
     this.#store = store;
   }
 
-  /** Of all offsets that are given: the first part of each cursor. Another one after a restart. */
+  /** Of all offsets that are given: the first part of each cursor. Another one after a restart, or when a source outside lost them. */
   get epoch(): string {
     return this.#store.epoch;
   }
@@ -57,8 +57,9 @@ export class History {
   }
 
   /**
-   * To be called before `resume`, which is then called in `ready`, in the same turn: where history is kept outside of
-   * this process, it takes a while. Calls back before it returns where it does not.
+   * To be called before `resume`, and before `login` of who wants what comes from now on (`since: 'now'`); either is then
+   * called in `ready`, in the same turn: where history is kept outside of this process, it takes a while. Calls back
+   * before it returns where it does not.
    */
   prepare(ids: readonly string[], from: ResumeFrom, ready: () => void): void {
     if (this.#store.prepare === undefined) ready();
@@ -110,7 +111,8 @@ export class History {
   #since(since: 'oldest' | 'now' | number, id: string): number {
     if (since === 'now') return this.#store.last(id);
     const oldest = this.#store.first(id) - 1;
-    return since === 'oldest' ? oldest : Math.max(oldest, this.#store.last(id) - since);
+    if (since === 'oldest') return oldest;
+    return this.#store.behindLast?.(id, since) ?? Math.max(oldest, this.#store.last(id) - since);
   }
 }
 

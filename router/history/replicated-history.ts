@@ -1,5 +1,6 @@
 import type { Message } from '../message.js';
 import { ownText } from '../own-copy.js';
+import { Held, HeldReader } from './held.js';
 import type { ResumeFrom } from './history.js';
 import type { HistoryRules } from './history-rules.js';
 import type { HistoryReader, HistoryStats, HistoryStore } from './history-store.js';
@@ -10,9 +11,11 @@ export interface HistorySource {
   readonly epoch: string;
   /** Of a rule: up to here all that this node is sent has come. */
   position(rule: number): number;
-  /** From now on this node is sent what is published to the id, whether anybody is logged in or not. */
+  /** From now on this node is sent what is published to the id, whether anybody is logged in or not; until as many releases. */
   hold(id: string): void;
   release(id: string): void;
+  /** Resolves when what was held before is in effect, or that cannot be known now. Never rejects. */
+  settle(rule: number): Promise<void>;
   /** What is kept of an id behind an offset; undefined = it cannot be known now. The id is held. Never rejects. */
   load(rule: number, id: string, offset: number): Promise<Loaded | undefined>;
 }
@@ -26,21 +29,15 @@ export interface Loaded {
   readonly position: number;
 }
 
-/** How long an id is held after somebody resumed it: polls come again, and long histories are read page by page. */
-const heldMs = 30_000;
+/**
+ * How long an id is held after it was loaded: polls come again, and long histories are read page by page. So much
+ * longer than its age a message may be given; so it is at most half of that.
+ */
+const heldMsMax = 30_000;
 /** 1.5 KB each, for the subscription. */
 const heldIdsMax = 100_000;
-
-/** An id whose messages are here for a while, as somebody is resuming it. */
-class Held {
-  /** Nothing is missing behind this offset; Infinity while that is not known. */
-  floor = Number.POSITIVE_INFINITY;
-  messages: Message[] = [];
-  bytes = 0;
-  untilMs = 0;
-  /** Resumes that wait for it. */
-  waiting = 0;
-}
+/** Ids that are loaded at a time; the others wait for them. */
+const loadsMax = 128;
 
 /**
  * History that all nodes share: kept and numbered outside of this process, by a source. An offset is the message's
@@ -58,14 +55,17 @@ export class ReplicatedHistory implements HistoryStore {
   readonly #rules: HistoryRules;
   readonly #source: HistorySource;
   readonly #bytesMax: number;
-  /** The one that was used longest ago is first. */
+  /** The one that was loaded longest ago is first. */
   readonly #held = new Map<string, Held>();
+  #loads = 0;
+  /** Loads that wait for others; each is of a request that waits, so sockets are their limit. */
+  readonly #queue: (() => void)[] = [];
   #bytes = 0;
   #messages = 0;
   #nowMs = 0;
   #evicted = { count: 0, age: 0, bytes: 0 };
 
-  /** @param bytesMax payloads that are held, all together; the ids that were resumed longest ago go first */
+  /** @param bytesMax payloads that are held, all together; the ids that were loaded longest ago go first */
   constructor(rules: HistoryRules, source: HistorySource, bytesMax: number) {
     this.#rules = rules;
     this.#source = source;
@@ -88,8 +88,7 @@ export class ReplicatedHistory implements HistoryStore {
   }
 
   first(id: string): number {
-    const held = this.#held.get(id);
-    return held === undefined || held.floor === Number.POSITIVE_INFINITY ? this.last(id) + 1 : held.floor + 1;
+    return Math.min(this.last(id), this.#held.get(id)?.floor ?? Number.POSITIVE_INFINITY) + 1;
   }
 
   last(id: string): number {
@@ -104,28 +103,46 @@ export class ReplicatedHistory implements HistoryStore {
     return new HeldReader(messages, at);
   }
 
+  behindLast(id: string, count: number): number {
+    const held = this.#held.get(id);
+    if (held === undefined || held.messages.length === 0) return this.last(id);
+    const oldest = held.messages[Math.max(0, held.messages.length - count)]!;
+    return Math.max(this.first(id) - 1, oldest.offset - 1);
+  }
+
   prepare(ids: readonly string[], from: ResumeFrom, ready: () => void): void {
-    if (!('epoch' in from) && from.since === 'now') return ready();
-    let missing = 1;
-    const done = () => {
-      missing--;
-      if (missing === 0) ready();
-    };
+    const { epoch } = this;
+    const isNow = !('epoch' in from) && from.since === 'now';
+    const steps: Promise<unknown>[] = [];
+    const holds: string[] = [];
+    const used: Held[] = [];
     for (const [index, id] of ids.entries()) {
       const rule = this.#rules.of(id);
       if (rule === -1) continue;
-      const offset = 'epoch' in from && from.epoch === this.epoch ? (from.offsets[index] ?? 0) : 0;
-      const held = this.#hold(ownText(id));
-      if (held.floor <= offset) continue;
-      missing++;
-      held.waiting++;
-      this.#source.load(rule, id, offset).then((loaded) => {
-        held.waiting--;
-        if (loaded !== undefined && this.#held.get(id) === held) this.#merge(held, loaded);
-        done();
-      });
+      if (isNow) {
+        const own = ownText(id);
+        this.#source.hold(own);
+        holds.push(own);
+        steps.push(this.#source.settle(rule));
+        continue;
+      }
+      const offset = 'epoch' in from && from.epoch === epoch ? (from.offsets[index] ?? 0) : 0;
+      const held = this.#hold(id);
+      held.users++;
+      used.push(held);
+      // A client of another node may have what has not come to this one yet.
+      if (held.searched > offset || this.#source.position(rule) < offset) {
+        steps.push(this.#load(held, rule, id, offset));
+      }
     }
-    done();
+    const end = () => {
+      if (this.epoch !== epoch && !isNow) this.prepare(ids, from, ready);
+      else ready();
+      for (const held of used) held.users--;
+      for (const id of holds) this.#source.release(id);
+    };
+    if (steps.length === 0) end();
+    else void Promise.all(steps).then(end);
   }
 
   /** This node may have missed something: nothing of what is here is complete. */
@@ -136,8 +153,7 @@ export class ReplicatedHistory implements HistoryStore {
   tick(nowMs: number): void {
     this.#nowMs = nowMs;
     for (const [id, held] of this.#held) {
-      if (held.untilMs > nowMs) return;
-      if (held.waiting === 0) this.#release(id, held);
+      if (held.untilMs <= nowMs && held.users === 0) this.#release(id, held);
     }
   }
 
@@ -153,47 +169,86 @@ export class ReplicatedHistory implements HistoryStore {
 
   #hold(id: string): Held {
     let held = this.#held.get(id);
-    if (held === undefined) {
-      held = new Held();
-      this.#source.hold(id);
-    } else {
-      this.#held.delete(id);
-    }
-    held.untilMs = this.#nowMs + heldMs;
-    this.#held.set(id, held);
+    if (held !== undefined) return held;
+    const own = ownText(id);
+    held = new Held(this.#untilMs(id));
+    this.#source.hold(own);
+    this.#held.set(own, held);
     if (this.#held.size > heldIdsMax) this.#releaseOldest(held);
     return held;
+  }
+
+  #untilMs(id: string): number {
+    return this.#nowMs + Math.min(heldMsMax, this.#rules.list[this.#rules.of(id)]!.ageSec * 500);
+  }
+
+  /** Who asks for as much as is being loaded already, or less, waits for that. */
+  #load(held: Held, rule: number, id: string, offset: number): Promise<void> {
+    const { loading } = held;
+    if (loading !== undefined && loading.offset <= offset && this.#source.position(rule) >= offset) {
+      return loading.done;
+    }
+    const done = this.#inTurn(() => this.#source.load(rule, id, offset)).then((loaded) => {
+      if (held.loading?.done === done) held.loading = undefined;
+      if (this.#held.get(id) !== held) return;
+      if (loaded !== undefined) this.#merge(id, held, offset, loaded);
+      else if (held.searched === Number.POSITIVE_INFINITY) this.#release(id, held);
+    });
+    held.loading = { offset, done };
+    return done;
+  }
+
+  async #inTurn(load: () => Promise<Loaded | undefined>): Promise<Loaded | undefined> {
+    if (this.#loads < loadsMax) this.#loads++;
+    else await new Promise<void>((resolve) => this.#queue.push(resolve));
+    const loaded = await load();
+    const next = this.#queue.shift();
+    if (next === undefined) this.#loads--;
+    else next();
+    return loaded;
   }
 
   #note(held: Held, message: Message): void {
     held.messages.push(message.kept());
     this.#count(held, message.payload.length, 1);
-    const most = this.#rules.list[this.#rules.of(message.id)]!.messages;
-    if (held.messages.length > most && held.waiting === 0) this.#dropFirst(held);
-    while (this.#bytes > this.#bytesMax && this.#releaseOldest(held));
+    this.#trim(message.id, held);
   }
 
-  #merge(held: Held, { messages, floor, position }: Loaded): void {
-    const live = held.messages.filter(({ offset }) => offset > position);
+  #merge(id: string, held: Held, offset: number, { messages, floor, position }: Loaded): void {
+    if (offset >= held.searched) return; // all of it has been here before
+    const live = held.messages.filter((message) => message.offset > position);
     this.#count(held, -held.bytes, -held.messages.length);
-    held.messages = [...messages, ...live];
-    held.floor = floor;
+    const joins = held.dropped <= position;
+    held.messages = joins ? [...messages, ...live] : live;
+    held.floor = joins ? floor : held.dropped;
+    held.searched = offset;
+    held.untilMs = this.#untilMs(id);
+    this.#held.delete(id);
+    this.#held.set(id, held); // the last one that was loaded
     const bytes = held.messages.reduce((sum, { payload }) => sum + payload.length, 0);
     this.#count(held, bytes, held.messages.length);
-    while (this.#bytes > this.#bytesMax && this.#releaseOldest(held));
+    this.#trim(id, held);
   }
 
-  #dropFirst(held: Held): void {
+  #trim(id: string, held: Held): void {
+    const most = this.#rules.list[this.#rules.of(id)]!.messages;
+    while (held.messages.length > most) this.#dropFirst(held, 'count');
+    while (this.#bytes > this.#bytesMax && this.#releaseOldest(held));
+    while (this.#bytes > this.#bytesMax && held.messages.length > 0) this.#dropFirst(held, 'bytes');
+  }
+
+  #dropFirst(held: Held, why: 'count' | 'bytes'): void {
     const { offset, payload } = held.messages.shift()!;
+    held.dropped = offset;
     if (held.floor < offset) held.floor = offset;
     this.#count(held, -payload.length, -1);
-    this.#evicted.count++;
+    this.#evicted[why]++;
   }
 
   /** @returns false when there is none but `besides` */
   #releaseOldest(besides: Held): boolean {
     for (const [id, held] of this.#held) {
-      if (held === besides || held.waiting > 0) continue;
+      if (held === besides || held.users > 0) continue;
       this.#evicted.bytes += held.messages.length;
       this.#release(id, held);
       return true;
@@ -211,27 +266,5 @@ export class ReplicatedHistory implements HistoryStore {
     held.bytes += bytes;
     this.#bytes += bytes;
     this.#messages += messages;
-  }
-}
-
-class HeldReader implements HistoryReader {
-  readonly #messages: readonly Message[];
-  #at: number;
-
-  constructor(messages: readonly Message[], at: number) {
-    this.#messages = messages;
-    this.#at = at;
-  }
-
-  get sequence(): number {
-    return this.#messages[this.#at]?.offset ?? Number.POSITIVE_INFINITY;
-  }
-
-  get bytes(): number {
-    return this.#messages[this.#at]?.payload.length ?? 0;
-  }
-
-  take(): Message {
-    return this.#messages[this.#at++]!;
   }
 }

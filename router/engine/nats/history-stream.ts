@@ -1,4 +1,10 @@
-import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import {
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JetStreamManager,
+  jetstream,
+  jetstreamManager,
+} from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { HistoryRule } from '../../history/history-rules.js';
 import { EngineError } from './engine-error.js';
@@ -14,6 +20,7 @@ export interface StoredMessage {
 export interface StreamState {
   /** Milliseconds since the Unix epoch: a stream that was deleted and made anew counts from 1 again. */
   readonly createdMs: number;
+  /** All before it is gone: by its age, for the bytes, or as its id has had too many since. */
   readonly firstSequence: number;
   readonly lastSequence: number;
 }
@@ -23,10 +30,18 @@ export interface HistoryStreamOptions {
   /** Of the rule in the list: part of the stream's name, and of its subjects. */
   readonly index: number;
   readonly rule: HistoryRule;
+  /** Of the rules that decide which ids this stream has, and how many messages of each. */
+  readonly fingerprint: string;
   readonly bytesMax: number;
   /** Servers that keep it. */
   readonly replicas: number;
+  /** Whether other nodes of this cluster run, which may use the stream that is there. */
+  readonly othersRun: () => Promise<boolean>;
 }
+
+const requestTimeoutMs = 2_000;
+/** What was missed while NATS was away is read with so many under way. */
+const readAheadMax = 1_000;
 
 /**
  * The JetStream stream of one history rule: it numbers and keeps what is published under its subjects, and publishes
@@ -59,9 +74,10 @@ export class HistoryStream {
     try {
       const manager = await jetstreamManager(connection);
       const stream = new HistoryStream(connection, manager, options);
-      await stream.ensure();
+      await stream.#takeOver();
       return stream;
     } catch (cause) {
+      if (cause instanceof EngineError) throw cause;
       throw new EngineError(
         `NATS keeps no history (${(cause as Error).message}): start it with JetStream ("nats-server -js"), or turn history off with --history-rules "# 0 0".`,
         { cause },
@@ -71,11 +87,9 @@ export class HistoryStream {
 
   /** @returns its state; made anew where it is gone */
   async ensure(): Promise<StreamState> {
-    const settings = this.#settings();
-    try {
-      await this.#manager.streams.add(settings);
-    } catch {
-      await this.#manager.streams.update(this.name, settings); // it is there, with other limits
+    if ((await this.#description()) === undefined) {
+      // Another node may be quicker; with other limits than ours that is an error, and it is there all the same.
+      await this.#manager.streams.add(this.#settings()).catch(() => undefined);
     }
     return this.state();
   }
@@ -89,42 +103,104 @@ export class HistoryStream {
     };
   }
 
-  /** The oldest message under a subject with at least this sequence. */
+  /** The oldest message under a subject with at least this sequence; undefined = there is none. */
   async next(subject: string, sequence: number): Promise<StoredMessage | undefined> {
     const query = JSON.stringify({ seq: Math.max(1, sequence), next_by_subj: subject });
-    const answer = await this.#connection.request(`$JS.API.DIRECT.GET.${this.name}`, query, {
-      timeout: requestTimeoutMs,
-    });
-    const found = answer.headers?.get('Nats-Sequence') ?? '';
-    if (found === '') return undefined; // 404
-    return { subject, sequence: Number(found), data: answer.data };
+    // Of several servers, any may answer a direct get, also one that has not heard of the newest messages yet.
+    return this.#options.replicas === 1 ? this.#nextDirect(subject, query) : this.#nextOfLeader(query);
   }
 
-  /** All that is kept from one sequence to another, in order, whatever the subject. */
-  async *range(from: number, to: number): AsyncGenerator<StoredMessage> {
-    if (from > to) return;
+  /** All that is kept from one sequence to another, in order, whatever the subject. The last one is known to be there. */
+  async range(from: number, to: number, signal: AbortSignal): Promise<StoredMessage[]> {
+    const found: StoredMessage[] = [];
+    if (from > to) return found;
     const consumer = await jetstream(this.#connection).consumers.get(this.name, {
       opt_start_seq: from,
       deliver_policy: 'by_start_sequence',
       inactive_threshold: 30_000,
     } as never);
-    const messages = await consumer.consume({ max_messages: 1_000 });
+    const messages = await consumer.consume({ max_messages: readAheadMax });
+    const stop = () => messages.stop();
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
     try {
       for await (const { subject, seq, data } of messages) {
-        if (seq <= to) yield { subject, sequence: seq, data };
-        if (seq >= to) return;
+        // A view of what was read from the socket: one of 100 bytes would keep up to 64 KiB.
+        if (seq <= to) found.push({ subject, sequence: seq, data: Uint8Array.from(data) });
+        if (seq >= to) return found;
       }
+      throw new Error('NATS went away');
     } finally {
-      await messages.close();
-      await consumer.delete().catch(() => false);
+      signal.removeEventListener('abort', stop);
+      stop();
+      consumer.delete().catch(() => false);
+    }
+  }
+
+  async #nextDirect(subject: string, query: string): Promise<StoredMessage | undefined> {
+    const options = { timeout: requestTimeoutMs };
+    const subjectOfApi = `$JS.API.DIRECT.GET.${this.name}`;
+    const { headers, data } = await this.#connection.request(subjectOfApi, query, options);
+    if (headers?.code === 404) return undefined;
+    const sequence = Number(headers?.get('Nats-Sequence') || Number.NaN);
+    if (Number.isNaN(sequence)) throw new Error(`NATS answered ${headers?.code} ${headers?.description}`);
+    return { subject, sequence, data };
+  }
+
+  async #nextOfLeader(query: string): Promise<StoredMessage | undefined> {
+    const subjectOfApi = `$JS.API.STREAM.MSG.GET.${this.name}`;
+    const answer = await this.#connection.request(subjectOfApi, query, { timeout: requestTimeoutMs });
+    const { error, message } = answer.json<MessageGetAnswer>();
+    if (message !== undefined) {
+      return {
+        subject: message.subject,
+        sequence: message.seq,
+        data: Buffer.from(message.data ?? '', 'base64'),
+      };
+    }
+    if (error?.err_code === JetStreamApiCodes.NoMessageFound) return undefined;
+    throw new Error(error?.description ?? 'NATS answered neither a message nor an error');
+  }
+
+  /**
+   * Other rules mean that ids have moved from one stream to another, or that more is kept of them than was: what is
+   * there answers no question rightly. So it goes, and a new one begins, and old cursors are known by it.
+   */
+  async #takeOver(): Promise<void> {
+    const description = await this.#description();
+    if (description !== undefined && description !== this.#options.fingerprint) {
+      if (await this.#options.othersRun()) {
+        throw new EngineError(
+          `Other nodes named ${this.#options.clusterName} run with other history rules: give all the same --history-rules, or stop them before this one starts with new ones.`,
+        );
+      }
+      await this.#manager.streams.delete(this.name);
+    }
+    const settings = this.#settings();
+    try {
+      await this.#manager.streams.add(settings);
+    } catch {
+      await this.#manager.streams.update(this.name, settings); // it is there, with another age, or other bytes
+    }
+  }
+
+  /** @returns undefined where there is no such stream */
+  async #description(): Promise<string | undefined> {
+    try {
+      return (await this.#manager.streams.info(this.name)).config.description ?? '';
+    } catch (error) {
+      if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound)
+        return undefined;
+      throw error;
     }
   }
 
   #settings() {
-    const { rule, bytesMax, replicas } = this.#options;
+    const { rule, bytesMax, replicas, fingerprint } = this.#options;
     const all = `${this.subjectPrefix}>`;
     return {
       name: this.name,
+      description: fingerprint,
       subjects: [all],
       storage: 'file' as const,
       discard: 'old' as const,
@@ -139,4 +215,7 @@ export class HistoryStream {
   }
 }
 
-const requestTimeoutMs = 2_000;
+interface MessageGetAnswer {
+  readonly error?: { readonly err_code: number; readonly description: string };
+  readonly message?: { readonly subject: string; readonly seq: number; readonly data?: string };
+}

@@ -12,8 +12,8 @@ export class Interests {
   readonly #receiver: MsgCallback<Msg>;
   /** Nearly every filter is an id, with one subscription. */
   readonly #subscriptions = new Map<string, Subscription | Subscription[]>();
-  /** Ids that history holds, and those of them that nobody is logged in as. */
-  readonly #held = new Set<string>();
+  /** Ids that history holds, and how often; and those of them that nobody is logged in as. */
+  readonly #held = new Map<string, number>();
   readonly #heldOnly = new Set<string>();
 
   /** @param prefix of the subjects, with its dot */
@@ -37,16 +37,21 @@ export class Interests {
     else this.#unsubscribe(filter);
   }
 
-  /** As if somebody were logged in as the id, until `release`. */
+  /** As if somebody were logged in as the id, until it is released as often. */
   hold(id: string): void {
-    if (this.#held.has(id)) return;
-    this.#held.add(id);
-    if (this.#subscriptions.has(id)) return;
+    const holds = this.#held.get(id) ?? 0;
+    this.#held.set(id, holds + 1);
+    if (holds > 0 || this.#subscriptions.has(id)) return;
     this.#heldOnly.add(id);
     this.#subscribe(id);
   }
 
   release(id: string): void {
+    const holds = this.#held.get(id) ?? 0;
+    if (holds > 1) {
+      this.#held.set(id, holds - 1);
+      return;
+    }
     this.#held.delete(id);
     if (this.#heldOnly.delete(id)) this.#unsubscribe(id);
   }

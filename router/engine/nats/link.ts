@@ -12,8 +12,11 @@ import { connectionOptions, type LinkOptions, withoutSecrets } from './connectio
 import { EngineError } from './engine-error.js';
 import { Pulse } from './pulse.js';
 
-/** `slow`: the connection was lost as this node did not read what it was sent; told when it is back. */
-export type LinkEvent = 'connected' | 'lost' | 'slow' | 'error' | 'closed';
+/**
+ * `slow`: the connection was lost as this node did not read what it was sent; told when it is back.
+ * `changed`: servers have come to the NATS cluster, or left it.
+ */
+export type LinkEvent = 'connected' | 'lost' | 'slow' | 'changed' | 'error' | 'closed';
 export type OnLinkEvent = (event: LinkEvent, detail: string) => void;
 
 /** After so much the server is asked whether it has it all. */
@@ -158,6 +161,7 @@ export class Link {
       if (status.type === 'disconnect') this.#lose(status.server);
       else if (status.type === 'reconnect') this.#regain(status.server);
       else if (status.type === 'staleConnection') this.#giveUp(connection);
+      else if (status.type === 'update') this.#change(status.added, status.deleted);
       else if (status.type === 'error') this.#complain(status.error.message);
       else if (status.type === 'ldm') this.#onEvent('error', 'the server is going to stop');
     }
@@ -173,6 +177,14 @@ export class Link {
   #complain(complaint: string): void {
     this.#complaint = complaint;
     this.#onEvent('error', complaint);
+  }
+
+  #change(added: readonly string[] = [], deleted: readonly string[] = []): void {
+    if (!this.#connected) return;
+    this.#onEvent(
+      'changed',
+      [...added.map((url) => `+${url}`), ...deleted.map((url) => `-${url}`)].join(' '),
+    );
   }
 
   #lose(server: string): void {

@@ -1,29 +1,40 @@
+/** Sent to the stream: a number, and whether the mark is one that is to be kept. @returns false = it cannot be sent */
+export type SendMark = (number: number, kept: boolean) => boolean;
+
+interface Waiting {
+  readonly kept: boolean;
+  readonly resolve: (position: number | undefined) => void;
+}
+
 /**
  * Marks that this node sends through a stream to learn what has come: when its own mark is back, all that the stream
  * had published on before it is here, too.
  *
  *     this node   mark 5 ──> stream: 41 41:mark 42 ──> this node   40, 41:mark 5: up to 41 all is here
  *
- * Who asks while one is on its way waits for the next, so that a storm of questions is two marks.
+ * And all that it was subscribed to before it was sent is in effect. Who asks while one is on its way waits for the
+ * next, so that a storm of questions is two marks.
  */
 export class Marks {
-  readonly #send: (number: number) => boolean;
+  readonly #send: SendMark;
   readonly #timeoutMs: number;
   #number = 0;
-  #waiting: ((position: number | undefined) => void)[] = [];
-  #next: ((position: number | undefined) => void)[] = [];
+  #waiting: Waiting[] = [];
+  #next: Waiting[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param send hands a mark to the stream; false = it cannot */
-  constructor(send: (number: number) => boolean, timeoutMs: number) {
+  constructor(send: SendMark, timeoutMs: number) {
     this.#send = send;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** @returns the position that a mark sent from now on had; undefined when it did not come back in time */
-  pass(): Promise<number | undefined> {
+  /**
+   * @param kept the stream keeps the mark longer than those that are only asked for
+   * @returns the position that a mark sent from now on had; undefined when it did not come back in time
+   */
+  pass(kept = false): Promise<number | undefined> {
     return new Promise((resolve) => {
-      this.#next.push(resolve);
+      this.#next.push({ kept, resolve });
       if (this.#timer === undefined && this.#next.length === 1) setImmediate(() => this.#begin());
     });
   }
@@ -33,13 +44,24 @@ export class Marks {
     if (number === this.#number && this.#timer !== undefined) this.#end(position);
   }
 
+  /** NATS is away: none will come back. */
+  failAll(): void {
+    const all = [...this.#waiting, ...this.#next];
+    this.#waiting = [];
+    this.#next = [];
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const { resolve } of all) resolve(undefined);
+  }
+
   #begin(): void {
     if (this.#timer !== undefined || this.#next.length === 0) return;
     this.#waiting = this.#next;
     this.#next = [];
     this.#number++;
     this.#timer = setTimeout(() => this.#end(undefined), this.#timeoutMs);
-    if (!this.#send(this.#number)) this.#end(undefined);
+    const kept = this.#waiting.some((waiting) => waiting.kept);
+    if (!this.#send(this.#number, kept)) this.#end(undefined);
   }
 
   #end(position: number | undefined): void {
@@ -47,7 +69,7 @@ export class Marks {
     this.#timer = undefined;
     const waited = this.#waiting;
     this.#waiting = [];
-    for (const resolve of waited) resolve(position);
+    for (const { resolve } of waited) resolve(position);
     this.#begin();
   }
 }

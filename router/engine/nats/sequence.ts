@@ -1,51 +1,86 @@
 import type { Loaded } from '../../history/replicated-history.js';
 import type { Message } from '../../message.js';
-import { decodeEnvelope, messageOf } from './envelope.js';
-import type { HistoryStream, StoredMessage, StreamState } from './history-stream.js';
+import type { HistoryStream, StreamState } from './history-stream.js';
 import type { Link } from './link.js';
 import { Marks } from './marks.js';
-import { idOfSubject, subjectOfId } from './subject.js';
+import { idOfStored, missedBetween } from './missed.js';
+import { markToken, messageOfStream } from './stored-message.js';
+import { type ReadBudget, StreamReader } from './stream-reader.js';
+import { subjectOfId } from './subject.js';
 
 /** For a mark through the stream and back; some 0.3 ms when nothing is wrong. */
 const markTimeoutMs = 2_000;
-/** How often a mark is sent when nobody asks, so that the position of a quiet node is fresh. */
-const restMs = 10_000;
-/** Come while what was missed is read: for the whole node. Past it the oldest would be a gap. */
+/** At most so often a mark is kept, and the stream looked after; and twenty times in the age of its messages. */
+const restMsMax = 10_000;
+const restMsMin = 250;
+/**
+ * Subjects that kept marks take turns in, each of which holds as many as an id has messages. They stand for the
+ * messages of quiet ids: without them, an id that has 1,000 messages a second would soon be alone in the stream, and
+ * nobody could say that nothing else is gone.
+ */
+const keptSubjects = 32;
+/** How often it is tried again to catch up, and to doubt. */
+const retryMs = 250;
+const doubtSpacingMs = 1_000;
+/** So many in vain are told: a server that has just started needs one or two. */
+const troubleTries = 4;
+/** Come while what was missed is read. Past it they are let go, and read from the stream, too. */
 const queuedMax = 200_000;
+/** What was missed is handed out so many a turn. */
+const handedOutPerTurn = 500;
+/** How long who resumes waits for a stream that cannot be read right now, as when NATS elects a leader. */
+const loadWaitMs = 5_000;
 
 export interface SequenceEvents {
   /** In the order of the stream, each once. */
   handOut(message: Message, data: Uint8Array): void;
-  /** Something of this rule may have been missed for good. */
-  onGap(stream: string): void;
+  /** Something may have been missed for good, of the ids that `concerns` says. */
+  onGap(stream: string, concerns: (id: string) => boolean): void;
+  /** The stream was made anew, and with it the epoch. */
+  onAnew(): void;
+  /** The stream cannot be read or written right now; told once, until it can. */
+  onTrouble(stream: string, reason: string): void;
+}
+
+interface Come {
+  readonly id: string;
+  readonly sequence: number;
+  readonly data: Uint8Array;
 }
 
 /**
  * One stream as this node hears it: where it stands, each message once and in order, and no gap after NATS was away.
  *
- *     following ──(NATS is lost, and back)──> catching up: what was missed is read from the stream,
- *         ^                                                what comes meanwhile waits
- *         └──────────────────────────────────────┘
+ *     following ──(NATS is lost, and back; or there is a doubt)──> catching up: what was missed is read from the
+ *         ^                                                        stream, what comes meanwhile waits
+ *         └────────────────────────────────────────────────────────┘
  */
 export class Sequence {
   readonly stream: HistoryStream;
   readonly #link: Link;
-  readonly #markSubject: string;
   readonly #events: SequenceEvents;
   readonly #marks: Marks;
+  readonly #reader: StreamReader;
   /** All that this node is sent, up to here, has come. */
   position: number;
   createdMs: number;
   /** What has come while it catches up. */
-  #queue: { sequence: number; id: string; data: Uint8Array }[] | undefined;
+  #queue: Come[] | undefined;
+  /** Who waits until it follows again. */
+  #waiting: (() => void)[] = [];
+  /** Of the catching up that is under way. */
+  #abort: AbortController | undefined;
   #rest: NodeJS.Timeout | undefined;
+  #doubtedMs = Number.NEGATIVE_INFINITY;
+  #keptMarks = 0;
+  /** Came after newer ones, for a reason that no gap came of. */
   late = 0;
 
   constructor(
     stream: HistoryStream,
     { createdMs, lastSequence }: StreamState,
     link: Link,
-    run: number,
+    { run, budget }: { run: number; budget: ReadBudget },
     events: SequenceEvents,
   ) {
     this.stream = stream;
@@ -53,19 +88,25 @@ export class Sequence {
     this.createdMs = createdMs;
     this.#link = link;
     this.#events = events;
-    this.#markSubject = `${stream.subjectPrefix}${markToken}.${run}`;
-    this.#marks = new Marks(
-      (number) => link.publish(this.#markSubject, Buffer.from(`${number}`)),
-      markTimeoutMs,
-    );
+    this.#reader = new StreamReader(stream, budget);
+    this.#marks = new Marks((number, kept) => {
+      const turn = kept ? this.#keptMarks++ % keptSubjects : 'q';
+      return link.publish(`${stream.subjectPrefix}${markToken}.${run}.${turn}`, Buffer.from(`${number}`));
+    }, markTimeoutMs);
   }
 
   start(): void {
-    this.#rest = setInterval(() => this.#marks.pass(), restMs);
+    const { ageSec } = this.stream.rule;
+    const restMs = Math.min(restMsMax, Math.max(restMsMin, (ageSec * 1000) / 20));
+    this.#rest = setInterval(() => this.#look(), restMs);
+    this.#marks.pass(true);
   }
 
   stop(): void {
     clearInterval(this.#rest);
+    this.#abort?.abort();
+    this.#marks.failAll();
+    this.#endWaiting();
   }
 
   /** @param reply where the stream says that it is stored */
@@ -74,127 +115,172 @@ export class Sequence {
   }
 
   markArrived(data: Uint8Array, sequence: number): void {
-    if (this.#queue === undefined) this.position = Math.max(this.position, sequence);
+    if (this.#queue === undefined) {
+      if (sequence < this.position) this.doubt();
+      else this.position = sequence;
+    }
     this.#marks.arrived(Number(Buffer.from(data).toString()), sequence);
   }
 
-  /** A message of the stream has come. The same comes once for each of id and filters that match. */
+  /** A message of the stream has come. The same comes once for each of id and filters that match, one behind the other. */
   arrived(id: string, sequence: number, data: Uint8Array): void {
     if (this.#queue !== undefined) return this.#enqueue(id, sequence, data);
     if (sequence <= this.position) {
-      if (sequence < this.position) this.late++;
+      if (sequence < this.position) {
+        this.late++;
+        this.doubt(); // a stream that was made anew counts from 1; then this one is read from it
+      }
       return;
     }
     this.position = sequence;
-    this.#handOut(id, sequence, data);
+    const message = messageOfStream(id, sequence, data);
+    if (message !== undefined) this.#events.handOut(message, data);
   }
 
   /** NATS is lost: what comes next is not what came next. */
   lose(): void {
     this.#queue ??= [];
+    this.#abort?.abort();
+    this.#marks.failAll();
   }
 
-  /** NATS is back, and all subscriptions are made anew. Never rejects. */
+  /** Something is not as it should be: what came is compared with what the stream has. */
+  doubt(): void {
+    const nowMs = performance.now();
+    if (this.#queue !== undefined || nowMs - this.#doubtedMs < doubtSpacingMs) return;
+    this.#doubtedMs = nowMs;
+    void this.catchUp();
+  }
+
+  /** NATS is there, and all subscriptions are made. Tries until it has worked, or NATS is lost again. Never rejects. */
   async catchUp(): Promise<void> {
-    try {
-      const state = await this.stream.ensure();
-      const anew = state.createdMs !== this.createdMs;
-      if (anew || state.firstSequence - 1 > this.position) this.#events.onGap(this.stream.name);
-      if (anew) this.position = state.firstSequence - 1;
-      this.createdMs = state.createdMs;
-      const upTo = await this.#marks.pass();
-      if (upTo === undefined) return; // NATS is away again; and comes back
-      for await (const { subject, sequence, data } of this.stream.range(this.position + 1, upTo)) {
-        this.position = sequence;
-        this.#handOutStored(subject, sequence, data);
+    this.#abort?.abort();
+    this.#abort = new AbortController();
+    this.#queue ??= [];
+    const { signal } = this.#abort;
+    for (let tries = 1; !signal.aborted; tries++) {
+      try {
+        await this.#catchUpOnce(signal);
+        return;
+      } catch (error) {
+        if (tries === troubleTries) this.#events.onTrouble(this.stream.name, (error as Error).message);
+        await new Promise((resolve) => setTimeout(resolve, retryMs));
       }
-      this.position = Math.max(this.position, upTo);
-      this.#follow();
-    } catch {
-      this.#events.onGap(this.stream.name);
-      this.#follow();
     }
+  }
+
+  /** Resolves when all that was subscribed to before is in effect; at once where that cannot be known now. */
+  async settle(): Promise<void> {
+    if (this.#queue === undefined && this.#link.carries) await this.#pass();
   }
 
   /** What is kept of an id behind an offset, up to where this node stands. Undefined = it cannot be known now. */
   async load(id: string, offset: number): Promise<Loaded | undefined> {
-    try {
-      const position = await this.#marks.pass();
-      if (position === undefined || this.#queue !== undefined) return undefined;
-      const messages = await this.#read(id, offset, position);
-      const { firstSequence, createdMs } = await this.#state();
-      if (createdMs !== this.createdMs) return undefined;
-      const kept = messages.slice(-this.stream.rule.messages);
-      const dropped = messages[messages.length - kept.length - 1];
-      return { messages: kept, floor: dropped?.offset ?? Math.max(offset, firstSequence - 1), position };
-    } catch {
-      return undefined; // NATS is away
+    const untilMs = performance.now() + loadWaitMs;
+    while (await this.#follows(untilMs)) {
+      const loaded = await this.#loadOnce(id, offset).catch(() => undefined);
+      if (loaded !== undefined) return loaded;
+      if (this.#queue === undefined) await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
+    return undefined;
   }
 
-  async #read(id: string, offset: number, position: number): Promise<Message[]> {
-    const subject = this.stream.subjectPrefix + subjectOfId(id);
-    const messages: Message[] = [];
-    let from = offset + 1;
-    while (from <= position) {
-      const stored = await this.stream.next(subject, from);
-      if (stored === undefined || stored.sequence > position) break;
-      from = stored.sequence + 1;
-      const message = messageOfStored(id, stored);
-      if (message !== undefined) messages.push(message);
-    }
-    return messages;
+  async #loadOnce(id: string, offset: number): Promise<Loaded | undefined> {
+    const { createdMs } = this;
+    const position = await this.#pass();
+    if (position === undefined || this.#queue !== undefined) return undefined;
+    const read = await this.#reader.read(id, offset, position);
+    if (read.createdMs !== this.createdMs) this.doubt();
+    return read.createdMs === createdMs && this.createdMs === createdMs ? { ...read, position } : undefined;
   }
 
-  /** One question for all who ask in the same turn. */
-  #asked: Promise<StreamState> | undefined;
+  async #pass(kept = false): Promise<number | undefined> {
+    const position = await this.#marks.pass(kept);
+    if (position === undefined && this.#link.carries) this.doubt();
+    return position;
+  }
 
-  #state(): Promise<StreamState> {
-    this.#asked ??= new Promise((resolve, reject) => {
-      setImmediate(() => {
-        this.#asked = undefined;
-        this.stream.state().then(resolve, reject);
-      });
-    });
-    return this.#asked;
+  /** A stream that was deleted, or does not answer, is noticed, though nothing is published. */
+  async #look(): Promise<void> {
+    if (this.#queue !== undefined || !this.#link.carries) return;
+    await this.#pass(true);
+    const state = await this.stream.state().catch(() => undefined);
+    if (state?.createdMs !== this.createdMs) this.doubt();
+  }
+
+  /** @throws Error where it has to be tried again */
+  async #catchUpOnce(signal: AbortSignal): Promise<void> {
+    const { createdMs } = await this.stream.ensure();
+    const upTo = await this.#passWhileCatchingUp(signal, true);
+    const anew = createdMs !== this.createdMs;
+    if (anew) this.#queue = this.#queue!.filter(({ sequence }) => sequence <= upTo); // others are of the old one
+    const missed = await missedBetween(this.stream, anew ? 0 : this.position, upTo, signal);
+    // What has made room in the stream for what was read meanwhile is in the queue then.
+    await this.#passWhileCatchingUp(signal, false);
+    if (missed.createdMs !== createdMs) throw new Error('It was made anew meanwhile');
+    for (const { id } of this.#queue!) missed.count(id);
+    if (anew) this.#begin(createdMs);
+    if (anew || missed.mayLackAll) this.#events.onGap(this.stream.name, () => true);
+    else if (missed.crowded.size > 0) this.#events.onGap(this.stream.name, (id) => missed.crowded.has(id));
+    for (const [n, { subject, sequence, data }] of missed.messages.entries()) {
+      if (n % handedOutPerTurn === handedOutPerTurn - 1) await new Promise(setImmediate);
+      if (signal.aborted) return;
+      this.position = sequence;
+      const id = idOfStored(this.stream, subject);
+      const message = id === undefined ? undefined : messageOfStream(id, sequence, data);
+      if (message !== undefined) this.#events.handOut(message, data);
+    }
+    this.position = Math.max(this.position, upTo);
+    this.#follow();
+  }
+
+  async #passWhileCatchingUp(signal: AbortSignal, kept: boolean): Promise<number> {
+    const position = await this.#marks.pass(kept);
+    if (position === undefined || signal.aborted) throw new Error('NATS, or the stream, is away');
+    return position;
+  }
+
+  #begin(createdMs: number): void {
+    this.createdMs = createdMs;
+    this.position = 0;
+    this.#events.onAnew();
   }
 
   #follow(): void {
     const queue = this.#queue ?? [];
     this.#queue = undefined;
-    for (const { id, sequence, data } of queue) this.arrived(id, sequence, data);
+    this.#abort = undefined;
+    for (const { id, sequence, data } of queue) {
+      if (sequence > this.position) this.arrived(id, sequence, data);
+    }
+    this.#endWaiting();
+  }
+
+  /** @returns whether it follows, maybe after a wait */
+  async #follows(untilMs: number): Promise<boolean> {
+    const leftMs = untilMs - performance.now();
+    if (leftMs <= 0) return false;
+    if (this.#queue === undefined) return true;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, leftMs);
+      this.#waiting.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    return this.#queue === undefined;
+  }
+
+  #endWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resume of waiting) resume();
   }
 
   #enqueue(id: string, sequence: number, data: Uint8Array): void {
-    const queue = this.#queue!;
-    if (queue.length >= queuedMax) {
-      queue.length = 0;
-      this.#events.onGap(this.stream.name);
-    }
-    queue.push({ id, sequence, data: Uint8Array.from(data) });
+    this.#queue!.push({ id, sequence, data: Uint8Array.from(data) });
+    if (this.#queue!.length <= queuedMax) return;
+    this.#queue = [];
+    if (this.#link.connected) void this.catchUp();
   }
-
-  #handOutStored(subject: string, sequence: number, data: Uint8Array): void {
-    if (subject.startsWith(`${this.stream.subjectPrefix}${markToken}.`)) return;
-    try {
-      this.#handOut(idOfSubject(subject.slice(this.stream.subjectPrefix.length)), sequence, data);
-    } catch {} // no subject of an id: nobody of this house has published it
-  }
-
-  #handOut(id: string, sequence: number, data: Uint8Array): void {
-    if (decodeEnvelope(data) === undefined) return;
-    const message = messageOf(id, data);
-    message.offset = sequence;
-    this.#events.handOut(message, data);
-  }
-}
-
-/** No id begins with it: after a % in a token there are two hex digits. */
-export const markToken = '%mark';
-
-function messageOfStored(id: string, { sequence, data }: StoredMessage): Message | undefined {
-  if (decodeEnvelope(data) === undefined) return undefined;
-  const message = messageOf(id, data);
-  message.offset = sequence;
-  return message;
 }

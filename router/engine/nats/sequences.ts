@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Msg } from '@nats-io/transport-node';
 import type { HistoryRule, HistoryRules } from '../../history/history-rules.js';
 import type { HistorySource, Loaded } from '../../history/replicated-history.js';
@@ -5,7 +6,10 @@ import { Acknowledgements } from './acknowledgements.js';
 import { HistoryStream } from './history-stream.js';
 import type { Interests } from './interests.js';
 import { type Link, receiver } from './link.js';
-import { markToken, Sequence, type SequenceEvents } from './sequence.js';
+import { beatMs } from './peers.js';
+import { placeOf } from './place.js';
+import { Sequence, type SequenceEvents } from './sequence.js';
+import { markToken } from './stored-message.js';
 
 export interface SequencesOptions {
   readonly clusterName: string;
@@ -16,6 +20,10 @@ export interface SequencesOptions {
   readonly replicas: number;
 }
 
+/** Of those that nobody asks about, one in so many is acknowledged, and one as often; an acknowledgement is 6 µs. */
+const probeMessages = 64;
+const probeMs = 250;
+
 /** The streams of all history rules: where ids with history are published, and where history reads. */
 export class Sequences implements HistorySource {
   readonly #link: Link;
@@ -23,22 +31,30 @@ export class Sequences implements HistorySource {
   readonly #interests: Interests;
   readonly #acknowledgements = new Acknowledgements();
   readonly #ackPrefix: string;
+  readonly #fingerprint: string;
   /** By rule; none for a rule that keeps nothing. */
   #byRule: (Sequence | undefined)[] = [];
   readonly #byName = new Map<string, Sequence>();
+  #epoch = '';
+  /** Since the last one that was acknowledged. */
+  #unasked = 0;
+  #askedMs = Number.NEGATIVE_INFINITY;
 
   constructor(link: Link, interests: Interests, options: SequencesOptions) {
     this.#link = link;
     this.#interests = interests;
     this.#options = options;
     this.#ackPrefix = `${options.clusterName}.ack.${options.run}.`;
+    this.#fingerprint = fingerprintOf(options.rules);
   }
 
   /** The link is open. @throws EngineError */
-  async open(events: SequenceEvents): Promise<void> {
+  async open(events: Omit<SequenceEvents, 'onAnew'>): Promise<void> {
+    const all = { ...events, onAnew: () => this.#begin() };
     for (const [index, rule] of this.#options.rules.list.entries()) {
-      this.#byRule.push(rule.messages === 0 ? undefined : await this.#openOne(index, rule, events));
+      this.#byRule.push(rule.messages === 0 ? undefined : await this.#openOne(index, rule, all));
     }
+    this.#begin();
   }
 
   start(): void {
@@ -48,10 +64,17 @@ export class Sequences implements HistorySource {
       receiver((message) => this.#acknowledgements.hear(message)),
     );
     this.#link.subscribe(
-      `${clusterName}.m.${markToken}.${run}`,
+      `${clusterName}.m.${markToken}.${run}.*`,
       receiver((message) => this.#hearMark(message)),
     );
-    for (const sequence of this.#byName.values()) sequence.start();
+    for (const sequence of this.#byName.values()) {
+      // A new leader hands out what it is sent; what the old one had stored last, maybe nobody has.
+      this.#link.subscribe(
+        `$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.${sequence.stream.name}`,
+        receiver(() => void sequence.catchUp()),
+      );
+      sequence.start();
+    }
   }
 
   stop(): void {
@@ -65,9 +88,7 @@ export class Sequences implements HistorySource {
 
   /** Changes with each stream that was made anew. */
   get epoch(): string {
-    let sum = 0;
-    for (const { createdMs } of this.#byName.values()) sum = (sum * 31 + createdMs) % 36 ** 8;
-    return sum.toString(36).padStart(8, '0');
+    return this.#epoch;
   }
 
   get late(): number {
@@ -96,9 +117,16 @@ export class Sequences implements HistorySource {
     number: number,
     onStored: ((stored: boolean) => void) | undefined,
   ): boolean {
-    if (onStored === undefined) return to.publish(id, envelope, undefined);
-    if (this.#acknowledgements.full || !to.publish(id, envelope, this.#ackPrefix + number)) return false;
-    this.#acknowledgements.expect(number, onStored);
+    if (onStored === undefined && !this.#probes()) return to.publish(id, envelope, undefined);
+    if (this.#acknowledgements.full) {
+      this.#acknowledgements.failed++;
+      return false;
+    }
+    if (!to.publish(id, envelope, this.#ackPrefix + number)) return false;
+    this.#acknowledgements.expect(number, (stored) => {
+      if (!stored) to.doubt();
+      onStored?.(stored);
+    });
     return true;
   }
 
@@ -123,6 +151,10 @@ export class Sequences implements HistorySource {
     this.#interests.release(id);
   }
 
+  async settle(rule: number): Promise<void> {
+    await this.#byRule[rule]?.settle();
+  }
+
   async load(rule: number, id: string, offset: number): Promise<Loaded | undefined> {
     return this.#byRule[rule]?.load(id, offset);
   }
@@ -133,17 +165,52 @@ export class Sequences implements HistorySource {
       clusterName,
       index,
       rule,
+      fingerprint: this.#fingerprint,
       bytesMax,
       replicas,
+      othersRun: () => this.#othersRun(),
     });
-    const sequence = new Sequence(stream, await stream.state(), this.#link, run, events);
+    const budget = { bytes: 0, bytesMax };
+    const sequence = new Sequence(stream, await stream.state(), this.#link, { run, budget }, events);
     this.#byName.set(stream.name, sequence);
     return sequence;
   }
 
-  #hearMark({ headers, data }: Msg): void {
-    const sequence = this.#byName.get(headers?.get('Nats-Stream') ?? '');
-    sequence?.markArrived(data, Number(headers!.get('Nats-Sequence')));
+  /** Nodes say once a second that they are there. */
+  #othersRun(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const end = (others: boolean) => {
+        clearTimeout(timer);
+        subscription.unsubscribe();
+        resolve(others);
+      };
+      const timer = setTimeout(() => end(false), beatMs * 2);
+      const subscription = this.#link.subscribe(
+        `${this.#options.clusterName}.node`,
+        receiver(() => end(true)),
+      );
+    });
+  }
+
+  #begin(): void {
+    const streams = [...this.#byName.values()].map(({ createdMs }) => createdMs);
+    const text = JSON.stringify([this.#fingerprint, ...streams]);
+    this.#epoch = createHash('sha256').update(text).digest('base64url').slice(0, 10);
+  }
+
+  /** Whether this one is acknowledged, though nobody asks: a stream that refuses all is noticed by it. */
+  #probes(): boolean {
+    const nowMs = performance.now();
+    if (++this.#unasked < probeMessages && nowMs - this.#askedMs < probeMs) return false;
+    if (this.#acknowledgements.full) return false;
+    this.#unasked = 0;
+    this.#askedMs = nowMs;
+    return true;
+  }
+
+  #hearMark(message: Msg): void {
+    const place = placeOf(message);
+    if (place !== undefined) this.#byName.get(place.stream)?.markArrived(message.data, place.sequence);
   }
 
   #sum(numberOf: (sequence: Sequence) => number): number {
@@ -151,4 +218,10 @@ export class Sequences implements HistorySource {
     for (const sequence of this.#byName.values()) sum += numberOf(sequence);
     return sum;
   }
+}
+
+/** Of all that decides which ids a stream has, and how many messages of each: with another one, old cursors mean nothing. */
+function fingerprintOf({ list }: HistoryRules): string {
+  const text = JSON.stringify(list.map(({ filter, messages }) => [filter, messages]));
+  return `encke history ${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
 }

@@ -1,0 +1,47 @@
+import type { Message } from '../message.js';
+import type { HistoryReader } from './history-store.js';
+
+/** An id whose messages are here for a while, as somebody is resuming it. */
+export class Held {
+  /** Nothing is missing behind this offset; Infinity while that is not known. */
+  floor = Number.POSITIVE_INFINITY;
+  /** From here on all that is kept is here; where `floor` is higher, what lies between is gone. */
+  searched = Number.POSITIVE_INFINITY;
+  messages: Message[] = [];
+  /** The last one that was here and had to go. */
+  dropped = 0;
+  bytes = 0;
+  /** Then it goes, unless it is used. */
+  untilMs: number;
+  /** Resumes that wait for it. */
+  users = 0;
+  /** The load that was asked for last. */
+  loading: { readonly offset: number; readonly done: Promise<void> } | undefined;
+
+  constructor(untilMs: number) {
+    this.untilMs = untilMs;
+  }
+}
+
+/** Behind an offset, see `HistoryReader`. */
+export class HeldReader implements HistoryReader {
+  readonly #messages: readonly Message[];
+  #at: number;
+
+  constructor(messages: readonly Message[], at: number) {
+    this.#messages = messages;
+    this.#at = at;
+  }
+
+  get sequence(): number {
+    return this.#messages[this.#at]?.offset ?? Number.POSITIVE_INFINITY;
+  }
+
+  get bytes(): number {
+    return this.#messages[this.#at]?.payload.length ?? 0;
+  }
+
+  take(): Message {
+    return this.#messages[this.#at++]!;
+  }
+}
