@@ -6,8 +6,8 @@ import { Acknowledgements } from './acknowledgements.js';
 import { HistoryStream } from './history-stream.js';
 import type { Interests } from './interests.js';
 import { type Link, receiver } from './link.js';
-import { beatMs } from './peers.js';
 import { placeOf } from './place.js';
+import { beatMs } from './pulse.js';
 import { Sequence, type SequenceEvents } from './sequence.js';
 import { markToken } from './stored-message.js';
 
@@ -181,7 +181,7 @@ export class Sequences implements HistorySource {
     return new Promise((resolve) => {
       const end = (others: boolean) => {
         clearTimeout(timer);
-        subscription.unsubscribe();
+        subscription?.unsubscribe();
         resolve(others);
       };
       const timer = setTimeout(() => end(false), beatMs * 2);
