@@ -145,7 +145,7 @@ export function msggenCommand(): Command {
       `the router API (default: ${DEFAULT_API_URL}, env: ENCKE_API_URL); for mqtt-ws the gateway (default: ${DEFAULT_GATEWAY_URL}, env: ENCKE_URL), its path ${DEFAULT_MQTT_PATH} or as in ws://host:port/path`,
       gatewayUrl,
     )
-    .option('--no-wait', 'do not wait for how many connections on all nodes a message reached (?wait=0)')
+    .option('--no-wait', 'do not wait for how many connections on all nodes a message reached')
     .addOption(new Option('--token <token>', 'token of the router API').env('ENCKE_API_TOKEN'))
     .option('--qos <qos>', 'mqtt-ws: QoS to publish at: 0, 1 or 2 (default: 0)', qosLevel)
     .option('--retain', 'mqtt-ws: each message is kept as the last one of its topic')
@@ -176,12 +176,13 @@ function rateOrMax(text: string): number | 'max' {
 }
 
 const MQTT_FLAGS = ['qos', 'retain', 'username', 'mqttToken'] as const;
-const HTTP_FLAGS = ['batch', 'wait', 'token'] as const;
+const HTTP_FLAGS = ['batch', 'token'] as const;
 /** The transports that a flag goes with; one that is not here goes with all. */
 const TRANSPORTS_OF: Record<string, readonly Flags['transport'][]> = {
   ...Object.fromEntries(HTTP_FLAGS.map((name) => [name, ['http']])),
   ...Object.fromEntries(MQTT_FLAGS.map((name) => [name, ['mqtt-ws']])),
   ...Object.fromEntries(natsFlagNames.map((name) => [name, ['nats']])),
+  wait: ['http', 'nats'],
   window: ['mqtt-ws', 'nats'],
   url: ['http', 'mqtt-ws'],
 };
@@ -266,7 +267,7 @@ function laneOf(asked: Asked): (index: number, owner: LaneOwner) => Lane {
   if (asked.transport === 'http')
     return (index, owner) => new HttpLane(index, owner, url, token, batch, wait);
   if (asked.transport === 'nats')
-    return (index, owner) => new NatsLane(index, owner, nats.address, nats.window);
+    return (index, owner) => new NatsLane(index, owner, nats.address, nats.window, wait);
   const run = randomBytes(3).toString('hex');
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const server = {

@@ -2,14 +2,8 @@
  * The global name of a router on NATS, from outside: how to connect, and to ask one thing. The tools' own; they share no
  * code with the server that they talk to.
  */
-import { readFileSync } from 'node:fs';
-import {
-  type ConnectionOptions,
-  connect,
-  credsAuthenticator,
-  errors,
-  type NatsConnection,
-} from '@nats-io/transport-node';
+import { connect, errors, type NatsConnection } from '@nats-io/transport-node';
+import { accessOf, FileError, remedyOf } from './nats-access.js';
 
 /** Which NATS, and which router on it. */
 export interface NameAddress {
@@ -22,11 +16,6 @@ export interface NameAddress {
   readonly caFile?: string | undefined;
   readonly certFile?: string | undefined;
   readonly keyFile?: string | undefined;
-}
-
-/** A file that a flag names and nobody can read. */
-class FileError extends Error {
-  override readonly name = 'FileError';
 }
 
 const connectTimeoutMs = 5_000;
@@ -55,10 +44,10 @@ export async function askName(nats: NatsConnection, subject: string, body: strin
 /** The sentence for a connection to NATS that could not be had. */
 export function whyNoNats(address: NameAddress, error: unknown): string {
   if (error instanceof FileError) return error.message;
+  const reason = error instanceof Error ? messagesOf(error) : '';
+  const overTls = address.caFile !== undefined || address.servers.some((server) => server.startsWith('tls:'));
   const where = address.servers.map(withoutUser).join(', ');
-  if (error instanceof errors.AuthorizationError)
-    return `NATS at ${where} wants other credentials: give user and password in the URL, or a token or credentials file.`;
-  return `NATS at ${where} cannot be reached (${reasonOf(error)}). Start it with "nats-server -js", or name another with --nats.`;
+  return `NATS at ${where} cannot be reached or refuses (${reasonOf(error)}). ${remedyOf(reason, overTls)}`;
 }
 
 /** The sentence for a request that was not answered. */
@@ -81,38 +70,8 @@ export function withoutUser(server: string): string {
   return server.replace(/\/\/[^@/]*@/, '//');
 }
 
-/** The client takes user and password as options alone, and leaves them out of a URL without a word. */
-function accessOf(address: NameAddress): ConnectionOptions {
-  const { token, credsFile, caFile, certFile, keyFile, servers } = address;
-  for (const [flag, path] of [
-    ['--nats-creds', credsFile],
-    ['--nats-ca-file', caFile],
-    ['--nats-cert-file', certFile],
-    ['--nats-key-file', keyFile],
-  ] as const)
-    if (path !== undefined) assertReadable(flag, path);
-  const tls = {
-    ...(caFile === undefined ? {} : { caFile }),
-    ...(certFile === undefined ? {} : { certFile }),
-    ...(keyFile === undefined ? {} : { keyFile }),
-  };
-  const options: ConnectionOptions = Object.keys(tls).length === 0 ? {} : { tls };
-  if (servers.some((server) => server.startsWith('tls:'))) options.tls = tls;
-  if (token !== undefined) return { ...options, token };
-  if (credsFile !== undefined)
-    return { ...options, authenticator: credsAuthenticator(readFileSync(credsFile)) };
-  const { username, password } = new URL(servers[0]!);
-  if (username === '') return options;
-  return { ...options, user: decodeURIComponent(username), pass: decodeURIComponent(password) };
-}
-
-/** The client says no more of it than ENOENT. */
-function assertReadable(flag: string, path: string): void {
-  try {
-    readFileSync(path);
-  } catch (cause) {
-    throw new FileError(`${flag} ${path} cannot be read (${(cause as NodeJS.ErrnoException).code}).`);
-  }
+function messagesOf(error: Error): string {
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }
 
 function reasonOf(error: unknown): string {

@@ -22,6 +22,7 @@ export class NatsLane implements Lane {
   readonly #owner: LaneOwner;
   readonly #address: NameAddress;
   readonly #window: number;
+  readonly #wait: boolean;
   readonly #inbox = createInbox();
   readonly #subject: string;
   /** On the wire, by number, the oldest first. */
@@ -34,11 +35,13 @@ export class NatsLane implements Lane {
   /** There is a connection, and it does not rest after an error. */
   #free = false;
 
-  constructor(index: number, owner: LaneOwner, address: NameAddress, window: number) {
+  /** @param wait for how many connections, on all nodes, each message reached */
+  constructor(index: number, owner: LaneOwner, address: NameAddress, window: number, wait: boolean) {
     this.#index = index;
     this.#owner = owner;
     this.#address = address;
     this.#window = window;
+    this.#wait = wait;
     this.#subject = `${address.name}.send`;
   }
 
@@ -63,7 +66,8 @@ export class NatsLane implements Lane {
       const text = owner.text.text(owner.takenId, owner.takenNumber);
       const number = this.#number++;
       this.#sent.set(number, { dueMs: owner.takenDueMs, sentMs: owner.nowMs });
-      const body = owner.addresses.line(owner.takenId, text);
+      const line = owner.addresses.line(owner.takenId, text);
+      const body = this.#wait ? line : line.replace(/}\n$/, ',"wait":false}');
       this.#nats!.publish(this.#subject, body, { reply: `${this.#inbox}.${number}` });
     }
   }

@@ -50,7 +50,7 @@ function isAnswered({ transport }: Asked): boolean {
 
 /** Whether the answers say how many were reached. */
 function isCounted(asked: Asked): boolean {
-  return isAnswered(asked) && (asked.transport !== 'http' || asked.wait);
+  return isAnswered(asked) && asked.wait;
 }
 
 export function liveLine(generator: Generator, asked: Asked, sentInLastSecond: number): string {

@@ -4,6 +4,8 @@ import { connect, type Msg, type NatsConnection, type Subscription } from '@nats
 export interface Asked {
   id: string;
   data: string;
+  /** Absent where the sender says nothing of it. */
+  wait: boolean | undefined;
   /** Where the answer goes: tells the connections apart. */
   inbox: string;
   atMs: number;
@@ -68,9 +70,9 @@ export class NameServer {
   }
 
   #take(message: Msg): void {
-    const { id, data } = message.json<{ id: string; data: string }>();
+    const { id, data, wait } = message.json<{ id: string; data: string; wait?: boolean }>();
     const inbox = message.reply!.slice(0, message.reply!.lastIndexOf('.'));
-    this.taken.push({ id, data, inbox, atMs: performance.now() });
+    this.taken.push({ id, data, wait, inbox, atMs: performance.now() });
     if (this.#stalled === undefined) this.#respond(message);
     else this.#stalled.push(message);
   }

@@ -61,6 +61,16 @@ t.test('a connection waits for the answer, or for as many as --window says', asy
   }
 });
 
+t.test('--no-wait asks for no count, and counts none', async (t) => {
+  const router = await nameServer(t, 'no-wait');
+  t.match(await msggen('no-wait', '--messages', '30', '--rate', 'max', '--no-wait').summary(), {
+    sent: 30,
+    delivered: null,
+    asked: { wait: false },
+  });
+  t.same(new Set(router.taken.map(({ wait }) => wait)), new Set([false]));
+});
+
 t.test('what a router refuses is an error by its sentence, and the run goes on', async (t) => {
   const router = await nameServer(t, 'refuses');
   const tool = msggen('refuses', '--rate', '200', '--until', '1s', '--connections', '4');
@@ -139,7 +149,7 @@ t.test('no NATS, and nobody under the name: each is a sentence and exit code 1',
   t.match(await runTool(['msggen', '--messages', '1', '--nats', `nats://u:secret@127.0.0.1:${port}`]), {
     exitCode: 1,
     stdout: '',
-    stderr: `NATS at nats://127.0.0.1:${port} cannot be reached (ECONNREFUSED). Start it with "nats-server -js", or name another with --nats.\n`,
+    stderr: `NATS at nats://127.0.0.1:${port} cannot be reached or refuses (ECONNREFUSED). Start it with "nats-server -js", or name another with --nats.\n`,
   });
   t.match(await runTool(['msggen', '--messages', '1', '--nats', nats.url, '--name', 'nobody']), {
     exitCode: 1,

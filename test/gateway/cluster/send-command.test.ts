@@ -1,9 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
 import { encke } from '../../cli/encke.js';
 import { freePort } from '../../nats-server.js';
 import { until } from '../../until.js';
 import { openStream } from '../raw-wire.js';
+import { Authority } from './certificates.js';
 import { natsServer, nodeStats, startNodes, untilReached } from './nodes.js';
 import { RawNats } from './raw-nats.js';
 
@@ -44,7 +47,7 @@ t.test('NATS away, nobody under the name, no answer: each is a sentence', async 
   const port = await freePort();
   const away = await encke(['send', '--nats', `nats://user:secret@127.0.0.1:${port}`, '123', 'x']);
   t.match(away, { code: 1, stdout: '', stderr: oneSentence });
-  t.match(away.stderr, `NATS at nats://127.0.0.1:${port} cannot be reached (ECONNREFUSED)`);
+  t.match(away.stderr, `NATS at nats://127.0.0.1:${port} cannot be reached or refuses (ECONNREFUSED)`);
   t.notMatch(away.stderr, 'secret');
 
   const nobody = await send('--name', 'halley', '123', 'x');
@@ -64,15 +67,38 @@ t.test('user and password are in the URL, a token is a flag', async (t) => {
   const as = (url: string, ...flags: string[]) => encke(['send', '--nats', url, ...flags, '123', 'x']);
   const inUrl = (credentials: string) => `nats://${credentials}@127.0.0.1:${user.port}`;
   t.match(await as(inUrl('bob:s3cret%3A4%2Fx')), { code: 1, stderr: /Nobody answers/ }, 'it is let in');
-  t.match(await as(inUrl('bob:wrong')), { code: 1, stderr: /wants other credentials/ });
-  t.match(await as(user.url), { code: 1, stderr: /wants other credentials/ });
+  t.match(await as(inUrl('bob:wrong')), { code: 1, stderr: /Say who this is: user and password in the URL/ });
+  t.match(await as(user.url), { code: 1, stderr: /Say who this is: user and password in the URL/ });
   t.match(await as(token.url, '--nats-token', 'letmein'), { code: 1, stderr: /Nobody answers/ });
-  t.match(await as(token.url), { code: 1, stderr: /wants other credentials/ });
+  t.match(await as(token.url), { code: 1, stderr: /Say who this is: user and password in the URL/ });
   for (const flag of ['--nats-creds', '--nats-ca-file', '--nats-cert-file', '--nats-key-file'])
     t.match(await as(nats.url, flag, '/nowhere/file'), {
       code: 1,
       stderr: `encke send: ${flag} /nowhere/file cannot be read (ENOENT).\n`,
     });
+});
+
+t.test('TLS: the server is who it says, and the one who sends, too, where it is asked', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'encke-send-tls-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const ours = new Authority(directory, 'ours');
+  const theirs = new Authority(directory, 'theirs');
+  const server = ours.issue('server');
+  const sender = ours.issue('sender');
+  const tls = (verify: boolean) =>
+    `tls { cert_file: "${server.certFile}", key_file: "${server.keyFile}", ca_file: "${ours.file}", verify: ${verify} }`;
+  const open = await natsServer(t, { configuration: tls(false) });
+  const strict = await natsServer(t, { configuration: tls(true) });
+  const as = (server: { port: number }, ...flags: string[]) =>
+    encke(['send', '--nats', `tls://127.0.0.1:${server.port}`, ...flags, '123', 'x']);
+  const ca = ['--nats-ca-file', ours.file];
+  const own = ['--nats-cert-file', sender.certFile, '--nats-key-file', sender.keyFile];
+  t.match(await as(open, ...ca), { code: 1, stderr: /Nobody answers/ }, 'it is let in');
+  t.match(await as(strict, ...ca, ...own), { code: 1, stderr: /Nobody answers/ });
+  t.match(await as(strict, ...ca), { code: 1, stderr: /certificate of an authority that it knows/ });
+  for (const flags of [[], ['--nats-ca-file', theirs.file]])
+    t.match(await as(open, ...flags), { code: 1, stderr: /not known here: --nats-ca-file/ });
+  t.match(await as(nats), { code: 1, stderr: /It has no TLS/ }, 'tls:// is never plain text');
 });
 
 t.test('a user who may only send, as docs/operations.md has it', async (t) => {
