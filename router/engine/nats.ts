@@ -325,7 +325,7 @@ export class NatsEngine implements Engine {
     const place = placeOf(received);
     if (place !== undefined) {
       const sequence = this.#sequences.of(id);
-      if (sequence?.stream.name === place.stream) sequence.arrived(id, place.sequence, data);
+      if (sequence?.stream.name === place.stream) sequence.arrived({ id, ...place, data });
       else this.#unreadable++;
       return;
     }

@@ -9,8 +9,8 @@ import type { HistoryReader, HistoryStats, HistoryStore } from './history-store.
 export interface HistorySource {
   /** Another one when offsets may have been lost. */
   readonly epoch: string;
-  /** Of a rule: up to here all that this node is sent has come. */
-  position(rule: number): number;
+  /** Of an id under that rule: up to here all that this node is sent has come. */
+  position(rule: number, id: string): number;
   /** From now on this node is sent what is published to the id, whether anybody is logged in or not; until as many releases. */
   hold(id: string): void;
   release(id: string): void;
@@ -93,7 +93,7 @@ export class ReplicatedHistory implements HistoryStore {
 
   last(id: string): number {
     const rule = this.#rules.of(id);
-    return rule === -1 ? 0 : this.#source.position(rule);
+    return rule === -1 ? 0 : this.#source.position(rule, id);
   }
 
   after(id: string, offset: number): HistoryReader {
@@ -131,7 +131,7 @@ export class ReplicatedHistory implements HistoryStore {
       held.users++;
       used.push(held);
       // A client of another node may have what has not come to this one yet.
-      if (held.searched > offset || this.#source.position(rule) < offset) {
+      if (held.searched > offset || this.#source.position(rule, id) < offset) {
         steps.push(this.#load(held, rule, id, offset));
       }
     }
@@ -185,7 +185,7 @@ export class ReplicatedHistory implements HistoryStore {
   /** Who asks for as much as is being loaded already, or less, waits for that. */
   #load(held: Held, rule: number, id: string, offset: number): Promise<void> {
     const { loading } = held;
-    if (loading !== undefined && loading.offset <= offset && this.#source.position(rule) >= offset) {
+    if (loading !== undefined && loading.offset <= offset && this.#source.position(rule, id) >= offset) {
       return loading.done;
     }
     const done = this.#inTurn(() => this.#source.load(rule, id, offset)).then((loaded) => {

@@ -1,6 +1,7 @@
 import type { Loaded } from '../../history/replicated-history.js';
 import type { Message } from '../../message.js';
 import type { HistoryStream, StreamState } from './history-stream.js';
+import { type Come, IdOrder, settleMs } from './id-order.js';
 import type { Link } from './link.js';
 import { Marks } from './marks.js';
 import { idOfStored, missedBetween } from './missed.js';
@@ -28,6 +29,8 @@ const troubleTries = 4;
 const queuedMax = 200_000;
 /** What was missed is handed out so many a turn. */
 const handedOutPerTurn = 500;
+/** A mark may overtake what was stored just before it; see IdOrder. */
+const stragglersMs = 50;
 /** How long who resumes waits for a stream that cannot be read right now, as when NATS elects a leader. */
 const loadWaitMs = 5_000;
 
@@ -40,12 +43,6 @@ export interface SequenceEvents {
   onAnew(): void;
   /** The stream cannot be read or written right now; told once, until it can. */
   onTrouble(stream: string, reason: string): void;
-}
-
-interface Come {
-  readonly id: string;
-  readonly sequence: number;
-  readonly data: Uint8Array;
 }
 
 /**
@@ -61,8 +58,7 @@ export class Sequence {
   readonly #events: SequenceEvents;
   readonly #marks: Marks;
   readonly #reader: StreamReader;
-  /** All that this node is sent, up to here, has come. */
-  position: number;
+  readonly #order: IdOrder;
   createdMs: number;
   /** What has come while it catches up. */
   #queue: Come[] | undefined;
@@ -71,11 +67,9 @@ export class Sequence {
   /** Of the catching up that is under way. */
   #abort: AbortController | undefined;
   #rest: NodeJS.Timeout | undefined;
+  #clock: NodeJS.Timeout | undefined;
   #doubtedMs = Number.NEGATIVE_INFINITY;
   #keptMarks = 0;
-  /** Came after newer ones, for a reason that no gap came of. */
-  late = 0;
-
   constructor(
     stream: HistoryStream,
     { createdMs, lastSequence }: StreamState,
@@ -84,7 +78,11 @@ export class Sequence {
     events: SequenceEvents,
   ) {
     this.stream = stream;
-    this.position = lastSequence;
+    this.#order = new IdOrder(
+      lastSequence,
+      (come) => this.#handOut(come),
+      (id) => this.#lack(id),
+    );
     this.createdMs = createdMs;
     this.#link = link;
     this.#events = events;
@@ -99,11 +97,15 @@ export class Sequence {
     const { ageSec } = this.stream.rule;
     const restMs = Math.min(restMsMax, Math.max(restMsMin, (ageSec * 1000) / 20));
     this.#rest = setInterval(() => this.#look(), restMs);
+    this.#clock = setInterval(() => {
+      if (this.#queue === undefined) this.#order.tick(performance.now());
+    }, settleMs);
     this.#marks.pass(true);
   }
 
   stop(): void {
     clearInterval(this.#rest);
+    clearInterval(this.#clock);
     this.#abort?.abort();
     this.#marks.failAll();
     this.#endWaiting();
@@ -114,27 +116,28 @@ export class Sequence {
     return this.#link.publish(this.stream.subjectPrefix + subjectOfId(id), envelope, reply);
   }
 
+  /** All of an id up to here that this node is sent has been handed out. */
+  positionOf(id: string): number {
+    return Math.max(this.#order.settled, this.#order.lastOf(id));
+  }
+
+  /** Came when nothing waited for them any more. */
+  get late(): number {
+    return this.#order.late;
+  }
+
   markArrived(data: Uint8Array, sequence: number): void {
     if (this.#queue === undefined) {
-      if (sequence < this.position) this.doubt();
-      else this.position = sequence;
+      if (sequence < this.#order.settled) this.doubt();
+      else this.#order.pass(sequence);
     }
     this.#marks.arrived(Number(Buffer.from(data).toString()), sequence);
   }
 
   /** A message of the stream has come. The same comes once for each of id and filters that match, one behind the other. */
-  arrived(id: string, sequence: number, data: Uint8Array): void {
-    if (this.#queue !== undefined) return this.#enqueue(id, sequence, data);
-    if (sequence <= this.position) {
-      if (sequence < this.position) {
-        this.late++;
-        this.doubt(); // a stream that was made anew counts from 1; then this one is read from it
-      }
-      return;
-    }
-    this.position = sequence;
-    const message = messageOfStream(id, sequence, data);
-    if (message !== undefined) this.#events.handOut(message, data);
+  arrived(come: Come): void {
+    if (this.#queue !== undefined) this.#enqueue(come);
+    else this.#order.take(come);
   }
 
   /** NATS is lost: what comes next is not what came next. */
@@ -171,7 +174,7 @@ export class Sequence {
 
   /** Resolves when all that was subscribed to before is in effect; at once where that cannot be known now. */
   async settle(): Promise<void> {
-    if (this.#queue === undefined && this.#link.carries) await this.#pass();
+    if (this.#queue === undefined && this.#link.carries) await this.#settled();
   }
 
   /** What is kept of an id behind an offset, up to where this node stands. Undefined = it cannot be known now. */
@@ -187,11 +190,22 @@ export class Sequence {
 
   async #loadOnce(id: string, offset: number): Promise<Loaded | undefined> {
     const { createdMs } = this;
-    const position = await this.#pass();
+    const position = await this.#settled();
     if (position === undefined || this.#queue !== undefined) return undefined;
     const read = await this.#reader.read(id, offset, position);
     if (read.createdMs !== this.createdMs) this.doubt();
-    return read.createdMs === createdMs && this.createdMs === createdMs ? { ...read, position } : undefined;
+    if (read.createdMs !== createdMs || this.createdMs !== createdMs) return undefined;
+    this.#order.know(id, position);
+    return { ...read, position };
+  }
+
+  /** @returns a position up to which all has come, stragglers too */
+  async #settled(): Promise<number | undefined> {
+    const position = await this.#pass();
+    if (position === undefined) return undefined;
+    await new Promise((resolve) => setTimeout(resolve, stragglersMs));
+    if (this.#queue === undefined) this.#order.confirm(position);
+    return position;
   }
 
   async #pass(kept = false): Promise<number | undefined> {
@@ -214,7 +228,7 @@ export class Sequence {
     const upTo = await this.#passWhileCatchingUp(signal, true);
     const anew = createdMs !== this.createdMs;
     if (anew) this.#queue = this.#queue!.filter(({ sequence }) => sequence <= upTo); // others are of the old one
-    const missed = await missedBetween(this.stream, anew ? 0 : this.position, upTo, signal);
+    const missed = await missedBetween(this.stream, anew ? 0 : this.#order.settled, upTo, signal);
     // What has made room in the stream for what was read meanwhile is in the queue then.
     await this.#passWhileCatchingUp(signal, false);
     if (missed.createdMs !== createdMs) throw new Error('It was made anew meanwhile');
@@ -225,13 +239,10 @@ export class Sequence {
     for (const [n, { subject, sequence, data }] of missed.messages.entries()) {
       if (n % handedOutPerTurn === handedOutPerTurn - 1) await new Promise(setImmediate);
       if (signal.aborted) return;
-      this.position = sequence;
       const id = idOfStored(this.stream, subject);
-      const message = id === undefined ? undefined : messageOfStream(id, sequence, data);
-      if (message !== undefined) this.#events.handOut(message, data);
+      if (id !== undefined) this.#order.takeRead({ id, sequence, last: 0, data });
     }
-    this.position = Math.max(this.position, upTo);
-    this.#follow();
+    this.#follow(upTo);
   }
 
   async #passWhileCatchingUp(signal: AbortSignal, kept: boolean): Promise<number> {
@@ -242,18 +253,30 @@ export class Sequence {
 
   #begin(createdMs: number): void {
     this.createdMs = createdMs;
-    this.position = 0;
+    this.#order.restart(0);
     this.#events.onAnew();
   }
 
-  #follow(): void {
+  /** @param upTo all up to there has been read */
+  #follow(upTo: number): void {
     const queue = this.#queue ?? [];
     this.#queue = undefined;
     this.#abort = undefined;
-    for (const { id, sequence, data } of queue) {
-      if (sequence > this.position) this.arrived(id, sequence, data);
-    }
+    this.#order.restart(upTo);
+    for (const come of queue.sort((a, b) => a.sequence - b.sequence))
+      if (come.sequence > upTo) this.arrived(come);
     this.#endWaiting();
+  }
+
+  #handOut({ id, sequence, data }: Come): void {
+    const message = messageOfStream(id, sequence, data);
+    if (message !== undefined) this.#events.handOut(message, data);
+  }
+
+  /** A stream that was made anew counts from 1; else who is logged in as the id has to ask for what was left out. */
+  #lack(id: string): void {
+    this.#events.onGap(this.stream.name, (one) => one === id);
+    this.doubt();
   }
 
   /** @returns whether it follows, maybe after a wait */
@@ -277,8 +300,8 @@ export class Sequence {
     for (const resume of waiting) resume();
   }
 
-  #enqueue(id: string, sequence: number, data: Uint8Array): void {
-    this.#queue!.push({ id, sequence, data: Uint8Array.from(data) });
+  #enqueue(come: Come): void {
+    this.#queue!.push({ ...come, data: Uint8Array.from(come.data) });
     if (this.#queue!.length <= queuedMax) return;
     this.#queue = [];
     if (this.#link.connected) void this.catchUp();

@@ -140,8 +140,8 @@ export class Sequences implements HistorySource {
     await Promise.all([...this.#byName.values()].map((sequence) => sequence.catchUp()));
   }
 
-  position(rule: number): number {
-    return this.#byRule[rule]?.position ?? 0;
+  position(rule: number, id: string): number {
+    return this.#byRule[rule]?.positionOf(id) ?? 0;
   }
 
   hold(id: string): void {
