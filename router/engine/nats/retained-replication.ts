@@ -7,7 +7,7 @@ import { RetainedStream, type RetainedStreamOptions } from './retained-stream.js
 import { subjectOfId } from './subject.js';
 
 /** A node starts without what is retained where NATS is slower than this, and gets it later. */
-const startWaitMs = 10_000;
+const startWaitMs = 30_000;
 const retryMs = 2_000;
 const tickMs = 1_000;
 

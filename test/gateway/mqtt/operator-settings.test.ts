@@ -110,7 +110,7 @@ t.test('--mqtt-max-subscriptions refuses one more, and keeps those there are', a
 });
 
 t.test('presence tells who comes and goes, unless it is off', async (t) => {
-  const gateway = await start(t, '--node-name', 'here');
+  const gateway = await start(t, '--node-name', 'here', '--mqtt-sys-interval', '0'); // clients/# has a number, too
   const watcher = await RealClient.connect(t, gateway);
   await watcher.subscribe('$SYS/brokers/here/clients/#', 1);
   const guest = await RealClient.connect(t, gateway, { clientId: 'guest/+#', keepalive: 7 });
