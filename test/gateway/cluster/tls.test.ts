@@ -20,10 +20,11 @@ const ours = new Authority(dir, 'ours');
 const theirs = new Authority(dir, 'theirs');
 const server = ours.issue('server');
 const node = ours.issue('node');
+const elsewhere = ours.issue('elsewhere', 'DNS:localhost,IP:127.0.0.9');
 const stranger = theirs.issue('node');
 
-const tls = (verify: boolean) => `
-tls { cert_file: "${server.certFile}", key_file: "${server.keyFile}", ca_file: "${ours.file}", verify: ${verify} }`;
+const tls = (verify: boolean, shown = server) => `
+tls { cert_file: "${shown.certFile}", key_file: "${shown.keyFile}", ca_file: "${ours.file}", verify: ${verify} }`;
 
 async function natsServer(t: Test, configuration: string): Promise<NatsServer> {
   const nats = await NatsServer.start({ configuration });
@@ -98,6 +99,18 @@ t.test('over TLS, to a server whose authority is known', { buffered: true }, asy
     [...at, '--nats-ca-file', join(dir, 'ours-server.ext')],
     '--nats-ca-file',
   );
+});
+
+t.test('the certificate has to be for the address in --nats', { buffered: true }, async (t) => {
+  const nats = await natsServer(t, tls(false, elsewhere));
+  const at = (host: string) => ['--nats', `tls://${host}:${nats.port}`, '--nats-ca-file', ours.file];
+  await refused(
+    t,
+    'the address of another',
+    at('127.0.0.1'),
+    /altnames.* name or address that its certificate/,
+  );
+  await carries(t, 'the name that it is for', at('localhost'));
 });
 
 t.test('tls:// is never answered in plain text', { buffered: true }, async (t) => {

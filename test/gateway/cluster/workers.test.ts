@@ -73,6 +73,8 @@ t.test(
     let open = 0;
     for (const { connections } of stats.values()) open += connections.open;
     t.equal(open, wires.length, 'each stream is one worker’s');
+    const sum = (await ask(supervisor.apiPort, '/stats')).json;
+    t.match(sum, { workers: 3, unanswered: 0, connections: { open } }, 'whoever answers');
     t.equal(await supervisor.send('everywhere', 'to all of you'), wires.length);
     await Promise.all(wires.map((wire) => wire.saw('to all of you')));
 
