@@ -172,9 +172,8 @@ t.test('by the credentials file that nsc writes', { buffered: true }, async (t) 
   writeFileSync(file, credentials);
   const other = join(dir, 'other.creds');
   writeFileSync(other, makeAccounts().credentials);
-  const nats = await NatsServer.start({ configuration, jetStream: false });
-  t.teardown(() => nats.stop());
-  const at = ['--nats', nats.url, '--history-rules', '# 0 0'];
+  const nats = await natsServer(t, configuration);
+  const at = ['--nats', nats.url];
   await carries(t, 'with the file', [...at, '--nats-creds', file]);
   await refused(t, 'one of another operator', [...at, '--nats-creds', other], /[Aa]uthorization/);
   await refused(t, 'no such file', [...at, '--nats-creds', join(dir, 'gone')], '--nats-creds', 'ENOENT');

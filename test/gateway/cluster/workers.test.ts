@@ -124,3 +124,14 @@ t.test('gateways and routers have workers, too', { buffered: true }, async (t) =
   for (const wire of wires) await wire.untilClosed();
   t.ok(wires.every((wire) => wire.complete));
 });
+
+/** As clients do: who connects while the kernel is still closing what the dead worker had is reset, and tries again. */
+async function comeBack(port: number, path: string): Promise<Wire> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await openStream(port, path);
+    } catch (error) {
+      if (tries === 20) throw error;
+    }
+  }
+}
