@@ -1,6 +1,6 @@
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
-import { historyStreamPrefix } from './history-stream.js';
 import { EngineError } from './engine-error.js';
+import { historyStreamPrefix } from './history-stream.js';
 import { type Link, receiver } from './link.js';
 import { beatMs } from './pulse.js';
 
