@@ -5,7 +5,8 @@ import type { Config } from './config.js';
 
 /** What a node is called: its default among others, and that no two have one name. */
 
-const hostnameLengthMax = 56; // a name has 64 characters
+/** A name has 64 characters: `-`, a port or process id of up to 7 digits, and `-1024` of a worker go behind it. */
+const hostnameLengthMax = 51;
 
 /**
  * The name as it was given; left at the default, a node among others has one that is its own. Its port is not known

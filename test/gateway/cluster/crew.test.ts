@@ -7,7 +7,7 @@ import { Backoff, livedMsForReset } from '../../../gateway/workers/backoff.js';
 import { Crew } from '../../../gateway/workers/crew.js';
 import { WorkerProcess } from '../../../gateway/workers/worker-process.js';
 import { until } from '../../until.js';
-import { isAlive } from './worker-pids.js';
+import { isAlive } from './workers.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'encke-crew-'));
 t.teardown(() => rmSync(dir, { recursive: true }));

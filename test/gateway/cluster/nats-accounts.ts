@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 
 /**
- * What `nsc` makes: an operator, an account and a user, each a JWT signed by the one above. Written by hand, as nsc is in
+ * What `nsc` makes: an operator, an account and a user, each a JWT signed by the one above; and the account that JetStream wants. Written by hand, as nsc is in
  * no package of Debian's.
  */
 
@@ -22,18 +22,22 @@ interface KeyPair {
 export function makeAccounts(): { configuration: string; credentials: string } {
   const operator = createOperator!();
   const account = createAccount!();
+  const system = createAccount!();
   const user = createUser!();
   const all = { subs: -1, data: -1, payload: -1 };
   const stores = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
+  const noStores = { mem_storage: 0, disk_storage: 0, streams: 0, consumer: 0 };
   const limits = { ...all, conn: -1, leaf: -1, imports: -1, exports: -1, wildcards: true, ...stores };
   const operatorJwt = signed(operator, operator, 'operator', {});
   const accountJwt = signed(operator, account, 'account', { limits });
+  const systemJwt = signed(operator, system, 'account', { limits: { ...limits, ...noStores } });
   const userJwt = signed(account, user, 'user', { pub: {}, sub: {}, ...all });
   return {
     configuration: `
 operator: ${operatorJwt}
+system_account: ${system.getPublicKey()}
 resolver: MEMORY
-resolver_preload { ${account.getPublicKey()}: ${accountJwt} }`,
+resolver_preload { ${account.getPublicKey()}: ${accountJwt}, ${system.getPublicKey()}: ${systemJwt} }`,
     credentials: `
 -----BEGIN NATS USER JWT-----
 ${userJwt}

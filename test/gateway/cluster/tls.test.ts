@@ -20,10 +20,11 @@ const ours = new Authority(dir, 'ours');
 const theirs = new Authority(dir, 'theirs');
 const server = ours.issue('server');
 const node = ours.issue('node');
+const elsewhere = ours.issue('elsewhere', 'DNS:localhost,IP:127.0.0.9');
 const stranger = theirs.issue('node');
 
-const tls = (verify: boolean) => `
-tls { cert_file: "${server.certFile}", key_file: "${server.keyFile}", ca_file: "${ours.file}", verify: ${verify} }`;
+const tls = (verify: boolean, shown = server) => `
+tls { cert_file: "${shown.certFile}", key_file: "${shown.keyFile}", ca_file: "${ours.file}", verify: ${verify} }`;
 
 async function natsServer(t: Test, configuration: string): Promise<NatsServer> {
   const nats = await NatsServer.start({ configuration });
@@ -100,6 +101,18 @@ t.test('over TLS, to a server whose authority is known', { buffered: true }, asy
   );
 });
 
+t.test('the certificate has to be for the address in --nats', { buffered: true }, async (t) => {
+  const nats = await natsServer(t, tls(false, elsewhere));
+  const at = (host: string) => ['--nats', `tls://${host}:${nats.port}`, '--nats-ca-file', ours.file];
+  await refused(
+    t,
+    'the address of another',
+    at('127.0.0.1'),
+    /altnames.* name or address that its certificate/,
+  );
+  await carries(t, 'the name that it is for', at('localhost'));
+});
+
 t.test('tls:// is never answered in plain text', { buffered: true }, async (t) => {
   const nats = await natsServer(t, '');
   const at = `tls://encke:hunter2hunter2@127.0.0.1:${nats.port}`;
@@ -159,9 +172,8 @@ t.test('by the credentials file that nsc writes', { buffered: true }, async (t) 
   writeFileSync(file, credentials);
   const other = join(dir, 'other.creds');
   writeFileSync(other, makeAccounts().credentials);
-  const nats = await NatsServer.start({ configuration, jetStream: false });
-  t.teardown(() => nats.stop());
-  const at = ['--nats', nats.url, '--history-rules', '# 0 0'];
+  const nats = await natsServer(t, configuration);
+  const at = ['--nats', nats.url];
   await carries(t, 'with the file', [...at, '--nats-creds', file]);
   await refused(t, 'one of another operator', [...at, '--nats-creds', other], /[Aa]uthorization/);
   await refused(t, 'no such file', [...at, '--nats-creds', join(dir, 'gone')], '--nats-creds', 'ENOENT');

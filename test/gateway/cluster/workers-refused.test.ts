@@ -1,0 +1,89 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import t from 'tap';
+import { readConfig } from '../../../gateway/config.js';
+import { encke } from '../../cli/encke.js';
+import { startGateway } from '../../gateway-process.js';
+import { freePort, NatsServer } from '../../nats-server.js';
+import { onNats, startWorkers } from './workers.js';
+
+/** What keeps `--workers` from starting is one sentence. */
+
+const nats = await NatsServer.start();
+t.teardown(() => nats.stop());
+
+t.test(
+  'a port that is taken stops the start with a sentence, whoever has it',
+  { buffered: true },
+  async (t) => {
+    const others = await startWorkers(t, nats, 1);
+    const alone = await startGateway();
+    t.teardown(() => alone.kill());
+    const foreign = createServer().listen(0, '127.0.0.1');
+    t.teardown(() => foreign.close());
+    await once(foreign, 'listening');
+    const { port: foreignPort } = foreign.address() as { port: number };
+    const free = ['--port', '0', '--api-port', '0'];
+    for (const [what, flag, port] of [
+      ['the workers of another supervisor', '--port', others.port],
+      ['their router API', '--api-port', others.apiPort],
+      ['a gateway alone', '--port', alone.port],
+      ['another program', '--mqtt-port', foreignPort],
+    ] as const) {
+      const outcome = await encke(['start', '--workers', '2', ...onNats(nats), ...free, flag, `${port}`]);
+      t.equal(outcome.code, 1, what);
+      t.match(
+        outcome.stderr,
+        new RegExp(`^encke start: [^\\n]*:${port}: the port is taken[^\\n]*${flag}\\.\\n$`),
+      );
+      t.equal(outcome.stdout, '');
+    }
+    const outcome = await encke(['start', ...free, '--port', `${others.port}`]);
+    t.equal(outcome.code, 1, 'nor does one without workers share with them');
+    t.match(outcome.stderr, 'the port is taken');
+  },
+);
+
+t.test('what keeps a worker from starting is said once, and stops all', { buffered: true }, async (t) => {
+  const dead = await freePort();
+  const flags = ['--port', '0', '--api-port', '0', '--log-level', 'silent', '--workers', '3'];
+  const away = await encke(['start', ...flags, '--engine', 'nats', '--nats', `nats://127.0.0.1:${dead}`]);
+  t.equal(away.code, 1);
+  t.match(away.stderr, /^encke start: NATS at [^\n]+\n$/);
+  t.equal(away.stdout, '');
+  const many = await encke(['start', ...flags, ...onNats(nats), '--connections-max', '90000000']);
+  t.equal(many.code, 2);
+  t.match(many.stderr, /^encke start: --connections-max 90000000 [^\n]+\n$/);
+});
+
+t.test(
+  '--workers without NATS, or with a name too long, is refused with a sentence',
+  { buffered: true },
+  async (t) => {
+    const problemOf = (flags: Record<string, string>) => {
+      t.throws(() => readConfig({ flags, environment: {} }), { code: 'ERR_ENCKE_CONFIG' });
+      try {
+        readConfig({ flags, environment: {} });
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    t.match(problemOf({ workers: '2' }), /^--workers 2 needs --engine nats/);
+    t.match(
+      problemOf({ workers: '2000', engine: 'nats' }),
+      /^--workers must be a whole number from 0 to 1024/,
+    );
+    const nodeName = 'x'.repeat(62);
+    t.match(problemOf({ workers: '10', engine: 'nats', nodeName }), /^--node-name x+ has no room.* 61 /);
+    t.equal(readConfig({ flags: { workers: '9', engine: 'nats', nodeName }, environment: {} }).workers, 9);
+    const outcome = await encke(['start', '--workers', '2']);
+    t.equal(outcome.code, 2);
+    t.match(outcome.stderr, /^encke start: --workers 2 needs --engine nats[^\n]+\n$/);
+  },
+);
+
+t.test('who sets a worker’s variable by hand is told', { buffered: true }, async (t) => {
+  const outcome = await encke(['start'], { environment: { ENCKE_WORKER: '1' } });
+  t.equal(outcome.code, 2);
+  t.match(outcome.stderr, /^encke start: ENCKE_WORKER in the environment [^\n]+\n$/);
+});
