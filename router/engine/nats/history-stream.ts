@@ -35,8 +35,11 @@ export interface HistoryStreamOptions {
   readonly bytesMax: number;
   /** Servers that keep it. */
   readonly replicas: number;
-  /** Whether other nodes of this cluster run, which may use the stream that is there. */
-  readonly othersRun: () => Promise<boolean>;
+}
+
+/** Of the names of all history streams of a cluster. */
+export function historyStreamPrefix(clusterName: string): string {
+  return `${clusterName}-history-`;
 }
 
 const requestTimeoutMs = 2_000;
@@ -61,7 +64,7 @@ export class HistoryStream {
   readonly #options: HistoryStreamOptions;
 
   private constructor(connection: NatsConnection, manager: JetStreamManager, options: HistoryStreamOptions) {
-    this.name = `${options.clusterName}-history-${options.index}`;
+    this.name = `${historyStreamPrefix(options.clusterName)}${options.index}`;
     this.subjectPrefix = `${options.clusterName}.h${options.index}.`;
     this.rule = options.rule;
     this.#connection = connection;
@@ -77,7 +80,6 @@ export class HistoryStream {
       await stream.#takeOver();
       return stream;
     } catch (cause) {
-      if (cause instanceof EngineError) throw cause;
       throw new EngineError(
         `NATS keeps no history (${(cause as Error).message}): start it with JetStream ("nats-server -js"), or turn history off with --history-rules "# 0 0".`,
         { cause },
@@ -87,7 +89,7 @@ export class HistoryStream {
 
   /** @returns its state; made anew where it is gone */
   async ensure(): Promise<StreamState> {
-    if ((await this.#description()) === undefined) {
+    if (!(await this.#exists())) {
       // Another node may be quicker; with other limits than ours that is an error, and it is there all the same.
       await this.#manager.streams.add(this.#settings()).catch(() => undefined);
     }
@@ -162,20 +164,7 @@ export class HistoryStream {
     throw new Error(error?.description ?? 'NATS answered neither a message nor an error');
   }
 
-  /**
-   * Other rules mean that ids have moved from one stream to another, or that more is kept of them than was: what is
-   * there answers no question rightly. So it goes, and a new one begins, and old cursors are known by it.
-   */
   async #takeOver(): Promise<void> {
-    const description = await this.#description();
-    if (description !== undefined && description !== this.#options.fingerprint) {
-      if (await this.#options.othersRun()) {
-        throw new EngineError(
-          `Other nodes named ${this.#options.clusterName} run with other history rules: give all the same --history-rules, or stop them before this one starts with new ones.`,
-        );
-      }
-      await this.#manager.streams.delete(this.name);
-    }
     const settings = this.#settings();
     try {
       await this.#manager.streams.add(settings);
@@ -184,13 +173,12 @@ export class HistoryStream {
     }
   }
 
-  /** @returns undefined where there is no such stream */
-  async #description(): Promise<string | undefined> {
+  async #exists(): Promise<boolean> {
     try {
-      return (await this.#manager.streams.info(this.name)).config.description ?? '';
+      await this.#manager.streams.info(this.name);
+      return true;
     } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound)
-        return undefined;
+      if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return false;
       throw error;
     }
   }

@@ -7,7 +7,7 @@ import { HistoryStream } from './history-stream.js';
 import type { Interests } from './interests.js';
 import { type Link, receiver } from './link.js';
 import { placeOf } from './place.js';
-import { beatMs } from './pulse.js';
+import { retireOtherRules } from './rules-change.js';
 import { Sequence, type SequenceEvents } from './sequence.js';
 import { markToken } from './stored-message.js';
 
@@ -51,6 +51,7 @@ export class Sequences implements HistorySource {
   /** The link is open. @throws EngineError */
   async open(events: Omit<SequenceEvents, 'onAnew'>): Promise<void> {
     const all = { ...events, onAnew: () => this.#begin() };
+    await retireOtherRules(this.#link, this.#options.clusterName, this.#fingerprint);
     for (const [index, rule] of this.#options.rules.list.entries()) {
       this.#byRule.push(rule.messages === 0 ? undefined : await this.#openOne(index, rule, all));
     }
@@ -168,28 +169,11 @@ export class Sequences implements HistorySource {
       fingerprint: this.#fingerprint,
       bytesMax,
       replicas,
-      othersRun: () => this.#othersRun(),
     });
     const budget = { bytes: 0, bytesMax };
     const sequence = new Sequence(stream, await stream.state(), this.#link, { run, budget }, events);
     this.#byName.set(stream.name, sequence);
     return sequence;
-  }
-
-  /** Nodes say once a second that they are there. */
-  #othersRun(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const end = (others: boolean) => {
-        clearTimeout(timer);
-        subscription?.unsubscribe();
-        resolve(others);
-      };
-      const timer = setTimeout(() => end(false), beatMs * 2);
-      const subscription = this.#link.subscribe(
-        `${this.#options.clusterName}.node`,
-        receiver(() => end(true)),
-      );
-    });
   }
 
   #begin(): void {

@@ -1,22 +1,23 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { NatsServer } from '../../nats-server.js';
 import { until } from '../../until.js';
+import { Wire } from '../raw-wire.js';
 
-/** Several `encke start --engine nats` on one nats-server, as the tests of history across nodes want them. */
-export class Nodes {
+/** Several `encke start --engine nats` on one nats-server, and their readers, as the tests of history across nodes want them. */
+export class HistoryNodes {
   readonly nats: NatsServer;
-  readonly list: GatewayProcess[];
+  readonly list: GatewayProcess[] = [];
   readonly #flags: readonly string[];
 
-  private constructor(nats: NatsServer, list: GatewayProcess[], flags: readonly string[]) {
+  private constructor(nats: NatsServer, flags: readonly string[]) {
     this.nats = nats;
-    this.list = list;
     this.#flags = flags;
   }
 
-  static async start(count: number, flags: readonly string[] = []): Promise<Nodes> {
-    const nats = await NatsServer.start();
-    const nodes = new Nodes(nats, [], flags);
+  static async start(count: number, flags: readonly string[] = []): Promise<HistoryNodes> {
+    const nodes = new HistoryNodes(await NatsServer.start(), flags);
     try {
       await Promise.all(Array.from({ length: count }, () => nodes.add()));
     } catch (error) {
@@ -26,11 +27,11 @@ export class Nodes {
     return nodes;
   }
 
-  /** One more, at a free port or one that was another's. */
-  async add(flags: readonly string[] = []): Promise<GatewayProcess> {
+  /** One more. @param url how it reaches NATS */
+  async add(flags: readonly string[] = [], url = this.nats.url): Promise<GatewayProcess> {
     const node = await startGateway({
       flags: [
-        ...['--engine', 'nats', '--nats', this.nats.url, '--heartbeat-sec', '0', '--log-level', 'warn'],
+        ...['--engine', 'nats', '--nats', url, '--heartbeat-sec', '0', '--log-level', 'warn'],
         ...['--drain-sec', '0', ...this.#flags, ...flags],
       ],
     });
@@ -44,12 +45,111 @@ export class Nodes {
   }
 }
 
-/** Sends until it is carried, as somebody does who is told 503. */
-export async function sendCarried(node: GatewayProcess, id: string, text: string): Promise<void> {
+/** The way of one node to NATS, which can be cut and given back. */
+export class CuttableWay {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #open = true;
+
+  private constructor(server: Server, targetPort: number) {
+    this.#server = server;
+    server.on('connection', (near) => {
+      if (!this.#open) return near.destroy();
+      const far = connect(targetPort, '127.0.0.1');
+      near.pipe(far).pipe(near);
+      for (const [socket, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.#sockets.add(socket);
+        socket.on('error', () => undefined);
+        socket.on('close', () => {
+          this.#sockets.delete(socket);
+          other.destroy();
+        });
+      }
+    });
+  }
+
+  static async start(targetPort: number): Promise<CuttableWay> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new CuttableWay(server, targetPort);
+  }
+
+  get url(): string {
+    return `nats://127.0.0.1:${(this.#server.address() as { port: number }).port}`;
+  }
+
+  cut(): void {
+    this.#open = false;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  giveBack(): void {
+    this.#open = true;
+  }
+
+  stop(): void {
+    this.cut();
+    this.#server.close();
+  }
+}
+
+/** Sends until it is carried, as somebody does who is told 503. @returns how often it was told 503 */
+export async function sendCarried(node: GatewayProcess, id: string, text: string): Promise<number> {
+  let refused = 0;
   const carried = async () => {
     const { status } = await fetch(`${node.apiUrl}/send/${id}`, { method: 'POST', body: text });
-    if (status !== 200 && status !== 503) throw new Error(`POST /send answered ${status}`);
+    if (status === 503) refused++;
+    else if (status !== 200) throw new Error(`POST /send answered ${status}`);
     return status === 200;
   };
-  await until(`${text} is carried`, carried);
+  await until(`${text} is carried`, carried, 20_000);
+  return refused;
+}
+
+/** A stream of lines, and what has come over it. */
+export class LineReader {
+  readonly wire: Wire;
+
+  private constructor(wire: Wire) {
+    this.wire = wire;
+  }
+
+  /** @param path such as `/stream/a?since=oldest` */
+  static async open(node: GatewayProcess, path: string): Promise<LineReader> {
+    const wire = await Wire.open(node.port);
+    wire.ask(path);
+    await until(`${path} is open`, () => wire.chunks.length > 0 || wire.closed, 20_000);
+    return new LineReader(wire);
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: lines of JSON, as they are
+  get lines(): any[] {
+    const { text } = this.wire;
+    const lines = text.slice(0, text.lastIndexOf('\n')).split('\n');
+    return lines.filter((line) => line !== '').map((line) => JSON.parse(line));
+  }
+
+  get texts(): string[] {
+    return this.lines.flatMap(({ data }) => (data === undefined ? [] : [data]));
+  }
+
+  /** Of the newest line that has one. */
+  get cursor(): string {
+    return this.lines.findLast(({ cursor }) => cursor !== undefined).cursor;
+  }
+
+  async untilTexts(count: number, timeoutMs = 20_000): Promise<void> {
+    await until(`${count} messages are there`, () => this.texts.length >= count, timeoutMs).catch((error) => {
+      throw new Error(
+        `${error.message}: there are ${this.texts.length}, ${this.wire.closed ? 'closed' : 'open'}`,
+      );
+    });
+  }
+
+  close(): Promise<void> {
+    return this.wire.close();
+  }
 }

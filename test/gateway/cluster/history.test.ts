@@ -4,37 +4,22 @@ import { until } from '../../until.js';
 import { cursorNow, numbered, poll, pollAll, publish } from '../history/ask-poll.js';
 import { readEventStream } from '../history/events.js';
 import { ask, openStream, Wire } from '../raw-wire.js';
-import { Nodes } from './history-nodes.js';
+import { HistoryNodes, LineReader } from './history-nodes.js';
 
-const nodes = await Nodes.start(2, ['--history-rules', 'private/# 0 0;short/# 5 60;young/# 100 2;# 100 60']);
+const nodes = await HistoryNodes.start(2, [
+  '--history-rules',
+  'private/# 0 0;short/# 5 60;young/# 100 2;# 100 60',
+]);
 t.teardown(() => nodes.stop());
 const [one, two] = nodes.list as [GatewayProcess, GatewayProcess];
 
-// biome-ignore lint/suspicious/noExplicitAny: lines of JSON, as they are
-function linesOf(wire: Wire): any[] {
-  const { text } = wire;
-  const lines = text.slice(0, text.lastIndexOf('\n')).split('\n');
-  return lines.filter((line) => line !== '').map((line) => JSON.parse(line));
-}
-
-const textsOf = (wire: Wire): string[] =>
-  linesOf(wire).flatMap(({ data }) => (data === undefined ? [] : [data]));
-
-async function open(path: string, node: GatewayProcess, headers: Record<string, string> = {}): Promise<Wire> {
-  const wire = await Wire.open(node.port);
-  wire.ask(path, { headers });
-  await until(`${path} is open`, () => wire.chunks.length > 0);
-  return wire;
-}
-
 t.test('a message of one node comes to streams of both, with one cursor, and is counted', async (t) => {
-  const here = await open('/stream/both', one);
-  const there = await open('/stream/both', two);
+  const here = await LineReader.open(one, '/stream/both');
+  const there = await LineReader.open(two, '/stream/both');
   t.equal(await one.send('both', 'm1'), 2);
-  await here.saw('m1');
-  await there.saw('m1');
-  await until('both lines are ended', () => textsOf(here).length + textsOf(there).length === 2);
-  t.equal(linesOf(here).at(-1).cursor, linesOf(there).at(-1).cursor);
+  await here.untilTexts(1);
+  await there.untilTexts(1);
+  t.equal(here.cursor, there.cursor);
   await Promise.all([here.close(), there.close()]);
 });
 
@@ -61,20 +46,26 @@ t.test('a poll that waits at one node is answered with what is sent to the other
   t.same((await poll(one.port, `poll/wait?cursor=${cursor}&timeout=0`)).texts, ['m1']);
 });
 
+async function openEvents(path: string, cursor: string): Promise<Wire> {
+  const wire = await Wire.open(one.port);
+  wire.ask(path, { headers: { 'Last-Event-ID': cursor } });
+  return wire;
+}
+
 t.test('lines and events go on at another node: first what was missed, then what is new', async (t) => {
   await publish(one, 'lines', numbered(5));
-  const first = await open('/stream/lines?since=oldest', one);
-  await until('all is there', () => textsOf(first).length === 5);
-  const { cursor } = linesOf(first)[2];
+  const first = await LineReader.open(one, '/stream/lines?since=oldest');
+  await until('all is there', () => first.texts.length === 5);
+  const { cursor } = first.lines[2];
   await first.close();
   await two.send('lines', 'm6');
-  const second = await open(`/stream/lines?cursor=${cursor}`, two);
+  const second = await LineReader.open(two, `/stream/lines?cursor=${cursor}`);
   await one.send('lines', 'm7');
-  await until('all has come', () => textsOf(second).length === 5);
-  t.same(linesOf(second)[0], { recovered: true });
-  t.same(textsOf(second), numbered(5, 3));
+  await until('all has come', () => second.texts.length === 5);
+  t.same(second.lines[0], { recovered: true });
+  t.same(second.texts, numbered(5, 3));
   await second.close();
-  const events = await open('/events/lines', one, { 'Last-Event-ID': cursor });
+  const events = await openEvents('/events/lines', cursor);
   await events.saw('m7');
   const read = () => readEventStream(events.body).events;
   await until('all is dispatched', () => read().length >= 5);
@@ -99,9 +90,9 @@ t.test('several ids are one cursor, each at its place, also those without histor
   await one.send('s/b', 'b2');
   const rest = await poll(one.port, `poll${ids}&cursor=${all.cursor}&timeout=0`);
   t.same([rest.recovered, rest.texts], [true, ['b2']]);
-  const stream = await open(`/stream${ids}&cursor=${start}`, two);
-  await until('all has come', () => textsOf(stream).length === 5);
-  const after = linesOf(stream).find(({ data }) => data === 'a2').cursor;
+  const stream = await LineReader.open(two, `/stream${ids}&cursor=${start}`);
+  await until('all has come', () => stream.texts.length === 5);
+  const after = stream.lines.find(({ data }) => data === 'a2').cursor;
   await stream.close();
   t.same((await poll(one.port, `poll${ids}&cursor=${after}&timeout=0`)).texts.at(-1), 'b2');
   const mixed = await poll(one.port, 'poll?id=s/a&id=private/x&since=oldest&timeout=0');
@@ -212,12 +203,12 @@ t.test('while both nodes are sent to, who changes between them has neither a gap
       cursor = answer.cursor;
       continue;
     }
-    const stream = await open(`/stream/busy2?cursor=${cursor}`, node);
-    const enough = textsOf(stream).length + 10;
-    await until('it goes on', () => textsOf(stream).length >= enough);
-    t.same(linesOf(stream)[0].recovered, true);
-    seen.push(...textsOf(stream));
-    cursor = linesOf(stream).at(-1).cursor;
+    const stream = await LineReader.open(node, `/stream/busy2?cursor=${cursor}`);
+    const enough = stream.texts.length + 10;
+    await until('it goes on', () => stream.texts.length >= enough);
+    t.same(stream.lines[0].recovered, true);
+    seen.push(...stream.texts);
+    cursor = stream.cursor;
     await stream.close();
   }
   over = true;
