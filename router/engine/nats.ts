@@ -308,7 +308,6 @@ export class NatsEngine implements Engine {
     } else {
       this.#refused++;
       this.#receipts.forget(number);
-      this.#refused++;
       onTally?.({ delivered: 0, unanswered: 0, carried: false });
     }
   }

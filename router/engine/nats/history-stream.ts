@@ -80,10 +80,7 @@ export class HistoryStream {
       await stream.#takeOver();
       return stream;
     } catch (cause) {
-      throw new EngineError(
-        `NATS keeps no history (${(cause as Error).message}): start it with JetStream ("nats-server -js"), or turn history off with --history-rules "# 0 0".`,
-        { cause },
-      );
+      throw new EngineError(whyNot(cause as Error), { cause });
     }
   }
 
@@ -195,12 +192,20 @@ export class HistoryStream {
       // One more than asked for: where it is there, the limit was crossed, and something is gone.
       max_msgs_per_subject: rule.messages + 1,
       max_age: rule.ageSec * 1e9,
+      // Nothing is told apart by it; but the default of 2 minutes forbids a shorter age.
+      duplicate_window: Math.min(rule.ageSec, 1) * 1e9,
       max_bytes: bytesMax,
       num_replicas: replicas,
       allow_direct: true,
       republish: { src: all, dest: `${this.#options.clusterName}.m.>` },
     };
   }
+}
+
+function whyNot(cause: Error): string {
+  if (cause instanceof JetStreamApiError && cause.code !== JetStreamApiCodes.JetStreamNotEnabledForAccount)
+    return `NATS does not keep history as it should (${cause.message}): look at --history-rules, --history-bytes-total-max and --history-replicas, and at the limits of JetStream in the server's configuration.`;
+  return `NATS keeps no history (${cause.message}): start it with JetStream ("nats-server -js"), or turn history off with --history-rules "# 0 0".`;
 }
 
 interface MessageGetAnswer {

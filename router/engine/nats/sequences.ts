@@ -51,7 +51,12 @@ export class Sequences implements HistorySource {
   /** The link is open. @throws EngineError */
   async open(events: Omit<SequenceEvents, 'onAnew'>): Promise<void> {
     const all = { ...events, onAnew: () => this.#begin() };
-    await retireOtherRules(this.#link, this.#options.clusterName, this.#fingerprint);
+    const { rules, clusterName } = this.#options;
+    // Of NATS servers without JetStream some answer this after 5 s only, and who keeps nothing may do without.
+    const keepsNothing = rules.list.every(({ messages }) => messages === 0);
+    if (!keepsNothing || this.#link.connection.info?.jetstream === true) {
+      await retireOtherRules(this.#link, clusterName, this.#fingerprint);
+    }
     for (const [index, rule] of this.#options.rules.list.entries()) {
       this.#byRule.push(rule.messages === 0 ? undefined : await this.#openOne(index, rule, all));
     }

@@ -246,6 +246,10 @@ t.test(
     await publish(one, 'a', numbered(3));
     const old = await cursorNow(one.port, '/a');
     await t.rejects(nodes.add(['--history-rules', '# 50 60']), /run with other history rules/);
+    await t.rejects(
+      nodes.add(['--name', 'fresh', '--history-replicas', '3']),
+      /NATS does not keep history as it should.*--history-replicas/s,
+    );
     const other = await nodes.add(['--history-rules', '# 100 30']);
     t.equal(
       (await cursorNow(other.port, '/a')).split(':')[0],
