@@ -189,8 +189,8 @@ export class HistoryStream {
       subjects: [all],
       storage: 'file' as const,
       discard: 'old' as const,
-      // One more than asked for: where it is there, the limit was crossed, and something is gone.
-      max_msgs_per_subject: rule.messages + 1,
+      // No max_msgs_per_subject: a subject that has reached it takes 2.9.10 75 to 115 us a message, where it takes 7
+      // without. Who reads stops at the rule's count.
       max_age: rule.ageSec * 1e9,
       // Nothing is told apart by it; but the default of 2 minutes forbids a shorter age.
       duplicate_window: Math.min(rule.ageSec, 1) * 1e9,

@@ -70,6 +70,8 @@ export class Sequence {
   #clock: NodeJS.Timeout | undefined;
   #doubtedMs = Number.NEGATIVE_INFINITY;
   #keptMarks = 0;
+  /** Ids of which something came too late to be handed out. */
+  readonly #lacking = new Set<string>();
   constructor(
     stream: HistoryStream,
     { createdMs, lastSequence }: StreamState,
@@ -234,6 +236,8 @@ export class Sequence {
     if (missed.createdMs !== createdMs) throw new Error('It was made anew meanwhile');
     for (const { id } of this.#queue!) missed.count(id);
     if (anew) this.#begin(createdMs);
+    if (anew || missed.mayLackAll) this.#lacking.clear();
+    this.#tellLacking();
     if (anew || missed.mayLackAll) this.#events.onGap(this.stream.name, () => true);
     else if (missed.crowded.size > 0) this.#events.onGap(this.stream.name, (id) => missed.crowded.has(id));
     for (const [n, { subject, sequence, data }] of missed.messages.entries()) {
@@ -273,10 +277,17 @@ export class Sequence {
     if (message !== undefined) this.#events.handOut(message, data);
   }
 
-  /** A stream that was made anew counts from 1; else who is logged in as the id has to ask for what was left out. */
+  /** A stream that was made anew counts from 1, and then all are told; else who is logged in as the id is. */
   #lack(id: string): void {
-    this.#events.onGap(this.stream.name, (one) => one === id);
+    this.#lacking.add(id);
     this.doubt();
+    if (this.#queue === undefined) this.#tellLacking();
+  }
+
+  #tellLacking(): void {
+    const lacking = new Set(this.#lacking);
+    this.#lacking.clear();
+    if (lacking.size > 0) this.#events.onGap(this.stream.name, (id) => lacking.has(id));
   }
 
   /** @returns whether it follows, maybe after a wait */
