@@ -191,7 +191,9 @@ function twoNodes(
     for (const message of sent) here.engine.publish(message);
     await until('all have arrived', () => there.messages.length === sent.length);
     for (const [i, { id, payload, timeMs, qos, retain }] of there.messages.entries()) {
-      t.same({ id, timeMs, qos, retain }, pick(sent[i]!));
+      const wanted = pick(sent[i]!);
+      // What comes out of a stream is delivered; that it is retained is told on a way of its own.
+      t.same({ id, timeMs, qos, retain }, { ...wanted, retain: direct && wanted.retain });
       t.ok(Buffer.compare(payload, sent[i]!.payload) === 0, `${payload.length} bytes`);
       t.equal(payload.buffer.byteLength < 300_000, true, 'of its own, not a view of what was read');
     }
