@@ -12,8 +12,8 @@ export interface EnginesUnderTest {
   readonly direct: boolean;
   /** A new cluster of that many engines, none of them started. */
   open(): Promise<{ engines: Engine[]; close(): Promise<void> }>;
-  /** Why order is not kept yet, where it is not. */
-  readonly orderTodo?: string;
+  /** Why not all arrives of two nodes that publish at once, where it does not yet. */
+  readonly arrivalTodo?: string;
   /** What comes before an engine's start. */
   connect?(engine: Engine): Promise<void>;
 }
@@ -78,7 +78,7 @@ function messageOf(id: string, text: string, qos: Qos = 0, retain = false): Mess
 
 export function engineContract(
   name: string,
-  { nodes, direct, orderTodo = '', open, connect = async () => {} }: EnginesUnderTest,
+  { nodes, direct, arrivalTodo = '', open, connect = async () => {} }: EnginesUnderTest,
 ): void {
   const clusterOf = async (t: Test, started = true) => {
     const { engines, close } = await open();
@@ -166,13 +166,13 @@ export function engineContract(
     if (nodes === 2) t.same(other.handedOut, ['kept=x']);
   });
 
-  if (nodes === 2) twoNodes(name, direct, orderTodo, clusterOf);
+  if (nodes === 2) twoNodes(name, direct, arrivalTodo, clusterOf);
 }
 
 function twoNodes(
   name: string,
   direct: boolean,
-  orderTodo: string,
+  arrivalTodo: string,
   clusterOf: (t: Test) => Promise<Node[]>,
 ): void {
   const pairOf = async (t: Test) => (await clusterOf(t)) as [Node, Node];
@@ -191,7 +191,9 @@ function twoNodes(
     for (const message of sent) here.engine.publish(message);
     await until('all have arrived', () => there.messages.length === sent.length);
     for (const [i, { id, payload, timeMs, qos, retain }] of there.messages.entries()) {
-      t.same({ id, timeMs, qos, retain }, pick(sent[i]!));
+      const wanted = pick(sent[i]!);
+      // What comes out of a stream is delivered; that it is retained is told on a way of its own.
+      t.same({ id, timeMs, qos, retain }, { ...wanted, retain: direct && wanted.retain });
       t.ok(Buffer.compare(payload, sent[i]!.payload) === 0, `${payload.length} bytes`);
       t.equal(payload.buffer.byteLength < 300_000, true, 'of its own, not a view of what was read');
     }
@@ -249,25 +251,51 @@ function twoNodes(
     );
   });
 
-  t.test(`${name}: the order of each publisher holds, over all ids`, { todo: orderTodo }, async (t) => {
+  /** Both publish at once, to nodes whose interests overlap; until the last of each has come to both. */
+  const publishAtOnce = async (t: Test) => {
     const [here, there] = await pairOf(t);
     for (const node of [here, there]) node.add('#', 'id/1', 'id/+');
     await settled(there, here);
     await settled(here, there);
-    const own = (node: Node, by: string) =>
-      node.handedOut.filter((text) => text.includes(`=${by} `)).join('\n');
     for (let round = 0; round < 100; round++) {
       for (let i = 0; i < 20; i++) here.publish(`id/${i % 3}`, `here ${round * 20 + i}`);
       for (let i = 0; i < 20; i++) there.publish(`id/${i % 3}`, `there ${round * 20 + i}`);
       if (round % 10 === 0) await new Promise(setImmediate);
     }
-    await until('all are everywhere', () => [here, there].every((node) => node.messages.length === 4_000));
-    const sent = (by: string) =>
-      numbers(2_000)
-        .map((i) => `id/${(Number(i) % 20) % 3}=${by} ${i}`)
-        .join('\n');
-    for (const node of [here, there]) for (const by of ['here', 'there']) t.equal(own(node, by), sent(by));
-    if (!direct) t.same(here.handedOut, there.handedOut, 'and all see one order');
+    const done = ({ handedOut }: Node) =>
+      ['here', 'there'].every((by) => handedOut.some((text) => text.endsWith(`=${by} end`)));
+    await until('the last is everywhere', async () => {
+      await Promise.all([here.count('id/0', 'here end'), there.count('id/0', 'there end')]);
+      return done(here) && done(there);
+    });
+    const wanted = (by: string) => numbers(2_000).map((i) => `id/${(Number(i) % 20) % 3}=${by} ${i}`);
+    const got = ({ handedOut }: Node, by: string) =>
+      handedOut.filter((text) => text.includes(`=${by} `) && !text.endsWith(' end'));
+    return { here, there, wanted, got };
+  };
+
+  t.test(`${name}: the order of each publisher holds over all ids, and nothing comes twice`, async (t) => {
+    const { here, there, wanted, got } = await publishAtOnce(t);
+    for (const node of [here, there]) {
+      for (const by of ['here', 'there']) {
+        const texts = got(node, by);
+        const came = new Set(texts);
+        t.equal(texts.length, came.size);
+        t.ok(came.size > 0, `${came.size} of 2,000`);
+        t.same(
+          texts,
+          wanted(by).filter((text) => came.has(text)),
+        );
+      }
+    }
+  });
+
+  // tap does not run what is to do.
+  t.test(`${name}: of two nodes that publish at once all arrives`, { todo: arrivalTodo }, async (t) => {
+    const { here, there, wanted, got } = await publishAtOnce(t);
+    for (const node of [here, there]) for (const by of ['here', 'there']) t.same(got(node, by), wanted(by));
+    const shared = ({ handedOut }: Node) => handedOut.filter((text) => !text.endsWith(' end'));
+    if (!direct) t.same(shared(here), shared(there), 'and all see one order');
   });
 
   t.test(`${name}: interest ends with the last of an id, and of that one alone`, async (t) => {

@@ -17,7 +17,7 @@ t.test(
     await nats.kill();
     await until('it is noticed', async () => (await send(a, 'x', 'probe')).status === 503);
     const heardAtB = atB.heard.length;
-    const before = (await a.stats()).apiErrors['503'];
+    const before = await a.stats();
     for (let i = 0; i < 10; i++) {
       const sent = await send(a, 'x', `away ${i}`);
       t.same(
@@ -27,7 +27,9 @@ t.test(
       );
       t.match(sent.error, /^NATS cannot be reached/);
     }
-    t.equal((await a.stats()).apiErrors['503'] - before, 10, 'and it is counted');
+    t.equal((await a.stats()).apiErrors['503'] - before.apiErrors['503'], 10, 'and it is counted');
+    t.equal((await a.stats()).engine.refused - before.engine.refused, 10);
+    t.equal((await a.stats()).engine.connected, false);
     t.same(
       atA.texts.slice(-10),
       Array.from({ length: 10 }, (_, i) => `away ${i}`),

@@ -63,6 +63,10 @@ t.test(
       slow!.log,
       /nats: lost[\s\S]*nats: connected[\s\S]*this node stood still for \d+\.\d s.*slow consumer/,
     );
+    const counted = await Promise.all(
+      [slow!, swift!, publisher!].map(async (node) => (await node.stats()).engine.slowConsumer),
+    );
+    t.same(counted, [1, 0, 0], 'and counts it');
     for (const node of [swift!, publisher!]) t.notMatch(node.log, /nats: (slow|lost)/);
     t.ok(slow!.alive && atSlow.open);
     const numbers = atSlow.texts
