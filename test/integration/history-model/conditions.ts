@@ -20,7 +20,7 @@ export function conditionsOf(random: SeededRandom): Conditions {
   const strain = strains[random.seed % strains.length]!;
   const messages = random.pick([10, 100, 100]);
   const ageSec = strain === 'age' ? random.pick([2, 3]) : 86_400;
-  const bytesMax = strain === 'bytes' ? random.pick([60_000, 600_000, 3_000_000]) : 64 * mib;
+  const bytesMax = strain === 'bytes' ? random.pick([60_000, 600_000, messages * 30_000]) : 64 * mib;
   const pending = strain === 'drops' ? 65_536 : random.pick([65_536, mib, 16 * mib]);
   const drops = ['drop-newest', 'drop-oldest'];
   const policy = random.pick(strain === 'drops' ? drops : ['disconnect', 'disconnect', ...drops]);

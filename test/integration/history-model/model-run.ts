@@ -22,6 +22,7 @@ const roundsPerRestart = 6;
 /** One in so many has more for one id, in one turn, than sockets take; or nothing for so long that all that is kept is too old. */
 const roundsPerFlood = 4;
 const roundsPerSilence = 12;
+const floodsMax = 5;
 
 export interface ModelRun {
   seed: number;
@@ -65,7 +66,8 @@ export async function runModel({
     const endMs = performance.now() + forMs;
     while (performance.now() < endMs && world.faults.length === 0) {
       await oneRound(world);
-      if (world.faults.length > 0 || !random.chance(1 / roundsPerRestart)) continue;
+      const due = conditions.strain === 'restarts' && world.counts.rounds === 1;
+      if (world.faults.length > 0 || (!due && !random.chance(1 / roundsPerRestart))) continue;
       world.counts = addCounts(world.counts, { restarts: 1 });
       await restart(world, new Truth(allIds, conditions.bounds), start);
     }
@@ -102,6 +104,7 @@ async function oneRound(world: World): Promise<void> {
   const { random, conditions, faults, counts } = world;
   const first = counts.rounds === 0;
   if (conditions.strain === 'drops' && (first || random.chance(1 / roundsPerFlood))) await flood(world);
+  if (conditions.strain === 'bytes' && first) world.publisher.batch([ids[0]!], 55, 60_000);
   for (let step = 0; step < stepsPerRound && faults.length === 0; step++) await oneStep(world);
   if (conditions.strain === 'age' && (first || random.chance(1 / roundsPerSilence)))
     await new Promise((resolve) => setTimeout(resolve, conditions.bounds.ageMs + 1_200));
@@ -109,15 +112,24 @@ async function oneRound(world: World): Promise<void> {
   world.counts = addCounts(world.counts, { rounds: 1 });
 }
 
-/** 11 to 14 MB in one turn for readers that are there, some of which read nothing: the system takes 4 to 10 MB for each. */
-async function flood(world: World): Promise<void> {
-  const { random, publisher, truth, readers, gateway } = world;
-  for (const reader of readers) if (reader.state === 'away') void reader.connect(gateway.port, truth);
-  const streams = readers.filter(({ kind }) => kind !== 'poll').length;
-  await until('all are there', async () => (await gateway.stats()).connections.open >= streams);
-  for (const reader of readers) if (random.chance(0.5)) reader.stall();
-  publisher.batch([random.pick([...ids, withoutHistory])], 180 + random.below(60), 60_000);
-  await until('they are sent', () => truth.busy.size === 0);
+/** More in one turn than the system takes for a stream that reads nothing, which is 4 to 10 MB; again until some of it is lost. */
+async function flood({ random, publisher, truth, readers, gateway }: World): Promise<void> {
+  const streams = readers.filter(({ kind }) => kind !== 'poll');
+  for (const reader of streams) {
+    reader.resume();
+    if (reader.state === 'away') void reader.connect(gateway.port, truth);
+  }
+  await until('all are there', () => streams.every(({ begun }) => begun));
+  for (const reader of streams) if (random.chance(0.3)) reader.stall();
+  const stalled = random.pick(streams);
+  stalled.stall();
+  const id = random.pick(stalled.position.ids);
+  const { lost } = (await gateway.stats()).messages;
+  for (let n = 0; n < floodsMax && (await gateway.stats()).messages.lost === lost; n++) {
+    await until('it is free', () => !truth.busy.has(id));
+    publisher.batch([id], 120, 60_000);
+  }
+  await until('they are sent', () => !truth.busy.has(id));
 }
 
 async function oneStep({ random, gateway, truth, publisher, readers }: World): Promise<void> {

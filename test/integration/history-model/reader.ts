@@ -22,6 +22,8 @@ export class Reader {
   state: 'away' | 'connecting' | 'connected' = 'away';
   /** Connections that were not ended from here. */
   closedByServer = 0;
+  /** It knows how its connection, or its last poll, began. */
+  begun = false;
   messages = 0;
   unrecovered = 0;
   lost = 0;
@@ -31,8 +33,6 @@ export class Reader {
   #unread = '';
   #connection = 0;
   #askedMs = 0;
-  /** It knows how this connection began. */
-  #begun = false;
 
   constructor(name: string, kind: Kind, position: Position) {
     this.name = name;
@@ -58,6 +58,7 @@ export class Reader {
       if (connection !== this.#connection) return;
       this.closedByServer++;
       this.state = 'away';
+      this.begun = false;
     });
     this.#ask(wire);
   }
@@ -65,6 +66,7 @@ export class Reader {
   drop(how: 'reset' | 'end'): void {
     this.#connection++;
     this.state = 'away';
+    this.begun = false;
     if (how === 'reset') this.#wire?.socket.resetAndDestroy();
     else this.#wire?.socket.destroy();
   }
@@ -80,7 +82,7 @@ export class Reader {
   #ask(wire: Wire): void {
     this.#next = 0;
     this.#unread = '';
-    this.#begun = false;
+    this.begun = false;
     this.#askedMs = performance.now();
     const { ids, cursor } = this.position;
     const asked = pathOf(this.kind, ids, cursor);
@@ -151,12 +153,12 @@ export class Reader {
 
   /** Who gave no cursor is told nothing of it: its stream begins with whatever comes first. */
   #beginWithoutCursor(truth: Truth): void {
-    if (this.position.cursor === undefined && !this.#begun) this.#started(true, truth);
+    if (this.position.cursor === undefined && !this.begun) this.#started(true, truth);
   }
 
   /** @param cursor where nothing follows at once */
   #started(recovered: boolean, truth: Truth, cursor?: string): void {
-    this.#begun = true;
+    this.begun = true;
     if (!recovered) this.unrecovered++;
     this.position.start(recovered, truth, this.#askedMs);
     if (cursor) this.position.checkpoint(cursor);
