@@ -106,8 +106,7 @@ async function oneRound(world: World): Promise<void> {
   if (conditions.strain === 'drops' && (first || random.chance(1 / roundsPerFlood))) await flood(world);
   if (conditions.strain === 'bytes' && first) world.publisher.batch([ids[0]!], 55, 60_000);
   for (let step = 0; step < stepsPerRound && faults.length === 0; step++) await oneStep(world);
-  if (conditions.strain === 'age' && (first || random.chance(1 / roundsPerSilence)))
-    await new Promise((resolve) => setTimeout(resolve, conditions.bounds.ageMs + 1_200));
+  if (conditions.strain === 'age' && (first || random.chance(1 / roundsPerSilence))) await silence(world);
   if (faults.length === 0) await calm(world);
   world.counts = addCounts(world.counts, { rounds: 1 });
 }
@@ -130,6 +129,16 @@ async function flood({ random, publisher, truth, readers, gateway }: World): Pro
     publisher.batch([id], 120, 60_000);
   }
   await until('they are sent', () => !truth.busy.has(id));
+}
+
+/** Until all that was kept is too old, and gone. */
+async function silence({ truth, gateway, faults }: World): Promise<void> {
+  await until('all is sent', () => truth.busy.size === 0);
+  const nothingKept = async () => (await gateway.stats()).router.history.ids === 0;
+  await until('nothing is kept', nothingKept, truth.bounds.ageMs + 10_000).catch(() => {
+    faults.push('something is kept for too long');
+  });
+  truth.noteAllGone();
 }
 
 async function oneStep({ random, gateway, truth, publisher, readers }: World): Promise<void> {

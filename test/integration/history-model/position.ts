@@ -86,7 +86,8 @@ export class Position {
     if (offset === undefined) return this.#fault(`is given ${name} of ${id}, which nobody has sent there`);
     if (offset <= place.offset)
       this.#fault(`is given ${name} (${offset}) of ${id} again or late, behind ${place.offset}`);
-    if (this.#truth.isTooOld(id, offset, this.#askedMs)) this.#fault(`is given ${name} of ${id}, too old`);
+    if (this.#truth.wasGone(id, offset, this.#askedMs))
+      this.#fault(`is given ${name} of ${id}, which was gone`);
     this.#pass(place, offset - 1);
     place.fresh = false;
     place.offset = offset;

@@ -9,8 +9,6 @@ export interface Bounds {
 
 /** The server's clock of history ticks four times a second, or later on a machine that is busy. */
 const ageSlackMs = 500;
-/** Two ticks and 0.2 s are what it says; the rest is for the machine. */
-const tooOldSlackMs = 700 + 1_000;
 /** What a message, an id and the table of ids take at most, besides payload and text of the id. */
 const entryBytesMax = 200;
 const idBytesMax = 400;
@@ -28,6 +26,7 @@ export class Truth {
   /** By the number that each text begins with. */
   readonly #byNumber = new Map<number, { id: string; offset: number; bytes: number }>();
   published = 0;
+  #goneMs = 0;
 
   constructor(ids: readonly string[], bounds: Bounds) {
     this.bounds = bounds;
@@ -70,9 +69,15 @@ export class Truth {
     return Math.max(byCount, publications.goneByBytes, publications.startedBefore(startedMs));
   }
 
-  /** Whether who asked at that time must not be given it. */
-  isTooOld(id: string, offset: number, askedMs: number): boolean {
-    return this.#byId.get(id)!.doneMsOf(offset) + this.bounds.ageMs + tooOldSlackMs < askedMs;
+  /** The server says that it has nothing any more. */
+  noteAllGone(): void {
+    this.#goneMs = performance.now();
+    for (const publications of this.#byId.values()) publications.gone = publications.last;
+  }
+
+  /** Whether it was gone when somebody asked for it. */
+  wasGone(id: string, offset: number, askedMs: number): boolean {
+    return offset <= this.#byId.get(id)!.gone && askedMs > this.#goneMs;
   }
 
   /** Whatever was published until now may go where all of it together may have been more than the bytes. */
@@ -87,11 +92,12 @@ export class Truth {
 /** Those to one id, by offset. */
 class Publications {
   goneByBytes = 0;
+  /** That the server has said. */
+  gone = 0;
   /** What is kept of it at most at any time since what is under way began. */
   bytesMost = 0;
   readonly #kept: number;
   readonly #startedMs: number[] = [];
-  readonly #doneMs: number[] = [];
   readonly #bytes: number[] = [];
   #bytesNow = 0;
 
@@ -112,13 +118,7 @@ class Publications {
   }
 
   done(): void {
-    while (this.#doneMs.length < this.last) this.#doneMs.push(performance.now());
     this.bytesMost = this.#bytesNow;
-  }
-
-  /** Infinity while it is under way. */
-  doneMsOf(offset: number): number {
-    return this.#doneMs[offset - 1] ?? Number.POSITIVE_INFINITY;
   }
 
   /** @returns the last offset of those that began before that time */
