@@ -1,13 +1,15 @@
 import { randomInt } from 'node:crypto';
 import type { Message } from '../message.js';
+import { Ages } from './ages.js';
 import { type CellHandle, Cells, cellBytes } from './cells.js';
+import { EntryChain } from './entry-chain.js';
 import { EntryMessages, EntryReader } from './entry-reader.js';
 import { Floors } from './floors.js';
 import { defaultHistoryRules, type HistoryRule, HistoryRules } from './history-rules.js';
 import type { HistoryEviction, HistoryReader, HistoryStats, HistoryStore } from './history-store.js';
 import { IdTable } from './id-table.js';
-import { cellsOf, entry, payloadAt, ring } from './layout.js';
-import { Recency } from './recency.js';
+import { cellsOf, entry, ring } from './layout.js';
+import { leastRecent, Recency } from './recency.js';
 
 export interface HistoryOptions {
   /** What is kept of which ids: the first rule that matches holds, none = nothing is kept. Default defaultHistoryRules. */
@@ -25,36 +27,29 @@ const expiriesPerLook = 256;
 /**
  * History in memory, as long as the process. All of it is in cells outside of V8's heap: a ring for each id with
  * messages, an entry for each message. See docs/decisions/history.md for what objects would cost instead.
- *
- * A message is kept at least for its age by the clock of `tick`, and at most two ticks and 0.2 s longer.
  */
 export class MemoryHistory implements HistoryStore {
   readonly epoch = randomInt(36 ** 8)
     .toString(36)
     .padStart(8, '0');
   readonly #rules: HistoryRules;
-  /** By rule, tenths of a second. */
-  readonly #ages: number[];
+  readonly #ages: Ages;
   readonly #bytesMax: number;
   readonly #cells = new Cells();
+  readonly #entries = new EntryChain(this.#cells);
   readonly #given = new EntryMessages(this.#cells);
   readonly #table = new IdTable(this.#cells, randomInt(2 ** 31));
   readonly #floors = new Floors();
   /** By rule. */
   readonly #recencies: Recency[];
   readonly #evicted: Record<HistoryEviction, number> = { count: 0, age: 0, bytes: 0 };
-  #messages = 0;
   #sequence = 0;
-  #startMs = Number.NaN;
-  /** Tenths of a second since the first tick: at the last tick, and at the one before. */
-  #now = 0;
-  #before = 0;
   #firstRuleOfTick = 0;
 
   /** @throws InvalidFilterError, RangeError */
   constructor(options: HistoryOptions = {}) {
     this.#rules = new HistoryRules(options.rules ?? defaultHistoryRules);
-    this.#ages = this.#rules.list.map(({ ageSec }) => Math.ceil(ageSec * 10));
+    this.#ages = new Ages(this.#cells, this.#rules.list);
     this.#recencies = this.#rules.list.map(() => new Recency(this.#cells));
     this.#bytesMax = options.bytesMax ?? 64 * 1024 * 1024;
     if (!Number.isSafeInteger(this.#bytesMax) || this.#bytesMax < 0) {
@@ -84,7 +79,7 @@ export class MemoryHistory implements HistoryStore {
     this.#recencies[rule]!.touch(owner);
     if (!this.#makeRoom(count, owner)) return this.#giveUp(owner, hash, last + 1);
     this.#cells.setDouble(owner, ring.last, last + 1);
-    this.#addEntry(owner, count, message);
+    this.#entries.add(owner, count, message, this.#sequence, this.#ages.now);
     return last + 1;
   }
 
@@ -108,13 +103,16 @@ export class MemoryHistory implements HistoryStore {
     const count = this.#cells.word(found, ring.count);
     const skipped = Math.max(0, offset - (last - count));
     if (skipped >= count) return new EntryReader(this.#given, id, 0, 0);
-    return new EntryReader(this.#given, id, this.#entryAt(found, skipped, count), last - count + skipped + 1);
+    return new EntryReader(
+      this.#given,
+      id,
+      this.#entries.at(found, skipped, count),
+      last - count + skipped + 1,
+    );
   }
 
   tick(nowMs: number): void {
-    if (Number.isNaN(this.#startMs)) this.#startMs = nowMs;
-    this.#before = this.#now;
-    this.#now = Math.max(this.#now, Math.floor((nowMs - this.#startMs) / 100));
+    this.#ages.tick(nowMs);
     this.#given.forget();
     this.#expire();
     this.#cells.release();
@@ -123,7 +121,7 @@ export class MemoryHistory implements HistoryStore {
   stats(): HistoryStats {
     return {
       ids: this.#table.count,
-      messages: this.#messages,
+      messages: this.#entries.count,
       bytes: this.#bytes,
       reservedBytes: this.#cells.reservedBytes + this.#table.bytes,
       evicted: { ...this.#evicted },
@@ -149,53 +147,14 @@ export class MemoryHistory implements HistoryStore {
     return 0;
   }
 
-  /** The entry behind the oldest `skipped`, from the nearer end. */
-  #entryAt(owner: CellHandle, skipped: number, count: number): CellHandle {
-    const fromOldest = skipped < count / 2;
-    let at = this.#cells.word(owner, fromOldest ? ring.oldest : ring.newest);
-    const steps = fromOldest ? skipped : count - 1 - skipped;
-    for (let i = 0; i < steps; i++) at = fromOldest ? this.#newerThan(at) : this.#cells.word(at, entry.older);
-    return at;
-  }
-
-  #newerThan(at: CellHandle): CellHandle {
-    return this.#cells.skip(at, cellsOf(this.#cells.word(at, entry.length)));
-  }
-
   #createRing(id: string, hash: number, rule: number, last: number): CellHandle {
     const cells = this.#cells;
     const created = cells.take(this.#table.cellsOf(id));
     cells.setDouble(created, ring.last, last);
-    cells.setWord(created, ring.oldest, 0);
-    cells.setWord(created, ring.newest, 0);
-    cells.setWord(created, ring.count, 0);
+    this.#entries.begin(created);
     this.#table.add(created, id, hash, rule);
     this.#recencies[rule]!.add(created);
     return created;
-  }
-
-  #addEntry(owner: CellHandle, cellCount: number, { payload, timeMs, qos, retain }: Message): void {
-    const cells = this.#cells;
-    const added = cells.take(cellCount);
-    const { lastTaken } = cells;
-    const newest = cells.word(owner, ring.newest);
-    cells.setDouble(added, entry.sequence, this.#sequence);
-    cells.setDouble(added, entry.timeMs, timeMs);
-    cells.setWord(added, entry.stamp, this.#now);
-    cells.setWord(added, entry.length, payload.length);
-    cells.setWord(added, entry.older, newest);
-    cells.setWord(added, entry.flags, qos | (retain ? 4 : 0));
-    cells.write(added, payloadAt, payload);
-    if (newest === 0) {
-      cells.setWord(owner, ring.oldest, added);
-      cells.setWord(owner, ring.oldestStamp, this.#now);
-    } else {
-      cells.join(cells.word(owner, ring.lastCell), added);
-    }
-    cells.setWord(owner, ring.newest, added);
-    cells.setWord(owner, ring.lastCell, lastTaken);
-    cells.setWord(owner, ring.count, cells.word(owner, ring.count) + 1);
-    this.#messages++;
   }
 
   /** For one message more of the id, by age and by count. */
@@ -208,27 +167,12 @@ export class MemoryHistory implements HistoryStore {
   /** @returns false when there cannot be so many cells for the id, all others gone */
   #makeRoom(cellCount: number, owner: CellHandle): boolean {
     while (this.#bytes + cellCount * cellBytes > this.#bytesMax) {
-      const other = this.#leastRecent(owner);
+      const other = leastRecent(this.#recencies, this.#cells, owner);
       if (other !== 0) this.#evict(other, 'bytes');
       else if (this.#cells.word(owner, ring.count) > 0) this.#dropOldest(owner, 'bytes');
       else return false;
     }
     return true;
-  }
-
-  /** The ring that was published to longest ago, besides one that is the newest of its rule. */
-  #leastRecent(besides: CellHandle): CellHandle {
-    let found: CellHandle = 0;
-    for (const { oldest } of this.#recencies) {
-      if (oldest === 0 || oldest === besides) continue;
-      if (found === 0 || this.#publishedAt(oldest) < this.#publishedAt(found)) found = oldest;
-    }
-    return found;
-  }
-
-  /** The place of an id's last message among those of all ids. */
-  #publishedAt(owner: CellHandle): number {
-    return this.#cells.double(this.#cells.word(owner, ring.newest), entry.sequence);
   }
 
   /** A message that finds no room has its offset all the same, and leaves no older ones behind: there are no holes. */
@@ -239,15 +183,11 @@ export class MemoryHistory implements HistoryStore {
     return offset;
   }
 
-  #isExpired(at: CellHandle, rule: number): boolean {
-    return this.#cells.word(at, entry.stamp) + this.#ages[rule]! < this.#before;
-  }
-
   #dropExpired(owner: CellHandle, rule: number): void {
     const cells = this.#cells;
-    if (cells.word(owner, ring.oldestStamp) + this.#ages[rule]! >= this.#before) return;
+    if (!this.#ages.mayHaveTooOld(owner, rule)) return;
     let oldest = cells.word(owner, ring.oldest);
-    while (oldest !== 0 && this.#isExpired(oldest, rule)) {
+    while (oldest !== 0 && this.#ages.isTooOld(oldest, rule)) {
       this.#dropOldest(owner, 'age');
       oldest = cells.word(owner, ring.oldest);
     }
@@ -255,21 +195,13 @@ export class MemoryHistory implements HistoryStore {
   }
 
   #dropOldest(owner: CellHandle, reason: HistoryEviction): void {
-    const cells = this.#cells;
-    const dropped = cells.word(owner, ring.oldest);
-    const newer = cells.give(dropped, cellsOf(cells.word(dropped, entry.length)));
-    cells.setWord(owner, ring.oldest, newer);
-    if (newer === 0) cells.setWord(owner, ring.newest, 0);
-    cells.setWord(owner, ring.count, cells.word(owner, ring.count) - 1);
-    this.#messages--;
+    this.#entries.dropOldest(owner);
     this.#evicted[reason]++;
   }
 
   /** @returns how many messages it had */
   #evict(owner: CellHandle, reason: HistoryEviction): number {
-    const count = this.#cells.word(owner, ring.count);
-    this.#cells.give(this.#cells.word(owner, ring.oldest));
-    this.#messages -= count;
+    const count = this.#entries.dropAll(owner);
     this.#evicted[reason] += count;
     this.#forget(owner);
     return count;
@@ -300,7 +232,7 @@ export class MemoryHistory implements HistoryStore {
     const recency = this.#recencies[rule]!;
     let left = most;
     for (let gone = 1; left > 0 && recency.oldest !== 0; gone++) {
-      if (!this.#isExpired(this.#cells.word(recency.oldest, ring.newest), rule)) return left;
+      if (!this.#ages.isTooOld(this.#cells.word(recency.oldest, ring.newest), rule)) return left;
       left -= 1 + this.#evict(recency.oldest, 'age');
       if (gone % expiriesPerLook === 0 && performance.now() >= endMs) return 0;
     }

@@ -1,5 +1,5 @@
 import type { CellHandle, Cells } from './cells.js';
-import { ring } from './layout.js';
+import { entry, ring } from './layout.js';
 
 /** The rings of one rule, in the order of their last publication: the first to go is `oldest`. The links are in the rings. */
 export class Recency {
@@ -35,4 +35,19 @@ export class Recency {
     this.remove(touched);
     this.add(touched);
   }
+}
+
+/** Of all rules, the ring that was published to longest ago, besides one that is the newest of its rule; 0 = there is none. */
+export function leastRecent(recencies: readonly Recency[], cells: Cells, besides: CellHandle): CellHandle {
+  let found: CellHandle = 0;
+  for (const { oldest } of recencies) {
+    if (oldest === 0 || oldest === besides) continue;
+    if (found === 0 || publishedAt(cells, oldest) < publishedAt(cells, found)) found = oldest;
+  }
+  return found;
+}
+
+/** The place of an id's last message among those of all ids. */
+function publishedAt(cells: Cells, owner: CellHandle): number {
+  return cells.double(cells.word(owner, ring.newest), entry.sequence);
 }

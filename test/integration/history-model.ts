@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { strainCount } from './history-model/conditions.js';
 import { runModel } from './history-model/model-run.js';
+import { addCounts, type Counts, noCounts } from './history-model/run-counts.js';
 import { parseDuration } from './session-model.js';
 
 /**
@@ -18,14 +20,16 @@ export async function runSeeds(
   forMs: number,
   say: (line: string) => void,
   program?: string,
-): Promise<string[]> {
+): Promise<{ faults: string[]; counts: Counts }> {
   const endMs = performance.now() + forMs;
+  let counts: Counts = noCounts;
   for (let seed = firstSeed; ; seed++) {
     const leftMs = endMs - performance.now();
-    if (leftMs <= 0) return [];
-    const runMs = Math.min(leftMs, Math.min(eachMs, forMs / 4));
-    const faults = await runModel({ seed, forMs: runMs, say, ...(program !== undefined && { program }) });
-    if (faults.length > 0) return [`seed ${seed}`, ...faults];
+    if (leftMs <= 0 && seed >= firstSeed + strainCount) return { faults: [], counts };
+    const runMs = Math.min(Math.max(leftMs, 1), eachMs, forMs / strainCount);
+    const run = await runModel({ seed, forMs: runMs, say, ...(program !== undefined && { program }) });
+    counts = addCounts(counts, run.counts);
+    if (run.faults.length > 0) return { faults: [`seed ${seed}`, ...run.faults], counts };
   }
 }
 
@@ -40,8 +44,14 @@ async function main(): Promise<void> {
   const seed = Number(values.seed);
   if (!Number.isInteger(seed) || seed < 0)
     throw new RangeError(`--seed is a whole number, not ${values.seed}`);
-  const faults = await runSeeds(seed, parseDuration(values.for), (line) => console.log(line), values.program);
+  const { faults, counts } = await runSeeds(
+    seed,
+    parseDuration(values.for),
+    (line) => console.log(line),
+    values.program,
+  );
   for (const fault of faults) console.log(fault);
+  console.log(`in all: ${JSON.stringify(counts)}`);
   console.log(faults.length === 0 ? 'no faults' : `${faults.length - 1} faults`);
   process.exitCode = faults.length === 0 ? 0 : 1;
 }

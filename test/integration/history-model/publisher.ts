@@ -7,7 +7,6 @@ import type { Truth } from './truth.js';
 
 /** Publishes by HTTP, one by one and in batches, and by MQTT at QoS 1; never twice at once to one id. */
 export class Publisher {
-  published = 0;
   readonly #gateway: GatewayProcess;
   readonly #random: SeededRandom;
   readonly #truth: Truth;
@@ -15,7 +14,6 @@ export class Publisher {
   /** By packet id. */
   readonly #unacknowledged = new Map<number, string>();
   #packetId = 0;
-  #count = 0;
   #closed = false;
 
   constructor(gateway: GatewayProcess, random: SeededRandom, truth: Truth) {
@@ -25,7 +23,7 @@ export class Publisher {
     this.#mqtt = new RawClient(gateway.port, random, {
       onPacket: (packet) => {
         if (packet.type !== 'PUBACK') return;
-        truth.busy.delete(this.#unacknowledged.get(packet.id)!);
+        truth.done(this.#unacknowledged.get(packet.id)!);
         this.#unacknowledged.delete(packet.id);
       },
       onClosed: () => undefined,
@@ -35,7 +33,7 @@ export class Publisher {
 
   one(id: string): void {
     if (this.#truth.busy.has(id)) return;
-    const text = this.#text(id, this.#random.pick([10, 100, 5000]));
+    const text = this.#truth.begin(id, this.#random.pick([10, 100, 5000]));
     this.#truth.busy.add(id);
     if (this.#random.chance(0.5)) return this.#free([id], this.#gateway.send(id, text));
     this.#packetId = (this.#packetId % 65_535) + 1;
@@ -49,7 +47,7 @@ export class Publisher {
     if (free.length === 0) return;
     const messages = Array.from({ length: count }, () => {
       const id = this.#random.pick(free);
-      return { id, data: this.#text(id, bytes) };
+      return { id, data: this.#truth.begin(id, bytes) };
     });
     for (const id of free) this.#truth.busy.add(id);
     this.#free(free, this.#sendBatch(batchOf(messages)));
@@ -69,18 +67,11 @@ export class Publisher {
   #free(ids: readonly string[], published: Promise<unknown>): void {
     published.then(
       () => {
-        for (const id of ids) this.#truth.busy.delete(id);
+        for (const id of ids) this.#truth.done(id);
       },
       (error: Error) => {
         if (!this.#closed) throw error;
       },
     );
-  }
-
-  #text(id: string, bytes: number): string {
-    const text = `${++this.#count} ${'x'.repeat(bytes)}`;
-    this.published++;
-    this.#truth.begin(id, text);
-    return text;
   }
 }

@@ -6,11 +6,12 @@ import type { Truth } from './truth.js';
 export type Kind = 'poll' | 'ndjson' | 'sse';
 
 /** What a reader asks for: all it knows between two connections is its cursor. */
-function pathOf(kind: Kind, ids: readonly string[], cursor: string): string {
+function pathOf(kind: Kind, ids: readonly string[], cursor: string | undefined): string {
   const path = { poll: '/poll', ndjson: '/stream', sse: '/events' }[kind];
   const all = ids.map((id) => `id=${id}`).join('&');
   const asked = ids.length === 1 ? `${path}/${ids[0]}?` : `${path}?${all}&`;
-  return `${asked}cursor=${cursor}${kind === 'poll' ? '&timeout=1' : ''}`;
+  const from = cursor === undefined ? '' : `cursor=${cursor}`;
+  return `${asked}${from}${kind === 'poll' ? '&timeout=1' : ''}`;
 }
 
 /** One client of one transport, over all its connections. Reads bytes, and nothing through the server's code. */
@@ -21,6 +22,8 @@ export class Reader {
   state: 'away' | 'connecting' | 'connected' = 'away';
   /** Connections that were not ended from here. */
   closedByServer = 0;
+  /** It knows how its connection, or its last poll, began. */
+  begun = false;
   messages = 0;
   unrecovered = 0;
   lost = 0;
@@ -29,6 +32,7 @@ export class Reader {
   #next = 0;
   #unread = '';
   #connection = 0;
+  #askedMs = 0;
 
   constructor(name: string, kind: Kind, position: Position) {
     this.name = name;
@@ -54,6 +58,7 @@ export class Reader {
       if (connection !== this.#connection) return;
       this.closedByServer++;
       this.state = 'away';
+      this.begun = false;
     });
     this.#ask(wire);
   }
@@ -61,6 +66,7 @@ export class Reader {
   drop(how: 'reset' | 'end'): void {
     this.#connection++;
     this.state = 'away';
+    this.begun = false;
     if (how === 'reset') this.#wire?.socket.resetAndDestroy();
     else this.#wire?.socket.destroy();
   }
@@ -76,9 +82,11 @@ export class Reader {
   #ask(wire: Wire): void {
     this.#next = 0;
     this.#unread = '';
+    this.begun = false;
+    this.#askedMs = performance.now();
     const { ids, cursor } = this.position;
     const asked = pathOf(this.kind, ids, cursor);
-    if (this.kind === 'poll' || this.#connection % 2 === 0) wire.ask(asked);
+    if (this.kind === 'poll' || cursor === undefined || this.#connection % 2 === 0) wire.ask(asked);
     else wire.ask(asked.replace(/cursor=[^&]*/, ''), { headers: { 'Last-Event-ID': cursor } });
   }
 
@@ -103,9 +111,13 @@ export class Reader {
       const { cursor, recovered, messages } = wire.json;
       this.#started(recovered, truth);
       for (const { id, data } of messages) this.#message(id, data);
-      this.position.checkpoint(cursor);
+      if (cursor !== undefined) this.position.checkpoint(cursor);
     } else {
-      this.position.checkpoint(wire.header('Encke-Cursor')!);
+      const cursor = wire.header('Encke-Cursor');
+      const recovered = wire.header('Encke-Recovered') === 'true';
+      if (this.position.cursor === undefined) this.#started(recovered, truth);
+      this.position.nothing(recovered);
+      if (cursor !== undefined) this.position.checkpoint(cursor);
     }
     this.#ask(wire);
   }
@@ -115,6 +127,7 @@ export class Reader {
     if (end === -1) return;
     const lines = this.#unread.slice(0, end).split('\n');
     this.#unread = this.#unread.slice(end + 1);
+    this.#beginWithoutCursor(truth);
     for (const line of lines) {
       if (line === '') continue;
       const { id, data, cursor, recovered, lost } = JSON.parse(line);
@@ -129,6 +142,7 @@ export class Reader {
     if (end === -1) return;
     const { events } = readEventStream(Buffer.from(this.#unread.slice(0, end + 2)));
     this.#unread = this.#unread.slice(end + 2);
+    this.#beginWithoutCursor(truth);
     for (const { type, data, lastEventId } of events) {
       if (type === 'recovered') this.#started(JSON.parse(data).recovered, truth, lastEventId);
       else if (type === 'lost') this.#lost(JSON.parse(data).lost);
@@ -137,10 +151,16 @@ export class Reader {
     }
   }
 
+  /** Who gave no cursor is told nothing of it: its stream begins with whatever comes first. */
+  #beginWithoutCursor(truth: Truth): void {
+    if (this.position.cursor === undefined && !this.begun) this.#started(true, truth);
+  }
+
   /** @param cursor where nothing follows at once */
   #started(recovered: boolean, truth: Truth, cursor?: string): void {
+    this.begun = true;
     if (!recovered) this.unrecovered++;
-    this.position.start(recovered, truth);
+    this.position.start(recovered, truth, this.#askedMs);
     if (cursor) this.position.checkpoint(cursor);
   }
 
