@@ -45,8 +45,6 @@ engineContract('nats, a server for each node', {
 engineContract('nats, with history', {
   nodes: 2,
   direct: false,
-  arrivalTodo:
-    'nats-server 2.9 publishes on from a stream with one replica out of its order when two connections publish to it at once; what comes behind a later one is left out, and the catching up that follows drops what came meanwhile',
   open: natsEngines(() => single.url, historyOf({ filter: '#', messages: 100, ageSec: 60 })),
   connect: connectNats,
 });
