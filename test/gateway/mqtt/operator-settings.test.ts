@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { freePort } from '../../nats-server.js';
 import { until } from '../../until.js';
 import { ask, openStream } from '../raw-wire.js';
-import { freePort } from '../../nats-server.js';
 import { brief, RealClient } from './real-client.js';
 
 /** What an operator sets with flags, as MQTT.js meets it. */

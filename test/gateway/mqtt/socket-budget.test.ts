@@ -3,8 +3,8 @@ import { connect as connectTo, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { upgradeRequest } from '../../mqtt-bytes.js';
-import { until } from '../../until.js';
 import { freePort } from '../../nats-server.js';
+import { until } from '../../until.js';
 
 /**
  * Sockets that are no connections of anybody: those that say nothing, and those that are being closed. Together with
