@@ -44,6 +44,7 @@ export const speaksMqtt31 = 8;
  *     slots        Stream     -     Channel
  *     flags          0        0        2         1 B
  *     received      17        0        3         4 B   messages meant for it so far, lost ones included: its N
+ *     told           0     41        -             the same 4 B of a stream that has cursors: see StreamCursors
  *     due         9120        0     9088         4 B   in ticks of the sweeper; 0 = never
  *     freeSlots   a stack of released slots      4 B
  *
@@ -55,6 +56,7 @@ export class Connections {
   readonly slots: (Connection | undefined)[] = [];
   readonly flags: Uint8Array;
   readonly received: Uint32Array;
+  readonly told: Uint32Array;
   readonly due: Uint32Array;
   readonly #freeSlots: Uint32Array;
   #free = 0;
@@ -65,6 +67,7 @@ export class Connections {
     this.capacity = capacity;
     this.flags = new Uint8Array(capacity);
     this.received = new Uint32Array(capacity);
+    this.told = this.received;
     this.due = new Uint32Array(capacity);
     this.#freeSlots = new Uint32Array(capacity);
   }

@@ -78,7 +78,7 @@ export class Gateway {
     const admission = new Admission(connections, outbound, counters, config.connectionsPerAddressMax);
     const shared = { router, config, clock, counters, log: sampledLog, connections, admission, outbound };
     const { history } = router;
-    const cursors = new StreamCursors(history);
+    const cursors = new StreamCursors(history, connections);
     const wire = new StreamWire(connections, counters, clock, cursors);
     const catchUps = new CatchUps(history, connections, outbound);
     const streams = new Streams({ ...shared, slowConsumers, wire, cursors, catchUps });

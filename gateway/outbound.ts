@@ -44,6 +44,11 @@ export class Outbound {
     return (this.#connections.flags[connection.slot]! & backpressured) !== 0;
   }
 
+  /** Whether this turn has brought it something that is still to be written. */
+  isWaiting({ slot }: Connection): boolean {
+    return this.#turn.has(slot);
+  }
+
   /** Writes what this turn has brought; several messages for one connection go out in one write. */
   readonly flushTurn = (): void => {
     // Nothing delivers from in here: wills and presence of who is cut wait for a turn of their own.

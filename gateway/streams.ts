@@ -104,7 +104,7 @@ export class Streams {
   #begin(stream: Stream, ids: readonly string[]): void {
     const { history } = this.#parts.router;
     const offsets = history.position(ids);
-    this.#parts.cursors.begin(stream.slot, ids, offsets);
+    this.#parts.cursors.begin(stream, ids, offsets);
     const cursor = ids.some((id) => history.keeps(id)) ? formatCursor(history.epoch, offsets) : undefined;
     stream.response.write(stream.transport.greeting({ ids, cursor, resumed: undefined }));
   }
@@ -118,7 +118,7 @@ export class Streams {
     const cursor = messages.length === 0 ? formatCursor(history.epoch, offsets) : undefined;
     const resumed = { recovered, messages: messages.length, more };
     stream.response.write(stream.transport.greeting({ ids, cursor, resumed }));
-    cursors.begin(stream.slot, ids, startOf(ids, messages, offsets));
+    cursors.begin(stream, ids, startOf(ids, messages, offsets));
     for (const message of messages) this.outbound.deliver(stream, message);
     if (more) catchUps.begin(stream, ids, offsets);
   }
@@ -131,9 +131,12 @@ export class Streams {
   }
 
   heartbeat(stream: Stream): void {
-    const { clock, connections } = this.#parts;
+    const { clock, connections, cursors } = this.#parts;
     connections.due[stream.slot] = clock.heartbeatDue(stream.slot);
-    if (!this.outbound.isBackpressured(stream)) this.wire.heartbeat(stream);
+    if (this.outbound.isBackpressured(stream)) return;
+    // Never a cursor ahead of what was written.
+    const behind = (connections.flags[stream.slot]! & catchingUp) !== 0 || this.outbound.isWaiting(stream);
+    this.wire.heartbeat(stream, behind ? undefined : cursors.moved(stream));
   }
 
   /** Cuts a stream. It is released before this returns. */

@@ -46,6 +46,10 @@ export class Turn {
     return delivery;
   }
 
+  has(slot: number): boolean {
+    return this.#first[slot] !== 0;
+  }
+
   /** Takes the slot's list out of the turn, to be read through `source` until the next one is opened. */
   open(slot: number): TurnSource {
     this.source.at = this.#first[slot]!;

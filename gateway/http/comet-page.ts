@@ -65,6 +65,7 @@ export const cometPage: Transport = {
   name: 'http-chunked',
   contentType: 'text/html; charset=utf-8',
   heartbeat: newline,
+  checkpoint: undefined,
 
   greeting(start) {
     return greetingPage(escapeHtml(start.ids.join(', '))) + resumedText(start);

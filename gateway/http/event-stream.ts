@@ -18,6 +18,8 @@ import type { StreamStart, Transport } from './transport.js';
  *
  *     :                    heartbeat
  *
+ *     id: kT3…:21          heartbeat of a quiet stream, with a newer cursor
+ *
  * `/events/<id>` gives data as it is, a `data:` line for each of its lines; `/events?id=a&id=b` must say whose it is,
  * and gives the JSON object of `/stream` in its place. Events of other types: `recovered`, first, for who gave a
  * cursor; `lost`, where messages were dropped; `base64`, for data that is not UTF-8.
@@ -42,6 +44,8 @@ function eventStream(name: 'sse' | 'sse-json', cursorOf: CursorOf, pieces: Share
     name,
     contentType: 'text/event-stream; charset=utf-8',
     heartbeat,
+    // Without data it is no event, but the empty line makes it the last event id.
+    checkpoint: (cursor) => `id: ${cursor}\n\n`,
     greeting,
 
     chunk(message, { lead, cursor }) {

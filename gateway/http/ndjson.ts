@@ -7,7 +7,7 @@ import { newline, type Transport } from './transport.js';
 
 /**
  * `GET /stream`: one JSON object a line, `{"id","data","time","cursor"}`; an empty line is a heartbeat, and
- * `{"lost":n}` stands where n messages were dropped. Data that is not UTF-8 comes as base64, with
+ * `{"lost":n}` stands where n messages were dropped, `{"cursor":c}` where a quiet stream gets a newer cursor. Data that is not UTF-8 comes as base64, with
  * `"encoding":"base64"` beside it. Who gave a cursor is told first what became of it: `{"recovered":true}`.
  */
 
@@ -17,6 +17,7 @@ export function ndjson(cursorOf: CursorOf): Transport {
     name: 'ndjson',
     contentType: 'application/x-ndjson',
     heartbeat: newline,
+    checkpoint: (cursor) => `{"cursor":"${cursor}"}\n`,
 
     greeting({ resumed, cursor }) {
       if (resumed === undefined) return '\n'; // with nothing written, the headers would wait for the first message

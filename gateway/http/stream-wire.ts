@@ -32,6 +32,7 @@ export class StreamWire implements Wire {
   #source: Source = nothingLeft;
   #newlineOwed = false;
   #refused = false;
+  #checkpoint: string | undefined = undefined;
 
   constructor(connections: Connections, counters: Counters, clock: Clock, cursors: StreamCursors) {
     this.#connections = connections;
@@ -73,7 +74,7 @@ export class StreamWire implements Wire {
       corked += size;
       source.take();
       // What was lost counts too: the page's numbers skip as many as are missing.
-      received[slot]! += message === undefined ? lost : 1;
+      if (transport.checkpoint === undefined) received[slot]! += message === undefined ? lost : 1;
       this.#newlineOwed = true;
       // False from uWS means "buffered, and give me no more", never "not taken".
       this.#refused = !response.write(chunk);
@@ -90,7 +91,7 @@ export class StreamWire implements Wire {
     const place = this.#place;
     place.count = this.#connections.received[slot]! + 1;
     place.lead = this.#newlineOwed;
-    place.cursor = this.#cursors.behind(slot, message);
+    place.cursor = this.#cursors.behind(this.#stream, message);
     return place;
   }
 
@@ -111,9 +112,13 @@ export class StreamWire implements Wire {
     stream.response.onWritable(stream.onEvent);
   }
 
-  /** A sign of life on an idle stream. One that has a backlog needs no proof of life: it has bytes waiting. */
-  heartbeat(stream: Stream): void {
+  /**
+   * A sign of life on an idle stream. One that has a backlog needs no proof of life: it has bytes waiting.
+   * @param cursor to be told with it; undefined: the stream knows where it stands
+   */
+  heartbeat(stream: Stream, cursor: string | undefined): void {
     this.#stream = stream;
+    this.#checkpoint = cursor;
     stream.response.cork(this.#writeHeartbeat);
     this.#counters.heartbeats++;
   }
@@ -127,7 +132,9 @@ export class StreamWire implements Wire {
   }
 
   readonly #writeHeartbeat = (): void => {
-    this.#stream.response.write(this.#stream.transport.heartbeat);
+    const { transport, response } = this.#stream;
+    const cursor = this.#checkpoint;
+    response.write(cursor === undefined ? transport.heartbeat : transport.checkpoint!(cursor));
   };
 
   readonly #writeNewline = (): void => {

@@ -41,6 +41,8 @@ export interface Transport {
   greeting(start: StreamStart): string;
   /** The message as one piece of body. @returns bytes that are valid until the next call for the same message */
   chunk(message: Message, place: Place): Uint8Array;
+  /** Says on an idle stream that it stands at this cursor; complete. Undefined: this flavour has no place for one. */
+  readonly checkpoint: ((cursor: string) => string) | undefined;
   /** Says in the stream that `count` messages were lost at this place. Starts with a newline if `lead`. */
   lost(count: number, lead: boolean): Uint8Array;
 }

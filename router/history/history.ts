@@ -67,6 +67,15 @@ export class History {
   }
 
   /**
+   * Where an id stands of which nothing is kept (0 without history): its floor, which other ids may raise. Undefined
+   * where something is kept: then who has all of it stands at its last message, and nothing moves that.
+   */
+  floor(id: string): number | undefined {
+    const last = this.#store.last(id);
+    return this.#store.first(id) > last ? last : undefined;
+  }
+
+  /**
    * What was published to `ids` since. A cursor of another epoch, or with an offset that was never given or is no
    * longer followed by all that came after it, is answered with `recovered: false` and all that is left of that
    * id; so is any cursor for an id without history, as nobody knows what it missed.

@@ -1,4 +1,4 @@
-import { readEventStream } from '../../gateway/history/events.js';
+import { readEventStream, type SentEvent } from '../../gateway/history/events.js';
 import { Wire } from '../../gateway/raw-wire.js';
 import type { Position } from './position.js';
 import type { Truth } from './truth.js';
@@ -133,6 +133,7 @@ export class Reader {
       const { id, data, cursor, recovered, lost } = JSON.parse(line);
       if (recovered !== undefined) this.#started(recovered, truth, cursor);
       else if (lost !== undefined) this.#lost(lost);
+      else if (data === undefined) this.position.checkpoint(cursor);
       else this.#message(id, data, cursor);
     }
   }
@@ -140,15 +141,18 @@ export class Reader {
   #readEvents(truth: Truth): void {
     const end = this.#unread.lastIndexOf('\n\n');
     if (end === -1) return;
-    const { events } = readEventStream(Buffer.from(this.#unread.slice(0, end + 2)));
+    const { events, lastEventId } = readEventStream(Buffer.from(this.#unread.slice(0, end + 2)));
     this.#unread = this.#unread.slice(end + 2);
     this.#beginWithoutCursor(truth);
-    for (const { type, data, lastEventId } of events) {
-      if (type === 'recovered') this.#started(JSON.parse(data).recovered, truth, lastEventId);
-      else if (type === 'lost') this.#lost(JSON.parse(data).lost);
-      else if (this.position.ids.length === 1) this.#message(this.position.ids[0]!, data, lastEventId);
-      else this.#message(JSON.parse(data).id, JSON.parse(data).data, lastEventId);
-    }
+    for (const event of events) this.#readEvent(event, truth);
+    if (lastEventId !== '' && lastEventId !== this.position.cursor) this.position.checkpoint(lastEventId);
+  }
+
+  #readEvent({ type, data, lastEventId }: SentEvent, truth: Truth): void {
+    if (type === 'recovered') this.#started(JSON.parse(data).recovered, truth, lastEventId);
+    else if (type === 'lost') this.#lost(JSON.parse(data).lost);
+    else if (this.position.ids.length === 1) this.#message(this.position.ids[0]!, data, lastEventId);
+    else this.#message(JSON.parse(data).id, JSON.parse(data).data, lastEventId);
   }
 
   /** Who gave no cursor is told nothing of it: its stream begins with whatever comes first. */
