@@ -105,22 +105,31 @@ export class Streams {
     const { history } = this.#parts.router;
     const offsets = history.position(ids);
     this.#parts.cursors.begin(stream, ids, offsets);
-    const cursor = ids.some((id) => history.keeps(id)) ? formatCursor(history.epoch, offsets) : undefined;
+    const cursor = this.#cursorOf(ids, offsets);
     stream.response.write(stream.transport.greeting({ ids, cursor, resumed: undefined }));
   }
 
   /** Login and resume are one turn: what the resume does not give is delivered from now on. */
   #resume(stream: Stream, ids: readonly string[], from: ResumeFrom): void {
-    const { router, cursors, catchUps } = this.#parts;
+    const { router, cursors, catchUps, connections } = this.#parts;
     const { history } = router;
     const { recovered, messages, more, offsets } = history.resume(ids, from, pageMessagesMax, pageBytesMax);
     // Where messages follow, the first of them brings a newer one; until then the client's own is right.
-    const cursor = messages.length === 0 ? formatCursor(history.epoch, offsets) : undefined;
+    const cursor = messages.length === 0 ? this.#cursorOf(ids, offsets) : undefined;
     const resumed = { recovered, messages: messages.length, more };
     stream.response.write(stream.transport.greeting({ ids, cursor, resumed }));
     cursors.begin(stream, ids, startOf(ids, messages, offsets));
-    for (const message of messages) this.outbound.deliver(stream, message);
+    for (const message of messages) {
+      this.outbound.deliver(stream, message);
+      if (!connections.has(stream)) return; // as in CatchUps
+    }
     if (more) catchUps.begin(stream, ids, offsets);
+  }
+
+  /** None where nothing is kept. */
+  #cursorOf(ids: readonly string[], offsets: readonly number[]): string | undefined {
+    const { history } = this.#parts.router;
+    return ids.some((id) => history.keeps(id)) ? formatCursor(history.epoch, offsets) : undefined;
   }
 
   /** What is sent to a stream that is catching up is read from history, behind what it still has to get. */

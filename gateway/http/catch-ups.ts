@@ -84,8 +84,11 @@ export class CatchUps {
     // It was slower than the history is long. Cut, it comes back with its cursor and is told so.
     if (!page.recovered) return stream.cut('slow-consumer');
     catchUp.offsets = page.offsets;
-    for (const message of page.messages) this.#outbound.deliver(stream, message);
-    if (!this.#connections.has(stream)) return;
+    for (const message of page.messages) {
+      this.#outbound.deliver(stream, message);
+      // A turn that is full is written at once, and may cut it: its slot is the next one's.
+      if (!this.#connections.has(stream)) return;
+    }
     // Scheduled behind the write of this page, so that the next step knows what became of it.
     if (page.more) return this.#schedule(catchUp);
     this.#bySlot.delete(stream.slot);

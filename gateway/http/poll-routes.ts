@@ -48,7 +48,7 @@ export function bindPolls(app: TemplatedApp, parts: PollRoutesParts): void {
         const headers = cors.headersFor(request);
         const asked = read(request, idsOf(request));
         if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
-        polls.answerNothing(response, asked.value.ids, asked.value.asksAgain ? revalidates : 0, headers);
+        describe(response, asked.value, headers);
       },
       options: (response, request) => cors.preflight(response, request),
     });
@@ -68,6 +68,13 @@ export function bindPolls(app: TemplatedApp, parts: PollRoutesParts): void {
     const reason = streams.refusalOf(response, ids.length);
     if (reason !== undefined) return refused(response, reason, headers);
     polls.open(response, ids, timeoutSec, flags, headers);
+  }
+
+  /** HEAD: where the ids stand, and whether the client's cursor still leads there. */
+  function describe(response: HttpResponse, { ids, from, asksAgain }: Asked, headers: Headers): void {
+    const recovered = from === undefined || history.resume(ids, from, 0).recovered;
+    const flags = (asksAgain ? revalidates : 0) | (recovered ? 0 : unrecovered);
+    polls.answerNothing(response, ids, flags, headers);
   }
 
   function read(

@@ -320,6 +320,26 @@ t.test('HEAD says where the id stands, OPTIONS what there is, and other methods 
   t.equal((await ask(port, '/poll/a%00', { method: 'HEAD' })).status, 400);
 });
 
+t.test('HEAD says of a cursor what GET would say of it', async (t) => {
+  const start = await cursorNow(port, '/headed');
+  await publish(gateway, 'headed', numbered(130));
+  const middle = `${start.split(':')[0]}:100`;
+  for (const query of ['', '?since=oldest', `?cursor=${start}`, `?cursor=${middle}`, '?cursor=AAAAAAAA:1']) {
+    const wire = await Wire.open(port);
+    wire.socket.write(`HEAD /poll/headed${query} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await until('it is answered', () => wire.bytes.includes('\r\n\r\n'));
+    const head = wire.bytes.toString();
+    const got = await poll(port, `poll/headed${query}${query === '' ? '?' : '&'}timeout=0`);
+    t.match(head, `Encke-Recovered: ${got.wire.header('Encke-Recovered')}`, query);
+    t.match(head, `${start.split(':')[0]}:130`);
+    await wire.close();
+  }
+  const none = await ask(port, `/poll?id=headed&id=private/h&cursor=${start},0&timeout=0`, {
+    method: 'HEAD',
+  });
+  t.equal(none.header('Encke-Recovered'), 'false');
+});
+
 t.test('a graceful stop answers the polls that wait', async (t) => {
   const stopping = await startQuietly(['--drain-sec', '1']);
   t.teardown(() => stopping.kill());

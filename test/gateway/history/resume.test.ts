@@ -211,6 +211,25 @@ t.test(
   },
 );
 
+t.test('ids without history have no cursor, whatever was asked for', async (t) => {
+  for (const [path, recovered] of [
+    ['since=oldest', true],
+    ['since=now', true],
+    ['cursor=aaaaaaaa:7', false],
+  ] as const) {
+    const lines = await Wire.open(port);
+    lines.ask(`/stream/private/none?${path}`);
+    await until('it is greeted', () => lines.text.includes('\n'));
+    t.equal(lines.text, `{"recovered":${recovered}}\n`, path);
+    const events = await Wire.open(port);
+    events.ask(`/events/private/none?${path}`);
+    await until('it is greeted', () => events.text.includes('\n\n'));
+    t.match(events.text, `data: {"recovered":${recovered}}\n`);
+    t.notMatch(events.text, /^id:/m, path);
+    await Promise.all([lines.close(), events.close()]);
+  }
+});
+
 t.test('and nothing is left of any stream', async (t) => {
   await until('none is open', async () => (await gateway.stats()).connections.open === 0);
   t.match((await gateway.stats()).router, { ids: 0, logins: 0, subscribers: 0 });
