@@ -48,7 +48,7 @@ export function bindPolls(app: TemplatedApp, parts: PollRoutesParts): void {
         const headers = cors.headersFor(request);
         const asked = read(request, idsOf(request));
         if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
-        describe(response, asked.value, headers);
+        whenPrepared(history, response, asked.value, () => describe(response, asked.value, headers));
       },
       options: (response, request) => cors.preflight(response, request),
     });

@@ -116,7 +116,7 @@ t.test('while a node stands still', async (t) => {
 
   const unwaited = await timed('/send/paused?wait=0');
   t.equal(unwaited.answer.status, 202, '?wait=0 is answered at once');
-  t.ok(unwaited.answer.json.delivered <= 1, 'with who has taken it on its own node by then');
+  t.same(unwaited.answer.json, { accepted: true });
   t.ok(unwaited.tookMs < countWaitMs / 2, `${unwaited.tookMs} ms`);
 
   const found = (await ask(one!.apiPort, '/ids/paused')).json;
