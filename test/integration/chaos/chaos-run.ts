@@ -61,8 +61,8 @@ export async function runChaos({ seed, forMs, say }: ChaosOptions): Promise<stri
   const brokenMs = performance.now();
   await Promise.all(publishers.map((publisher) => publisher.stop()));
   await readToTheEnd(openings(), sends(), brokenMs);
-  for (const { index, alive, log } of world.nodes) {
-    if (!alive) wrong.push(`node ${index} has ended: ${log.slice(-2_000)}`);
+  for (const { index, alive, ending, log } of world.nodes) {
+    if (!alive) wrong.push(`node ${index} has ended (${ending}): ${log.slice(-2_000)}`);
     const crash = /(?:Uncaught|unhandled|TypeError|"level":(?:50|60)).*/.exec(log);
     if (crash !== null) wrong.push(`node ${index} says: ${crash[0]}`);
   }

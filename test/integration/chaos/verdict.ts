@@ -6,6 +6,11 @@ import type { Ways } from './ways.js';
 const countedMarginMs = 100;
 /** Where another node did not answer, nothing says when it was handed out. */
 const uncountedMarginMs = 1_500;
+/**
+ * Who was silent for so long that it was taken for gone is in no count until its next word, once a second, though its
+ * subscribers get what is sent: counts are held against what arrived from then on.
+ */
+const missedMs = 1_500;
 
 /** Each pair of a send and a connection that was open for its id, by what became of it. */
 export interface Explained {
@@ -77,6 +82,7 @@ export function judge(sends: readonly Send[], openings: readonly Opening[], ways
   for (const send of sends) {
     const required = requiredOf.get(send) ?? 0;
     if (send.status !== 200 || send.unanswered > 0 || required !== (possibleOf.get(send) ?? 0)) continue;
+    if (brokenLately(send, ways)) continue;
     explained.counts++;
     if (send.delivered !== required)
       faults.push(`${describe(send)} is with ${required}, and its publisher was told ${send.delivered}`);
@@ -136,6 +142,11 @@ function isRequired(send: Send, { node }: Opening, sure: readonly Sure[]): boole
   if (status !== 200 && !(status === 503 && send.node === node)) return false;
   const marginMs = unanswered === 0 ? countedMarginMs : uncountedMarginMs;
   return sure.some(({ fromMs, toMs }) => startMs > fromMs && endMs + marginMs < toMs);
+}
+
+function brokenLately({ node, startMs, endMs }: Send, ways: Ways): boolean {
+  const nodes = Array.from({ length: ways.size }, (_, to) => to);
+  return nodes.some((to) => ways.reasons(node, to, startMs - missedMs, endMs).length > 0);
 }
 
 function explain(send: Send, opening: Opening, ways: Ways, explained: Explained): void {

@@ -32,6 +32,12 @@ export class WorldNode {
     return this.#process?.alive ?? false;
   }
 
+  /** Exit code or signal, where it has ended. */
+  get ending(): string {
+    const { exitCode, signalCode } = this.#process?.child ?? {};
+    return `${exitCode ?? signalCode ?? 'unknown'}`;
+  }
+
   get log(): string {
     return this.#logs + (this.#process?.log ?? '');
   }
