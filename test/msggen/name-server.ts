@@ -44,9 +44,9 @@ export class NameServer {
     await this.#nats.flush();
   }
 
+  /** Drains: a plain unsubscribe would drop what the server sent before it heard of it, and leave it unanswered. */
   async vanish(): Promise<void> {
-    for (const subscription of this.#subscriptions) subscription.unsubscribe();
-    await this.#nats.flush();
+    await Promise.all(this.#subscriptions.map((subscription) => subscription.drain()));
   }
 
   /** Taken and not answered. */
