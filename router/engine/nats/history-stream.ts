@@ -1,4 +1,6 @@
 import {
+  AckPolicy,
+  DeliverPolicy,
   JetStreamApiCodes,
   JetStreamApiError,
   type JetStreamManager,
@@ -20,7 +22,7 @@ export interface StoredMessage {
 export interface StreamState {
   /** Milliseconds since the Unix epoch: a stream that was deleted and made anew counts from 1 again. */
   readonly createdMs: number;
-  /** All before it is gone: by its age, for the bytes, or as its id has had too many since. */
+  /** All before it is gone, and all from it on is there: messages leave in their order, by age or for the bytes. */
   readonly firstSequence: number;
   readonly lastSequence: number;
 }
@@ -30,7 +32,7 @@ export interface HistoryStreamOptions {
   /** Of the rule in the list: part of the stream's name, and of its subjects. */
   readonly index: number;
   readonly rule: HistoryRule;
-  /** Of the rules that decide which ids this stream has, and how many messages of each. */
+  /** Of the rules that decide which ids this stream has. */
   readonly fingerprint: string;
   readonly bytesMax: number;
   /** Servers that keep it. */
@@ -43,6 +45,7 @@ export function historyStreamPrefix(clusterName: string): string {
 }
 
 const requestTimeoutMs = 2_000;
+const nanosecondsPerSec = 1e9;
 /** What was missed while NATS was away is read with so many under way. */
 const readAheadMax = 1_000;
 
@@ -109,27 +112,45 @@ export class HistoryStream {
     return this.#options.replicas === 1 ? this.#nextDirect(subject, query) : this.#nextOfLeader(query);
   }
 
+  /** How many messages are under a subject from a sequence on. */
+  async countFrom(subject: string, sequence: number): Promise<number> {
+    const { name, num_pending } = await this.#manager.consumers.add(this.name, {
+      filter_subject: subject,
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: Math.max(1, sequence),
+      ack_policy: AckPolicy.None,
+      mem_storage: true,
+      inactive_threshold: nanosecondsPerSec,
+    });
+    this.#manager.consumers.delete(this.name, name).catch(() => false); // it goes by itself, a second later
+    return num_pending;
+  }
+
   /** All that is kept from one sequence to another, in order, whatever the subject. The last one is known to be there. */
   async range(from: number, to: number, signal: AbortSignal): Promise<StoredMessage[]> {
     const found: StoredMessage[] = [];
     if (from > to) return found;
     const consumer = await jetstream(this.#connection).consumers.get(this.name, {
       opt_start_seq: from,
-      deliver_policy: 'by_start_sequence',
+      deliver_policy: DeliverPolicy.StartSequence,
       inactive_threshold: 30_000,
-    } as never);
+    });
     const messages = await consumer.consume({ max_messages: readAheadMax });
     const stop = () => messages.stop();
+    // Where the stream is deleted meanwhile, nothing comes any more, and nobody says so for half a minute.
+    const stalled = setTimeout(stop, requestTimeoutMs);
     signal.addEventListener('abort', stop);
     if (signal.aborted) stop();
     try {
       for await (const { subject, seq, data } of messages) {
+        stalled.refresh();
         // A view of what was read from the socket: one of 100 bytes would keep up to 64 KiB.
         if (seq <= to) found.push({ subject, sequence: seq, data: Uint8Array.from(data) });
         if (seq >= to) return found;
       }
-      throw new Error('NATS went away');
+      throw new Error('what was missed cannot be read');
     } finally {
+      clearTimeout(stalled);
       signal.removeEventListener('abort', stop);
       stop();
       consumer.delete().catch(() => false);
@@ -191,9 +212,9 @@ export class HistoryStream {
       discard: 'old' as const,
       // No max_msgs_per_subject: a subject that has reached it takes 2.9.10 75 to 115 us a message, where it takes 7
       // without. Who reads stops at the rule's count.
-      max_age: rule.ageSec * 1e9,
+      max_age: rule.ageSec * nanosecondsPerSec,
       // Nothing is told apart by it; but the default of 2 minutes forbids a shorter age.
-      duplicate_window: Math.min(rule.ageSec, 1) * 1e9,
+      duplicate_window: Math.min(rule.ageSec, 1) * nanosecondsPerSec,
       max_bytes: bytesMax,
       num_replicas: replicas,
       allow_direct: true,

@@ -1,5 +1,5 @@
 import type { Message } from '../../message.js';
-import type { HistoryStream, StreamState } from './history-stream.js';
+import type { HistoryStream, StoredMessage, StreamState } from './history-stream.js';
 import { messageOfStream } from './stored-message.js';
 import { subjectOfId } from './subject.js';
 
@@ -16,8 +16,8 @@ export interface ReadMessages {
   readonly createdMs: number;
 }
 
-/** How much of the end of the stream is looked through for each message that is kept of an id. */
-const endMessagesPerKept = 10;
+/** What is longer than so many times what is kept is not read from its beginning: its end is looked for. */
+const tailsMax = 3;
 
 /** Reads the messages of one id out of a stream, one by one: of 2.9's ways none is quicker for a few. */
 export class StreamReader {
@@ -32,58 +32,66 @@ export class StreamReader {
   }
 
   /**
-   * The last ones behind `offset`, up to `position`, as many as the rule says and the budget has room for; where there
-   * are more, as many of those as lie at the end of the stream. @throws Error
+   * The last ones behind `offset`, up to `position`, as many as the rule says and the budget has room for; of an id that
+   * has many, what has come since may count among those. @throws Error
    */
   async read(id: string, offset: number, position: number): Promise<ReadMessages> {
-    const kept: Message[] = [];
-    let bytes = 0;
-    let floor = offset;
-    const drop = () => {
-      const dropped = kept.shift()!;
-      floor = dropped.offset;
-      bytes -= dropped.payload.length;
-      this.#budget.bytes -= dropped.payload.length;
-    };
-    let oldest: number | undefined;
+    const subject = this.#stream.subjectPrefix + subjectOfId(id);
+    const most = this.#stream.rule.messages;
+    const window = new Window(most, offset, this.#budget);
     try {
-      for await (const message of this.#messages(id, offset, position)) {
-        kept.push(message);
-        bytes += message.payload.length;
-        this.#budget.bytes += message.payload.length;
-        if (kept.length > this.#stream.rule.messages) drop();
-        while (this.#budget.bytes > this.#budget.bytesMax && kept.length > 1) drop();
+      let from = await this.#readUpTo(id, subject, offset + 1, position, window, most + 1);
+      if (from !== undefined) {
+        if ((await this.#stream.countFrom(subject, from)) > most * tailsMax) {
+          from = await this.#tailFrom(subject, from, position);
+          window.skipTo(from);
+        }
+        await this.#readUpTo(id, subject, from, position, window, Number.POSITIVE_INFINITY);
       }
-      // Behind the reading, as what goes meanwhile may go from before where it has come to.
-      const [{ createdMs, firstSequence }, oldestNow] = await Promise.all([
-        this.#state(),
-        oldest === undefined ? undefined : this.#stream.next(this.#subjectOf(id), oldest),
-      ]);
-      if (oldestNow?.sequence !== oldest) floor = Math.max(floor, (oldestNow?.sequence ?? position + 1) - 1);
-      return { messages: kept, floor: Math.max(floor, firstSequence - 1), createdMs };
+      const { createdMs, firstSequence } = await this.#state(); // behind the reading: what went meanwhile is gone, too
+      return {
+        messages: window.messages,
+        floor: Math.max(window.floor, firstSequence - 1),
+        createdMs,
+      };
     } finally {
-      this.#budget.bytes -= bytes;
+      window.close();
     }
   }
 
-  async *#messages(id: string, offset: number, position: number): AsyncGenerator<Message> {
-    const subject = this.#subjectOf(id);
-    const { messages: most } = this.#stream.rule;
-    let from = offset + 1;
-    let count = 0;
-    while (from <= position) {
-      const stored = await this.#stream.next(subject, from);
-      if (stored === undefined || stored.sequence > position) return;
-      from = stored.sequence + 1;
-      // Something will be missing, so there is no need to read all of it: a busy id has thousands.
-      if (++count === most + 1) from = Math.max(from, position - most * endMessagesPerKept);
+  /** @returns where to go on, when so many are read; undefined = there are no more */
+  async #readUpTo(
+    id: string,
+    subject: string,
+    from: number,
+    position: number,
+    window: Window,
+    most: number,
+  ): Promise<number | undefined> {
+    let next = from;
+    for (let read = 0; read < most; read++) {
+      const stored: StoredMessage | undefined =
+        next > position ? undefined : await this.#stream.next(subject, next);
+      if (stored === undefined || stored.sequence > position) return undefined;
+      next = stored.sequence + 1;
       const message = messageOfStream(id, stored.sequence, stored.data);
-      if (message !== undefined) yield message;
+      if (message !== undefined) window.push(message);
     }
+    return next;
   }
 
-  #subjectOf(id: string): string {
-    return this.#stream.subjectPrefix + subjectOfId(id);
+  /** @returns a sequence behind which there are as many as are kept, or some more */
+  async #tailFrom(subject: string, from: number, position: number): Promise<number> {
+    const { messages } = this.#stream.rule;
+    let [low, high] = [from, position];
+    while (high - low > messages) {
+      const middle = Math.floor((low + high) / 2);
+      const count = await this.#stream.countFrom(subject, middle);
+      if (count < messages) high = middle;
+      else low = middle;
+      if (count >= messages && count <= messages * tailsMax) break;
+    }
+    return low;
   }
 
   #state(): Promise<StreamState> {
@@ -94,5 +102,49 @@ export class StreamReader {
       });
     });
     return this.#asked;
+  }
+}
+
+/** The last messages of those that are read. */
+class Window {
+  readonly messages: Message[] = [];
+  floor: number;
+  readonly #most: number;
+  readonly #budget: ReadBudget;
+  #bytes = 0;
+
+  constructor(most: number, floor: number, budget: ReadBudget) {
+    this.#most = most;
+    this.floor = floor;
+    this.#budget = budget;
+  }
+
+  push(message: Message): void {
+    this.messages.push(message);
+    this.#count(message.payload.length);
+    if (this.messages.length > this.#most) this.#drop();
+    while (this.#budget.bytes > this.#budget.bytesMax && this.messages.length > 1) this.#drop();
+  }
+
+  /** What is before goes, and what lies between is not read. */
+  skipTo(sequence: number): void {
+    while (this.messages.length > 0) this.#drop();
+    this.floor = Math.max(this.floor, sequence - 1);
+  }
+
+  close(): void {
+    this.#budget.bytes -= this.#bytes;
+    this.#bytes = 0;
+  }
+
+  #drop(): void {
+    const { offset, payload } = this.messages.shift()!;
+    this.floor = offset;
+    this.#count(-payload.length);
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    this.#budget.bytes += bytes;
   }
 }
