@@ -1,10 +1,5 @@
-/** Sent to the stream: a number, and whether the mark is one that is to be kept. @returns false = it cannot be sent */
-export type SendMark = (number: number, kept: boolean) => boolean;
-
-interface Waiting {
-  readonly kept: boolean;
-  readonly resolve: (position: number | undefined) => void;
-}
+/** The stream keeps each for as long as a message: 1,000 a second are 10 MB in a minute. */
+const spacingMs = 1;
 
 /**
  * Marks that this node sends through a stream to learn what has come: when its own mark is back, all that the stream
@@ -13,63 +8,71 @@ interface Waiting {
  *     this node   mark 5 ──> stream: 41 41:mark 42 ──> this node   40, 41:mark 5: up to 41 all is here
  *
  * And all that it was subscribed to before it was sent is in effect. Who asks while one is on its way waits for the
- * next, so that a storm of questions is two marks.
+ * next, so that a storm of questions is few marks.
  */
 export class Marks {
-  readonly #send: SendMark;
+  readonly #send: (number: number) => boolean;
   readonly #timeoutMs: number;
   #number = 0;
-  #waiting: Waiting[] = [];
-  #next: Waiting[] = [];
+  #waiting: ((position: number | undefined) => void)[] = [];
+  #next: ((position: number | undefined) => void)[] = [];
+  /** Of the mark that is on its way; or of the next one, where it has to wait. */
   #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #underWay = false;
+  #sentMs = Number.NEGATIVE_INFINITY;
 
-  constructor(send: SendMark, timeoutMs: number) {
+  /** @param send hands a mark to the stream; false = it cannot */
+  constructor(send: (number: number) => boolean, timeoutMs: number) {
     this.#send = send;
     this.#timeoutMs = timeoutMs;
   }
 
-  /**
-   * @param kept the stream keeps the mark longer than those that are only asked for
-   * @returns the position that a mark sent from now on had; undefined when it did not come back in time
-   */
-  pass(kept = false): Promise<number | undefined> {
+  /** @returns the position that a mark sent from now on had; undefined when it did not come back in time */
+  pass(): Promise<number | undefined> {
     return new Promise((resolve) => {
-      this.#next.push({ kept, resolve });
-      if (this.#timer === undefined && this.#next.length === 1) setImmediate(() => this.#begin());
+      this.#next.push(resolve);
+      if (this.#next.length === 1 && !this.#underWay) this.#schedule();
     });
   }
 
   /** A mark of this node is back. */
   arrived(number: number, position: number): void {
-    if (number === this.#number && this.#timer !== undefined) this.#end(position);
+    if (this.#underWay && number === this.#number) this.#end(position);
   }
 
   /** NATS is away: none will come back. */
   failAll(): void {
     const all = [...this.#waiting, ...this.#next];
-    this.#waiting = [];
     this.#next = [];
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    for (const { resolve } of all) resolve(undefined);
+    this.#end(undefined);
+    for (const resolve of all) resolve(undefined);
+  }
+
+  /** At the end of the turn, so that all who ask in it have one mark. */
+  #schedule(): void {
+    const waitMs = this.#sentMs + spacingMs - performance.now();
+    if (waitMs > 0) this.#timer = setTimeout(() => this.#begin(), waitMs);
+    else this.#immediate = setImmediate(() => this.#begin());
   }
 
   #begin(): void {
-    if (this.#timer !== undefined || this.#next.length === 0) return;
     this.#waiting = this.#next;
     this.#next = [];
     this.#number++;
+    this.#sentMs = performance.now();
+    this.#underWay = true;
     this.#timer = setTimeout(() => this.#end(undefined), this.#timeoutMs);
-    const kept = this.#waiting.some((waiting) => waiting.kept);
-    if (!this.#send(this.#number, kept)) this.#end(undefined);
+    if (!this.#send(this.#number)) this.#end(undefined);
   }
 
   #end(position: number | undefined): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
+    clearImmediate(this.#immediate);
+    this.#underWay = false;
     const waited = this.#waiting;
     this.#waiting = [];
-    for (const { resolve } of waited) resolve(position);
-    this.#begin();
+    for (const resolve of waited) resolve(position);
+    if (this.#next.length > 0) this.#schedule();
   }
 }

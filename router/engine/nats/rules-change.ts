@@ -6,9 +6,9 @@ import { beatMs } from './pulse.js';
 
 /**
  * Before a node opens its streams: those of other history rules go, and new ones begin, so that old cursors are known
- * by their epoch. With other rules ids have moved from one stream to another, or more is kept of them than was, and what
- * is there answers no question rightly. Nodes that run with those rules would go on publishing there, so beside them
- * this one does not start.
+ * by their epoch. With other rules ids have moved from one stream to another, and what is there answers no question
+ * rightly. Nodes that run with those rules would go on publishing there, so beside them this one does not start. How many
+ * messages of an id are given is no such rule: a stream keeps them by age and bytes.
  * @param fingerprint of this node's rules, which is each stream's description
  * @throws EngineError
  */

@@ -1,49 +1,28 @@
 import type { Loaded } from '../../history/replicated-history.js';
-import type { Message } from '../../message.js';
+import { Backlog } from './backlog.js';
 import type { HistoryStream, StreamState } from './history-stream.js';
 import { type Come, IdOrder, settleMs } from './id-order.js';
 import type { Link } from './link.js';
 import { Marks } from './marks.js';
-import { idOfStored, missedBetween } from './missed.js';
+import { handOutMissed, missedBetween } from './missed.js';
+import type { SequenceEvents } from './sequence-events.js';
 import { markToken, messageOfStream } from './stored-message.js';
 import { type ReadBudget, StreamReader } from './stream-reader.js';
+import { StreamWatch } from './stream-watch.js';
 import { subjectOfId } from './subject.js';
+import { Waiters } from './waiters.js';
 
 /** For a mark through the stream and back; some 0.3 ms when nothing is wrong. */
 const markTimeoutMs = 2_000;
-/** At most so often a mark is kept, and the stream looked after; and twenty times in the age of its messages. */
-const restMsMax = 10_000;
-const restMsMin = 250;
-/**
- * Subjects that kept marks take turns in, each of which holds as many as an id has messages. They stand for the
- * messages of quiet ids: without them, an id that has 1,000 messages a second would soon be alone in the stream, and
- * nobody could say that nothing else is gone.
- */
-const keptSubjects = 32;
 /** How often it is tried again to catch up, and to doubt. */
 const retryMs = 250;
 const doubtSpacingMs = 1_000;
 /** So many in vain are told: a server that has just started needs one or two. */
 const troubleTries = 4;
-/** Come while what was missed is read. Past it they are let go, and read from the stream, too. */
-const queuedMax = 200_000;
-/** What was missed is handed out so many a turn. */
-const handedOutPerTurn = 500;
 /** A mark may overtake what was stored just before it; see IdOrder. */
 const stragglersMs = 50;
 /** How long who resumes waits for a stream that cannot be read right now, as when NATS elects a leader. */
 const loadWaitMs = 5_000;
-
-export interface SequenceEvents {
-  /** In the order of the stream, each once. */
-  handOut(message: Message, data: Uint8Array): void;
-  /** Something may have been missed for good, of the ids that `concerns` says. */
-  onGap(stream: string, concerns: (id: string) => boolean): void;
-  /** The stream was made anew, and with it the epoch. */
-  onAnew(): void;
-  /** The stream cannot be read or written right now; told once, until it can. */
-  onTrouble(stream: string, reason: string): void;
-}
 
 /**
  * One stream as this node hears it: where it stands, each message once and in order, and no gap after NATS was away.
@@ -60,18 +39,19 @@ export class Sequence {
   readonly #reader: StreamReader;
   readonly #order: IdOrder;
   createdMs: number;
-  /** What has come while it catches up. */
-  #queue: Come[] | undefined;
+  /** While it catches up. */
+  #backlog: Backlog | undefined;
   /** Who waits until it follows again. */
-  #waiting: (() => void)[] = [];
+  readonly #waiters = new Waiters();
   /** Of the catching up that is under way. */
   #abort: AbortController | undefined;
-  #rest: NodeJS.Timeout | undefined;
+  readonly #watch: StreamWatch;
   #clock: NodeJS.Timeout | undefined;
+  #stopped = false;
   #doubtedMs = Number.NEGATIVE_INFINITY;
-  #keptMarks = 0;
-  /** Ids of which something came too late to be handed out. */
-  readonly #lacking = new Set<string>();
+  /** Ids of which something is missing, until that is told. */
+  #lacking = new Set<string>();
+
   constructor(
     stream: HistoryStream,
     { createdMs, lastSequence }: StreamState,
@@ -80,37 +60,41 @@ export class Sequence {
     events: SequenceEvents,
   ) {
     this.stream = stream;
-    this.#order = new IdOrder(
-      lastSequence,
-      (come) => this.#handOut(come),
-      (id) => this.#lack(id),
-    );
+    this.#order = new IdOrder(lastSequence, {
+      handOut: (come) => this.#handOut(come),
+      onMissing: (ids) => this.#lack(ids),
+      onStuck: () => this.doubt(),
+      onOld: () => this.doubt(),
+    });
     this.createdMs = createdMs;
     this.#link = link;
     this.#events = events;
     this.#reader = new StreamReader(stream, budget);
-    this.#marks = new Marks((number, kept) => {
-      const turn = kept ? this.#keptMarks++ % keptSubjects : 'q';
-      return link.publish(`${stream.subjectPrefix}${markToken}.${run}.${turn}`, Buffer.from(`${number}`));
-    }, markTimeoutMs);
+    this.#watch = new StreamWatch(stream, {
+      isDue: () => this.#backlog === undefined && link.carries,
+      onRest: () => void this.#pass(),
+      onLook: (createdMs) => {
+        if (createdMs !== this.createdMs) this.doubt();
+      },
+    });
+    const markSubject = `${stream.subjectPrefix}${markToken}.${run}`;
+    this.#marks = new Marks((number) => link.publish(markSubject, Buffer.from(`${number}`)), markTimeoutMs);
   }
 
   start(): void {
-    const { ageSec } = this.stream.rule;
-    const restMs = Math.min(restMsMax, Math.max(restMsMin, (ageSec * 1000) / 20));
-    this.#rest = setInterval(() => this.#look(), restMs);
+    this.#watch.start();
     this.#clock = setInterval(() => {
-      if (this.#queue === undefined) this.#order.tick(performance.now());
+      if (this.#backlog === undefined) this.#order.tick(performance.now());
     }, settleMs);
-    this.#marks.pass(true);
   }
 
   stop(): void {
-    clearInterval(this.#rest);
+    this.#stopped = true;
+    this.#watch.stop();
     clearInterval(this.#clock);
     this.#abort?.abort();
     this.#marks.failAll();
-    this.#endWaiting();
+    this.#waiters.endAll();
   }
 
   /** @param reply where the stream says that it is stored */
@@ -123,13 +107,18 @@ export class Sequence {
     return Math.max(this.#order.settled, this.#order.lastOf(id));
   }
 
-  /** Came when nothing waited for them any more. */
+  /** From now on this node is sent what is published to the id; undefined: to any number of ids. */
+  begin(id: string | undefined): void {
+    this.#order.begin(id);
+  }
+
+  /** Came when newer ones were out. */
   get late(): number {
     return this.#order.late;
   }
 
   markArrived(data: Uint8Array, sequence: number): void {
-    if (this.#queue === undefined) {
+    if (this.#backlog === undefined) {
       if (sequence < this.#order.settled) this.doubt();
       else this.#order.pass(sequence);
     }
@@ -138,30 +127,36 @@ export class Sequence {
 
   /** A message of the stream has come. The same comes once for each of id and filters that match, one behind the other. */
   arrived(come: Come): void {
-    if (this.#queue !== undefined) this.#enqueue(come);
-    else this.#order.take(come);
+    if (this.#backlog === undefined) this.#order.take(come);
+    else if (!this.#backlog.push(come) && this.#link.connected) void this.catchUp();
   }
 
   /** NATS is lost: what comes next is not what came next. */
   lose(): void {
-    this.#queue ??= [];
+    this.#backlog ??= new Backlog();
     this.#abort?.abort();
     this.#marks.failAll();
   }
 
-  /** Something is not as it should be: what came is compared with what the stream has. */
-  doubt(): void {
+  /**
+   * Something is not as it should be: what came is compared with what the stream has.
+   * @returns false where that was done a moment ago
+   */
+  doubt(): boolean {
+    if (this.#backlog !== undefined) return true;
     const nowMs = performance.now();
-    if (this.#queue !== undefined || nowMs - this.#doubtedMs < doubtSpacingMs) return;
+    if (nowMs - this.#doubtedMs < doubtSpacingMs) return false;
     this.#doubtedMs = nowMs;
     void this.catchUp();
+    return true;
   }
 
   /** NATS is there, and all subscriptions are made. Tries until it has worked, or NATS is lost again. Never rejects. */
   async catchUp(): Promise<void> {
+    if (this.#stopped) return;
     this.#abort?.abort();
     this.#abort = new AbortController();
-    this.#queue ??= [];
+    this.#backlog ??= new Backlog();
     const { signal } = this.#abort;
     for (let tries = 1; !signal.aborted; tries++) {
       try {
@@ -176,7 +171,7 @@ export class Sequence {
 
   /** Resolves when all that was subscribed to before is in effect; at once where that cannot be known now. */
   async settle(): Promise<void> {
-    if (this.#queue === undefined && this.#link.carries) await this.#settled();
+    if (this.#backlog === undefined && this.#link.carries) await this.#settled();
   }
 
   /** What is kept of an id behind an offset, up to where this node stands. Undefined = it cannot be known now. */
@@ -185,7 +180,7 @@ export class Sequence {
     while (await this.#follows(untilMs)) {
       const loaded = await this.#loadOnce(id, offset).catch(() => undefined);
       if (loaded !== undefined) return loaded;
-      if (this.#queue === undefined) await new Promise((resolve) => setTimeout(resolve, retryMs));
+      if (this.#backlog === undefined) await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
     return undefined;
   }
@@ -193,7 +188,7 @@ export class Sequence {
   async #loadOnce(id: string, offset: number): Promise<Loaded | undefined> {
     const { createdMs } = this;
     const position = await this.#settled();
-    if (position === undefined || this.#queue !== undefined) return undefined;
+    if (position === undefined || this.#backlog !== undefined) return undefined;
     const read = await this.#reader.read(id, offset, position);
     if (read.createdMs !== this.createdMs) this.doubt();
     if (read.createdMs !== createdMs || this.createdMs !== createdMs) return undefined;
@@ -206,53 +201,30 @@ export class Sequence {
     const position = await this.#pass();
     if (position === undefined) return undefined;
     await new Promise((resolve) => setTimeout(resolve, stragglersMs));
-    if (this.#queue === undefined) this.#order.confirm(position);
+    if (this.#backlog === undefined) this.#order.confirm(position);
     return position;
   }
 
-  async #pass(kept = false): Promise<number | undefined> {
-    const position = await this.#marks.pass(kept);
+  async #pass(): Promise<number | undefined> {
+    const position = await this.#marks.pass();
     if (position === undefined && this.#link.carries) this.doubt();
     return position;
-  }
-
-  /** A stream that was deleted, or does not answer, is noticed, though nothing is published. */
-  async #look(): Promise<void> {
-    if (this.#queue !== undefined || !this.#link.carries) return;
-    await this.#pass(true);
-    const state = await this.stream.state().catch(() => undefined);
-    if (state?.createdMs !== this.createdMs) this.doubt();
   }
 
   /** @throws Error where it has to be tried again */
   async #catchUpOnce(signal: AbortSignal): Promise<void> {
     const { createdMs } = await this.stream.ensure();
-    const upTo = await this.#passWhileCatchingUp(signal, true);
+    const upTo = await this.#marks.pass();
+    if (upTo === undefined || signal.aborted) throw new Error('a mark did not come back');
     const anew = createdMs !== this.createdMs;
-    if (anew) this.#queue = this.#queue!.filter(({ sequence }) => sequence <= upTo); // others are of the old one
+    if (anew) this.#backlog!.keepUpTo(upTo); // others are of the old one
     const missed = await missedBetween(this.stream, anew ? 0 : this.#order.settled, upTo, signal);
-    // What has made room in the stream for what was read meanwhile is in the queue then.
-    await this.#passWhileCatchingUp(signal, false);
-    if (missed.createdMs !== createdMs) throw new Error('It was made anew meanwhile');
-    for (const { id } of this.#queue!) missed.count(id);
+    if (missed.createdMs !== createdMs || signal.aborted) throw new Error('it changes while it is read');
     if (anew) this.#begin(createdMs);
-    if (anew || missed.mayLackAll) this.#lacking.clear();
-    this.#tellLacking();
-    if (anew || missed.mayLackAll) this.#events.onGap(this.stream.name, () => true);
-    else if (missed.crowded.size > 0) this.#events.onGap(this.stream.name, (id) => missed.crowded.has(id));
-    for (const [n, { subject, sequence, data }] of missed.messages.entries()) {
-      if (n % handedOutPerTurn === handedOutPerTurn - 1) await new Promise(setImmediate);
-      if (signal.aborted) return;
-      const id = idOfStored(this.stream, subject);
-      if (id !== undefined) this.#order.takeRead({ id, sequence, last: 0, data });
-    }
+    this.#tellGap(anew || missed.mayLack);
+    await handOutMissed(this.stream, missed, signal, (come) => this.#order.takeRead(come));
+    if (signal.aborted) return;
     this.#follow(upTo);
-  }
-
-  async #passWhileCatchingUp(signal: AbortSignal, kept: boolean): Promise<number> {
-    const position = await this.#marks.pass(kept);
-    if (position === undefined || signal.aborted) throw new Error('NATS, or the stream, is away');
-    return position;
   }
 
   #begin(createdMs: number): void {
@@ -263,13 +235,12 @@ export class Sequence {
 
   /** @param upTo all up to there has been read */
   #follow(upTo: number): void {
-    const queue = this.#queue ?? [];
-    this.#queue = undefined;
+    const backlog = this.#backlog;
+    this.#backlog = undefined;
     this.#abort = undefined;
     this.#order.restart(upTo);
-    for (const come of queue.sort((a, b) => a.sequence - b.sequence))
-      if (come.sequence > upTo) this.arrived(come);
-    this.#endWaiting();
+    for (const come of backlog?.behind(upTo) ?? []) this.arrived(come);
+    this.#waiters.endAll();
   }
 
   #handOut({ id, sequence, data }: Come): void {
@@ -277,44 +248,24 @@ export class Sequence {
     if (message !== undefined) this.#events.handOut(message, data);
   }
 
-  /** A stream that was made anew counts from 1, and then all are told; else who is logged in as the id is. */
-  #lack(id: string): void {
-    this.#lacking.add(id);
-    this.doubt();
-    if (this.#queue === undefined) this.#tellLacking();
+  /** What is missing is told at once, or, as the stream may have been made anew, when that is known. */
+  #lack(ids: ReadonlySet<string>): void {
+    for (const id of ids) this.#lacking.add(id);
+    if (!this.doubt()) this.#tellGap(false);
   }
 
-  #tellLacking(): void {
-    const lacking = new Set(this.#lacking);
-    this.#lacking.clear();
-    if (lacking.size > 0) this.#events.onGap(this.stream.name, (id) => lacking.has(id));
+  #tellGap(ofAll: boolean): void {
+    const lacking = this.#lacking;
+    this.#lacking = new Set();
+    if (ofAll) this.#events.onGap(this.stream.name, () => true);
+    else if (lacking.size > 0) this.#events.onGap(this.stream.name, (id) => lacking.has(id));
   }
 
   /** @returns whether it follows, maybe after a wait */
   async #follows(untilMs: number): Promise<boolean> {
     const leftMs = untilMs - performance.now();
     if (leftMs <= 0) return false;
-    if (this.#queue === undefined) return true;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, leftMs);
-      this.#waiting.push(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-    return this.#queue === undefined;
-  }
-
-  #endWaiting(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resume of waiting) resume();
-  }
-
-  #enqueue(come: Come): void {
-    this.#queue!.push({ ...come, data: Uint8Array.from(come.data) });
-    if (this.#queue!.length <= queuedMax) return;
-    this.#queue = [];
-    if (this.#link.connected) void this.catchUp();
+    if (this.#backlog !== undefined) await this.#waiters.wait(leftMs);
+    return this.#backlog === undefined;
   }
 }

@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto';
 import type { Msg } from '@nats-io/transport-node';
 import type { HistoryRule, HistoryRules } from '../../history/history-rules.js';
 import type { HistorySource, Loaded } from '../../history/replicated-history.js';
+import { hasWildcard } from '../../topic-filter.js';
 import { Acknowledgements } from './acknowledgements.js';
 import { HistoryStream } from './history-stream.js';
 import type { Interests } from './interests.js';
 import { type Link, receiver } from './link.js';
 import { placeOf } from './place.js';
 import { retireOtherRules } from './rules-change.js';
-import { Sequence, type SequenceEvents } from './sequence.js';
+import { Sequence } from './sequence.js';
+import type { SequenceEvents } from './sequence-events.js';
 import { markToken } from './stored-message.js';
 
 export interface SequencesOptions {
@@ -43,6 +45,7 @@ export class Sequences implements HistorySource {
   constructor(link: Link, interests: Interests, options: SequencesOptions) {
     this.#link = link;
     this.#interests = interests;
+    interests.onBegin = (filter) => this.#beginFilter(filter);
     this.#options = options;
     this.#ackPrefix = `${options.clusterName}.ack.${options.run}.`;
     this.#fingerprint = fingerprintOf(options.rules);
@@ -70,7 +73,7 @@ export class Sequences implements HistorySource {
       receiver((message) => this.#acknowledgements.hear(message)),
     );
     this.#link.subscribe(
-      `${clusterName}.m.${markToken}.${run}.*`,
+      `${clusterName}.m.${markToken}.${run}`,
       receiver((message) => this.#hearMark(message)),
     );
     for (const sequence of this.#byName.values()) {
@@ -181,6 +184,12 @@ export class Sequences implements HistorySource {
     return sequence;
   }
 
+  /** From now on this node is sent what is published to it. */
+  #beginFilter(filter: string): void {
+    if (!hasWildcard(filter)) this.of(filter)?.begin(filter);
+    else for (const sequence of this.#byName.values()) sequence.begin(undefined);
+  }
+
   #begin(): void {
     const streams = [...this.#byName.values()].map(({ createdMs }) => createdMs);
     const text = JSON.stringify([this.#fingerprint, ...streams]);
@@ -209,8 +218,8 @@ export class Sequences implements HistorySource {
   }
 }
 
-/** Of all that decides which ids a stream has, and how many messages of each: with another one, old cursors mean nothing. */
+/** Of all that decides which ids a stream has: with another one, old cursors mean nothing. How many are read is each node's own. */
 function fingerprintOf({ list }: HistoryRules): string {
-  const text = JSON.stringify(list.map(({ filter, messages }) => [filter, messages]));
+  const text = JSON.stringify(list.map(({ filter, messages }) => [filter, messages > 0]));
   return `encke history ${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
 }

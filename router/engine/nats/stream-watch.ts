@@ -1,0 +1,52 @@
+import type { HistoryStream } from './history-stream.js';
+
+/** How often the stream is looked after: one that was deleted is made anew, and that is told. */
+const lookMs = 500;
+/**
+ * How often a mark is sent when nobody asks, so that the position of a quiet node is fresh; and four times in the age of
+ * messages, or it would be taken for one that has missed what is gone.
+ */
+const restMsMax = 10_000;
+
+export interface StreamWatchEvents {
+  /** Whether there is anything to look after now. */
+  isDue(): boolean;
+  onRest(): void;
+  /** @param createdMs of the stream; undefined = it is gone, or does not answer */
+  onLook(createdMs: number | undefined): void;
+}
+
+/** Looks after a stream: one that was deleted, or does not answer, is noticed, though nothing is published. */
+export class StreamWatch {
+  readonly #stream: HistoryStream;
+  readonly #events: StreamWatchEvents;
+  #timer: NodeJS.Timeout | undefined;
+  #restedMs = Number.NEGATIVE_INFINITY;
+  #looking = false;
+
+  constructor(stream: HistoryStream, events: StreamWatchEvents) {
+    this.#stream = stream;
+    this.#events = events;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#look(), lookMs);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    if (this.#looking || !this.#events.isDue()) return;
+    this.#looking = true;
+    const nowMs = performance.now();
+    if (nowMs - this.#restedMs > Math.min(restMsMax, this.#stream.rule.ageSec * 250)) {
+      this.#restedMs = nowMs;
+      this.#events.onRest();
+    }
+    const state = await this.#stream.state().catch(() => undefined);
+    this.#looking = false;
+    this.#events.onLook(state?.createdMs);
+  }
+}
