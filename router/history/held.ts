@@ -18,8 +18,21 @@ export class Held {
   /** The load that was asked for last. */
   loading: { readonly offset: number; readonly done: Promise<void> } | undefined;
 
+  /** Another one since all that was here had to go: a load that began before ends with a hole. */
+  life = 0;
+
   constructor(untilMs: number) {
     this.untilMs = untilMs;
+  }
+
+  /** As if it were held from now on. */
+  empty(): void {
+    this.floor = Number.POSITIVE_INFINITY;
+    this.searched = Number.POSITIVE_INFINITY;
+    this.messages = [];
+    this.dropped = 0;
+    this.loading = undefined;
+    this.life++;
   }
 }
 

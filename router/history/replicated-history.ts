@@ -1,6 +1,7 @@
 import type { Message } from '../message.js';
 import { ownText } from '../own-copy.js';
-import { Held, HeldReader } from './held.js';
+import { type Held, HeldReader } from './held.js';
+import { HeldIds } from './held-ids.js';
 import type { ResumeFrom } from './history.js';
 import type { HistoryRules } from './history-rules.js';
 import type { HistoryReader, HistoryStats, HistoryStore } from './history-store.js';
@@ -29,13 +30,8 @@ export interface Loaded {
   readonly position: number;
 }
 
-/**
- * How long an id is held after it was loaded: polls come again, and long histories are read page by page. So much
- * longer than its age a message may be given; so it is at most half of that.
- */
-const heldMsMax = 30_000;
-/** 1.5 KB each, for the subscription. */
-const heldIdsMax = 100_000;
+/** How often it is tried to have all ids of a resume at hand at the same time, where NATS goes away meanwhile. */
+const triesMax = 3;
 /** Ids that are loaded at a time; the others wait for them. */
 const loadsMax = 128;
 
@@ -54,22 +50,19 @@ const loadsMax = 128;
 export class ReplicatedHistory implements HistoryStore {
   readonly #rules: HistoryRules;
   readonly #source: HistorySource;
-  readonly #bytesMax: number;
-  /** The one that was loaded longest ago is first. */
-  readonly #held = new Map<string, Held>();
+  readonly #held: HeldIds;
   #loads = 0;
   /** Loads that wait for others; each is of a request that waits, so sockets are their limit. */
   readonly #queue: (() => void)[] = [];
-  #bytes = 0;
-  #messages = 0;
-  #nowMs = 0;
-  #evicted = { count: 0, age: 0, bytes: 0 };
 
   /** @param bytesMax payloads that are held, all together; the ids that were loaded longest ago go first */
   constructor(rules: HistoryRules, source: HistorySource, bytesMax: number) {
     this.#rules = rules;
     this.#source = source;
-    this.#bytesMax = bytesMax;
+    this.#held = new HeldIds(rules, bytesMax, {
+      onHold: (id) => source.hold(id),
+      onRelease: (id) => source.release(id),
+    });
   }
 
   get epoch(): string {
@@ -82,8 +75,8 @@ export class ReplicatedHistory implements HistoryStore {
 
   /** The offset came with the message; one that could not be carried has none. */
   append(message: Message): number {
-    const held = this.#held.size === 0 ? undefined : this.#held.get(message.id);
-    if (held !== undefined && message.offset > 0) this.#note(held, message);
+    const held = this.#held.get(message.id);
+    if (held !== undefined && message.offset > 0) this.#held.note(held, message);
     return message.offset;
   }
 
@@ -111,75 +104,61 @@ export class ReplicatedHistory implements HistoryStore {
   }
 
   prepare(ids: readonly string[], from: ResumeFrom, ready: () => void): void {
-    const { epoch } = this;
-    const isNow = !('epoch' in from) && from.since === 'now';
-    const steps: Promise<unknown>[] = [];
-    const holds: string[] = [];
-    const used: Held[] = [];
-    for (const [index, id] of ids.entries()) {
-      const rule = this.#rules.of(id);
-      if (rule === -1) continue;
-      if (isNow) {
-        const own = ownText(id);
-        this.#source.hold(own);
-        holds.push(own);
-        steps.push(this.#source.settle(rule));
-        continue;
-      }
-      const offset = 'epoch' in from && from.epoch === epoch ? (from.offsets[index] ?? 0) : 0;
-      const held = this.#hold(id);
-      held.users++;
-      used.push(held);
-      // A client of another node may have what has not come to this one yet.
-      if (held.searched > offset || this.#source.position(rule, id) < offset) {
-        steps.push(this.#load(held, rule, id, offset));
-      }
-    }
-    const end = () => {
-      if (this.epoch !== epoch && !isNow) this.prepare(ids, from, ready);
-      else ready();
-      for (const held of used) held.users--;
-      for (const id of holds) this.#source.release(id);
-    };
-    if (steps.length === 0) end();
-    else void Promise.all(steps).then(end);
+    if (!('epoch' in from) && from.since === 'now') this.#prepareNow(ids, ready);
+    else this.#prepareResume(ids, from, ready, triesMax);
   }
 
   /** This node may have missed something: nothing of what is here is complete. */
   forgetAll(): void {
-    for (const [id, held] of this.#held) this.#release(id, held);
+    this.#held.forgetAll();
   }
 
   tick(nowMs: number): void {
-    this.#nowMs = nowMs;
-    for (const [id, held] of this.#held) {
-      if (held.untilMs <= nowMs && held.users === 0) this.#release(id, held);
-    }
+    this.#held.tick(nowMs);
   }
 
   stats(): HistoryStats {
-    return {
-      ids: this.#held.size,
-      messages: this.#messages,
-      bytes: this.#bytes,
-      reservedBytes: this.#bytes,
-      evicted: { ...this.#evicted },
+    return this.#held.stats();
+  }
+
+  /** What is sent to the ids from then on comes to this node. */
+  #prepareNow(ids: readonly string[], ready: () => void): void {
+    const kept = ids.filter((id) => this.keeps(id)).map(ownText);
+    if (kept.length === 0) return ready();
+    for (const id of kept) this.#source.hold(id);
+    void Promise.all(kept.map((id) => this.#source.settle(this.#rules.of(id)))).then(() => {
+      ready();
+      for (const id of kept) this.#source.release(id);
+    });
+  }
+
+  #prepareResume(ids: readonly string[], from: ResumeFrom, ready: () => void, tries: number): void {
+    const { epoch } = this;
+    const loads: Promise<void>[] = [];
+    const used: { held: Held; life: number; offset: number }[] = [];
+    for (const [index, id] of ids.entries()) {
+      const rule = this.#rules.of(id);
+      if (rule === -1) continue;
+      const offset = 'epoch' in from && from.epoch === epoch ? (from.offsets[index] ?? 0) : 0;
+      const held = this.#held.hold(id);
+      held.users++;
+      used.push({ held, life: held.life, offset });
+      // A client of another node may have what has not come to this one yet.
+      if (held.searched > offset || this.#source.position(rule, id) < offset) {
+        loads.push(this.#load(held, rule, id, offset));
+      }
+    }
+    const end = () => {
+      // NATS may have gone and come back since some of them were loaded.
+      const again =
+        this.epoch !== epoch ||
+        used.some(({ held, life, offset }) => held.life !== life && held.searched > offset);
+      if (again && tries > 1) this.#prepareResume(ids, from, ready, tries - 1);
+      else ready();
+      for (const { held } of used) held.users--;
     };
-  }
-
-  #hold(id: string): Held {
-    let held = this.#held.get(id);
-    if (held !== undefined) return held;
-    const own = ownText(id);
-    held = new Held(this.#untilMs(id));
-    this.#source.hold(own);
-    this.#held.set(own, held);
-    if (this.#held.size > heldIdsMax) this.#releaseOldest(held);
-    return held;
-  }
-
-  #untilMs(id: string): number {
-    return this.#nowMs + Math.min(heldMsMax, this.#rules.list[this.#rules.of(id)]!.ageSec * 500);
+    if (loads.length === 0) end();
+    else void Promise.all(loads).then(end);
   }
 
   /** Who asks for as much as is being loaded already, or less, waits for that. */
@@ -188,11 +167,11 @@ export class ReplicatedHistory implements HistoryStore {
     if (loading !== undefined && loading.offset <= offset && this.#source.position(rule, id) >= offset) {
       return loading.done;
     }
+    const { life } = held;
     const done = this.#inTurn(() => this.#source.load(rule, id, offset)).then((loaded) => {
       if (held.loading?.done === done) held.loading = undefined;
-      if (this.#held.get(id) !== held) return;
-      if (loaded !== undefined) this.#merge(id, held, offset, loaded);
-      else if (held.searched === Number.POSITIVE_INFINITY) this.#release(id, held);
+      if (loaded === undefined || held.life !== life) return;
+      this.#held.merge(id, held, offset, loaded);
     });
     held.loading = { offset, done };
     return done;
@@ -206,65 +185,5 @@ export class ReplicatedHistory implements HistoryStore {
     if (next === undefined) this.#loads--;
     else next();
     return loaded;
-  }
-
-  #note(held: Held, message: Message): void {
-    held.messages.push(message.kept());
-    this.#count(held, message.payload.length, 1);
-    this.#trim(message.id, held);
-  }
-
-  #merge(id: string, held: Held, offset: number, { messages, floor, position }: Loaded): void {
-    if (offset >= held.searched) return; // all of it has been here before
-    const live = held.messages.filter((message) => message.offset > position);
-    this.#count(held, -held.bytes, -held.messages.length);
-    const joins = held.dropped <= position;
-    held.messages = joins ? [...messages, ...live] : live;
-    held.floor = joins ? floor : held.dropped;
-    held.searched = offset;
-    held.untilMs = this.#untilMs(id);
-    this.#held.delete(id);
-    this.#held.set(id, held); // the last one that was loaded
-    const bytes = held.messages.reduce((sum, { payload }) => sum + payload.length, 0);
-    this.#count(held, bytes, held.messages.length);
-    this.#trim(id, held);
-  }
-
-  #trim(id: string, held: Held): void {
-    const most = this.#rules.list[this.#rules.of(id)]!.messages;
-    while (held.messages.length > most) this.#dropFirst(held, 'count');
-    while (this.#bytes > this.#bytesMax && this.#releaseOldest(held));
-    while (this.#bytes > this.#bytesMax && held.messages.length > 0) this.#dropFirst(held, 'bytes');
-  }
-
-  #dropFirst(held: Held, why: 'count' | 'bytes'): void {
-    const { offset, payload } = held.messages.shift()!;
-    held.dropped = offset;
-    if (held.floor < offset) held.floor = offset;
-    this.#count(held, -payload.length, -1);
-    this.#evicted[why]++;
-  }
-
-  /** @returns false when there is none but `besides` */
-  #releaseOldest(besides: Held): boolean {
-    for (const [id, held] of this.#held) {
-      if (held === besides || held.users > 0) continue;
-      this.#evicted.bytes += held.messages.length;
-      this.#release(id, held);
-      return true;
-    }
-    return false;
-  }
-
-  #release(id: string, held: Held): void {
-    this.#held.delete(id);
-    this.#count(held, -held.bytes, -held.messages.length);
-    this.#source.release(id);
-  }
-
-  #count(held: Held, bytes: number, messages: number): void {
-    held.bytes += bytes;
-    this.#bytes += bytes;
-    this.#messages += messages;
   }
 }

@@ -1,0 +1,149 @@
+import type { Message } from '../message.js';
+import { ownText } from '../own-copy.js';
+import { Held } from './held.js';
+import type { HistoryRules } from './history-rules.js';
+import type { HistoryStats } from './history-store.js';
+import type { Loaded } from './replicated-history.js';
+
+/**
+ * How long an id is held after it was loaded: polls come again, and long histories are read page by page. So much
+ * longer than its age a message may be given; so it is at most half of that.
+ */
+const heldMsMax = 30_000;
+/** 1.5 KB each, for the subscription. */
+export const heldIdsMax = 100_000;
+
+export interface HeldIdsEvents {
+  onHold(id: string): void;
+  onRelease(id: string): void;
+}
+
+/** The ids that somebody resumes right now, with what is here of their messages: within bytes, the ids that were loaded longest ago go first. */
+export class HeldIds {
+  readonly #rules: HistoryRules;
+  readonly #bytesMax: number;
+  readonly #events: HeldIdsEvents;
+  /** The one that was loaded longest ago is first. */
+  readonly #byId = new Map<string, Held>();
+  #bytes = 0;
+  #messages = 0;
+  #nowMs = 0;
+  #evicted = { count: 0, age: 0, bytes: 0 };
+
+  constructor(rules: HistoryRules, bytesMax: number, events: HeldIdsEvents) {
+    this.#rules = rules;
+    this.#bytesMax = bytesMax;
+    this.#events = events;
+  }
+
+  get(id: string): Held | undefined {
+    return this.#byId.size === 0 ? undefined : this.#byId.get(id);
+  }
+
+  hold(id: string): Held {
+    let held = this.#byId.get(id);
+    if (held !== undefined) return held;
+    const own = ownText(id);
+    held = new Held(this.#untilMs(id));
+    this.#events.onHold(own);
+    this.#byId.set(own, held);
+    if (this.#byId.size > heldIdsMax) this.#releaseOldest(held);
+    return held;
+  }
+
+  /** One more has come of an id that is held. */
+  note(held: Held, message: Message): void {
+    held.messages.push(message.kept());
+    this.#count(held, message.payload.length, 1);
+    this.#trim(message.id, held);
+  }
+
+  /** What was loaded behind an offset joins what has come since. */
+  merge(id: string, held: Held, offset: number, { messages, floor, position }: Loaded): void {
+    if (offset >= held.searched) return; // all of it has been here before
+    const live = held.messages.filter((message) => message.offset > position);
+    this.#count(held, -held.bytes, -held.messages.length);
+    const joins = held.dropped <= position;
+    held.messages = joins ? [...messages, ...live] : live;
+    held.floor = joins ? floor : held.dropped;
+    held.searched = offset;
+    held.untilMs = this.#untilMs(id);
+    this.#byId.delete(id);
+    this.#byId.set(id, held); // the last one that was loaded
+    const bytes = held.messages.reduce((sum, { payload }) => sum + payload.length, 0);
+    this.#count(held, bytes, held.messages.length);
+    this.#trim(id, held);
+  }
+
+  /** Nothing of what is here is complete. Who is being loaded goes on from nothing. */
+  forgetAll(): void {
+    for (const [id, held] of this.#byId) {
+      if (held.users === 0) this.#release(id, held);
+      else this.#empty(held);
+    }
+  }
+
+  tick(nowMs: number): void {
+    this.#nowMs = nowMs;
+    for (const [id, held] of this.#byId) {
+      if (held.untilMs <= nowMs && held.users === 0) this.#release(id, held);
+    }
+  }
+
+  stats(): HistoryStats {
+    return {
+      ids: this.#byId.size,
+      messages: this.#messages,
+      bytes: this.#bytes,
+      reservedBytes: this.#bytes,
+      evicted: { ...this.#evicted },
+    };
+  }
+
+  #untilMs(id: string): number {
+    return this.#nowMs + Math.min(heldMsMax, this.#rules.list[this.#rules.of(id)]!.ageSec * 500);
+  }
+
+  #trim(id: string, held: Held): void {
+    const most = this.#rules.list[this.#rules.of(id)]!.messages;
+    while (held.messages.length > most) this.#dropFirst(held, 'count');
+    while (this.#bytes > this.#bytesMax && this.#releaseOldest(held));
+    while (this.#bytes > this.#bytesMax && held.messages.length > 0) this.#dropFirst(held, 'bytes');
+  }
+
+  #dropFirst(held: Held, why: 'count' | 'bytes'): void {
+    const { offset, payload } = held.messages.shift()!;
+    held.dropped = offset;
+    if (held.floor < offset) held.floor = offset;
+    this.#count(held, -payload.length, -1);
+    this.#evicted[why]++;
+  }
+
+  /** @returns false when there is none but `besides` */
+  #releaseOldest(besides: Held): boolean {
+    for (const [id, held] of this.#byId) {
+      if (held === besides || held.users > 0) continue;
+      this.#evicted.bytes += held.messages.length;
+      this.#release(id, held);
+      return true;
+    }
+    return false;
+  }
+
+  #empty(held: Held): void {
+    this.#count(held, -held.bytes, -held.messages.length);
+    held.empty();
+  }
+
+  #release(id: string, held: Held): void {
+    this.#byId.delete(id);
+    this.#count(held, -held.bytes, -held.messages.length);
+    this.#events.onRelease(id);
+  }
+
+  #count(held: Held, bytes: number, messages: number): void {
+    held.bytes += bytes;
+    this.#bytes += bytes;
+    this.#messages += messages;
+  }
+}
