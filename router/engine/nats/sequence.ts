@@ -9,8 +9,6 @@ import { markToken, messageOfStream } from './stored-message.js';
 import { type ReadBudget, StreamReader } from './stream-reader.js';
 import { subjectOfId } from './subject.js';
 
-/** For a mark through the stream and back; some 0.3 ms when nothing is wrong. */
-const markTimeoutMs = 2_000;
 /** At most so often a mark is kept, and the stream looked after; and twenty times in the age of its messages. */
 const restMsMax = 10_000;
 const restMsMin = 250;
@@ -20,6 +18,8 @@ const restMsMin = 250;
  * nobody could say that nothing else is gone.
  */
 const keptSubjects = 32;
+/** So many looks in a row that nobody answered, and it is taken for away; a busy server misses one. */
+const silentLooksMax = 3;
 /** How often it is tried again to catch up, and to doubt. */
 const retryMs = 250;
 const doubtSpacingMs = 1_000;
@@ -70,6 +70,7 @@ export class Sequence {
   #clock: NodeJS.Timeout | undefined;
   #doubtedMs = Number.NEGATIVE_INFINITY;
   #keptMarks = 0;
+  #silentLooks = 0;
   /** Ids of which something came too late to be handed out. */
   readonly #lacking = new Set<string>();
   constructor(
@@ -92,7 +93,7 @@ export class Sequence {
     this.#marks = new Marks((number, kept) => {
       const turn = kept ? this.#keptMarks++ % keptSubjects : 'q';
       return link.publish(`${stream.subjectPrefix}${markToken}.${run}.${turn}`, Buffer.from(`${number}`));
-    }, markTimeoutMs);
+    });
   }
 
   start(): void {
@@ -212,16 +213,32 @@ export class Sequence {
 
   async #pass(kept = false): Promise<number | undefined> {
     const position = await this.#marks.pass(kept);
-    if (position === undefined && this.#link.carries) this.doubt();
+    if (position === undefined) void this.#missMark();
     return position;
+  }
+
+  /**
+   * A mark is not back in time: all is slow, or the stream is not as it should be. Where the stream answers sooner than
+   * the mark is back, it is the stream. To doubt where all is slow would make it slower: 27 nodes on two full cores, each
+   * catching up again and again, fell behind for longer than messages are kept.
+   */
+  async #missMark(): Promise<void> {
+    const { number } = this.#marks;
+    const answered = await this.stream.state().then(
+      () => true,
+      () => false,
+    );
+    if (answered && !this.#marks.isBack(number) && this.#link.carries) this.doubt();
   }
 
   /** A stream that was deleted, or does not answer, is noticed, though nothing is published. */
   async #look(): Promise<void> {
     if (this.#queue !== undefined || !this.#link.carries) return;
     await this.#pass(true);
-    const state = await this.stream.state().catch(() => undefined);
-    if (state?.createdMs !== this.createdMs) this.doubt();
+    const state = await this.stream.find().catch(() => 'silent' as const);
+    this.#silentLooks = state === 'silent' ? this.#silentLooks + 1 : 0;
+    if (state === 'silent' ? this.#silentLooks >= silentLooksMax : state?.createdMs !== this.createdMs)
+      this.doubt();
   }
 
   /** @throws Error where it has to be tried again */
