@@ -1,5 +1,8 @@
 /** The stream keeps each for as long as a message: 1,000 a second are 10 MB in a minute. */
 const spacingMs = 1;
+/** For one through the stream and back: some 0.3 ms when nothing is wrong. Each that does not come back doubles it. */
+export const markTimeoutMsMin = 2_000;
+const markTimeoutMsMax = 16_000;
 
 /**
  * Marks that this node sends through a stream to learn what has come: when its own mark is back, all that the stream
@@ -12,8 +15,10 @@ const spacingMs = 1;
  */
 export class Marks {
   readonly #send: (number: number) => boolean;
-  readonly #timeoutMs: number;
+  #timeoutMs = markTimeoutMsMin;
   #number = 0;
+  /** The last that has come back, in time or not. */
+  #back = 0;
   #waiting: ((position: number | undefined) => void)[] = [];
   #next: ((position: number | undefined) => void)[] = [];
   /** Of the mark that is on its way; or of the next one, where it has to wait. */
@@ -23,9 +28,18 @@ export class Marks {
   #sentMs = Number.NEGATIVE_INFINITY;
 
   /** @param send hands a mark to the stream; false = it cannot */
-  constructor(send: (number: number) => boolean, timeoutMs: number) {
+  constructor(send: (number: number) => boolean) {
     this.#send = send;
-    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Of the last that was sent. */
+  get number(): number {
+    return this.#number;
+  }
+
+  /** Whether one that was sent, or a later one, has come back, be it too late. */
+  isBack(number: number): boolean {
+    return this.#back >= number;
   }
 
   /** @returns the position that a mark sent from now on had; undefined when it did not come back in time */
@@ -38,7 +52,10 @@ export class Marks {
 
   /** A mark of this node is back. */
   arrived(number: number, position: number): void {
-    if (this.#underWay && number === this.#number) this.#end(position);
+    this.#back = Math.max(this.#back, number);
+    if (!this.#underWay || number !== this.#number) return;
+    this.#timeoutMs = markTimeoutMsMin;
+    this.#end(position);
   }
 
   /** NATS is away: none will come back. */
@@ -62,8 +79,13 @@ export class Marks {
     this.#number++;
     this.#sentMs = performance.now();
     this.#underWay = true;
-    this.#timer = setTimeout(() => this.#end(undefined), this.#timeoutMs);
+    this.#timer = setTimeout(() => this.#giveUp(), this.#timeoutMs);
     if (!this.#send(this.#number)) this.#end(undefined);
+  }
+
+  #giveUp(): void {
+    this.#timeoutMs = Math.min(this.#timeoutMs * 2, markTimeoutMsMax);
+    this.#end(undefined);
   }
 
   #end(position: number | undefined): void {

@@ -1,5 +1,6 @@
 import type { Loaded } from '../../history/replicated-history.js';
 import { Backlog } from './backlog.js';
+import { Doubts } from './doubts.js';
 import type { HistoryStream, StreamState } from './history-stream.js';
 import { type Come, IdOrder, settleMs } from './id-order.js';
 import type { Link } from './link.js';
@@ -12,11 +13,8 @@ import { StreamWatch } from './stream-watch.js';
 import { subjectOfId } from './subject.js';
 import { Waiters } from './waiters.js';
 
-/** For a mark through the stream and back; some 0.3 ms when nothing is wrong. */
-const markTimeoutMs = 2_000;
-/** How often it is tried again to catch up, and to doubt. */
+/** How often it is tried again to catch up. */
 const retryMs = 250;
-const doubtSpacingMs = 1_000;
 /** So many in vain are told: a server that has just started needs one or two. */
 const troubleTries = 4;
 /** A mark may overtake what was stored just before it; see IdOrder. */
@@ -48,7 +46,7 @@ export class Sequence {
   readonly #watch: StreamWatch;
   #clock: NodeJS.Timeout | undefined;
   #stopped = false;
-  #doubtedMs = Number.NEGATIVE_INFINITY;
+  readonly #doubts = new Doubts();
   /** Ids of which something is missing, until that is told. */
   #lacking = new Set<string>();
 
@@ -74,11 +72,12 @@ export class Sequence {
       isDue: () => this.#backlog === undefined && link.carries,
       onRest: () => void this.#pass(),
       onLook: (createdMs) => {
-        if (createdMs !== this.createdMs) this.doubt();
+        if (createdMs !== this.createdMs && this.#backlog === undefined) void this.catchUp();
       },
+      onSilent: () => this.doubt(),
     });
     const markSubject = `${stream.subjectPrefix}${markToken}.${run}`;
-    this.#marks = new Marks((number) => link.publish(markSubject, Buffer.from(`${number}`)), markTimeoutMs);
+    this.#marks = new Marks((number) => link.publish(markSubject, Buffer.from(`${number}`)));
   }
 
   start(): void {
@@ -144,9 +143,7 @@ export class Sequence {
    */
   doubt(): boolean {
     if (this.#backlog !== undefined) return true;
-    const nowMs = performance.now();
-    if (nowMs - this.#doubtedMs < doubtSpacingMs) return false;
-    this.#doubtedMs = nowMs;
+    if (!this.#doubts.begin(performance.now())) return false;
     void this.catchUp();
     return true;
   }
@@ -207,8 +204,22 @@ export class Sequence {
 
   async #pass(): Promise<number | undefined> {
     const position = await this.#marks.pass();
-    if (position === undefined && this.#link.carries) this.doubt();
+    if (position === undefined) void this.#missMark();
     return position;
+  }
+
+  /**
+   * A mark is not back in time: all is slow, or the stream is not as it should be. Where the stream answers sooner than
+   * the mark is back, it is the stream. To doubt where all is slow would make it slower: 27 nodes on two full cores, each
+   * catching up again and again, fell behind for longer than messages are kept.
+   */
+  async #missMark(): Promise<void> {
+    const { number } = this.#marks;
+    const answered = await this.stream.state().then(
+      () => true,
+      () => false,
+    );
+    if (answered && !this.#marks.isBack(number) && this.#link.carries) this.doubt();
   }
 
   /** @throws Error where it has to be tried again */

@@ -1,7 +1,9 @@
 import type { HistoryStream } from './history-stream.js';
 
 /** How often the stream is looked after: one that was deleted is made anew, and that is told. */
-const lookMs = 500;
+const lookMs = 1_000;
+/** So many looks in a row that nobody answered, and it is taken for away; a busy server misses one. */
+const silentLooksMax = 3;
 /**
  * How often a mark is sent when nobody asks, so that the position of a quiet node is fresh; and four times in the age of
  * messages, or it would be taken for one that has missed what is gone.
@@ -12,8 +14,10 @@ export interface StreamWatchEvents {
   /** Whether there is anything to look after now. */
   isDue(): boolean;
   onRest(): void;
-  /** @param createdMs of the stream; undefined = it is gone, or does not answer */
+  /** @param createdMs of the stream; undefined = it is gone */
   onLook(createdMs: number | undefined): void;
+  /** It has not answered for a while. */
+  onSilent(): void;
 }
 
 /** Looks after a stream: one that was deleted, or does not answer, is noticed, though nothing is published. */
@@ -23,6 +27,7 @@ export class StreamWatch {
   #timer: NodeJS.Timeout | undefined;
   #restedMs = Number.NEGATIVE_INFINITY;
   #looking = false;
+  #silentLooks = 0;
 
   constructor(stream: HistoryStream, events: StreamWatchEvents) {
     this.#stream = stream;
@@ -45,8 +50,10 @@ export class StreamWatch {
       this.#restedMs = nowMs;
       this.#events.onRest();
     }
-    const state = await this.#stream.state().catch(() => undefined);
+    const state = await this.#stream.find().catch(() => 'silent' as const);
     this.#looking = false;
-    this.#events.onLook(state?.createdMs);
+    this.#silentLooks = state === 'silent' ? this.#silentLooks + 1 : 0;
+    if (state !== 'silent') this.#events.onLook(state?.createdMs);
+    else if (this.#silentLooks >= silentLooksMax) this.#events.onSilent();
   }
 }
