@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { strainCount } from './history-model/conditions.js';
 import { runModel } from './history-model/model-run.js';
+import { runNodes } from './history-model/nodes-run.js';
 import { addCounts, type Counts, noCounts } from './history-model/run-counts.js';
 import { parseDuration } from './session-model.js';
 
@@ -9,11 +10,14 @@ import { parseDuration } from './session-model.js';
  * Readers of all transports that come, go and stall at random while messages go on, against a model of what each must get:
  *
  *     node dist/test/integration/history-model.js --for 30m [--seed N] [--program other/dist/cli/encke.js]
+ *     node dist/test/integration/history-model.js --for 30m --nodes 2 [--seed N]
  *
- * One seed after the other, each on a server of its own.
+ * One seed after the other, each on a server of its own; with --nodes, on so many nodes on a nats-server, which are killed,
+ * as is that, while they go on.
  */
 
 const eachMs = 15_000;
+const eachOnNodesMs = 30_000;
 
 export async function runSeeds(
   firstSeed: number,
@@ -33,17 +37,34 @@ export async function runSeeds(
   }
 }
 
+export async function runSeedsOnNodes(
+  nodes: number,
+  firstSeed: number,
+  forMs: number,
+  say: (line: string) => void,
+): Promise<string[]> {
+  const endMs = performance.now() + forMs;
+  for (let seed = firstSeed; ; seed++) {
+    const leftMs = endMs - performance.now();
+    if (leftMs <= 0) return [];
+    const faults = await runNodes({ seed, nodes, forMs: Math.min(leftMs, eachOnNodesMs), say });
+    if (faults.length > 0) return [`seed ${seed}`, ...faults];
+  }
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       for: { type: 'string', default: '1m' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
       program: { type: 'string' },
+      nodes: { type: 'string' },
     },
   });
   const seed = Number(values.seed);
   if (!Number.isInteger(seed) || seed < 0)
     throw new RangeError(`--seed is a whole number, not ${values.seed}`);
+  if (values.nodes !== undefined) return mainOnNodes(Number(values.nodes), seed, parseDuration(values.for));
   const { faults, counts } = await runSeeds(
     seed,
     parseDuration(values.for),
@@ -52,6 +73,14 @@ async function main(): Promise<void> {
   );
   for (const fault of faults) console.log(fault);
   console.log(`in all: ${JSON.stringify(counts)}`);
+  console.log(faults.length === 0 ? 'no faults' : `${faults.length - 1} faults`);
+  process.exitCode = faults.length === 0 ? 0 : 1;
+}
+
+async function mainOnNodes(nodes: number, seed: number, forMs: number): Promise<void> {
+  if (!Number.isInteger(nodes) || nodes < 2) throw new RangeError('--nodes is a whole number from 2');
+  const faults = await runSeedsOnNodes(nodes, seed, forMs, (line) => console.log(line));
+  for (const fault of faults) console.log(fault);
   console.log(faults.length === 0 ? 'no faults' : `${faults.length - 1} faults`);
   process.exitCode = faults.length === 0 ? 0 : 1;
 }

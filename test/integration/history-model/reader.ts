@@ -14,11 +14,17 @@ function pathOf(kind: Kind, ids: readonly string[], cursor: string | undefined):
   return `${asked}${from}${kind === 'poll' ? '&timeout=1' : ''}`;
 }
 
+/** What a reader needs of where it stands; what may be missing is another question for one server than for several. */
+export type ReaderPosition = Pick<
+  Position,
+  'ids' | 'cursor' | 'start' | 'nothing' | 'lost' | 'message' | 'checkpoint'
+>;
+
 /** One client of one transport, over all its connections. Reads bytes, and nothing through the server's code. */
-export class Reader {
+export class Reader<Place extends ReaderPosition = Position> {
   readonly name: string;
   readonly kind: Kind;
-  readonly position: Position;
+  readonly position: Place;
   state: 'away' | 'connecting' | 'connected' = 'away';
   /** Connections that were not ended from here. */
   closedByServer = 0;
@@ -34,7 +40,7 @@ export class Reader {
   #connection = 0;
   #askedMs = 0;
 
-  constructor(name: string, kind: Kind, position: Position) {
+  constructor(name: string, kind: Kind, position: Place) {
     this.name = name;
     this.kind = kind;
     this.position = position;

@@ -1,0 +1,72 @@
+import { Truth } from './truth.js';
+
+/** While NATS was not there, or a node had just lost it: who resumes then may have waited in vain. */
+interface Outage {
+  readonly fromMs: number;
+  toMs: number;
+}
+
+/** How long a node waits for NATS before it tells who resumes that something may be gone. */
+const loadWaitMs = 5_000;
+/** Until nodes have found NATS again, and have read what they missed. */
+const recoveryMs = 3_000;
+
+/** What was published to the nodes of a cluster. A send that was not acknowledged may be in history or not, and at any place. */
+export class NodesTruth extends Truth {
+  readonly #uncertain = new Map<string, Set<number>>();
+  readonly #outages: Outage[] = [];
+  uncertain = 0;
+  /** By id and offset, when it was sent and when that was answered. */
+  readonly #sent = new Map<string, { beganMs: number; answeredMs: number }>();
+
+  /** Those sends of an id with these texts were refused, or nobody has answered. */
+  doubt(id: string, texts: readonly string[]): void {
+    const uncertain = this.#uncertain.get(id) ?? new Set();
+    for (const text of texts) uncertain.add(this.offsetOf(id, text)!);
+    this.#uncertain.set(id, uncertain);
+    this.uncertain += texts.length;
+  }
+
+  answered(id: string, text: string, beganMs: number): void {
+    this.#sent.set(`${id} ${this.offsetOf(id, text)}`, { beganMs, answeredMs: performance.now() });
+  }
+
+  /** The first that must be there behind an offset, with what happened around it. */
+  describe(id: string, behind: number): string {
+    let offset = behind + 1;
+    while (this.isUncertain(id, offset)) offset++;
+    const { beganMs, answeredMs } = this.#sent.get(`${id} ${offset}`) ?? { beganMs: 0, answeredMs: 0 };
+    const outages = this.#outages
+      .map(({ fromMs, toMs }) => [fromMs - answeredMs, toMs - answeredMs].map(Math.round).join('..'))
+      .slice(-3);
+    return `${id} ${offset}, answered ${Math.round(answeredMs - beganMs)} ms after it was sent, outages ${outages} ms from then`;
+  }
+
+  /** Uncertain, or not known yet. */
+  isUncertain(id: string, offset: number): boolean {
+    return this.#uncertain.get(id)?.has(offset) ?? false;
+  }
+
+  /** Messages that must be there, of those behind one offset up to another. */
+  certainBetween(id: string, behind: number, upTo: number): number {
+    let count = 0;
+    for (let offset = behind + 1; offset <= upTo; offset++) if (!this.isUncertain(id, offset)) count++;
+    return count;
+  }
+
+  /** NATS is away, or some node's way to it is cut. @returns to be called when it is back */
+  beginOutage(): () => void {
+    const outage = { fromMs: performance.now(), toMs: Number.POSITIVE_INFINITY };
+    this.#outages.push(outage);
+    return () => {
+      outage.toMs = performance.now() + recoveryMs;
+    };
+  }
+
+  /** Whether somebody who asked then, and is answered now, may have waited for NATS for as long as a node does. */
+  mayHaveWaitedInVain(askedMs: number): boolean {
+    const nowMs = performance.now();
+    if (nowMs - askedMs < loadWaitMs * 0.9) return false;
+    return this.#outages.some(({ fromMs, toMs }) => fromMs < nowMs && toMs > askedMs);
+  }
+}
