@@ -22,8 +22,10 @@ import { idOfSubject, subjectOfId } from './nats/subject.js';
 
 /** How often what is under way is looked through. */
 const tickMs = 250;
-/** Each question for counts is answered by every node: 50 nodes are asked at most 200 times a second, which is 10,000 answers. */
-const askSpacingMsPerPeer = 0.1;
+/** Each question for counts is answered by every node: 50 nodes are asked at most 80 times a second, which is 4,000 answers. */
+const askSpacingMsPerPeer = 0.25;
+/** Questions under way. Past it the next one waits for an answer: nodes that are slow are asked less often. */
+const asksMax = 4;
 
 export interface NatsEngineOptions {
   /** Of the cluster: all its subjects begin with it, so several share one NATS. Letters, digits, - and _. */
@@ -115,6 +117,8 @@ export class NatsEngine implements Engine {
   /** Filters that were subscribed to before the start. */
   #early: string[] | undefined = [];
   #askedMs = Number.NEGATIVE_INFINITY;
+  #asking = 0;
+  #askDue = false;
   /** Of what this node has published. */
   #number = 0;
   #forwarded = 0;
@@ -206,8 +210,11 @@ export class NatsEngine implements Engine {
   }
 
   addInterest(filter: string): void {
-    if (this.#early === undefined) this.#interests.add(filter);
-    else this.#early.push(filter);
+    if (this.#early !== undefined) this.#early.push(filter);
+    else {
+      this.#interests.add(filter);
+      this.#sequences.begunWith(filter);
+    }
   }
 
   removeInterest(filter: string): void {
@@ -357,12 +364,14 @@ export class NatsEngine implements Engine {
   }
 
   #expectCounts(number: number, delivered: number, onTally: (tally: Tally) => void): void {
-    if (this.#receipts.isEmpty) this.#scheduleAsk();
     this.#receipts.open(number, delivered, onTally);
+    this.#scheduleAsk();
   }
 
   /** At the end of the turn; the more nodes there are to ask, the rarer. */
   #scheduleAsk(): void {
+    if (this.#askDue || this.#asking >= asksMax || this.#receipts.isEmpty) return;
+    this.#askDue = true;
     const dueMs = this.#askedMs + this.cluster.peers.length * askSpacingMsPerPeer;
     const waitMs = Math.ceil(dueMs - performance.now());
     if (waitMs > 0) setTimeout(() => this.#askCounts(), waitMs);
@@ -373,12 +382,16 @@ export class NatsEngine implements Engine {
   async #askCounts(): Promise<void> {
     const { countWaitMs } = this.#options;
     const take = this.#receipts.close();
+    this.#askDue = false;
+    this.#asking++;
     this.#askedMs = performance.now();
     const { run, name, group, role, startedMs } = this.cluster.self;
     const self = { run, name, group, role, startedMs };
     if (this.cluster.peers.length === 0) await this.#link.flush();
     this.cluster.ask('counts', new Uint8Array(0), countWaitMs, ({ answers, unanswered }) => {
+      this.#asking--;
       take({ answers: [...answers, { from: self, body: this.#takers.tell(run) }], unanswered });
+      this.#scheduleAsk();
     });
   }
 

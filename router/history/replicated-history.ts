@@ -15,8 +15,8 @@ export interface HistorySource {
   /** From now on this node is sent what is published to the id, whether anybody is logged in or not; until as many releases. */
   hold(id: string): void;
   release(id: string): void;
-  /** Resolves when what was held before is in effect, or that cannot be known now. Never rejects. */
-  settle(rule: number): Promise<void>;
+  /** Somebody begins with an id that is held: resolves when that is in effect, or cannot be known now. Never rejects. */
+  begin(rule: number, id: string): Promise<void>;
   /** What is kept of an id behind an offset; undefined = it cannot be known now. The id is held. Never rejects. */
   load(rule: number, id: string, offset: number): Promise<Loaded | undefined>;
 }
@@ -126,7 +126,7 @@ export class ReplicatedHistory implements HistoryStore {
     const kept = ids.filter((id) => this.keeps(id)).map(ownText);
     if (kept.length === 0) return ready();
     for (const id of kept) this.#source.hold(id);
-    void Promise.all(kept.map((id) => this.#source.settle(this.#rules.of(id)))).then(() => {
+    void Promise.all(kept.map((id) => this.#source.begin(this.#rules.of(id), id))).then(() => {
       ready();
       for (const id of kept) this.#source.release(id);
     });

@@ -26,9 +26,13 @@ export class EarlyMessages {
     return lowest;
   }
 
+  ids(): string[] {
+    return [...this.#byId.keys()];
+  }
+
   has({ id, sequence }: Come): boolean {
-    if (this.count === 0) return false;
-    return this.#byId.get(id)?.some(({ come }) => come.sequence === sequence) ?? false;
+    const list = this.count === 0 ? undefined : this.#byId.get(id);
+    return list?.[placeIn(list, sequence)]?.come.sequence === sequence;
   }
 
   /** @returns false where there is no room */
@@ -45,10 +49,9 @@ export class EarlyMessages {
     return true;
   }
 
-  /** The first of an id, where it is behind nothing that is later than `last`. */
-  takeBehind(id: string, last: number): Come | undefined {
-    const list = this.#byId.get(id);
-    return list !== undefined && list[0]!.come.last <= last ? this.#take(id, list, 1)[0] : undefined;
+  /** In the order of the stream. */
+  firstOf(id: string): Come | undefined {
+    return this.#byId.get(id)?.[0]?.come;
   }
 
   /** Of an id, up to a place, in the order of the stream. */

@@ -1,4 +1,5 @@
 import { EarlyMessages } from './early-messages.js';
+import { RecentPositions } from './recent-positions.js';
 
 /**
  * The order of each id's messages as they come out of a stream. nats-server stores in order, but publishes on without:
@@ -8,9 +9,9 @@ import { EarlyMessages } from './early-messages.js';
  *     come      41 (behind 37)   44 (behind 43)   43 (behind 41)
  *     out       41               -                43 44
  *
- * It does not wait for one that is older than anything that can still be on its way, nor for one that was stored before
- * this node asked to be sent the id. Where that one does not come, something is missing, and that is said before anything
- * from behind it is out.
+ * And it knows up to where all has come, for the cursors of ids that are quiet: what came two turns ago is taken for
+ * complete, which by default is 2.5 to 5 s. 200 ms are too short where 100 busy processes share two cores: a thread of
+ * the server is put off between storing and publishing on.
  */
 
 export interface Come {
@@ -21,101 +22,106 @@ export interface Come {
   readonly data: Uint8Array;
 }
 
-export interface IdOrderEvents {
-  handOut(come: Come): void;
-  /** Messages of these ids are missing: did not come in time, or came when newer ones were out, and were left out. */
-  onMissing(ids: ReadonlySet<string>): void;
-  /**
-   * Those that wait for what does not come are about to be given up. @returns whether all that is missing is going to be
-   * read from the stream: then they are left to that
-   */
-  onStuck(): boolean;
-  /** Something has come that was read from the stream before; or the stream counts from 1 again. */
-  onOld(): void;
-}
-
-/** Far longer than one place takes: a goroutine of the server was put off between two steps. */
-export const settleMs = 100;
-/** Ids that this node has just asked for. Past it nothing waits that could be behind what was before that. */
-export const freshMax = 10_000;
+/** So long a message waits for the one before it. */
+export const waitMs = 1_000;
+/** How often it is looked whether something has waited long enough. */
+export const tickMs = 100;
+/** Ids with messages since the last turn, 100 bytes each. Past it they are taken for settled sooner. */
+export const recentMax = 100_000;
 /** Of what was last out, to know copies by: one comes for each of id and filters that match, and others between them. */
 const lastOutCount = 64;
 
+export interface IdOrderEvents {
+  handOut(come: Come): void;
+  /** One of this id has not come, and what is behind it is handed out next. */
+  onMissing(id: string): void;
+  /** One of this id has come too late to be handed out, or is of another stream. */
+  onLate(id: string): void;
+}
+
 export class IdOrder {
   readonly #events: IdOrderEvents;
-  /** The last of each id that came out in this period, and of those in the one before. */
-  #recent = new Map<string, number>();
-  #before = new Map<string, number>();
-  /** Ids that this node is sent since then; undefined = any may be. */
-  #fresh: Set<string> | undefined = new Set();
-  #freshBefore: Set<string> | undefined = new Set();
-  /** The highest of all when this period began. */
-  #highestBefore: number;
-  /** The highest of all: now, when the clock went on, and the time before. */
-  #highest: number;
-  #highestThen: number;
+  /** Of each id, the last that is out; and where somebody has begun: what is older is not waited for. */
+  readonly #out = new RecentPositions();
+  readonly #begun = new RecentPositions();
+  readonly #turnMs: number;
+  #turnedMs = performance.now();
+  /** The highest of all: now, and at the last turn. */
+  #highest = 0;
+  #highestThen = 0;
+  /** And when positions were forgotten last: those of before that are kept until that is settled. */
+  #highestForgotten = 0;
   /** All up to here has come: nothing on its way is as old. */
-  settled: number;
-  /** All up to here was read from the stream itself. */
-  #read: number;
+  settled = 0;
+  /** Some filter's subscriber began here, with ids that nothing has been heard of yet. */
+  #filterBegun = 0;
+  /** All up to here was read, and may still come besides, for two turns. */
+  #readTo = 0;
+  #readTurns = 0;
+  /** Wait for what comes before them; few. */
   readonly #early = new EarlyMessages();
   readonly #lastOut = new Float64Array(lastOutCount);
   #outCount = 0;
-  /** Had to wait; and came when newer ones were out. */
+  /** Had to wait; and came when nothing waited for them any more. */
   reordered = 0;
   late = 0;
 
-  constructor(position: number, events: IdOrderEvents) {
-    this.#highest = position;
-    this.#highestThen = position;
-    this.#highestBefore = position;
-    this.settled = position;
-    this.#read = position;
+  /** @param turnMs nothing that is older than this is on its way */
+  constructor(position: number, turnMs: number, events: IdOrderEvents) {
+    this.#turnMs = turnMs;
     this.#events = events;
+    this.restart(position);
   }
 
-  /** Wait for what comes before them. */
+  /** For what comes before them. */
   get waiting(): number {
     return this.#early.count;
   }
 
-  /** Of the last message of an id that is out, as far as that is not older than `settled`. */
-  lastOf(id: string): number {
-    return this.#recent.get(id) ?? this.#before.get(id) ?? 0;
-  }
-
-  /** From now on this node is sent the id; undefined: any number of ids. */
-  begin(id: string | undefined): void {
-    if (id === undefined || (this.#fresh?.size ?? 0) >= freshMax) this.#fresh = undefined;
-    else this.#fresh?.add(id);
+  /** All of an id up to here is out, or was never for anybody here. */
+  positionOf(id: string): number {
+    return Math.max(this.settled, this.#out.of(id), this.#begun.of(id));
   }
 
   /** The same comes once for each of id and filters that match. */
   take(come: Come): void {
-    const { id, sequence, last } = come;
-    const out = this.lastOf(id);
-    if (sequence === out || this.#early.has(come)) return;
-    if (sequence < out || sequence <= this.settled) return this.#takeOld(come);
-    if (last <= out || last <= this.settled || this.#isFresh(id, out)) {
-      this.#out(come);
-      return this.#followers(id);
+    const out = this.#out.of(come.id);
+    if (come.sequence === out || come.sequence <= this.#readTo || this.#early.has(come)) return;
+    if (come.sequence < out || come.sequence <= this.settled) {
+      if (this.#lastOut.includes(come.sequence)) return;
+      this.late++;
+      return this.#events.onLate(come.id);
     }
-    this.reordered++;
-    if (this.#early.add(come, performance.now() + settleMs)) return;
-    const all = [...this.#early.takeUpTo(id, Number.POSITIVE_INFINITY), come];
-    this.#giveUp(all.sort((a, b) => a.sequence - b.sequence));
+    if (this.#isNext(come)) {
+      this.#handOut(come);
+      this.#followers(come.id);
+    } else if (this.#early.add(come, performance.now() + waitMs)) this.reordered++;
+    else this.#waitNoLonger([...this.#early.takeUpTo(come.id, Number.POSITIVE_INFINITY), come]);
+  }
+
+  /** Somebody begins with an id here: what was stored up to a position is not for them. */
+  begin(id: string, position: number): void {
+    if (position <= this.positionOf(id)) return;
+    this.#begun.set(id, position);
+    this.#followers(id);
+  }
+
+  /** The same for all ids that a filter matches. */
+  beginFilter(position: number): void {
+    this.#filterBegun = Math.max(this.#filterBegun, position);
+    for (const id of this.#early.ids()) this.#followers(id);
   }
 
   /** All of an id up to a position was read from the stream itself: nothing that is here waits for what lies before. */
   know(id: string, position: number): void {
     for (const come of this.#early.takeUpTo(id, position)) this.takeRead(come);
-    if (position > this.lastOf(id)) this.#recent.set(id, position);
+    if (position > this.#out.of(id)) this.#out.set(id, position);
     this.#followers(id);
   }
 
   /** One that was read from the stream itself, in its order. */
   takeRead(come: Come): void {
-    if (come.sequence > this.lastOf(come.id)) this.#out(come);
+    if (come.sequence > this.#out.of(come.id)) this.#handOut(come);
   }
 
   /** Something of the stream that is for no id has come. */
@@ -123,88 +129,69 @@ export class IdOrder {
     if (sequence > this.#highest) this.#highest = sequence;
   }
 
-  /** All up to a position has come: what was stored before it has had time enough to overtake. */
-  confirm(position: number): void {
-    this.pass(position);
-    this.#settle(position);
-  }
-
-  /** Every `settleMs`. */
+  /** Every `tickMs`. */
   tick(nowMs: number): void {
-    this.#settle(this.#highestThen);
-    this.#highestThen = this.#highest;
-    if (this.settled > this.#highestBefore) this.#nextPeriod();
+    if (nowMs - this.#turnedMs >= this.#turnMs || this.#out.size > recentMax) this.#turn(nowMs);
     const due = this.#early.takeDue(nowMs);
-    if (due.length > 0) this.#giveUp(due);
+    if (due.length > 0) this.#waitNoLonger(due);
   }
 
   /** All up to a position is known to be out, as it was read from the stream itself. */
   restart(position: number): void {
     this.#early.clear();
-    this.#recent.clear();
-    this.#before.clear();
     this.#lastOut.fill(0);
+    this.#out.clear();
+    this.#begun.clear();
     this.#highest = position;
     this.#highestThen = position;
-    this.#highestBefore = position;
+    this.#highestForgotten = position;
     this.settled = position;
-    this.#read = position;
+    this.#filterBegun = 0;
+    this.#readTo = position;
+    this.#readTurns = 2;
   }
 
-  /** What an early one waits for has not come, so that it is not settled, whatever the clock says. */
-  #settle(position: number): void {
-    this.settled = Math.max(this.settled, Math.min(position, this.#early.lowestLast - 1));
-  }
-
-  /** All that came out before this one began is settled, and all that was stored before what this node asked for then. */
-  #nextPeriod(): void {
-    this.#highestBefore = this.#highest;
-    if (this.#recent.size > 0 || this.#before.size > 0) {
-      this.#before = this.#recent;
-      this.#recent = new Map();
+  #turn(nowMs: number): void {
+    this.#turnedMs = nowMs;
+    // What is waited for is on its way.
+    this.settled = Math.max(this.settled, Math.min(this.#highestThen, this.#early.lowestLast - 1));
+    this.#highestThen = this.#highest;
+    if (this.settled >= this.#highestForgotten) {
+      this.#highestForgotten = this.#highest;
+      this.#out.turn();
+      this.#begun.turn();
     }
-    if (this.#fresh?.size === 0 && this.#freshBefore?.size === 0) return;
-    this.#freshBefore = this.#fresh;
-    this.#fresh = new Set();
+    if (--this.#readTurns === 0) this.#readTo = 0;
   }
 
-  /** Whether what is before a message of this id may be from before this node asked for it. */
-  #isFresh(id: string, out: number): boolean {
-    if (this.#fresh === undefined || this.#freshBefore === undefined) return out === 0;
-    return this.#fresh.has(id) || this.#freshBefore.has(id);
+  /** Whether the one before it is out, or was for nobody here. */
+  #isNext({ id, last }: Come): boolean {
+    const out = this.#out.of(id);
+    return last <= Math.max(out, this.#begun.of(id), this.settled, out === 0 ? this.#filterBegun : 0);
   }
 
-  #takeOld({ id, sequence }: Come): void {
-    if (sequence <= this.#read) return this.#events.onOld();
-    if (this.#lastOut.includes(sequence)) return;
-    this.late++;
-    this.#events.onMissing(new Set([id]));
-  }
-
-  /** @param comes in the order of the stream */
-  #giveUp(comes: readonly Come[]): void {
-    if (this.#events.onStuck()) return;
-    this.#events.onMissing(new Set(comes.map(({ id }) => id)));
-    for (const come of comes) {
+  /** What is before them did not come. That is told first, so that nobody has a cursor behind what is missing. */
+  #waitNoLonger(comes: readonly Come[]): void {
+    for (const come of comes.toSorted((a, b) => a.sequence - b.sequence)) {
+      if (come.sequence <= this.#out.of(come.id)) continue;
+      if (!this.#isNext(come)) this.#events.onMissing(come.id);
       this.takeRead(come);
       this.#followers(come.id);
     }
   }
 
+  /** What waited for one that is out now. */
   #followers(id: string): void {
-    if (this.#early.count === 0) return;
-    for (;;) {
-      const next = this.#early.takeBehind(id, this.lastOf(id));
-      if (next === undefined) return;
-      this.takeRead(next);
+    while (this.#early.count > 0) {
+      const next = this.#early.firstOf(id);
+      if (next === undefined || !this.#isNext(next)) return;
+      for (const come of this.#early.takeUpTo(id, next.sequence)) this.takeRead(come);
     }
   }
 
-  #out(come: Come): void {
+  #handOut(come: Come): void {
     this.pass(come.sequence);
-    this.#recent.set(come.id, come.sequence);
-    this.#fresh?.delete(come.id);
-    this.#freshBefore?.delete(come.id);
+    this.#out.set(come.id, come.sequence);
     this.#lastOut[this.#outCount++ % lastOutCount] = come.sequence;
     this.#events.handOut(come);
   }

@@ -15,8 +15,6 @@ export class Interests {
   /** Ids that history holds, and how often; and those of them that nobody is logged in as. */
   readonly #held = new Map<string, number>();
   readonly #heldOnly = new Set<string>();
-  /** This node is sent an id, or a filter, that it was not sent before. */
-  onBegin: (filter: string) => void = () => {};
 
   /** @param prefix of the subjects, with its dot */
   constructor(link: Link, prefix: string, onMessage: (message: Msg) => void) {
@@ -58,6 +56,10 @@ export class Interests {
     if (this.#heldOnly.delete(id)) this.#unsubscribe(id);
   }
 
+  isHeld(id: string): boolean {
+    return this.#held.has(id);
+  }
+
   #subscribe(filter: string): void {
     if (this.#subscriptions.has(filter)) return;
     const made: Subscription[] = [];
@@ -67,7 +69,6 @@ export class Interests {
       made.push(subscription);
     }
     this.#subscriptions.set(filter, made.length === 1 ? made[0]! : made);
-    this.onBegin(filter);
   }
 
   #unsubscribe(filter: string): void {

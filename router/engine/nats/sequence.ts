@@ -1,18 +1,27 @@
 import type { Loaded } from '../../history/replicated-history.js';
 import { Backlog } from './backlog.js';
-import { Doubts } from './doubts.js';
 import type { HistoryStream, StreamState } from './history-stream.js';
-import { type Come, IdOrder, settleMs } from './id-order.js';
+import { type Come, IdOrder, tickMs } from './id-order.js';
 import type { Link } from './link.js';
 import { Marks } from './marks.js';
 import { handOutMissed, missedBetween } from './missed.js';
 import type { SequenceEvents } from './sequence-events.js';
 import { markToken, messageOfStream } from './stored-message.js';
 import { type ReadBudget, StreamReader } from './stream-reader.js';
-import { StreamWatch } from './stream-watch.js';
 import { subjectOfId } from './subject.js';
 import { Waiters } from './waiters.js';
 
+/**
+ * At most so often a mark is sent and the stream looked after, so that the position of a quiet node is fresh; and twenty
+ * times in the age of messages, or it would be taken for one that has missed what is gone.
+ */
+const restMsMax = 10_000;
+const restMsMin = 250;
+/** What may be on its way for longer is not waited for; a twentieth of the age of messages, too. */
+const settleMsMax = 2_500;
+const settleMsMin = 100;
+/** So many looks in a row that nobody answered, and it is taken for away; a busy server misses one. */
+const silentLooksMax = 3;
 /** How often it is tried again to catch up. */
 const retryMs = 250;
 /** So many in vain are told: a server that has just started needs one or two. */
@@ -43,13 +52,13 @@ export class Sequence {
   readonly #waiters = new Waiters();
   /** Of the catching up that is under way. */
   #abort: AbortController | undefined;
-  readonly #watch: StreamWatch;
+  #rest: NodeJS.Timeout | undefined;
   #clock: NodeJS.Timeout | undefined;
   #stopped = false;
-  readonly #doubts = new Doubts();
-  /** Ids of which something is missing, until that is told. */
-  #lacking = new Set<string>();
-
+  #comparing = false;
+  #silentLooks = 0;
+  /** Ids of which something came too late to be handed out. */
+  readonly #late = new Set<string>();
   constructor(
     stream: HistoryStream,
     { createdMs, lastSequence }: StreamState,
@@ -58,38 +67,36 @@ export class Sequence {
     events: SequenceEvents,
   ) {
     this.stream = stream;
-    this.#order = new IdOrder(lastSequence, {
+    const settleMs = Math.min(settleMsMax, Math.max(settleMsMin, stream.rule.ageSec * 50));
+    this.#order = new IdOrder(lastSequence, settleMs, {
       handOut: (come) => this.#handOut(come),
-      onMissing: (ids) => this.#lack(ids),
-      onStuck: () => this.doubt(),
-      onOld: () => this.doubt(),
+      onMissing: (id) => this.#events.onGap(stream.name, (other) => other === id),
+      onLate: (id) => {
+        this.#late.add(id);
+        this.doubt();
+      },
     });
     this.createdMs = createdMs;
     this.#link = link;
     this.#events = events;
     this.#reader = new StreamReader(stream, budget);
-    this.#watch = new StreamWatch(stream, {
-      isDue: () => this.#backlog === undefined && link.carries,
-      onRest: () => void this.#pass(),
-      onLook: (createdMs) => {
-        if (createdMs !== this.createdMs && this.#backlog === undefined) void this.catchUp();
-      },
-      onSilent: () => this.doubt(),
-    });
     const markSubject = `${stream.subjectPrefix}${markToken}.${run}`;
     this.#marks = new Marks((number) => link.publish(markSubject, Buffer.from(`${number}`)));
   }
 
   start(): void {
-    this.#watch.start();
+    const { ageSec } = this.stream.rule;
+    const restMs = Math.min(restMsMax, Math.max(restMsMin, (ageSec * 1000) / 20));
+    this.#rest = setInterval(() => this.#look(), restMs);
     this.#clock = setInterval(() => {
       if (this.#backlog === undefined) this.#order.tick(performance.now());
-    }, settleMs);
+    }, tickMs);
+    void this.#pass();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#watch.stop();
+    clearInterval(this.#rest);
     clearInterval(this.#clock);
     this.#abort?.abort();
     this.#marks.failAll();
@@ -103,15 +110,10 @@ export class Sequence {
 
   /** All of an id up to here that this node is sent has been handed out. */
   positionOf(id: string): number {
-    return Math.max(this.#order.settled, this.#order.lastOf(id));
+    return this.#order.positionOf(id);
   }
 
-  /** From now on this node is sent what is published to the id; undefined: to any number of ids. */
-  begin(id: string | undefined): void {
-    this.#order.begin(id);
-  }
-
-  /** Came when newer ones were out. */
+  /** Came when nothing waited for them any more. */
   get late(): number {
     return this.#order.late;
   }
@@ -137,15 +139,14 @@ export class Sequence {
     this.#marks.failAll();
   }
 
-  /**
-   * Something is not as it should be: what came is compared with what the stream has.
-   * @returns false where that was done a moment ago
-   */
-  doubt(): boolean {
-    if (this.#backlog !== undefined) return true;
-    if (!this.#doubts.begin(performance.now())) return false;
-    void this.catchUp();
-    return true;
+  /** Something is not as it should be: is it another stream by now? */
+  doubt(): void {
+    if (this.#backlog !== undefined || this.#comparing) return;
+    this.#comparing = true;
+    void this.#compare().finally(() => {
+      this.#comparing = false;
+      if (this.#backlog === undefined) this.#tellLate();
+    });
   }
 
   /** NATS is there, and all subscriptions are made. Tries until it has worked, or NATS is lost again. Never rejects. */
@@ -166,9 +167,20 @@ export class Sequence {
     }
   }
 
-  /** Resolves when all that was subscribed to before is in effect; at once where that cannot be known now. */
-  async settle(): Promise<void> {
-    if (this.#backlog === undefined && this.#link.carries) await this.#settled();
+  /**
+   * Somebody begins with an id: resolves when the subscription is in effect, and what was stored before has come; at once
+   * where that cannot be known now.
+   */
+  async begin(id: string): Promise<void> {
+    if (this.#backlog !== undefined || !this.#link.carries) return;
+    const position = await this.#settled();
+    if (position !== undefined && this.#backlog === undefined) this.#order.begin(id, position);
+  }
+
+  /** Somebody begins with all ids that a filter matches. */
+  async beginFilter(): Promise<void> {
+    const position = await this.#pass();
+    if (position !== undefined && this.#backlog === undefined) this.#order.beginFilter(position);
   }
 
   /** What is kept of an id behind an offset, up to where this node stands. Undefined = it cannot be known now. */
@@ -198,7 +210,6 @@ export class Sequence {
     const position = await this.#pass();
     if (position === undefined) return undefined;
     await new Promise((resolve) => setTimeout(resolve, stragglersMs));
-    if (this.#backlog === undefined) this.#order.confirm(position);
     return position;
   }
 
@@ -215,27 +226,40 @@ export class Sequence {
    */
   async #missMark(): Promise<void> {
     const { number } = this.#marks;
-    const answered = await this.stream.state().then(
-      () => true,
-      () => false,
-    );
-    if (answered && !this.#marks.isBack(number) && this.#link.carries) this.doubt();
+    const state = await this.stream.find().catch(() => undefined);
+    if (state === undefined || this.#marks.isBack(number)) return;
+    if (this.#backlog === undefined && this.#link.carries) void this.catchUp();
+  }
+
+  /** A stream that was deleted, or does not answer, is noticed, though nothing is published. */
+  async #look(): Promise<void> {
+    if (this.#backlog !== undefined || !this.#link.carries) return;
+    await this.#pass();
+    await this.#compare();
+  }
+
+  async #compare(): Promise<void> {
+    const state = await this.stream.find().catch(() => 'silent' as const);
+    this.#silentLooks = state === 'silent' ? this.#silentLooks + 1 : 0;
+    if (state === 'silent' ? this.#silentLooks < silentLooksMax : state?.createdMs === this.createdMs) return;
+    if (this.#backlog === undefined && this.#link.carries) void this.catchUp();
   }
 
   /** @throws Error where it has to be tried again */
   async #catchUpOnce(signal: AbortSignal): Promise<void> {
     const { createdMs } = await this.stream.ensure();
     const upTo = await this.#marks.pass();
-    if (upTo === undefined || signal.aborted) throw new Error('a mark did not come back');
+    if (upTo === undefined || signal.aborted) throw new Error('NATS, or the stream, is away');
     const anew = createdMs !== this.createdMs;
     if (anew) this.#backlog!.keepUpTo(upTo); // others are of the old one
     const missed = await missedBetween(this.stream, anew ? 0 : this.#order.settled, upTo, signal);
     if (missed.createdMs !== createdMs || signal.aborted) throw new Error('it changes while it is read');
     if (anew) this.#begin(createdMs);
-    this.#tellGap(anew || missed.mayLack);
+    if (anew || missed.mayLack) this.#late.clear();
+    this.#tellLate();
+    if (anew || missed.mayLack) this.#events.onGap(this.stream.name, () => true);
     await handOutMissed(this.stream, missed, signal, (come) => this.#order.takeRead(come));
-    if (signal.aborted) return;
-    this.#follow(upTo);
+    if (!signal.aborted) this.#follow(upTo);
   }
 
   #begin(createdMs: number): void {
@@ -259,17 +283,11 @@ export class Sequence {
     if (message !== undefined) this.#events.handOut(message, data);
   }
 
-  /** What is missing is told at once, or, as the stream may have been made anew, when that is known. */
-  #lack(ids: ReadonlySet<string>): void {
-    for (const id of ids) this.#lacking.add(id);
-    if (!this.doubt()) this.#tellGap(false);
-  }
-
-  #tellGap(ofAll: boolean): void {
-    const lacking = this.#lacking;
-    this.#lacking = new Set();
-    if (ofAll) this.#events.onGap(this.stream.name, () => true);
-    else if (lacking.size > 0) this.#events.onGap(this.stream.name, (id) => lacking.has(id));
+  /** Of a stream that was made anew all are told, and these need not be. */
+  #tellLate(): void {
+    const late = new Set(this.#late);
+    this.#late.clear();
+    if (late.size > 0) this.#events.onGap(this.stream.name, (id) => late.has(id));
   }
 
   /** @returns whether it follows, maybe after a wait */

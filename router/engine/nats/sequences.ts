@@ -45,7 +45,6 @@ export class Sequences implements HistorySource {
   constructor(link: Link, interests: Interests, options: SequencesOptions) {
     this.#link = link;
     this.#interests = interests;
-    interests.onBegin = (filter) => this.#beginFilter(filter);
     this.#options = options;
     this.#ackPrefix = `${options.clusterName}.ack.${options.run}.`;
     this.#fingerprint = fingerprintOf(options.rules);
@@ -160,8 +159,17 @@ export class Sequences implements HistorySource {
     this.#interests.release(id);
   }
 
-  async settle(rule: number): Promise<void> {
-    await this.#byRule[rule]?.settle();
+  async begin(rule: number, id: string): Promise<void> {
+    await this.#byRule[rule]?.begin(id);
+  }
+
+  /** There is interest in an id, or a filter, from now on. */
+  begunWith(filter: string): void {
+    if (!hasWildcard(filter)) {
+      if (!this.#interests.isHeld(filter)) void this.of(filter)?.begin(filter);
+      return;
+    }
+    for (const sequence of this.#byName.values()) void sequence.beginFilter();
   }
 
   async load(rule: number, id: string, offset: number): Promise<Loaded | undefined> {
@@ -182,12 +190,6 @@ export class Sequences implements HistorySource {
     const sequence = new Sequence(stream, await stream.state(), this.#link, { run, budget }, events);
     this.#byName.set(stream.name, sequence);
     return sequence;
-  }
-
-  /** From now on this node is sent what is published to it. */
-  #beginFilter(filter: string): void {
-    if (!hasWildcard(filter)) this.of(filter)?.begin(filter);
-    else for (const sequence of this.#byName.values()) sequence.begin(undefined);
   }
 
   #begin(): void {

@@ -50,8 +50,8 @@ export async function runNodes({ seed, nodes, forMs, say }: NodesRun): Promise<s
   };
   const start = async () => {
     for (let n = 0; n < nodes; n++) {
-      const way = (world.ways[n] ??= await CuttableWay.start(nats.port));
-      world.nodes[n] ??= await startGateway({ flags: [...flags, '--nats', way.url] });
+      world.ways[n] ??= await CuttableWay.start(nats.port);
+      world.nodes[n] ??= await startGateway({ flags: [...flags, '--nats', world.ways[n]!.url] });
     }
   };
   try {

@@ -16,7 +16,7 @@ class Source implements HistorySource {
   readonly holds = new Map<string, number>();
   /** Of the loads that are under way, in the order in which they were asked for. */
   readonly loads: { id: string; offset: number; end(loaded: Loaded | undefined): void }[] = [];
-  settles: (() => void)[] = [];
+  begins: (() => void)[] = [];
 
   position(): number {
     return this.place;
@@ -32,8 +32,8 @@ class Source implements HistorySource {
     else this.holds.set(id, left);
   }
 
-  settle(): Promise<void> {
-    return new Promise((resolve) => this.settles.push(resolve));
+  begin(): Promise<void> {
+    return new Promise((resolve) => this.begins.push(resolve));
   }
 
   load(_rule: number, id: string, offset: number): Promise<Loaded | undefined> {
@@ -223,7 +223,7 @@ t.test('who wants what comes from now on waits until it does, and holds nothing 
     ready = true;
   });
   t.same([[...source.holds.keys()], ready], [['a'], false]);
-  source.settles[0]!();
+  source.begins[0]!();
   await turn();
   t.same([source.holds.size, ready], [0, true]);
   history.prepare(['none/b'], { since: 'now' }, () => {
