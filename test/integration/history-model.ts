@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { strainCount } from './history-model/conditions.js';
 import { runModel } from './history-model/model-run.js';
-import { runNodes } from './history-model/nodes-run.js';
+import { type NodesCounts, noNodesCounts, runNodes } from './history-model/nodes-run.js';
 import { addCounts, type Counts, noCounts } from './history-model/run-counts.js';
 import { parseDuration } from './session-model.js';
 
@@ -42,13 +42,15 @@ export async function runSeedsOnNodes(
   firstSeed: number,
   forMs: number,
   say: (line: string) => void,
-): Promise<string[]> {
+): Promise<{ faults: string[]; counts: NodesCounts }> {
   const endMs = performance.now() + forMs;
+  let counts: NodesCounts = noNodesCounts;
   for (let seed = firstSeed; ; seed++) {
     const leftMs = endMs - performance.now();
-    if (leftMs <= 0) return [];
-    const faults = await runNodes({ seed, nodes, forMs: Math.min(leftMs, eachOnNodesMs), say });
-    if (faults.length > 0) return [`seed ${seed}`, ...faults];
+    if (leftMs <= 0) return { faults: [], counts };
+    const run = await runNodes({ seed, nodes, forMs: Math.min(leftMs, eachOnNodesMs), say });
+    counts = addCounts(counts, run.counts);
+    if (run.faults.length > 0) return { faults: [`seed ${seed}`, ...run.faults], counts };
   }
 }
 
@@ -79,8 +81,9 @@ async function main(): Promise<void> {
 
 async function mainOnNodes(nodes: number, seed: number, forMs: number): Promise<void> {
   if (!Number.isInteger(nodes) || nodes < 2) throw new RangeError('--nodes is a whole number from 2');
-  const faults = await runSeedsOnNodes(nodes, seed, forMs, (line) => console.log(line));
+  const { faults, counts } = await runSeedsOnNodes(nodes, seed, forMs, (line) => console.log(line));
   for (const fault of faults) console.log(fault);
+  console.log(`in all: ${JSON.stringify(counts)}`);
   console.log(faults.length === 0 ? 'no faults' : `${faults.length - 1} faults`);
   process.exitCode = faults.length === 0 ? 0 : 1;
 }

@@ -25,6 +25,8 @@ export class NodesPosition implements ReaderPosition {
   readonly #truth: NodesTruth;
   readonly #fault: (what: string) => void;
   #askedMs = 0;
+  #askedCursor: string | undefined;
+  #recovered = true;
 
   constructor(ids: readonly string[], cursor: string, truth: NodesTruth, fault: (what: string) => void) {
     this.ids = ids;
@@ -36,6 +38,8 @@ export class NodesPosition implements ReaderPosition {
 
   start(recovered: boolean, _truth: unknown, askedMs: number): void {
     this.#askedMs = askedMs;
+    this.#askedCursor = this.cursor;
+    this.#recovered = recovered;
     if (!recovered) this.#unrecovered();
   }
 
@@ -109,6 +113,8 @@ export class NodesPosition implements ReaderPosition {
     const from = Math.max(place.offset, Math.min(told, offset - 1));
     this.skipped += this.#truth.certainBetween(id, place.offset, from);
     if (this.#truth.certainBetween(id, from, offset - 1) > 0)
-      this.#fault(`has a gap of ${id} from ${place.offset} to ${offset}, and was not told`);
+      this.#fault(
+        `has a gap of ${id} from ${place.offset} to ${offset}, and was not told; it asked ${Math.round(performance.now() - this.#askedMs)} ms ago, with cursor ${this.#askedCursor} (${this.#recovered}), and has ${this.cursor}; missing is ${this.#truth.describe(id, from)}`,
+      );
   }
 }

@@ -20,9 +20,12 @@ export const noCounts = {
 };
 export type Counts = Readonly<typeof noCounts>;
 
-export function addCounts(one: Counts, other: Partial<Counts>): Counts {
-  const keys = Object.keys(one) as (keyof Counts)[];
-  return Object.fromEntries(keys.map((key) => [key, one[key] + (other[key] ?? 0)])) as Counts;
+export function addCounts<Some extends Readonly<Record<keyof Some, number>>>(
+  one: Some,
+  other: Partial<Some>,
+): Some {
+  const keys = Object.keys(one) as (keyof Some)[];
+  return Object.fromEntries(keys.map((key) => [key, one[key] + (other[key] ?? 0)])) as Some;
 }
 
 export async function countsOfServer(gateway: GatewayProcess): Promise<Partial<Counts>> {

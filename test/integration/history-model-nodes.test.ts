@@ -1,0 +1,18 @@
+import t from 'tap';
+import { SeededRandom } from '../seeded-random.js';
+import { runSeedsOnNodes } from './history-model.js';
+
+t.test(
+  'whatever becomes of nodes, of their ways to NATS and of NATS, nothing is lost, doubled or reordered but what is said',
+  async (t) => {
+    const { seed } = new SeededRandom();
+    t.comment(
+      `ENCKE_TEST_SEED=${seed} repeats this; node dist/test/integration/history-model.js --nodes 2 --seed ${seed} --for 5m goes on`,
+    );
+    const { faults, counts } = await runSeedsOnNodes(2, seed, 40_000, (line) => t.comment(line));
+    t.same(faults, []);
+    const { received, nodeDeaths, nodePauses, waysCut, natsPauses, natsDeaths } = counts;
+    t.ok(received > 0);
+    t.ok(nodeDeaths + nodePauses + waysCut + natsPauses + natsDeaths >= 5, JSON.stringify(counts));
+  },
+);
