@@ -184,12 +184,12 @@ export class Sequence {
   }
 
   /**
-   * Somebody begins with an id: resolves when the subscription is in effect, and what was stored before has come; at once
-   * where that cannot be known now.
+   * Somebody begins with an id: resolves when the subscription is in effect; at once where that cannot be known now. What
+   * was stored before, and comes after all, is handed out.
    */
   async begin(id: string): Promise<void> {
     if (this.#queue !== undefined || !this.#link.carries) return;
-    const position = await this.#settled();
+    const position = await this.#pass();
     if (position !== undefined && this.#queue === undefined) this.#order.begin(id, position);
   }
 
