@@ -2,10 +2,10 @@ import type { ClusterNode, NodeRole } from '../cluster.js';
 
 /**
  * How often a node says that it is there: once a second, and rarer where there are many, so that none has to hear more
- * than 20 a second. 54 nodes that said it once a second took two thirds of a core, as each word wakes 53 processes.
+ * than 10 a second. 54 nodes that said it once a second took two thirds of a core, as each word wakes 53 processes.
  */
 const aliveMsMin = 1_000;
-const aliveMsPerPeer = 50;
+const aliveMsPerPeer = 100;
 /** Taken for gone after a silence of so many times of that, as it said itself. */
 const silencesMax = 3.5;
 /** Whatever it says. */
