@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { encke } from '../../cli/encke.js';
-import { freePort } from '../../nats-server.js';
+import { freePort } from '../../free-port.js';
 import { until } from '../../until.js';
 import { openStream } from '../raw-wire.js';
 import { Authority } from './certificates.js';
