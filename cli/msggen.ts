@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Generator } from '../msggen/generator.js';
-import { whyNoNats, withoutUser } from '../msggen/global-name.js';
+import { whyNoNats } from '../msggen/global-name.js';
 import { HttpLane } from '../msggen/http-lane.js';
 import type { Lane, LaneOwner } from '../msggen/lane.js';
 import type { Qos } from '../msggen/mqtt/packets.js';
@@ -11,6 +11,7 @@ import { MqttLane } from '../msggen/mqtt-lane.js';
 import { NatsLane } from '../msggen/nats-lane.js';
 import { whyNobodyAnswers, whyNoMqtt, whyUnreachable } from '../msggen/reach.js';
 import { type Asked, liveLine, summaryJson, summaryText } from '../msggen/report.js';
+import { withoutUser } from '../nats-access/access.js';
 import { addNatsOptions, type NatsFlags, nameAddressOf, natsFlagNames } from './nats-options.js';
 import {
   gatewayUrl,
