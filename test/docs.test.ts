@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { environmentNameOf, flagOf, readConfig, settingKeys } from '../gateway/config.js';
+import { environmentNameOf, flagOf, readConfig } from '../gateway/config.js';
+import { settingKeys } from '../gateway/settings.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
