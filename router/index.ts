@@ -60,7 +60,8 @@ export { Session } from './session/session.js';
 export type { SessionConnection } from './session/session-connection.js';
 export type { SessionsOptions } from './session/session-limits.js';
 export type { FlowTotal, SessionFlow, SessionStore } from './session/session-store.js';
-export { type SessionDropReason, Sessions, type SessionsStats } from './session/sessions.js';
+export { Sessions } from './session/sessions.js';
+export type { SessionDropReason, SessionsStats } from './session/sessions-stats.js';
 export { type Delivery, Subscriber } from './subscriber.js';
 export {
   type IdProblem,
