@@ -17,6 +17,10 @@ export interface FleetFigures {
   written: number;
   lost: number;
   heartbeats: number;
+  /** Why they ended streams. */
+  closed: Record<string, number>;
+  /** What they and the router warned of, and how often. */
+  warnings: Record<string, number>;
   /** Of the engines: published to NATS by the router, taken from it by the gateways. */
   nats: { slowConsumers: number; subscriptions: number; inMsgs: number; outMsgs: number; memBytes: number };
 }
@@ -112,6 +116,8 @@ export class Fleet {
       written: sum(({ messages }) => messages.written),
       lost: sum(({ messages }) => messages.lost),
       heartbeats: sum(({ messages }) => messages.heartbeats),
+      closed: added(told.map(({ connections }) => connections.closed)),
+      warnings: added([this.#router, ...this.#gateways].map(({ log }) => warningsIn(log))),
       nats: {
         slowConsumers: varz?.slow_consumers ?? Number.NaN,
         subscriptions: varz?.subscriptions ?? Number.NaN,
@@ -128,6 +134,21 @@ export class Fleet {
     await Promise.all([this.#router, ...this.#gateways].map((node) => node.kill()));
     await this.#nats.stop();
   }
+}
+
+function added(counts: readonly Record<string, number>[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const [name, count] of counts.flatMap((one) => Object.entries(one))) {
+    if (count > 0) sums[name] = (sums[name] ?? 0) + count;
+  }
+  return sums;
+}
+
+/** By their text; the log has a JSON object a line. */
+function warningsIn(log: string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const [, text = ''] of log.matchAll(/"msg":"([^"]*)"/g)) counts[text] = (counts[text] ?? 0) + 1;
+  return counts;
 }
 
 /** Undefined where there is no answer in time, as from a process that is too busy. */

@@ -149,8 +149,11 @@ export class NatsEngine implements Engine {
   }
 
   addInterest(filter: string): void {
-    if (this.#early === undefined) this.#interests.add(filter);
-    else this.#early.push(filter);
+    if (this.#early !== undefined) this.#early.push(filter);
+    else {
+      this.#interests.add(filter);
+      this.#sequences.begunWith(filter);
+    }
   }
 
   removeInterest(filter: string): void {

@@ -11,8 +11,8 @@ export interface LinkOptions extends Access {
   unconfirmedBytesMax: number;
 }
 
-/** A dead server is noticed after two of these; the client's default is 4 minutes. */
-const pingIntervalMs = 2_000;
+/** For a server that sends and does not answer; one that is silent is noticed sooner, see Link. The client's default is 4 minutes. */
+const pingIntervalMs = 10_000;
 const pingsUnansweredMax = 2;
 const connectTimeoutMs = 5_000;
 /** Between two tries at one server. The random part keeps a whole cluster from coming back in one moment. */

@@ -3,8 +3,10 @@ import type { Gathering } from './gathering.js';
 import type { Link } from './link.js';
 import { Receipts, Takers } from './receipts.js';
 
-/** Each question is answered by every node: 50 nodes are asked at most 200 times a second, which is 10,000 answers. */
-const askSpacingMsPerPeer = 0.1;
+/** Each question is answered by every node: 50 nodes are asked at most 80 times a second, which is 4,000 answers. */
+const askSpacingMsPerPeer = 0.25;
+/** Questions under way. Past it the next one waits for an answer: nodes that are slow are asked less often. */
+const asksMax = 4;
 
 /** How many took a message over all nodes: asks the others for what this node has published, and answers them. */
 export class Counts {
@@ -14,6 +16,8 @@ export class Counts {
   readonly #takers = new Takers();
   readonly #receipts = new Receipts();
   #askedMs = Number.NEGATIVE_INFINITY;
+  #asking = 0;
+  #askDue = false;
 
   /** @param waitMs for the answers of the other nodes */
   constructor(link: Link, cluster: Gathering, waitMs: number) {
@@ -41,11 +45,13 @@ export class Counts {
 
   /** At the end of the turn; the more nodes there are to ask, the rarer. @param delivered here, and counted already */
   ask(number: number, delivered: number, onTally: (tally: Tally) => void): void {
-    if (this.#receipts.isEmpty) this.#schedule();
     this.#receipts.open(number, delivered, onTally);
+    this.#schedule();
   }
 
   #schedule(): void {
+    if (this.#askDue || this.#asking >= asksMax || this.#receipts.isEmpty) return;
+    this.#askDue = true;
     const dueMs = this.#askedMs + this.#cluster.peers.length * askSpacingMsPerPeer;
     const waitMs = Math.ceil(dueMs - performance.now());
     if (waitMs > 0) setTimeout(() => this.#askAll(), waitMs);
@@ -55,12 +61,16 @@ export class Counts {
   /** Asks the others; and what came back to this node by way of a stream is here by then. */
   async #askAll(): Promise<void> {
     const take = this.#receipts.close();
+    this.#askDue = false;
+    this.#asking++;
     this.#askedMs = performance.now();
     const { run, name, group, role, startedMs } = this.#cluster.self;
     const self = { run, name, group, role, startedMs };
     if (this.#cluster.peers.length === 0) await this.#link.flush();
     this.#cluster.ask('counts', new Uint8Array(0), this.#waitMs, ({ answers, unanswered }) => {
+      this.#asking--;
       take({ answers: [...answers, { from: self, body: this.#takers.tell(run) }], unanswered });
+      this.#schedule();
     });
   }
 }

@@ -20,6 +20,8 @@ import { Pulse } from './pulse.js';
 export type LinkEvent = 'connected' | 'lost' | 'slow' | 'changed' | 'error' | 'closed';
 export type OnLinkEvent = (event: LinkEvent, detail: string) => void;
 
+/** Nothing has come for so long, though it was asked: it is dead. A busy one still sends, and is left alone. */
+const silenceMsMax = 5_000;
 /** After so much the server is asked whether it has it all. */
 const confirmBytes = 256 * 1024;
 /** What is on its way at the end has this long to get out; a server that does not read would keep the process for ever. */
@@ -50,6 +52,10 @@ export class Link {
   /** How long this process had stood still before the connection was lost, where it had. */
   #stoodStillMs = 0;
   #pulse = new Pulse(performance.now());
+  /** When something came last, and how many messages had come by then; whether it is asked right now. */
+  #heardMs = 0;
+  #heardMsgs = 0;
+  #asks = false;
   reconnects = 0;
   /** Times that the server ended the connection as this node did not read. */
   slowConsumer = 0;
@@ -74,6 +80,7 @@ export class Link {
     }
     this.#connected = true;
     this.#pulse = new Pulse(performance.now());
+    this.#heard(performance.now());
     this.#watch(this.#connection);
   }
 
@@ -143,7 +150,29 @@ export class Link {
 
   /** In each beat. @returns whether this process has stood still since the last one */
   beat(nowMs: number): boolean {
-    return this.#pulse.beat(nowMs);
+    const stoodStill = this.#pulse.beat(nowMs);
+    if (this.#connected) this.#listen(nowMs, stoodStill);
+    return stoodStill;
+  }
+
+  #listen(nowMs: number, stoodStill: boolean): void {
+    const { inMsgs } = this.#connection!.stats();
+    // After a standstill what has come meanwhile is not read yet.
+    if (stoodStill || inMsgs !== this.#heardMsgs) this.#heard(nowMs);
+    this.#heardMsgs = inMsgs;
+    if (nowMs - this.#heardMs > silenceMsMax) return this.#giveUp(this.#connection!);
+    if (this.#asks) return;
+    this.#asks = true;
+    const life = this.#life;
+    this.flush().then((answered) => {
+      if (life !== this.#life) return;
+      this.#asks = false;
+      if (answered) this.#heard(performance.now());
+    });
+  }
+
+  #heard(nowMs: number): void {
+    this.#heardMs = Math.max(this.#heardMs, nowMs);
   }
 
   #confirm(): void {
@@ -203,6 +232,8 @@ export class Link {
 
   #regain(server: string): void {
     this.#connected = true;
+    this.#asks = false;
+    this.#heard(performance.now());
     this.reconnects++;
     this.#onEvent('connected', withoutUser(server));
     if (this.#stoodStillMs > 0) this.#tellSlow();

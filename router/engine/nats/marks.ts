@@ -1,6 +1,10 @@
 /** Sent to the stream: a number, and whether the mark is one that is to be kept. @returns false = it cannot be sent */
 export type SendMark = (number: number, kept: boolean) => boolean;
 
+/** For one through the stream and back: some 0.3 ms when nothing is wrong. Each that does not come back doubles it. */
+export const markTimeoutMsMin = 2_000;
+const markTimeoutMsMax = 16_000;
+
 interface Waiting {
   readonly kept: boolean;
   readonly resolve: (position: number | undefined) => void;
@@ -17,15 +21,26 @@ interface Waiting {
  */
 export class Marks {
   readonly #send: SendMark;
-  readonly #timeoutMs: number;
+  #timeoutMs = markTimeoutMsMin;
   #number = 0;
+  /** The last that has come back, in time or not. */
+  #back = 0;
   #waiting: Waiting[] = [];
   #next: Waiting[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(send: SendMark, timeoutMs: number) {
+  constructor(send: SendMark) {
     this.#send = send;
-    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Of the last that was sent. */
+  get number(): number {
+    return this.#number;
+  }
+
+  /** Whether one that was sent, or a later one, has come back, be it too late. */
+  isBack(number: number): boolean {
+    return this.#back >= number;
   }
 
   /**
@@ -41,7 +56,10 @@ export class Marks {
 
   /** A mark of this node is back. */
   arrived(number: number, position: number): void {
-    if (number === this.#number && this.#timer !== undefined) this.#end(position);
+    this.#back = Math.max(this.#back, number);
+    if (number !== this.#number || this.#timer === undefined) return;
+    this.#timeoutMs = markTimeoutMsMin;
+    this.#end(position);
   }
 
   /** NATS is away: none will come back. */
@@ -59,9 +77,14 @@ export class Marks {
     this.#waiting = this.#next;
     this.#next = [];
     this.#number++;
-    this.#timer = setTimeout(() => this.#end(undefined), this.#timeoutMs);
+    this.#timer = setTimeout(() => this.#giveUp(), this.#timeoutMs);
     const kept = this.#waiting.some((waiting) => waiting.kept);
     if (!this.#send(this.#number, kept)) this.#end(undefined);
+  }
+
+  #giveUp(): void {
+    this.#timeoutMs = Math.min(this.#timeoutMs * 2, markTimeoutMsMax);
+    this.#end(undefined);
   }
 
   #end(position: number | undefined): void {
