@@ -47,7 +47,7 @@ export class Fleet {
   static async start(plan: Plan, tell: (text: string) => void): Promise<Fleet> {
     const monitorPort = await freePort();
     const nats = await NatsServer.start({
-      configuration: `http: "127.0.0.1:${monitorPort}"`,
+      configuration: `http: "127.0.0.1:${monitorPort}"\nlog_file: "${plan.csv.replace(/\.csv$/i, '.nats.log')}"`,
     });
     const start = (name: string) =>
       startGateway({
@@ -98,6 +98,17 @@ export class Fleet {
         if (!this.#stopping) listener(`${name} (${signal ?? `exit code ${code}`}; last in its log: ${log})`);
       });
     }
+  }
+
+  /** What all of them have logged, line by line, with the node's name. */
+  get log(): string {
+    return [this.#router, ...this.#gateways]
+      .flatMap(({ log }, n) => {
+        const name = n === 0 ? 'router' : `gateway-${n}`;
+        const lines = log.split('\n').filter((line) => line !== '');
+        return lines.map((line) => `${name} ${line}\n`);
+      })
+      .join('');
   }
 
   /** What they say of themselves. */

@@ -23,8 +23,6 @@ export interface Come {
 
 /** So long a message waits for the one before it. */
 export const waitMs = 1_000;
-/** How often it is looked whether something has waited long enough. */
-export const tickMs = 100;
 /** Come too early, in all. Past it nothing waits. */
 export const earlyMax = 10_000;
 /** Ids with messages since the last turn, 100 bytes each. Past it they are taken for settled sooner. */
@@ -121,7 +119,7 @@ export class IdOrder {
     if (sequence > this.#highest) this.#highest = sequence;
   }
 
-  /** Every `tickMs`. */
+  /** A few times a second. */
   tick(nowMs: number): void {
     if (nowMs - this.#turnedMs >= this.#turnMs || this.#out.size > recentMax) this.#turn(nowMs);
     if (this.#early.length === 0) return;

@@ -1,7 +1,7 @@
 import type { Loaded } from '../../history/replicated-history.js';
 import type { Message } from '../../message.js';
 import type { HistoryStream, StreamState } from './history-stream.js';
-import { type Come, IdOrder, tickMs } from './id-order.js';
+import { type Come, IdOrder } from './id-order.js';
 import type { Link } from './link.js';
 import { Marks } from './marks.js';
 import { idOfStored, missedBetween } from './missed.js';
@@ -14,7 +14,7 @@ const restMsMax = 10_000;
 const restMsMin = 250;
 /** What may be on its way for longer is not waited for; a twentieth of the age of messages, too. */
 const settleMsMax = 2_500;
-const settleMsMin = 100;
+const settleMsMin = 250;
 /**
  * Subjects that kept marks take turns in, each of which holds as many as an id has messages. They stand for the
  * messages of quiet ids: without them, an id that has 1,000 messages a second would soon be alone in the stream, and
@@ -69,7 +69,6 @@ export class Sequence {
   /** Of the catching up that is under way. */
   #abort: AbortController | undefined;
   #rest: NodeJS.Timeout | undefined;
-  #clock: NodeJS.Timeout | undefined;
   #comparing = false;
   #keptMarks = 0;
   #silentLooks = 0;
@@ -106,15 +105,16 @@ export class Sequence {
     const { ageSec } = this.stream.rule;
     const restMs = Math.min(restMsMax, Math.max(restMsMin, (ageSec * 1000) / 20));
     this.#rest = setInterval(() => this.#look(), restMs);
-    this.#clock = setInterval(() => {
-      if (this.#queue === undefined) this.#order.tick(performance.now());
-    }, tickMs);
     this.#marks.pass(true);
+  }
+
+  /** A few times a second. */
+  tick(nowMs: number): void {
+    if (this.#queue === undefined) this.#order.tick(nowMs);
   }
 
   stop(): void {
     clearInterval(this.#rest);
-    clearInterval(this.#clock);
     this.#abort?.abort();
     this.#marks.failAll();
     this.#endWaiting();
@@ -184,12 +184,12 @@ export class Sequence {
   }
 
   /**
-   * Somebody begins with an id: resolves when the subscription is in effect, and what was stored before has come; at once
-   * where that cannot be known now.
+   * Somebody begins with an id: resolves when the subscription is in effect; at once where that cannot be known now. What
+   * was stored before, and comes after all, is handed out.
    */
   async begin(id: string): Promise<void> {
     if (this.#queue !== undefined || !this.#link.carries) return;
-    const position = await this.#settled();
+    const position = await this.#pass();
     if (position !== undefined && this.#queue === undefined) this.#order.begin(id, position);
   }
 

@@ -91,6 +91,7 @@ export class Sequences implements HistorySource {
 
   tick(nowMs: number): void {
     this.#acknowledgements.tick(nowMs);
+    for (const sequence of this.#byName.values()) sequence.tick(nowMs);
   }
 
   /** Changes with each stream that was made anew. */
