@@ -1,8 +1,9 @@
 /** The servers of the run: nats-server, the gateways, and the router, a node without streams that takes the sends. */
 import { readdirSync } from 'node:fs';
 import { setPriority } from 'node:os';
+import { freePort } from '../../test/free-port.js';
 import { type GatewayProcess, startGateway } from '../../test/gateway-process.js';
-import { freePort, NatsServer } from '../../test/nats-server.js';
+import { NatsServer } from '../../test/nats-server.js';
 import type { PartPids } from './memory-parts.js';
 import type { Plan } from './plan.js';
 
