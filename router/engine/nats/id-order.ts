@@ -24,8 +24,6 @@ export interface Come {
 
 /** So long a message waits for the one before it. */
 export const waitMs = 1_000;
-/** How often it is looked whether something has waited long enough. */
-export const tickMs = 100;
 /** Ids with messages since the last turn, 100 bytes each. Past it they are taken for settled sooner. */
 export const recentMax = 100_000;
 /** Of what was last out, to know copies by: one comes for each of id and filters that match, and others between them. */
@@ -112,16 +110,30 @@ export class IdOrder {
     for (const id of this.#early.ids()) this.#followers(id);
   }
 
-  /** All of an id up to a position was read from the stream itself: nothing that is here waits for what lies before. */
-  know(id: string, position: number): void {
-    for (const come of this.#early.takeUpTo(id, position)) this.takeRead(come);
+  /** Nobody here is for an id any more: what is sent to it does not come, and is not waited for by who begins anew. */
+  end(id: string): void {
+    this.#out.delete(id);
+    this.#begun.delete(id);
+  }
+
+  /**
+   * All of an id up to a position was read from the stream itself: nothing that is here waits for what lies before. What
+   * has not come yet was read for one, and others want it, too.
+   * @param unheard of what was read, in its order: what lay behind the id's position
+   * @param from all behind it is there; what lies before, and had not come, was too much
+   */
+  know(id: string, position: number, unheard: readonly Come[] = [], from = 0): void {
+    if (this.#out.of(id) > 0 && from > this.positionOf(id)) this.#events.onMissing(id);
+    const early = this.#early.takeUpTo(id, position);
+    for (const come of [...unheard, ...early].sort((a, b) => a.sequence - b.sequence)) this.takeRead(come);
     if (position > this.#out.of(id)) this.#out.set(id, position);
     this.#followers(id);
   }
 
   /** One that was read from the stream itself, in its order. */
   takeRead(come: Come): void {
-    if (come.sequence > this.#out.of(come.id)) this.#handOut(come);
+    const out = this.#out.of(come.id);
+    if (come.sequence > (out === 0 ? this.#begun.of(come.id) : out)) this.#handOut(come);
   }
 
   /** Something of the stream that is for no id has come. */
@@ -129,7 +141,7 @@ export class IdOrder {
     if (sequence > this.#highest) this.#highest = sequence;
   }
 
-  /** Every `tickMs`. */
+  /** A few times a second. */
   tick(nowMs: number): void {
     if (nowMs - this.#turnedMs >= this.#turnMs || this.#out.size > recentMax) this.#turn(nowMs);
     const due = this.#early.takeDue(nowMs);
@@ -164,10 +176,14 @@ export class IdOrder {
     if (--this.#readTurns === 0) this.#readTo = 0;
   }
 
-  /** Whether the one before it is out, or was for nobody here. */
+  /**
+   * Whether the one before it is out, or was for nobody here. Where an id is heard of, somebody is for it already, and
+   * who begins besides changes nothing: what was stored before that may be on its way to the other.
+   */
   #isNext({ id, last }: Come): boolean {
     const out = this.#out.of(id);
-    return last <= Math.max(out, this.#begun.of(id), this.settled, out === 0 ? this.#filterBegun : 0);
+    if (last <= Math.max(out, this.settled)) return true;
+    return out === 0 && last <= Math.max(this.#begun.of(id), this.#filterBegun);
   }
 
   /** What is before them did not come. That is told first, so that nobody has a cursor behind what is missing. */

@@ -15,6 +15,8 @@ export class Interests {
   /** Ids that history holds, and how often; and those of them that nobody is logged in as. */
   readonly #held = new Map<string, number>();
   readonly #heldOnly = new Set<string>();
+  /** This node is no longer sent an id, or a filter. */
+  onEnd: (filter: string) => void = () => {};
 
   /** @param prefix of the subjects, with its dot */
   constructor(link: Link, prefix: string, onMessage: (message: Msg) => void) {
@@ -75,6 +77,7 @@ export class Interests {
     const subscriptions = this.#subscriptions.get(filter);
     if (subscriptions === undefined) return;
     this.#subscriptions.delete(filter);
+    this.onEnd(filter);
     if (!Array.isArray(subscriptions)) return subscriptions.unsubscribe();
     for (const subscription of subscriptions) subscription.unsubscribe();
   }

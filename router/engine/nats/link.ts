@@ -7,8 +7,9 @@ import {
   type NatsConnection,
   type Subscription,
 } from '@nats-io/transport-node';
-import { remedyOf } from './access.js';
-import { connectionOptions, type LinkOptions, withoutSecrets } from './connection-options.js';
+import { withoutUser } from '../../../nats-access/access.js';
+import { remedyOf } from '../../../nats-access/remedy.js';
+import { connectionOptions, type LinkOptions } from './connection-options.js';
 import { EngineError } from './engine-error.js';
 import { Pulse } from './pulse.js';
 
@@ -70,7 +71,7 @@ export class Link {
     try {
       this.#connection = await connect(options);
     } catch (cause) {
-      const servers = this.#options.servers.map(withoutSecrets).join(', ');
+      const servers = this.#options.servers.map(withoutUser).join(', ');
       const reason = reasonOf(cause).replace(/\.$/, '');
       throw new EngineError(
         `NATS at ${servers} cannot be reached or refuses: ${reason}. ${remedyOf(reason, options.tls !== undefined)}`,
@@ -98,7 +99,7 @@ export class Link {
 
   /** Of the server that it is connected to now. */
   get server(): string {
-    return withoutSecrets(this.#connection?.getServer() ?? '');
+    return withoutUser(this.#connection?.getServer() ?? '');
   }
 
   /** The largest message that the server takes, bytes. */
@@ -226,7 +227,7 @@ export class Link {
     this.#asked = 0;
     this.#silent = false;
     this.#complaint = '';
-    this.#onEvent('lost', why === '' ? withoutSecrets(server) : `${withoutSecrets(server)}: ${why}`);
+    this.#onEvent('lost', why === '' ? withoutUser(server) : `${withoutUser(server)}: ${why}`);
   }
 
   #regain(server: string): void {
@@ -234,7 +235,7 @@ export class Link {
     this.#asks = false;
     this.#heard(performance.now());
     this.reconnects++;
-    this.#onEvent('connected', withoutSecrets(server));
+    this.#onEvent('connected', withoutUser(server));
     if (this.#stoodStillMs > 0) this.#tellSlow();
   }
 

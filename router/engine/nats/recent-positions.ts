@@ -20,6 +20,11 @@ export class RecentPositions {
     this.#now.set(id, position);
   }
 
+  delete(id: string): void {
+    this.#now.delete(id);
+    this.#before.delete(id);
+  }
+
   turn(): void {
     if (this.#now.size === 0 && this.#before.size === 0) return;
     this.#before = this.#now;

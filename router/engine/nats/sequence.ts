@@ -1,7 +1,7 @@
 import type { Loaded } from '../../history/replicated-history.js';
 import { Backlog } from './backlog.js';
 import type { HistoryStream, StreamState } from './history-stream.js';
-import { type Come, IdOrder, tickMs } from './id-order.js';
+import { type Come, IdOrder } from './id-order.js';
 import type { Link } from './link.js';
 import { Marks } from './marks.js';
 import { handOutMissed, missedBetween } from './missed.js';
@@ -19,7 +19,7 @@ const restMsMax = 10_000;
 const restMsMin = 250;
 /** What may be on its way for longer is not waited for; a twentieth of the age of messages, too. */
 const settleMsMax = 2_500;
-const settleMsMin = 100;
+const settleMsMin = 250;
 /** So many looks in a row that nobody answered, and it is taken for away; a busy server misses one. */
 const silentLooksMax = 3;
 /** How often it is tried again to catch up. */
@@ -53,7 +53,6 @@ export class Sequence {
   /** Of the catching up that is under way. */
   #abort: AbortController | undefined;
   #rest: NodeJS.Timeout | undefined;
-  #clock: NodeJS.Timeout | undefined;
   #stopped = false;
   #comparing = false;
   #silentLooks = 0;
@@ -88,16 +87,17 @@ export class Sequence {
     const { ageSec } = this.stream.rule;
     const restMs = Math.min(restMsMax, Math.max(restMsMin, (ageSec * 1000) / 20));
     this.#rest = setInterval(() => this.#look(), restMs);
-    this.#clock = setInterval(() => {
-      if (this.#backlog === undefined) this.#order.tick(performance.now());
-    }, tickMs);
     void this.#pass();
+  }
+
+  /** A few times a second. */
+  tick(nowMs: number): void {
+    if (this.#backlog === undefined) this.#order.tick(nowMs);
   }
 
   stop(): void {
     this.#stopped = true;
     clearInterval(this.#rest);
-    clearInterval(this.#clock);
     this.#abort?.abort();
     this.#marks.failAll();
     this.#waiters.endAll();
@@ -168,12 +168,12 @@ export class Sequence {
   }
 
   /**
-   * Somebody begins with an id: resolves when the subscription is in effect, and what was stored before has come; at once
-   * where that cannot be known now.
+   * Somebody begins with an id: resolves when the subscription is in effect; at once where that cannot be known now. What
+   * was stored before, and comes after all, is handed out.
    */
   async begin(id: string): Promise<void> {
     if (this.#backlog !== undefined || !this.#link.carries) return;
-    const position = await this.#settled();
+    const position = await this.#pass();
     if (position !== undefined && this.#backlog === undefined) this.#order.begin(id, position);
   }
 
@@ -181,6 +181,11 @@ export class Sequence {
   async beginFilter(): Promise<void> {
     const position = await this.#pass();
     if (position !== undefined && this.#backlog === undefined) this.#order.beginFilter(position);
+  }
+
+  /** Nobody here is for an id any more: what is sent to it does not come. */
+  end(id: string): void {
+    this.#order.end(id);
   }
 
   /** What is kept of an id behind an offset, up to where this node stands. Undefined = it cannot be known now. */
@@ -198,11 +203,13 @@ export class Sequence {
     const { createdMs } = this;
     const position = await this.#settled();
     if (position === undefined || this.#backlog !== undefined) return undefined;
-    const read = await this.#reader.read(id, offset, position);
+    const read = await this.#reader.read(id, { offset, position, heard: this.positionOf(id) });
     if (read.createdMs !== this.createdMs) this.doubt();
     if (read.createdMs !== createdMs || this.createdMs !== createdMs) return undefined;
-    this.#order.know(id, position);
-    return { ...read, position };
+    if (this.#backlog !== undefined) return undefined;
+    this.#order.know(id, position, read.unheard, read.unheardFrom);
+    const { messages, floor } = read;
+    return { messages, floor, position };
   }
 
   /** @returns a position up to which all has come, stragglers too */

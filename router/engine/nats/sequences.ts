@@ -45,6 +45,9 @@ export class Sequences implements HistorySource {
   constructor(link: Link, interests: Interests, options: SequencesOptions) {
     this.#link = link;
     this.#interests = interests;
+    interests.onEnd = (filter) => {
+      if (!hasWildcard(filter)) this.of(filter)?.end(filter);
+    };
     this.#options = options;
     this.#ackPrefix = `${options.clusterName}.ack.${options.run}.`;
     this.#fingerprint = fingerprintOf(options.rules);
@@ -92,6 +95,7 @@ export class Sequences implements HistorySource {
 
   tick(nowMs: number): void {
     this.#acknowledgements.tick(nowMs);
+    for (const sequence of this.#byName.values()) sequence.tick(nowMs);
   }
 
   /** Changes with each stream that was made anew. */

@@ -1,5 +1,6 @@
 import type { Message } from '../../message.js';
 import type { HistoryStream, StoredMessage, StreamState } from './history-stream.js';
+import type { Come } from './id-order.js';
 import { messageOfStream } from './stored-message.js';
 import { subjectOfId } from './subject.js';
 
@@ -9,8 +10,21 @@ export interface ReadBudget {
   readonly bytesMax: number;
 }
 
+/** What is asked for of an id. */
+export interface Asked {
+  /** Behind it. */
+  readonly offset: number;
+  /** Up to there. */
+  readonly position: number;
+  /** What lies behind it has not come to this node by itself, or a moment ago. */
+  readonly heard: number;
+}
+
 export interface ReadMessages {
   readonly messages: readonly Message[];
+  /** Those behind what was heard, as they came; all that lie behind `unheardFrom`. */
+  readonly unheard: readonly Come[];
+  readonly unheardFrom: number;
   /** Nothing is missing behind this offset. */
   readonly floor: number;
   readonly createdMs: number;
@@ -32,15 +46,16 @@ export class StreamReader {
   }
 
   /**
-   * The last ones behind `offset`, up to `position`, as many as the rule says and the budget has room for; of an id that
+   * The last ones behind `offset`, and all behind what was heard, up to `position`, as many as the rule says and the budget has room for; of an id that
    * has many, what has come since may count among those. @throws Error
    */
-  async read(id: string, offset: number, position: number): Promise<ReadMessages> {
+  async read(id: string, { offset, position, heard }: Asked): Promise<ReadMessages> {
+    const start = Math.min(offset, heard);
     const subject = this.#stream.subjectPrefix + subjectOfId(id);
     const most = this.#stream.rule.messages;
-    const window = new Window(most, offset, this.#budget);
+    const window = new Window(most, start, this.#budget);
     try {
-      let from = await this.#readUpTo(id, subject, offset + 1, position, window, most + 1);
+      let from = await this.#readUpTo(id, subject, start + 1, position, window, most + 1);
       if (from !== undefined) {
         if ((await this.#stream.countFrom(subject, from)) > most * tailsMax) {
           from = await this.#tailFrom(subject, from, position);
@@ -51,6 +66,10 @@ export class StreamReader {
       const { createdMs, firstSequence } = await this.#state(); // behind the reading: what went meanwhile is gone, too
       return {
         messages: window.messages,
+        unheard: window.stored.flatMap(({ sequence, data }) =>
+          sequence > heard ? [{ id, sequence, last: 0, data }] : [],
+        ),
+        unheardFrom: window.floor,
         floor: Math.max(window.floor, firstSequence - 1),
         createdMs,
       };
@@ -75,7 +94,7 @@ export class StreamReader {
       if (stored === undefined || stored.sequence > position) return undefined;
       next = stored.sequence + 1;
       const message = messageOfStream(id, stored.sequence, stored.data);
-      if (message !== undefined) window.push(message);
+      if (message !== undefined) window.push(message, stored);
     }
     return next;
   }
@@ -108,6 +127,8 @@ export class StreamReader {
 /** The last messages of those that are read. */
 class Window {
   readonly messages: Message[] = [];
+  /** The same, as the stream has them. */
+  readonly stored: StoredMessage[] = [];
   floor: number;
   readonly #most: number;
   readonly #budget: ReadBudget;
@@ -119,8 +140,9 @@ class Window {
     this.#budget = budget;
   }
 
-  push(message: Message): void {
+  push(message: Message, stored: StoredMessage): void {
     this.messages.push(message);
+    this.stored.push(stored);
     this.#count(message.payload.length);
     if (this.messages.length > this.#most) this.#drop();
     while (this.#budget.bytes > this.#budget.bytesMax && this.messages.length > 1) this.#drop();
@@ -139,6 +161,7 @@ class Window {
 
   #drop(): void {
     const { offset, payload } = this.messages.shift()!;
+    this.stored.shift();
     this.floor = offset;
     this.#count(-payload.length);
   }

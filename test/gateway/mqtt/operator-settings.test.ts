@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
+import { freePort } from '../../free-port.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
-import { freePort } from '../../nats-server.js';
 import { until } from '../../until.js';
 import { ask, openStream } from '../raw-wire.js';
 import { brief, RealClient } from './real-client.js';

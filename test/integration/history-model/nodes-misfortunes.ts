@@ -1,4 +1,4 @@
-import type { CuttableWay } from '../../gateway/cluster/history-nodes.js';
+import type { CuttableWay } from '../../cuttable-way.js';
 import type { GatewayProcess } from '../../gateway-process.js';
 import type { NatsServer } from '../../nats-server.js';
 import type { SeededRandom } from '../../seeded-random.js';

@@ -1,4 +1,4 @@
-import { CuttableWay } from '../../gateway/cluster/history-nodes.js';
+import { CuttableWay } from '../../cuttable-way.js';
 import { ask } from '../../gateway/raw-wire.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { NatsServer } from '../../nats-server.js';

@@ -272,3 +272,39 @@ t.test(
     t.same(outOfOrder, []);
   },
 );
+
+t.test(
+  'what somebody has read, and had not come yet, is out for all, and its copy comes to nobody',
+  async (t) => {
+    const heard = new Heard().turn(2).take(['a', 1, 0], ['a', 6, 5]);
+    heard.order.know('a', 7, [come('a', 3, 0), come('a', 5, 0), come('a', 6, 0)], 1);
+    t.same(heard.out, ['a1', 'a3', 'a5', 'a6']);
+    heard.take(['a', 8, 6]);
+    t.same(heard.out.slice(4), ['a8'], 'and what is behind it follows');
+    t.same(heard.lacking, []);
+    heard.order.know('a', 20, [come('a', 18, 0)], 15);
+    t.same(
+      [heard.out.slice(5), heard.lacking],
+      [['a18'], ['a after 5']],
+      'where that was too much, it is told',
+    );
+  },
+);
+
+t.test('who begins with an id that others are for does not let what they wait for go', async (t) => {
+  const heard = new Heard().turn(2).take(['a', 1, 0]);
+  heard.order.begin('a', 10);
+  heard.take(['a', 12, 9]);
+  t.same(heard.out, ['a1']);
+  heard.take(['a', 9, 1]);
+  t.same(heard.out, ['a1', 'a9', 'a12']);
+});
+
+t.test('where nobody was left for an id, who begins anew waits for nothing from between', async (t) => {
+  const heard = new Heard().turn(2).take(['a', 1, 0]);
+  heard.order.end('a');
+  heard.order.begin('a', 10);
+  heard.take(['a', 12, 9]);
+  t.same(heard.out, ['a1', 'a12']);
+  t.same(heard.lacking, []);
+});
