@@ -30,7 +30,7 @@ t.test('[MQTT-4.8.0-1] a violation of the protocol closes the connection it came
   const witness = await server.client(t);
   await witness.subscribe(topic, 1);
   for (const [what, bytes] of violations) await closesLater(t, server, bytes, what);
-  await (await server.client(t)).publish(topic, 'x');
+  await (await server.publisher(t)).publish(topic, 'x');
   t.match(await witness.untilPong(), [{ payload: 'x' }], 'other connections go on');
 });
 

@@ -70,6 +70,6 @@ t.test('[MQTT-4.1.0-2] a session lasts as long as its connection, whatever its e
   await isQuiet(t, lasting, 'connected: as before');
   const { client, connack } = await server.connect(t, { clientId, clean: false });
   t.equal(connack.sessionPresent, true, 'and its state is there for the next connection');
-  await (await server.client(t)).publish(topic, 'x');
+  await (await server.publisher(t)).publish(topic, 'x');
   t.match(await client.next(), { payload: 'x' });
 });

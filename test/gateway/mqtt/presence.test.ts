@@ -69,7 +69,7 @@ t.test('a connection that is cut while its session goes on is told of in order',
   await Promise.all(crowd);
   const single = await connectRaw(t, gateway);
   await single.subscribe('single');
-  const publisher = await connectRaw(t, gateway);
+  const publisher = await connectRaw(t, gateway.publisher);
   const back = await StuckClient.open(gateway);
   t.teardown(() => back.destroy());
   gateway.child.kill('SIGSTOP'); // so that both frames are there when it goes on

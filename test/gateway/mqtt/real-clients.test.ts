@@ -14,7 +14,7 @@ const levels = [0, 1, 2] as const;
 t.test(
   'a message arrives at the lower of the QoS it was published at and the one subscribed to',
   async (t) => {
-    const publisher = await RealClient.connect(t, gateway);
+    const publisher = await RealClient.connect(t, gateway.publisher);
     for (const granted of levels) {
       const subscriber = await RealClient.connect(t, gateway);
       await subscriber.subscribe('qos/levels', granted);
@@ -29,7 +29,7 @@ for (const qos of levels) {
   t.test(`500 messages at QoS ${qos} arrive once each, in order`, async (t) => {
     const [subscriber, publisher] = [
       await RealClient.connect(t, gateway),
-      await RealClient.connect(t, gateway),
+      await RealClient.connect(t, gateway.publisher),
     ];
     await subscriber.subscribe(`many/${qos}`, qos);
     const sent = Array.from({ length: 500 }, (_, n) => `message ${n}`);
@@ -54,7 +54,7 @@ t.test('a client gets what it publishes itself', async (t) => {
 });
 
 t.test('a filter with wildcards gets what it matches, and no more', async (t) => {
-  const publisher = await RealClient.connect(t, gateway);
+  const publisher = await RealClient.connect(t, gateway.publisher);
   const topics = ['w', 'w/', 'w/a', 'w/b', 'w/a/x', 'w/b/x', 'w/a/x/y', '/w/a', 'v/a', '$w/a'];
   const expected: Record<string, string[]> = {
     'w/+': ['w/', 'w/a', 'w/b'],
@@ -98,7 +98,7 @@ t.test('after unsubscribing nothing comes', async (t) => {
 });
 
 t.test('a retained message waits for who subscribes later, until it is cleared', async (t) => {
-  const publisher = await RealClient.connect(t, gateway);
+  const publisher = await RealClient.connect(t, gateway.publisher);
   await publisher.publish('kept/a', 'old', { qos: 1, retain: true });
   await publisher.publish('kept/a', 'new', { qos: 1, retain: true });
   await publisher.publish('kept/b', 'other', { qos: 2, retain: true });

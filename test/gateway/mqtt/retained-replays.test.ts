@@ -140,7 +140,7 @@ t.test('what changes while it waits comes once, as it is then', async (t) => {
   client.send(subscribe(1, ['r/#', 1]));
   const [, ...first] = await client.untilPong();
   t.equal(first.length, 32, 'a window of them');
-  const publisher = await connectRaw(t, gateway);
+  const publisher = await connectRaw(t, gateway.publisher);
   for (const topic of ['r/0', 'r/59', 'r/new'])
     await publisher.publish(topic, `${topic} new`, { retain: true });
   await publisher.publish('r/58', '', { qos: 0, retain: true });

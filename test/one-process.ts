@@ -1,0 +1,23 @@
+/**
+ * Which tests run on two nodes as well: all of the rooms in test/two-nodes/, but for those that say here that they are
+ * about one process, and why. `grep -rn oneProcess test` is the whole list.
+ */
+
+/** The servers of this run are two nodes on a nats-server each; see `NodePair`. */
+export const onTwoNodes = process.env.ENCKE_TEST_NODES === '2';
+
+/** For a test's options. The reason is one sentence: what on two nodes is not the same, or does not cross. */
+export function oneProcess(reason: string): { skip?: string } {
+  return onTwoNodes ? { skip: reason } : {};
+}
+
+/** At the head of a file none of whose tests is for two nodes; it is not started there. @throws Error when it is */
+export function oneProcessFile(reason: string): void {
+  if (onTwoNodes) throw new Error(`This file is about one process: ${reason}`);
+}
+
+/**
+ * What tests send to know that all before it has arrived; see `NodePair`. It has four levels, so that few filters match
+ * it, and QoS 0, so that no window has it. Clients that subscribe to `#` leave it out.
+ */
+export const fenceId = 'fence/of/the/tests';
