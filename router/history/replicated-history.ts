@@ -14,7 +14,7 @@ export interface HistorySource {
   /** From now on this node is sent what is published to the id, whether anybody is logged in or not; until as many releases. */
   hold(id: string): void;
   release(id: string): void;
-  /** Resolves when what was held before is in effect, or that cannot be known now. Never rejects. */
+  /** Resolves when what was held before is in effect, or that cannot be known now; -1 = of ids without history. Never rejects. */
   settle(rule: number): Promise<void>;
   /** What is kept of an id behind an offset; undefined = it cannot be known now. The id is held. Never rejects. */
   load(rule: number, id: string, offset: number): Promise<Loaded | undefined>;
@@ -118,8 +118,7 @@ export class ReplicatedHistory implements HistoryStore {
     const used: Held[] = [];
     for (const [index, id] of ids.entries()) {
       const rule = this.#rules.of(id);
-      if (rule === -1) continue;
-      if (isNow) {
+      if (isNow || rule === -1) {
         const own = ownText(id);
         this.#source.hold(own);
         holds.push(own);

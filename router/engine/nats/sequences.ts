@@ -158,7 +158,9 @@ export class Sequences implements HistorySource {
   }
 
   async settle(rule: number): Promise<void> {
-    await this.#byRule[rule]?.settle();
+    const sequence = this.#byRule[rule];
+    if (sequence !== undefined) await sequence.settle();
+    else await new Promise<void>((resolve) => this.#interests.whenInEffect(resolve));
   }
 
   async load(rule: number, id: string, offset: number): Promise<Loaded | undefined> {
