@@ -90,7 +90,7 @@ export async function startPair(options: GatewayProcessOptions): Promise<NodePai
   const flags = options.flags ?? [];
   const name = `t${process.pid}-${++pairs}`;
   const common = ['--engine', 'nats', '--nats', url, '--name', name, '--count-wait-ms', '10000'];
-  const nodeName = valueOf(flags, '--node-name') ?? 'encke';
+  const nodeName = flagValue(flags, '--node-name') ?? 'encke';
   const own = without(flags, ['--node-name']);
   const [sender, holder] = await Promise.all([
     startProcess({
@@ -108,7 +108,7 @@ export async function startPair(options: GatewayProcessOptions): Promise<NodePai
 }
 
 async function peersOf({ apiUrl }: GatewayProcess, flags: readonly string[]): Promise<number> {
-  const authorization = `Bearer ${valueOf(flags, '--api-token') ?? ''}`;
+  const authorization = `Bearer ${flagValue(flags, '--api-token') ?? ''}`;
   const answer = await fetch(`${apiUrl}/stats`, { headers: { authorization } });
   return ((await answer.json()) as { engine: { peers: number } }).engine.peers;
 }
@@ -120,7 +120,7 @@ async function startNats(): Promise<NatsServer> {
   return server;
 }
 
-function valueOf(flags: readonly string[], flag: string): string | undefined {
+function flagValue(flags: readonly string[], flag: string): string | undefined {
   return flags.includes(flag) ? flags[flags.indexOf(flag) + 1] : undefined;
 }
 

@@ -17,6 +17,16 @@ export function oneProcessFile(reason: string): void {
 }
 
 /**
+ * A cursor at the so manieth message of each id. Of two nodes an offset is a place in the stream of all ids: it grows
+ * with each message, but not by one.
+ */
+export function cursorAt(...offsets: number[]): RegExp {
+  return new RegExp(
+    `^[A-Za-z0-9_-]{8,10}:${offsets.map((offset) => (onTwoNodes ? '\\d+' : offset)).join()}$`,
+  );
+}
+
+/**
  * What tests send to know that all before it has arrived; see `NodePair`. It has four levels, so that few filters match
  * it, and QoS 0, so that no window has it. Clients that subscribe to `#` leave it out.
  */

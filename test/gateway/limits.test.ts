@@ -4,8 +4,11 @@ import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { GatewayProcess, startGateway } from '../gateway-process.js';
+import { oneProcessFile } from '../one-process.js';
 import { until } from '../until.js';
 import { ask, batchOf, openStream, Wire } from './raw-wire.js';
+
+oneProcessFile('limits and descriptors of one process and of single requests; nothing crosses');
 
 // Each test has a server of its own.
 t.jobs = 3;

@@ -1,7 +1,10 @@
 import t from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { isClosed, isQuiet } from './assertions.js';
 import { connect, pingreq, publish } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
+
+oneProcessFile('clocks of one connection; nothing crosses');
 
 /** Chapter 3.1.2.10, keep-alive; 3.12, PINGREQ; and what else runs by the clock. */
 

@@ -1,6 +1,9 @@
 import t from 'tap';
 import type { Channel } from '../../../gateway/mqtt/channel.js';
 import { HeldReplies, heldRepliesMax } from '../../../gateway/mqtt/held-replies.js';
+import { oneProcessFile } from '../../one-process.js';
+
+oneProcessFile('a part by itself, without a server');
 
 /** Answers that wait for what they say to be so on all nodes, and those behind them. */
 
