@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { sumOf } from '../gateway/cluster/stats-sum.js';
 import { GatewayProcess, type GatewayProcessOptions, startProcess } from './gateway-process.js';
 import { NatsServer } from './nats-server.js';
-import { fenceId } from './one-process.js';
+import { fenceId, nodeName } from './one-process.js';
 import { until } from './until.js';
 
 /**
@@ -45,8 +45,9 @@ export class NodePair extends GatewayProcess {
     return this.#sender;
   }
 
+  /** Without what the one says when the other stops. */
   override get log(): string {
-    return this.#sender.log + this.#holder.log;
+    return (this.#sender.log + this.#holder.log).replace(/^.*"msg":"nats: gone".*\n/gm, '');
   }
 
   override get alive(): boolean {
@@ -90,14 +91,14 @@ export async function startPair(options: GatewayProcessOptions): Promise<NodePai
   const flags = options.flags ?? [];
   const name = `t${process.pid}-${++pairs}`;
   const common = ['--engine', 'nats', '--nats', url, '--name', name, '--count-wait-ms', '10000'];
-  const nodeName = flagValue(flags, '--node-name') ?? 'encke';
+  const ownName = flagValue(flags, '--node-name') ?? nodeName;
   const own = without(flags, ['--node-name']);
-  const [sender, holder] = await Promise.all([
+  const [sender, holder] = await bothOrNone([
     startProcess({
       ...options,
-      flags: [...common, '--node-name', `${nodeName}-sender`, ...without(own, holderOnly)],
+      flags: [...common, '--node-name', `${ownName}-sender`, ...without(own, holderOnly)],
     }),
-    startProcess({ ...options, flags: [...common, '--node-name', nodeName, ...without(own, senderOnly)] }),
+    startProcess({ ...options, flags: [...common, '--node-name', ownName, ...without(own, senderOnly)] }),
   ]);
   const pair = new NodePair(sender, holder);
   await until('the two know each other', async () => {
@@ -105,6 +106,17 @@ export async function startPair(options: GatewayProcessOptions): Promise<NodePai
     return both.every((peers) => peers === 1);
   });
   return pair;
+}
+
+/** @throws what the second says, or else the first; the other one is gone then */
+async function bothOrNone(
+  starting: [Promise<GatewayProcess>, Promise<GatewayProcess>],
+): Promise<[GatewayProcess, GatewayProcess]> {
+  const [first, second] = await Promise.allSettled(starting);
+  if (first.status === 'fulfilled' && second.status === 'fulfilled') return [first.value, second.value];
+  if (first.status === 'fulfilled') await first.value.kill();
+  if (second.status === 'fulfilled') await second.value.kill();
+  throw second.status === 'rejected' ? second.reason : (first as PromiseRejectedResult).reason;
 }
 
 async function peersOf({ apiUrl }: GatewayProcess, flags: readonly string[]): Promise<number> {

@@ -6,6 +6,9 @@
 /** The servers of this run are two nodes on a nats-server each; see `NodePair`. */
 export const onTwoNodes = process.env.ENCKE_TEST_NODES === '2';
 
+/** Of the node that connections are at, where no --node-name is given: it is in $SYS topics. */
+export const nodeName = onTwoNodes ? 'holder' : 'encke';
+
 /** For a test's options. The reason is one sentence: what on two nodes is not the same, or does not cross. */
 export function oneProcess(reason: string): { skip?: string } {
   return onTwoNodes ? { skip: reason } : {};

@@ -75,7 +75,7 @@ t.test(
   },
 );
 
-t.test('an answer has at most 100 messages; what is left comes with the next one', async (t) => {
+t.test('an answer has at most 100 messages; what is left comes with the next one', oneTurn, async (t) => {
   const wire = await wait('poll/hundred');
   await publish(gateway, 'hundred', numbered(130));
   await wire.untilComplete();
@@ -368,7 +368,7 @@ t.test('a graceful stop answers the polls that wait', async (t) => {
   for (const wire of wires) {
     await wire.untilComplete();
     t.equal(wire.status, 204);
-    t.match(wire.header('Encke-Cursor'), /:0$/);
+    t.match(wire.header('Encke-Cursor'), cursorAt(0));
   }
 });
 
@@ -387,40 +387,53 @@ t.test('limits: connections, and ids of one poll', async (t) => {
   await until('none is open', async () => (await small.stats()).connections.open === 0);
 });
 
-t.test('who asks for large answers and reads none is held to a limit, closed and counted', async (t) => {
-  // Far more than the kernel takes for a peer that reads nothing.
-  const messageBytes = 12 * 1024 * 1024;
-  const pendingMax = 40 * 1024 * 1024;
-  const small = await startQuietly([
-    ...['--message-bytes-max', String(messageBytes)],
-    ...['--pending-bytes-total-max', String(pendingMax)],
-  ]);
-  t.teardown(() => small.kill());
-  const wires = await Promise.all(Array.from({ length: 12 }, () => Wire.open(small.port)));
-  const [now, waiting] = [wires.slice(0, 6), wires.slice(6)];
-  for (const wire of wires) wire.stall();
-  for (const wire of waiting) wire.ask('/poll/big');
-  await until('they wait', async () => (await small.stats()).connections.open === waiting.length);
-  await small.send('big', Buffer.alloc(messageBytes, 'x'));
-  await until('all are answered', async () => (await small.stats()).connections.open === 0);
-  const answered = (await small.stats()).polls;
-  t.equal(answered.closedUnread, 3, 'three answers of 12 MB fit 40 MB, and three do not');
-  t.ok(answered.unsentBytes > 3 * messageBytes && answered.unsentBytes <= pendingMax);
-  for (const wire of now) wire.ask('/poll/big?since=oldest');
-  await until('none of these fits', async () => (await small.stats()).polls.closedUnread === 3 + now.length);
-  const reader = waiting[0]!;
-  reader.resume();
-  await Promise.all(wires.filter((wire) => wire !== reader).map((wire) => wire.reset()));
-  t.equal((await reader.untilComplete()).json.messages[0].data.length, messageBytes, 'who reads gets it all');
-  await reader.close();
-  await until('nothing is kept', async () => (await small.stats()).polls.unsentBytes === 0);
-  const { connections, router } = await small.stats();
-  t.match(router, { ids: 0, logins: 0, subscribers: 0 });
-  t.equal(connections.opened, waiting.length);
-  t.match(connections.closed, { answered: waiting.length, 'peer-closed': 0 }, 'each has left once');
-  t.equal(connections.open, 0);
-  t.equal(small.log, '');
-});
+const largest = oneProcess('NATS takes 1 MB at most, where it is not told otherwise');
+
+t.test(
+  'who asks for large answers and reads none is held to a limit, closed and counted',
+  largest,
+  async (t) => {
+    // Far more than the kernel takes for a peer that reads nothing.
+    const messageBytes = 12 * 1024 * 1024;
+    const pendingMax = 40 * 1024 * 1024;
+    const small = await startQuietly([
+      ...['--message-bytes-max', String(messageBytes)],
+      ...['--pending-bytes-total-max', String(pendingMax)],
+    ]);
+    t.teardown(() => small.kill());
+    const wires = await Promise.all(Array.from({ length: 12 }, () => Wire.open(small.port)));
+    const [now, waiting] = [wires.slice(0, 6), wires.slice(6)];
+    for (const wire of wires) wire.stall();
+    for (const wire of waiting) wire.ask('/poll/big');
+    await until('they wait', async () => (await small.stats()).connections.open === waiting.length);
+    await small.send('big', Buffer.alloc(messageBytes, 'x'));
+    await until('all are answered', async () => (await small.stats()).connections.open === 0);
+    const answered = (await small.stats()).polls;
+    t.equal(answered.closedUnread, 3, 'three answers of 12 MB fit 40 MB, and three do not');
+    t.ok(answered.unsentBytes > 3 * messageBytes && answered.unsentBytes <= pendingMax);
+    for (const wire of now) wire.ask('/poll/big?since=oldest');
+    await until(
+      'none of these fits',
+      async () => (await small.stats()).polls.closedUnread === 3 + now.length,
+    );
+    const reader = waiting[0]!;
+    reader.resume();
+    await Promise.all(wires.filter((wire) => wire !== reader).map((wire) => wire.reset()));
+    t.equal(
+      (await reader.untilComplete()).json.messages[0].data.length,
+      messageBytes,
+      'who reads gets it all',
+    );
+    await reader.close();
+    await until('nothing is kept', async () => (await small.stats()).polls.unsentBytes === 0);
+    const { connections, router } = await small.stats();
+    t.match(router, { ids: 0, logins: 0, subscribers: 0 });
+    t.equal(connections.opened, waiting.length);
+    t.match(connections.closed, { answered: waiting.length, 'peer-closed': 0 }, 'each has left once');
+    t.equal(connections.open, 0);
+    t.equal(small.log, '');
+  },
+);
 
 t.test('and nothing is left of any poll', async (t) => {
   await until('none waits', async () => (await gateway.stats()).connections.open === 0);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { startGateway } from '../../gateway-process.js';
+import { oneProcess } from '../../one-process.js';
 import { until } from '../../until.js';
 import { brief, RealClient } from './real-client.js';
 
@@ -70,11 +71,8 @@ t.test('a filter with wildcards gets what it matches, and no more', async (t) =>
     await subscriber.subscribe(filter, 1);
     for (const topic of topics) await publisher.publish(topic, 'x', { qos: 1 });
     await subscriber.exactly(matched.length);
-    t.same(
-      subscriber.received.map(({ topic }) => topic),
-      matched,
-      filter,
-    );
+    // In any order: there is one for each topic only.
+    t.same(subscriber.received.map(({ topic }) => topic).sort(), [...matched].sort(), filter);
     await subscriber.leave();
   }
 });
@@ -92,6 +90,7 @@ t.test('after unsubscribing nothing comes', async (t) => {
   const client = await RealClient.connect(t, gateway);
   await client.subscribe('left', 1);
   await client.publish('left', 'first', { qos: 1 });
+  await client.exactly(1); // PUBACK does not say that it has come back
   await client.mqtt.unsubscribeAsync('left');
   await client.publish('left', 'second', { qos: 1 });
   t.same((await client.exactly(1)).map(brief), ['left first 1']);
@@ -135,7 +134,9 @@ t.test('payloads are bytes: each of the 256, none, and as many as a packet may h
     t.ok(payload.equals(payloads[n]!), `${payload.length} bytes`);
 });
 
-t.test('a larger message comes through where the limits are raised', async (t) => {
+const largest = oneProcess('NATS takes 1 MB at most, where it is not told otherwise');
+
+t.test('a larger message comes through where the limits are raised', largest, async (t) => {
   const bytesMax = String(4 * 1024 * 1024);
   const flags = ['--mqtt-max-packet-size', bytesMax, '--message-bytes-max', bytesMax];
   const generous = await startGateway({ flags });
