@@ -2,6 +2,9 @@ import t from 'tap';
 import { closesAtOnce, isClosed, isQuiet } from './assertions.js';
 import { connect, hex } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
+import { oneProcessFile } from '../../one-process.js';
+
+oneProcessFile('one connection and its server; nothing crosses');
 
 /** Chapter 3.1.3: client ids, and the other strings of CONNECT. */
 

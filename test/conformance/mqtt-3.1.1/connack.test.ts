@@ -2,6 +2,9 @@ import t, { type Test } from 'tap';
 import { closesAtOnce, isClosed } from './assertions.js';
 import { type Connect, connect, publish, subscribe } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
+import { oneProcessFile } from '../../one-process.js';
+
+oneProcessFile('one connection and its server; nothing crosses');
 
 /** Chapter 3.2, CONNACK. The server of this file wants a token as the password. */
 

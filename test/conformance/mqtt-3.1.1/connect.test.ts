@@ -14,6 +14,9 @@ import {
   unsubscribe,
 } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
+import { oneProcessFile } from '../../one-process.js';
+
+oneProcessFile('one connection and its server; nothing crosses');
 
 /** Chapter 3.1, CONNECT: its place, its variable header, and what of its payload must be there. */
 

@@ -2,6 +2,9 @@ import t from 'tap';
 import { isClosed, isQuiet } from './assertions.js';
 import { disconnect, hex, packet, pingreq, publish, subscribe } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
+import { oneProcessFile } from '../../one-process.js';
+
+oneProcessFile('one connection and its server; nothing crosses');
 
 /** Chapter 3.14, DISCONNECT. That it discards the will stands with the will. */
 

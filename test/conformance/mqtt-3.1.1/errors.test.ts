@@ -2,6 +2,9 @@ import t from 'tap';
 import { closesLater, isClosed, isQuiet } from './assertions.js';
 import { hex, packet, puback, pubcomp, publish, pubrec, uint16 } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
+import { oneProcessFile } from '../../one-process.js';
+
+oneProcessFile('one connection and its server; nothing crosses');
 
 /** Chapter 4.8: what breaks the protocol ends its connection, and no other one. */
 

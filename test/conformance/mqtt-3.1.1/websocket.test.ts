@@ -5,6 +5,9 @@ import { connect, disconnect, hex, pingreq, publish, subscribe } from './packet-
 import { opcodes, upgradeHeaders } from './raw-mqtt.js';
 import { publication } from './received-packet.js';
 import { fresh, startServer } from './server.js';
+import { oneProcessFile } from '../../one-process.js';
+
+oneProcessFile('one connection and its server; nothing crosses');
 
 /** Chapter 6: WebSocket as the transport. */
 

@@ -13,6 +13,9 @@ import {
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { until } from '../../until.js';
 import { closing, connectRaw, openRaw, tryRaw } from './raw-client.js';
+import { oneProcessFile } from '../../one-process.js';
+
+oneProcessFile('limits of one connection; nothing crosses');
 
 /** What one connection can grow, and what happens when it does. */
 

@@ -5,6 +5,9 @@ import { upgradeHeaders } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { ask, openStream } from '../raw-wire.js';
 import { RealClient } from './real-client.js';
+import { oneProcessFile } from '../../one-process.js';
+
+oneProcessFile('who may connect to one process');
 
 /** A gateway on more than loopback: who may publish there, and which pages may connect. */
 

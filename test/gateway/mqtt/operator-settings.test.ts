@@ -5,6 +5,9 @@ import { nodeName } from '../../one-process.js';
 import { until } from '../../until.js';
 import { ask, openStream } from '../raw-wire.js';
 import { brief, RealClient } from './real-client.js';
+import { oneProcessFile } from '../../one-process.js';
+
+oneProcessFile('what one process is told by its flags; nothing crosses but what other files have');
 
 /** What an operator sets with flags, as MQTT.js meets it. */
 

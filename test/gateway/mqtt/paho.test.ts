@@ -6,6 +6,9 @@ import { until } from '../../until.js';
 import { openStream } from '../raw-wire.js';
 import { PahoClient, type PahoOptions } from './paho-client.js';
 import { brief } from './real-client.js';
+import { oneProcessFile } from '../../one-process.js';
+
+oneProcessFile('another client at one node; real-clients.test.ts has the same from node to node');
 
 /** Eclipse Paho for Python, from Debian's packages, over WebSocket. */
 
