@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { Crowd, getRequest } from '../test/crowd.js';
 import { type GatewayProcess, startGateway } from '../test/gateway-process.js';
 import { until } from '../test/until.js';
 import { sideBySide } from './side-by-side.js';
+import { closeStreams, openStreams } from './streams.js';
 
 /**
  * What does delivering one message to 10,000 connections cost? Server CPU a delivery, beside a bare
@@ -30,23 +30,9 @@ await encke.kill();
 await bare.kill();
 process.exit();
 
-/** Both crowds at once would not fit the 20,000 descriptors of this process. */
-async function leave(server: GatewayProcess, crowd: Crowd): Promise<void> {
-  if (crowd.closed > 0) throw new Error(`${crowd.closed} streams were closed`);
-  await crowd.clear();
-  await until('the server has noticed', () => server.descriptors < 1_000);
-}
-
-async function crowdOn(server: GatewayProcess): Promise<Crowd> {
-  const crowd = new Crowd(server.port);
-  await crowd.add(connections, () => getRequest('/test/all'));
-  crowd.countMarkers('#'); // one in each message
-  return crowd;
-}
-
 /** Each fan-out has arrived everywhere before the next one starts: nothing is ever backpressured. */
 async function measure(server: GatewayProcess, path: string): Promise<number> {
-  const crowd = await crowdOn(server);
+  const crowd = await openStreams(server, connections, () => '/test/all');
   const cpuBefore = server.cpuSec;
   for (let round = 0; round < fanOuts; round++) {
     const expected = crowd.markers + connections;
@@ -54,6 +40,6 @@ async function measure(server: GatewayProcess, path: string): Promise<number> {
     await until('all have it', () => crowd.markers >= expected, 60_000);
   }
   const cpuSec = server.cpuSec - cpuBefore;
-  await leave(server, crowd);
+  await closeStreams(server, crowd);
   return (cpuSec * 1e6) / (fanOuts * connections);
 }

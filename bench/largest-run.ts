@@ -61,6 +61,7 @@ clearInterval(watch);
 const after = ended === undefined ? await fleet.figures() : undefined;
 await killAll();
 record.close();
+writeFileSync(plan.csv.replace(/\.csv$/i, '.log'), fleet.log);
 const result = { plan, flood, record, base, after, publisher, ended };
 writeFileSync(
   plan.csv.replace(/\.csv$/i, '.json'),

@@ -1,9 +1,8 @@
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { Crowd, getRequest } from '../test/crowd.js';
 import { type GatewayProcess, startGateway } from '../test/gateway-process.js';
-import { until } from '../test/until.js';
 import { sideBySide } from './side-by-side.js';
+import { closeStreams, openStreams } from './streams.js';
 
 /**
  * What does a message through the send API cost? 50 keep-alive connections at full speed, each message to a
@@ -33,26 +32,12 @@ await encke.kill();
 await bare.kill();
 process.exit();
 
-/** Both crowds at once would not fit the 20,000 descriptors of this process. */
-async function leave(server: GatewayProcess, crowd: Crowd): Promise<void> {
-  if (crowd.closed > 0) throw new Error(`${crowd.closed} streams were closed`);
-  await crowd.clear();
-  await until('the server has noticed', () => server.descriptors < 1_000);
-}
-
-async function crowdOn(server: GatewayProcess): Promise<Crowd> {
-  const crowd = new Crowd(server.port);
-  await crowd.add(connections, (n) => getRequest(`/test/${n}`));
-  crowd.countMarkers('#');
-  return crowd;
-}
-
 async function measure(server: GatewayProcess): Promise<number> {
-  const crowd = await crowdOn(server);
+  const crowd = await openStreams(server, connections, (n) => `/test/${n}`);
   const cpuBefore = server.cpuSec;
   await Promise.all(Array.from({ length: publishers }, () => publish(server, messages / publishers)));
   const cpuSec = server.cpuSec - cpuBefore;
-  await leave(server, crowd);
+  await closeStreams(server, crowd);
   return (cpuSec * 1e6) / messages;
 }
 

@@ -53,9 +53,11 @@ export function nameAddressOf(flags: NatsFlags): NameAddress {
     servers: flags.nats ?? defaultServers,
     name: flags.name || defaultName,
     token: flags.natsToken || undefined,
-    credsFile: flags.natsCreds || undefined,
-    caFile: flags.natsCaFile || undefined,
-    certFile: flags.natsCertFile || undefined,
-    keyFile: flags.natsKeyFile || undefined,
+    credentialsFile: flags.natsCreds || undefined,
+    tls: {
+      caFile: flags.natsCaFile || undefined,
+      certFile: flags.natsCertFile || undefined,
+      keyFile: flags.natsKeyFile || undefined,
+    },
   };
 }

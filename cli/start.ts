@@ -1,14 +1,7 @@
 import { Command, Option } from 'commander';
-import {
-  ConfigError,
-  environmentNameOf,
-  flagOf,
-  readConfig,
-  type SettingKey,
-  settingKeys,
-  settings,
-} from '../gateway/config.js';
+import { ConfigError, environmentNameOf, flagOf, readConfig } from '../gateway/config.js';
 import { commandOf, isUsed, type NodeRole } from '../gateway/role.js';
+import { type SettingKey, settingKeys, settings } from '../gateway/settings.js';
 import { workerOf } from '../gateway/workers/worker.js';
 
 const configFileVariable = 'ENCKE_CONFIG';

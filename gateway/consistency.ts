@@ -21,7 +21,6 @@ export function inconsistencyOf(config: Config, role: NodeRole): string | undefi
     watermarksCrossed(config) ??
     packetsOutgrowFrames(config) ??
     idsOutgrowSubjects(config) ??
-    natsKeyWithoutCertificate(config) ??
     workersWithoutNats(config) ??
     workerNamesTooLong(config)
   );
@@ -80,11 +79,6 @@ function idsOutgrowSubjects({ engine, idBytesMax, name }: Config): string | unde
   const most = Math.floor((natsLineBytesMax - natsLineRestBytes - name.length) / 3);
   if (engine !== 'nats' || idBytesMax <= most) return undefined;
   return `--id-bytes-max ${idBytesMax} does not fit a line to a NATS server: make it at most ${most}.`;
-}
-
-function natsKeyWithoutCertificate({ natsCertFile, natsKeyFile }: Config): string | undefined {
-  if ((natsCertFile === '') === (natsKeyFile === '')) return undefined;
-  return '--nats-cert-file and --nats-key-file go together: give both, or none.';
 }
 
 function workersWithoutNats({ workers, engine }: Config): string | undefined {

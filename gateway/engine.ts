@@ -1,10 +1,11 @@
 import type { Logger } from 'pino';
+import { FileError } from '../nats-access/named-file.js';
+import { assertUsable, type TlsFiles } from '../nats-access/tls-files.js';
 import type { Engine } from '../router/engine/engine.js';
 import { type HistoryRule, HistoryRules } from '../router/history/history-rules.js';
 import type { HistoryStore } from '../router/history/history-store.js';
 import { MemoryHistory } from '../router/history/memory-history.js';
-import type { Config } from './config.js';
-import { natsTlsFilesOf } from './nats-tls-files.js';
+import { type Config, ConfigError } from './config.js';
 import { holdsConnections, type NodeRole } from './role.js';
 import { workerGroupVariable } from './workers/variables.js';
 
@@ -48,7 +49,7 @@ async function natsCarrier(
       servers: nats,
       token: natsToken === '' ? undefined : natsToken,
       credentialsFile: natsCreds === '' ? undefined : natsCreds,
-      tls: natsTlsFilesOf(config),
+      tls: tlsFilesOf(config),
       unconfirmedBytesMax: natsPendingBytesMax,
     },
     countWaitMs,
@@ -73,6 +74,21 @@ async function natsCarrier(
   const history = new ReplicatedHistory(rules, engine.historySource, bytesMax);
   await engine.open();
   return { engine, historyStore: history };
+}
+
+/** @throws ConfigError */
+function tlsFilesOf({ natsCaFile, natsCertFile, natsKeyFile }: Config): TlsFiles {
+  const files = {
+    caFile: natsCaFile || undefined,
+    certFile: natsCertFile || undefined,
+    keyFile: natsKeyFile || undefined,
+  };
+  try {
+    assertUsable(files);
+  } catch (error) {
+    throw error instanceof FileError ? new ConfigError(error.message, { cause: error }) : error;
+  }
+  return files;
 }
 
 function historyRule(text: string): HistoryRule {

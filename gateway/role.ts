@@ -1,5 +1,5 @@
 import type { NodeRole } from '../router/engine/cluster.js';
-import type { SettingKey } from './config.js';
+import type { SettingKey } from './settings.js';
 
 export type { NodeRole } from '../router/engine/cluster.js';
 

@@ -1,21 +1,17 @@
 /**
- * The global name of a router on NATS, from outside: how to connect, and to ask one thing. The tools' own; they share no
- * code with the server that they talk to.
+ * The global name of a router on NATS, from outside: how to connect, and to ask one thing. What is said there is the
+ * tools' own: they share no code with the server that they talk to but how to get in at NATS.
  */
 import { connect, errors, type NatsConnection } from '@nats-io/transport-node';
-import { accessOf, FileError, remedyOf } from './nats-access.js';
+import { type Access, accessOptions, withoutUser } from '../nats-access/access.js';
+import { FileError } from '../nats-access/named-file.js';
+import { remedyOf } from '../nats-access/remedy.js';
+import { asksForTls } from '../nats-access/tls.js';
+import { assertUsable } from '../nats-access/tls-files.js';
 
 /** Which NATS, and which router on it. */
-export interface NameAddress {
-  /** `nats://host:port` or `tls://host:port`, with `user:password@` where it is wanted; any of one NATS cluster. */
-  readonly servers: readonly string[];
+export interface NameAddress extends Access {
   readonly name: string;
-  readonly token?: string | undefined;
-  /** Of a user's JWT and seed, as `nsc` writes it. */
-  readonly credsFile?: string | undefined;
-  readonly caFile?: string | undefined;
-  readonly certFile?: string | undefined;
-  readonly keyFile?: string | undefined;
 }
 
 const connectTimeoutMs = 5_000;
@@ -24,9 +20,9 @@ export const answerTimeoutMs = 5_000;
 
 /** @param lasting comes back by itself when the server does; else the first loss ends it */
 export async function connectToNats(address: NameAddress, lasting: boolean): Promise<NatsConnection> {
+  if (address.tls !== undefined) assertUsable(address.tls);
   return connect({
-    ...accessOf(address),
-    servers: address.servers.map(withoutUser),
+    ...accessOptions(address),
     timeout: connectTimeoutMs,
     noAsyncTraces: true,
     reconnect: lasting,
@@ -45,7 +41,7 @@ export async function askName(nats: NatsConnection, subject: string, body: strin
 export function whyNoNats(address: NameAddress, error: unknown): string {
   if (error instanceof FileError) return error.message;
   const reason = error instanceof Error ? messagesOf(error) : '';
-  const overTls = address.caFile !== undefined || address.servers.some((server) => server.startsWith('tls:'));
+  const overTls = asksForTls(address.servers, address.tls);
   const where = address.servers.map(withoutUser).join(', ');
   return `NATS at ${where} cannot be reached or refuses (${reasonOf(error)}). ${remedyOf(reason, overTls)}`;
 }
@@ -64,10 +60,6 @@ export function whyNoAnswer(address: NameAddress, error: unknown): string {
 /** NATS says at once that nobody serves a subject. */
 export function isNobody(error: unknown): boolean {
   return error instanceof errors.RequestError && error.isNoResponders();
-}
-
-export function withoutUser(server: string): string {
-  return server.replace(/\/\/[^@/]*@/, '//');
 }
 
 function messagesOf(error: Error): string {

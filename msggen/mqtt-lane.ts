@@ -20,6 +20,7 @@ import {
   type Qos,
   readPacketId,
 } from './mqtt/packets.js';
+import { SendWindow } from './mqtt/send-window.js';
 import { acceptOf, newKey, upgradeRequest } from './mqtt/upgrade.js';
 
 const OPEN_TIMEOUT_MS = 10_000;
@@ -53,11 +54,8 @@ export class MqttLane implements Lane, ReaderEvents {
   readonly #key = newKey();
   readonly #reader = new PacketReader(1, acceptOf(this.#key), this);
   readonly #writer = new FrameWriter();
-  /** By packet id minus 1; the ids that are free lie on a stack. */
-  readonly #dueMs: Float64Array;
-  readonly #sentMs: Float64Array;
-  readonly #taken: Uint8Array;
-  readonly #freeIds: number[];
+  /** At QoS 1 and 2. */
+  readonly #window: SendWindow;
   #socket: Socket | undefined;
   #connected: (() => void) | undefined;
   #failed: ((error: Error) => void) | undefined;
@@ -74,18 +72,14 @@ export class MqttLane implements Lane, ReaderEvents {
   #restTimer: NodeJS.Timeout | undefined;
 
   constructor(index: number, owner: LaneOwner, options: MqttLaneOptions) {
-    const window = options.qos === 0 ? 0 : options.window;
     this.#index = index;
     this.#owner = owner;
     this.#options = options;
-    this.#dueMs = new Float64Array(window);
-    this.#sentMs = new Float64Array(window);
-    this.#taken = new Uint8Array(window);
-    this.#freeIds = Array.from({ length: window }, (_, i) => window - i);
+    this.#window = new SendWindow(options.qos === 0 ? 0 : options.window);
   }
 
   get unanswered(): number {
-    return this.#options.qos === 0 ? this.#unproven : this.#taken.length - this.#freeIds.length;
+    return this.#options.qos === 0 ? this.#unproven : this.#window.messages;
   }
 
   async open(): Promise<void> {
@@ -112,12 +106,13 @@ export class MqttLane implements Lane, ReaderEvents {
     const { qos, retain } = this.#options;
     const owner = this.#owner;
     let taken = 0;
-    while (taken < TURN_LIMIT && (qos === 0 || this.#freeIds.length > 0) && owner.take(this.#index)) {
+    while (taken < TURN_LIMIT && (qos === 0 || this.#window.hasRoom) && owner.take(this.#index)) {
       taken++;
       const { takenId, takenNumber, takenDueMs } = owner;
       const topic = owner.addresses.id(takenId);
       const text = owner.text.text(takenId, takenNumber);
-      this.#writer.publish(topic, text, qos, qos === 0 ? 0 : this.#take(takenDueMs), retain);
+      const packetId = qos === 0 ? 0 : this.#window.take(takenDueMs, owner.nowMs);
+      this.#writer.publish(topic, text, qos, packetId, retain);
       if (qos === 0) {
         this.#unproven++;
         owner.countWritten(takenDueMs);
@@ -206,22 +201,14 @@ export class MqttLane implements Lane, ReaderEvents {
     this.#connected?.();
   }
 
-  #take(dueMs: number): number {
-    const packetId = this.#freeIds.pop()!;
-    this.#taken[packetId - 1] = 1;
-    this.#dueMs[packetId - 1] = dueMs;
-    this.#sentMs[packetId - 1] = this.#owner.nowMs;
-    return packetId;
-  }
-
   #acknowledged(packetId: number): void {
-    if (this.#taken[packetId - 1] !== 1) {
+    const window = this.#window;
+    if (!window.has(packetId)) {
       this.#fail(`protocol error: packet id ${packetId} was not sent`);
       return;
     }
-    this.#taken[packetId - 1] = 0;
-    this.#freeIds.push(packetId);
-    if (!this.#owner.over) this.#owner.countSent(this.#dueMs[packetId - 1]!, this.#sentMs[packetId - 1]!);
+    window.release(packetId);
+    if (!this.#owner.over) this.#owner.countSent(window.dueMs(packetId), window.sentMs(packetId));
   }
 
   #ping(): void {
@@ -278,9 +265,7 @@ export class MqttLane implements Lane, ReaderEvents {
     this.#unproven = 0;
     const { unanswered } = this;
     if (unanswered > 0) this.#owner.countError(`not acknowledged: ${this.#reason}`, unanswered);
-    this.#taken.fill(0);
-    this.#freeIds.length = 0;
-    for (let packetId = this.#taken.length; packetId > 0; packetId--) this.#freeIds.push(packetId);
+    this.#window.clear();
   }
 
   #rest(): void {

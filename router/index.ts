@@ -52,7 +52,8 @@ export { type HistoryOptions, MemoryHistory } from './history/memory-history.js'
 export { Message, type Qos } from './message.js';
 export type { RetainedOptions, RetainedRefusal } from './retained.js';
 export type { RetainedCursor } from './retained-cursor.js';
-export { Router, type RouterOptions, type RouterStats } from './router.js';
+export { Router, type RouterOptions } from './router.js';
+export type { RouterStats } from './router-stats.js';
 export { InflightEntry } from './session/inflight-entry.js';
 export { MemoryStore } from './session/memory-store.js';
 export type { Queued } from './session/mqueue.js';
@@ -60,7 +61,8 @@ export { Session } from './session/session.js';
 export type { SessionConnection } from './session/session-connection.js';
 export type { SessionsOptions } from './session/session-limits.js';
 export type { FlowTotal, SessionFlow, SessionStore } from './session/session-store.js';
-export { type SessionDropReason, Sessions, type SessionsStats } from './session/sessions.js';
+export { Sessions } from './session/sessions.js';
+export type { SessionDropReason, SessionsStats } from './session/sessions-stats.js';
 export { type Delivery, Subscriber } from './subscriber.js';
 export {
   type IdProblem,

@@ -3,11 +3,12 @@ import { EmbeddedEngine } from './engine/embedded.js';
 import type { Engine, Tally } from './engine/engine.js';
 import { FanOut } from './fan-out.js';
 import { History } from './history/history.js';
-import type { HistoryStats, HistoryStore } from './history/history-store.js';
+import type { HistoryStore } from './history/history-store.js';
 import { type HistoryOptions, MemoryHistory } from './history/memory-history.js';
 import { Message, type Qos } from './message.js';
-import { Retained, type RetainedOptions, type RetainedRefusal } from './retained.js';
+import { Retained, type RetainedOptions } from './retained.js';
 import type { RetainedCursor } from './retained-cursor.js';
+import type { RouterStats } from './router-stats.js';
 import type { Subscriber } from './subscriber.js';
 import { Subscriptions } from './subscriptions.js';
 import { InvalidIdError, idBytesMaxDefault, problemOfId, topicLevelsMaxDefault } from './topic.js';
@@ -24,31 +25,6 @@ export interface RouterOptions extends RetainedOptions {
   idBytesMax?: number;
   /** Most levels of an id or topic filter. Default 128. */
   topicLevelsMax?: number;
-}
-
-/** Plain numbers, counted up since the router was made unless they say otherwise. */
-export interface RouterStats {
-  /** Ids with at least one subscriber, now. */
-  ids: number;
-  /** Topic filters with wildcards that have at least one subscriber, now. */
-  filters: number;
-  /** Pairs of id or filter and subscriber, now. */
-  logins: number;
-  /** Subscribers with at least one id or filter, now. */
-  subscribers: number;
-  /** Messages handed to the router. */
-  published: number;
-  /** Deliveries that subscribers took (`sent` or `buffered`). */
-  delivered: number;
-  /** Deliveries that subscribers refused. */
-  dropped: number;
-  /** Retained messages, now. */
-  retained: number;
-  /** What they take, bytes, now. */
-  retainedBytes: number;
-  /** Messages that were not retained, by the limit that they crossed. */
-  retainedRefused: Record<RetainedRefusal, number>;
-  history: HistoryStats;
 }
 
 /**

@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { environmentNameOf, flagOf, readConfig, settingKeys } from '../gateway/config.js';
+import { environmentNameOf, flagOf, readConfig } from '../gateway/config.js';
+import { type SettingKey, settingKeys, settings } from '../gateway/settings.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -11,6 +12,25 @@ t.test('operations.md names every setting', async (t) => {
   const text = read('docs/operations.md');
   for (const key of settingKeys) t.ok(text.includes(`\`${key}\``), key);
 });
+
+t.test('operations.md has the defaults that there are', async (t) => {
+  let found = 0;
+  for (const [, keys, shown] of read('docs/operations.md').matchAll(
+    /^\| (`\w+`(?:, `\w+`)*) *\| (.*?) *\|/gm,
+  )) {
+    const named = [...keys!.matchAll(/\w+/g)].map(([key]) => key as SettingKey);
+    if (!named.every((key) => settingKeys.includes(key))) continue;
+    const presets = new Set(named.map((key) => presetText(settings[key].default)));
+    const plain = shown!.replace(/(?<=\d),(?=\d{3})|`/g, '').replace(/^0: .*/, '0');
+    t.equal(plain, [...presets].join(', '), keys!);
+    found += named.length;
+  }
+  t.equal(found, settingKeys.length, 'each has a row');
+});
+
+function presetText(preset: unknown): string {
+  return (Array.isArray(preset) ? preset.join('; ') : String(preset)) || 'none';
+}
 
 /** Of nats-server, npm, openssl, kubectl and the like; and the one flag of `encke start` that is no setting. */
 const otherFlags = new Set(
@@ -66,14 +86,21 @@ function plain(value: string): string {
   return value.replace(/^"(.*)"$/, '$1').replace(/\$\{[^}]*\}/g, 'a-secret-of-the-test');
 }
 
-t.test('every link between the documents leads somewhere', async (t) => {
-  const documents = ['README.md', 'CHANGELOG.md', ...markdownIn('docs')];
-  for (const document of documents) {
-    for (const [, target] of read(document).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
-      if (/^https?:/.test(target!)) continue;
-      const path = join(document, '..', target!);
-      t.doesNotThrow(() => readFileSync(join(root, path)), `${document} -> ${target}`);
-    }
+t.test('the image has every room', async (t) => {
+  const { include } = JSON.parse(read('tsconfig.json')) as { include: string[] };
+  const dockerfile = read('docs/deploy/Dockerfile');
+  for (const room of include.filter((room) => room !== 'test' && room !== 'bench'))
+    t.ok(dockerfile.includes(`COPY ${room} ${room}\n`), room);
+});
+
+t.test('docs/decisions has a line for each dependency, and for each longer page', async (t) => {
+  const text = read('docs/decisions/README.md');
+  const { dependencies, devDependencies } = JSON.parse(read('package.json'));
+  const names = Object.keys({ ...dependencies, ...devDependencies });
+  for (const name of names) if (!name.startsWith('@types/')) t.ok(text.includes(`\`${name}\``), name);
+  for (const file of markdownIn('docs/decisions')) {
+    const name = basename(file);
+    if (name !== 'README.md') t.ok(text.includes(`](${name})`), name);
   }
 });
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { killAtExit, plainNode } from './child-processes.js';
 import { onTwoNodes } from './one-process.js';
 
 /** A real `encke start` in a process of its own, on free ports, for tests and benchmarks. */
@@ -120,18 +121,14 @@ export async function startProcess(options: GatewayProcessOptions = {}): Promise
     ...(given('--port') || role === 'router' ? [] : ['--port', '0']),
     ...(given('--api-port') ? [] : ['--api-port', '0']),
   ];
-  const command = [process.execPath, options.program ?? door, role ?? 'start', ...ports, ...flags];
+  const command = [...plainNode, options.program ?? door, role ?? 'start', ...ports, ...flags];
   const pinned = options.cpu === undefined ? command : ['taskset', '-c', String(options.cpu), ...command];
   const child = spawn(pinned[0]!, pinned.slice(1), {
-    // Without what the test runner puts there: its loader would be in every server, and in its memory. And without what
-    // is for tests alone, as no variable may be unknown.
-    env: { ...process.env, NODE_OPTIONS: undefined, ENCKE_TEST_NODES: undefined, ...options.environment },
+    // Without what is for tests alone, as no variable may be unknown.
+    env: { ...process.env, ENCKE_TEST_NODES: undefined, ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  // Not to outlive a test that fails before its teardown.
-  const killWithParent = () => child.kill('SIGKILL');
-  process.once('exit', killWithParent);
-  child.once('exit', () => process.off('exit', killWithParent));
+  killAtExit(child);
   const log: string[] = [];
   child.stderr!.on('data', (text) => log.push(String(text)));
   let said = '';

@@ -1,4 +1,5 @@
-import { freePort, NatsServer } from './nats-server.js';
+import { freePort } from './free-port.js';
+import { NatsServer } from './nats-server.js';
 
 /** Some real nats-servers that make one NATS cluster. */
 export class NatsCluster {

@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createConnection, createServer } from 'node:net';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { killAtExit } from './child-processes.js';
 import { findOrInstall } from './debian-package.js';
+import { freePort } from './free-port.js';
 import { until } from './until.js';
 
 /** A real nats-server in a process of its own, on a free port, for tests and benchmarks. */
@@ -104,10 +106,7 @@ ${options.configuration ?? ''}
 
 function launch(command: string[]): ChildProcess {
   const child = spawn(command[0]!, command.slice(1), { stdio: 'ignore' });
-  // Not to outlive a test that fails before its teardown.
-  const killWithParent = () => child.kill('SIGKILL');
-  process.once('exit', killWithParent);
-  child.once('exit', () => process.off('exit', killWithParent));
+  killAtExit(child);
   return child;
 }
 
@@ -121,13 +120,4 @@ async function answers(port: number): Promise<boolean> {
   } finally {
     socket.destroy();
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

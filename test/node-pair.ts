@@ -27,8 +27,6 @@ const fence = [fenceId, fenceIdWithoutHistory]
   .map((id) => `${JSON.stringify({ id, data: '', qos: 0 })}\n`)
   .join('');
 
-process.setMaxListeners(100); // each process that is started has one, so that it ends with this one
-
 export class NodePair extends GatewayProcess {
   readonly #sender: GatewayProcess;
   readonly #holder: GatewayProcess;

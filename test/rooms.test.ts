@@ -5,13 +5,14 @@ import t from 'tap';
 
 /** Which rooms each room may import from. Arrows run one way; the tools know nothing of the server they test. */
 const arrows: Record<string, string[]> = {
-  router: ['router'],
-  gateway: ['gateway', 'router'],
-  msggen: ['msggen'],
+  'nats-access': ['nats-access'],
+  router: ['router', 'nats-access'],
+  gateway: ['gateway', 'router', 'nats-access'],
+  msggen: ['msggen', 'nats-access'],
   floodtest: ['floodtest', 'msggen'],
   charts: ['charts'],
   client: ['client'],
-  cli: ['cli', 'gateway', 'msggen', 'floodtest', 'charts'],
+  cli: ['cli', 'gateway', 'msggen', 'floodtest', 'charts', 'nats-access'],
 };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

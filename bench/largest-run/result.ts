@@ -83,9 +83,11 @@ function messageLines({ flood, record, publisher, after, ended }: Result): strin
   ];
 }
 
-function serverLines({ open, written, lost, heartbeats, answered, nats }: FleetFigures): string[] {
+function serverLines(figures: FleetFigures): string[] {
+  const { open, written, lost, heartbeats, closed, warnings, answered, nats } = figures;
   return [
     `gateways     say ${open} open, ${written} messages written, ${lost} lost, ${heartbeats} heartbeats (${answered} answered)`,
+    `             closed${reasons(closed) || ' none'}; warnings${reasons(warnings) || ' none'}`,
     `nats         ${nats.subscriptions} subscriptions, ${nats.slowConsumers} slow consumers`,
   ];
 }

@@ -27,6 +27,7 @@ import {
 import { acceptOf, newKey, upgradeRequest } from '../../msggen/mqtt/upgrade.js';
 import { deviceFilter, qosOf } from '../mqtt-plan.js';
 import { connectionsOf, idNumberOf, numberOf, type Place, placeOf, type Share } from '../plan.js';
+import { MqttPings } from './mqtt-pings.js';
 import type { Transport, TransportEvents } from './transport.js';
 
 /** A device with so many unacknowledged messages does not publish: the server may allow 100 of QoS 2. */
@@ -38,24 +39,18 @@ const PUBREC_HEAD = PUBREC << 4;
 const PUBREL_HEAD = (PUBREL << 4) | 2;
 const PUBCOMP_HEAD = PUBCOMP << 4;
 const NORMAL_CLOSURE = 1000;
-/** Pings are sent after so much of the keep-alive time, at random: 16,000 connections must not ping in one moment. */
-const PING_AFTER_LEAST = 0.6;
-const PING_AFTER_MOST = 0.9;
 
 export class MqttWs implements Transport, ReaderEvents {
   readonly #events: TransportEvents;
   readonly #share: Share;
   /** One for all connections: it guards against caches that answer for the server, and there are none. */
   readonly #key = newKey();
-  readonly #startMs = performance.now();
   readonly #reader: PacketReader;
   readonly #writer = new FrameWriter();
   readonly #publication = noPublication();
   readonly #sessionPresent: Uint8Array;
   readonly #open: Uint8Array;
-  /** In seconds since the start; 0 while there is nothing to ping. */
-  readonly #pingDueSec: Float32Array;
-  readonly #pinged: Uint8Array;
+  readonly #pings: MqttPings;
   /** Sent and not acknowledged, by connection; and its last packet id. */
   readonly #outstanding: Uint8Array;
   readonly #packetIds: Uint16Array;
@@ -69,8 +64,7 @@ export class MqttWs implements Transport, ReaderEvents {
     this.#reader = new PacketReader(connections, acceptOf(this.#key), this);
     this.#sessionPresent = new Uint8Array(connections);
     this.#open = new Uint8Array(connections);
-    this.#pingDueSec = new Float32Array(connections);
-    this.#pinged = new Uint8Array(connections);
+    this.#pings = new MqttPings(connections, share.mqtt.keepAliveSec);
     this.#outstanding = new Uint8Array(connections);
     this.#packetIds = new Uint16Array(connections);
   }
@@ -87,29 +81,14 @@ export class MqttWs implements Transport, ReaderEvents {
 
   forget(connection: number): void {
     this.#reader.forget(connection);
+    this.#pings.end(connection);
     this.#open[connection] = 0;
-    this.#pingDueSec[connection] = 0;
-    this.#pinged[connection] = 0;
     this.#outstanding[connection] = 0;
   }
 
   /** Pings whoever it is time for; who has not answered the last ping has ended. */
   sweep(): void {
-    const elapsedSec = this.#elapsedSec;
-    for (let connection = 0; connection < this.#pingDueSec.length; connection++) {
-      const dueSec = this.#pingDueSec[connection]!;
-      if (dueSec === 0 || dueSec > elapsedSec) continue;
-      if (this.#pinged[connection] === 1) {
-        this.#reader.stop(connection);
-        this.#pingDueSec[connection] = 0;
-        this.#events.ended(connection, 'no PINGRESP');
-      } else {
-        this.#pinged[connection] = 1;
-        this.#pingDueSec[connection] = this.#nextPingSec(elapsedSec);
-        this.#writer.packet(PINGREQ_PACKET);
-        this.#flush(connection);
-      }
-    }
+    this.#pings.sweep(this.#ping, this.#unanswered);
   }
 
   /** Whether `publish` would take a message. */
@@ -135,8 +114,8 @@ export class MqttWs implements Transport, ReaderEvents {
   /** Says good-bye and nothing after that [MQTT-3.14.4-2]; the server closes the socket. */
   disconnect(connection: number): void {
     this.#reader.stop(connection);
+    this.#pings.end(connection);
     this.#open[connection] = 0;
-    this.#pingDueSec[connection] = 0;
     this.#writer.packet(DISCONNECT_PACKET);
     this.#writer.close(NORMAL_CLOSURE);
     this.#flush(connection);
@@ -166,7 +145,7 @@ export class MqttWs implements Transport, ReaderEvents {
     if (type === PUBLISH) {
       this.#published(connection, head, bytes, start, end);
     } else if (type === PINGRESP) {
-      this.#pinged[connection] = 0;
+      this.#pings.answered(connection);
     } else if (end - start < 2) {
       this.#violated(connection, `packet type ${type} of ${end - start} bytes`);
     } else if (type === CONNACK) {
@@ -179,6 +158,16 @@ export class MqttWs implements Transport, ReaderEvents {
       this.#violated(connection, `packet type ${type}`);
     }
   }
+
+  readonly #ping = (connection: number): void => {
+    this.#writer.packet(PINGREQ_PACKET);
+    this.#flush(connection);
+  };
+
+  readonly #unanswered = (connection: number): void => {
+    this.#reader.stop(connection);
+    this.#events.ended(connection, 'no PINGRESP');
+  };
 
   #connected(connection: number, sessionPresent: number, returnCode: number): void {
     if (returnCode !== 0) {
@@ -205,9 +194,7 @@ export class MqttWs implements Transport, ReaderEvents {
   #loggedIn(connection: number): void {
     if (this.#open[connection] === 1) return;
     this.#open[connection] = 1;
-    if (this.#share.mqtt.keepAliveSec > 0) {
-      this.#pingDueSec[connection] = this.#nextPingSec(this.#elapsedSec);
-    }
+    this.#pings.begin(connection);
     const place = this.#placeOf(connection);
     const queues = place.role === 'device' || this.#qosOf(place) > 0;
     this.#events.loggedIn(connection, queues && this.#sessionPresent[connection] === 1);
@@ -257,15 +244,6 @@ export class MqttWs implements Transport, ReaderEvents {
     for (const unreleased of this.#unreleased) {
       if (Math.floor(unreleased / PACKET_IDS) === connection) this.#unreleased.delete(unreleased);
     }
-  }
-
-  get #elapsedSec(): number {
-    return (performance.now() - this.#startMs) / 1000;
-  }
-
-  #nextPingSec(elapsedSec: number): number {
-    const part = PING_AFTER_LEAST + Math.random() * (PING_AFTER_MOST - PING_AFTER_LEAST);
-    return elapsedSec + this.#share.mqtt.keepAliveSec * part;
   }
 
   #placeOf(connection: number): Place {

@@ -7,6 +7,7 @@ import { ChunkedResponse } from './chunked-response.js';
 import { Cursors } from './cursors.js';
 import { getRequest } from './get-request.js';
 import type { Transport, TransportEvents } from './transport.js';
+import { Unfinished } from './unfinished.js';
 
 /** Neither can occur inside a JSON string, where its quotes would be escaped. */
 const DATA_START = Buffer.from('"data":"');
@@ -19,8 +20,8 @@ export class Ndjson implements Transport {
   readonly #response: ChunkedResponse;
   /** Of a run in which connections are cut. */
   readonly #cursors: Cursors | undefined;
-  /** The beginning of a line whose end has not come; a line may be spread over chunks. */
-  readonly #partialLines = new Map<number, Buffer>();
+  /** A line may be spread over chunks. */
+  readonly #unfinished = new Unfinished();
 
   constructor(events: TransportEvents, share: Share) {
     const connections = connectionsOf(share);
@@ -46,24 +47,17 @@ export class Ndjson implements Transport {
 
   forget(connection: number): void {
     this.#response.forget(connection);
-    this.#partialLines.delete(connection);
+    this.#unfinished.forget(connection);
   }
 
   #readPiece(connection: number, piece: Buffer, pieceStart: number, pieceEnd: number): void {
-    let bytes = piece;
-    let at = pieceStart;
-    let end = pieceEnd;
-    const partial = this.#partialLines.size > 0 ? this.#partialLines.get(connection) : undefined;
-    if (partial !== undefined) {
-      this.#partialLines.delete(connection);
-      bytes = Buffer.concat([partial, piece.subarray(pieceStart, pieceEnd)]);
-      at = 0;
-      end = bytes.length;
-    }
+    const bytes = this.#unfinished.joined(connection, piece, pieceStart, pieceEnd);
+    const { end } = this.#unfinished;
+    let at = this.#unfinished.start;
     while (at < end) {
       const lineEnd = bytes.indexOf(LF, at);
       if (lineEnd < 0 || lineEnd >= end) {
-        this.#partialLines.set(connection, Buffer.from(bytes.subarray(at, end)));
+        this.#unfinished.keep(connection, bytes, at, end);
         return;
       }
       if (lineEnd > at) this.#readLine(connection, bytes, at, lineEnd);

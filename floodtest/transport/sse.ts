@@ -7,6 +7,7 @@ import { ChunkedResponse } from './chunked-response.js';
 import { Cursors } from './cursors.js';
 import { getRequest } from './get-request.js';
 import type { Transport, TransportEvents } from './transport.js';
+import { Unfinished } from './unfinished.js';
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -24,8 +25,8 @@ export class EventStream implements Transport {
   readonly #response: ChunkedResponse;
   /** Of a run in which connections are cut. */
   readonly #cursors: Cursors | undefined;
-  /** The beginning of an event whose end has not come; an event may be spread over chunks. */
-  readonly #partialEvents = new Map<number, Buffer>();
+  /** An event may be spread over chunks. */
+  readonly #unfinished = new Unfinished();
   // The event that is being read: where its fields are, -1 for none.
   #dataStart = -1;
   #dataEnd = -1;
@@ -55,22 +56,14 @@ export class EventStream implements Transport {
 
   forget(connection: number): void {
     this.#response.forget(connection);
-    this.#partialEvents.delete(connection);
+    this.#unfinished.forget(connection);
   }
 
   #readPiece(connection: number, piece: Buffer, pieceStart: number, pieceEnd: number): void {
-    let bytes = piece;
-    let at = pieceStart;
-    let end = pieceEnd;
-    const partial = this.#partialEvents.size > 0 ? this.#partialEvents.get(connection) : undefined;
-    if (partial !== undefined) {
-      this.#partialEvents.delete(connection);
-      bytes = Buffer.concat([partial, piece.subarray(pieceStart, pieceEnd)]);
-      at = 0;
-      end = bytes.length;
-    }
-    const rest = this.#readEvents(connection, bytes, at, end);
-    if (rest < end) this.#partialEvents.set(connection, Buffer.from(bytes.subarray(rest, end)));
+    const bytes = this.#unfinished.joined(connection, piece, pieceStart, pieceEnd);
+    const { start, end } = this.#unfinished;
+    const rest = this.#readEvents(connection, bytes, start, end);
+    if (rest < end) this.#unfinished.keep(connection, bytes, rest, end);
   }
 
   /** @returns where the event begins whose end has not come */

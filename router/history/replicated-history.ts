@@ -14,8 +14,8 @@ export interface HistorySource {
   /** From now on this node is sent what is published to the id, whether anybody is logged in or not; until as many releases. */
   hold(id: string): void;
   release(id: string): void;
-  /** Resolves when what was held before is in effect, or that cannot be known now; -1 = of ids without history. Never rejects. */
-  settle(rule: number): Promise<void>;
+  /** Somebody begins with an id that is held: resolves when that is in effect, or cannot be known now. -1 = of one without history. Never rejects. */
+  begin(rule: number, id: string): Promise<void>;
   /** What is kept of an id behind an offset; undefined = it cannot be known now. The id is held. Never rejects. */
   load(rule: number, id: string, offset: number): Promise<Loaded | undefined>;
 }
@@ -122,7 +122,7 @@ export class ReplicatedHistory implements HistoryStore {
         const own = ownText(id);
         this.#source.hold(own);
         holds.push(own);
-        steps.push(this.#source.settle(rule));
+        steps.push(this.#source.begin(rule, id));
         continue;
       }
       const offset = 'epoch' in from && from.epoch === epoch ? (from.offsets[index] ?? 0) : 0;

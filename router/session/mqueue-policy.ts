@@ -1,5 +1,6 @@
 import type { SessionFlow } from './session-store.js';
-import type { SessionDropReason, Sessions } from './sessions.js';
+import type { Sessions } from './sessions.js';
+import type { SessionDropReason } from './sessions-stats.js';
 
 /**
  * Makes room for one more message in an mqueue, within what it and what all sessions together may hold: by dropping

@@ -5,7 +5,8 @@ import { makeRoom } from './mqueue-policy.js';
 import { markUnsent, repeatOverdue, repeatUnsent } from './retransmission.js';
 import type { SessionConnection } from './session-connection.js';
 import type { SessionFlow } from './session-store.js';
-import type { SessionDropReason, Sessions } from './sessions.js';
+import type { Sessions } from './sessions.js';
+import type { SessionDropReason } from './sessions-stats.js';
 import { weightOf } from './weight.js';
 
 /** `#bits`: the packet id given out last in the low 16, and above it */

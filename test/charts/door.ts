@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { chartsCommand } from '../../cli/charts.js';
+import { plainNode } from '../child-processes.js';
 
 const THIS_FILE = fileURLToPath(import.meta.url);
 
@@ -15,7 +16,8 @@ export interface Ended {
 
 export function enckeCharts(args: readonly string[], cwd: string): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [THIS_FILE, ...args], { cwd }, (_error, stdout, stderr) =>
+    const [program, ...itsArgs] = plainNode;
+    const child = execFile(program, [...itsArgs, THIS_FILE, ...args], { cwd }, (_error, stdout, stderr) =>
       resolve({ exitCode: child.exitCode ?? -1, stdout, stderr }),
     );
   });

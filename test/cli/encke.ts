@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { plainNode } from '../child-processes.js';
 
 /** `encke …` as a user runs it: a process of its own, and what it said and how it ended. */
 
 const door = fileURLToPath(new URL('../../cli/encke.js', import.meta.url));
 
-/** tap has every Node process load it, which doubles the time to start; a user's does not. */
-export const command = ['env', '-u', 'NODE_OPTIONS', process.execPath, door] as const;
+export const command = [...plainNode, door] as const;
 
 export interface Outcome {
   code: number | null;
@@ -40,6 +40,29 @@ export async function encke(args: readonly string[], surroundings: Surroundings 
   [outcome.code] = await once(child, 'close');
   clearTimeout(timer);
   return outcome;
+}
+
+/** `encke start` that is expected to stop by itself. */
+export function start(args: readonly string[], surroundings: Surroundings = {}): Promise<Outcome> {
+  return encke(['start', '--port', '0', '--api-port', '0', ...args], { timeoutMs: 8000, ...surroundings });
+}
+
+/** The commands that `encke --help` lists. */
+export async function commandNames(): Promise<string[]> {
+  const { stdout } = await encke(['--help']);
+  return [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map((match) => match[1]!).filter((name) => name !== 'help');
+}
+
+/** Most of the time goes into starting processes; two at once keep two cores busy. */
+export async function inTurn<Case>(
+  cases: readonly Case[],
+  one: (each: Case) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < cases.length) await one(cases[next++]!);
+  };
+  await Promise.all([lane(), lane()]);
 }
 
 /** Settings of the shell that runs the tests are none of theirs. */

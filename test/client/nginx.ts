@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { killAtExit } from '../child-processes.js';
 import { findOrInstall } from '../debian-package.js';
+import { freePort } from '../free-port.js';
 import { until } from '../until.js';
 
 /** nginx of Debian in front of a gateway, with a configuration of its own. */
@@ -28,9 +29,7 @@ export class Nginx {
     const child = spawn(path, ['-c', file, '-e', join(directory, 'error.log')], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    const killWithParent = () => child.kill('SIGKILL');
-    process.once('exit', killWithParent);
-    child.once('exit', () => process.off('exit', killWithParent));
+    killAtExit(child);
     let said = '';
     child.stderr!.on('data', (text) => {
       said += text;
@@ -74,13 +73,4 @@ http {
   }
 }
 `;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -3,6 +3,7 @@ import t from 'tap';
 import { openChromium } from '../chromium.js';
 import { startGateway } from '../gateway-process.js';
 import { oneProcessFile } from '../one-process.js';
+import { complaintsOf } from './page-complaints.js';
 import { openStream } from './raw-wire.js';
 
 oneProcessFile('pages that find the API of the gateway that they come from');
@@ -31,21 +32,6 @@ async function textOf(page: Page, part: string): Promise<string> {
 /** Waits until the form says this. */
 async function answerOf(landing: Page, text: RegExp): Promise<void> {
   await landing.locator('#answer', { hasText: text }).waitFor();
-}
-
-/** What the page complains about, and whatever it asks of anybody but this machine. */
-function complaintsOf(page: Page): string[] {
-  const complaints: string[] = [];
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  page.on('console', (message) => {
-    // A browser asks for it by itself; that there is none is no complaint.
-    const icon = message.location().url.endsWith('/favicon.ico');
-    if (['error', 'warning'].includes(message.type()) && !icon) complaints.push(message.text());
-  });
-  page.on('request', (request) => {
-    if (!/^http:\/\/(127\.\d+\.\d+\.\d+|localhost):/.test(request.url())) complaints.push(request.url());
-  });
-  return complaints;
 }
 
 async function tryPages(browser: Browser): Promise<void> {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
+import { plainNode } from '../child-processes.js';
 import { findOrInstall } from '../debian-package.js';
 import { oneProcessFile } from '../one-process.js';
 import { until } from '../until.js';
@@ -74,7 +75,7 @@ function cleanUp(): void {
 }
 
 function inNamespace(namespace: string, ...command: string[]): ChildProcess {
-  const args = ['netns', 'exec', namespace, 'env', '-u', 'NODE_OPTIONS', process.execPath, ...command];
+  const args = ['netns', 'exec', namespace, ...plainNode, ...command];
   const child = spawn('ip', args, { stdio: ['pipe', 'pipe', 'pipe'] });
   children.push(child);
   return child;

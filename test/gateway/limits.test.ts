@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
+import { plainNode } from '../child-processes.js';
+import { freePort } from '../free-port.js';
 import { GatewayProcess, startGateway } from '../gateway-process.js';
 import { oneProcessFile } from '../one-process.js';
 import { until } from '../until.js';
@@ -251,7 +251,7 @@ t.test(
 /** A gateway that may have this many descriptors and no more. */
 async function startWithDescriptors(limit: number, flags: string[]): Promise<GatewayProcess> {
   const door = fileURLToPath(new URL('../../cli/encke.js', import.meta.url));
-  const command = [process.execPath, door, 'start', ...flags];
+  const command = [...plainNode, door, 'start', ...flags];
   const child = spawn('sh', ['-c', `ulimit -n ${limit} && exec "$0" "$@"`, ...command], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -336,19 +336,11 @@ async function fillAndEmpty(t: Test, flags: string[]): Promise<void> {
   await Promise.all(streams.map((wire) => wire.close()));
 }
 
-async function freePort(): Promise<string> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((closed) => probe.close(closed));
-  return String(port);
-}
-
 t.test(
   'at the descriptor limit it neither dies nor spins, and serves again when there is room',
   { buffered: true },
   async (t) => {
-    await fillAndEmpty(t, ['--port', await freePort(), '--api-port', await freePort()]);
+    await fillAndEmpty(t, ['--port', `${await freePort()}`, '--api-port', `${await freePort()}`]);
   },
 );
 

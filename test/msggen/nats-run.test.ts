@@ -1,8 +1,9 @@
 /** msggen as a process that sends through the global name of a router on NATS. */
 import t, { type Test } from 'tap';
+import { freePort } from '../free-port.js';
 import { startNodes } from '../gateway/cluster/nodes.js';
 import { openStream, type Wire } from '../gateway/raw-wire.js';
-import { freePort, NatsServer } from '../nats-server.js';
+import { NatsServer } from '../nats-server.js';
 import { until } from '../until.js';
 import { NameServer } from './name-server.js';
 import { runTool, ToolProcess } from './tool-process.js';

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { plainNode } from '../child-processes.js';
 
 const DOOR = fileURLToPath(new URL('../../cli/encke.js', import.meta.url));
 
@@ -11,7 +12,8 @@ export class ToolProcess {
   stderr = '';
 
   constructor(args: string[], environment: NodeJS.ProcessEnv = {}) {
-    this.child = spawn(process.execPath, [DOOR, ...args], { env: { ...process.env, ...environment } });
+    const [program, ...itsArgs] = plainNode;
+    this.child = spawn(program, [...itsArgs, DOOR, ...args], { env: { ...process.env, ...environment } });
     this.child.stdout!.on('data', (text) => {
       this.stdout += text;
     });

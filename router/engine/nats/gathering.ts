@@ -20,7 +20,7 @@ const runBytes = 6;
 /**
  * The nodes of one cluster on NATS, by subjects under its name:
  *
- *     <name>.node                   who is there: hello, alive once a second, bye
+ *     <name>.node                   who is there: hello, alive now and then, bye
  *     <name>.say.<topic>            announcements to all
  *     <name>.ask.<question>         questions to all; the reply subject is <name>.answer.<run>.<number>
  *     <name>.<subject>[.<topic>]    requests of any program, each answered by one of the nodes that serve it
@@ -36,6 +36,8 @@ export class Gathering implements Cluster {
   readonly #served = new Map<string, (request: NameRequest) => void>();
   readonly #goneListeners: ((node: ClusterNode) => void)[] = [];
   #beat: NodeJS.Timeout | undefined;
+  /** That this node is there. */
+  #saidMs = 0;
 
   constructor(link: Link, name: string, { name: nodeName, group, role }: NodeIdentity) {
     this.#link = link;
@@ -127,10 +129,11 @@ export class Gathering implements Cluster {
     const stoodStill = this.#link.beat(nowMs);
     if (stoodStill || !this.#link.connected) this.#peers.forgiveSilence(nowMs);
     this.#peers.tick(nowMs);
-    this.#say('alive');
+    if (nowMs - this.#saidMs > this.#peers.aliveMs - beatMs / 2) this.#say('alive');
   }
 
   #say(word: PeerWord): void {
+    this.#saidMs = performance.now();
     if (this.#link.connected) this.#link.publish(`${this.#name}.node`, this.#peers.encode(word));
   }
 

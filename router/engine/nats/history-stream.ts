@@ -86,20 +86,34 @@ export class HistoryStream {
 
   /** @returns its state; made anew where it is gone */
   async ensure(): Promise<StreamState> {
-    if (!(await this.#exists())) {
+    if ((await this.find()) === undefined) {
       // Another node may be quicker; with other limits than ours that is an error, and it is there all the same.
       await this.#manager.streams.add(this.#settings()).catch(() => undefined);
     }
     return this.state();
   }
 
+  /** @returns undefined where it is gone @throws Error where nobody answers */
+  async find(): Promise<StreamState | undefined> {
+    try {
+      const { created, state } = await this.#manager.streams.info(this.name);
+      return {
+        createdMs: Date.parse(created),
+        firstSequence: state.first_seq,
+        lastSequence: state.last_seq,
+      };
+    } catch (error) {
+      if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound)
+        return undefined;
+      throw error;
+    }
+  }
+
+  /** @throws Error where it is gone, or nobody answers */
   async state(): Promise<StreamState> {
-    const { created, state } = await this.#manager.streams.info(this.name);
-    return {
-      createdMs: Date.parse(created),
-      firstSequence: state.first_seq,
-      lastSequence: state.last_seq,
-    };
+    const state = await this.find();
+    if (state === undefined) throw new Error(`The stream ${this.name} is gone`);
+    return state;
   }
 
   /** The oldest message under a subject with at least this sequence; undefined = there is none. */
@@ -167,16 +181,6 @@ export class HistoryStream {
       await this.#manager.streams.add(settings);
     } catch {
       await this.#manager.streams.update(this.name, settings); // it is there, with another age, or other bytes
-    }
-  }
-
-  async #exists(): Promise<boolean> {
-    try {
-      await this.#manager.streams.info(this.name);
-      return true;
-    } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return false;
-      throw error;
     }
   }
 

@@ -1,3 +1,5 @@
+import { RecentPositions } from './recent-positions.js';
+
 /**
  * The order of each id's messages as they come out of a stream. nats-server stores in order, but publishes on without:
  * of 100,000 messages that three connections published, 25 came behind a later one of the same id, by one place (2.9.10).
@@ -6,7 +8,9 @@
  *     come      41 (behind 37)   44 (behind 43)   43 (behind 41)
  *     out       41               -                43 44
  *
- * It does not wait for one that is older than anything that can still be on its way.
+ * And it knows up to where all has come, for the cursors of ids that are quiet: what came two turns ago is taken for
+ * complete, which by default is 2.5 to 5 s. 200 ms are too short where 100 busy processes share two cores: a thread of
+ * the server is put off between storing and publishing on.
  */
 
 export interface Come {
@@ -17,74 +21,97 @@ export interface Come {
   readonly data: Uint8Array;
 }
 
-/** Far longer than one place takes: a goroutine of the server was put off between two steps. */
-export const settleMs = 100;
+/** So long a message waits for the one before it. */
+export const waitMs = 1_000;
 /** Come too early, in all. Past it nothing waits. */
-const earlyMax = 10_000;
+export const earlyMax = 10_000;
+/** Ids with messages since the last turn, 100 bytes each. Past it they are taken for settled sooner. */
+export const recentMax = 100_000;
+
+export interface IdOrderEvents {
+  handOut(come: Come): void;
+  /** One of this id has not come, and what is behind it is handed out next. */
+  onMissing(id: string): void;
+  /** One of this id has come too late to be handed out, or is of another stream. */
+  onLate(id: string): void;
+}
 
 export class IdOrder {
-  readonly #handOut: (come: Come) => void;
-  readonly #onLate: (id: string) => void;
-  /** The last of each id that came out since the clock went on, and of those in the period before that. */
-  #recent = new Map<string, number>();
-  #before = new Map<string, number>();
-  /** The highest of all: now, when the clock went on, and the time before. */
-  #highest: number;
-  #highestThen: number;
+  readonly #events: IdOrderEvents;
+  /** Of each id, the last that is out; and where somebody has begun: what is older is not waited for. */
+  readonly #out = new RecentPositions();
+  readonly #begun = new RecentPositions();
+  readonly #turnMs: number;
+  #turnedMs = performance.now();
+  /** The highest of all: now, and at the last turn. */
+  #highest = 0;
+  #highestThen = 0;
   /** All up to here has come: nothing on its way is as old. */
-  settled: number;
+  settled = 0;
+  /** Some filter's subscriber began here, with ids that nothing has been heard of yet. */
+  #filterBegun = 0;
+  /** All up to here was read, and may still come besides, for two turns. */
+  #readTo = 0;
+  #readTurns = 0;
   /** Wait for what comes before them; few. */
   #early: { come: Come; untilMs: number }[] = [];
   /** Had to wait; and came when nothing waited for them any more. */
   reordered = 0;
   late = 0;
 
-  /** @param onLate a message of this id has come when nothing waited for it any more, and was left out */
-  constructor(position: number, handOut: (come: Come) => void, onLate: (id: string) => void) {
-    this.#highest = position;
-    this.#highestThen = position;
-    this.settled = position;
-    this.#handOut = handOut;
-    this.#onLate = onLate;
+  /** @param turnMs nothing that is older than this is on its way */
+  constructor(position: number, turnMs: number, events: IdOrderEvents) {
+    this.#turnMs = turnMs;
+    this.#events = events;
+    this.restart(position);
   }
 
-  /** Of the last message of an id that is out, as far as that is not older than `settled`. */
-  lastOf(id: string): number {
-    return this.#recent.get(id) ?? this.#before.get(id) ?? 0;
+  /** All of an id up to here is out, or was never for anybody here. */
+  positionOf(id: string): number {
+    return Math.max(this.settled, this.#out.of(id), this.#begun.of(id));
   }
 
   /** The same comes once for each of id and filters that match. */
   take(come: Come): void {
-    const out = this.lastOf(come.id);
+    const out = this.#out.of(come.id);
     if (come.sequence === out || this.#early.some((early) => isSame(early.come, come))) return;
+    if (come.sequence <= this.#readTo) return;
     if (come.sequence < out || come.sequence <= this.settled) {
       this.late++;
-      return this.#onLate(come.id);
+      return this.#events.onLate(come.id);
     }
-    if (come.last > out && come.last > this.settled && this.#early.length < earlyMax) {
-      this.reordered++;
-      const kept = { ...come, data: Uint8Array.from(come.data) };
-      this.#early.push({ come: kept, untilMs: performance.now() + settleMs });
-      return;
-    }
-    this.#out(come);
-    if (this.#early.length > 0) this.#followers(come.id);
+    if (this.#isNext(come)) {
+      this.#handOut(come);
+      this.#followers(come.id);
+    } else if (this.#early.length < earlyMax) this.#wait(come);
+    else this.#waitNoLonger(come);
+  }
+
+  /** Somebody begins with an id here: what was stored up to a position is not for them. */
+  begin(id: string, position: number): void {
+    if (position <= this.positionOf(id)) return;
+    this.#begun.set(id, position);
+    this.#followers(id);
+  }
+
+  /** The same for all ids that a filter matches. */
+  beginFilter(position: number): void {
+    this.#filterBegun = Math.max(this.#filterBegun, position);
+    for (const id of new Set(this.#early.map(({ come }) => come.id))) this.#followers(id);
   }
 
   /** All of an id up to a position was read from the stream itself: nothing that is here waits for what lies before. */
   know(id: string, position: number): void {
     const due = this.#early.filter(({ come }) => come.id === id && come.sequence <= position);
-    for (const { come } of due.sort((a, b) => a.come.sequence - b.come.sequence)) {
-      this.#early = this.#early.filter((early) => early.come !== come);
-      this.takeRead(come);
-    }
-    if (position > this.lastOf(id)) this.#recent.set(id, position);
-    if (this.#early.length > 0) this.#followers(id);
+    this.#early = this.#early.filter((early) => !due.includes(early));
+    for (const { come } of due.sort(bySequence)) this.takeRead(come);
+    if (position > this.#out.of(id)) this.#out.set(id, position);
+    this.#followers(id);
   }
 
   /** One that was read from the stream itself, in its order. */
   takeRead(come: Come): void {
-    if (come.sequence > this.lastOf(come.id)) this.#out(come);
+    if (come.sequence > this.#out.of(come.id)) this.#handOut(come);
   }
 
   /** Something of the stream that is for no id has come. */
@@ -92,56 +119,81 @@ export class IdOrder {
     if (sequence > this.#highest) this.#highest = sequence;
   }
 
-  /** All up to a position has come: what was stored before it has had time enough to overtake. */
-  confirm(position: number): void {
-    this.pass(position);
-    if (position > this.settled) this.settled = position;
-  }
-
-  /** Every `settleMs`. */
+  /** A few times a second. */
   tick(nowMs: number): void {
-    this.settled = Math.max(this.settled, this.#highestThen);
-    this.#highestThen = this.#highest;
-    if (this.#recent.size > 0 || this.#before.size > 0) {
-      this.#before = this.#recent;
-      this.#recent = new Map();
-    }
+    if (nowMs - this.#turnedMs >= this.#turnMs || this.#out.size > recentMax) this.#turn(nowMs);
+    if (this.#early.length === 0) return;
     const due = this.#early.filter(({ untilMs }) => untilMs <= nowMs);
-    for (const { come } of due.sort((a, b) => a.come.sequence - b.come.sequence)) {
-      this.#early = this.#early.filter((early) => early.come !== come);
-      this.#out(come);
-      this.#followers(come.id);
-    }
+    this.#early = this.#early.filter((early) => !due.includes(early));
+    for (const { come } of due.sort(bySequence)) this.#waitNoLonger(come);
   }
 
   /** All up to a position is known to be out, as it was read from the stream itself. */
   restart(position: number): void {
     this.#early = [];
-    this.#recent.clear();
-    this.#before.clear();
+    this.#out.clear();
+    this.#begun.clear();
     this.#highest = position;
     this.#highestThen = position;
     this.settled = position;
+    this.#filterBegun = 0;
+    this.#readTo = position;
+    this.#readTurns = 2;
   }
 
+  #turn(nowMs: number): void {
+    this.#turnedMs = nowMs;
+    // What is waited for is on its way.
+    const waitedFor = this.#early.map(({ come }) => come.last - 1);
+    this.settled = Math.max(this.settled, Math.min(this.#highestThen, ...waitedFor));
+    this.#highestThen = this.#highest;
+    this.#out.turn();
+    this.#begun.turn();
+    if (--this.#readTurns === 0) this.#readTo = 0;
+  }
+
+  /** Whether the one before it is out, or was for nobody here. */
+  #isNext({ id, last }: Come): boolean {
+    const out = this.#out.of(id);
+    return last <= Math.max(out, this.#begun.of(id), this.settled, out === 0 ? this.#filterBegun : 0);
+  }
+
+  #wait(come: Come): void {
+    this.reordered++;
+    const kept = { ...come, data: Uint8Array.from(come.data) };
+    this.#early.push({ come: kept, untilMs: performance.now() + waitMs });
+  }
+
+  /** The one before it did not come. That is told first, so that nobody has a cursor behind what is missing. */
+  #waitNoLonger(come: Come): void {
+    if (come.sequence <= this.#out.of(come.id)) return;
+    if (!this.#isNext(come)) this.#events.onMissing(come.id);
+    this.takeRead(come);
+    this.#followers(come.id);
+  }
+
+  /** What waited for one that is out now. */
   #followers(id: string): void {
-    for (;;) {
-      const out = this.lastOf(id);
-      const next = this.#early.findIndex(({ come }) => come.id === id && come.last <= out);
+    while (this.#early.length > 0) {
+      const next = this.#early.findIndex(({ come }) => come.id === id && this.#isNext(come));
       if (next === -1) return;
       const { come } = this.#early[next]!;
       this.#early.splice(next, 1);
-      if (come.sequence > out) this.#out(come);
+      this.takeRead(come);
     }
   }
 
-  #out(come: Come): void {
+  #handOut(come: Come): void {
     this.pass(come.sequence);
-    this.#recent.set(come.id, come.sequence);
-    this.#handOut(come);
+    this.#out.set(come.id, come.sequence);
+    this.#events.handOut(come);
   }
 }
 
 function isSame(a: Come, b: Come): boolean {
   return a.sequence === b.sequence && a.id === b.id;
+}
+
+function bySequence(a: { come: Come }, b: { come: Come }): number {
+  return a.come.sequence - b.come.sequence;
 }

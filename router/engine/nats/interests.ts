@@ -64,6 +64,10 @@ export class Interests {
     if (this.#heldOnly.delete(id)) this.#unsubscribe(id);
   }
 
+  isHeld(id: string): boolean {
+    return this.#held.has(id);
+  }
+
   #subscribe(filter: string): void {
     if (this.#subscriptions.has(filter)) return;
     const made: Subscription[] = [];

@@ -7,8 +7,9 @@ import {
   type NatsConnection,
   type Subscription,
 } from '@nats-io/transport-node';
-import { remedyOf } from './access.js';
-import { connectionOptions, type LinkOptions, withoutSecrets } from './connection-options.js';
+import { withoutUser } from '../../../nats-access/access.js';
+import { remedyOf } from '../../../nats-access/remedy.js';
+import { connectionOptions, type LinkOptions } from './connection-options.js';
 import { EngineError } from './engine-error.js';
 import { Pulse } from './pulse.js';
 
@@ -19,6 +20,8 @@ import { Pulse } from './pulse.js';
 export type LinkEvent = 'connected' | 'lost' | 'slow' | 'changed' | 'error' | 'closed';
 export type OnLinkEvent = (event: LinkEvent, detail: string) => void;
 
+/** Nothing has come for so long, though it was asked: it is dead. A busy one still sends, and is left alone. */
+const silenceMsMax = 5_000;
 /** After so much the server is asked whether it has it all. */
 const confirmBytes = 256 * 1024;
 /** What is on its way at the end has this long to get out; a server that does not read would keep the process for ever. */
@@ -49,6 +52,10 @@ export class Link {
   /** How long this process had stood still before the connection was lost, where it had. */
   #stoodStillMs = 0;
   #pulse = new Pulse(performance.now());
+  /** When something came last, and how many messages had come by then; whether it is asked right now. */
+  #heardMs = 0;
+  #heardMsgs = 0;
+  #asks = false;
   reconnects = 0;
   /** Times that the server ended the connection as this node did not read. */
   slowConsumer = 0;
@@ -64,7 +71,7 @@ export class Link {
     try {
       this.#connection = await connect(options);
     } catch (cause) {
-      const servers = this.#options.servers.map(withoutSecrets).join(', ');
+      const servers = this.#options.servers.map(withoutUser).join(', ');
       const reason = reasonOf(cause).replace(/\.$/, '');
       throw new EngineError(
         `NATS at ${servers} cannot be reached or refuses: ${reason}. ${remedyOf(reason, options.tls !== undefined)}`,
@@ -73,6 +80,7 @@ export class Link {
     }
     this.#connected = true;
     this.#pulse = new Pulse(performance.now());
+    this.#heard(performance.now());
     this.#watch(this.#connection);
   }
 
@@ -91,7 +99,7 @@ export class Link {
 
   /** Of the server that it is connected to now. */
   get server(): string {
-    return withoutSecrets(this.#connection?.getServer() ?? '');
+    return withoutUser(this.#connection?.getServer() ?? '');
   }
 
   /** The largest message that the server takes, bytes. */
@@ -142,7 +150,29 @@ export class Link {
 
   /** In each beat. @returns whether this process has stood still since the last one */
   beat(nowMs: number): boolean {
-    return this.#pulse.beat(nowMs);
+    const stoodStill = this.#pulse.beat(nowMs);
+    if (this.#connected) this.#listen(nowMs, stoodStill);
+    return stoodStill;
+  }
+
+  #listen(nowMs: number, stoodStill: boolean): void {
+    const { inMsgs } = this.#connection!.stats();
+    // After a standstill what has come meanwhile is not read yet.
+    if (stoodStill || inMsgs !== this.#heardMsgs) this.#heard(nowMs);
+    this.#heardMsgs = inMsgs;
+    if (nowMs - this.#heardMs > silenceMsMax) return this.#giveUp(this.#connection!);
+    if (this.#asks) return;
+    this.#asks = true;
+    const life = this.#life;
+    this.flush().then((answered) => {
+      if (life !== this.#life) return;
+      this.#asks = false;
+      if (answered) this.#heard(performance.now());
+    });
+  }
+
+  #heard(nowMs: number): void {
+    this.#heardMs = Math.max(this.#heardMs, nowMs);
   }
 
   #confirm(): void {
@@ -197,13 +227,15 @@ export class Link {
     this.#asked = 0;
     this.#silent = false;
     this.#complaint = '';
-    this.#onEvent('lost', why === '' ? withoutSecrets(server) : `${withoutSecrets(server)}: ${why}`);
+    this.#onEvent('lost', why === '' ? withoutUser(server) : `${withoutUser(server)}: ${why}`);
   }
 
   #regain(server: string): void {
     this.#connected = true;
+    this.#asks = false;
+    this.#heard(performance.now());
     this.reconnects++;
-    this.#onEvent('connected', withoutSecrets(server));
+    this.#onEvent('connected', withoutUser(server));
     if (this.#stoodStillMs > 0) this.#tellSlow();
   }
 

@@ -39,7 +39,7 @@ async function otherStreams(
   return found;
 }
 
-/** Nodes say once a second that they are there. */
+/** Of the nodes that are there one speaks every second. */
 function othersRun(link: Link, clusterName: string): Promise<boolean> {
   return new Promise((resolve) => {
     const end = (others: boolean) => {

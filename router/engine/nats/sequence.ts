@@ -1,7 +1,7 @@
 import type { Loaded } from '../../history/replicated-history.js';
 import type { Message } from '../../message.js';
 import type { HistoryStream, StreamState } from './history-stream.js';
-import { type Come, IdOrder, settleMs } from './id-order.js';
+import { type Come, IdOrder } from './id-order.js';
 import type { Link } from './link.js';
 import { Marks } from './marks.js';
 import { idOfStored, missedBetween } from './missed.js';
@@ -9,20 +9,22 @@ import { markToken, messageOfStream } from './stored-message.js';
 import { type ReadBudget, StreamReader } from './stream-reader.js';
 import { subjectOfId } from './subject.js';
 
-/** For a mark through the stream and back; some 0.3 ms when nothing is wrong. */
-const markTimeoutMs = 2_000;
 /** At most so often a mark is kept, and the stream looked after; and twenty times in the age of its messages. */
 const restMsMax = 10_000;
 const restMsMin = 250;
+/** What may be on its way for longer is not waited for; a twentieth of the age of messages, too. */
+const settleMsMax = 2_500;
+const settleMsMin = 250;
 /**
  * Subjects that kept marks take turns in, each of which holds as many as an id has messages. They stand for the
  * messages of quiet ids: without them, an id that has 1,000 messages a second would soon be alone in the stream, and
  * nobody could say that nothing else is gone.
  */
 const keptSubjects = 32;
-/** How often it is tried again to catch up, and to doubt. */
+/** So many looks in a row that nobody answered, and it is taken for away; a busy server misses one. */
+const silentLooksMax = 3;
+/** How often it is tried again to catch up. */
 const retryMs = 250;
-const doubtSpacingMs = 1_000;
 /** So many in vain are told: a server that has just started needs one or two. */
 const troubleTries = 4;
 /** Come while what was missed is read. Past it they are let go, and read from the stream, too. */
@@ -67,11 +69,11 @@ export class Sequence {
   /** Of the catching up that is under way. */
   #abort: AbortController | undefined;
   #rest: NodeJS.Timeout | undefined;
-  #clock: NodeJS.Timeout | undefined;
-  #doubtedMs = Number.NEGATIVE_INFINITY;
+  #comparing = false;
   #keptMarks = 0;
+  #silentLooks = 0;
   /** Ids of which something came too late to be handed out. */
-  readonly #lacking = new Set<string>();
+  readonly #late = new Set<string>();
   constructor(
     stream: HistoryStream,
     { createdMs, lastSequence }: StreamState,
@@ -80,11 +82,15 @@ export class Sequence {
     events: SequenceEvents,
   ) {
     this.stream = stream;
-    this.#order = new IdOrder(
-      lastSequence,
-      (come) => this.#handOut(come),
-      (id) => this.#lack(id),
-    );
+    const settleMs = Math.min(settleMsMax, Math.max(settleMsMin, stream.rule.ageSec * 50));
+    this.#order = new IdOrder(lastSequence, settleMs, {
+      handOut: (come) => this.#handOut(come),
+      onMissing: (id) => this.#events.onGap(stream.name, (other) => other === id),
+      onLate: (id) => {
+        this.#late.add(id);
+        this.doubt();
+      },
+    });
     this.createdMs = createdMs;
     this.#link = link;
     this.#events = events;
@@ -92,22 +98,23 @@ export class Sequence {
     this.#marks = new Marks((number, kept) => {
       const turn = kept ? this.#keptMarks++ % keptSubjects : 'q';
       return link.publish(`${stream.subjectPrefix}${markToken}.${run}.${turn}`, Buffer.from(`${number}`));
-    }, markTimeoutMs);
+    });
   }
 
   start(): void {
     const { ageSec } = this.stream.rule;
     const restMs = Math.min(restMsMax, Math.max(restMsMin, (ageSec * 1000) / 20));
     this.#rest = setInterval(() => this.#look(), restMs);
-    this.#clock = setInterval(() => {
-      if (this.#queue === undefined) this.#order.tick(performance.now());
-    }, settleMs);
     this.#marks.pass(true);
+  }
+
+  /** A few times a second. */
+  tick(nowMs: number): void {
+    if (this.#queue === undefined) this.#order.tick(nowMs);
   }
 
   stop(): void {
     clearInterval(this.#rest);
-    clearInterval(this.#clock);
     this.#abort?.abort();
     this.#marks.failAll();
     this.#endWaiting();
@@ -120,7 +127,7 @@ export class Sequence {
 
   /** All of an id up to here that this node is sent has been handed out. */
   positionOf(id: string): number {
-    return Math.max(this.#order.settled, this.#order.lastOf(id));
+    return this.#order.positionOf(id);
   }
 
   /** Came when nothing waited for them any more. */
@@ -149,12 +156,14 @@ export class Sequence {
     this.#marks.failAll();
   }
 
-  /** Something is not as it should be: what came is compared with what the stream has. */
+  /** Something is not as it should be: is it another stream by now? */
   doubt(): void {
-    const nowMs = performance.now();
-    if (this.#queue !== undefined || nowMs - this.#doubtedMs < doubtSpacingMs) return;
-    this.#doubtedMs = nowMs;
-    void this.catchUp();
+    if (this.#queue !== undefined || this.#comparing) return;
+    this.#comparing = true;
+    void this.#compare().finally(() => {
+      this.#comparing = false;
+      if (this.#queue === undefined) this.#tellLate();
+    });
   }
 
   /** NATS is there, and all subscriptions are made. Tries until it has worked, or NATS is lost again. Never rejects. */
@@ -174,9 +183,20 @@ export class Sequence {
     }
   }
 
-  /** Resolves when all that was subscribed to before is in effect; at once where that cannot be known now. */
-  async settle(): Promise<void> {
-    if (this.#queue === undefined && this.#link.carries) await this.#settled();
+  /**
+   * Somebody begins with an id: resolves when the subscription is in effect; at once where that cannot be known now. What
+   * was stored before, and comes after all, is handed out.
+   */
+  async begin(id: string): Promise<void> {
+    if (this.#queue !== undefined || !this.#link.carries) return;
+    const position = await this.#pass();
+    if (position !== undefined && this.#queue === undefined) this.#order.begin(id, position);
+  }
+
+  /** Somebody begins with all ids that a filter matches. */
+  async beginFilter(): Promise<void> {
+    const position = await this.#pass();
+    if (position !== undefined && this.#queue === undefined) this.#order.beginFilter(position);
   }
 
   /** What is kept of an id behind an offset, up to where this node stands. Undefined = it cannot be known now. */
@@ -206,22 +226,39 @@ export class Sequence {
     const position = await this.#pass();
     if (position === undefined) return undefined;
     await new Promise((resolve) => setTimeout(resolve, stragglersMs));
-    if (this.#queue === undefined) this.#order.confirm(position);
     return position;
   }
 
   async #pass(kept = false): Promise<number | undefined> {
     const position = await this.#marks.pass(kept);
-    if (position === undefined && this.#link.carries) this.doubt();
+    if (position === undefined) void this.#missMark();
     return position;
+  }
+
+  /**
+   * A mark is not back in time: all is slow, or the stream is not as it should be. Where the stream answers sooner than
+   * the mark is back, it is the stream. To doubt where all is slow would make it slower: 27 nodes on two full cores, each
+   * catching up again and again, fell behind for longer than messages are kept.
+   */
+  async #missMark(): Promise<void> {
+    const { number } = this.#marks;
+    const state = await this.stream.find().catch(() => undefined);
+    if (state === undefined || this.#marks.isBack(number)) return;
+    if (this.#queue === undefined && this.#link.carries) void this.catchUp();
   }
 
   /** A stream that was deleted, or does not answer, is noticed, though nothing is published. */
   async #look(): Promise<void> {
     if (this.#queue !== undefined || !this.#link.carries) return;
     await this.#pass(true);
-    const state = await this.stream.state().catch(() => undefined);
-    if (state?.createdMs !== this.createdMs) this.doubt();
+    await this.#compare();
+  }
+
+  async #compare(): Promise<void> {
+    const state = await this.stream.find().catch(() => 'silent' as const);
+    this.#silentLooks = state === 'silent' ? this.#silentLooks + 1 : 0;
+    if (state === 'silent' ? this.#silentLooks < silentLooksMax : state?.createdMs === this.createdMs) return;
+    if (this.#queue === undefined && this.#link.carries) void this.catchUp();
   }
 
   /** @throws Error where it has to be tried again */
@@ -236,8 +273,8 @@ export class Sequence {
     if (missed.createdMs !== createdMs) throw new Error('It was made anew meanwhile');
     for (const { id } of this.#queue!) missed.count(id);
     if (anew) this.#begin(createdMs);
-    if (anew || missed.mayLackAll) this.#lacking.clear();
-    this.#tellLacking();
+    if (anew || missed.mayLackAll) this.#late.clear();
+    this.#tellLate();
     if (anew || missed.mayLackAll) this.#events.onGap(this.stream.name, () => true);
     else if (missed.crowded.size > 0) this.#events.onGap(this.stream.name, (id) => missed.crowded.has(id));
     for (const [n, { subject, sequence, data }] of missed.messages.entries()) {
@@ -277,17 +314,11 @@ export class Sequence {
     if (message !== undefined) this.#events.handOut(message, data);
   }
 
-  /** A stream that was made anew counts from 1, and then all are told; else who is logged in as the id is. */
-  #lack(id: string): void {
-    this.#lacking.add(id);
-    this.doubt();
-    if (this.#queue === undefined) this.#tellLacking();
-  }
-
-  #tellLacking(): void {
-    const lacking = new Set(this.#lacking);
-    this.#lacking.clear();
-    if (lacking.size > 0) this.#events.onGap(this.stream.name, (id) => lacking.has(id));
+  /** Of a stream that was made anew all are told, and these need not be. */
+  #tellLate(): void {
+    const late = new Set(this.#late);
+    this.#late.clear();
+    if (late.size > 0) this.#events.onGap(this.stream.name, (id) => late.has(id));
   }
 
   /** @returns whether it follows, maybe after a wait */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Msg } from '@nats-io/transport-node';
 import type { HistoryRule, HistoryRules } from '../../history/history-rules.js';
 import type { HistorySource, Loaded } from '../../history/replicated-history.js';
+import { hasWildcard } from '../../topic-filter.js';
 import { Acknowledgements } from './acknowledgements.js';
 import { HistoryStream } from './history-stream.js';
 import type { Interests } from './interests.js';
@@ -90,6 +91,7 @@ export class Sequences implements HistorySource {
 
   tick(nowMs: number): void {
     this.#acknowledgements.tick(nowMs);
+    for (const sequence of this.#byName.values()) sequence.tick(nowMs);
   }
 
   /** Changes with each stream that was made anew. */
@@ -157,10 +159,19 @@ export class Sequences implements HistorySource {
     this.#interests.release(id);
   }
 
-  async settle(rule: number): Promise<void> {
+  async begin(rule: number, id: string): Promise<void> {
     const sequence = this.#byRule[rule];
-    if (sequence !== undefined) await sequence.settle();
+    if (sequence !== undefined) await sequence.begin(id);
     else await new Promise<void>((resolve) => this.#interests.whenInEffect(resolve));
+  }
+
+  /** There is interest in an id, or a filter, from now on. */
+  begunWith(filter: string): void {
+    if (!hasWildcard(filter)) {
+      if (!this.#interests.isHeld(filter)) void this.of(filter)?.begin(filter);
+      return;
+    }
+    for (const sequence of this.#byName.values()) void sequence.beginFilter();
   }
 
   async load(rule: number, id: string, offset: number): Promise<Loaded | undefined> {

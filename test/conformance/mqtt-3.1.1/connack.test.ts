@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { closesAtOnce, isClosed } from './assertions.js';
 import { type Connect, connect, publish, subscribe } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
-import { oneProcessFile } from '../../one-process.js';
 
 oneProcessFile('one connection and its server; nothing crosses');
 

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { closesAtOnce, isClosed, isQuiet } from './assertions.js';
 import {
   connect,
@@ -14,7 +15,6 @@ import {
   unsubscribe,
 } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
-import { oneProcessFile } from '../../one-process.js';
 
 oneProcessFile('one connection and its server; nothing crosses');
 

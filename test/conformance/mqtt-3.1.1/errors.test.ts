@@ -1,8 +1,8 @@
 import t from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { closesLater, isClosed, isQuiet } from './assertions.js';
 import { hex, packet, puback, pubcomp, publish, pubrec, uint16 } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
-import { oneProcessFile } from '../../one-process.js';
 
 oneProcessFile('one connection and its server; nothing crosses');
 

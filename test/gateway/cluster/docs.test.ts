@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { plainNode } from '../../child-processes.js';
 import { until } from '../../until.js';
 import { openStream } from '../raw-wire.js';
 import { natsServer, startNodes, untilReached } from './nodes.js';
@@ -22,11 +23,11 @@ t.test('six lines of Node', async (t) => {
   t.equal(lines.trim().split('\n').length, 6);
   const stream = await openStream(two!.port, '/stream/123');
   await untilReached(one!, '123', 1);
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-', nats.url], {
+  const [node, ...args] = plainNode;
+  const { status, stdout, stderr } = spawnSync(node, [...args, '--input-type=module', '-', nats.url], {
     cwd: root,
     input: lines,
     encoding: 'utf8',
-    env: { ...process.env, NODE_OPTIONS: '' },
   });
   t.equal(stderr, '');
   t.equal(status, 0);

@@ -1,6 +1,7 @@
 import type { Test } from 'tap';
+import { freePort } from '../../free-port.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
-import { freePort, NatsServer } from '../../nats-server.js';
+import { NatsServer } from '../../nats-server.js';
 import { until } from '../../until.js';
 import { Listener } from './listener.js';
 

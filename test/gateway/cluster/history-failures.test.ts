@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import t, { type Test } from 'tap';
+import { CuttableWay } from '../../cuttable-way.js';
 import { startGateway } from '../../gateway-process.js';
 import { NatsServer } from '../../nats-server.js';
 import { until } from '../../until.js';
 import { cursorNow, numbered, poll, publish } from '../history/ask-poll.js';
-import { CuttableWay, HistoryNodes, LineReader, sendCarried } from './history-nodes.js';
+import { HistoryNodes, LineReader, sendCarried } from './history-nodes.js';
 
 const rules = ['--history-rules', '# 100 60'];
 

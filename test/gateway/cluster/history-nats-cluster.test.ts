@@ -1,8 +1,9 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import t from 'tap';
+import { freePort } from '../../free-port.js';
 import { startGateway } from '../../gateway-process.js';
-import { freePort, NatsServer } from '../../nats-server.js';
+import { NatsServer } from '../../nats-server.js';
 import { until } from '../../until.js';
 import { numbered, poll } from '../history/ask-poll.js';
 import { LineReader, sendCarried } from './history-nodes.js';

@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { NatsServer } from '../../nats-server.js';
 import { until } from '../../until.js';
@@ -42,57 +40,6 @@ export class HistoryNodes {
   async stop(): Promise<void> {
     await Promise.all(this.list.map((node) => node.kill()));
     await this.nats.stop();
-  }
-}
-
-/** The way of one node to NATS, which can be cut and given back. */
-export class CuttableWay {
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  #open = true;
-
-  private constructor(server: Server, targetPort: number) {
-    this.#server = server;
-    server.on('connection', (near) => {
-      if (!this.#open) return near.destroy();
-      const far = connect(targetPort, '127.0.0.1');
-      near.pipe(far).pipe(near);
-      for (const [socket, other] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        this.#sockets.add(socket);
-        socket.on('error', () => undefined);
-        socket.on('close', () => {
-          this.#sockets.delete(socket);
-          other.destroy();
-        });
-      }
-    });
-  }
-
-  static async start(targetPort: number): Promise<CuttableWay> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return new CuttableWay(server, targetPort);
-  }
-
-  get url(): string {
-    return `nats://127.0.0.1:${(this.#server.address() as { port: number }).port}`;
-  }
-
-  cut(): void {
-    this.#open = false;
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  giveBack(): void {
-    this.#open = true;
-  }
-
-  stop(): void {
-    this.cut();
-    this.#server.close();
   }
 }
 

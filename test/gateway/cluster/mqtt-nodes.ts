@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import type { Test } from 'tap';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { NatsServer, type NatsServerOptions } from '../../nats-server.js';
@@ -54,54 +52,4 @@ export async function knowEachOther(nodes: readonly GatewayProcess[]): Promise<v
 
 function nodeName(n: number): string {
   return String.fromCharCode('a'.charCodeAt(0) + n);
-}
-
-/** The way of one node to nats-server, which can be cut. */
-export class NatsWay {
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  #open = true;
-
-  private constructor(natsPort: number) {
-    this.#server = createServer((socket) => {
-      if (!this.#open) return socket.destroy();
-      const onward = createConnection(natsPort, '127.0.0.1');
-      for (const [one, other] of [
-        [socket, onward],
-        [onward, socket],
-      ] as const) {
-        this.#sockets.add(one);
-        one.pipe(other);
-        one.on('error', () => undefined); // a reset is a close here
-        one.on('close', () => {
-          other.destroy();
-          this.#sockets.delete(one);
-        });
-      }
-    });
-  }
-
-  static async to(t: Test, nats: NatsServer): Promise<NatsWay> {
-    const way = new NatsWay(nats.port);
-    way.#server.listen(0, '127.0.0.1');
-    await once(way.#server, 'listening');
-    t.teardown(() => {
-      way.cut();
-      way.#server.close();
-    });
-    return way;
-  }
-
-  get url(): string {
-    return `nats://127.0.0.1:${(this.#server.address() as { port: number }).port}`;
-  }
-
-  cut(): void {
-    this.#open = false;
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  mend(): void {
-    this.#open = true;
-  }
 }

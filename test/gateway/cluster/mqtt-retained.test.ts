@@ -2,11 +2,12 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import t, { type Test } from 'tap';
 import { publish } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
+import { CuttableWay } from '../../cuttable-way.js';
 import type { GatewayProcess } from '../../gateway-process.js';
 import type { NatsServer } from '../../nats-server.js';
 import { until } from '../../until.js';
 import { connectRaw } from '../mqtt/raw-client.js';
-import { knowEachOther, NatsWay, startNats, startNode, startNodes } from './mqtt-nodes.js';
+import { knowEachOther, startNats, startNode, startNodes } from './mqtt-nodes.js';
 
 /** What is retained is retained on every node, also on those that start later or were cut off. */
 
@@ -93,7 +94,8 @@ t.test('what was cleared leaves nothing in the stream', async (t) => {
 
 t.test('a node that was cut off gets to where the others are', async (t) => {
   const nats = await startNats(t);
-  const way = await NatsWay.to(t, nats);
+  const way = await CuttableWay.start(nats.port);
+  t.teardown(() => way.stop());
   const a = await startNode(t, nats, 'a', ...noSys);
   const b = await startNode(t, way, 'b', ...noSys);
   const onA = await connectRaw(t, a);
@@ -111,7 +113,7 @@ t.test('a node that was cut off gets to where the others are', async (t) => {
   await until('nothing is left of what was cleared', async () => {
     return (await streams.info('encke-retained')).state.messages === 2;
   });
-  way.mend();
+  way.giveBack();
   await until('it has read the stream again', () => b.log.split('nats: retained').length === 3);
   for (const node of [a, b]) t.same(await retainedOn(t, node), ['changed new 1', 'kept old 1']);
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { encke } from '../../cli/encke.js';
-import { freePort } from '../../nats-server.js';
+import { freePort } from '../../free-port.js';
 import { until } from '../../until.js';
 import { openStream } from '../raw-wire.js';
 import { Authority } from './certificates.js';
@@ -85,8 +85,9 @@ t.test('TLS: the server is who it says, and the one who sends, too, where it is 
   const theirs = new Authority(directory, 'theirs');
   const server = ours.issue('server');
   const sender = ours.issue('sender');
-  const tls = (verify: boolean) =>
-    `tls { cert_file: "${server.certFile}", key_file: "${server.keyFile}", ca_file: "${ours.file}", verify: ${verify} }`;
+  const elsewhere = ours.issue('elsewhere', 'DNS:localhost,IP:127.0.0.9');
+  const tls = (verify: boolean, shown = server) =>
+    `tls { cert_file: "${shown.certFile}", key_file: "${shown.keyFile}", ca_file: "${ours.file}", verify: ${verify} }`;
   const open = await natsServer(t, { configuration: tls(false) });
   const strict = await natsServer(t, { configuration: tls(true) });
   const as = (server: { port: number }, ...flags: string[]) =>
@@ -99,6 +100,9 @@ t.test('TLS: the server is who it says, and the one who sends, too, where it is 
   for (const flags of [[], ['--nats-ca-file', theirs.file]])
     t.match(await as(open, ...flags), { code: 1, stderr: /not known here: --nats-ca-file/ });
   t.match(await as(nats), { code: 1, stderr: /It has no TLS/ }, 'tls:// is never plain text');
+  const stranger = await natsServer(t, { configuration: tls(false, elsewhere) });
+  t.match(await as(stranger, ...ca), { code: 1, stderr: /name or address that its certificate/ });
+  t.match(await as(open, ...ca, ...own.slice(0, 2)), { code: 1, stderr: /--nats-key-file go together/ });
 });
 
 t.test('a user who may only send, as docs/operations.md has it', async (t) => {

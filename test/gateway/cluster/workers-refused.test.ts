@@ -3,8 +3,9 @@ import { createServer } from 'node:net';
 import t from 'tap';
 import { readConfig } from '../../../gateway/config.js';
 import { encke } from '../../cli/encke.js';
+import { freePort } from '../../free-port.js';
 import { startGateway } from '../../gateway-process.js';
-import { freePort, NatsServer } from '../../nats-server.js';
+import { NatsServer } from '../../nats-server.js';
 import { onNats, startWorkers } from './workers.js';
 
 /** What keeps `--workers` from starting is one sentence. */

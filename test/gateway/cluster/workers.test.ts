@@ -1,13 +1,12 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import t from 'tap';
-import { cleanEnvironment, command } from '../../cli/encke.js';
-import { freePort, NatsServer } from '../../nats-server.js';
+import { freePort } from '../../free-port.js';
+import { NatsServer } from '../../nats-server.js';
 import { until } from '../../until.js';
 import { ask, openStream, type Wire } from '../raw-wire.js';
-import { onNats, openOnAll, startWorkers, statsOf, workerPids } from './workers.js';
+import { openOnAll, startWorkers, statsOf, workerPids } from './workers.js';
 
 /** Several processes on the same ports: who gets what, and what becomes of one that ends. */
 
@@ -49,18 +48,8 @@ t.test(
 );
 
 t.test('the supervisor loads no uWebSockets, and weighs little', { buffered: true }, async (t) => {
-  // As a user starts it: the test runner puts its loader into every Node process that startGateway starts.
-  const flags = ['--port', '0', '--api-port', '0', '--workers', '1', ...onNats(nats)];
-  const supervisor = spawn(command[0], [...command.slice(1), 'start', ...flags], { env: cleanEnvironment() });
-  t.teardown(() => supervisor.kill('SIGKILL'));
-  let said = '';
-  for (const stream of [supervisor.stdout, supervisor.stderr]) {
-    stream.on('data', (text) => {
-      said += text;
-    });
-  }
-  await until('it is up', () => said.includes('workers listening'));
-  const worker = /"workerPid":(\d+)/.exec(said)![1];
+  const supervisor = await startWorkers(t, nats, 1);
+  const worker = workerPids(supervisor).get(1);
   const mapsOf = (pid: unknown) => readFileSync(`/proc/${pid}/maps`, 'utf8');
   t.ok(mapsOf(worker).includes('/uws.node'));
   t.notOk(mapsOf(supervisor.pid).includes('/uws.node'));

@@ -4,6 +4,7 @@ import { openChromium } from '../../chromium.js';
 import { startGateway } from '../../gateway-process.js';
 import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
+import { complaintsOf } from '../page-complaints.js';
 import { ask, Wire } from '../raw-wire.js';
 import { RealClient } from './real-client.js';
 
@@ -20,21 +21,6 @@ if ('missing' in browser) {
 } else {
   t.teardown(() => browser.close());
   await tryPage(browser);
-}
-
-/** What the page complains about, and whatever it asks of anybody but this machine; a blob is MQTT.js's own timer. */
-function complaintsOf(page: Page): string[] {
-  const complaints: string[] = [];
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  page.on('console', (message) => {
-    const icon = message.location().url.endsWith('/favicon.ico');
-    if (['error', 'warning'].includes(message.type()) && !icon) complaints.push(message.text());
-  });
-  page.on('request', (request) => {
-    if (!/^(?:blob:)?http:\/\/(127\.\d+\.\d+\.\d+|localhost):/.test(request.url()))
-      complaints.push(request.url());
-  });
-  return complaints;
 }
 
 async function says(page: Page, part: string, text: string | RegExp): Promise<void> {

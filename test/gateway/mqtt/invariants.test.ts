@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import t, { type Test } from 'tap';
 import { connect, pingreq, publish, subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
+import { freePort } from '../../free-port.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
@@ -136,7 +137,6 @@ t.test('after every kind of end only who stayed is there, and is served', async 
 });
 
 t.test('with a listener of its own, its sockets go as well', async (t) => {
-  const { freePort } = await import('../../nats-server.js');
   const port = await freePort();
   const gateway = await startGateway({ flags: [...flags, '--mqtt-port', String(port)] });
   t.teardown(() => gateway.kill());

@@ -11,9 +11,9 @@ import {
   subscribe,
 } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { closing, connectRaw, openRaw, tryRaw } from './raw-client.js';
-import { oneProcessFile } from '../../one-process.js';
 
 oneProcessFile('limits of one connection; nothing crosses');
 

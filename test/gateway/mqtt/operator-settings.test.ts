@@ -1,11 +1,10 @@
 import t, { type Test } from 'tap';
+import { freePort } from '../../free-port.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
-import { freePort } from '../../nats-server.js';
-import { nodeName } from '../../one-process.js';
+import { nodeName, oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { ask, openStream } from '../raw-wire.js';
 import { brief, RealClient } from './real-client.js';
-import { oneProcessFile } from '../../one-process.js';
 
 oneProcessFile('what one process is told by its flags; nothing crosses but what other files have');
 

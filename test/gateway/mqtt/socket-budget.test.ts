@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect as connectTo, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
+import { freePort } from '../../free-port.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { upgradeRequest } from '../../mqtt-bytes.js';
-import { freePort } from '../../nats-server.js';
 import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 

@@ -1,6 +1,6 @@
+import { freePort } from '../../free-port.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { NatsCluster } from '../../nats-cluster.js';
-import { freePort } from '../../nats-server.js';
 import { StallingProxy } from '../../stalling-proxy.js';
 
 /** A node that keeps its ports over all its lives. */

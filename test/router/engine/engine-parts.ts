@@ -1,5 +1,6 @@
 import type { Engine } from '../../../router/engine/engine.js';
-import { NatsEngine, type NatsEngineOptions } from '../../../router/engine/nats.js';
+import type { NatsEngineOptions } from '../../../router/engine/nats/engine-options.js';
+import { NatsEngine } from '../../../router/engine/nats.js';
 import { type HistoryRule, HistoryRules } from '../../../router/history/history-rules.js';
 
 /** An engine as a node has it, in this process. */

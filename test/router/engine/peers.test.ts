@@ -58,6 +58,22 @@ t.test('gone by silence of more than 3.5 s, and back with the next word', async 
   t.same(runs(), [3, 2]);
 });
 
+t.test('where there are many, each speaks as rarely as it says, and may be silent for longer', async (t) => {
+  const { peers, runs, gone } = setUp();
+  t.equal(peers.aliveMs, 1_000);
+  for (let run = 2; run <= 21; run++) peers.hear(says(run, 'hello'), 0);
+  t.equal(peers.aliveMs, 2_000, 'with 20 others, every 2 s');
+  const goneThere: number[] = [];
+  const stranger = new Peers(nodeOf(99), ({ run }) => goneThere.push(run));
+  stranger.hear(peers.encode('alive'), 0);
+  stranger.tick(7_000);
+  t.same(goneThere, []);
+  stranger.tick(7_001);
+  t.same(goneThere, [1]);
+  peers.tick(3_501);
+  t.same([runs(), gone.length], [[], 20], 'these said that they would speak every second');
+});
+
 t.test('a silence that nobody could break is not held against anybody', async (t) => {
   const { peers, gone } = setUp();
   peers.hear(says(2, 'hello'), 0);
@@ -83,6 +99,9 @@ t.test('what is no node’s word is not heard', async (t) => {
     { ...word, group: undefined },
     { ...word, role: 'king' },
     { ...word, startedMs: '5' },
+    { ...word, everyMs: 0 },
+    { ...word, everyMs: '1000' },
+    { ...word, everyMs: 1e9 },
   ];
   for (const said of bad)
     t.equal(peers.hear(Buffer.from(JSON.stringify(said)), 0), undefined, JSON.stringify(said));

@@ -1,0 +1,136 @@
+/** What is asked of `encke msggen`: its flags, their defaults, and which of them go together. */
+import type { Command } from 'commander';
+import type { Qos } from '../msggen/mqtt/packets.js';
+import type { Asked } from '../msggen/report.js';
+import { withoutUser } from '../nats-access/access.js';
+import { type NatsFlags, nameAddressOf, natsFlagNames } from './nats-options.js';
+import { gatewayUrl } from './values.js';
+
+export const defaults = {
+  intervalMs: 100,
+  connections: 50,
+  /** Fewer connections make fuller batches: what is due while a request is on the wire goes with the next one. */
+  batchConnections: 4,
+  window: 32,
+  /** More, and messages for one id may overtake each other. */
+  natsWindow: 1,
+  apiUrl: 'http://127.0.0.1:8001',
+  gatewayUrl: 'http://127.0.0.1:8000',
+  mqttPath: '/mqtt',
+} as const;
+
+export interface Flags extends NatsFlags {
+  messages?: number;
+  interval?: number;
+  rate?: number | 'max';
+  senders: number;
+  maxId: number;
+  idPrefix: string;
+  size: number;
+  stamp?: true;
+  until?: number;
+  forever?: true;
+  batch: number;
+  wait: boolean;
+  connections?: number;
+  waitingLimit: number;
+  seed?: number;
+  url?: URL;
+  token?: string;
+  transport: 'http' | 'nats' | 'mqtt-ws';
+  topic?: string;
+  qos?: Qos;
+  retain?: true;
+  window?: number;
+  username?: string;
+  mqttToken?: string;
+  json?: true;
+}
+
+const MQTT_FLAGS = ['qos', 'retain', 'username', 'mqttToken'] as const;
+const HTTP_FLAGS = ['batch', 'token'] as const;
+/** The transports that a flag goes with; one that is not here goes with all. */
+const TRANSPORTS_OF: Record<string, readonly Flags['transport'][]> = {
+  ...Object.fromEntries(HTTP_FLAGS.map((name) => [name, ['http']])),
+  ...Object.fromEntries(MQTT_FLAGS.map((name) => [name, ['mqtt-ws']])),
+  ...Object.fromEntries(natsFlagNames.map((name) => [name, ['nats']])),
+  wait: ['http', 'nats'],
+  window: ['mqtt-ws', 'nats'],
+  url: ['http', 'mqtt-ws'],
+};
+
+/** @param given as commander has read them; what does not go together ends the process with a sentence */
+export function askedBy(given: Flags, command: Command): Asked {
+  const implied = given.nats !== undefined && command.getOptionValueSource('transport') === 'default';
+  const flags: Flags = implied ? { ...given, transport: 'nats' } : given;
+  checkTogether(flags, command);
+  const { rate, senders, transport, mqttToken } = flags;
+  const intervalMs =
+    flags.interval ?? (typeof rate === 'number' ? (senders * 1000) / rate : defaults.intervalMs);
+  return {
+    transport,
+    url: urlOf(flags, command),
+    token: flags.token || undefined,
+    senders,
+    intervalMs: rate === 'max' ? undefined : intervalMs,
+    ratePerSec: rate ?? (senders * 1000) / intervalMs,
+    messagesTotal: (flags.messages ?? Number.POSITIVE_INFINITY) * senders,
+    forMs: flags.until ?? Number.POSITIVE_INFINITY,
+    maxId: flags.maxId,
+    template: flags.topic ?? `${flags.idPrefix}{n}`,
+    sizeBytes: flags.size,
+    stamp: flags.stamp === true,
+    batch: flags.batch,
+    wait: flags.wait,
+    connections: flags.connections ?? (flags.batch > 1 ? defaults.batchConnections : defaults.connections),
+    waitingLimit: flags.waitingLimit,
+    seed: flags.seed ?? Math.floor(Math.random() * 0x1_0000_0000),
+    mqtt: {
+      qos: flags.qos ?? 0,
+      retain: flags.retain === true,
+      window: flags.window ?? defaults.window,
+      username: flags.username ?? (mqttToken ? 'msggen' : undefined),
+      password: mqttToken || undefined,
+    },
+    nats: { address: nameAddressOf(flags), window: flags.window ?? defaults.natsWindow },
+  };
+}
+
+function checkTogether(flags: Flags, command: Command): void {
+  const wrong = (sentence: string) => command.error(`error: ${sentence}`, { exitCode: 2 });
+  if (flags.messages === undefined && flags.until === undefined && flags.forever === undefined) {
+    wrong('say when to end: --messages <n>, --until <when> or --forever');
+  }
+  for (const [name, transports] of Object.entries(TRANSPORTS_OF)) {
+    if (transports.includes(flags.transport) || command.getOptionValueSource(name) !== 'cli') continue;
+    const { long } = command.options.find((option) => option.attributeName() === name)!;
+    wrong(`${long} is for --transport ${transports.join(' or ')}.`);
+  }
+  if (!flags.wait && flags.batch > 1) wrong('--no-wait is for single messages: leave out --batch.');
+}
+
+/** The address, for MQTT as the ws URL it is. */
+function urlOf(flags: Flags, command: Command): URL {
+  const { transport, url } = flags;
+  if (transport === 'nats') return new URL(withoutUser(nameAddressOf(flags).servers[0]!));
+  const [variable, preset] =
+    transport === 'http' ? ['ENCKE_API_URL', defaults.apiUrl] : ['ENCKE_URL', defaults.gatewayUrl];
+  const given = url ?? urlIn(variable, process.env[variable] || preset, command);
+  if (transport === 'mqtt-ws') {
+    const path = `${given.pathname}${given.search}`;
+    return new URL(`ws://${given.host}${path === '/' ? defaults.mqttPath : path}`);
+  }
+  if (given.protocol === 'http:') return given;
+  const sentence = `error: ${given.href} is for --transport mqtt-ws: give the http URL of the router API, such as ${defaults.apiUrl}.`;
+  return command.error(sentence, { exitCode: 2 });
+}
+
+function urlIn(variable: string, text: string, command: Command): URL {
+  try {
+    return gatewayUrl(text);
+  } catch (error) {
+    return command.error(`error: '${text}' in ${variable} is invalid. ${(error as Error).message}`, {
+      exitCode: 2,
+    });
+  }
+}

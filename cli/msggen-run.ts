@@ -1,0 +1,80 @@
+/** A run of `encke msggen`: can it begin, its live line, its end, and its exit code. */
+import { randomBytes } from 'node:crypto';
+import { Generator } from '../msggen/generator.js';
+import { whyNoNats } from '../msggen/global-name.js';
+import { HttpLane } from '../msggen/http-lane.js';
+import type { Lane, LaneOwner } from '../msggen/lane.js';
+import { MqttLane } from '../msggen/mqtt-lane.js';
+import { NatsLane } from '../msggen/nats-lane.js';
+import { whyNobodyAnswers, whyNoMqtt, whyUnreachable } from '../msggen/reach.js';
+import { type Asked, liveLine, summaryJson, summaryText } from '../msggen/report.js';
+
+function laneOf(asked: Asked): (index: number, owner: LaneOwner) => Lane {
+  const { url, token, batch, wait, mqtt, nats } = asked;
+  if (asked.transport === 'http')
+    return (index, owner) => new HttpLane(index, owner, url, token, batch, wait);
+  if (asked.transport === 'nats')
+    return (index, owner) => new NatsLane(index, owner, nats.address, nats.window, wait);
+  const run = randomBytes(3).toString('hex');
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const server = {
+    host,
+    port: Number(url.port || 80),
+    hostHeader: url.host,
+    path: url.pathname + url.search,
+  };
+  return (index, owner) =>
+    new MqttLane(index, owner, { ...server, ...mqtt, clientId: `msggen-${run}-${index}` });
+}
+
+/** @returns the exit code */
+export async function generate(asked: Asked, json: boolean): Promise<number> {
+  const generator = new Generator(asked, laneOf(asked));
+  const unreachable = await whyNotOpen(generator, asked);
+  if (unreachable !== undefined) {
+    console.error(unreachable);
+    await generator.close();
+    return 1;
+  }
+  const startedAt = new Date();
+  const live = process.stderr.isTTY ? showLive(generator, asked) : undefined;
+  // The first signal ends the run with its summary, the second ends the process.
+  let interrupts = 0;
+  const interrupt = () => (interrupts++ === 0 ? generator.stop() : process.exit(130));
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  await generator.run();
+  process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  clearInterval(live);
+  if (live !== undefined) process.stderr.write('\r\x1b[K');
+  console.log(
+    json ? JSON.stringify(summaryJson(generator, asked, startedAt)) : summaryText(generator, asked),
+  );
+  if (generator.sent > 0) return 0;
+  console.error(
+    `Nothing could be sent to ${asked.url.protocol}//${asked.url.host}: the errors above say why.`,
+  );
+  return 1;
+}
+
+async function whyNotOpen(generator: Generator, asked: Asked): Promise<string | undefined> {
+  const { transport, nats } = asked;
+  if (transport === 'http') return whyUnreachable(asked.url, asked.token);
+  const unanswered = transport === 'nats' ? await whyNobodyAnswers(nats.address) : undefined;
+  if (unanswered !== undefined) return unanswered;
+  try {
+    await generator.open();
+    return undefined;
+  } catch (error) {
+    if (transport === 'nats') return whyNoNats(nats.address, error);
+    return whyNoMqtt(asked.url.href, (error as Error).message);
+  }
+}
+
+function showLive(generator: Generator, asked: Asked): NodeJS.Timeout {
+  let sentBefore = 0;
+  return setInterval(() => {
+    process.stderr.write(`\r\x1b[K${liveLine(generator, asked, generator.sent - sentBefore)}`);
+    sentBefore = generator.sent;
+    generator.latest.reset();
+  }, 1000);
+}

@@ -1,0 +1,147 @@
+import { idBytesMaxDefault } from '../router/topic.js';
+import { clusterSettings } from './cluster-settings.js';
+import { mqttSettings } from './mqtt/settings.js';
+import {
+  anyCount,
+  listOf,
+  mebibyte,
+  oneOf,
+  port,
+  type Setting,
+  setting,
+  text,
+  wholeNumber,
+} from './setting.js';
+
+/** Every setting of the gateway, its default, unit and reason. */
+export const settings = {
+  host: setting(
+    text('an address', /\S/),
+    '127.0.0.1',
+    'address the gateway listens on; 0.0.0.0 for everybody, which needs --mqtt-token, --mqtt false or --mqtt-allow-anonymous true',
+  ),
+  port: setting(port, 8000, 'port of the gateway; 0 takes a free one'),
+  apiHost: setting(
+    text('an address', /\S/),
+    '127.0.0.1',
+    'address the router API listens on; anything but loopback needs --api-token',
+  ),
+  apiPort: setting(port, 8001, 'port of the router API; 0 takes a free one'),
+  apiToken: {
+    ...setting(
+      text('at least 16 printable characters without spaces', /^$|^[\x21-\x7e]{16,}$/),
+      '',
+      'when set, the router API wants "Authorization: Bearer <token>"',
+    ),
+    secret: true,
+  },
+  apiAllowOrigin: setting(
+    listOf('origins such as https://example.com, comma-separated', /^https?:\/\/[^/\s]+$/),
+    [],
+    "web origins whose pages may call the router API, besides the gateway's own",
+  ),
+  connectionsMax: setting(
+    anyCount,
+    0,
+    'open streams in all; 0 = the descriptor limit less a reserve. Past it: 503',
+  ),
+  connectionsPerAddressMax: setting(
+    anyCount,
+    0,
+    'open streams from one source address (IPv6: one /64); 0 = no limit, as behind a proxy all share one. Past it: 429',
+  ),
+  idsPerConnectionMax: setting(wholeNumber(1, 10_000), 64, 'ids one stream may be logged in as'),
+  idBytesMax: setting(wholeNumber(1, 65_535), idBytesMaxDefault, 'longest id, bytes of UTF-8'),
+  // 50 bytes for each in the trees of filters and of retained messages: at 128 levels a filter would take 6.6 KB.
+  topicLevelsMax: setting(
+    wholeNumber(1, 1024),
+    32,
+    'most levels (parts between slashes) of an id or a topic filter',
+  ),
+  messageBytesMax: setting(
+    wholeNumber(1, 16 * mebibyte),
+    65_536,
+    "largest message, bytes; 64 KiB is also MQTT brokers' usual limit",
+  ),
+  batchBytesMax: setting(
+    wholeNumber(1, 64 * mebibyte),
+    4 * mebibyte,
+    'largest body of POST /send with many messages, bytes',
+  ),
+  requestHeadBytesMax: setting(
+    wholeNumber(1024, 65_536),
+    4096,
+    'largest request line and headers, bytes. Past it: 431',
+  ),
+  bodyTimeoutSec: setting(
+    wholeNumber(1, 7),
+    7,
+    'a request body that stalls this long is answered 408, seconds; below the 8 after which the socket is cut without a word',
+  ),
+  heartbeatSec: setting(
+    wholeNumber(0, 86_400),
+    45,
+    'an idle stream gets a newline this often, seconds; under the minute after which proxies close; 0 = never',
+  ),
+  pendingBytesMax: setting(
+    wholeNumber(1024, 1024 * mebibyte),
+    mebibyte,
+    'what is kept for one slow consumer before the policy strikes, bytes',
+  ),
+  pendingBytesTotalMax: setting(
+    wholeNumber(1024, 1024 * 1024 * mebibyte),
+    128 * mebibyte,
+    'what is kept for all slow consumers together, bytes',
+  ),
+  slowConsumerPolicy: setting(
+    oneOf(['disconnect', 'drop-newest', 'drop-oldest']),
+    'disconnect',
+    'what becomes of a slow consumer at its limit; drops are announced in the stream',
+  ),
+  historyRules: setting(
+    listOf('rules "<filter> <messages> <seconds>", separated by ;', /^\S+ \d{1,9} \d{1,9}$/, ';'),
+    ['# 100 60'],
+    'how many of the last messages of an id are kept for who comes back, and how long; the first rule whose filter matches; 0 messages = none',
+  ),
+  historyBytesTotalMax: setting(
+    wholeNumber(0, 1024 * 1024 * mebibyte),
+    64 * mebibyte,
+    'history of all ids together, bytes; the ids that were published to longest ago go first',
+  ),
+  pollTimeoutSec: setting(
+    wholeNumber(0, 86_400),
+    25,
+    'how long a poll waits when it does not say, seconds; under the half minute after which some proxies give up',
+  ),
+  pollTimeoutSecMax: setting(wholeNumber(0, 86_400), 120, 'how long a poll may ask to wait, seconds'),
+  allowOrigin: setting(
+    listOf('origins such as https://example.com, comma-separated, or *', /^(\*|https?:\/\/[^/\s]+)$/),
+    [],
+    "web origins whose pages may read streams and polls, besides the gateway's own; * = any",
+  ),
+  drainSec: setting(
+    wholeNumber(0, 3600),
+    5,
+    'on SIGTERM, streams are ended spread over this time, so that clients do not all reconnect at once, seconds',
+  ),
+  reclaimAfterClosed: setting(
+    anyCount,
+    5_000,
+    'when this many streams have closed and it is quiet again, memory is given back to the system (a pause of tens of ms); 0 = never',
+  ),
+  reclaimAfterMessages: setting(
+    wholeNumber(0, 1_000_000_000_000),
+    500_000,
+    'the same when this many messages have been written; 0 = never',
+  ),
+  logLevel: setting(
+    oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'silent']),
+    'info',
+    'least level that is logged',
+  ),
+  ...clusterSettings,
+  ...mqttSettings,
+} satisfies Record<string, Setting>;
+
+export type SettingKey = keyof typeof settings;
+export const settingKeys = Object.keys(settings) as SettingKey[];

@@ -1,0 +1,27 @@
+import type { HistoryStats } from './history/history-store.js';
+import type { RetainedRefusal } from './retained.js';
+
+/** Plain numbers, counted up since the router was made unless they say otherwise. */
+export interface RouterStats {
+  /** Ids with at least one subscriber, now. */
+  ids: number;
+  /** Topic filters with wildcards that have at least one subscriber, now. */
+  filters: number;
+  /** Pairs of id or filter and subscriber, now. */
+  logins: number;
+  /** Subscribers with at least one id or filter, now. */
+  subscribers: number;
+  /** Messages handed to the router. */
+  published: number;
+  /** Deliveries that subscribers took (`sent` or `buffered`). */
+  delivered: number;
+  /** Deliveries that subscribers refused. */
+  dropped: number;
+  /** Retained messages, now. */
+  retained: number;
+  /** What they take, bytes, now. */
+  retainedBytes: number;
+  /** Messages that were not retained, by the limit that they crossed. */
+  retainedRefused: Record<RetainedRefusal, number>;
+  history: HistoryStats;
+}

@@ -1,0 +1,46 @@
+import t from 'tap';
+import { commandNames, encke, inTurn } from './encke.js';
+
+const commands = await commandNames();
+
+t.test('--help lists the commands, and each of them has a help that reads well', async (t) => {
+  t.equal((await encke(['--help'])).code, 0);
+  t.ok(commands.includes('start') && commands.includes('send'), commands.join(', '));
+  await inTurn(commands, async (command) => {
+    const { code, stdout, stderr } = await encke([command, '--help']);
+    t.equal(code, 0, command);
+    t.equal(stderr, '');
+    t.match(stdout, new RegExp(`^Usage: encke ${command} `));
+    t.match(stdout, /^Examples?:\n {2}(#|encke )/m, `${command} shows an example`);
+    t.notMatch(stdout, /undefined|\[object|\(default: *\)|NaN/);
+    const options = stdout.split('\nOptions:\n')[1]!.split('\n\n')[0]!;
+    for (const line of options.split('\n')) {
+      if (/^ {2}-/.test(line))
+        t.match(line, /^ {2}(-\w, )?--[a-z0-9-]+( [<[]\S+[>\]])? {2,}\S/, 'each flag is described');
+      t.ok(line.length <= 110, `${line.length} columns`);
+    }
+  });
+  t.equal((await encke(['help', 'send'])).stdout, (await encke(['send', '--help'])).stdout);
+});
+
+t.test(
+  'the help of start names for each flag its default, its variable, and the words it takes',
+  async (t) => {
+    const help = (await encke(['start', '--help'])).stdout.replace(/\n {20,}/g, ' ');
+    const flags = [...help.matchAll(/^ {2}--([a-z-]+) <value> .*$/gm)];
+    t.ok(flags.length > 15, `${flags.length} flags`);
+    for (const [line, flag] of flags) t.match(line, `env: ENCKE_${flag!.toUpperCase().replaceAll('-', '_')}`);
+    const lineOf = (flag: string) => flags.find((match) => match[1] === flag)![0];
+    for (const word of ['disconnect', 'drop-newest', 'drop-oldest'])
+      t.match(lineOf('slow-consumer-policy'), word);
+    for (const word of ['warn', 'debug', 'silent']) t.match(lineOf('log-level'), word);
+    t.match(lineOf('port'), '8000');
+    t.match(lineOf('api-port'), '8001');
+  },
+);
+
+t.test('--version says which one it is', async (t) => {
+  const { code, stdout } = await encke(['--version']);
+  t.equal(code, 0);
+  t.match(stdout, /^\d+\.\d+\.\d+\n$/);
+});

@@ -1,0 +1,158 @@
+import t from 'tap';
+import type { TransportEvents } from '../../floodtest/transport/transport.js';
+import { TRANSPORTS, type TransportName } from '../../floodtest/transport/transports.js';
+import { share } from './share.js';
+
+/** Responses of each HTTP transport, cut at every place. */
+
+class Heard implements TransportEvents {
+  readonly texts: string[] = [];
+  chunks = 0;
+  readonly said: string[] = [];
+  readonly written: string[] = [];
+
+  loggedIn(): void {
+    this.said.push('logged in');
+  }
+
+  refused(_connection: number, reason: string): void {
+    this.said.push(reason);
+  }
+
+  ended(): void {
+    this.said.push('ended');
+  }
+
+  chunk(): void {
+    this.chunks++;
+  }
+
+  message(_connection: number, bytes: Buffer, start: number, end: number): void {
+    this.texts.push(bytes.toString('utf8', start, end));
+  }
+
+  recovered(_connection: number, recovered: boolean): void {
+    this.said.push(recovered ? 'recovered' : 'not recovered');
+  }
+
+  write(_connection: number, bytes: Buffer): void {
+    this.written.push(bytes.toString('latin1').split('\r\n')[0]!);
+  }
+}
+
+/** `lateCrlf`: a chunk's closing CRLF goes with the next one, as uWebSockets.js does it. */
+function responseOf(pieces: string[], lateCrlf: boolean): Buffer {
+  const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const chunks = pieces.map((piece) => `${Buffer.byteLength(piece).toString(16)}\r\n${piece}`);
+  return Buffer.from(head + chunks.join('\r\n') + (lateCrlf ? '' : '\r\n'));
+}
+
+const PAGE = [
+  "<h1>'Hello'</h1>",
+  '\n',
+  "Recvd msg #1: 'ä&lt;b'<br/>",
+  '\n',
+  "\nRecvd msg #2: ''<br/>Recvd msg #3: 'c'<br/>\n",
+];
+const LINES = [
+  '\n',
+  '{"id":"1","data":"ä<b","time":1}\n',
+  '\n{"id":"1","data":"',
+  '","time":2}\n{"id":"1","data":"c","time":3}\n',
+];
+
+const EVENTS = [
+  'retry: 1000\nid: e:0\n\n',
+  ':\n',
+  'id: e:1\ndata: ä<b\n',
+  '\n',
+  '\nid: e:2\r\ndata: \r\n\r\n:\nid: e:3\ndata:c',
+  '\ndata: d\n\nevent: lost\ndata: {"lost":3}\n\n',
+];
+
+for (const [name, pieces, chunks, texts] of [
+  ['http-chunked', PAGE, 3, ['ä&lt;b', '', 'c']],
+  ['ndjson', LINES, 3, ['ä<b","time":1}', '","time":2}', 'c","time":3}']],
+  ['sse', EVENTS, 3, ['ä<b', '', 'c\ndata: d']],
+] as [TransportName, string[], number, string[]][]) {
+  t.test(`${name} is read the same however the bytes are cut`, async (t) => {
+    for (const lateCrlf of [false, true]) {
+      const response = responseOf(pieces, lateCrlf);
+      for (let size = 1; size <= response.length; size++) {
+        const heard = new Heard();
+        const transport = TRANSPORTS[name](heard, share({ connections: 2 }));
+        // All reads share one buffer, as in the real thing: what a transport keeps it has to copy.
+        const buffer = Buffer.alloc(response.length);
+        for (let at = 0; at < response.length; at += size) {
+          transport.receive(1, buffer, response.copy(buffer, 0, at, Math.min(at + size, response.length)));
+        }
+        if (heard.chunks !== chunks || heard.texts.join('|') !== texts.join('|') || heard.said.length !== 1) {
+          t.same(
+            heard,
+            { chunks, texts, said: ['logged in'] },
+            `cut every ${size} bytes, late CRLF ${lateCrlf}`,
+          );
+        }
+      }
+    }
+  });
+
+  t.test(`${name} hears the end of a stream, and refusals`, async (t) => {
+    const heard = new Heard();
+    const transport = TRANSPORTS[name](heard, share({ connections: 3 }));
+    const receive = (connection: number, text: string) =>
+      transport.receive(connection, Buffer.from(text), text.length);
+    receive(0, 'HTTP/1.1 200 OK\r\ntransfer-encoding:chunked\r\n\r\n2\r\n\n\n\r\n0\r\n\r\n');
+    receive(1, 'HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\n\r\nno');
+    receive(2, 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno');
+    t.same(heard.said, ['logged in', 'ended', 'HTTP 429', 'HTTP 200 without chunks']);
+  });
+}
+
+const NOTHING_YET = 'HTTP/1.1 204 No Content\r\nEncke-Cursor: e:7\r\nEncke-Recovered: true\r\n\r\n';
+const POLL_BODY =
+  '{"cursor":"e:9","recovered":true,"more":false,"messages":[{"id":"1","data":"ä\\"b\\\\","time":1},{"id":"1","data":"","time":2}]}';
+const TWO_MESSAGES = `HTTP/1.1 200 OK\r\nencke-cursor: e:9\r\nencke-recovered: false\r\nContent-Length: ${Buffer.byteLength(POLL_BODY)}\r\n\r\n${POLL_BODY}`;
+
+t.test('long-poll is read the same however the bytes are cut, and polls on behind the cursor', async (t) => {
+  const answers = Buffer.from(NOTHING_YET + TWO_MESSAGES + NOTHING_YET);
+  for (let size = 1; size <= answers.length; size++) {
+    const heard = new Heard();
+    const transport = TRANSPORTS['long-poll'](heard, share({ connections: 2, idPrefix: 'a b/' }));
+    if (size === 1) t.match(transport.opening(1), /^GET \/poll\/a%20b\/1\?timeout=0 HTTP\/1\.1\r\n/);
+    const buffer = Buffer.alloc(answers.length);
+    for (let at = 0; at < answers.length; at += size) {
+      transport.receive(1, buffer, answers.copy(buffer, 0, at, Math.min(at + size, answers.length)));
+    }
+    const { texts, said, chunks, written } = heard;
+    const expected = {
+      texts: ['ä\\"b\\\\', ''],
+      said: ['logged in', 'recovered', 'not recovered', 'recovered'],
+      chunks: 1,
+      written: ['7', '9', '7'].map((n) => `GET /poll/a%20b/1?cursor=e%3A${n}&timeout=25 HTTP/1.1`),
+    };
+    if (!t.same({ texts, said, chunks, written }, expected, `cut every ${size} bytes`)) break;
+    transport.forget(1);
+    if (size === 1) t.match(transport.opening(1), /^GET \/poll\/a%20b\/1\?cursor=e%3A7&timeout=0 /);
+  }
+});
+
+t.test('long-poll hears refusals, and answers it cannot read', async (t) => {
+  const heard = new Heard();
+  const transport = TRANSPORTS['long-poll'](heard, share({ connections: 3 }));
+  const receive = (connection: number, text: string) =>
+    transport.receive(connection, Buffer.from(text), text.length);
+  receive(0, 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\nno');
+  receive(1, 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n');
+  receive(2, NOTHING_YET);
+  receive(2, 'HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno');
+  t.same(heard.said, ['HTTP 503', 'HTTP 200 without Content-Length', 'logged in', 'recovered', 'ended']);
+});
+
+t.test('what is no chunked body ends the stream instead of being guessed at', async (t) => {
+  const heard = new Heard();
+  const transport = TRANSPORTS['http-chunked'](heard, share({ connections: 1 }));
+  const response = Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n');
+  transport.receive(0, response, response.length);
+  t.same(heard.said, ['logged in', 'ended']);
+});

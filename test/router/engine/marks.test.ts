@@ -1,0 +1,84 @@
+import { mock } from 'node:test';
+import t from 'tap';
+import { Marks, markSpacingMs, markTimeoutMsMin } from '../../../router/engine/nats/marks.js';
+import { until } from '../../until.js';
+
+interface Sent {
+  number: number;
+  kept: boolean;
+}
+
+function marksOf(sent: Sent[]): Marks {
+  return new Marks((number, kept) => {
+    sent.push({ number, kept });
+    return true;
+  });
+}
+
+t.test('who asks while a mark is on its way waits for the next, so that a storm is two', async (t) => {
+  const sent: Sent[] = [];
+  const marks = marksOf(sent);
+  const first = marks.pass();
+  await until('the first is sent', () => sent.length === 1);
+  const others = Array.from({ length: 100 }, () => marks.pass());
+  marks.arrived(1, 41);
+  t.equal(await first, 41);
+  await until('the second is sent', () => sent.length === 2);
+  marks.arrived(2, 57);
+  t.same(new Set(await Promise.all(others)), new Set([57]));
+  t.equal(sent.length, 2);
+});
+
+t.test('a mark is kept where one of those who wait for it wants it kept', async (t) => {
+  const sent: Sent[] = [];
+  const marks = marksOf(sent);
+  const passed = [marks.pass(), marks.pass(true), marks.pass()];
+  await until('it is sent', () => sent.length === 1);
+  marks.arrived(1, 41);
+  await Promise.all(passed);
+  t.equal(sent[0]!.kept, true);
+});
+
+t.test('one that is late answers nobody, but is known to be back; the next has twice the time', async (t) => {
+  const { timers } = mock;
+  timers.enable({ apis: ['setTimeout', 'setImmediate'] });
+  t.teardown(() => timers.reset());
+  const sent: Sent[] = [];
+  const marks = marksOf(sent);
+  const first = marks.pass();
+  timers.tick(markSpacingMs);
+  t.equal(sent.length, 1);
+  timers.tick(markTimeoutMsMin);
+  t.equal(await first, undefined);
+  t.equal(marks.isBack(1), false);
+  marks.arrived(1, 41);
+  t.equal(marks.isBack(1), true);
+
+  const second = marks.pass();
+  timers.tick(markSpacingMs);
+  timers.tick(markTimeoutMsMin + 500);
+  marks.arrived(2, 57);
+  t.equal(await second, 57, 'in time, as it has twice as long');
+
+  const third = marks.pass();
+  timers.tick(markSpacingMs);
+  timers.tick(markTimeoutMsMin + 500);
+  t.equal(await third, undefined, 'and all is as before where one has come in time');
+});
+
+t.test('NATS is away: nobody waits on', async (t) => {
+  const sent: Sent[] = [];
+  const marks = marksOf(sent);
+  const all = [marks.pass()];
+  await until('it is sent', () => sent.length === 1);
+  all.push(marks.pass());
+  marks.failAll();
+  t.same(await Promise.all(all), [undefined, undefined]);
+  marks.arrived(1, 41);
+  t.equal(sent.length, 1);
+});
+
+t.test('what cannot be sent is answered at once', async (t) => {
+  const marks = new Marks(() => false);
+  t.equal(await marks.pass(), undefined);
+});
