@@ -6,8 +6,8 @@ import { fresh, startServer } from './server.js';
 
 /** Chapter 3.3.1.3, RETAIN. */
 
-/** Of an id whose last message was sent less than 0.2 s before this node had anybody for it, IdOrder waits for that one. */
-const late = oneProcess('the first message to a node that has just become interested may come 0.2 s late');
+/** Where an id had a message less than 1 s before this node had anybody for it, the next one waits for a mark; see Marks. */
+const late = oneProcess('the first message to who has just subscribed may come 50 ms late, and uncounted');
 
 const server = await startServer();
 t.teardown(() => server.stop());

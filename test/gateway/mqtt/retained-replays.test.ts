@@ -134,8 +134,8 @@ t.test('200 subscriptions to everything, of clients that do not read, take next 
   }
 });
 
-/** Of an id whose last message was sent less than 0.2 s before this node had anybody for it, IdOrder waits for that one. */
-const late = oneProcess('the first message to a node that has just become interested may come 0.2 s late');
+/** Where an id had a message less than 1 s before this node had anybody for it, the next one waits for a mark; see Marks. */
+const late = oneProcess('the first message to who has just subscribed may come 50 ms late, and uncounted');
 
 t.test('what changes while it waits comes once, as it is then', late, async (t) => {
   const gateway = await start(t);
