@@ -276,6 +276,13 @@ t.test(
     t.equal(empty.status, 204);
     t.equal(empty.wire.header('Encke-Recovered'), 'false', 'nor does an empty answer claim more');
     await empty.wire.close();
+  },
+);
+
+t.test(
+  'ids without history: what does not fit into the answer of a poll is lost, and it says so',
+  oneTurn,
+  async (t) => {
     const many = await wait('poll/private/c');
     const { lost } = (await gateway.stats()).messages;
     await publish(gateway, 'private/c', numbered(130));
