@@ -112,8 +112,10 @@ export class IdOrder {
 
   /** Nobody here is for an id any more: what is sent to it does not come, and is not waited for by who begins anew. */
   end(id: string): void {
+    // Not forgotten: a cursor that is given now must not be behind what its client has got.
+    const position = this.positionOf(id);
+    if (position > this.settled) this.#begun.set(id, position);
     this.#out.delete(id);
-    this.#begun.delete(id);
   }
 
   /**

@@ -10,6 +10,18 @@ interface Place {
   mayLackUpTo: number;
   /** Messages that it has, and that are not certain. */
   readonly uncertain: Set<number>;
+  /** What it was given and told, until it is known of each whether it is certain: its sender is told that later. */
+  readonly unjudged: (Given | Told)[];
+}
+
+interface Given {
+  readonly offset: number;
+  readonly name: string;
+}
+
+/** Something may be gone, up to there. */
+interface Told {
+  readonly goneUpTo: number;
 }
 
 /**
@@ -33,7 +45,7 @@ export class NodesPosition implements ReaderPosition {
     this.cursor = cursor;
     this.#truth = truth;
     this.#fault = fault;
-    this.#places = ids.map((id) => ({ id, offset: 0, mayLackUpTo: 0, uncertain: new Set() }));
+    this.#places = ids.map((id) => ({ id, offset: 0, mayLackUpTo: 0, uncertain: new Set(), unjudged: [] }));
   }
 
   start(recovered: boolean, _truth: unknown, askedMs: number): void {
@@ -58,13 +70,8 @@ export class NodesPosition implements ReaderPosition {
     const offset = this.#truth.offsetOf(id, text);
     if (offset === undefined) return this.#fault(`is given ${name} of ${id}, which nobody has sent there`);
     if (cursor) this.cursor = cursor;
-    if (place.uncertain.has(offset)) return this.#fault(`is given ${name} of ${id} twice`);
-    // Known to be uncertain only when its sender is told so, which may be later than this.
-    if (offset <= place.offset || this.#truth.isUncertain(id, offset))
-      return this.#outOfLine(place, offset, name);
-    this.#pass(place, offset);
-    place.offset = offset;
-    place.mayLackUpTo = 0;
+    place.unjudged.push({ offset, name });
+    this.#judge(place);
   }
 
   checkpoint(cursor: string): void {
@@ -73,6 +80,7 @@ export class NodesPosition implements ReaderPosition {
 
   /** Certain messages that are still to come. */
   missing(): number {
+    for (const place of this.#places) this.#judge(place);
     return this.#places.reduce((sum, { id, offset, mayLackUpTo }) => {
       const from = Math.max(offset, Math.min(mayLackUpTo, this.#truth.last(id)));
       return sum + this.#truth.certainBetween(id, from, this.#truth.last(id));
@@ -90,6 +98,26 @@ export class NodesPosition implements ReaderPosition {
       : this.#truth.describe(place.id, Math.max(place.offset, place.mayLackUpTo));
   }
 
+  #judge(place: Place): void {
+    for (;;) {
+      const next = place.unjudged[0];
+      if (next === undefined) return;
+      if ('goneUpTo' in next) place.mayLackUpTo = Math.max(place.mayLackUpTo, next.goneUpTo);
+      else if (this.#truth.isAnswered(place.id, next.offset)) this.#given(place, next);
+      else return;
+      place.unjudged.shift();
+    }
+  }
+
+  #given(place: Place, { offset, name }: Given): void {
+    if (place.uncertain.has(offset)) return this.#fault(`is given ${name} of ${place.id} twice`);
+    if (offset <= place.offset || this.#truth.isUncertain(place.id, offset))
+      return this.#outOfLine(place, offset, name);
+    this.#pass(place, offset);
+    place.offset = offset;
+    place.mayLackUpTo = 0;
+  }
+
   #outOfLine(place: Place, offset: number, name: string): void {
     if (!this.#truth.isUncertain(place.id, offset))
       this.#fault(`is given ${name} (${offset}) of ${place.id} again or late, behind ${place.offset}`);
@@ -102,7 +130,8 @@ export class NodesPosition implements ReaderPosition {
       this.#fault(`is told recovered: false at ${this.#places.map(({ offset }) => offset)}`);
     for (const place of this.#places) {
       const gone = vain ? this.#truth.last(place.id) : this.#truth.goneUpTo(place.id);
-      place.mayLackUpTo = Math.max(place.mayLackUpTo, gone);
+      place.unjudged.push({ goneUpTo: gone });
+      this.#judge(place);
     }
   }
 

@@ -31,6 +31,11 @@ export class NodesTruth extends Truth {
     this.#sent.set(`${id} ${this.offsetOf(id, text)}`, { beganMs, answeredMs: performance.now() });
   }
 
+  /** Whether it is known by now if it is certain. */
+  isAnswered(id: string, offset: number): boolean {
+    return this.#sent.has(`${id} ${offset}`);
+  }
+
   /** The first that must be there behind an offset, with what happened around it. */
   describe(id: string, behind: number): string {
     let offset = behind + 1;

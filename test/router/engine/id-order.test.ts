@@ -303,6 +303,8 @@ t.test('who begins with an id that others are for does not let what they wait fo
 t.test('where nobody was left for an id, who begins anew waits for nothing from between', async (t) => {
   const heard = new Heard().turn(2).take(['a', 1, 0]);
   heard.order.end('a');
+  t.equal(heard.order.positionOf('a'), 1, 'and no cursor goes back');
+  heard.order.takeRead(come('a', 1, 0));
   heard.order.begin('a', 10);
   heard.take(['a', 12, 9]);
   t.same(heard.out, ['a1', 'a12']);
