@@ -99,6 +99,14 @@ export class Router {
     this.#add(filter, subscriber, qos);
   }
 
+  /**
+   * Calls back when what is published on any node comes to those who have logged in or subscribed before: then they may
+   * be told so. Before it returns where there is but one node.
+   */
+  whenInterested(ready: () => void): void {
+    this.#engine.whenInterested(ready);
+  }
+
   /** @returns whether it was subscribed */
   unsubscribe(filter: string, subscriber: Subscriber): boolean {
     const outcome = this.#subscriptions.remove(filter, subscriber);

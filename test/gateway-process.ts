@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { killAtExit, plainNode } from './child-processes.js';
+import { onTwoNodes } from './one-process.js';
 
 /** A real `encke start` in a process of its own, on free ports, for tests and benchmarks. */
 
@@ -75,6 +76,14 @@ export class GatewayProcess {
     return readdirSync(`/proc/${this.pid}/fd`).length;
   }
 
+  /** Where publishers connect whose messages are for who is connected to `port`: another node, where there are two. */
+  get publisher(): GatewayProcess {
+    return this;
+  }
+
+  /** Resolves when what has been published before, and is acknowledged, is with who is connected to `port`. */
+  async arrived(): Promise<void> {}
+
   // biome-ignore lint/suspicious/noExplicitAny: what /stats holds is for the tests to say
   async stats(): Promise<any> {
     return (await fetch(`${this.apiUrl}/stats`)).json();
@@ -98,7 +107,13 @@ export class GatewayProcess {
   }
 }
 
+/** One process; or two nodes in its place, where ENCKE_TEST_NODES is 2. */
 export async function startGateway(options: GatewayProcessOptions = {}): Promise<GatewayProcess> {
+  const { startPair } = onTwoNodes ? await import('./node-pair.js') : { startPair: startProcess };
+  return startPair(options);
+}
+
+export async function startProcess(options: GatewayProcessOptions = {}): Promise<GatewayProcess> {
   const flags = options.flags ?? [];
   const given = (flag: string) => flags.includes(flag);
   const { role } = options;
@@ -109,7 +124,8 @@ export async function startGateway(options: GatewayProcessOptions = {}): Promise
   const command = [...plainNode, options.program ?? door, role ?? 'start', ...ports, ...flags];
   const pinned = options.cpu === undefined ? command : ['taskset', '-c', String(options.cpu), ...command];
   const child = spawn(pinned[0]!, pinned.slice(1), {
-    env: { ...process.env, ...options.environment },
+    // Without what is for tests alone, as no variable may be unknown.
+    env: { ...process.env, ENCKE_TEST_NODES: undefined, ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   killAtExit(child);

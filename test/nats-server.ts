@@ -58,6 +58,11 @@ export class NatsServer {
     return this.#child.pid!;
   }
 
+  /** From now on this process may end, and the server with it. */
+  unref(): void {
+    this.#child.unref();
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

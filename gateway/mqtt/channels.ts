@@ -5,6 +5,7 @@ import type { Outbound } from '../outbound.js';
 import { type Channel, type ChannelOfSocket, channelClass } from './channel.js';
 import type { ChannelWire } from './channel-wire.js';
 import { Framing } from './framing.js';
+import { HeldReplies } from './held-replies.js';
 import type { MqttParts } from './mqtt-parts.js';
 import { packetType } from './packet.js';
 import { PacketDispatch } from './packet-dispatch.js';
@@ -21,6 +22,7 @@ export class Channels {
   readonly #class: ReturnType<typeof channelClass>;
   readonly #framing: Framing;
   readonly #dispatch: PacketDispatch;
+  readonly #held = new HeldReplies((channel, packet) => this.#write(channel, packet));
   readonly wire: ChannelWire;
   readonly outbound: Outbound;
   /** Why the channel that is being closed right now is being closed. */
@@ -94,6 +96,19 @@ export class Channels {
 
   /** Writes a packet that answers one. Who asks and asks and reads no answers is cut at uWS's limit of what may wait. */
   reply(channel: Channel, packet: Buffer): void {
+    if (!this.#held.queue(channel, packet)) this.#write(channel, packet);
+  }
+
+  /**
+   * `reply`, once what this connection has just subscribed to is so on all nodes; so that who has been told may publish
+   * anywhere. At once, where there is but one.
+   * @param after what comes behind the packet
+   */
+  replyWhenInterested(channel: Channel, packet: Buffer, after: () => void): void {
+    this.#parts.router.whenInterested(this.#held.hold(channel, packet, after));
+  }
+
+  #write(channel: Channel, packet: Buffer): void {
     if (!this.#parts.connections.has(channel)) return;
     if (channel.socket.send(packet, true) === dropped) this.cut(channel, 'answers-unread');
   }
@@ -101,6 +116,8 @@ export class Channels {
   /** Ends it with a close frame that says why. It is released before this returns; its socket goes with the peer's. */
   close(channel: Channel, reason: CloseReason): void {
     if (reason === 'disconnected') this.#parts.wills.delete(channel.slot); // [MQTT-3.14.4-3]
+    this.#held.letGo(channel);
+    if (!this.#parts.connections.has(channel)) return;
     this.#lingers = true;
     this.#end(channel, reason);
     this.#lingers = false;
@@ -135,6 +152,7 @@ export class Channels {
     const { admission, sessions, wills, presence, rateLimits, replays } = this.#parts;
     const { session, slot } = channel;
     this.#framing.release(slot);
+    this.#held.release(channel);
     rateLimits.release(slot);
     admission.leave(channel, reason);
     wills.publish(slot);

@@ -23,6 +23,10 @@ export class EmbeddedEngine implements Engine {
 
   removeInterest(): void {}
 
+  whenInterested(ready: () => void): void {
+    ready();
+  }
+
   stats(): undefined {}
 
   async stop(): Promise<void> {

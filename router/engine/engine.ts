@@ -45,6 +45,11 @@ export interface Engine {
   addInterest(filter: string): void;
   /** This node has lost its last subscriber for the id or filter. */
   removeInterest(filter: string): void;
+  /**
+   * Calls back when there is interest on all nodes in what was added before, so that whatever is published from then on
+   * comes, or when that cannot be known. Before it returns where there is nothing to wait for.
+   */
+  whenInterested(ready: () => void): void;
   /** The other nodes, where there may be any. */
   readonly cluster: Cluster | undefined;
   /** Its own numbers, plain data for operators; undefined where it has none. */

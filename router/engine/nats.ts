@@ -161,6 +161,11 @@ export class NatsEngine implements Engine {
     else this.#early = this.#early.filter((early) => early !== filter);
   }
 
+  /** What NATS has is in effect for all who are connected to the same server; the servers tell each other within a moment. */
+  whenInterested(ready: () => void): void {
+    this.#interests.whenInEffect(ready);
+  }
+
   stats(): NatsEngineStats {
     return {
       connected: this.#link.connected,

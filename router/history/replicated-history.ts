@@ -15,7 +15,7 @@ export interface HistorySource {
   /** From now on this node is sent what is published to the id, whether anybody is logged in or not; until as many releases. */
   hold(id: string): void;
   release(id: string): void;
-  /** Somebody begins with an id that is held: resolves when that is in effect, or cannot be known now. Never rejects. */
+  /** Somebody begins with an id that is held: resolves when that is in effect, or cannot be known now. -1 = of one without history. Never rejects. */
   begin(rule: number, id: string): Promise<void>;
   /** What is kept of an id behind an offset; undefined = it cannot be known now. The id is held. Never rejects. */
   load(rule: number, id: string, offset: number): Promise<Loaded | undefined>;
@@ -104,8 +104,17 @@ export class ReplicatedHistory implements HistoryStore {
   }
 
   prepare(ids: readonly string[], from: ResumeFrom, ready: () => void): void {
-    if (!('epoch' in from) && from.since === 'now') this.#prepareNow(ids, ready);
-    else this.#prepareResume(ids, from, ready, triesMax);
+    const isNow = !('epoch' in from) && from.since === 'now';
+    const beginning = isNow ? ids : ids.filter((id) => !this.keeps(id));
+    if (beginning.length === 0) return this.#prepareResume(ids, from, ready, triesMax);
+    void this.#begin(beginning).then((release) => {
+      const end = () => {
+        ready();
+        release();
+      };
+      if (isNow) end();
+      else this.#prepareResume(ids, from, end, triesMax);
+    });
   }
 
   /** This node may have missed something: nothing of what is here is complete. */
@@ -121,15 +130,14 @@ export class ReplicatedHistory implements HistoryStore {
     return this.#held.stats();
   }
 
-  /** What is sent to the ids from then on comes to this node. */
-  #prepareNow(ids: readonly string[], ready: () => void): void {
-    const kept = ids.filter((id) => this.keeps(id)).map(ownText);
-    if (kept.length === 0) return ready();
-    for (const id of kept) this.#source.hold(id);
-    void Promise.all(kept.map((id) => this.#source.begin(this.#rules.of(id), id))).then(() => {
-      ready();
-      for (const id of kept) this.#source.release(id);
-    });
+  /** Resolves when what is sent to the ids from then on comes to this node; until it is released. */
+  async #begin(ids: readonly string[]): Promise<() => void> {
+    const own = ids.map(ownText);
+    for (const id of own) this.#source.hold(id);
+    await Promise.all(own.map((id) => this.#source.begin(this.#rules.of(id), id)));
+    return () => {
+      for (const id of own) this.#source.release(id);
+    };
   }
 
   #prepareResume(ids: readonly string[], from: ResumeFrom, ready: () => void, tries: number): void {

@@ -1,8 +1,11 @@
 import t from 'tap';
 import { type GatewayProcess, startGateway } from '../gateway-process.js';
+import { oneProcessFile } from '../one-process.js';
 import { until } from '../until.js';
 import { badRequests, get, post, postChunked, request } from './bad-requests.js';
 import { ask, batchOf, openStream, Wire } from './raw-wire.js';
+
+oneProcessFile('what bad bytes on a connection do to the process that reads them; nothing crosses');
 
 const flags = ['--body-timeout-sec', '1', '--heartbeat-sec', '0', '--log-level', 'warn'];
 const gateway = await startGateway({ flags });

@@ -2,8 +2,11 @@ import type { Browser, Page } from 'playwright-core';
 import t from 'tap';
 import { openChromium } from '../chromium.js';
 import { startGateway } from '../gateway-process.js';
+import { oneProcessFile } from '../one-process.js';
 import { complaintsOf } from './page-complaints.js';
 import { openStream } from './raw-wire.js';
+
+oneProcessFile('pages that find the API of the gateway that they come from');
 
 t.setTimeout(300_000); // Chromium may have to be installed first
 

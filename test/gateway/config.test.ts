@@ -4,6 +4,9 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { ConfigError, readConfig } from '../../gateway/config.js';
 import { encke } from '../cli/encke.js';
+import { oneProcessFile } from '../one-process.js';
+
+oneProcessFile('settings are read without a server');
 
 /** Settings that cannot work stop the start with a sentence, and not a client later on without one. */
 

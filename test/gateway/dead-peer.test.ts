@@ -5,7 +5,10 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { plainNode } from '../child-processes.js';
 import { findOrInstall } from '../debian-package.js';
+import { oneProcessFile } from '../one-process.js';
 import { until } from '../until.js';
+
+oneProcessFile('a network of two namespaces, and no nats-server in it');
 
 /**
  * A peer that is there no more and could not say so, as when its cable is pulled: two network namespaces with a

@@ -1,11 +1,15 @@
 import { once } from 'node:events';
 import t from 'tap';
 import { type GatewayProcess, startGateway } from '../gateway-process.js';
+import { oneProcess } from '../one-process.js';
 import { until } from '../until.js';
 import { ask, batchOf, openStream, Wire } from './raw-wire.js';
 
 // Each test has a server of its own and mostly waits for its clock.
 t.jobs = 4;
+
+const itsOwnApi = oneProcess('it is the API of the node that stops that says so');
+const accepted = oneProcess('a send that another node has accepted may come to a node when that has gone');
 
 async function openMany(gateway: GatewayProcess, count: number): Promise<Wire[]> {
   const wires: Wire[] = [];
@@ -131,7 +135,7 @@ t.test('without streams it stops at once, whatever --drain-sec is', { buffered: 
   t.ok(performance.now() - startedMs < 2_000);
 });
 
-t.test('while it stops', { buffered: true }, async (t) => {
+t.test('while it stops', { buffered: true, ...itsOwnApi }, async (t) => {
   const gateway = await startGateway({ flags: ['--drain-sec', '5'] });
   t.teardown(() => gateway.kill());
   const wires = await openMany(gateway, 200);
@@ -188,7 +192,7 @@ t.test('while it stops', { buffered: true }, async (t) => {
 
 t.test(
   'a message that was accepted before the stop arrives before the end',
-  { buffered: true },
+  { buffered: true, ...accepted },
   async (t) => {
     let accepted = 0;
     for (let round = 0; round < 6 && accepted < 3; round++) {

@@ -1,11 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import t, { type Test } from 'tap';
 import { type GatewayProcess, startGateway } from '../gateway-process.js';
+import { oneProcessFile } from '../one-process.js';
 import { SeededRandom } from '../seeded-random.js';
 import { until } from '../until.js';
 import { badRequests, get, post, postChunked } from './bad-requests.js';
 import { type Census, census } from './census.js';
 import { ask, batchOf, openStream, Wire } from './raw-wire.js';
+
+oneProcessFile('it counts what one process holds: sockets, descriptors, memory');
 
 /**
  * Whatever clients do: streams of the gateway = subscribers of the router = sockets of the process, and logins

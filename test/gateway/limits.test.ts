@@ -4,8 +4,11 @@ import t, { type Test } from 'tap';
 import { plainNode } from '../child-processes.js';
 import { freePort } from '../free-port.js';
 import { GatewayProcess, startGateway } from '../gateway-process.js';
+import { oneProcessFile } from '../one-process.js';
 import { until } from '../until.js';
 import { ask, batchOf, openStream, Wire } from './raw-wire.js';
+
+oneProcessFile('limits and descriptors of one process and of single requests; nothing crosses');
 
 // Each test has a server of its own.
 t.jobs = 3;

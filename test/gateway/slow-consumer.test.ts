@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import t, { type Test } from 'tap';
 import { Backlog } from '../../gateway/backlog.js';
 import { type GatewayProcess, startGateway } from '../gateway-process.js';
+import { oneProcess } from '../one-process.js';
 import { until } from '../until.js';
 import { batchOf, openStream, Wire } from './raw-wire.js';
 
@@ -11,6 +12,11 @@ import { batchOf, openStream, Wire } from './raw-wire.js';
 t.jobs = 5;
 /** For each; on a machine that is busy with other things, too. */
 const patient = { buffered: true, timeout: 60_000 };
+
+const quickly = {
+  ...patient,
+  ...oneProcess('60 MB are sent within the 10 s after which a stuck reader is cut'),
+};
 
 type Stats = Awaited<ReturnType<GatewayProcess['stats']>>;
 
@@ -437,7 +443,7 @@ for (const policy of ['drop-newest', 'drop-oldest'] as const) {
     t.ok(lines.length <= 5, 'and not one for each message');
   });
 
-  t.test(`${policy}: memory is bounded, however much is sent to a stuck reader`, patient, async (t) => {
+  t.test(`${policy}: memory is bounded, however much is sent to a stuck reader`, quickly, async (t) => {
     const flags = ['--slow-consumer-policy', policy, '--pending-bytes-max', String(pendingBytesMax)];
     const gateway = await start(t, ...flags);
     const stuck = await openStream(gateway.port, '/stream/feed');

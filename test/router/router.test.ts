@@ -193,6 +193,7 @@ t.test('the engine hears of an id when its first subscriber comes and when its l
       stats: () => undefined,
       addInterest: (id) => heard.push(`+${id}`),
       removeInterest: (id) => heard.push(`-${id}`),
+      whenInterested: (ready) => ready(),
     },
   });
   const [a, b] = [new Inbox(), new Inbox()];

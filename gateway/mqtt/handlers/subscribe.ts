@@ -43,8 +43,10 @@ export class SubscribeHandler {
       codes.push(qos);
     }
     for (const [filter, qos] of granted) router.subscribe(filter, session, qos); // again: replaced [MQTT-3.8.4-3]
-    this.#channels.reply(channel, suback(packet.packetId, codes)); // [MQTT-3.8.4-1], one for all [MQTT-3.8.4-5]
-    this.#parts.replays.begin(channel, granted); // [MQTT-3.3.1-6]
+    // [MQTT-3.8.4-1], one for all [MQTT-3.8.4-5]; and then what is retained [MQTT-3.3.1-6]
+    this.#channels.replyWhenInterested(channel, suback(packet.packetId, codes), () =>
+      this.#parts.replays.begin(channel, granted),
+    );
     return undefined;
   }
 

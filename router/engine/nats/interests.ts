@@ -1,4 +1,5 @@
 import type { Msg, MsgCallback, Subscription } from '@nats-io/transport-node';
+import { InEffect } from './in-effect.js';
 import { type Link, receiver } from './link.js';
 import { subjectsOfFilter } from './subject.js';
 
@@ -10,6 +11,7 @@ export class Interests {
   readonly #link: Link;
   readonly #prefix: string;
   readonly #receiver: MsgCallback<Msg>;
+  readonly #inEffect: InEffect;
   /** Nearly every filter is an id, with one subscription. */
   readonly #subscriptions = new Map<string, Subscription | Subscription[]>();
   /** Ids that history holds, and how often; and those of them that nobody is logged in as. */
@@ -22,12 +24,18 @@ export class Interests {
   constructor(link: Link, prefix: string, onMessage: (message: Msg) => void) {
     this.#link = link;
     this.#prefix = prefix;
+    this.#inEffect = new InEffect(link);
     this.#receiver = receiver(onMessage);
   }
 
   /** Ids and filters. */
   get count(): number {
     return this.#subscriptions.size;
+  }
+
+  /** Calls back when NATS has all that is added and held, or that cannot be known now. */
+  whenInEffect(ready: () => void): void {
+    this.#inEffect.when(ready);
   }
 
   add(filter: string): void {
@@ -70,6 +78,7 @@ export class Interests {
       if (subscription === undefined) return; // it is over
       made.push(subscription);
     }
+    this.#inEffect.noteSubscribed();
     this.#subscriptions.set(filter, made.length === 1 ? made[0]! : made);
   }
 

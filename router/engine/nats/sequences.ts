@@ -164,7 +164,9 @@ export class Sequences implements HistorySource {
   }
 
   async begin(rule: number, id: string): Promise<void> {
-    await this.#byRule[rule]?.begin(id);
+    const sequence = this.#byRule[rule];
+    if (sequence !== undefined) await sequence.begin(id);
+    else await new Promise<void>((resolve) => this.#interests.whenInEffect(resolve));
   }
 
   /** There is interest in an id, or a filter, from now on. */

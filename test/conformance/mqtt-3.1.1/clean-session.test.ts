@@ -10,7 +10,7 @@ const server = await startServer();
 t.teardown(() => server.stop());
 
 async function publisherOf(t: Test): Promise<RawMqtt> {
-  return server.client(t);
+  return server.publisher(t);
 }
 
 t.test('[MQTT-3.1.2-4] with clean session 0 the session goes on where it was', async (t) => {
@@ -73,7 +73,7 @@ t.test('[MQTT-3.1.2-6] clean session 1 begins anew and leaves nothing', async (t
 t.test('[MQTT-3.1.2-7] retained messages outlive the session that published them', async (t) => {
   const topic = fresh('retained');
   const clientId = fresh('retained');
-  const publisher = await server.client(t, { clientId, clean: true });
+  const publisher = await server.publisher(t, { clientId, clean: true });
   await publisher.publish(topic, 'kept', { retain: true });
   await publisher.disconnect();
   await server.client(t, { clientId, clean: true });

@@ -1,7 +1,10 @@
 import t from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { closesAtOnce, isClosed, isQuiet } from './assertions.js';
 import { connect, hex } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
+
+oneProcessFile('one connection and its server; nothing crosses');
 
 /** Chapter 3.1.3: client ids, and the other strings of CONNECT. */
 
@@ -38,7 +41,7 @@ t.test('[MQTT-3.1.3-6] an empty client id gets one of its own', async (t) => {
   const topic = fresh('generated');
   const clients = [await server.client(t, { clientId: '' }), await server.client(t, { clientId: '' })];
   for (const client of clients) await client.subscribe(topic);
-  await (await server.client(t)).publish(topic, 'x');
+  await (await server.publisher(t)).publish(topic, 'x');
   for (const client of clients) {
     t.match(await client.next(), { payload: 'x' }, 'two of them are two clients');
     await isQuiet(t, client, 'each by itself');

@@ -1,7 +1,10 @@
 import t, { type Test } from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { closesAtOnce, isClosed } from './assertions.js';
 import { type Connect, connect, publish, subscribe } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
+
+oneProcessFile('one connection and its server; nothing crosses');
 
 /** Chapter 3.2, CONNACK. The server of this file wants a token as the password. */
 

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { closesAtOnce, isClosed, isQuiet } from './assertions.js';
 import {
   connect,
@@ -14,6 +15,8 @@ import {
   unsubscribe,
 } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
+
+oneProcessFile('one connection and its server; nothing crosses');
 
 /** Chapter 3.1, CONNECT: its place, its variable header, and what of its payload must be there. */
 
@@ -176,7 +179,7 @@ t.test(
       const second = await server.client(t, { clientId, clean });
       await isClosed(t, first, `taken over, clean session ${clean}`);
       await second.subscribe(topic, 1);
-      await (await server.client(t)).publish(topic, 'x');
+      await (await server.publisher(t)).publish(topic, 'x');
       t.match(await second.next(), { type: 'PUBLISH', payload: 'x' });
       await isQuiet(t, second, 'the new connection receives once');
     }
@@ -189,7 +192,7 @@ t.test('[MQTT-3.1.4-3] clean session is heeded on every CONNECT, a taken-over on
   const old = await server.client(t, { clientId, clean: false });
   await old.subscribe(topic, 1);
   const kept = await server.client(t, { clientId, clean: false });
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   await publisher.publish(topic, 'kept');
   t.match(await kept.next(), { payload: 'kept' }, 'clean session 0 goes on with the subscriptions');
   const clean = await server.client(t, { clientId, clean: true });

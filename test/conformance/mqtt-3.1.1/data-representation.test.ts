@@ -53,7 +53,7 @@ t.test('[MQTT-1.5.3-3] a byte order mark is a character of the topic, and stays'
   const plain = await server.client(t);
   await marked.subscribe(`\uFEFF${topic}`);
   await plain.subscribe(topic);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   await publisher.publish(`\uFEFF${topic}`, '\uFEFFx');
   const arrived = await marked.nextBytes();
   t.ok(arrived.includes(Buffer.from(`\uFEFF${topic}\uFEFFx`)), 'as three bytes, in topic and payload');
@@ -64,7 +64,7 @@ t.test('characters of one to four bytes make strings like any other', async (t) 
   const topic = `${fresh('')}/é/€/😀`;
   const client = await server.client(t, { clientId: fresh('客户端😀') });
   await client.subscribe(topic);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   await publisher.publish(topic, 'é€😀');
   t.strictSame(await client.next(), publication(topic, 'é€😀'));
 });

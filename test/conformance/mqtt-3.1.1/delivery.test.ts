@@ -14,7 +14,7 @@ t.test('[MQTT-4.3.1-1] at QoS 0 a message is sent once, with QoS 0 and without D
   const topic = fresh('qos0');
   const client = await server.client(t, session);
   await client.subscribe(topic, 0);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   await publisher.publish(topic, 'x', { qos: 2 });
   t.strictSame(await client.untilPong(), [publication(topic, 'x')]);
   await client.drop();
@@ -26,7 +26,7 @@ t.test('[MQTT-4.3.2-1] at QoS 1 a message is unacknowledged until its PUBACK', a
   const topic = fresh('qos1');
   const client = await server.client(t, session);
   await client.subscribe(topic, 1);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   await publisher.publish(topic, 'x');
   const sent = await client.nextPublish();
   t.strictSame(sent, publication(topic, 'x', { qos: 1, id: sent.id }));
@@ -43,7 +43,7 @@ t.test('[MQTT-4.3.2-2] at QoS 1 every PUBLISH is taken and acknowledged, whateve
   const topic = fresh('qos1');
   const client = await server.client(t);
   await client.subscribe(topic, 0);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   for (const dup of [false, true, false]) {
     publisher.send(publish(topic, `${dup}`, { qos: 1, id: 8, dup }));
     t.strictSame(await publisher.next(), { type: 'PUBACK', id: 8 });
@@ -62,7 +62,7 @@ t.test(
     const topic = fresh('qos2');
     const first = await server.client(t, session);
     await first.subscribe(topic, 2);
-    const publisher = await server.client(t);
+    const publisher = await server.publisher(t);
     await publisher.publish(topic, 'x', { qos: 2 });
     const sent = await first.nextPublish();
     t.strictSame(sent, publication(topic, 'x', { qos: 2, id: sent.id }));
@@ -93,7 +93,7 @@ t.test('[MQTT-4.3.3-1] the identifier of a QoS 2 message is in use until its PUB
   const topic = fresh('qos2');
   const client = await server.client(t);
   await client.subscribe(topic, 2);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   await publisher.publish(topic, 'held', { qos: 2 });
   const held = await client.nextPublish();
   client.send(pubrec(held.id));
@@ -108,7 +108,7 @@ t.test('[MQTT-4.3.2-1] an identifier in use is left out when the numbers begin a
   const topic = fresh('wrap');
   const client = await server.client(t);
   await client.subscribe(topic, 1);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   await publisher.publish(topic, 'held');
   const held = await client.nextPublish();
   const seen = new Set<number>();
@@ -130,7 +130,7 @@ t.test('[MQTT-4.3.3-2] at QoS 2 the server delivers once, however often a PUBLIS
   const topic = fresh('qos2');
   const client = await server.client(t);
   await client.subscribe(topic, 0);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   for (const round of ['first', 'second']) {
     for (const dup of [false, true, true, false]) {
       publisher.send(publish(topic, round, { qos: 2, id: 9, dup }));
@@ -151,7 +151,7 @@ t.test('[MQTT-4.4.0-1] on return everything unacknowledged is sent again with it
   const topic = fresh('return');
   const client = await server.client(t, session);
   await client.subscribe(topic, 2);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   for (let index = 0; index < 6; index++)
     await publisher.publish(topic, `${index}`, { qos: 1 + (index % 2) });
   const sent = await client.nextPublishes(6);
@@ -194,7 +194,7 @@ t.test(
     }
     const other = await server.client(t);
     await other.subscribe(`${base}/y`, 1);
-    await (await server.client(t)).publish(`${base}/x`, 'all');
+    await (await server.publisher(t)).publish(`${base}/x`, 'all');
     for (const [index, filter] of filters.entries()) {
       t.match(await connected[index]!.next(), { payload: 'all', qos: 1 }, `connected with ${filter}`);
       const back = await server.client(t, sessions[index]!);

@@ -1,7 +1,10 @@
 import t from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { isClosed, isQuiet } from './assertions.js';
 import { disconnect, hex, packet, pingreq, publish, subscribe } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
+
+oneProcessFile('one connection and its server; nothing crosses');
 
 /** Chapter 3.14, DISCONNECT. That it discards the will stands with the will. */
 

@@ -1,7 +1,10 @@
 import t from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { closesLater, isClosed, isQuiet } from './assertions.js';
 import { hex, packet, puback, pubcomp, publish, pubrec, uint16 } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
+
+oneProcessFile('one connection and its server; nothing crosses');
 
 /** Chapter 4.8: what breaks the protocol ends its connection, and no other one. */
 
@@ -30,7 +33,7 @@ t.test('[MQTT-4.8.0-1] a violation of the protocol closes the connection it came
   const witness = await server.client(t);
   await witness.subscribe(topic, 1);
   for (const [what, bytes] of violations) await closesLater(t, server, bytes, what);
-  await (await server.client(t)).publish(topic, 'x');
+  await (await server.publisher(t)).publish(topic, 'x');
   t.match(await witness.untilPong(), [{ payload: 'x' }], 'other connections go on');
 });
 

@@ -1,7 +1,10 @@
 import t from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { isClosed, isQuiet } from './assertions.js';
 import { connect, pingreq, publish } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
+
+oneProcessFile('clocks of one connection; nothing crosses');
 
 /** Chapter 3.1.2.10, keep-alive; 3.12, PINGREQ; and what else runs by the clock. */
 
@@ -70,6 +73,6 @@ t.test('[MQTT-4.1.0-2] a session lasts as long as its connection, whatever its e
   await isQuiet(t, lasting, 'connected: as before');
   const { client, connack } = await server.connect(t, { clientId, clean: false });
   t.equal(connack.sessionPresent, true, 'and its state is there for the next connection');
-  await (await server.client(t)).publish(topic, 'x');
+  await (await server.publisher(t)).publish(topic, 'x');
   t.match(await client.next(), { payload: 'x' });
 });

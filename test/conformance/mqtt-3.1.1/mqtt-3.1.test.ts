@@ -41,7 +41,7 @@ t.test('its session goes on without a word: CONNACK has no session present flag 
   const first = await server.client(t, session);
   await first.subscribe(topic, 1);
   await first.drop();
-  await (await server.client(t)).publish(topic, 'kept');
+  await (await server.publisher(t)).publish(topic, 'kept');
   const { client, connack } = await server.connect(t, session);
   t.strictSame(connack, { type: 'CONNACK', sessionPresent: false, returnCode: 0 });
   const message = await client.nextPublish();

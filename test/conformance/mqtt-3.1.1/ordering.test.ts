@@ -30,7 +30,7 @@ t.test('[MQTT-4.6.0-1] messages are sent again in the order in which they were s
   const topic = fresh('order');
   const client = await server.client(t, session);
   await client.subscribe(topic, 2);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   for (const index of numbers(12)) await publisher.publish(topic, `${index}`, { qos: 1 + (index % 2) });
   const sent = await client.nextPublishes(12);
   client.send(...[3, 7, 0].map((index) => (sent[index]!.qos === 1 ? puback : pubrec)(sent[index]!.id)));
@@ -73,7 +73,7 @@ t.test('[MQTT-4.6.0-4] PUBRELs come in the order of the PUBRECs', async (t) => {
   const topic = fresh('order');
   const client = await server.client(t);
   await client.subscribe(topic, 2);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   for (const index of numbers(6)) await publisher.publish(topic, `${index}`, { qos: 2 });
   const sent = await client.nextPublishes(6);
   const shuffled = [2, 0, 5, 1, 4, 3].map((index) => sent[index]!.id);
@@ -97,7 +97,7 @@ t.test('[MQTT-4.6.0-5] without further ado a topic is ordered: one publisher, on
     const topic = fresh('order');
     const client = await server.client(t);
     await client.subscribe(topic, qos);
-    const publisher = await server.client(t);
+    const publisher = await server.publisher(t);
     const taken = take(client, 80);
     await publishAll(
       publisher,
@@ -122,7 +122,7 @@ t.test(
     const clients = [await server.client(t), await server.client(t)];
     for (const client of clients) await client.subscribe(topic, 2);
     const taken = clients.map((client) => take(client, 48));
-    const publishers = await Promise.all(numbers(3).map(() => server.client(t)));
+    const publishers = await Promise.all(numbers(3).map(() => server.publisher(t)));
     const messages = (name: number) =>
       numbers(16).map((index) => publish(topic, `${name} ${index}`, { qos: 1 + (index % 2), id: index + 1 }));
     await Promise.all(publishers.map((publisher, name) => publishAll(publisher, messages(name))));

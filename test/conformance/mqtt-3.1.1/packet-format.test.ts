@@ -35,7 +35,7 @@ t.test('[MQTT-2.2.2-1] every packet of the server has the reserved flags as they
   await says(publish('elsewhere', '', { qos: 2, id: 0x0304 }), '50020304', 'PUBREC');
   await says(pubrel(0x0304), '70020304', 'PUBCOMP');
   await says(pingreq(), 'd000', 'PINGRESP');
-  await (await server.client(t)).publish(topic, 'x', { qos: 2 });
+  await (await server.publisher(t)).publish(topic, 'x', { qos: 2 });
   const publishBytes = await client.nextBytes();
   t.equal(publishBytes[0], 0x34, 'PUBLISH');
   const id = publishBytes.readUInt16BE(4 + topic.length);
@@ -78,7 +78,7 @@ t.test('[MQTT-2.3.1-4] the server gives an identifier to one message at a time, 
   const clientId = fresh('ids');
   const client = await server.client(t, { clientId, clean: false });
   await client.subscribe(topic, 2);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   for (let index = 0; index < 20; index++)
     await publisher.publish(topic, `${index}`, { qos: 1 + (index % 2) });
   const first = await client.nextPublishes(20);
@@ -118,7 +118,7 @@ t.test('[MQTT-2.3.1-6] PUBACK, PUBREC, PUBREL and PUBCOMP carry the identifier o
   }
   const topic = fresh('pubrel');
   await client.subscribe(topic, 2);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   await publisher.publish(topic, 'x', { qos: 2 });
   const { id } = await client.nextPublish();
   client.send(pubrec(id));

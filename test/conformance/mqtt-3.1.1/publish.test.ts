@@ -14,7 +14,7 @@ t.test('[MQTT-3.3.1-1] a PUBLISH that is sent again has DUP set', async (t) => {
   const topic = fresh('dup');
   const client = await server.client(t, session);
   await client.subscribe(topic, 2);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   for (const qos of [1, 2]) await publisher.publish(topic, `${qos}`, { qos });
   const sent = await client.nextPublishes(2);
   t.strictSame(
@@ -35,7 +35,7 @@ t.test('[MQTT-3.3.1-2] DUP has no place at QoS 0', async (t) => {
   const topic = fresh('dup');
   const client = await server.client(t);
   await client.subscribe(topic, 0);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   publisher.send(publish(topic, 'x', { qos: 1, dup: true, id: 1 }));
   t.strictSame(await client.next(), publication(topic, 'x'), 'one that the server sends has none');
 });
@@ -44,7 +44,7 @@ t.test('[MQTT-3.3.1-3] the DUP of a publisher is not handed on', async (t) => {
   const topic = fresh('dup');
   const client = await server.client(t);
   await client.subscribe(topic, 2);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   for (const qos of [1, 2]) {
     publisher.send(
       publish(topic, `${qos}`, { qos, dup: true, id: qos }),
@@ -86,7 +86,7 @@ t.test(
     const client = await server.client(t);
     await client.subscribe(`${base}/+/end`);
     await client.subscribe(`${base}/deep/#`);
-    const publisher = await server.client(t);
+    const publisher = await server.publisher(t);
     for (const rest of ['a/end', 'a/other', 'deep', 'deep/er', 'a/b/end'])
       await publisher.publish(`${base}/${rest}`, 'x');
     const topics = (await client.untilPong()).map((packet) => packet.type === 'PUBLISH' && packet.topic);
@@ -115,7 +115,7 @@ t.test('[MQTT-3.3.5-1] overlapping subscriptions deliver at the highest of their
     const filters = [`${base}/x`, `${base}/+`, `${base}/#`];
     client.send(subscribe(1, ...filters.map((filter, index): [string, number] => [filter, order[index]!])));
     t.match(await client.next(), { returnCodes: order });
-    const publisher = await server.client(t);
+    const publisher = await server.publisher(t);
     await publisher.publish(`${base}/x`, 'x', { qos: 2 });
     const copies = await client.untilPong();
     t.ok(

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
-import { startGateway } from '../../gateway-process.js';
+import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { type Connect, connect } from './packet-bytes.js';
 import { type Endpoint, RawMqtt } from './raw-mqtt.js';
 import type { Connack } from './received-packet.js';
@@ -13,14 +13,21 @@ import type { Connack } from './received-packet.js';
 
 export class Server {
   readonly endpoint: Endpoint;
+  /** Where publishers connect: another node, where there are two. */
+  readonly publisherEndpoint: Endpoint;
   /** Not Encke: it knows none of our flags, and what the standard leaves open it does in its own way. */
   readonly foreign: boolean;
   readonly #stop: () => Promise<unknown>;
 
-  constructor(url: string, foreign: boolean, stop: () => Promise<unknown>) {
-    const { hostname, port, pathname } = new URL(url);
-    this.endpoint = { host: hostname, port: Number(port), path: pathname };
+  constructor(
+    foreign: boolean,
+    endpoint: Endpoint,
+    publisherEndpoint: Endpoint,
+    stop: () => Promise<unknown>,
+  ) {
     this.foreign = foreign;
+    this.endpoint = endpoint;
+    this.publisherEndpoint = publisherEndpoint;
     this.#stop = stop;
   }
 
@@ -34,15 +41,19 @@ export class Server {
   }
 
   /** An open WebSocket on which no packet has been sent; gone when the test ends. */
-  async open(t: Test, subprotocols?: readonly string[]): Promise<RawMqtt> {
-    const client = await RawMqtt.open(this.endpoint, subprotocols);
+  async open(t: Test, subprotocols?: readonly string[], endpoint = this.endpoint): Promise<RawMqtt> {
+    const client = await RawMqtt.open(endpoint, subprotocols);
     t.teardown(() => client.drop());
     return client;
   }
 
   /** Opens, sends this CONNECT and hands back the answer with the connection. */
-  async connect(t: Test, options: Connect): Promise<{ client: RawMqtt; connack: Connack }> {
-    const client = await this.open(t, options.protocolLevel === 3 ? ['mqttv3.1'] : ['mqtt']);
+  async connect(
+    t: Test,
+    options: Connect,
+    endpoint = this.endpoint,
+  ): Promise<{ client: RawMqtt; connack: Connack }> {
+    const client = await this.open(t, options.protocolLevel === 3 ? ['mqttv3.1'] : ['mqtt'], endpoint);
     client.send(connect(options));
     const connack = await client.next();
     if (connack.type !== 'CONNACK') throw new Error(`not a CONNACK: ${JSON.stringify(connack)}`);
@@ -50,19 +61,33 @@ export class Server {
   }
 
   /** A client that has been accepted. */
-  async client(t: Test, options: Connect = {}): Promise<RawMqtt> {
-    const { client, connack } = await this.connect(t, { clientId: fresh('client'), ...options });
+  async client(t: Test, options: Connect = {}, endpoint = this.endpoint): Promise<RawMqtt> {
+    const { client, connack } = await this.connect(t, { clientId: fresh('client'), ...options }, endpoint);
     if (connack.returnCode !== 0) throw new Error(`not accepted: ${JSON.stringify(connack)}`);
     return client;
+  }
+
+  /** A client that publishes to the others; at the other node, where there are two. */
+  async publisher(t: Test, options: Connect = {}): Promise<RawMqtt> {
+    return this.client(t, options, this.publisherEndpoint);
   }
 }
 
 /** @param flags of `encke start` */
 export async function startServer(flags: string[] = []): Promise<Server> {
   const url = process.env.MQTT_CONFORMANCE_URL;
-  if (url !== undefined) return new Server(url, true, async () => undefined);
+  if (url !== undefined) {
+    const { hostname, port, pathname } = new URL(url);
+    const endpoint = { host: hostname, port: Number(port), path: pathname };
+    return new Server(true, endpoint, endpoint, async () => undefined);
+  }
   const gateway = await startGateway({ flags });
-  return new Server(`${gateway.url}/mqtt`, false, () => gateway.kill());
+  return new Server(false, endpointOf(gateway), endpointOf(gateway.publisher), () => gateway.kill());
+}
+
+export function endpointOf(gateway: GatewayProcess): Endpoint {
+  const arrived = () => gateway.arrived();
+  return { host: '127.0.0.1', port: gateway.port, path: '/mqtt', arrived };
 }
 
 /** A name that no other test uses: servers keep sessions and retained messages from test to test. */

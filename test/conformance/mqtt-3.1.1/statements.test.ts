@@ -2,7 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { statements, statementsTable } from './statements.js';
+
+oneProcessFile('the list of statements, without a server');
 
 /** The table of normative statements, the tests and the document agree. */
 

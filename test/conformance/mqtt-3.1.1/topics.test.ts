@@ -15,7 +15,7 @@ async function matched(t: Test, filter: string, topics: readonly string[]): Prom
   const client = await server.client(t);
   await client.subscribe(filter.replace('@', unique));
   await client.untilPong(); // what others left retained
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   publisher.send(...topics.map((topic) => publish(topic.replace('@', unique), 'x')));
   await publisher.untilPong();
   const messages = await client.untilPong();
@@ -111,7 +111,7 @@ t.test('[MQTT-4.7.3-4] topics are compared byte by byte: nothing is normalized o
   ];
   const clients = await Promise.all(names.map(() => server.client(t)));
   for (const [index, name] of names.entries()) await clients[index]!.subscribe(`${base}/${name}`);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   for (const name of names) await publisher.publish(`${base}/${name}`, name);
   for (const [index, name] of names.entries()) {
     const topic = `${base}/${name}`;
@@ -123,7 +123,7 @@ t.test('a topic may be a lone slash, or begin and end with one', async (t) => {
   const client = await server.client(t);
   for (const topic of ['/', '//', `/${fresh('s')}/`]) {
     await client.subscribe(topic);
-    await (await server.client(t)).publish(topic, 'x');
+    await (await server.publisher(t)).publish(topic, 'x');
     t.strictSame(await client.next(), publication(topic, 'x'));
   }
   await isQuiet(t, client, 'each came once');

@@ -50,7 +50,7 @@ t.test('[MQTT-3.10.4-1] only the filter that is the same to the letter is remove
   ];
   client.send(unsubscribe(1, ...others));
   t.strictSame(await client.next(), { type: 'UNSUBACK', id: 1 });
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   await publisher.publish(`${base}/x`, 'still');
   t.match(await client.untilPong(), [{ payload: 'still', qos: 1 }], 'others are not');
   client.send(unsubscribe(2, `${base}/+`));
@@ -61,7 +61,7 @@ t.test('[MQTT-3.10.4-1] only the filter that is the same to the letter is remove
 
 t.test('[MQTT-3.10.4-2] after the UNSUBACK nothing new comes', async (t) => {
   const topic = fresh('after');
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   for (const qos of [0, 1, 2]) {
     const client = await server.client(t);
     await client.subscribe(topic, qos);
@@ -79,7 +79,7 @@ t.test(
     const topic = fresh('rest');
     const client = await server.client(t, session);
     await client.subscribe(topic, 2);
-    const publisher = await server.client(t);
+    const publisher = await server.publisher(t);
     for (const qos of [1, 2, 2]) await publisher.publish(topic, `${qos}`, { qos });
     const [atLeast, exactly, released] = await client.nextPublishes(3);
     client.send(pubrec(released!.id));
@@ -124,7 +124,7 @@ t.test('[MQTT-3.10.4-6] several filters in one UNSUBSCRIBE are all removed, with
   await client.next();
   client.send(unsubscribe(2, `${base}/a`, 'unknown', `${base}/c`));
   t.strictSame(await client.untilPong(), [{ type: 'UNSUBACK', id: 2 }]);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   for (const name of ['a', 'b', 'c']) await publisher.publish(`${base}/${name}`, name);
   t.match(await client.untilPong(), [{ payload: 'b' }]);
 });

@@ -1,10 +1,13 @@
 import t from 'tap';
 import { ask } from '../../gateway/raw-wire.js';
+import { oneProcessFile } from '../../one-process.js';
 import { isClosed, isQuiet } from './assertions.js';
 import { connect, disconnect, hex, pingreq, publish, subscribe } from './packet-bytes.js';
 import { opcodes, upgradeHeaders } from './raw-mqtt.js';
 import { publication } from './received-packet.js';
 import { fresh, startServer } from './server.js';
+
+oneProcessFile('one connection and its server; nothing crosses');
 
 /** Chapter 6: WebSocket as the transport. */
 

@@ -22,7 +22,7 @@ function connectOf(flags: number, ...fields: string[]): Buffer {
 
 /** Once the id is accepted again, the server has done what it does about the end of the connection before. */
 async function isEnded(t: Test, clientId: string): Promise<void> {
-  await server.client(t, { clientId });
+  await server.publisher(t, { clientId });
 }
 
 const ends: [string, (client: RawMqtt, clientId: string, t: Test) => unknown][] = [
@@ -31,7 +31,7 @@ const ends: [string, (client: RawMqtt, clientId: string, t: Test) => unknown][] 
   ['the WebSocket is closed without a DISCONNECT', (client) => client.sendFrame(opcodes.close, uint16(1000))],
   ['the client breaks the protocol', (client) => client.send(connect({ clientId: 'again' }))],
   ['the client sends what is no packet', (client) => client.send(hex('f0 00'))],
-  ['another connection takes the client id', (_, clientId, t) => server.client(t, { clientId })],
+  ['another connection takes the client id', (_, clientId, t) => server.publisher(t, { clientId })],
 ];
 
 t.test('[MQTT-3.1.2-8] the will is published whenever a connection ends without DISCONNECT', async (t) => {
@@ -39,7 +39,7 @@ t.test('[MQTT-3.1.2-8] the will is published whenever a connection ends without 
     const topic = fresh('will');
     const clientId = fresh('will');
     const witness = await witnessOf(t, topic);
-    const client = await server.client(t, { clientId, will: { topic, payload: how } });
+    const client = await server.publisher(t, { clientId, will: { topic, payload: how } });
     await isQuiet(t, witness, 'not before');
     await end(client, clientId, t);
     t.strictSame(await witness.next(), publication(topic, how), how);
@@ -51,7 +51,7 @@ t.test('[MQTT-3.1.2-8] the will is published whenever a connection ends without 
 t.test('[MQTT-3.1.2-8] the will is published when the keep-alive runs out', async (t) => {
   const topic = fresh('will');
   const witness = await witnessOf(t, topic);
-  const client = await server.client(t, { keepAliveSec: 1, will: { topic, payload: 'silent' } });
+  const client = await server.publisher(t, { keepAliveSec: 1, will: { topic, payload: 'silent' } });
   t.strictSame(await witness.next(), publication(topic, 'silent'));
   await isClosed(t, client, 'keep-alive');
 });
@@ -63,7 +63,7 @@ t.test('[MQTT-3.1.2-9] a will has a topic and a message, and its QoS and retain 
     for (const retain of [false, true]) {
       const topic = fresh('will');
       const witness = await witnessOf(t, topic);
-      const client = await server.client(t, { will: { topic, payload: '', qos, retain } });
+      const client = await server.publisher(t, { will: { topic, payload: '', qos, retain } });
       await client.drop();
       const { id, ...rest } = await witness.nextPublish();
       t.strictSame({ ...rest, id: 0 }, publication(topic, '', { qos }), `QoS ${qos}, retain ${retain}`);
@@ -78,12 +78,12 @@ t.test(
     const clientId = fresh('will');
     const witness = await witnessOf(t, topic);
     const session = { clientId, clean: false };
-    const first = await server.client(t, { ...session, will: { topic, payload: 'once' } });
+    const first = await server.publisher(t, { ...session, will: { topic, payload: 'once' } });
     await first.drop();
     t.match(await witness.next(), { payload: 'once' });
-    await (await server.client(t, session)).drop();
-    await (await server.client(t, { ...session, will: { topic, payload: 'never' } })).disconnect();
-    await (await server.client(t, session)).drop();
+    await (await server.publisher(t, session)).drop();
+    await (await server.publisher(t, { ...session, will: { topic, payload: 'never' } })).disconnect();
+    await (await server.publisher(t, session)).drop();
     await isEnded(t, clientId);
     await isQuiet(t, witness, 'the next connections of the session have no will');
   },
@@ -98,7 +98,7 @@ t.test('[MQTT-3.1.2-12] without the will flag nothing is published at the end', 
   const witness = await witnessOf(t, '#', 0);
   await witness.untilPong(); // what other tests left retained
   const clientId = fresh('quiet');
-  await (await server.client(t, { clientId })).drop();
+  await (await server.publisher(t, { clientId })).drop();
   await isEnded(t, clientId);
   await isQuiet(t, witness, 'no will');
 });
@@ -120,10 +120,10 @@ t.test('[MQTT-3.1.2-15] the will retain flag without the will flag closes the co
 t.test('[MQTT-3.1.2-16] a will without the retain flag is not retained', async (t) => {
   const topic = fresh('will');
   const witness = await witnessOf(t, topic);
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   await publisher.publish(topic, 'before', { retain: true });
   t.match(await witness.next(), { payload: 'before' });
-  await (await server.client(t, { will: { topic, payload: 'will' } })).drop();
+  await (await server.publisher(t, { will: { topic, payload: 'will' } })).drop();
   t.match(await witness.next(), { payload: 'will' });
   const late = await witnessOf(t, topic);
   t.match(await late.untilPong(), [{ payload: 'before' }], 'the retained message of before is still there');
@@ -132,12 +132,12 @@ t.test('[MQTT-3.1.2-16] a will without the retain flag is not retained', async (
 t.test('[MQTT-3.1.2-17] a will with the retain flag is retained', async (t) => {
   const topic = fresh('will');
   const witness = await witnessOf(t, topic);
-  await (await server.client(t, { will: { topic, payload: 'will', qos: 1, retain: true } })).drop();
+  await (await server.publisher(t, { will: { topic, payload: 'will', qos: 1, retain: true } })).drop();
   t.match(await witness.next(), { payload: 'will', retain: false });
   const late = await witnessOf(t, topic);
   const { id, ...kept } = await late.nextPublish();
   t.strictSame({ ...kept, id: 0 }, publication(topic, 'will', { qos: 1, retain: true }));
-  const publisher = await server.client(t);
+  const publisher = await server.publisher(t);
   await publisher.publish(topic, '', { retain: true });
 });
 
@@ -150,7 +150,7 @@ t.test('[MQTT-3.14.4-3] DISCONNECT discards the will', async (t) => {
   const topic = fresh('will');
   const clientId = fresh('will');
   const witness = await witnessOf(t, topic);
-  const client = await server.client(t, { clientId, will: { topic, payload: 'no', retain: true } });
+  const client = await server.publisher(t, { clientId, will: { topic, payload: 'no', retain: true } });
   client.send(disconnect());
   await client.untilClosed();
   await isEnded(t, clientId);

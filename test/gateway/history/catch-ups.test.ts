@@ -4,6 +4,9 @@ import { CatchUps, pageMessagesMax } from '../../../gateway/http/catch-ups.js';
 import type { Stream } from '../../../gateway/http/stream.js';
 import type { Outbound } from '../../../gateway/outbound.js';
 import { History, MemoryHistory, Message } from '../../../router/index.js';
+import { oneProcessFile } from '../../one-process.js';
+
+oneProcessFile('a part by itself, without a server');
 
 t.test('a stream that is cut in the middle of a page leaves nothing in the slot that it had', async (t) => {
   const store = new MemoryHistory({ rules: [{ filter: '#', messages: 1_000, ageSec: 60 }] });

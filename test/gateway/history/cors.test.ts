@@ -1,7 +1,10 @@
 import t from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { ask, Wire } from '../raw-wire.js';
 import { startQuietly } from './ask-poll.js';
+
+oneProcessFile('headers of single answers; nothing crosses');
 
 const some = await startQuietly(['--allow-origin', 'https://a.example,https://b.example:8443']);
 const any = await startQuietly(['--allow-origin', '*']);

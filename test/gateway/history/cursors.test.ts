@@ -1,8 +1,13 @@
 import t from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { SeededRandom } from '../../seeded-random.js';
 import { until } from '../../until.js';
 import { Wire } from '../raw-wire.js';
 import { cursorNow, numbered, poll, publish, startQuietly } from './ask-poll.js';
+
+oneProcessFile(
+  'which offsets are good is known of one process alone; of two nodes they are places in the stream of all ids',
+);
 
 /** Bad cursors of every kind: a clear 400, or `recovered: false`; never a crash, and never somebody else's messages. */
 

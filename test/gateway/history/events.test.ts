@@ -2,6 +2,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import t from 'tap';
 import { EventSource } from 'undici';
 import { startGateway } from '../../gateway-process.js';
+import { cursorAt, oneProcess } from '../../one-process.js';
 import { until } from '../../until.js';
 import { ask, Wire } from '../raw-wire.js';
 import { numbered, poll, publish, startQuietly } from './ask-poll.js';
@@ -71,7 +72,7 @@ t.test(
     t.match(wire.header('Cache-Control'), /no-cache, no-store, no-transform/);
     t.equal(wire.header('X-Accel-Buffering'), 'no');
     t.same(readEventStream(wire.body).events, []);
-    t.match(readEventStream(wire.body).lastEventId, /^[a-z0-9]{8}:0$/);
+    t.match(readEventStream(wire.body).lastEventId, cursorAt(0));
     await Promise.all(wires.map((wire) => wire.close()));
     const head = await Wire.open(port);
     head.ask('/events/start', { method: 'HEAD' });
@@ -95,11 +96,7 @@ t.test('data of all kinds arrive as they were sent, but for their line breaks', 
     texts.map((text) => text.replace(/\r\n|\r/g, '\n')),
   );
   t.ok(events.every(({ type }) => type === 'message'));
-  const epoch = events[0]!.lastEventId.split(':')[0];
-  t.same(
-    events.map(({ lastEventId }) => lastEventId),
-    texts.map((_, n) => `${epoch}:${n + 1}`),
-  );
+  for (const [n, { lastEventId }] of events.entries()) t.match(lastEventId, cursorAt(n + 1));
   await wire.close();
 });
 
@@ -110,7 +107,7 @@ t.test('what is not UTF-8 is an event of its own kind, in base64', async (t) => 
   const [event] = await eventsOf(wire, 1);
   t.equal(event!.type, 'base64');
   t.same(Buffer.from(event!.data, 'base64'), bytes);
-  t.match(event!.lastEventId, /:1$/);
+  t.match(event!.lastEventId, cursorAt(1));
   await wire.close();
 });
 
@@ -127,60 +124,64 @@ t.test('an idle stream gets comments', async (t) => {
   await wire.close();
 });
 
-t.test('who comes back is told first what became of it, and then gets what it missed', async (t) => {
-  await publish(gateway, 'back', numbered(5));
-  const all = await openEvents('/events/back?since=oldest');
-  const first = await eventsOf(all, 6);
-  t.match(first[0], { type: 'recovered', data: '{"recovered":true}' });
-  t.same(textsOf(first), numbered(5));
-  await all.close();
-  const third = first[3]!.lastEventId;
-  await publish(gateway, 'back', ['m6']);
-  for (const [path, lastEventId] of [
-    ['/events/back', third],
-    [`/events/back?cursor=${third}`, undefined],
-    [`/events/back?cursor=${first[1]!.lastEventId}`, third],
-    ['/events/back?cursor=!!!', third],
-    ['/events/back?since=oldest', third],
-  ] as const) {
-    const wire = await openEvents(path, lastEventId);
-    const events = await eventsOf(wire, 4);
-    t.match(events[0], { type: 'recovered', data: '{"recovered":true}' });
-    t.same(textsOf(events), numbered(3, 4), `${path}: the header is the newest`);
-    await wire.close();
-  }
-  for (const bad of [
-    'nonsense',
-    'x',
-    ':',
-    'aaaaaaaa:1',
-    `${third},1`,
-    '9'.repeat(500),
-    'x\xffy',
-    'Ünïcode',
-  ]) {
-    const wire = await openEvents('/events/back', bad);
-    t.equal(wire.status, 200, `${bad}: after a 400 an EventSource never comes back`);
-    const events = await eventsOf(wire, 7);
-    t.match(events[0], { type: 'recovered', data: '{"recovered":false}' });
-    t.same(textsOf(events), numbered(6));
-    await wire.close();
-  }
-  const nothing = await openEvents('/events/back', `${third.split(':')[0]}:6`);
-  t.match(await eventsOf(nothing, 1), [{ type: 'recovered', lastEventId: `${third.split(':')[0]}:6` }]);
-  await nothing.close();
-  t.equal((await ask(port, '/events/back?cursor=!!!')).status, 400);
-});
+const byOffset = oneProcess('it is given offsets that are places of one id, not in the stream of all ids');
+
+t.test(
+  'who comes back is told first what became of it, and then gets what it missed',
+  byOffset,
+  async (t) => {
+    await publish(gateway, 'back', numbered(5));
+    const all = await openEvents('/events/back?since=oldest');
+    const first = await eventsOf(all, 6);
+    t.match(first[0], { type: 'recovered', data: '{"recovered":true}' });
+    t.same(textsOf(first), numbered(5));
+    await all.close();
+    const third = first[3]!.lastEventId;
+    await publish(gateway, 'back', ['m6']);
+    for (const [path, lastEventId] of [
+      ['/events/back', third],
+      [`/events/back?cursor=${third}`, undefined],
+      [`/events/back?cursor=${first[1]!.lastEventId}`, third],
+      ['/events/back?cursor=!!!', third],
+      ['/events/back?since=oldest', third],
+    ] as const) {
+      const wire = await openEvents(path, lastEventId);
+      const events = await eventsOf(wire, 4);
+      t.match(events[0], { type: 'recovered', data: '{"recovered":true}' });
+      t.same(textsOf(events), numbered(3, 4), `${path}: the header is the newest`);
+      await wire.close();
+    }
+    for (const bad of [
+      'nonsense',
+      'x',
+      ':',
+      'aaaaaaaa:1',
+      `${third},1`,
+      '9'.repeat(500),
+      'x\xffy',
+      'Ünïcode',
+    ]) {
+      const wire = await openEvents('/events/back', bad);
+      t.equal(wire.status, 200, `${bad}: after a 400 an EventSource never comes back`);
+      const events = await eventsOf(wire, 7);
+      t.match(events[0], { type: 'recovered', data: '{"recovered":false}' });
+      t.same(textsOf(events), numbered(6));
+      await wire.close();
+    }
+    const nothing = await openEvents('/events/back', `${third.split(':')[0]}:6`);
+    t.match(await eventsOf(nothing, 1), [{ type: 'recovered', lastEventId: `${third.split(':')[0]}:6` }]);
+    await nothing.close();
+    t.equal((await ask(port, '/events/back?cursor=!!!')).status, 400);
+  },
+);
 
 t.test('events of several ids are JSON with whose they are, and one cursor for all', async (t) => {
   const wire = await openEvents('/events?id=va&id=vb');
   await gateway.send('vb', 'one\ntwo');
   await gateway.send('va', 'three');
   const events = await eventsOf(wire, 2);
-  t.same(
-    events.map(({ lastEventId }) => lastEventId.split(':')[1]),
-    ['0,1', '1,1'],
-  );
+  t.match(events[0]!.lastEventId, cursorAt(0, 1));
+  t.match(events[1]!.lastEventId, cursorAt(1, 1));
   t.match(JSON.parse(events[0]!.data), { id: 'vb', data: 'one\ntwo', time: Number });
   t.match(JSON.parse(events[1]!.data), { id: 'va', data: 'three' });
   await wire.close();
@@ -192,10 +193,8 @@ t.test('events of several ids are JSON with whose they are, and one cursor for a
     missed.slice(1).map(({ data }) => JSON.parse(data).data),
     ['three', 'four'],
   );
-  t.same(
-    missed.slice(1).map(({ lastEventId }) => lastEventId.split(':')[1]),
-    ['1,1', '1,2'],
-  );
+  t.match(missed[1]!.lastEventId, cursorAt(1, 1));
+  t.match(missed[2]!.lastEventId, cursorAt(1, 2));
   await back.close();
   t.same((await poll(port, `poll?id=va&id=vb&cursor=${events[0]!.lastEventId}`)).texts, ['three', 'four']);
 });

@@ -2,9 +2,12 @@ import t from 'tap';
 import { connect } from '../../../client/index.js';
 import { HttpProxy } from '../../client/http-proxy.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { openStream, type Wire } from '../raw-wire.js';
 import { cursorNow, poll, publish } from './ask-poll.js';
+
+oneProcessFile('what a history in memory forgets; the one of several nodes remembers no floors');
 
 /** Streams of ids to which nothing is sent for so long that they are forgotten, while others raise what is remembered of them. */
 

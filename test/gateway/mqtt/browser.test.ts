@@ -2,10 +2,13 @@ import type { Browser, Page } from 'playwright-core';
 import t from 'tap';
 import { openChromium } from '../../chromium.js';
 import { startGateway } from '../../gateway-process.js';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { complaintsOf } from '../page-complaints.js';
 import { ask, Wire } from '../raw-wire.js';
 import { RealClient } from './real-client.js';
+
+oneProcessFile('pages that find the API of the gateway that they come from');
 
 /** The demo page /demo/mqtt in a real browser, and the MQTT.js that it loads. */
 

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { startGateway } from '../../gateway-process.js';
+import { oneProcess } from '../../one-process.js';
 import { until } from '../../until.js';
 import { ask, openStream } from '../raw-wire.js';
 import { brief, RealClient } from './real-client.js';
@@ -8,6 +9,9 @@ import { brief, RealClient } from './real-client.js';
 
 const gateway = await startGateway();
 t.teardown(() => gateway.kill());
+
+/** Where an id had a message less than 1 s before this node had anybody for it, the next one waits for a mark; see Marks. */
+const late = oneProcess('the first message to who has just subscribed may come 50 ms late, and uncounted');
 
 const levels = [0, 1, 2] as const;
 
@@ -46,7 +50,7 @@ t.test('?qos= says what the message is sent at', async (t) => {
   await client.exactly(3);
 });
 
-t.test('?retain=1 keeps the message for who subscribes later', async (t) => {
+t.test('?retain=1 keeps the message for who subscribes later', late, async (t) => {
   t.equal(await send('status/a?retain=1', 'up'), 0);
   t.equal(await send('status/b?retain=1&qos=2', 'down'), 0);
   t.equal(await send('status/c?retain=0', 'not kept'), 0);
@@ -162,8 +166,7 @@ t.test('a session that is away is sent to, and gets it when it is back', async (
 t.test('who subscribes to everything gets what is sent over HTTP, too', async (t) => {
   const client = await RealClient.connect(t, gateway);
   await client.subscribe('#', 0);
-  const before = client.received.length;
-  t.equal(before, 1, 'and what is retained: that of the batch');
+  t.equal((await client.exactly(1)).length, 1, 'and what is retained: that of the batch');
   for (let n = 0; n < 20; n++) await send(`all/${n}`, `${n}`);
   t.same(
     (await client.exactly(21)).slice(1).map(brief),

@@ -3,11 +3,14 @@ import t, { type Test } from 'tap';
 import { connect, pingreq, publish, subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { freePort } from '../../free-port.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { census } from '../census.js';
 import { ask, Wire } from '../raw-wire.js';
 import { type Ending, endings } from './endings.js';
 import { connectRaw } from './raw-client.js';
+
+oneProcessFile('it counts what one process holds: sockets, sessions, bytes');
 
 /**
  * However MQTT connections end: connections of the gateway = sockets of the process, sessions with a client =

@@ -1,8 +1,11 @@
 import t from 'tap';
 import { pingreq } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { startGateway } from '../../gateway-process.js';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { closing, connectRaw } from './raw-client.js';
+
+oneProcessFile('clocks of one connection; nothing crosses');
 
 /** The clock of keep-alives ticks four times a second; whenever in a tick a client was heard last, it has its whole time. */
 

@@ -11,8 +11,11 @@ import {
   subscribe,
 } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { closing, connectRaw, openRaw, tryRaw } from './raw-client.js';
+
+oneProcessFile('limits of one connection; nothing crosses');
 
 /** What one connection can grow, and what happens when it does. */
 
@@ -100,7 +103,7 @@ t.test('no more than --mqtt-max-inflight messages are on their way to a client',
   const [one, two] = [await connectRaw(t, gateway), await connectRaw(t, gateway)];
   await one.subscribe('window', 1);
   await two.subscribe('window', 2);
-  const publisher = await connectRaw(t, gateway);
+  const publisher = await connectRaw(t, gateway.publisher);
   for (let n = 0; n < 10; n++) await publisher.publish('window', `${n}`, { qos: 2 });
   const ids = new Map<typeof one, number[]>();
   for (const client of [one, two]) {

@@ -3,8 +3,11 @@ import { ConfigError, readConfig } from '../../../gateway/config.js';
 import { encke } from '../../cli/encke.js';
 import { upgradeHeaders } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { oneProcessFile } from '../../one-process.js';
 import { ask, openStream } from '../raw-wire.js';
 import { RealClient } from './real-client.js';
+
+oneProcessFile('who may connect to one process');
 
 /** A gateway on more than loopback: who may publish there, and which pages may connect. */
 

@@ -1,9 +1,12 @@
 import t, { type Test } from 'tap';
 import { freePort } from '../../free-port.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { nodeName, oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { ask, openStream } from '../raw-wire.js';
 import { brief, RealClient } from './real-client.js';
+
+oneProcessFile('what one process is told by its flags; nothing crosses but what other files have');
 
 /** What an operator sets with flags, as MQTT.js meets it. */
 
@@ -141,7 +144,7 @@ t.test('$SYS has numbers, every --mqtt-sys-interval, that nobody else can say', 
   await client.subscribe('numbers', 1);
   await client.publish('numbers', 'x', { qos: 1 });
   await client.subscribe('$SYS/#');
-  const value = (topic: string) => client.texts(`$SYS/brokers/encke/${topic}`);
+  const value = (topic: string) => client.texts(`$SYS/brokers/${nodeName}/${topic}`);
   await until('three rounds', () => value('uptime').length >= 3);
   t.equal(value('version')[0], (await gateway.stats()).version);
   t.match(
@@ -156,8 +159,8 @@ t.test('$SYS has numbers, every --mqtt-sys-interval, that nobody else can say', 
   t.ok(Number(value('bytes/received').at(-1)) > 30);
   t.ok(Number(value('uptime').at(-1)) > Number(value('uptime')[0]));
   const forger = await RealClient.connect(t, gateway);
-  await forger.publish('$SYS/brokers/encke/version', 'forged', { qos: 2, retain: true });
-  await forger.subscribe('$SYS/brokers/encke/version');
+  await forger.publish(`$SYS/brokers/${nodeName}/version`, 'forged', { qos: 2, retain: true });
+  await forger.subscribe(`$SYS/brokers/${nodeName}/version`);
   await until('the true one', () => forger.received.length > 0);
   t.equal(forger.texts()[0], value('version')[0]);
   const everything = await RealClient.connect(t, gateway);

@@ -2,10 +2,13 @@ import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { findPythonWith } from '../../debian-package.js';
 import { startGateway } from '../../gateway-process.js';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { openStream } from '../raw-wire.js';
 import { PahoClient, type PahoOptions } from './paho-client.js';
 import { brief } from './real-client.js';
+
+oneProcessFile('another client at one node; real-clients.test.ts has the same from node to node');
 
 /** Eclipse Paho for Python, from Debian's packages, over WebSocket. */
 

@@ -2,9 +2,12 @@ import t from 'tap';
 import { connect, publish, subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { startGateway } from '../../gateway-process.js';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { connectRaw, openRaw } from './raw-client.js';
 import { StuckClient } from './stuck-client.js';
+
+oneProcessFile('memory of one process');
 
 /** Packets that come in pieces: kept only while they are incomplete, and within a limit for all. */
 

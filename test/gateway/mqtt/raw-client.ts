@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
 import { type Connect, connect } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
+import { endpointOf } from '../../conformance/mqtt-3.1.1/server.js';
 import type { GatewayProcess } from '../../gateway-process.js';
 
 /** Raw MQTT connections to a gateway under test; gone when the test ends. */
 
-export async function openRaw(t: Test, { port }: GatewayProcess): Promise<RawMqtt> {
-  const client = await RawMqtt.open({ host: '127.0.0.1', port, path: '/mqtt' });
+export async function openRaw(t: Test, gateway: GatewayProcess): Promise<RawMqtt> {
+  const client = await RawMqtt.open(endpointOf(gateway));
   // Node cannot reset a socket whose half-close is under way: EINVAL, and it never closes.
   t.teardown(() => (client.closeCode === undefined ? client.drop() : client.untilClosed()));
   return client;

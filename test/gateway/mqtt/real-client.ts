@@ -2,6 +2,7 @@ import type { ClientRequest } from 'node:http';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import type { Test } from 'tap';
 import type { GatewayProcess } from '../../gateway-process.js';
+import { fenceId, onTwoNodes } from '../../one-process.js';
 import { until } from '../../until.js';
 
 /** MQTT.js as an application uses it, and what it was given, in the order in which it came. */
@@ -32,14 +33,16 @@ export class RealClient {
   /** How each connection was closed: code and reason of the close frame, 1006 where there was none. */
   readonly closes: string[] = [];
   #refusedWith: number | undefined;
+  /** Of the gateway that it is connected to, where that is known. */
+  #arrived: () => Promise<void> = async () => undefined;
 
   private constructor(url: string, options: IClientOptions) {
     const wsOptions = { ...options.wsOptions, finishRequest: this.#onUpgrade };
     const clientId = `real-${++clients}`;
     this.mqtt = connect(url, { clientId, reconnectPeriod: 0, connectTimeout: 5_000, ...options, wsOptions });
-    this.mqtt.on('message', (topic, payload, { qos, retain }) =>
-      this.received.push({ topic, payload, qos, retain }),
-    );
+    this.mqtt.on('message', (topic, payload, { qos, retain }) => {
+      if (!onTwoNodes || topic !== fenceId) this.received.push({ topic, payload, qos, retain });
+    });
     this.mqtt.on('connect', ({ sessionPresent }) => {
       this.sessionPresent = sessionPresent;
     });
@@ -48,7 +51,9 @@ export class RealClient {
 
   /** Connects, gone when the test ends. @throws what the client says when it is refused */
   static async connect(t: Test, gateway: GatewayProcess, options: IClientOptions = {}): Promise<RealClient> {
-    return RealClient.connectTo(t, mqttUrl(gateway), options);
+    const client = await RealClient.connectTo(t, mqttUrl(gateway), options);
+    client.#arrived = () => gateway.arrived();
+    return client;
   }
 
   static async connectTo(t: Test, url: string, options: IClientOptions = {}): Promise<RealClient> {
@@ -107,6 +112,7 @@ export class RealClient {
   /** Waits until so many messages have come, and that nothing is behind them: a message of its own comes last. */
   async exactly(count: number): Promise<Received[]> {
     await until(`${count} messages have come`, () => this.received.length >= count);
+    await this.#arrived();
     const mark = `mark-${++marks}`;
     await this.subscribe(mark);
     await this.publish(mark, 'last');

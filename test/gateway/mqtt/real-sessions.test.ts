@@ -17,7 +17,7 @@ t.test('a session collects QoS 1 and 2 while its client is away, and delivers in
   await first.subscribe('away/1', 1);
   await first.subscribe('away/2', 2);
   await first.leave();
-  const publisher = await RealClient.connect(t, gateway);
+  const publisher = await RealClient.connect(t, gateway.publisher);
   for (let n = 0; n < 50; n++) {
     await publisher.publish('away/1', `one ${n}`, { qos: 1 });
     await publisher.publish('away/2', `two ${n}`, { qos: 2 });
@@ -47,7 +47,7 @@ t.test('a client that reconnects by itself goes on where it was cut', async (t) 
   const options = { clientId: 'stubborn', clean: false, reconnectPeriod: 20, resubscribe: false };
   const client = await RealClient.connect(t, gateway, options);
   await client.subscribe('cut', 2);
-  const publisher = await RealClient.connect(t, gateway);
+  const publisher = await RealClient.connect(t, gateway.publisher);
   const sent = Array.from({ length: 200 }, (_, n) => `message ${n}`);
   let connects = 1;
   client.mqtt.on('connect', () => connects++);
@@ -67,7 +67,7 @@ t.test('what a client publishes while it is cut off arrives once', async (t) => 
   const subscriber = await RealClient.connect(t, gateway);
   await subscriber.subscribe('sender', 2);
   const options = { clientId: 'sender', clean: false, reconnectPeriod: 20 };
-  const publisher = await RealClient.connect(t, gateway, options);
+  const publisher = await RealClient.connect(t, gateway.publisher, options);
   const sent = Array.from({ length: 60 }, (_, n) => `message ${n}`);
   const published = sent.map((text, n) => {
     if (n % 20 === 10) publisher.mqtt.stream.destroy();
@@ -87,7 +87,7 @@ t.test('a client id serves one: who comes later takes the session over', async (
   await until('the close frame has come', () => first.closes.length > 0);
   t.same(first.closes, ['1008 taken-over']);
   t.equal(second.sessionPresent, true);
-  const publisher = await RealClient.connect(t, gateway);
+  const publisher = await RealClient.connect(t, gateway.publisher);
   await publisher.publish('one', 'hello', { qos: 1 });
   t.same((await second.exactly(1)).map(brief), ['one hello 1']);
   t.same(first.received, []);

@@ -4,7 +4,10 @@ import t, { type Test } from 'tap';
 import { freePort } from '../../free-port.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { upgradeRequest } from '../../mqtt-bytes.js';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
+
+oneProcessFile('sockets and descriptors of one process');
 
 /**
  * Sockets that are no connections of anybody: those that say nothing, and those that are being closed. Together with

@@ -8,7 +8,10 @@ import type { Cluster, ClusterNode } from '../../../router/engine/cluster.js';
 import { Router } from '../../../router/router.js';
 import type { SessionConnection } from '../../../router/session/session-connection.js';
 import { Sessions } from '../../../router/session/sessions.js';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
+
+oneProcessFile('a part by itself, without a server; mqtt-takeover.test.ts has it on two nodes');
 
 /** Who keeps a client id that has connected to two nodes, at whatever time and by whatever clocks. */
 

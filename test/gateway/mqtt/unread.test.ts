@@ -1,8 +1,11 @@
 import t, { type Test } from 'tap';
 import { pingreq, publish, pubrel, subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { StuckClient } from './stuck-client.js';
+
+oneProcessFile('memory of one process');
 
 /** Who asks and does not read the answers is cut, and the server's memory does not grow by it. */
 

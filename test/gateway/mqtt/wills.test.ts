@@ -3,6 +3,7 @@ import { PacketReader } from '../../../gateway/mqtt/packet-reader.js';
 import { connect, field, publish, subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { nodeName, onTwoNodes } from '../../one-process.js';
 import { closing, connectRaw, openRaw, tryRaw } from './raw-client.js';
 
 /** Wills beyond the standard's statements: in which order they go out, what they may cost, where rules lead them. */
@@ -25,7 +26,7 @@ async function told(watcher: RawMqtt): Promise<string[]> {
 t.test('the will of who is taken over goes out before all that the new connection sends', async (t) => {
   const gateway = await start(t);
   const watcher = await connectRaw(t, gateway);
-  const everyStep = ['status/dev', '$SYS/brokers/encke/clients/dev/+'];
+  const everyStep = ['status/dev', `$SYS/brokers/${nodeName}/clients/dev/+`];
   watcher.send(subscribe(1, ...everyStep.map((filter) => [filter, 0] as [string, number])));
   t.match(await watcher.next(), { type: 'SUBACK' });
   const options = {
@@ -38,7 +39,10 @@ t.test('the will of who is taken over goes out before all that the new connectio
   next.send(connect(options), publish('status/dev', 'online', { retain: true })); // in one frame, as it may
   t.match(await next.next(), { type: 'CONNACK', returnCode: 0 });
   await next.untilPong();
-  t.same(await told(watcher), ['offline', 'disconnected', 'connected', 'online']);
+  const said = await told(watcher);
+  if (!onTwoNodes) t.same(said, ['offline', 'disconnected', 'connected', 'online']);
+  const ofStatus = said.filter((text) => text.endsWith('line'));
+  t.same(ofStatus, ['offline', 'online'], 'on several nodes there is an order within each topic only');
   const late = await connectRaw(t, gateway);
   await late.subscribe('status/dev');
   t.match(await late.nextPublish(), { payload: 'online', retain: true }, 'and that is what stays');

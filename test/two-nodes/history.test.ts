@@ -1,0 +1,3 @@
+import { onTwoNodes } from '../two-nodes.js';
+
+await onTwoNodes({ room: 'gateway/history', leftOut: { files: 4, tests: 9 } });

@@ -1,0 +1,8 @@
+import { onTwoNodes } from '../two-nodes.js';
+
+/** Delivery, sessions, wills, presence, stops. */
+await onTwoNodes({
+  room: 'gateway/mqtt',
+  only: (file) => !/limits|slow|replays/.test(file),
+  leftOut: { files: 11, tests: 5 },
+});
