@@ -152,10 +152,14 @@ export class RawMqtt {
     return before;
   }
 
-  /** Subscribes and waits for the SUBACK. Retained messages may follow. */
+  /** Subscribes and waits for the SUBACK. Retained messages may follow; messages may also come before it (3.8.4). */
   async subscribe(filter: string, qos = 0): Promise<void> {
     this.send(subscribe(0x5b5b, [filter, qos]));
-    const answer = await this.next();
+    const early: Buffer[] = [];
+    let bytes = await this.nextBytes();
+    for (; readPacket(bytes).type === 'PUBLISH'; bytes = await this.nextBytes()) early.push(bytes);
+    this.#unread.unshift(...early);
+    const answer = readPacket(bytes);
     if (answer.type !== 'SUBACK' || answer.returnCodes[0] !== qos)
       throw new Error(`subscribing to ${filter}: ${JSON.stringify(answer)}`);
   }
