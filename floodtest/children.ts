@@ -56,7 +56,8 @@ export class Children {
   /** @returns how many were there to be told */
   tell(message: ToChild): number {
     const told = this.#processes.filter((child) => child.connected);
-    for (const child of told) child.send(message);
+    // One that was just killed is connected until its exit is heard; without a callback the error would end this process.
+    for (const child of told) child.send(message, () => {});
     return told.length;
   }
 
