@@ -127,7 +127,10 @@ export class IdOrder {
   know(id: string, position: number, unheard: readonly Come[] = [], from = 0): void {
     if (this.#out.of(id) > 0 && from > this.positionOf(id)) this.#events.onMissing(id);
     const early = this.#early.takeUpTo(id, position);
-    for (const come of [...unheard, ...early].sort((a, b) => a.sequence - b.sequence)) this.takeRead(come);
+    for (const come of [...unheard, ...early].sort((a, b) => a.sequence - b.sequence)) {
+      if (early.includes(come)) this.#release(come);
+      else this.takeRead(come);
+    }
     if (position > this.#out.of(id)) this.#out.set(id, position);
     this.#followers(id);
   }
@@ -193,7 +196,7 @@ export class IdOrder {
     for (const come of comes.toSorted((a, b) => a.sequence - b.sequence)) {
       if (come.sequence <= this.#out.of(come.id)) continue;
       if (!this.#isNext(come)) this.#events.onMissing(come.id);
-      this.takeRead(come);
+      this.#release(come);
       this.#followers(come.id);
     }
   }
@@ -203,8 +206,13 @@ export class IdOrder {
     while (this.#early.count > 0) {
       const next = this.#early.firstOf(id);
       if (next === undefined || !this.#isNext(next)) return;
-      for (const come of this.#early.takeUpTo(id, next.sequence)) this.takeRead(come);
+      for (const come of this.#early.takeUpTo(id, next.sequence)) this.#release(come);
     }
+  }
+
+  /** One that waited: it was sent to this node, so it goes out though somebody has begun behind it since. */
+  #release(come: Come): void {
+    if (come.sequence > this.#out.of(come.id)) this.#handOut(come);
   }
 
   #handOut(come: Come): void {

@@ -310,3 +310,13 @@ t.test('where nobody was left for an id, who begins anew waits for nothing from 
   t.same(heard.out, ['a1', 'a12']);
   t.same(heard.lacking, []);
 });
+
+t.test('what waits when somebody begins behind it goes out: it may be for them', async (t) => {
+  const heard = new Heard().take(['a', 12, 9], ['b', 14, 8]);
+  t.same(heard.out, []);
+  heard.order.begin('a', 13);
+  t.same(heard.out, ['a12']);
+  heard.order.beginFilter(15);
+  t.same(heard.out, ['a12', 'b14']);
+  t.same(heard.lacking, []);
+});
