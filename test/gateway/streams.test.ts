@@ -1,6 +1,6 @@
 import t from 'tap';
 import { startGateway } from '../gateway-process.js';
-import { cursorAt } from '../one-process.js';
+import { cursorAt, oneProcess } from '../one-process.js';
 import { until } from '../until.js';
 import { ask, batchOf, openStream, Wire } from './raw-wire.js';
 
@@ -250,37 +250,45 @@ t.test('on the wire, a message is a chunk, and its closing newline a chunk of it
   await lines.close();
 });
 
-t.test('several messages of one batch arrive in one write, in order, each framed as a chunk', async (t) => {
-  const page = await openStream(port, '/test/batch');
-  const lines = await openStream(port, '/stream?id=batch&id=other');
-  const [pageReads, linesReads] = [page.reads.length, lines.reads.length];
-  const messages = Array.from({ length: 20 }, (_, n) => ({
-    id: n % 3 === 2 ? 'other' : 'batch',
-    data: `m${n}`,
-  }));
-  t.equal(await sendBatch(messages), 20 + messages.filter(({ id }) => id === 'batch').length);
-  await page.saw('m19');
-  await lines.saw('m19');
-  await until('both are closed', () => page.text.endsWith('\n') && lines.text.endsWith('\n'));
-  t.equal(page.reads.length - pageReads, 1, 'the page saw one read');
-  t.equal(lines.reads.length - linesReads, 1, 'the NDJSON stream saw one read');
-  const texts = messages.filter(({ id }) => id === 'batch').map(({ data }) => data);
-  t.same(
-    page.chunks.map(String),
-    [...texts.map((text, n) => (n === 0 ? '' : '\n') + recvd(n + 1, text).trimEnd()), '\n'],
-    'the newline that a message owes leads the next one, and the last is by itself',
-  );
-  t.same(
-    lines.text
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line))
-      .map(({ id, data }) => ({ id, data })),
-    messages,
-  );
-  await page.close();
-  await lines.close();
-});
+const oneTurn = oneProcess(
+  'messages of one batch come to another node in as many turns as NATS brings them in',
+);
+
+t.test(
+  'several messages of one batch arrive in one write, in order, each framed as a chunk',
+  oneTurn,
+  async (t) => {
+    const page = await openStream(port, '/test/batch');
+    const lines = await openStream(port, '/stream?id=batch&id=other');
+    const [pageReads, linesReads] = [page.reads.length, lines.reads.length];
+    const messages = Array.from({ length: 20 }, (_, n) => ({
+      id: n % 3 === 2 ? 'other' : 'batch',
+      data: `m${n}`,
+    }));
+    t.equal(await sendBatch(messages), 20 + messages.filter(({ id }) => id === 'batch').length);
+    await page.saw('m19');
+    await lines.saw('m19');
+    await until('both are closed', () => page.text.endsWith('\n') && lines.text.endsWith('\n'));
+    t.equal(page.reads.length - pageReads, 1, 'the page saw one read');
+    t.equal(lines.reads.length - linesReads, 1, 'the NDJSON stream saw one read');
+    const texts = messages.filter(({ id }) => id === 'batch').map(({ data }) => data);
+    t.same(
+      page.chunks.map(String),
+      [...texts.map((text, n) => (n === 0 ? '' : '\n') + recvd(n + 1, text).trimEnd()), '\n'],
+      'the newline that a message owes leads the next one, and the last is by itself',
+    );
+    t.same(
+      lines.text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+        .map(({ id, data }) => ({ id, data })),
+      messages,
+    );
+    await page.close();
+    await lines.close();
+  },
+);
 
 t.test(
   'messages of all sizes around the 16 KB of a cork, one by one and together, arrive byte-exact',
