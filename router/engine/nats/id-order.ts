@@ -44,6 +44,7 @@ export class IdOrder {
   readonly #begun = new RecentPositions();
   readonly #turnMs: number;
   #turnedMs = performance.now();
+  #tickedMs = performance.now();
   /** The highest of all: now, and at the last turn. */
   #highest = 0;
   #highestThen = 0;
@@ -53,6 +54,8 @@ export class IdOrder {
   settled = 0;
   /** Some filter's subscriber began here, with ids that nothing has been heard of yet. */
   #filterBegun = 0;
+  /** A filter has ended here: of what it matched nothing may have come since. */
+  #filterEnded = 0;
   /** All up to here was read, and may still come besides, for two turns. */
   #readTo = 0;
   #readTurns = 0;
@@ -118,6 +121,11 @@ export class IdOrder {
     this.#out.delete(id);
   }
 
+  /** The same for all ids that a filter matches, but not for those that somebody else is for; which ones is not known. */
+  endFilter(): void {
+    this.#filterEnded = this.#highest;
+  }
+
   /**
    * All of an id up to a position was read from the stream itself: nothing that is here waits for what lies before. What
    * has not come yet was read for one, and others want it, too.
@@ -125,7 +133,7 @@ export class IdOrder {
    * @param from all behind it is there; what lies before, and had not come, was too much
    */
   know(id: string, position: number, unheard: readonly Come[] = [], from = 0): void {
-    if (this.#out.of(id) > 0 && from > this.positionOf(id)) this.#events.onMissing(id);
+    if (this.#isHeard(id) && from > this.positionOf(id)) this.#events.onMissing(id);
     const early = this.#early.takeUpTo(id, position);
     for (const come of [...unheard, ...early].sort((a, b) => a.sequence - b.sequence)) {
       if (early.includes(come)) this.#release(come);
@@ -149,6 +157,9 @@ export class IdOrder {
   /** A few times a second. */
   tick(nowMs: number): void {
     if (nowMs - this.#turnedMs >= this.#turnMs || this.#out.size > recentMax) this.#turn(nowMs);
+    const stoodStill = nowMs - this.#tickedMs >= waitMs;
+    this.#tickedMs = nowMs;
+    if (stoodStill) return; // what is waited for may have come meanwhile, and is not read yet
     const due = this.#early.takeDue(nowMs);
     if (due.length > 0) this.#waitNoLonger(due);
   }
@@ -164,6 +175,7 @@ export class IdOrder {
     this.#highestForgotten = position;
     this.settled = position;
     this.#filterBegun = 0;
+    this.#filterEnded = 0;
     this.#readTo = position;
     this.#readTurns = 2;
   }
@@ -186,9 +198,13 @@ export class IdOrder {
    * who begins besides changes nothing: what was stored before that may be on its way to the other.
    */
   #isNext({ id, last }: Come): boolean {
-    const out = this.#out.of(id);
-    if (last <= Math.max(out, this.settled)) return true;
-    return out === 0 && last <= Math.max(this.#begun.of(id), this.#filterBegun);
+    if (last <= Math.max(this.#out.of(id), this.settled)) return true;
+    return !this.#isHeard(id) && last <= Math.max(this.#begun.of(id), this.#filterBegun);
+  }
+
+  /** Whether all that is sent to an id has come since its last one. */
+  #isHeard(id: string): boolean {
+    return this.#out.of(id) > this.#filterEnded;
   }
 
   /** What is before them did not come. That is told first, so that nobody has a cursor behind what is missing. */

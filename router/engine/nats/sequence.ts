@@ -188,6 +188,11 @@ export class Sequence {
     this.#order.end(id);
   }
 
+  /** The same of all ids that a filter matches. */
+  endFilter(): void {
+    this.#order.endFilter();
+  }
+
   /** What is kept of an id behind an offset, up to where this node stands. Undefined = it cannot be known now. */
   async load(id: string, offset: number): Promise<Loaded | undefined> {
     const untilMs = performance.now() + loadWaitMs;
