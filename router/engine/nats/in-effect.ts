@@ -5,13 +5,16 @@ const waitMsMax = 1_000;
 
 /**
  * Tells when the NATS server has what this node has subscribed to: it answers a PING that was sent behind it. One PING
- * for all who ask in a turn of the loop, and none where nothing was subscribed to since the last.
+ * for all who ask in a turn of the loop, and none where nothing was subscribed to since the last. Where history is kept,
+ * it is known by then from which place in it each of them begins, too.
  */
 export class InEffect {
   readonly #link: Link;
   /** Subscriptions made, and how many of them the server is known to have. */
   #made = 0;
   #known = 0;
+  /** Of all that has no known place in history yet. */
+  #beginning: Promise<unknown> | undefined;
   /** Each is of a request or a packet that waits. */
   #waiting: (() => void)[] = [];
 
@@ -24,9 +27,19 @@ export class InEffect {
     this.#made++;
   }
 
+  /** @param begun when the place of one is known; never rejects */
+  noteBeginning(begun: Promise<unknown>): void {
+    const all = this.#beginning === undefined ? begun : Promise.all([this.#beginning, begun]);
+    this.#beginning = all;
+    void all.then(() => {
+      if (this.#beginning === all) this.#beginning = undefined;
+    });
+  }
+
   /** Calls back when all that was made before is in effect, or that cannot be known now; before it returns, where it is. */
   when(ready: () => void): void {
-    if (this.#known === this.#made || !this.#link.connected) return ready();
+    const isKnown = this.#known === this.#made && this.#beginning === undefined;
+    if (isKnown || !this.#link.connected) return ready();
     if (this.#waiting.push(ready) === 1) setImmediate(() => void this.#ask());
   }
 
@@ -43,7 +56,8 @@ export class InEffect {
     const tooLate = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(false), waitMsMax);
     });
-    const answered = await Promise.race([this.#link.flush(), tooLate]);
+    const answers = Promise.all([this.#link.flush(), this.#beginning]).then(([answered]) => answered);
+    const answered = await Promise.race([answers, tooLate]);
     clearTimeout(timer);
     return answered;
   }

@@ -38,6 +38,11 @@ export class Interests {
     this.#inEffect.when(ready);
   }
 
+  /** Who waits waits for that, too. */
+  noteBeginning(begun: Promise<unknown>): void {
+    this.#inEffect.noteBeginning(begun);
+  }
+
   add(filter: string): void {
     if (!this.#heldOnly.delete(filter)) this.#subscribe(filter);
   }

@@ -45,9 +45,7 @@ export class Sequences implements HistorySource {
   constructor(link: Link, interests: Interests, options: SequencesOptions) {
     this.#link = link;
     this.#interests = interests;
-    interests.onEnd = (filter) => {
-      if (!hasWildcard(filter)) this.of(filter)?.end(filter);
-    };
+    interests.onEnd = (filter) => this.#endedWith(filter);
     this.#options = options;
     this.#ackPrefix = `${options.clusterName}.ack.${options.run}.`;
     this.#fingerprint = fingerprintOf(options.rules);
@@ -172,14 +170,23 @@ export class Sequences implements HistorySource {
   /** There is interest in an id, or a filter, from now on. */
   begunWith(filter: string): void {
     if (!hasWildcard(filter)) {
-      if (!this.#interests.isHeld(filter)) void this.of(filter)?.begin(filter);
+      if (!this.#interests.isHeld(filter)) this.#note(this.of(filter)?.begin(filter));
       return;
     }
-    for (const sequence of this.#byName.values()) void sequence.beginFilter();
+    for (const sequence of this.#byName.values()) this.#note(sequence.beginFilter());
   }
 
   async load(rule: number, id: string, offset: number): Promise<Loaded | undefined> {
     return this.#byRule[rule]?.load(id, offset);
+  }
+
+  #note(begun: Promise<void> | undefined): void {
+    if (begun !== undefined) this.#interests.noteBeginning(begun);
+  }
+
+  #endedWith(filter: string): void {
+    if (!hasWildcard(filter)) this.of(filter)?.end(filter);
+    else for (const sequence of this.#byName.values()) sequence.endFilter();
   }
 
   async #openOne(index: number, rule: HistoryRule, events: SequenceEvents): Promise<Sequence> {

@@ -73,3 +73,23 @@ t.test('nobody waits while NATS is away, nor for a server that does not answer',
   await turn();
   t.equal(told, 2, 'nor when NATS goes meanwhile');
 });
+
+t.test('who asks waits for what begins, too, though nothing was subscribed to for it', async (t) => {
+  const { asked, inEffect } = setUp();
+  const begin: (() => void)[] = [];
+  const beginning = () => inEffect.noteBeginning(new Promise<void>((resolve) => begin.push(resolve)));
+  const told: string[] = [];
+  beginning();
+  beginning();
+  inEffect.when(() => told.push('first'));
+  await turn();
+  asked[0]!(true);
+  begin[1]!();
+  await turn();
+  t.same(told, [], 'for all of it');
+  begin[0]!();
+  await turn();
+  t.same(told, ['first']);
+  inEffect.when(() => told.push('second'));
+  t.same(told, ['first', 'second'], 'and nothing is left to wait for');
+});
