@@ -30,8 +30,8 @@ export interface Loaded {
   readonly position: number;
 }
 
-/** How often it is tried to have all ids of a resume at hand at the same time, where NATS goes away meanwhile. */
-const triesMax = 3;
+/** For so long it is tried to have all ids of a resume at hand at the same time, where NATS comes and goes meanwhile. */
+const resumeWaitMs = 5_000;
 /** Ids that are loaded at a time; the others wait for them. */
 const loadsMax = 128;
 
@@ -52,6 +52,7 @@ export class ReplicatedHistory implements HistoryStore {
   readonly #source: HistorySource;
   readonly #held: HeldIds;
   #loads = 0;
+  #nowMs = 0;
   /** Loads that wait for others; each is of a request that waits, so sockets are their limit. */
   readonly #queue: (() => void)[] = [];
 
@@ -106,14 +107,14 @@ export class ReplicatedHistory implements HistoryStore {
   prepare(ids: readonly string[], from: ResumeFrom, ready: () => void): void {
     const isNow = !('epoch' in from) && from.since === 'now';
     const beginning = isNow ? ids : ids.filter((id) => !this.keeps(id));
-    if (beginning.length === 0) return this.#prepareResume(ids, from, ready, triesMax);
+    if (beginning.length === 0) return this.#prepareResume(ids, from, ready);
     void this.#begin(beginning).then((release) => {
       const end = () => {
         ready();
         release();
       };
       if (isNow) end();
-      else this.#prepareResume(ids, from, end, triesMax);
+      else this.#prepareResume(ids, from, end);
     });
   }
 
@@ -123,6 +124,7 @@ export class ReplicatedHistory implements HistoryStore {
   }
 
   tick(nowMs: number): void {
+    this.#nowMs = nowMs;
     this.#held.tick(nowMs);
   }
 
@@ -140,7 +142,12 @@ export class ReplicatedHistory implements HistoryStore {
     };
   }
 
-  #prepareResume(ids: readonly string[], from: ResumeFrom, ready: () => void, tries: number): void {
+  #prepareResume(
+    ids: readonly string[],
+    from: ResumeFrom,
+    ready: () => void,
+    untilMs = this.#nowMs + resumeWaitMs,
+  ): void {
     const { epoch } = this;
     const loads: Promise<void>[] = [];
     const used: { held: Held; life: number; offset: number }[] = [];
@@ -161,7 +168,7 @@ export class ReplicatedHistory implements HistoryStore {
       const again =
         this.epoch !== epoch ||
         used.some(({ held, life, offset }) => held.life !== life && held.searched > offset);
-      if (again && tries > 1) this.#prepareResume(ids, from, ready, tries - 1);
+      if (again && this.#nowMs < untilMs) this.#prepareResume(ids, from, ready, untilMs);
       else ready();
       for (const { held } of used) held.users--;
     };
