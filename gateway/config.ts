@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { inconsistencyOf } from './consistency.js';
-import { nodeNameOf } from './node-name.js';
+import { unnamedNode } from './node-name.js';
 import type { NodeRole } from './role.js';
 import type { Setting } from './setting.js';
 import { type SettingKey, settingKeys, settings } from './settings.js';
@@ -61,7 +61,8 @@ export function readConfig(sources: ConfigSources): Config {
   }
   const inconsistency = inconsistencyOf(config as Config, sources.role ?? 'both');
   if (inconsistency !== undefined) throw new ConfigError(inconsistency);
-  return { ...(config as Config), nodeName: nodeNameOf(config as Config, settings.nodeName.default) };
+  const isNamed = pick('nodeName', sources, file).value !== undefined;
+  return isNamed ? (config as Config) : { ...(config as Config), nodeName: unnamedNode(config as Config) };
 }
 
 /** A misspelt variable would leave its setting at the default without a word. */

@@ -9,11 +9,11 @@ import type { Config } from './config.js';
 const hostnameLengthMax = 51;
 
 /**
- * The name as it was given; left at the default, a node among others has one that is its own. Its port is not known
- * before it listens where a free one is asked for: then its process id stands there.
+ * Of a node that was given no name: among others it has one that is its own. Its port is not known before it listens
+ * where a free one is asked for: then its process id stands there.
  */
-export function nodeNameOf({ engine, nodeName, port }: Config, preset: string): string {
-  if (engine === 'embedded' || nodeName !== preset) return nodeName;
+export function unnamedNode({ engine, nodeName, port }: Config): string {
+  if (engine === 'embedded') return nodeName;
   const host = hostname()
     .replaceAll(/[\s\0/+#]/g, '-')
     .slice(0, hostnameLengthMax);

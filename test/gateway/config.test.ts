@@ -82,6 +82,15 @@ t.test('names that would not fit into a topic are no settings', async (t) => {
   t.equal(problemOf({ nodeName: 'n'.repeat(64) }), '');
 });
 
+t.test('a node among others has a name of its own, or the one that it was given', async (t) => {
+  const nameOf = (flags: Record<string, string>) =>
+    readConfig({ flags: { engine: 'nats', nats: 'nats://127.0.0.1:4222', ...flags } }).nodeName;
+  t.match(nameOf({ port: '8123' }), /-8123$/);
+  t.match(nameOf({ port: '0', apiPort: '0' }), new RegExp(`-${process.pid}$`));
+  t.equal(nameOf({ nodeName: 'encke' }), 'encke', 'be it the default of a node that is alone');
+  t.equal(readConfig({}).nodeName, 'encke');
+});
+
 t.test('a variable that begins with ENCKE_ and names no setting stops the start', async (t) => {
   for (const name of [
     'ENCKE_PROT',
