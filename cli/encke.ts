@@ -17,6 +17,12 @@ const commands: Record<string, () => Promise<Command>> = {
   charts: async () => (await import('./charts.js')).chartsCommand(),
 };
 
+// As of any program whose reader has gone (`encke --help | head -1`): ended as by SIGPIPE, which Node ignores.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(141);
+});
+
 const program = new Command('encke')
   .description('Comet push gateway with a message router')
   .version(version)

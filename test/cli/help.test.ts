@@ -1,17 +1,19 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import t from 'tap';
-import { commandNames, encke, inTurn } from './encke.js';
+import { command, commandNames, encke, inTurn } from './encke.js';
 
 const commands = await commandNames();
 
 t.test('--help lists the commands, and each of them has a help that reads well', async (t) => {
   t.equal((await encke(['--help'])).code, 0);
   t.ok(commands.includes('start') && commands.includes('send'), commands.join(', '));
-  await inTurn(commands, async (command) => {
-    const { code, stdout, stderr } = await encke([command, '--help']);
-    t.equal(code, 0, command);
+  await inTurn(commands, async (name) => {
+    const { code, stdout, stderr } = await encke([name, '--help']);
+    t.equal(code, 0, name);
     t.equal(stderr, '');
-    t.match(stdout, new RegExp(`^Usage: encke ${command} `));
-    t.match(stdout, /^Examples?:\n {2}(#|encke )/m, `${command} shows an example`);
+    t.match(stdout, new RegExp(`^Usage: encke ${name} `));
+    t.match(stdout, /^Examples?:\n {2}(#|encke )/m, `${name} shows an example`);
     t.notMatch(stdout, /undefined|\[object|\(default: *\)|NaN/);
     const options = stdout.split('\nOptions:\n')[1]!.split('\n\n')[0]!;
     for (const line of options.split('\n')) {
@@ -43,4 +45,16 @@ t.test('--version says which one it is', async (t) => {
   const { code, stdout } = await encke(['--version']);
   t.equal(code, 0);
   t.match(stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+t.test('who reads only the beginning of it ends it, without a word', async (t) => {
+  const child = spawn(command[0], [...command.slice(1), '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  let stderr = '';
+  child.stderr.on('data', (text) => {
+    stderr += text;
+  });
+  const [code] = await once(child, 'close');
+  t.equal(code, 141);
+  t.equal(stderr, '');
 });
