@@ -1,4 +1,5 @@
 import { ANSWER_TIMEOUT_MS, processesFor, type Share, SOURCE_PORTS } from '../floodtest/plan.js';
+import { gatewayAt, MQTT } from '../test/floodtest/share.js';
 
 /** What floodtest is told in the usual case: each connection on an id of its own, from 1, over HTTP streams; none is cut. */
 export function everyShare(
@@ -10,12 +11,7 @@ export function everyShare(
     processes: processesFor(connections),
     connections,
     ratePerSec: 1_000,
-    gateways: ports.map((port) => ({
-      address: '127.0.0.1',
-      port,
-      host: `127.0.0.1:${port}`,
-      mqttPath: '/mqtt',
-    })),
+    gateways: ports.map(gatewayAt),
     transport: 'http-chunked',
     ids: connections,
     idPrefix: '',
@@ -23,18 +19,7 @@ export function everyShare(
     sourcePortOffset: Math.floor(Math.random() * SOURCE_PORTS),
     answerTimeoutMs: ANSWER_TIMEOUT_MS,
     cut: undefined,
-    mqtt: {
-      qosShares: [1, 0, 0],
-      cleanSession: true,
-      keepAliveSec: 0, // none
-      clientIdPrefix: 'bench',
-      username: undefined,
-      password: undefined,
-      filter: '{n}',
-      everything: undefined,
-      lives: undefined,
-      devices: undefined,
-    },
+    mqtt: { ...MQTT, keepAliveSec: 0, clientIdPrefix: 'bench' },
     ...others,
   };
 }

@@ -35,5 +35,5 @@ export const MQTT: MqttPlan = {
 };
 
 export function gatewayAt(port: number): Gateway {
-  return { address: '127.0.0.1', port, host: 'x', mqttPath: '/mqtt' };
+  return { address: '127.0.0.1', port, host: `127.0.0.1:${port}`, mqttPath: '/mqtt' };
 }
