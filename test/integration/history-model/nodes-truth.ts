@@ -11,6 +11,9 @@ const loadWaitMs = 5_000;
 /** Until nodes have found NATS again, and have read what they missed. */
 const recoveryMs = 3_000;
 
+/** So long after it was refused a send may be stored: it lay in a socket while NATS stood still, and its node before. */
+const storedLateMs = 5_000;
+
 /** What was published to the nodes of a cluster. A send that was not acknowledged may be in history or not, and at any place. */
 export class NodesTruth extends Truth {
   readonly #uncertain = new Map<string, Set<number>>();
@@ -34,6 +37,14 @@ export class NodesTruth extends Truth {
   /** Whether it is known by now if it is certain. */
   isAnswered(id: string, offset: number): boolean {
     return this.#sent.has(`${id} ${offset}`);
+  }
+
+  /** What is stored late makes older what was stored meanwhile, and may put it out of what is kept. */
+  override goneUpTo(id: string): number {
+    let offset = this.last(id);
+    while (offset > 0 && this.last(id) - offset + this.#storedBehind(id, offset) < this.bounds.messages)
+      offset--;
+    return Math.max(super.goneUpTo(id), offset);
   }
 
   /** The first that must be there behind an offset, with what happened around it. */
@@ -73,5 +84,17 @@ export class NodesTruth extends Truth {
     const nowMs = performance.now();
     if (nowMs - askedMs < loadWaitMs * 0.9) return false;
     return this.#outages.some(({ fromMs, toMs }) => fromMs < nowMs && toMs > askedMs);
+  }
+
+  /** How many of those before an offset may be stored behind it. */
+  #storedBehind(id: string, offset: number): number {
+    const sentMs = this.#sent.get(`${id} ${offset}`)?.beganMs ?? performance.now();
+    let count = 0;
+    for (let before = offset - 1; before > 0; before--) {
+      const { answeredMs } = this.#sent.get(`${id} ${before}`) ?? { answeredMs: Number.POSITIVE_INFINITY };
+      if (answeredMs + storedLateMs < sentMs) break;
+      if (this.isUncertain(id, before)) count++;
+    }
+    return count;
   }
 }
