@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,6 +79,23 @@ export class NatsServer {
     await this.kill();
     this.#child = launch(this.#command);
     await this.#answers();
+  }
+
+  /** What it has in files now, to come back to. @returns a directory beside them */
+  async save(): Promise<string> {
+    const saved = join(this.directory, 'saved');
+    await this.kill();
+    cpSync(join(this.directory, 'jetstream'), saved, { recursive: true });
+    await this.restart();
+    return saved;
+  }
+
+  /** As when the machine lost power before what came later was on the disk. */
+  async restartFrom(saved: string): Promise<void> {
+    await this.kill();
+    rmSync(join(this.directory, 'jetstream'), { recursive: true });
+    cpSync(saved, join(this.directory, 'jetstream'), { recursive: true });
+    await this.restart();
   }
 
   /** For good. */

@@ -45,8 +45,8 @@ export class IdOrder {
   readonly #turnMs: number;
   #turnedMs = performance.now();
   #tickedMs = performance.now();
-  /** The highest of all: now, and at the last turn. */
-  #highest = 0;
+  /** The highest of all that has come: now, and at the last turn. */
+  highest = 0;
   #highestThen = 0;
   /** And when positions were forgotten last: those of before that are kept until that is settled. */
   #highestForgotten = 0;
@@ -123,7 +123,7 @@ export class IdOrder {
 
   /** The same for all ids that a filter matches, but not for those that somebody else is for; which ones is not known. */
   endFilter(): void {
-    this.#filterEnded = this.#highest;
+    this.#filterEnded = this.highest;
   }
 
   /**
@@ -151,7 +151,7 @@ export class IdOrder {
 
   /** Something of the stream that is for no id has come. */
   pass(sequence: number): void {
-    if (sequence > this.#highest) this.#highest = sequence;
+    if (sequence > this.highest) this.highest = sequence;
   }
 
   /** A few times a second. */
@@ -170,7 +170,7 @@ export class IdOrder {
     this.#lastOut.fill(0);
     this.#out.clear();
     this.#begun.clear();
-    this.#highest = position;
+    this.highest = position;
     this.#highestThen = position;
     this.#highestForgotten = position;
     this.settled = position;
@@ -184,9 +184,9 @@ export class IdOrder {
     this.#turnedMs = nowMs;
     // What is waited for is on its way.
     this.settled = Math.max(this.settled, Math.min(this.#highestThen, this.#early.lowestLast - 1));
-    this.#highestThen = this.#highest;
+    this.#highestThen = this.highest;
     if (this.settled >= this.#highestForgotten) {
-      this.#highestForgotten = this.#highest;
+      this.#highestForgotten = this.highest;
       this.#out.turn();
       this.#begun.turn();
     }

@@ -208,7 +208,9 @@ export class Sequence {
     const { createdMs } = this;
     const position = await this.#settled();
     if (position === undefined || this.#backlog !== undefined) return undefined;
-    const read = await this.#reader.read(id, { offset, position, heard: this.positionOf(id) });
+    // A cursor of what is no more: then all that is left is wanted.
+    const behind = offset > position ? 0 : offset;
+    const read = await this.#reader.read(id, { offset: behind, position, heard: this.positionOf(id) });
     if (read.createdMs !== this.createdMs) this.doubt();
     if (read.createdMs !== createdMs || this.createdMs !== createdMs) return undefined;
     if (this.#backlog !== undefined) return undefined;
@@ -263,13 +265,16 @@ export class Sequence {
     const upTo = await this.#marks.pass();
     if (upTo === undefined || signal.aborted) throw new Error('NATS, or the stream, is away');
     const anew = createdMs !== this.createdMs;
-    if (anew) this.#backlog!.keepUpTo(upTo); // others are of the old one
+    // Its machine lost power before what came last was on the disk; the places of that are given again.
+    const shorter = upTo < this.#order.highest;
+    if (anew || shorter) this.#backlog!.keepUpTo(upTo); // others are of the old one
     const missed = await missedBetween(this.stream, anew ? 0 : this.#order.settled, upTo, signal);
     if (missed.createdMs !== createdMs || signal.aborted) throw new Error('it changes while it is read');
     if (anew) this.#begin(createdMs);
-    if (anew || missed.mayLack) this.#late.clear();
+    const tellAll = anew || shorter || missed.mayLack;
+    if (tellAll) this.#late.clear();
     this.#tellLate();
-    if (anew || missed.mayLack) this.#events.onGap(this.stream.name, () => true);
+    if (tellAll) this.#events.onGap(this.stream.name, () => true);
     await handOutMissed(this.stream, missed, signal, (come) => this.#order.takeRead(come));
     if (!signal.aborted) this.#follow(upTo);
   }

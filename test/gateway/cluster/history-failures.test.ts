@@ -77,6 +77,24 @@ t.test('NATS is killed and comes back: streams stay and go on, cursors hold', as
   t.notOk(here.wire.closed || there.wire.closed);
 });
 
+t.test('NATS comes back without what it had last: who had that is told', async (t) => {
+  const nodes = await nodesOf(t, 2);
+  const [one, two] = nodes.list as [never, never];
+  await publish(one, 'a', numbered(5));
+  const saved = await nodes.nats.save();
+  const stream = await LineReader.open(two, '/stream/a?since=oldest');
+  await sendCarried(one, 'a', 'm6');
+  await stream.untilTexts(6);
+  await nodes.nats.restartFrom(saved);
+  await stream.wire.untilClosed();
+  const back = await LineReader.open(two, `/stream/a?cursor=${stream.cursor}`);
+  t.equal(back.lines[0].recovered, false);
+  t.same(back.texts, numbered(5), 'with what is left');
+  await sendCarried(one, 'a', 'm7');
+  await back.untilTexts(6);
+  t.equal(back.texts.at(-1), 'm7');
+});
+
 t.test(
   'a node that was cut off gives its streams what they have missed, in order, and then what is new',
   async (t) => {
