@@ -106,7 +106,6 @@ function checkTogether(flags: Flags, command: Command): void {
     const { long } = command.options.find((option) => option.attributeName() === name)!;
     wrong(`${long} is for --transport ${transports.join(' or ')}.`);
   }
-  if (!flags.wait && flags.batch > 1) wrong('--no-wait is for single messages: leave out --batch.');
 }
 
 /** The address, for MQTT as the ws URL it is. */

@@ -58,7 +58,7 @@ export class HttpLane implements Lane, Dispatcher.DispatchHandler {
   serve(): void {
     if (this.#busy) return;
     const owner = this.#owner;
-    let path = '/send';
+    let path = `/send${this.#query}`;
     let body = '';
     while (this.#messages < this.#batch && owner.take(this.#index)) {
       this.#dueMs[this.#messages++] = owner.takenDueMs;

@@ -1,8 +1,11 @@
-/** `encke msggen` in a process of its own: stamped messages to random ids, sent one by one to the router. */
+/** `encke msggen` in a process of its own: stamped messages to random ids; what is due together goes in one request. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type MsggenSummary, runMsggen } from '../msggen-process.js';
 import type { Plan } from './plan.js';
+
+/** As a publisher of so many messages sends them. One by one costs the router and msggen 80 us a message more. */
+const batchMax = 100;
 
 export class Publisher {
   readonly #plan: Plan;
@@ -35,7 +38,7 @@ export class Publisher {
     }
     const flags = [
       ...['--rate', String(messagesPerSec), '--max-id', String(connections), '--until', `${forMs}ms`],
-      ...['--stamp', '--no-wait', '--url', this.#url],
+      ...['--stamp', '--no-wait', '--batch', String(batchMax), '--url', this.#url],
     ];
     try {
       this.summary = await runMsggen(flags, (child) => {

@@ -122,15 +122,20 @@ function memoryLines({ plan, record, base }: Result): string[] {
   ];
 }
 
-/** From the first message to the last. */
+/** With nobody sending, and from the first message to the last. */
 function cpuLines({ record }: Result): string[] {
-  const { settled, end } = record.stands;
-  if (settled === undefined || end === undefined || end === settled) return [];
-  const seconds = (end.atMs - settled.atMs) / 1000;
-  const shares = partNames
-    .filter((name) => name !== 'publisher')
-    .map((name) => `${name} ${percent((end.cpuSec[name] - settled.cpuSec[name]) / seconds)}`);
-  return ['', `CPU with messages, of one core: ${shares.join(', ')}`];
+  const { open, settled, end } = record.stands;
+  if (end === settled) return [];
+  return ['', ...cpuLine('idle', open, settled), ...cpuLine('with messages', settled, end)];
+}
+
+function cpuLine(when: string, from: Stand | undefined, to: Stand | undefined): string[] {
+  if (from === undefined || to === undefined) return [];
+  const seconds = (to.atMs - from.atMs) / 1000;
+  const shares = partNames.map(
+    (name) => `${name} ${percent(Math.max(0, to.cpuSec[name] - from.cpuSec[name]) / seconds)}`,
+  );
+  return [`CPU ${when}, of one core: ${shares.join(', ')}`];
 }
 
 function percent(share: number): string {

@@ -4,11 +4,12 @@ import type { Tally } from '../../router/engine/engine.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
-import { answerJson, type Headers } from './answer.js';
+import { answerJson, answerText, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { messageFromJson } from './message-object.js';
 import { notCarriedText } from './send.js';
+import { waitFromQuery } from './send-options.js';
 
 /** Line numbers named in one answer; more bad lines are only counted. */
 const errorsNamedMax = 100;
@@ -23,7 +24,8 @@ const linesPerTurnMax = 5_000;
 export interface BatchTotals {
   /** Good lines, each one message. */
   messages: number;
-  delivered: number;
+  /** Absent where nobody waits for it. */
+  delivered?: number;
   /** Other nodes that did not say in time how many they delivered to, where there were any. */
   unanswered?: number;
   /** Messages that reached this node's own subscribers alone, where there were any. */
@@ -57,8 +59,10 @@ export class SendBatchEndpoint {
   readonly handle = (response: HttpResponse, request: HttpRequest): void => {
     const cors = this.#guard.admit(response, request);
     if (cors === undefined) return;
+    const wait = waitFromQuery(request);
+    if (!wait.ok) return this.#refuse(response, cors, wait.problem);
     this.#bodies.read(response, cors, this.#config.batchBytesMax, (body) => {
-      this.#work(new Batch(body), response, cors);
+      this.#work(new Batch(body, wait.value), response, cors);
     });
   };
 
@@ -115,21 +119,35 @@ export class SendBatchEndpoint {
     const sent = messageFromJson(line, 'line', this.#config);
     if (!sent.ok) return batch.addError(sent.problem);
     batch.totals.messages++;
-    batch.uncounted++;
-    this.#router.publishCounted(sent.value.message, batch.count);
+    if (batch.counted) {
+      batch.uncounted++;
+      this.#router.publishCounted(sent.value.message, batch.count);
+    } else {
+      const { carries } = this.#router;
+      this.#router.publish(sent.value.message);
+      if (!carries) batch.addUncarried();
+    }
   }
 
   #answer(response: HttpResponse, cors: Headers, totals: BatchTotals): void {
-    if (totals.uncarried === undefined) return answerJson(response, '200 OK', totals, cors);
+    const status = totals.delivered === undefined ? '202 Accepted' : '200 OK';
+    if (totals.uncarried === undefined) return answerJson(response, status, totals, cors);
     this.#counters.countApiError('503');
     answerJson(response, '503 Service Unavailable', { ...totals, error: notCarriedText }, cors);
+  }
+
+  #refuse(response: HttpResponse, cors: Headers, problem: string): void {
+    this.#counters.countApiError('400');
+    answerText(response, '400 Bad Request', problem, cors);
   }
 }
 
 /** A body that is worked off line by line. Its lines are not split beforehand: empty ones would weigh ten times the body. */
 class Batch {
   readonly #body: Buffer;
-  readonly totals: BatchTotals = { messages: 0, delivered: 0, bad: 0, errors: [] };
+  /** How many took its messages is waited for. */
+  readonly counted: boolean;
+  readonly totals: BatchTotals;
   #offset = 0;
   /** Number of the line taken last, from 1. */
   line = 0;
@@ -138,8 +156,10 @@ class Batch {
   /** Called once that is known of all, when the last line is done. */
   onCounted: (() => void) | undefined;
 
-  constructor(body: Buffer) {
+  constructor(body: Buffer, counted: boolean) {
     this.#body = body;
+    this.counted = counted;
+    this.totals = { messages: 0, ...(counted ? { delivered: 0 } : {}), bad: 0, errors: [] };
   }
 
   get bytes(): number {
@@ -162,12 +182,16 @@ class Batch {
 
   readonly count = ({ delivered, unanswered, carried }: Tally): void => {
     const { totals } = this;
-    totals.delivered += delivered;
+    totals.delivered! += delivered;
     if (unanswered > 0) totals.unanswered = Math.max(totals.unanswered ?? 0, unanswered);
-    if (!carried) totals.uncarried = (totals.uncarried ?? 0) + 1;
+    if (!carried) this.addUncarried();
     this.uncounted--;
     if (this.uncounted === 0 && this.done) this.onCounted?.();
   };
+
+  addUncarried(): void {
+    this.totals.uncarried = (this.totals.uncarried ?? 0) + 1;
+  }
 
   addError(error: string): void {
     this.totals.bad++;

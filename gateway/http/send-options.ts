@@ -25,9 +25,20 @@ export function optionsFromQuery(request: HttpRequest): Parsed<SendOptions> {
   if (!/^[012]$/.test(qos)) return { ok: false, problem: 'qos is 0, 1 or 2.' };
   const retain = parameters.get('retain') ?? '0';
   if (!/^[01]$/.test(retain)) return { ok: false, problem: 'retain is 0 or 1.' };
+  const wait = waitOf(parameters);
+  if (!wait.ok) return wait;
+  return { ok: true, value: { qos: Number(qos) as Qos, retain: retain === '1', wait: wait.value } };
+}
+
+/** `?wait=0|1` of a batch, whose lines say the rest. */
+export function waitFromQuery(request: HttpRequest): Parsed<boolean> {
+  return waitOf(new URLSearchParams(request.getQuery() ?? ''));
+}
+
+function waitOf(parameters: URLSearchParams): Parsed<boolean> {
   const wait = parameters.get('wait') ?? '1';
   if (!/^[01]$/.test(wait)) return { ok: false, problem: 'wait is 0 or 1.' };
-  return { ok: true, value: { qos: Number(qos) as Qos, retain: retain === '1', wait: wait === '1' } };
+  return { ok: true, value: wait === '1' };
 }
 
 /** `"qos"`, `"retain"` and `"wait"` of a message in JSON. */

@@ -224,7 +224,8 @@ export class NatsEngine implements Engine {
     const place = placeOf(received);
     if (place !== undefined) {
       const sequence = this.#sequences.of(id);
-      if (sequence?.stream.name === place.stream) sequence.arrived({ id, ...place, data });
+      if (sequence?.stream.name === place.stream)
+        sequence.arrived({ id, sequence: place.sequence, last: place.last, data });
       else this.#unreadable++;
       return;
     }

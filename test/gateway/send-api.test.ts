@@ -206,6 +206,19 @@ t.test('CRLF lines are lines, and an end without newline is a line too', async (
   await wire.close();
 });
 
+t.test('a batch does not wait for its counts where that is not wanted', async (t) => {
+  const stream = await openStream(port, '/stream/unwaited');
+  const answer = await post('/send?wait=0', `${batchOf([{ id: 'unwaited', data: 'x' }])}no line`);
+  t.equal(answer.status, 202);
+  t.match(answer.json, { messages: 1, bad: 1, errors: [{ line: 2 }] });
+  t.notOk('delivered' in answer.json);
+  t.same(await dataUpTo(stream, 'x'), ['x']);
+  const wrong = await post('/send?wait=no', batchOf([{ id: 'unwaited', data: 'x' }]));
+  t.equal(wrong.status, 400);
+  t.equal(wrong.text, 'wait is 0 or 1.\n');
+  await stream.close();
+});
+
 t.test('an empty batch is no messages', async (t) => {
   for (const body of ['', '\n', '\r\n\n']) {
     t.same((await post('/send', body)).json, { messages: 0, delivered: 0, bad: 0, errors: [] });

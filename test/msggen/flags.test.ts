@@ -27,7 +27,6 @@ const BAD_FLAGS: [string[], RegExp][] = [
   [['--messages', '1', '--nats', 'nats://x', '--name', 'a.b'], /Give 1 to 64 letters, digits/],
   [['--messages', '1', '--window', '5'], /--window is for --transport mqtt-ws or nats/],
   [['--messages', '1', '-t', 'mqtt-ws', '--no-wait'], /--no-wait is for --transport http/],
-  [['--messages', '1', '--batch', '5', '--no-wait'], /--no-wait is for single messages: leave out --batch/],
   [['--messages', '1', '--topic', 'a'], /Give a topic that has \{n\} in it once/],
   [['--messages', '1', '--topic', 'a{n}', '--id-prefix', 'b'], /cannot be used with/],
   [['--messages', '1', '--url', 'ws://127.0.0.1:8001/mqtt'], /is for --transport mqtt-ws: give the http URL/],

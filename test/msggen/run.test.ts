@@ -142,6 +142,18 @@ t.test('--no-wait asks for no count, and shows none', async (t) => {
   t.match(summary, { sent: 20, delivered: null, errorsTotal: 0, asked: { wait: false } });
   t.equal(api.taken.length, 20);
   for (const { path } of api.taken) t.match(path, /^\/send\/[1-5]\?wait=0$/);
+  const batches = await new ToolProcess([
+    'msggen',
+    ...args,
+    '--batch',
+    '5',
+    '--json',
+    '--url',
+    api.url,
+  ]).summary();
+  t.match(batches, { sent: 20, delivered: null, errorsTotal: 0 });
+  t.ok(api.taken.slice(20).length > 0);
+  for (const { path } of api.taken.slice(20)) t.equal(path, '/send?wait=0');
 });
 
 t.test('lines of a batch that the API calls bad are errors, the others are sent', async (t) => {

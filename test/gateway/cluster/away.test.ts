@@ -41,11 +41,16 @@ t.test('when it goes', async (t) => {
   t.equal(batch.status, 503);
   t.match(batch.json, { messages: 1, delivered: 1, uncarried: 1 });
   await near.saw('in a batch');
+  const uncounted = await post('/send?wait=0', batchOf([{ id: '123', data: 'uncounted' }]));
+  t.equal(uncounted.status, 503);
+  t.match(uncounted.json, { messages: 1, uncarried: 1, error: /NATS cannot be reached/ });
+  t.notOk('delivered' in uncounted.json);
+  await near.saw('uncounted');
 
   const { engine, apiErrors } = await nodeStats(one!);
   t.equal(engine.connected, false);
   t.ok(engine.refused >= 3, `${engine.refused} were refused, and counted`);
-  t.equal(apiErrors['503'], 3);
+  t.equal(apiErrors['503'], 4);
   const found = (await ask(one!.apiPort, '/ids/123')).json;
   t.equal(found.subscribers, 1, '/ids counts what it can');
   t.equal(found.unanswered, 1, 'and says what it cannot');

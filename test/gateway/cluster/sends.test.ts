@@ -118,6 +118,15 @@ t.test('while a node stands still', async (t) => {
   t.equal(unwaited.answer.status, 202, '?wait=0 is answered at once');
   t.same(unwaited.answer.json, { accepted: true });
   t.ok(unwaited.tookMs < countWaitMs / 2, `${unwaited.tookMs} ms`);
+  const startedMs = performance.now();
+  const lines = batchOf([
+    { id: 'paused', data: 'in' },
+    { id: 'paused', data: 'a batch' },
+  ]);
+  const batch = await ask(one!.apiPort, '/send?wait=0', { method: 'POST', body: lines });
+  t.equal(batch.status, 202);
+  t.same(batch.json, { messages: 2, bad: 0, errors: [] }, 'a batch, too');
+  t.ok(performance.now() - startedMs < countWaitMs / 2);
 
   const found = (await ask(one!.apiPort, '/ids/paused')).json;
   t.match(found, { subscribers: 2, unanswered: 1 }, 'so do /ids');
