@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Message } from '../../router/message.js';
 import { wireIndex, wireOf } from '../wire.js';
 import { escapeHtml } from './html.js';
+import { pageHead } from './page-head.js';
 import { newline, type StreamStart, type Transport } from './transport.js';
 
 /**
@@ -120,15 +121,7 @@ function isPlain(payload: Buffer): boolean {
   return isUtf8(payload);
 }
 
-/** More than 1 KB on purpose: some browsers wait for that much before they show anything of a page that goes on. */
-function greetingPage(id: string): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${id} - Encke</title>
-<style>
+const style = `
   :root { color-scheme: light dark; }
   body { font: 16px/1.6 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
   h1 { font-size: 1.25rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
@@ -136,8 +129,11 @@ function greetingPage(id: string): string {
   @media (prefers-color-scheme: dark) { p { color: #9ca3af; border-color: #3f3f46; } }
   main { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .9375rem; overflow-wrap: anywhere; }
   code { font-family: inherit; }
-</style>
-</head>
+`;
+
+/** More than 1 KB on purpose: some browsers wait for that much before they show anything of a page that goes on. */
+function greetingPage(id: string): string {
+  return `${pageHead(`${id} - Encke`, style)}
 <body>
 <!-- This document does not end: the server keeps the response open and appends a line for each message that is
      sent to the id. Nothing on this page is script. An idle page gets a newline now and then, so that a proxy in

@@ -1,5 +1,6 @@
 import { scriptJson } from './html.js';
 import { listenScript } from './listen-script.js';
+import { pageHead } from './page-head.js';
 import { pageStyle } from './page-style.js';
 
 /** `GET /`: the page that explains itself. Plain HTML and a few lines of script, nothing from elsewhere. */
@@ -13,19 +14,14 @@ export interface LandingPageFacts {
   readonly mqtt: boolean;
 }
 
-export function landingPage(facts: LandingPageFacts): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Encke</title>
-<style>${pageStyle}
+const style = `${pageStyle}
   #messages-of-id { list-style: none; margin: .5rem 0; padding: 0; }
   #messages-of-id li { border-bottom: 1px solid var(--line); padding: .25rem 0; overflow-wrap: anywhere; white-space: pre-wrap; }
   #messages-of-id small { color: var(--quiet); }
-</style>
-</head>
+`;
+
+export function landingPage(facts: LandingPageFacts): string {
+  return `${pageHead('Encke', style)}
 <body>
 <h1>Encke</h1>
 <p>Holds connections open, and pushes a message to whoever is logged in under an id.</p>

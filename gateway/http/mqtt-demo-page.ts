@@ -1,5 +1,6 @@
 import { scriptJson } from './html.js';
 import { demoScript } from './mqtt-demo-script.js';
+import { pageHead } from './page-head.js';
 import { pageStyle } from './page-style.js';
 
 /** `GET /demo/mqtt`: MQTT from this browser, and where it meets `/test/<id>`. Nothing from elsewhere. */
@@ -10,14 +11,7 @@ export interface MqttDemoPageFacts {
   readonly tokenRequired: boolean;
 }
 
-export function mqttDemoPage(facts: MqttDemoPageFacts): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>MQTT - Encke</title>
-<style>${pageStyle}
+const style = `${pageStyle}
   [hidden] { display: none; }
   fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
   fieldset:disabled { opacity: .6; }
@@ -29,8 +23,10 @@ export function mqttDemoPage(facts: MqttDemoPageFacts): string {
   #log { font: .875rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
   #log li { border-bottom: 1px solid var(--line); padding: .375rem 0; overflow-wrap: anywhere; white-space: pre-wrap; }
   #log small { color: var(--quiet); }
-</style>
-</head>
+`;
+
+export function mqttDemoPage(facts: MqttDemoPageFacts): string {
+  return `${pageHead('MQTT - Encke', style)}
 <body>
 <h1>MQTT</h1>
 <p>This page is an MQTT client: MQTT.js, over WebSocket, to <code id="url">/mqtt</code>. <a href="/">Back to Encke</a></p>

@@ -11,6 +11,7 @@ import { withoutUser } from '../../../nats-access/access.js';
 import { remedyOf } from '../../../nats-access/remedy.js';
 import { connectionOptions, type LinkOptions } from './connection-options.js';
 import { EngineError } from './engine-error.js';
+import { lightened } from './light-subscription.js';
 import { Pulse } from './pulse.js';
 
 /**
@@ -120,7 +121,8 @@ export class Link {
   /** @param queue one of all who name it gets each message @returns undefined after the end */
   subscribe(subject: string, callback: MsgCallback<Msg>, queue?: string): Subscription | undefined {
     if (this.#stopping || this.#connection!.isClosed()) return undefined;
-    return this.#connection!.subscribe(subject, queue === undefined ? { callback } : { callback, queue });
+    const options = queue === undefined ? { callback } : { callback, queue };
+    return lightened(this.#connection!.subscribe(subject, options));
   }
 
   /** Resolves when the server has had all that was published and subscribed; false = it went away meanwhile. */

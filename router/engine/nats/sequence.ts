@@ -8,20 +8,13 @@ import { handOutMissed, missedBetween } from './missed.js';
 import type { SequenceEvents } from './sequence-events.js';
 import { markToken, messageOfStream } from './stored-message.js';
 import { type ReadBudget, StreamReader } from './stream-reader.js';
+import { StreamWatch } from './stream-watch.js';
 import { subjectOfId } from './subject.js';
 import { Waiters } from './waiters.js';
 
-/**
- * At most so often a mark is sent and the stream looked after, so that the position of a quiet node is fresh; and twenty
- * times in the age of messages, or it would be taken for one that has missed what is gone.
- */
-const restMsMax = 10_000;
-const restMsMin = 250;
 /** What may be on its way for longer is not waited for; a twentieth of the age of messages, too. */
 const settleMsMax = 2_500;
 const settleMsMin = 250;
-/** So many looks in a row that nobody answered, and it is taken for away; a busy server misses one. */
-const silentLooksMax = 3;
 /** How often it is tried again to catch up. */
 const retryMs = 250;
 /** So many in vain are told: a server that has just started needs one or two. */
@@ -45,6 +38,7 @@ export class Sequence {
   readonly #marks: Marks;
   readonly #reader: StreamReader;
   readonly #order: IdOrder;
+  readonly #watch: StreamWatch;
   createdMs: number;
   /** While it catches up. */
   #backlog: Backlog | undefined;
@@ -52,10 +46,8 @@ export class Sequence {
   readonly #waiters = new Waiters();
   /** Of the catching up that is under way. */
   #abort: AbortController | undefined;
-  #rest: NodeJS.Timeout | undefined;
   #stopped = false;
-  #comparing = false;
-  #silentLooks = 0;
+  #doubting = false;
   /** Ids of which something came too late to be handed out. */
   readonly #late = new Set<string>();
   constructor(
@@ -81,12 +73,16 @@ export class Sequence {
     this.#reader = new StreamReader(stream, budget);
     const markSubject = `${stream.subjectPrefix}${markToken}.${run}`;
     this.#marks = new Marks((number) => link.publish(markSubject, Buffer.from(`${number}`)));
+    this.#watch = new StreamWatch(stream, {
+      createdMs: () => this.createdMs,
+      follows: () => this.#backlog === undefined && this.#link.carries,
+      pass: () => this.#pass(),
+      onOther: () => void this.catchUp(),
+    });
   }
 
   start(): void {
-    const { ageSec } = this.stream.rule;
-    const restMs = Math.min(restMsMax, Math.max(restMsMin, (ageSec * 1000) / 20));
-    this.#rest = setInterval(() => this.#look(), restMs);
+    this.#watch.start();
     void this.#pass();
   }
 
@@ -97,7 +93,7 @@ export class Sequence {
 
   stop(): void {
     this.#stopped = true;
-    clearInterval(this.#rest);
+    this.#watch.stop();
     this.#abort?.abort();
     this.#marks.failAll();
     this.#waiters.endAll();
@@ -141,10 +137,10 @@ export class Sequence {
 
   /** Something is not as it should be: is it another stream by now? */
   doubt(): void {
-    if (this.#backlog !== undefined || this.#comparing) return;
-    this.#comparing = true;
-    void this.#compare().finally(() => {
-      this.#comparing = false;
+    if (this.#backlog !== undefined || this.#doubting) return;
+    this.#doubting = true;
+    void this.#watch.compare().finally(() => {
+      this.#doubting = false;
       if (this.#backlog === undefined) this.#tellLate();
     });
   }
@@ -229,34 +225,9 @@ export class Sequence {
 
   async #pass(): Promise<number | undefined> {
     const position = await this.#marks.pass();
-    if (position === undefined) void this.#missMark();
-    return position;
-  }
-
-  /**
-   * A mark is not back in time: all is slow, or the stream is not as it should be. Where the stream answers sooner than
-   * the mark is back, it is the stream. To doubt where all is slow would make it slower: 27 nodes on two full cores, each
-   * catching up again and again, fell behind for longer than messages are kept.
-   */
-  async #missMark(): Promise<void> {
     const { number } = this.#marks;
-    const state = await this.stream.find().catch(() => undefined);
-    if (state === undefined || this.#marks.isBack(number)) return;
-    if (this.#backlog === undefined && this.#link.carries) void this.catchUp();
-  }
-
-  /** A stream that was deleted, or does not answer, is noticed, though nothing is published. */
-  async #look(): Promise<void> {
-    if (this.#backlog !== undefined || !this.#link.carries) return;
-    await this.#pass();
-    await this.#compare();
-  }
-
-  async #compare(): Promise<void> {
-    const state = await this.stream.find().catch(() => 'silent' as const);
-    this.#silentLooks = state === 'silent' ? this.#silentLooks + 1 : 0;
-    if (state === 'silent' ? this.#silentLooks < silentLooksMax : state?.createdMs === this.createdMs) return;
-    if (this.#backlog === undefined && this.#link.carries) void this.catchUp();
+    if (position === undefined) void this.#watch.missMark(() => this.#marks.isBack(number));
+    return position;
   }
 
   /** @throws Error where it has to be tried again */

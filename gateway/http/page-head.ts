@@ -1,0 +1,16 @@
+/**
+ * Of all pages. The icon is empty: without a word of it a browser asks for /favicon.ico besides, and a page that stays
+ * open costs two requests.
+ * @param title escaped
+ */
+export function pageHead(title: string, style: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>${title}</title>
+<style>${style}</style>
+</head>`;
+}
