@@ -28,7 +28,7 @@ const streamHeaders = [
   ['Cache-Control', 'no-cache, no-store, no-transform'],
   ['X-Accel-Buffering', 'no'],
   ['X-Content-Type-Options', 'nosniff'],
-  ['Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'"],
+  ['Content-Security-Policy', "default-src 'none'; img-src data:; style-src 'unsafe-inline'"],
 ] as const;
 
 export interface StreamParts {
