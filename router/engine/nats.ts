@@ -77,6 +77,7 @@ export class NatsEngine implements Engine {
     this.#sequences = new Sequences(this.#link, this.#interests, {
       clusterName: name,
       run,
+      nodes: () => this.cluster.peers.length + 1,
       ...options.history,
     });
     this.#forwarding = new Forwarding(run, {

@@ -10,7 +10,7 @@ import type { Loaded } from './replicated-history.js';
  * longer than its age a message may be given; so it is at most half of that.
  */
 const heldMsMax = 30_000;
-/** 1.5 KB each, for the subscription. */
+/** 0.6 KB each, for the subscription. */
 export const heldIdsMax = 100_000;
 
 export interface HeldIdsEvents {

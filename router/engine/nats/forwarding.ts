@@ -59,7 +59,8 @@ export class Forwarding {
       counts.forget(number);
       onTally?.({ delivered: 0, unanswered: 0, carried: stored });
     };
-    const acknowledged = counted || message.qos > 0;
+    // Who does not wait for the count has been told that it is accepted: it is not refused for want of room to wait.
+    const acknowledged = counted || (message.qos > 0 && !sequences.full);
     if (sequences.publish(to, message.id, data, number, acknowledged ? onStored : undefined)) {
       this.forwarded++;
     } else {

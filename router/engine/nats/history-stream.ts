@@ -87,6 +87,11 @@ export class HistoryStream {
     }
   }
 
+  /** One server keeps it, and what that has is all there is. */
+  get isAlone(): boolean {
+    return this.#options.replicas === 1;
+  }
+
   /** @returns its state; made anew where it is gone */
   async ensure(): Promise<StreamState> {
     if ((await this.find()) === undefined) {

@@ -35,6 +35,8 @@ export interface IdOrderEvents {
   onMissing(id: string): void;
   /** One of this id has come too late to be handed out, or is of another stream. */
   onLate(id: string): void;
+  /** Whether somebody here is for the id itself, and not for a filter that matches it. */
+  isExact(id: string): boolean;
 }
 
 export class IdOrder {
@@ -121,7 +123,7 @@ export class IdOrder {
     this.#out.delete(id);
   }
 
-  /** The same for all ids that a filter matches, but not for those that somebody else is for; which ones is not known. */
+  /** The same for all ids that a filter matches, but not for those that somebody else is for. */
   endFilter(): void {
     this.#filterEnded = this.highest;
   }
@@ -204,7 +206,10 @@ export class IdOrder {
 
   /** Whether all that is sent to an id has come since its last one. */
   #isHeard(id: string): boolean {
-    return this.#out.of(id) > this.#filterEnded;
+    const out = this.#out.of(id);
+    if (out > this.#filterEnded) return true;
+    // Another filter may match it, too; which ones do is not looked up, so who hears it by two waits for less.
+    return out > 0 && this.#begun.of(id) <= out && this.#events.isExact(id);
   }
 
   /** What is before them did not come. That is told first, so that nobody has a cursor behind what is missing. */

@@ -14,7 +14,7 @@ export class InEffect {
   #made = 0;
   #known = 0;
   /** Of all that has no known place in history yet. */
-  #beginning: Promise<unknown> | undefined;
+  #beginning: Promise<void> | undefined;
   /** Each is of a request or a packet that waits. */
   #waiting: (() => void)[] = [];
 
@@ -29,11 +29,11 @@ export class InEffect {
 
   /** @param begun when the place of one is known; never rejects */
   noteBeginning(begun: Promise<unknown>): void {
-    const all = this.#beginning === undefined ? begun : Promise.all([this.#beginning, begun]);
-    this.#beginning = all;
-    void all.then(() => {
+    // With no value: in a storm there is always one more, and each would hold the values of all before it.
+    const all = Promise.all([this.#beginning, begun]).then(() => {
       if (this.#beginning === all) this.#beginning = undefined;
     });
+    this.#beginning = all;
   }
 
   /** Calls back when all that was made before is in effect, or that cannot be known now; before it returns, where it is. */

@@ -71,6 +71,11 @@ export class Interests {
     if (this.#heldOnly.delete(id)) this.#unsubscribe(id);
   }
 
+  /** Somebody here is logged in as the id, or history holds it. */
+  has(id: string): boolean {
+    return this.#subscriptions.has(id);
+  }
+
   isHeld(id: string): boolean {
     return this.#held.has(id);
   }

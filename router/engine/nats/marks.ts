@@ -2,10 +2,11 @@
 export const markTimeoutMsMin = 2_000;
 const markTimeoutMsMax = 16_000;
 /**
- * One mark is 30 us of the server and as much of the node. 54 nodes with 5,000 logins/s in all sent one for nearly each
- * of them, until nats-server had no time left; so who asks soon after another waits a little, and shares one.
+ * Of all nodes together: one mark is 30 us of the server and as much of the node. 54 nodes with 5,000 logins/s in all sent
+ * one for nearly each of them, until nats-server had no time left; so who asks soon after another waits a little, and
+ * shares one: 2 ms with two nodes, 54 ms with 54.
  */
-export const markSpacingMs = 50;
+const marksPerSecMax = 1_000;
 
 /**
  * Marks that this node sends through a stream to learn what has come: when its own mark is back, all that the stream
@@ -18,6 +19,7 @@ export const markSpacingMs = 50;
  */
 export class Marks {
   readonly #send: (number: number) => boolean;
+  readonly #nodes: () => number;
   #timeoutMs = markTimeoutMsMin;
   #number = 0;
   /** The last that has come back, in time or not. */
@@ -30,9 +32,13 @@ export class Marks {
   #underWay = false;
   #sentMs = Number.NEGATIVE_INFINITY;
 
-  /** @param send hands a mark to the stream; false = it cannot */
-  constructor(send: (number: number) => boolean) {
+  /**
+   * @param send hands a mark to the stream; false = it cannot
+   * @param nodes in the cluster, this one included
+   */
+  constructor(send: (number: number) => boolean, nodes: () => number) {
     this.#send = send;
+    this.#nodes = nodes;
   }
 
   /** Of the last that was sent. */
@@ -71,7 +77,8 @@ export class Marks {
 
   /** At the end of the turn, so that all who ask in it have one mark. */
   #schedule(): void {
-    const waitMs = Math.ceil(this.#sentMs + markSpacingMs - performance.now());
+    const spacingMs = (this.#nodes() * 1_000) / marksPerSecMax;
+    const waitMs = Math.ceil(this.#sentMs + spacingMs - performance.now());
     if (waitMs > 0) this.#timer = setTimeout(() => this.#begin(), waitMs);
     else this.#immediate = setImmediate(() => this.#begin());
   }

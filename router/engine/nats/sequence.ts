@@ -24,6 +24,16 @@ const stragglersMs = 50;
 /** How long who resumes waits for a stream that cannot be read right now, as when NATS elects a leader. */
 const loadWaitMs = 5_000;
 
+export interface SequenceParts {
+  readonly run: number;
+  /** In the cluster, this one included. */
+  readonly nodes: () => number;
+  /** Of all who read. */
+  readonly budget: ReadBudget;
+  /** Whether somebody here is for the id itself, and not for a filter that matches it. */
+  readonly isExact: (id: string) => boolean;
+}
+
 /**
  * One stream as this node hears it: where it stands, each message once and in order, and no gap after NATS was away.
  *
@@ -47,6 +57,8 @@ export class Sequence {
   /** Of the catching up that is under way. */
   #abort: AbortController | undefined;
   #stopped = false;
+  /** The stream was found to have lost its end, in this or an earlier try to catch up. */
+  #shorter = false;
   #doubting = false;
   /** Ids of which something came too late to be handed out. */
   readonly #late = new Set<string>();
@@ -54,7 +66,7 @@ export class Sequence {
     stream: HistoryStream,
     { createdMs, lastSequence }: StreamState,
     link: Link,
-    { run, budget }: { run: number; budget: ReadBudget },
+    { run, budget, nodes, isExact }: SequenceParts,
     events: SequenceEvents,
   ) {
     this.stream = stream;
@@ -66,13 +78,14 @@ export class Sequence {
         this.#late.add(id);
         this.doubt();
       },
+      isExact,
     });
     this.createdMs = createdMs;
     this.#link = link;
     this.#events = events;
     this.#reader = new StreamReader(stream, budget);
     const markSubject = `${stream.subjectPrefix}${markToken}.${run}`;
-    this.#marks = new Marks((number) => link.publish(markSubject, Buffer.from(`${number}`)));
+    this.#marks = new Marks((number) => link.publish(markSubject, Buffer.from(`${number}`)), nodes);
     this.#watch = new StreamWatch(stream, {
       createdMs: () => this.createdMs,
       follows: () => this.#backlog === undefined && this.#link.carries,
@@ -173,8 +186,13 @@ export class Sequence {
     if (position !== undefined && this.#backlog === undefined) this.#order.begin(id, position);
   }
 
-  /** Somebody begins with all ids that a filter matches. */
+  /** Somebody begins with all ids that a filter matches; resolves as with an id. */
   async beginFilter(): Promise<void> {
+    const begun = this.#beginFilter();
+    if (this.#backlog === undefined && this.#link.carries) await begun;
+  }
+
+  async #beginFilter(): Promise<void> {
     const position = await this.#pass();
     if (position !== undefined && this.#backlog === undefined) this.#order.beginFilter(position);
   }
@@ -232,17 +250,19 @@ export class Sequence {
 
   /** @throws Error where it has to be tried again */
   async #catchUpOnce(signal: AbortSignal): Promise<void> {
-    const { createdMs } = await this.stream.ensure();
+    const { createdMs, lastSequence } = await this.stream.ensure();
     const upTo = await this.#marks.pass();
     if (upTo === undefined || signal.aborted) throw new Error('NATS, or the stream, is away');
     const anew = createdMs !== this.createdMs;
-    // Its machine lost power before what came last was on the disk; the places of that are given again.
-    const shorter = upTo < this.#order.highest;
-    if (anew || shorter) this.#backlog!.keepUpTo(upTo); // others are of the old one
+    // Its machine lost power before what came last was on the disk; the places of that are given again. Of several
+    // servers a new leader may still be catching up with itself, but a mark is behind all that it knew.
+    if (upTo <= this.#order.highest) this.#shorter = true;
+    if (this.stream.isAlone && lastSequence < this.#order.highest) this.#shorter = true;
+    if (anew || this.#shorter) this.#backlog!.keepUpTo(upTo); // others are of the old one
     const missed = await missedBetween(this.stream, anew ? 0 : this.#order.settled, upTo, signal);
     if (missed.createdMs !== createdMs || signal.aborted) throw new Error('it changes while it is read');
     if (anew) this.#begin(createdMs);
-    const tellAll = anew || shorter || missed.mayLack;
+    const tellAll = anew || this.#shorter || missed.mayLack;
     if (tellAll) this.#late.clear();
     this.#tellLate();
     if (tellAll) this.#events.onGap(this.stream.name, () => true);
@@ -261,6 +281,7 @@ export class Sequence {
     const backlog = this.#backlog;
     this.#backlog = undefined;
     this.#abort = undefined;
+    this.#shorter = false;
     this.#order.restart(upTo);
     for (const come of backlog?.behind(upTo) ?? []) this.arrived(come);
     this.#waiters.endAll();

@@ -16,6 +16,8 @@ import { markToken } from './stored-message.js';
 export interface SequencesOptions {
   readonly clusterName: string;
   readonly run: number;
+  /** In the cluster, this one included. */
+  readonly nodes: () => number;
   readonly rules: HistoryRules;
   /** Of each stream. */
   readonly bytesMax: number;
@@ -110,6 +112,11 @@ export class Sequences implements HistorySource {
     return this.#acknowledgements.failed;
   }
 
+  /** So many acknowledgements are waited for that no more messages are taken that want one. */
+  get full(): boolean {
+    return this.#acknowledgements.full;
+  }
+
   /** @returns undefined for an id without history */
   of(id: string): Sequence | undefined {
     return this.#byRule[this.#options.rules.of(id)];
@@ -190,7 +197,7 @@ export class Sequences implements HistorySource {
   }
 
   async #openOne(index: number, rule: HistoryRule, events: SequenceEvents): Promise<Sequence> {
-    const { clusterName, bytesMax, replicas, run } = this.#options;
+    const { clusterName, bytesMax, replicas, run, nodes } = this.#options;
     const stream = await HistoryStream.open(this.#link.connection, {
       clusterName,
       index,
@@ -200,7 +207,14 @@ export class Sequences implements HistorySource {
       replicas,
     });
     const budget = { bytes: 0, bytesMax };
-    const sequence = new Sequence(stream, await stream.state(), this.#link, { run, budget }, events);
+    const isExact = (id: string) => this.#interests.has(id);
+    const sequence = new Sequence(
+      stream,
+      await stream.state(),
+      this.#link,
+      { run, budget, nodes, isExact },
+      events,
+    );
     this.#byName.set(stream.name, sequence);
     return sequence;
   }

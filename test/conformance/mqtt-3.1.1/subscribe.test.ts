@@ -1,14 +1,10 @@
 import t from 'tap';
-import { oneProcess } from '../../one-process.js';
 import { closesLater, isQuiet } from './assertions.js';
 import { field, hex, packet, publish, subscribe, uint16 } from './packet-bytes.js';
 import type { Publication } from './received-packet.js';
 import { fresh, startServer } from './server.js';
 
 /** Chapter 3.8, SUBSCRIBE, and 3.9, SUBACK. */
-
-/** Where an id had a message less than 1 s before this node had anybody for it, the next one waits for a mark; see Marks. */
-const late = oneProcess('the first message to who has just subscribed may come 50 ms late, and uncounted');
 
 const subscriptionsMax = 8;
 const server = await startServer(['--mqtt-max-subscriptions', String(subscriptionsMax)]);
@@ -60,7 +56,6 @@ t.test('[MQTT-3.8.4-2] a SUBACK has the identifier of its SUBSCRIBE, also when s
 
 t.test(
   '[MQTT-3.8.4-3] subscribing again replaces the subscription and repeats retained messages',
-  late,
   async (t) => {
     const topic = fresh('again');
     const publisher = await server.publisher(t);

@@ -18,11 +18,16 @@ t.test('a session collects QoS 1 and 2 while its client is away, and delivers in
   await first.subscribe('away/2', 2);
   await first.leave();
   const publisher = await RealClient.connect(t, gateway.publisher);
+  const witness = await RealClient.connect(t, gateway);
+  await witness.subscribe('away/+', 0);
   for (let n = 0; n < 50; n++) {
     await publisher.publish('away/1', `one ${n}`, { qos: 1 });
     await publisher.publish('away/2', `two ${n}`, { qos: 2 });
     await publisher.publish('away/1', 'at QoS 0 nothing is kept');
   }
+  // Of another node one may be on its way still, and is for who is connected when it comes.
+  await until('all have come here', () => witness.received.length === 150);
+  await witness.leave();
   const second = await RealClient.connect(t, gateway, options);
   t.equal(second.sessionPresent, true);
   await until('they have come', () => second.received.length >= 100);

@@ -3,7 +3,6 @@ import { puback, publish, subscribe, unsubscribe } from '../../conformance/mqtt-
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import type { Publication, Received } from '../../conformance/mqtt-3.1.1/received-packet.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
-import { oneProcess } from '../../one-process.js';
 import { until } from '../../until.js';
 import { connectRaw } from './raw-client.js';
 import { StuckClient } from './stuck-client.js';
@@ -134,10 +133,7 @@ t.test('200 subscriptions to everything, of clients that do not read, take next 
   }
 });
 
-/** Where an id had a message less than 1 s before this node had anybody for it, the next one waits for a mark; see Marks. */
-const late = oneProcess('the first message to who has just subscribed may come 50 ms late, and uncounted');
-
-t.test('what changes while it waits comes once, as it is then', late, async (t) => {
+t.test('what changes while it waits comes once, as it is then', async (t) => {
   const gateway = await start(t);
   await retain(t, gateway, 60, (n) => `r/${n}`, 1);
   const client = await connectRaw(t, gateway);

@@ -9,6 +9,8 @@ const turnMs = 1_000;
 class Heard {
   readonly out: string[] = [];
   readonly lacking: string[] = [];
+  /** Ids that somebody is logged in as. */
+  readonly exact = new Set<string>();
   readonly order: IdOrder;
   nowMs = performance.now();
 
@@ -17,6 +19,7 @@ class Heard {
       handOut: ({ id, sequence }) => this.out.push(`${id}${sequence}`),
       onMissing: (id) => this.lacking.push(`${id} after ${this.out.length}`),
       onLate: (id) => this.lacking.push(`${id} late`),
+      isExact: (id) => this.exact.has(id),
     });
   }
 
@@ -109,7 +112,12 @@ t.test('a position is settled two turns after it came: until then older ones are
 t.test('nothing that is waited for is settled', async (t) => {
   const heard = new Heard().take(['a', 1, 0], ['a', 30, 20], ['b', 40, 0]);
   // Turns that are quicker than the wait, as of a stream whose messages live for 2 s.
-  const quick = new IdOrder(0, 10, { handOut: () => {}, onMissing: () => {}, onLate: () => {} });
+  const quick = new IdOrder(0, 10, {
+    handOut: () => {},
+    onMissing: () => {},
+    onLate: () => {},
+    isExact: () => false,
+  });
   for (const one of [come('a', 1, 0), come('a', 30, 20), come('b', 40, 0)]) quick.take(one);
   for (let n = 1; n <= 4; n++) quick.tick(performance.now() + n * 20);
   t.equal(quick.settled, 19);
@@ -212,7 +220,12 @@ t.test(
     const data = Buffer.from('one');
     const outs: string[] = [];
     const handOut = ({ data }: Come) => outs.push(Buffer.from(data).toString());
-    const order = new IdOrder(0, turnMs, { handOut, onMissing: () => {}, onLate: () => {} });
+    const order = new IdOrder(0, turnMs, {
+      handOut,
+      onMissing: () => {},
+      onLate: () => {},
+      isExact: () => false,
+    });
     order.take(come('a', 2, 1, data));
     data.write('two');
     order.take(come('a', 1, 0));
@@ -237,7 +250,7 @@ t.test('what is out is known for as long as it may be read again', async (t) => 
   const out: number[] = [];
   const handOut = ({ sequence }: Come) => out.push(sequence);
   // Turns that are quicker than the wait.
-  const order = new IdOrder(0, 10, { handOut, onMissing: () => {}, onLate: () => {} });
+  const order = new IdOrder(0, 10, { handOut, onMissing: () => {}, onLate: () => {}, isExact: () => false });
   for (const one of [come('b', 1, 0), come('a', 30, 20), come('b', 40, 1)]) order.take(one);
   for (let n = 1; n <= 6; n++) order.tick(performance.now() + n * 20);
   t.equal(order.settled, 19);
@@ -361,4 +374,17 @@ t.test('a node that stood still reads what has come meanwhile before it takes it
   heard.take(['a', 3, 1]);
   t.same(heard.out, ['a1', 'a3', 'a5']);
   t.same(heard.lacking, []);
+});
+
+t.test('a filter that is left changes nothing for who is logged in as the id itself', async (t) => {
+  const heard = new Heard().take(['a', 1, 0]);
+  heard.exact.add('a');
+  heard.take(['b', 5, 0]);
+  heard.order.endFilter();
+  heard.order.beginFilter(9);
+  heard.take(['a', 10, 7]);
+  t.same(heard.out, ['a1', 'b5'], 'the one before it is waited for');
+  heard.wait(waitMs + 100);
+  t.same(heard.out, ['a1', 'b5', 'a10']);
+  t.same(heard.lacking, ['a after 2'], 'and told');
 });

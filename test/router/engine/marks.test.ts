@@ -1,13 +1,14 @@
 import { mock } from 'node:test';
 import t from 'tap';
-import { Marks, markSpacingMs, markTimeoutMsMin } from '../../../router/engine/nats/marks.js';
+import { Marks, markTimeoutMsMin } from '../../../router/engine/nats/marks.js';
 import { until } from '../../until.js';
 
-function marksOf(sent: number[]): Marks {
-  return new Marks((number) => {
+function marksOf(sent: number[], nodes = 10): Marks {
+  const send = (number: number) => {
     sent.push(number);
     return true;
-  });
+  };
+  return new Marks(send, () => nodes);
 }
 
 t.test('who asks while a mark is on its way waits for the next, so that a storm is two', async (t) => {
@@ -32,7 +33,7 @@ t.test('one that is late answers nobody, but is known to be back; the next has t
   const sent: number[] = [];
   const marks = marksOf(sent);
   const first = marks.pass();
-  timers.tick(markSpacingMs);
+  timers.tick(10);
   t.equal(sent.length, 1);
   timers.tick(markTimeoutMsMin);
   t.equal(await first, undefined);
@@ -41,13 +42,13 @@ t.test('one that is late answers nobody, but is known to be back; the next has t
   t.equal(marks.isBack(1), true);
 
   const second = marks.pass();
-  timers.tick(markSpacingMs);
+  timers.tick(10);
   timers.tick(markTimeoutMsMin + 500);
   marks.arrived(2, 57);
   t.equal(await second, 57, 'in time, as it has twice as long');
 
   const third = marks.pass();
-  timers.tick(markSpacingMs);
+  timers.tick(10);
   timers.tick(markTimeoutMsMin + 500);
   t.equal(await third, undefined, 'and all is as before where one has come in time');
 });
@@ -65,6 +66,27 @@ t.test('NATS is away: nobody waits on', async (t) => {
 });
 
 t.test('what cannot be sent is answered at once', async (t) => {
-  const marks = new Marks(() => false);
+  const marks = new Marks(
+    () => false,
+    () => 1,
+  );
   t.equal(await marks.pass(), undefined);
+});
+
+t.test('the more nodes there are, the rarer each sends one', async (t) => {
+  for (const nodes of [1, 100]) {
+    const sent: number[] = [];
+    const marks = marksOf(sent, nodes);
+    const first = marks.pass();
+    await until('the first is sent', () => sent.length === 1);
+    const sentMs = performance.now();
+    marks.arrived(1, 41);
+    await first;
+    const second = marks.pass();
+    await until('the second is sent', () => sent.length === 2);
+    const waitedMs = performance.now() - sentMs;
+    t.ok(nodes === 1 ? waitedMs < 60 : waitedMs > 60, `${nodes} nodes: ${Math.round(waitedMs)} ms`);
+    marks.arrived(2, 42);
+    await second;
+  }
 });
