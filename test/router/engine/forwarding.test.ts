@@ -1,0 +1,48 @@
+import t from 'tap';
+import type { Tally } from '../../../router/engine/engine.js';
+import { Forwarding, type ForwardingParts } from '../../../router/engine/nats/forwarding.js';
+import type { Sequence } from '../../../router/engine/nats/sequence.js';
+import { Message } from '../../../router/message.js';
+
+/** A stream that takes what wants no acknowledgement, and else only while there is room to wait for one. */
+function setUp(full: boolean) {
+  const taken: string[] = [];
+  const sequences = {
+    full,
+    publish(_to: Sequence, id: string, _data: Uint8Array, _number: number, onStored: unknown) {
+      if (full && onStored !== undefined) return false;
+      taken.push(onStored === undefined ? id : `${id} acknowledged`);
+      return true;
+    },
+  };
+  const counts = { expect() {}, forget() {}, ask() {} };
+  const forwarding = new Forwarding(1, { sequences, counts } as unknown as ForwardingParts);
+  const send = (onTally?: (tally: Tally) => void) =>
+    forwarding.forwardInSequence(
+      {} as Sequence,
+      new Message('a', Buffer.from('x'), Date.now(), 1, false),
+      onTally,
+    );
+  return { taken, forwarding, send };
+}
+
+t.test('a message at QoS 1 is acknowledged, be it counted or not', async (t) => {
+  const { taken, send } = setUp(false);
+  send();
+  send(() => {});
+  t.same(taken, ['a acknowledged', 'a acknowledged']);
+});
+
+t.test(
+  'without room for more acknowledgements, who waits for the count is refused, and who does not is not',
+  async (t) => {
+    const { taken, forwarding, send } = setUp(true);
+    const tallies: Tally[] = [];
+    send((tally) => tallies.push(tally));
+    t.same(tallies, [{ delivered: 0, unanswered: 0, carried: false }]);
+    t.same(taken, []);
+    send();
+    t.same(taken, ['a']);
+    t.equal(forwarding.refused, 1);
+  },
+);
