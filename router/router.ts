@@ -176,6 +176,12 @@ export class Router {
     this.#engine.publishCounted(message, onTally);
   }
 
+  /** `publish`, and says whether it is carried to other nodes, whose count nobody waits for. */
+  publishUncounted(message: Message): Tally {
+    const carried = this.carries; // as it is before
+    return { delivered: this.publish(message), unanswered: 0, carried };
+  }
+
   /** False while what is published reaches this node's own subscribers alone. */
   get carries(): boolean {
     return this.#engine.carries;

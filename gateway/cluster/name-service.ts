@@ -52,18 +52,13 @@ export class NameService {
     const sent = this.#messageOf(request);
     if (!sent.ok) return this.#refuse(request, sent.problem);
     const { message, wait } = sent.value;
-    if (!wait) return this.#sendUncounted(request, message);
+    const { router } = this.#parts;
+    if (!wait) return this.#answerTally(request, router.publishUncounted(message));
     if (!this.#admit(request)) return;
-    this.#parts.router.publishCounted(message, (tally) => {
+    router.publishCounted(message, (tally) => {
       this.#pending--;
       this.#answerTally(request, tally);
     });
-  }
-
-  #sendUncounted(request: NameRequest, message: Message): void {
-    const { router } = this.#parts;
-    const carried = router.carries;
-    this.#answerTally(request, { delivered: router.publish(message), unanswered: 0, carried });
   }
 
   #answerTally(request: NameRequest, { delivered, unanswered, carried }: Tally): void {

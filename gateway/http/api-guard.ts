@@ -70,6 +70,12 @@ export class ApiGuard {
     return undefined;
   }
 
+  /** Whoever may call asks for what cannot be. @param cors as `admit` gave them */
+  refuse(response: HttpResponse, cors: Headers, problem: string): void {
+    this.#counters.countApiError('400');
+    answerText(response, '400 Bad Request', problem, cors);
+  }
+
   /** What a browser asks before it lets a page send the Authorization header. */
   preflight(response: HttpResponse, request: HttpRequest): void {
     const cors = this.#corsHeaders(request.getHeader('origin'), request.getHeader('host'));

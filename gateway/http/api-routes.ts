@@ -2,7 +2,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import type { Router } from '../../router/router.js';
 import type { Found, Whereabouts } from '../cluster/whereabouts.js';
 import type { Config } from '../config.js';
-import { answerJson, answerText, type Headers } from './answer.js';
+import { answerJson, type Headers } from './answer.js';
 import { answerLater } from './answer-later.js';
 import { Bodies } from './body.js';
 import { bindPath, type Handler } from './methods.js';
@@ -32,12 +32,9 @@ export function bindApi(app: TemplatedApp, parts: ApiParts): Bodies {
 }
 
 function answerIds(parts: ApiParts, response: HttpResponse, request: HttpRequest, cors: Headers): void {
-  const { config, counters, whereabouts } = parts;
+  const { config, guard, whereabouts } = parts;
   const id = idFromPath(request, '/ids/', config);
-  if (!id.ok) {
-    counters.countApiError('400');
-    return answerText(response, '400 Bad Request', id.problem, cors);
-  }
+  if (!id.ok) return guard.refuse(response, cors, id.problem);
   answerLater<Found>(
     response,
     (onFound) => whereabouts.find(id.value, onFound),

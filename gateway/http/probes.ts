@@ -44,12 +44,9 @@ function answerReady(response: HttpResponse, whyNot: string | undefined): void {
 
 /** Of the whole group where this is one of several workers, as nobody can choose which one answers. */
 function answerStats(parts: ProbesParts, response: HttpResponse, request: HttpRequest, cors: Headers): void {
-  const { counters, stats, clusterStats } = parts;
+  const { guard, stats, clusterStats } = parts;
   const scope = new URLSearchParams(request.getQuery() ?? '').get('scope') ?? 'group';
-  if (scope !== 'node' && scope !== 'group') {
-    counters.countApiError('400');
-    return answerText(response, '400 Bad Request', 'scope is node or group.', cors);
-  }
+  if (scope !== 'node' && scope !== 'group') return guard.refuse(response, cors, 'scope is node or group.');
   if (scope === 'node' || clusterStats === undefined || !clusterStats.grouped)
     return answerJson(response, '200 OK', stats.all(), cors);
   answerLater<StatsOfNodes>(

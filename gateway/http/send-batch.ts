@@ -4,7 +4,7 @@ import type { Tally } from '../../router/engine/engine.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
-import { answerJson, answerText, type Headers } from './answer.js';
+import { answerJson, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { messageFromJson } from './message-object.js';
@@ -60,7 +60,7 @@ export class SendBatchEndpoint {
     const cors = this.#guard.admit(response, request);
     if (cors === undefined) return;
     const wait = waitFromQuery(request);
-    if (!wait.ok) return this.#refuse(response, cors, wait.problem);
+    if (!wait.ok) return this.#guard.refuse(response, cors, wait.problem);
     this.#bodies.read(response, cors, this.#config.batchBytesMax, (body) => {
       this.#work(new Batch(body, wait.value), response, cors);
     });
@@ -123,9 +123,8 @@ export class SendBatchEndpoint {
       batch.uncounted++;
       this.#router.publishCounted(sent.value.message, batch.count);
     } else {
-      const { carries } = this.#router;
-      this.#router.publish(sent.value.message);
-      if (!carries) batch.addUncarried();
+      const { carried } = this.#router.publishUncounted(sent.value.message);
+      if (!carried) batch.addUncarried();
     }
   }
 
@@ -134,11 +133,6 @@ export class SendBatchEndpoint {
     if (totals.uncarried === undefined) return answerJson(response, status, totals, cors);
     this.#counters.countApiError('503');
     answerJson(response, '503 Service Unavailable', { ...totals, error: notCarriedText }, cors);
-  }
-
-  #refuse(response: HttpResponse, cors: Headers, problem: string): void {
-    this.#counters.countApiError('400');
-    answerText(response, '400 Bad Request', problem, cors);
   }
 }
 

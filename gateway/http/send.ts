@@ -4,7 +4,7 @@ import { Message } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
-import { answerJson, answerText, endOrClose, type Headers } from './answer.js';
+import { answerJson, endOrClose, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { idFromPath } from './request.js';
@@ -30,9 +30,9 @@ export class SendEndpoint {
     const cors = this.#guard.admit(response, request);
     if (cors === undefined) return;
     const id = idFromPath(request, '/send/', this.#config);
-    if (!id.ok) return this.#refuse(response, cors, id.problem);
+    if (!id.ok) return this.#guard.refuse(response, cors, id.problem);
     const options = optionsFromQuery(request);
-    if (!options.ok) return this.#refuse(response, cors, options.problem);
+    if (!options.ok) return this.#guard.refuse(response, cors, options.problem);
     const { qos, retain, wait } = options.value;
     this.#bodies.read(response, cors, this.#config.messageBytesMax, (payload) => {
       const message = new Message(id.value, payload, Date.now(), qos, retain);
@@ -59,9 +59,8 @@ export class SendEndpoint {
   }
 
   #sendUncounted(response: HttpResponse, cors: Headers, message: Message): void {
-    const { carries } = this.#router;
-    const delivered = this.#router.publish(message);
-    if (!carries) return this.#answer(response, cors, { delivered, unanswered: 0, carried: false });
+    const tally = this.#router.publishUncounted(message);
+    if (!tally.carried) return this.#answer(response, cors, tally);
     // Not how many here took it: what has history comes back later, so that would be 0.
     answerJson(response, '202 Accepted', { accepted: true }, cors);
   }
@@ -71,11 +70,6 @@ export class SendEndpoint {
     if (carried) return answerJson(response, '200 OK', { delivered, unanswered }, cors);
     this.#counters.countApiError('503');
     answerJson(response, '503 Service Unavailable', { delivered, error: notCarriedText }, cors);
-  }
-
-  #refuse(response: HttpResponse, cors: Headers, problem: string): void {
-    this.#counters.countApiError('400');
-    answerText(response, '400 Bad Request', problem, cors);
   }
 }
 

@@ -62,6 +62,7 @@ export class Sequence {
   #doubting = false;
   /** Ids of which something came too late to be handed out. */
   readonly #late = new Set<string>();
+
   constructor(
     stream: HistoryStream,
     { createdMs, lastSequence }: StreamState,
