@@ -66,7 +66,12 @@ export class NatsEngine implements Engine {
       this.#onLinkEvent(event, detail),
     );
     this.cluster = new Gathering(this.#link, name, node);
-    this.#counts = new Counts(this.#link, this.cluster, options.countWaitMs);
+    this.#counts = new Counts({
+      link: this.#link,
+      cluster: this.cluster,
+      waitMs: options.countWaitMs,
+      sequenceNamed: (stream) => this.#sequences.named(stream),
+    });
     this.cluster.onGone((gone) => this.#forget(gone));
     this.#interests = new Interests(this.#link, this.#subjects.messagePrefix, (message) =>
       this.#receive(message),

@@ -55,7 +55,7 @@ export class Forwarding {
     const data = encodeEnvelope(message, { run: this.#run, sequence: number, counted, retainOnly: false });
     if (counted) counts.expect(number);
     const onStored = (stored: boolean) => {
-      if (stored && onTally !== undefined) return counts.ask(number, 0, onTally);
+      if (stored && onTally !== undefined) return counts.ask(number, 0, onTally, to.stream.name);
       counts.forget(number);
       onTally?.({ delivered: 0, unanswered: 0, carried: stored });
     };

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Msg } from '@nats-io/transport-node';
-import type { Answers, Cluster, ClusterNode, NameRequest, NodeRole } from '../cluster.js';
+import type { Answers, Cluster, ClusterNode, NameRequest, NodeRole, QuestionAnswer } from '../cluster.js';
 import { Asks } from './asks.js';
 import { type Link, receiver } from './link.js';
 import { Peers, type PeerWord } from './peers.js';
@@ -32,7 +32,7 @@ export class Gathering implements Cluster {
   readonly #peers: Peers;
   readonly #asks = new Asks();
   readonly #announcements = new Map<string, (body: Uint8Array, from: ClusterNode) => void>();
-  readonly #questions = new Map<string, (body: Uint8Array, from: ClusterNode) => Uint8Array>();
+  readonly #questions = new Map<string, (body: Uint8Array, from: ClusterNode) => QuestionAnswer>();
   readonly #served = new Map<string, (request: NameRequest) => void>();
   readonly #goneListeners: ((node: ClusterNode) => void)[] = [];
   #beat: NodeJS.Timeout | undefined;
@@ -111,7 +111,7 @@ export class Gathering implements Cluster {
     this.#link.publish(`${this.#name}.ask.${question}`, this.#signed(body), reply);
   }
 
-  onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => Uint8Array): void {
+  onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => QuestionAnswer): void {
     this.#questions.set(question, answer);
   }
 
@@ -168,7 +168,8 @@ export class Gathering implements Cluster {
     const from = this.#signerOf(data);
     if (from === undefined || reply === undefined || reply === '') return;
     const answer = this.#questions.get(lastToken(subject))?.(data.subarray(runBytes), from);
-    this.#link.publish(reply, this.#signed(answer ?? new Uint8Array(0)));
+    if (!(answer instanceof Promise)) this.#link.publish(reply, this.#signed(answer ?? new Uint8Array(0)));
+    else void answer.then((late) => late && this.#link.publish(reply, this.#signed(late)));
   }
 
   #hearAnswer({ subject, data }: Msg): void {

@@ -123,6 +123,18 @@ export class Sequence {
     return this.#order.positionOf(id);
   }
 
+  /** Whether all that has come to this node is handed out; else it catches up. */
+  get isFollowing(): boolean {
+    return this.#backlog === undefined;
+  }
+
+  /** @returns whether it follows, maybe after a wait; never rejects */
+  async followsWithin(waitMs: number): Promise<boolean> {
+    if (waitMs <= 0) return false;
+    if (this.#backlog !== undefined) await this.#waiters.wait(waitMs);
+    return this.#backlog === undefined;
+  }
+
   /** Came when nothing waited for them any more. */
   get late(): number {
     return this.#order.late;
@@ -211,7 +223,7 @@ export class Sequence {
   /** What is kept of an id behind an offset, up to where this node stands. Undefined = it cannot be known now. */
   async load(id: string, offset: number): Promise<Loaded | undefined> {
     const untilMs = performance.now() + loadWaitMs;
-    while (await this.#follows(untilMs)) {
+    while (await this.followsWithin(untilMs - performance.now())) {
       const loaded = await this.#loadOnce(id, offset).catch(() => undefined);
       if (loaded !== undefined) return loaded;
       if (this.#backlog === undefined) await new Promise((resolve) => setTimeout(resolve, retryMs));
@@ -298,13 +310,5 @@ export class Sequence {
     const late = new Set(this.#late);
     this.#late.clear();
     if (late.size > 0) this.#events.onGap(this.stream.name, (id) => late.has(id));
-  }
-
-  /** @returns whether it follows, maybe after a wait */
-  async #follows(untilMs: number): Promise<boolean> {
-    const leftMs = untilMs - performance.now();
-    if (leftMs <= 0) return false;
-    if (this.#backlog !== undefined) await this.#waiters.wait(leftMs);
-    return this.#backlog === undefined;
   }
 }
