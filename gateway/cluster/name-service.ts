@@ -26,7 +26,7 @@ export interface NameServiceParts {
  * The router under its global name: what any program on NATS may ask, one node answers.
  *
  *     <name>.send.<id>   the body is the message       {"delivered":N}
- *     <name>.send        {"id","data",…}               {"delivered":N}
+ *     <name>.send        {"id","data",…}               {"delivered":N}, or {"accepted":true} where nobody waits for it
  *     <name>.ids.<id>    or {"id"}                     who is logged in where
  *     <name>.stats                                     sums over all nodes, and each node's numbers
  *
@@ -53,12 +53,17 @@ export class NameService {
     if (!sent.ok) return this.#refuse(request, sent.problem);
     const { message, wait } = sent.value;
     const { router } = this.#parts;
-    if (!wait) return this.#answerTally(request, router.publishUncounted(message));
+    if (!wait) return this.#answerUncounted(request, router.publishUncounted(message));
     if (!this.#admit(request)) return;
     router.publishCounted(message, (tally) => {
       this.#pending--;
       this.#answerTally(request, tally);
     });
+  }
+
+  #answerUncounted(request: NameRequest, { delivered, carried }: Tally): void {
+    if (!carried) this.#refuse(request, notCarriedText, { delivered });
+    else request.respond(JSON.stringify({ accepted: true }));
   }
 
   #answerTally(request: NameRequest, { delivered, unanswered, carried }: Tally): void {
