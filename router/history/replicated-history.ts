@@ -52,7 +52,6 @@ export class ReplicatedHistory implements HistoryStore {
   readonly #source: HistorySource;
   readonly #held: HeldIds;
   #loads = 0;
-  #nowMs = 0;
   /** Loads that wait for others; each is of a request that waits, so sockets are their limit. */
   readonly #queue: (() => void)[] = [];
 
@@ -124,7 +123,6 @@ export class ReplicatedHistory implements HistoryStore {
   }
 
   tick(nowMs: number): void {
-    this.#nowMs = nowMs;
     this.#held.tick(nowMs);
   }
 
@@ -146,7 +144,7 @@ export class ReplicatedHistory implements HistoryStore {
     ids: readonly string[],
     from: ResumeFrom,
     ready: () => void,
-    untilMs = this.#nowMs + resumeWaitMs,
+    untilMs = performance.now() + resumeWaitMs,
   ): void {
     const { epoch } = this;
     const loads: Promise<void>[] = [];
@@ -168,7 +166,7 @@ export class ReplicatedHistory implements HistoryStore {
       const again =
         this.epoch !== epoch ||
         used.some(({ held, life, offset }) => held.life !== life && held.searched > offset);
-      if (again && this.#nowMs < untilMs) this.#prepareResume(ids, from, ready, untilMs);
+      if (again && performance.now() < untilMs) this.#prepareResume(ids, from, ready, untilMs);
       else ready();
       for (const { held } of used) held.users--;
     };

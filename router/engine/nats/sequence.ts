@@ -130,9 +130,13 @@ export class Sequence {
 
   /** @returns whether it follows, maybe after a wait; never rejects */
   async followsWithin(waitMs: number): Promise<boolean> {
-    if (waitMs <= 0) return false;
-    if (this.#backlog !== undefined) await this.#waiters.wait(waitMs);
-    return this.#backlog === undefined;
+    const untilMs = performance.now() + waitMs;
+    while (this.#backlog !== undefined && !this.#stopped) {
+      const leftMs = untilMs - performance.now();
+      if (leftMs <= 0) return false;
+      await this.#waiters.wait(leftMs); // by when it is over NATS may be lost again
+    }
+    return !this.#stopped;
   }
 
   /** Came when nothing waited for them any more. */
@@ -223,7 +227,7 @@ export class Sequence {
   /** What is kept of an id behind an offset, up to where this node stands. Undefined = it cannot be known now. */
   async load(id: string, offset: number): Promise<Loaded | undefined> {
     const untilMs = performance.now() + loadWaitMs;
-    while (await this.followsWithin(untilMs - performance.now())) {
+    while (performance.now() < untilMs && (await this.followsWithin(untilMs - performance.now()))) {
       const loaded = await this.#loadOnce(id, offset).catch(() => undefined);
       if (loaded !== undefined) return loaded;
       if (this.#backlog === undefined) await new Promise((resolve) => setTimeout(resolve, retryMs));

@@ -49,13 +49,13 @@ export class NodesPosition implements ReaderPosition {
   }
 
   start(recovered: boolean, _truth: unknown, askedMs: number): void {
+    this.nothing(recovered, askedMs);
+  }
+
+  nothing(recovered: boolean, askedMs: number): void {
     this.#askedMs = askedMs;
     this.#askedCursor = this.cursor;
     this.#recovered = recovered;
-    if (!recovered) this.#unrecovered();
-  }
-
-  nothing(recovered: boolean): void {
     if (!recovered) this.#unrecovered();
   }
 
@@ -98,6 +98,11 @@ export class NodesPosition implements ReaderPosition {
       : this.#truth.describe(place.id, Math.max(place.offset, place.mayLackUpTo));
   }
 
+  get #asked(): string {
+    const agoMs = Math.round(performance.now() - this.#askedMs);
+    return `it asked ${agoMs} ms ago, with cursor ${this.#askedCursor} (${this.#recovered}), and has ${this.cursor}`;
+  }
+
   #judge(place: Place): void {
     for (;;) {
       const next = place.unjudged[0];
@@ -127,7 +132,9 @@ export class NodesPosition implements ReaderPosition {
   #unrecovered(): void {
     const vain = this.#truth.mayHaveWaitedInVain(this.#askedMs);
     if (!vain && !this.#places.some(({ id, offset }) => this.#truth.goneUpTo(id) > offset))
-      this.#fault(`is told recovered: false at ${this.#places.map(({ offset }) => offset)}`);
+      this.#fault(
+        `is told recovered: false at ${this.#places.map(({ offset }) => offset)}; ${this.#asked}, ${this.#truth.describeLast(this.ids)}`,
+      );
     for (const place of this.#places) {
       const gone = vain ? this.#truth.last(place.id) : this.#truth.goneUpTo(place.id);
       place.unjudged.push({ goneUpTo: gone });
@@ -143,7 +150,7 @@ export class NodesPosition implements ReaderPosition {
     this.skipped += this.#truth.certainBetween(id, place.offset, from);
     if (this.#truth.certainBetween(id, from, offset - 1) > 0)
       this.#fault(
-        `has a gap of ${id} from ${place.offset} to ${offset}, and was not told; it asked ${Math.round(performance.now() - this.#askedMs)} ms ago, with cursor ${this.#askedCursor} (${this.#recovered}), and has ${this.cursor}; missing is ${this.#truth.describe(id, from)}`,
+        `has a gap of ${id} from ${place.offset} to ${offset}, and was not told; ${this.#asked}; missing is ${this.#truth.describe(id, from)}`,
       );
   }
 }

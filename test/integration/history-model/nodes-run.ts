@@ -55,7 +55,7 @@ export async function runNodes({
   say(`seed ${seed}, ${nodes} nodes, ${messages} kept of an id`);
   const nats = await NatsServer.start();
   const flags = [
-    ...['--engine', 'nats', '--log-level', 'fatal', '--drain-sec', '0'],
+    ...['--engine', 'nats', '--log-level', 'info', '--drain-sec', '0'],
     ...['--history-rules', `# ${messages} 86400`, '--history-bytes-total-max', `${2 ** 30}`],
     ...['--pending-bytes-max', `${2 ** 24}`, '--batch-bytes-max', `${2 ** 24}`, '--heartbeat-sec', '1'],
   ];
@@ -85,6 +85,7 @@ export async function runNodes({
       world.rounds++;
     }
     say(JSON.stringify(countsOf(world)));
+    if (faults.length > 0) for (const node of up()) say(node.log);
   } finally {
     for (const reader of world.readers) reader.drop('end');
     await Promise.all(world.outages.values());

@@ -52,10 +52,19 @@ export class NodesTruth extends Truth {
     let offset = behind + 1;
     while (this.isUncertain(id, offset)) offset++;
     const { beganMs, answeredMs } = this.#sent.get(`${id} ${offset}`) ?? { beganMs: 0, answeredMs: 0 };
-    const outages = this.#outages
-      .map(({ fromMs, toMs }) => [fromMs - answeredMs, toMs - answeredMs].map(Math.round).join('..'))
-      .slice(-3);
-    return `${id} ${offset}, answered ${Math.round(answeredMs - beganMs)} ms after it was sent, outages ${outages} ms from then`;
+    const tookMs = Math.round(answeredMs - beganMs);
+    return `${id} ${offset}, answered ${tookMs} ms after it was sent, outages ${this.#outagesFrom(answeredMs)} ms from then`;
+  }
+
+  /** Where the ids stand, and what happened until now. */
+  describeLast(ids: readonly string[]): string {
+    const places = ids.map((id) => `${id} ${this.last(id)}, of which ${this.goneUpTo(id)} may be gone`);
+    return `${places.join('; ')}; outages ${this.#outagesFrom(performance.now())} ms from now`;
+  }
+
+  #outagesFrom(timeMs: number): string[] {
+    const span = ({ fromMs, toMs }: Outage) => [fromMs - timeMs, toMs - timeMs].map(Math.round).join('..');
+    return this.#outages.map(span).slice(-3);
   }
 
   /** Uncertain, or not known yet. */

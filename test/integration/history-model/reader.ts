@@ -122,7 +122,7 @@ export class Reader<Place extends ReaderPosition = Position> {
       const cursor = wire.header('Encke-Cursor');
       const recovered = wire.header('Encke-Recovered') === 'true';
       if (this.position.cursor === undefined) this.#started(recovered, truth);
-      this.position.nothing(recovered);
+      this.position.nothing(recovered, this.#askedMs);
       if (cursor !== undefined) this.position.checkpoint(cursor);
     }
     this.#ask(wire);

@@ -74,7 +74,7 @@ t.test('what cannot be sent is answered at once', async (t) => {
 });
 
 t.test('the more nodes there are, the rarer each sends one', async (t) => {
-  for (const nodes of [1, 100]) {
+  for (const nodes of [1, 600]) {
     const sent: number[] = [];
     const marks = marksOf(sent, nodes);
     const first = marks.pass();
@@ -85,7 +85,7 @@ t.test('the more nodes there are, the rarer each sends one', async (t) => {
     const second = marks.pass();
     await until('the second is sent', () => sent.length === 2);
     const waitedMs = performance.now() - sentMs;
-    t.ok(nodes === 1 ? waitedMs < 60 : waitedMs > 60, `${nodes} nodes: ${Math.round(waitedMs)} ms`);
+    t.ok(nodes === 1 ? waitedMs < 400 : waitedMs > 500, `${nodes} nodes: ${Math.round(waitedMs)} ms`);
     marks.arrived(2, 42);
     await second;
   }
