@@ -100,7 +100,7 @@ export class NodesPosition implements ReaderPosition {
 
   get #asked(): string {
     const agoMs = Math.round(performance.now() - this.#askedMs);
-    return `it asked ${agoMs} ms ago, with cursor ${this.#askedCursor} (${this.#recovered}), and has ${this.cursor}`;
+    return `at ${Date.now()} it asked ${agoMs} ms ago, with cursor ${this.#askedCursor} (${this.#recovered}), and has ${this.cursor}`;
   }
 
   #judge(place: Place): void {
@@ -125,7 +125,9 @@ export class NodesPosition implements ReaderPosition {
 
   #outOfLine(place: Place, offset: number, name: string): void {
     if (!this.#truth.isUncertain(place.id, offset))
-      this.#fault(`is given ${name} (${offset}) of ${place.id} again or late, behind ${place.offset}`);
+      this.#fault(
+        `is given ${name} (${offset}) of ${place.id} again or late, behind ${place.offset}; ${this.#asked}`,
+      );
     place.uncertain.add(offset);
   }
 
