@@ -232,7 +232,9 @@ export class Link {
     this.#onEvent('lost', why === '' ? withoutUser(server) : `${withoutUser(server)}: ${why}`);
   }
 
+  /** The client (3.3.1) says it once for each try that it took. */
   #regain(server: string): void {
+    if (this.#connected) return;
     this.#connected = true;
     this.#asks = false;
     this.#heard(performance.now());

@@ -60,6 +60,8 @@ export class Sequence {
   /** The stream was found to have lost its end, in this or an earlier try to catch up. */
   #shorter = false;
   #doubting = false;
+  /** Times that it began to follow again. */
+  #followed = 0;
   /** Ids of which something came too late to be handed out. */
   readonly #late = new Set<string>();
 
@@ -237,6 +239,7 @@ export class Sequence {
 
   async #loadOnce(id: string, offset: number): Promise<Loaded | undefined> {
     const { createdMs } = this;
+    const followed = this.#followed;
     const position = await this.#settled();
     if (position === undefined || this.#backlog !== undefined) return undefined;
     // A cursor of what is no more: then all that is left is wanted.
@@ -244,7 +247,8 @@ export class Sequence {
     const read = await this.#reader.read(id, { offset: behind, position, heard: this.positionOf(id) });
     if (read.createdMs !== this.createdMs) this.doubt();
     if (read.createdMs !== createdMs || this.createdMs !== createdMs) return undefined;
-    if (this.#backlog !== undefined) return undefined;
+    // It caught up meanwhile, and has forgotten what was out before: what was unheard then has been handed out since.
+    if (this.#backlog !== undefined || this.#followed !== followed) return undefined;
     this.#order.know(id, position, read.unheard, read.unheardFrom);
     const { messages, floor } = read;
     return { messages, floor, position };
@@ -299,6 +303,7 @@ export class Sequence {
     this.#backlog = undefined;
     this.#abort = undefined;
     this.#shorter = false;
+    this.#followed++;
     this.#order.restart(upTo);
     for (const come of backlog?.behind(upTo) ?? []) this.arrived(come);
     this.#waiters.endAll();
