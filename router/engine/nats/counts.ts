@@ -115,8 +115,8 @@ export class Counts {
     const { sequenceNamed, waitMs } = this.#parts;
     const waits: Promise<boolean>[] = [];
     for (const stream of streams.split(streamsSeparator)) {
-      const sequence = sequenceNamed(stream);
-      if (sequence !== undefined && !sequence.isFollowing) waits.push(sequence.followsWithin(waitMs));
+      const following = sequenceNamed(stream)?.following;
+      if (following !== undefined && !following.isOn) waits.push(following.within(waitMs));
     }
     return waits.length === 0 ? undefined : Promise.all(waits).then((all) => all.every(Boolean));
   }

@@ -1,5 +1,5 @@
 import type { Loaded } from '../../history/replicated-history.js';
-import { Backlog } from './backlog.js';
+import { Following } from './following.js';
 import type { HistoryStream, StreamState } from './history-stream.js';
 import { type Come, IdOrder } from './id-order.js';
 import type { Link } from './link.js';
@@ -10,7 +10,6 @@ import { markToken, messageOfStream } from './stored-message.js';
 import { type ReadBudget, StreamReader } from './stream-reader.js';
 import { StreamWatch } from './stream-watch.js';
 import { subjectOfId } from './subject.js';
-import { Waiters } from './waiters.js';
 
 /** What may be on its way for longer is not waited for; a twentieth of the age of messages, too. */
 const settleMsMax = 2_500;
@@ -50,18 +49,13 @@ export class Sequence {
   readonly #order: IdOrder;
   readonly #watch: StreamWatch;
   createdMs: number;
-  /** While it catches up. */
-  #backlog: Backlog | undefined;
-  /** Who waits until it follows again. */
-  readonly #waiters = new Waiters();
+  readonly following = new Following();
   /** Of the catching up that is under way. */
   #abort: AbortController | undefined;
   #stopped = false;
   /** The stream was found to have lost its end, in this or an earlier try to catch up. */
   #shorter = false;
   #doubting = false;
-  /** Times that it began to follow again. */
-  #followed = 0;
   /** Ids of which something came too late to be handed out. */
   readonly #late = new Set<string>();
 
@@ -91,7 +85,7 @@ export class Sequence {
     this.#marks = new Marks((number) => link.publish(markSubject, Buffer.from(`${number}`)), nodes);
     this.#watch = new StreamWatch(stream, {
       createdMs: () => this.createdMs,
-      follows: () => this.#backlog === undefined && this.#link.carries,
+      follows: () => this.following.isOn && this.#link.carries,
       pass: () => this.#pass(),
       onOther: () => void this.catchUp(),
     });
@@ -104,7 +98,7 @@ export class Sequence {
 
   /** A few times a second. */
   tick(nowMs: number): void {
-    if (this.#backlog === undefined) this.#order.tick(nowMs);
+    if (this.following.isOn) this.#order.tick(nowMs);
   }
 
   stop(): void {
@@ -112,7 +106,7 @@ export class Sequence {
     this.#watch.stop();
     this.#abort?.abort();
     this.#marks.failAll();
-    this.#waiters.endAll();
+    this.following.end();
   }
 
   /** @param reply where the stream says that it is stored */
@@ -125,29 +119,13 @@ export class Sequence {
     return this.#order.positionOf(id);
   }
 
-  /** Whether all that has come to this node is handed out; else it catches up. */
-  get isFollowing(): boolean {
-    return this.#backlog === undefined;
-  }
-
-  /** @returns whether it follows, maybe after a wait; never rejects */
-  async followsWithin(waitMs: number): Promise<boolean> {
-    const untilMs = performance.now() + waitMs;
-    while (this.#backlog !== undefined && !this.#stopped) {
-      const leftMs = untilMs - performance.now();
-      if (leftMs <= 0) return false;
-      await this.#waiters.wait(leftMs); // by when it is over NATS may be lost again
-    }
-    return !this.#stopped;
-  }
-
   /** Came when nothing waited for them any more. */
   get late(): number {
     return this.#order.late;
   }
 
   markArrived(data: Uint8Array, sequence: number): void {
-    if (this.#backlog === undefined) {
+    if (this.following.isOn) {
       if (sequence < this.#order.settled) this.doubt();
       else this.#order.pass(sequence);
     }
@@ -156,24 +134,24 @@ export class Sequence {
 
   /** A message of the stream has come. The same comes once for each of id and filters that match, one behind the other. */
   arrived(come: Come): void {
-    if (this.#backlog === undefined) this.#order.take(come);
-    else if (!this.#backlog.push(come) && this.#link.connected) void this.catchUp();
+    if (this.following.isOn) this.#order.take(come);
+    else if (!this.following.keep(come) && this.#link.connected) void this.catchUp();
   }
 
   /** NATS is lost: what comes next is not what came next. */
   lose(): void {
-    this.#backlog ??= new Backlog();
+    this.following.interrupt();
     this.#abort?.abort();
     this.#marks.failAll();
   }
 
   /** Something is not as it should be: is it another stream by now? */
   doubt(): void {
-    if (this.#backlog !== undefined || this.#doubting) return;
+    if (!this.following.isOn || this.#doubting) return;
     this.#doubting = true;
     void this.#watch.compare().finally(() => {
       this.#doubting = false;
-      if (this.#backlog === undefined) this.#tellLate();
+      if (this.following.isOn) this.#tellLate();
     });
   }
 
@@ -182,7 +160,7 @@ export class Sequence {
     if (this.#stopped) return;
     this.#abort?.abort();
     this.#abort = new AbortController();
-    this.#backlog ??= new Backlog();
+    this.following.interrupt();
     const { signal } = this.#abort;
     for (let tries = 1; !signal.aborted; tries++) {
       try {
@@ -200,20 +178,20 @@ export class Sequence {
    * was stored before, and comes after all, is handed out.
    */
   async begin(id: string): Promise<void> {
-    if (this.#backlog !== undefined || !this.#link.carries) return;
+    if (!this.following.isOn || !this.#link.carries) return;
     const position = await this.#pass();
-    if (position !== undefined && this.#backlog === undefined) this.#order.begin(id, position);
+    if (position !== undefined && this.following.isOn) this.#order.begin(id, position);
   }
 
   /** Somebody begins with all ids that a filter matches; resolves as with an id. */
   async beginFilter(): Promise<void> {
     const begun = this.#beginFilter();
-    if (this.#backlog === undefined && this.#link.carries) await begun;
+    if (this.following.isOn && this.#link.carries) await begun;
   }
 
   async #beginFilter(): Promise<void> {
     const position = await this.#pass();
-    if (position !== undefined && this.#backlog === undefined) this.#order.beginFilter(position);
+    if (position !== undefined && this.following.isOn) this.#order.beginFilter(position);
   }
 
   /** Nobody here is for an id any more: what is sent to it does not come. */
@@ -229,26 +207,26 @@ export class Sequence {
   /** What is kept of an id behind an offset, up to where this node stands. Undefined = it cannot be known now. */
   async load(id: string, offset: number): Promise<Loaded | undefined> {
     const untilMs = performance.now() + loadWaitMs;
-    while (performance.now() < untilMs && (await this.followsWithin(untilMs - performance.now()))) {
+    while (performance.now() < untilMs && (await this.following.within(untilMs - performance.now()))) {
       const loaded = await this.#loadOnce(id, offset).catch(() => undefined);
       if (loaded !== undefined) return loaded;
-      if (this.#backlog === undefined) await new Promise((resolve) => setTimeout(resolve, retryMs));
+      if (this.following.isOn) await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
     return undefined;
   }
 
   async #loadOnce(id: string, offset: number): Promise<Loaded | undefined> {
     const { createdMs } = this;
-    const followed = this.#followed;
+    const { times } = this.following;
     const position = await this.#settled();
-    if (position === undefined || this.#backlog !== undefined) return undefined;
+    if (position === undefined || !this.following.isOn) return undefined;
     // A cursor of what is no more: then all that is left is wanted.
     const behind = offset > position ? 0 : offset;
     const read = await this.#reader.read(id, { offset: behind, position, heard: this.positionOf(id) });
     if (read.createdMs !== this.createdMs) this.doubt();
     if (read.createdMs !== createdMs || this.createdMs !== createdMs) return undefined;
     // It caught up meanwhile, and has forgotten what was out before: what was unheard then has been handed out since.
-    if (this.#backlog !== undefined || this.#followed !== followed) return undefined;
+    if (!this.following.isOn || this.following.times !== times) return undefined;
     this.#order.know(id, position, read.unheard, read.unheardFrom);
     const { messages, floor } = read;
     return { messages, floor, position };
@@ -279,7 +257,7 @@ export class Sequence {
     // servers a new leader may still be catching up with itself, but a mark is behind all that it knew.
     if (upTo <= this.#order.highest) this.#shorter = true;
     if (this.stream.isAlone && lastSequence < this.#order.highest) this.#shorter = true;
-    if (anew || this.#shorter) this.#backlog!.keepUpTo(upTo); // others are of the old one
+    if (anew || this.#shorter) this.following.dropBehind(upTo); // others are of the old one
     const missed = await missedBetween(this.stream, anew ? 0 : this.#order.settled, upTo, signal);
     if (missed.createdMs !== createdMs || signal.aborted) throw new Error('it changes while it is read');
     if (anew) this.#begin(createdMs);
@@ -299,14 +277,10 @@ export class Sequence {
 
   /** @param upTo all up to there has been read */
   #follow(upTo: number): void {
-    const backlog = this.#backlog;
-    this.#backlog = undefined;
     this.#abort = undefined;
     this.#shorter = false;
-    this.#followed++;
     this.#order.restart(upTo);
-    for (const come of backlog?.behind(upTo) ?? []) this.arrived(come);
-    this.#waiters.endAll();
+    for (const come of this.following.goOn(upTo)) this.arrived(come);
   }
 
   #handOut({ id, sequence, data }: Come): void {

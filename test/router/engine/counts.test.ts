@@ -55,7 +55,7 @@ function stuck() {
     ask: (_question: string, _body: Uint8Array, _waitMs: number, onAnswers: (answers: Answers) => void) =>
       onAnswers({ answers: [{ from: here!.cluster.self, body: takenAs(7, 3) }], unanswered: 0 }),
   };
-  const sequence = { isFollowing: false, followsWithin: async () => false };
+  const sequence = { following: { isOn: false, within: async () => false } };
   const sequenceNamed = (stream: string) => (stream === 'stuck' ? sequence : undefined);
   const counts = new Counts({ cluster, sequenceNamed, waitMs: 1 } as unknown as CountsParts);
   return { counts, answer: answer! };
