@@ -34,9 +34,6 @@ export interface Answers {
   readonly unanswered: number;
 }
 
-/** At once, or later; a promise never rejects. */
-export type QuestionAnswer = Uint8Array | Promise<Uint8Array | undefined>;
-
 export interface Cluster {
   /** This one. */
   readonly self: ClusterNode;
@@ -49,10 +46,17 @@ export interface Cluster {
   /**
    * Asks all other nodes, and is called back once: as soon as all have answered, at the latest after `waitMs`; before
    * this returns where there are none. @param question one word
+   * @param onAnswer each as it comes, and for a while those, too, that come when it is over
    */
-  ask(question: string, body: Uint8Array, waitMs: number, onAnswers: (answers: Answers) => void): void;
-  /** One answerer a question; the asker waits for a promise as for any answer, and undefined is none. */
-  onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => QuestionAnswer): void;
+  ask(
+    question: string,
+    body: Uint8Array,
+    waitMs: number,
+    onAnswers: (answers: Answers) => void,
+    onAnswer?: (answer: Answer) => void,
+  ): void;
+  /** One answerer a question; undefined = this node has none to give, and says so. */
+  onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => Uint8Array): void;
   /**
    * Answers requests of any program under `<cluster name>.<subject>`, one node of all that serve it for each request.
    * @param answer is handed the subject's tokens behind that, and calls back with the body of the answer

@@ -1,33 +1,43 @@
-import type { Answer, QuestionAnswer } from '../cluster.js';
 import type { Tally } from '../engine.js';
 import type { Gathering } from './gathering.js';
 import type { Link } from './link.js';
-import { Receipts, Takers } from './receipts.js';
+import { Receipts } from './receipts.js';
 import type { Sequence } from './sequence.js';
+import { decodeTaken, encodeTaken, Takers } from './takers.js';
 
 /**
  * A question wakes every node, so the more there are the rarer it is: milliseconds between two, for the square of their
  * number. 3 nodes are asked at most 5,000 times a second, 10 nodes 500 times, 54 nodes 17 times.
  */
 const askSpacingMsPerPeer2 = 0.02;
-/** Between the names of streams in a question; no stream may have it in its name. */
-const streamsSeparator = ' ';
 /** Questions under way. Past it the next one waits for an answer: nodes that are slow are asked less often. */
 const asksMax = 4;
+/** Nodes that are behind are asked again after so long. */
+const againMs = 10;
+/** Between the names of streams in a question; no stream may have it in its name. */
+const separator = ' ';
+/** In front of an answer; see Gathering. */
+const runBytes = 6;
 
 export interface CountsParts {
-  readonly link: Link;
-  readonly cluster: Gathering;
+  readonly link: Pick<Link, 'flush' | 'connected' | 'payloadBytesMax'>;
+  readonly cluster: Pick<Gathering, 'self' | 'peers' | 'ask' | 'onQuestion' | 'onGone'>;
   /** For the answers of the other nodes. */
   readonly waitMs: number;
-  readonly sequenceNamed: (stream: string) => Sequence | undefined;
+  readonly sequenceNamed: (stream: string) => Pick<Sequence, 'following'> | undefined;
 }
 
 /**
- * How many took a message over all nodes: asks the others for what this node has published, and answers them.
+ * How many took a message over all nodes. A node with takers notes them by the publisher's run; at the end of the
+ * publisher's turn it asks all nodes once for all that it sent in that turn, and as NATS keeps the order, each answers
+ * when it has handed all of it out:
+ *
+ *     publisher   send 7, send 8, ask "counts" ─┐        ┌─ 7: 1 + 2, 8: 0 + 1
+ *     node        takes 7 (2 takers), 8 (1) ────┴─ [7: 2, 8: 1]
  *
  * A question names the streams that its messages went by. A node that is catching up with one of those has not handed
- * all of it out yet, and answers when it has; within the wait, or else it counts as one that did not answer.
+ * all of it out yet: it says so with a pair whose number is negative, -1 for the first stream named, and is asked again
+ * within the wait. It does not keep the answer back: what it has noted may be waited for by another question.
  */
 export class Counts {
   readonly #parts: CountsParts;
@@ -36,13 +46,16 @@ export class Counts {
   #askedMs = Number.NEGATIVE_INFINITY;
   #asking = 0;
   #askDue = false;
-  /** That the open ones went by. */
-  #streams = new Set<string>();
+  #again: NodeJS.Timeout | undefined;
 
   constructor(parts: CountsParts) {
     this.#parts = parts;
-    parts.cluster.onQuestion('counts', (body, { run }) => this.#answer(Buffer.from(body).toString(), run));
-    parts.cluster.onGone(({ run }) => this.#takers.forget(run));
+    const { cluster, link } = parts;
+    cluster.onQuestion('counts', (body, { run }) => {
+      const streams = Buffer.from(body).toString().split(separator);
+      return this.#answer(streams, run, link.payloadBytesMax - runBytes);
+    });
+    cluster.onGone(({ run }) => this.#takers.forget(run));
   }
 
   /** So many took on this node what the node of that run has published under that number. */
@@ -65,8 +78,7 @@ export class Counts {
    * @param stream that it went by
    */
   ask(number: number, delivered: number, onTally: (tally: Tally) => void, stream?: string): void {
-    if (stream !== undefined) this.#streams.add(stream);
-    this.#receipts.open(number, delivered, onTally);
+    this.#receipts.open(number, delivered, onTally, stream);
     this.#schedule();
   }
 
@@ -79,45 +91,50 @@ export class Counts {
     else setImmediate(() => this.#askAll());
   }
 
-  /** Asks the others; and what came back to this node by way of a stream is here by then. */
   async #askAll(): Promise<void> {
     const { link, cluster, waitMs } = this.#parts;
-    const take = this.#receipts.close();
-    const streams = [...this.#streams].join(streamsSeparator);
-    this.#streams.clear();
     this.#askDue = false;
     this.#asking++;
     this.#askedMs = performance.now();
-    if (cluster.peers.length === 0) await link.flush();
-    const followsHere = this.#follows(streams);
-    cluster.ask('counts', Buffer.from(streams), waitMs, async ({ answers, unanswered }) => {
-      const own = followsHere === undefined || (await followsHere);
+    const asked = this.#receipts.close(this.#askedMs + waitMs);
+    if (cluster.peers.length === 0) await link.flush(); // what came back by way of a stream is here by then
+    const behind = new Map<string, number>();
+    const hear = (body: Uint8Array) =>
+      decodeTaken(body, (number, count) => {
+        const stream = number < 0 ? asked.streams[-number - 1] : undefined;
+        if (stream === undefined) this.#receipts.add(number, count);
+        else behind.set(stream, (behind.get(stream) ?? 0) + 1);
+      });
+    const end = (unanswered: number) => {
       this.#asking--;
-      if (own) take({ answers: [...answers, this.#ownAnswer()], unanswered });
-      else take({ answers, unanswered: unanswered + 1 });
+      hear(this.#answer(asked.streams, cluster.self.run, Number.POSITIVE_INFINITY));
+      const outcome = { unanswered, behind, mayAskAgain: link.connected, nowMs: performance.now() };
+      if (this.#receipts.settle(asked, outcome)) this.#again ??= setTimeout(() => this.#askAgain(), againMs);
       this.#schedule();
-    });
+    };
+    // Counted as they come, late ones too: each may be of a send that another question is about.
+    cluster.ask(
+      'counts',
+      Buffer.from(asked.streams.join(separator)),
+      waitMs,
+      ({ unanswered }) => end(unanswered),
+      ({ body }) => hear(body),
+    );
   }
 
-  #ownAnswer(): Answer {
-    const { run, name, group, role, startedMs } = this.#parts.cluster.self;
-    return { from: { run, name, group, role, startedMs }, body: this.#takers.tell(run) };
+  #askAgain(): void {
+    this.#again = undefined;
+    this.#receipts.reopen();
+    this.#schedule();
   }
 
-  #answer(streams: string, run: number): QuestionAnswer {
-    const follows = this.#follows(streams);
-    if (follows === undefined) return this.#takers.tell(run);
-    return follows.then((ended) => (ended ? this.#takers.tell(run) : undefined));
-  }
-
-  /** @returns undefined where this node follows them all; else whether it does within the wait */
-  #follows(streams: string): Promise<boolean> | undefined {
-    const { sequenceNamed, waitMs } = this.#parts;
-    const waits: Promise<boolean>[] = [];
-    for (const stream of streams.split(streamsSeparator)) {
-      const following = sequenceNamed(stream)?.following;
-      if (following !== undefined && !following.isOn) waits.push(following.within(waitMs));
-    }
-    return waits.length === 0 ? undefined : Promise.all(waits).then((all) => all.every(Boolean));
+  #answer(streams: readonly string[], run: number, bytesMax: number): Uint8Array {
+    const { sequenceNamed } = this.#parts;
+    const behind = encodeTaken(
+      streams.flatMap((stream, index) =>
+        sequenceNamed(stream)?.following.isOn === false ? [-index - 1, 1] : [],
+      ),
+    );
+    return Buffer.concat([behind, this.#takers.tell(run, bytesMax - behind.length)]);
   }
 }

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Msg } from '@nats-io/transport-node';
-import type { Answers, Cluster, ClusterNode, NameRequest, NodeRole, QuestionAnswer } from '../cluster.js';
+import type { Answer, Answers, Cluster, ClusterNode, NameRequest, NodeRole } from '../cluster.js';
 import { Asks } from './asks.js';
 import { type Link, receiver } from './link.js';
 import { Peers, type PeerWord } from './peers.js';
@@ -32,7 +32,7 @@ export class Gathering implements Cluster {
   readonly #peers: Peers;
   readonly #asks = new Asks();
   readonly #announcements = new Map<string, (body: Uint8Array, from: ClusterNode) => void>();
-  readonly #questions = new Map<string, (body: Uint8Array, from: ClusterNode) => QuestionAnswer>();
+  readonly #questions = new Map<string, (body: Uint8Array, from: ClusterNode) => Uint8Array>();
   readonly #served = new Map<string, (request: NameRequest) => void>();
   readonly #goneListeners: ((node: ClusterNode) => void)[] = [];
   #beat: NodeJS.Timeout | undefined;
@@ -101,17 +101,23 @@ export class Gathering implements Cluster {
     this.#announcements.set(topic, listener);
   }
 
-  ask(question: string, body: Uint8Array, waitMs: number, onAnswers: (answers: Answers) => void): void {
+  ask(
+    question: string,
+    body: Uint8Array,
+    waitMs: number,
+    onAnswers: (answers: Answers) => void,
+    onAnswer?: (answer: Answer) => void,
+  ): void {
     const { list } = this.#peers;
     if (list.length === 0) return onAnswers({ answers: [], unanswered: 0 });
     if (!this.#link.carries) return onAnswers({ answers: [], unanswered: list.length });
-    const number = this.#asks.begin(list, waitMs, onAnswers);
+    const number = this.#asks.begin(list, waitMs, onAnswers, onAnswer);
     if (number === undefined) return;
     const reply = `${this.#name}.answer.${this.self.run}.${number}`;
     this.#link.publish(`${this.#name}.ask.${question}`, this.#signed(body), reply);
   }
 
-  onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => QuestionAnswer): void {
+  onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => Uint8Array): void {
     this.#questions.set(question, answer);
   }
 
@@ -168,8 +174,7 @@ export class Gathering implements Cluster {
     const from = this.#signerOf(data);
     if (from === undefined || reply === undefined || reply === '') return;
     const answer = this.#questions.get(lastToken(subject))?.(data.subarray(runBytes), from);
-    if (!(answer instanceof Promise)) this.#link.publish(reply, this.#signed(answer ?? new Uint8Array(0)));
-    else void answer.then((late) => late && this.#link.publish(reply, this.#signed(late)));
+    this.#link.publish(reply, this.#signed(answer ?? new Uint8Array(0)));
   }
 
   #hearAnswer({ subject, data }: Msg): void {

@@ -1,60 +1,46 @@
-import type { Answers } from '../cluster.js';
 import type { Tally } from '../engine.js';
 
-/**
- * How many took a message, over all nodes. A node with takers notes them by the publisher's run; at the end of the
- * publisher's turn it asks all nodes once for all that it sent in that turn, and as NATS keeps the order, each answers
- * when it has handed all of it out:
- *
- *     publisher   send 7, send 8, ask "counts" ─┐        ┌─ 7: 1 + 2, 8: 0 + 1
- *     node        takes 7 (2 takers), 8 (1) ────┴─ [7: 2, 8: 1]
- */
-
-/** Of sends that nobody has asked about yet, for each publisher: it asks within a turn of its loop. */
-const notedMax = 100_000;
-
-/** At the node that hands out: takers that their publisher has not asked for yet. */
-export class Takers {
-  readonly #noted = new Map<number, number[]>();
-
-  note(run: number, sequence: number, count: number): void {
-    if (count === 0) return;
-    const noted = this.#noted.get(run);
-    if (noted === undefined) this.#noted.set(run, [sequence, count]);
-    else if (noted.length < notedMax * 2) noted.push(sequence, count);
-  }
-
-  /** All that is noted for a publisher, as sequence and count of 8 bytes each. */
-  tell(run: number): Uint8Array {
-    const noted = this.#noted.get(run) ?? [];
-    this.#noted.delete(run);
-    const bytes = Buffer.allocUnsafe(noted.length * 8);
-    for (const [i, number] of noted.entries()) bytes.writeDoubleBE(number, i * 8);
-    return bytes;
-  }
-
-  forget(run: number): void {
-    this.#noted.delete(run);
-  }
-}
-
-interface Open {
+interface Waited {
   delivered: number;
   /** Absent until it is asked for. */
   onTally: ((tally: Tally) => void) | undefined;
+  /** That it went by. */
+  stream: string | undefined;
+  /** Until then nodes that have not handed it out yet are asked again; 0 = it has not been asked for. */
+  untilMs: number;
+}
+
+/** What one question is about. */
+export interface Asked {
+  readonly numbers: readonly number[];
+  /** That these went by. */
+  readonly streams: readonly string[];
+}
+
+/** How a question has ended. */
+export interface Outcome {
+  /** Nodes that did not answer. */
+  readonly unanswered: number;
+  /** Nodes that answered and are still catching up, by stream. */
+  readonly behind: ReadonlyMap<string, number>;
+  /** Whether nodes can be asked again. */
+  readonly mayAskAgain: boolean;
+  readonly nowMs: number;
 }
 
 /**
  * At the publisher: sends that are to be counted. A node tells of all that it has handed out when it is asked, and that
  * may be more than the question is about, where a message has come to it by way of a stream before the publisher heard
- * that it is stored; so a count is taken for every send that is still waited for:
+ * that it is stored; so a count is taken for every send that is still waited for, whichever question brought it:
  *
  *     expect 7, expect 8 ── 7 is stored: open 7, ask ── [7: 2, 8: 1] ── 8 is stored: open 8, ask ── [] ── 8: 1
  */
 export class Receipts {
-  /** Expected, open or asked for. As many as acknowledgements are waited for, and the sends of one turn. */
-  readonly #waited = new Map<number, Open>();
+  /** Expected, open or asked for. As many as acknowledgements are waited for, and the sends of one wait for counts. */
+  readonly #waited = new Map<number, Waited>();
   #open: number[] = [];
+  /** Some node has not handed them out yet. */
+  #again: number[] = [];
 
   /** None is to be asked for. */
   get isEmpty(): boolean {
@@ -62,40 +48,59 @@ export class Receipts {
   }
 
   /** It has been sent, and it is not known yet whether it is to be asked for. */
-  expect(sequence: number): void {
-    this.#waited.set(sequence, { delivered: 0, onTally: undefined });
+  expect(number: number): void {
+    this.#waited.set(number, { delivered: 0, onTally: undefined, stream: undefined, untilMs: 0 });
   }
 
   /** What was expected will not be asked for. */
-  forget(sequence: number): void {
-    this.#waited.delete(sequence);
+  forget(number: number): void {
+    this.#waited.delete(number);
   }
 
-  open(sequence: number, deliveredHere: number, onTally: (tally: Tally) => void): void {
-    const delivered = deliveredHere + (this.#waited.get(sequence)?.delivered ?? 0);
-    this.#waited.set(sequence, { delivered, onTally });
-    this.#open.push(sequence);
+  /** @param delivered here, and counted already */
+  open(number: number, delivered: number, onTally: (tally: Tally) => void, stream?: string): void {
+    const counted = this.#waited.get(number)?.delivered ?? 0;
+    this.#waited.set(number, { delivered: delivered + counted, onTally, stream, untilMs: 0 });
+    this.#open.push(number);
   }
 
-  /** All that is open, to be asked for; what comes after it belongs to the next turn. @returns who takes the answers */
-  close(): (answers: Answers) => void {
-    const asked = this.#open;
+  /** All that is open, to be asked for now; what is opened from now on belongs to the next question. */
+  close(untilMs: number): Asked {
+    const numbers = this.#open;
     this.#open = [];
-    return ({ answers, unanswered }) => {
-      for (const { body } of answers) this.#addUp(body);
-      for (const sequence of asked) {
-        const open = this.#waited.get(sequence)!;
-        this.#waited.delete(sequence);
-        open.onTally!({ delivered: open.delivered, unanswered, carried: true });
-      }
-    };
+    const streams = new Set<string>();
+    for (const number of numbers) {
+      const waited = this.#waited.get(number)!;
+      if (waited.untilMs === 0) waited.untilMs = untilMs;
+      if (waited.stream !== undefined) streams.add(waited.stream);
+    }
+    return { numbers, streams: [...streams] };
   }
 
-  #addUp(body: Uint8Array): void {
-    const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
-    for (let at = 0; at + 16 <= bytes.length; at += 16) {
-      const waited = this.#waited.get(bytes.readDoubleBE(at));
-      if (waited !== undefined) waited.delivered += bytes.readDoubleBE(at + 8);
+  /** So many took it on some node. What is not waited for is left out. */
+  add(number: number, count: number): void {
+    const waited = this.#waited.get(number);
+    if (waited !== undefined) waited.delivered += count;
+  }
+
+  /** @returns whether some are to be asked for again */
+  settle({ numbers }: Asked, { unanswered, behind, mayAskAgain, nowMs }: Outcome): boolean {
+    for (const number of numbers) {
+      const { delivered, onTally, stream, untilMs } = this.#waited.get(number)!;
+      const nodesBehind = stream === undefined ? 0 : (behind.get(stream) ?? 0);
+      if (nodesBehind > 0 && mayAskAgain && nowMs < untilMs) {
+        this.#again.push(number);
+        continue;
+      }
+      this.#waited.delete(number);
+      onTally!({ delivered, unanswered: unanswered + nodesBehind, carried: true });
     }
+    return this.#again.length > 0;
+  }
+
+  /** What is to be asked for again is open again. */
+  reopen(): void {
+    this.#open = this.#open.concat(this.#again);
+    this.#again = [];
   }
 }

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Answers, ClusterNode } from '../../../router/engine/cluster.js';
-import { Asks } from '../../../router/engine/nats/asks.js';
+import { Asks, lateMax } from '../../../router/engine/nats/asks.js';
 import { until } from '../../until.js';
 
 const nodeOf = (run: number): ClusterNode => ({ run, name: '', group: '', role: 'both', startedMs: 0 });
@@ -56,6 +56,42 @@ t.test('it ends with the time, saying who is missing', async (t) => {
   t.equal(asks.timedOut, 1);
   asks.answered(number, answerOf(2));
   t.equal(ended.length, 1, 'what comes later is not heard');
+});
+
+t.test('who hears each answer hears those, too, that come when the time is over', async (t) => {
+  const asks = new Asks();
+  const heard: number[] = [];
+  let ended = 0;
+  const number = asks.begin(
+    [2, 3, 4].map(nodeOf),
+    20,
+    () => ended++,
+    ({ from }) => heard.push(from.run),
+  )!;
+  asks.answered(number, answerOf(3));
+  t.same(heard, [3]);
+  await until('the time is over', () => ended > 0);
+  for (const run of [2, 2, 3, 9, 4, 4]) asks.answered(number, answerOf(run));
+  t.same(heard, [3, 2, 4], 'each once');
+  t.equal(ended, 1);
+});
+
+t.test('of those that are over, the last 100 are heard', async (t) => {
+  const asks = new Asks();
+  let ended = 0;
+  const heard: number[] = [];
+  const numbers = Array.from({ length: lateMax + 1 }, (_, n) =>
+    asks.begin(
+      [nodeOf(2)],
+      10,
+      () => ended++,
+      () => heard.push(n),
+    ),
+  );
+  await until('the time is over', () => ended === numbers.length);
+  for (const number of numbers) asks.answered(number!, answerOf(2));
+  t.equal(heard.length, lateMax);
+  t.notOk(heard.includes(0), 'the first is not');
 });
 
 t.test('past 10,000 that are pending nobody is waited for', async (t) => {

@@ -1,86 +1,170 @@
 import { connect } from '@nats-io/transport-node';
 import t from 'tap';
-import type { Answers, ClusterNode, QuestionAnswer } from '../../../router/engine/cluster.js';
+import type { Answer, Answers, ClusterNode } from '../../../router/engine/cluster.js';
 import type { Tally } from '../../../router/engine/engine.js';
 import { Counts, type CountsParts } from '../../../router/engine/nats/counts.js';
+import { Following } from '../../../router/engine/nats/following.js';
 import { historyStreamPrefix } from '../../../router/engine/nats/history-stream.js';
 import type { NatsEngine } from '../../../router/engine/nats.js';
 import { Message } from '../../../router/index.js';
+import { CuttableWay } from '../../cuttable-way.js';
 import { NatsServer } from '../../nats-server.js';
 import { until } from '../../until.js';
 import { historyOf, natsEngineAt, startNats } from './engine-parts.js';
 
 const server = await NatsServer.start();
-const witness = await connect({ servers: server.url });
+t.teardown(() => server.stop());
 const history = historyOf({ filter: '#', messages: 100, ageSec: 60 });
-const [here, there] = ['here', 'there'].map((name) =>
-  natsEngineAt(server.url, { node: { name, group: '', role: 'both' }, history }),
-);
-t.teardown(async () => {
-  await Promise.all([here!.stop(), there!.stop(), witness.close()]);
-  await server.stop();
-});
-for (const engine of [here!, there!]) {
+
+/** A node with one subscriber for `a`. */
+async function nodeAt(url: string, name: string, cluster: string, countWaitMs: number): Promise<NatsEngine> {
+  const options = { name: cluster, node: { name, group: '', role: 'both' as const }, history, countWaitMs };
+  const engine = natsEngineAt(url, options);
   await startNats(engine);
   engine.addInterest('a');
   await new Promise<void>((resolve) => engine.whenInterested(resolve));
+  return engine;
 }
 
-function count(from: NatsEngine): Promise<Tally> {
-  const message = new Message('a', Buffer.from('x'), Date.now(), 0, false);
+function send(from: NatsEngine, text: string): Promise<Tally> {
+  const message = new Message('a', Buffer.from(text), Date.now(), 0, false);
   return new Promise((resolve) => from.publishCounted(message, resolve));
 }
 
 t.test('nodes that are catching up count what they hand out after it', async (t) => {
-  await until('the nodes have met', async () => (await count(here!)).delivered === 2);
+  const [here, there] = [
+    await nodeAt(server.url, 'here', 'leaders', 5_000),
+    await nodeAt(server.url, 'there', 'leaders', 5_000),
+  ];
+  const witness = await connect({ servers: server.url });
+  t.teardown(() => Promise.all([here.stop(), there.stop(), witness.close()]));
+  await until('the nodes have met', async () => (await send(here, 'x')).delivered === 2);
   for (let round = 0; round < 50; round++) {
     // As when NATS elects a leader: both nodes look for what they may have missed.
-    witness.publish(`$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.${historyStreamPrefix('test')}0`);
+    witness.publish(`$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.${historyStreamPrefix('leaders')}0`);
     await witness.flush();
-    const tally = await count(round % 2 === 0 ? here! : there!);
+    const tally = await send(round % 2 === 0 ? here : there, `${round}`);
     t.same(tally, { delivered: 2, unanswered: 0, carried: true }, `round ${round}`);
   }
 });
 
-/** A node among two whose stream does not come back within the wait. */
-function stuck() {
-  let answer: ((body: Uint8Array, from: ClusterNode) => QuestionAnswer) | undefined;
-  const cluster = {
-    self: there!.cluster.self,
-    peers: [here!.cluster.self],
-    onQuestion: (_question: string, answers: typeof answer) => {
-      answer = answers;
-    },
-    onGone() {},
-    ask: (_question: string, _body: Uint8Array, _waitMs: number, onAnswers: (answers: Answers) => void) =>
-      onAnswers({ answers: [{ from: here!.cluster.self, body: takenAs(7, 3) }], unanswered: 0 }),
+t.test(
+  'while a node comes back and reads what it has missed, no count is short without saying so',
+  async (t) => {
+    const way = await CuttableWay.start(server.port);
+    const here = await nodeAt(server.url, 'here', 'cut', 250);
+    const there = await nodeAt(way.url, 'there', 'cut', 250);
+    t.teardown(async () => {
+      await Promise.all([here.stop(), there.stop()]);
+      way.stop();
+    });
+    await until('the nodes have met', async () => (await send(here, 'x')).delivered === 2);
+    way.cut();
+    await until('it is cut off', () => !there.carries);
+    await Promise.all(Array.from({ length: 2_000 }, (_, n) => send(here, `missed ${n}`)));
+    way.giveBack();
+    const tallies: Promise<Tally>[] = [];
+    let whole = 0;
+    await until('it is back, and has taken some', () => {
+      const tally = send(here, 'meanwhile');
+      tallies.push(tally);
+      void tally.then(({ delivered, unanswered }) => {
+        if (delivered === 2 && unanswered === 0) whole++;
+      });
+      return whole > 100;
+    });
+    const short = (await Promise.all(tallies)).filter(
+      ({ delivered, unanswered, carried }) => carried && delivered + unanswered < 2,
+    );
+    t.same(short, []);
+  },
+);
+
+const nodeOf = (run: number): ClusterNode => ({ run, name: `${run}`, group: '', role: 'both', startedMs: 0 });
+
+/** Node 1 asks node 2. Each may be behind with streams A and B. */
+function twoNodes(waitMs: number) {
+  const streams = [1, 2].map(() => ({ A: new Following(), B: new Following() }));
+  let answerOfOther: (body: Uint8Array, from: ClusterNode) => Uint8Array;
+  const answers: Answer[] = [];
+  const make = (index: number) => {
+    const cluster = {
+      self: nodeOf(index + 1),
+      peers: [nodeOf(2 - index)],
+      onQuestion: (_: string, answer: typeof answerOfOther) => {
+        if (index === 1) answerOfOther = answer;
+      },
+      onGone() {},
+      ask(
+        _question: string,
+        body: Uint8Array,
+        _waitMs: number,
+        onAnswers: (answers: Answers) => void,
+        onAnswer?: (answer: Answer) => void,
+      ) {
+        const answer = { from: nodeOf(2), body: answerOfOther(body, nodeOf(1)) };
+        answers.push(answer);
+        onAnswer!(answer);
+        onAnswers({ answers: [answer], unanswered: 0 });
+      },
+    };
+    return new Counts({
+      link: { flush: async () => true, connected: true, payloadBytesMax: 1_000_000 },
+      cluster,
+      waitMs,
+      sequenceNamed: (stream: string) =>
+        stream in streams[index]! ? { following: streams[index]![stream as 'A' | 'B'] } : undefined,
+    } as unknown as CountsParts);
   };
-  const sequence = { following: { isOn: false, within: async () => false } };
-  const sequenceNamed = (stream: string) => (stream === 'stuck' ? sequence : undefined);
-  const counts = new Counts({ cluster, sequenceNamed, waitMs: 1 } as unknown as CountsParts);
-  return { counts, answer: answer! };
+  const [asker, other] = [make(0), make(1)];
+  const ask = (number: number, stream?: string) =>
+    new Promise<Tally>((resolve) => asker.ask(number, 0, resolve, stream));
+  return { asker, other, streams, answers, ask };
 }
 
-function takenAs(number: number, count: number): Uint8Array {
-  const bytes = Buffer.alloc(16);
-  bytes.writeDoubleBE(number, 0);
-  bytes.writeDoubleBE(count, 8);
-  return bytes;
-}
+t.test(
+  'a node that does not catch up within the wait is said to be missing, be it asked or asking',
+  async (t) => {
+    for (const index of [0, 1]) {
+      const { other, streams, ask } = twoNodes(50);
+      streams[index]!.A.interrupt();
+      other.note(1, 7, 3);
+      const startedMs = performance.now();
+      t.same(await ask(7, 'A'), { delivered: 3, unanswered: 1, carried: true });
+      t.ok(performance.now() - startedMs >= 49);
+    }
+  },
+);
 
-t.test('a node that does not catch up within the wait gives no answer, be it asked or asking', async (t) => {
-  const { counts, answer } = stuck();
-  counts.note(here!.cluster.self.run, 1, 2);
-  t.equal(await answer(Buffer.from('stuck'), here!.cluster.self), undefined);
-  counts.expect(7);
-  const tally = await new Promise<Tally>((resolve) => counts.ask(7, 0, resolve, 'stuck'));
-  t.same(tally, { delivered: 3, unanswered: 1, carried: true });
+t.test('it is asked again until it has, and what it hands out meanwhile counts', async (t) => {
+  const { other, streams, answers, ask } = twoNodes(60_000);
+  streams[1]!.A.interrupt();
+  const counted = ask(7, 'A');
+  await until('it was asked a few times', () => answers.length > 3);
+  other.note(1, 7, 3);
+  streams[1]!.A.goOn(1);
+  t.same(await counted, { delivered: 3, unanswered: 0, carried: true });
 });
 
-t.test('it answers at once what did not go by that stream', async (t) => {
-  const { counts, answer } = stuck();
-  counts.note(here!.cluster.self.run, 1, 2);
-  t.same(answer(Buffer.from('another'), here!.cluster.self), takenAs(1, 2));
-  const tally = await new Promise<Tally>((resolve) => counts.ask(7, 1, resolve));
-  t.same(tally, { delivered: 4, unanswered: 0, carried: true });
+t.test('what goes by another way does not wait for it', async (t) => {
+  const { other, streams, ask } = twoNodes(60_000);
+  streams[1]!.A.interrupt();
+  const waiting = ask(7, 'A');
+  other.note(1, 8, 2);
+  t.same(await ask(8, 'B'), { delivered: 2, unanswered: 0, carried: true });
+  other.note(1, 9, 2);
+  t.same(await ask(9), { delivered: 2, unanswered: 0, carried: true });
+  streams[1]!.A.goOn(1);
+  t.same(await waiting, { delivered: 0, unanswered: 0, carried: true });
+});
+
+t.test('a count that comes with the answer to another question is not lost', async (t) => {
+  const { asker, other, streams, ask } = twoNodes(60_000);
+  streams[0]!.A.interrupt();
+  for (const number of [1, 2]) asker.expect(number);
+  for (const number of [1, 2]) other.note(1, number, 1);
+  const waiting = ask(1, 'A');
+  t.same(await ask(2, 'B'), { delivered: 1, unanswered: 0, carried: true });
+  streams[0]!.A.goOn(1);
+  t.same(await waiting, { delivered: 1, unanswered: 0, carried: true });
 });

@@ -1,66 +1,100 @@
 import t from 'tap';
-import type { ClusterNode } from '../../../router/engine/cluster.js';
 import type { Tally } from '../../../router/engine/engine.js';
-import { Receipts, Takers } from '../../../router/engine/nats/receipts.js';
+import { type Outcome, Receipts } from '../../../router/engine/nats/receipts.js';
 
-const from: ClusterNode = { run: 2, name: '', group: '', role: 'both', startedMs: 0 };
+const answered: Outcome = { unanswered: 0, behind: new Map(), mayAskAgain: true, nowMs: 0 };
 
-t.test('what nodes have noted is added up for each message', async (t) => {
+/** Opens sends, and keeps what they are told. */
+function setUp() {
   const receipts = new Receipts();
+  const tallies: Record<number, Tally> = {};
+  const open = (number: number, here = 0, stream?: string) =>
+    receipts.open(
+      number,
+      here,
+      (tally) => {
+        tallies[number] = tally;
+      },
+      stream,
+    );
+  return { receipts, tallies, open };
+}
+
+t.test('what comes for each message is added up, until its question ends', async (t) => {
+  const { receipts, tallies, open } = setUp();
   t.equal(receipts.isEmpty, true);
-  const tallies = new Map<number, Tally>();
-  for (const [sequence, here] of [
-    [7, 1],
-    [8, 0],
-    [2 ** 47, 5],
-  ] as const)
-    receipts.open(sequence, here, (tally) => tallies.set(sequence, tally));
+  open(7, 1);
+  open(8);
   t.equal(receipts.isEmpty, false);
-  const nodes = [new Takers(), new Takers()];
-  nodes[0]!.note(1, 7, 2);
-  nodes[0]!.note(1, 2 ** 47, 1);
-  nodes[1]!.note(1, 7, 100_000);
-  nodes[1]!.note(1, 6, 9); // of an earlier turn
-  nodes[1]!.note(3, 8, 9); // of another publisher
-  const take = receipts.close();
-  t.equal(receipts.isEmpty, true, 'what is opened now belongs to the next turn');
-  receipts.open(9, 0, (tally) => tallies.set(9, tally));
-  take({ answers: nodes.map((takers) => ({ from, body: takers.tell(1) })), unanswered: 1 });
-  t.same(Object.fromEntries(tallies), {
+  const asked = receipts.close(100);
+  t.same(asked, { numbers: [7, 8], streams: [] });
+  t.equal(receipts.isEmpty, true, 'what is opened now belongs to the next question');
+  open(9);
+  for (const [number, count] of [
+    [7, 2],
+    [7, 100_000],
+    [9, 3],
+    [6, 9], // of an earlier question
+    [Number.NaN, 1],
+  ] as const)
+    receipts.add(number, count);
+  t.equal(receipts.settle(asked, { ...answered, unanswered: 1 }), false);
+  t.same(tallies, {
     7: { delivered: 100_003, unanswered: 1, carried: true },
     8: { delivered: 0, unanswered: 1, carried: true },
-    [2 ** 47]: { delivered: 6, unanswered: 1, carried: true },
   });
+  receipts.settle(receipts.close(100), answered);
+  t.same(tallies[9], { delivered: 3, unanswered: 0, carried: true }, 'and what came with an earlier answer');
 });
 
-t.test('an answer that is cut short or garbage harms nobody', async (t) => {
-  const receipts = new Receipts();
-  const tallies: Tally[] = [];
-  receipts.open(7, 1, (tally) => tallies.push(tally));
-  const body = Buffer.concat([Buffer.alloc(16, 255), Buffer.alloc(15)]);
-  receipts.close()({
-    answers: [
-      { from, body },
-      { from, body: new Uint8Array(3) },
-    ],
-    unanswered: 0,
-  });
-  t.same(tallies, [{ delivered: 1, unanswered: 0, carried: true }]);
+t.test('what comes before it is known whether it is asked for counts, too', async (t) => {
+  const { receipts, tallies, open } = setUp();
+  receipts.expect(7);
+  receipts.expect(8);
+  receipts.add(7, 2);
+  receipts.forget(8);
+  open(7, 1);
+  receipts.settle(receipts.close(100), answered);
+  t.same(tallies, { 7: { delivered: 3, unanswered: 0, carried: true } });
 });
 
-t.test('takers are told once, and forgotten with their publisher', async (t) => {
-  const takers = new Takers();
-  takers.note(1, 7, 2);
-  takers.note(1, 8, 0);
-  t.equal(takers.tell(1).length, 16, 'who has none is not noted');
-  t.equal(takers.tell(1).length, 0);
-  takers.note(1, 9, 1);
-  takers.forget(1);
-  t.equal(takers.tell(1).length, 0);
-});
+t.test(
+  'where a node is behind with a stream, what went by it is asked for again, and nothing else',
+  async (t) => {
+    const { receipts, tallies, open } = setUp();
+    open(7, 0, 'A');
+    open(8, 0, 'B');
+    open(9);
+    const asked = receipts.close(100);
+    t.same(asked.streams, ['A', 'B']);
+    t.equal(receipts.settle(asked, { ...answered, behind: new Map([['A', 1]]) }), true);
+    t.same(Object.keys(tallies), ['8', '9']);
+    t.equal(receipts.isEmpty, true, 'not at once');
+    receipts.reopen();
+    receipts.add(7, 4);
+    const again = receipts.close(900);
+    t.same(again, { numbers: [7], streams: ['A'] });
+    t.equal(receipts.settle(again, answered), false);
+    t.same(tallies[7], { delivered: 4, unanswered: 0, carried: true });
+  },
+);
 
-t.test('a publisher that never asks fills no memory: at most 100,000 are noted for it', async (t) => {
-  const takers = new Takers();
-  for (let sequence = 1; sequence <= 100_100; sequence++) takers.note(1, sequence, 1);
-  t.equal(takers.tell(1).length, 100_000 * 16);
+t.test('it is not asked for again when its wait is over, nor when nobody can be asked', async (t) => {
+  const behind = new Map([['A', 2]]);
+  for (const outcome of [
+    { ...answered, behind, nowMs: 100 },
+    { ...answered, behind, mayAskAgain: false },
+  ]) {
+    const { receipts, tallies, open } = setUp();
+    open(7, 1, 'A');
+    t.equal(receipts.settle(receipts.close(50), { ...answered, behind, nowMs: 49 }), true);
+    receipts.reopen();
+    const again = receipts.close(500);
+    t.equal(
+      receipts.settle(again, { ...outcome, unanswered: 1 }),
+      false,
+      'its wait began with the first question',
+    );
+    t.same(tallies[7], { delivered: 1, unanswered: 3, carried: true });
+  }
 });
