@@ -17,8 +17,11 @@ export interface HistorySource {
   release(id: string): void;
   /** Somebody begins with an id that is held: resolves when that is in effect, or cannot be known now. -1 = of one without history. Never rejects. */
   begin(rule: number, id: string): Promise<void>;
-  /** What is kept of an id behind an offset; undefined = it cannot be known now. The id is held. Never rejects. */
-  load(rule: number, id: string, offset: number): Promise<Loaded | undefined>;
+  /**
+   * What is kept of an id behind an offset; undefined = it could not be known until then. The id is held. Never rejects.
+   * @param untilMs as of performance.now()
+   */
+  load(rule: number, id: string, offset: number, untilMs: number): Promise<Loaded | undefined>;
 }
 
 export interface Loaded {
@@ -30,7 +33,7 @@ export interface Loaded {
   readonly position: number;
 }
 
-/** For so long it is tried to have all ids of a resume at hand at the same time, where NATS comes and goes meanwhile. */
+/** For so long it is tried to have all ids of a resume at hand at the same time, where NATS is away, or elects a leader. */
 const resumeWaitMs = 5_000;
 /** Ids that are loaded at a time; the others wait for them. */
 const loadsMax = 128;
@@ -158,7 +161,7 @@ export class ReplicatedHistory implements HistoryStore {
       used.push({ held, life: held.life, offset });
       // A client of another node may have what has not come to this one yet.
       if (held.searched > offset || this.#source.position(rule, id) < offset) {
-        loads.push(this.#load(held, rule, id, offset));
+        loads.push(this.#load(held, rule, id, offset, untilMs));
       }
     }
     const end = () => {
@@ -174,14 +177,16 @@ export class ReplicatedHistory implements HistoryStore {
     else void Promise.all(loads).then(end);
   }
 
-  /** Who asks for as much as is being loaded already, or less, waits for that. */
-  #load(held: Held, rule: number, id: string, offset: number): Promise<void> {
-    const { loading } = held;
+  /** Who asks for as much as is being loaded already, or less, waits for that; and where it fails, tries for its own time. */
+  #load(held: Held, rule: number, id: string, offset: number, untilMs: number): Promise<void> {
+    const { loading, life } = held;
     if (loading !== undefined && loading.offset <= offset && this.#source.position(rule, id) >= offset) {
-      return loading.done;
+      return loading.done.then(() => {
+        const failed = held.life === life && held.searched > offset;
+        if (failed && performance.now() < untilMs) return this.#load(held, rule, id, offset, untilMs);
+      });
     }
-    const { life } = held;
-    const done = this.#inTurn(() => this.#source.load(rule, id, offset)).then((loaded) => {
+    const done = this.#inTurn(() => this.#source.load(rule, id, offset, untilMs)).then((loaded) => {
       if (held.loading?.done === done) held.loading = undefined;
       if (loaded === undefined || held.life !== life) return;
       this.#held.merge(id, held, offset, loaded);

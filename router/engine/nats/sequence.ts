@@ -20,8 +20,6 @@ const retryMs = 250;
 const troubleTries = 4;
 /** A mark may overtake what was stored just before it; see IdOrder. */
 const stragglersMs = 50;
-/** How long who resumes waits for a stream that cannot be read right now, as when NATS elects a leader. */
-const loadWaitMs = 5_000;
 
 export interface SequenceParts {
   readonly run: number;
@@ -204,9 +202,8 @@ export class Sequence {
     this.#order.endFilter();
   }
 
-  /** What is kept of an id behind an offset, up to where this node stands. Undefined = it cannot be known now. */
-  async load(id: string, offset: number): Promise<Loaded | undefined> {
-    const untilMs = performance.now() + loadWaitMs;
+  /** What is kept of an id behind an offset, up to where this node stands. Undefined = it could not be known until then. */
+  async load(id: string, offset: number, untilMs: number): Promise<Loaded | undefined> {
     while (performance.now() < untilMs && (await this.following.within(untilMs - performance.now()))) {
       const loaded = await this.#loadOnce(id, offset).catch(() => undefined);
       if (loaded !== undefined) return loaded;

@@ -183,8 +183,8 @@ export class Sequences implements HistorySource {
     for (const sequence of this.#byName.values()) this.#note(sequence.beginFilter());
   }
 
-  async load(rule: number, id: string, offset: number): Promise<Loaded | undefined> {
-    return this.#byRule[rule]?.load(id, offset);
+  async load(rule: number, id: string, offset: number, untilMs: number): Promise<Loaded | undefined> {
+    return this.#byRule[rule]?.load(id, offset, untilMs);
   }
 
   #note(begun: Promise<void> | undefined): void {

@@ -55,7 +55,7 @@ t.test('what is handed out by catching up is not handed out again by who resumes
     await mayGoOn;
     return read(...asked);
   };
-  const loading = sequence.load('a', 0);
+  const loading = sequence.load('a', 0, performance.now() + 10_000);
   await until('it reads what is kept', () => begun);
   await sequence.catchUp();
   t.same(out, ['one']);

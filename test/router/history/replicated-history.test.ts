@@ -206,6 +206,20 @@ t.test('a load that fails takes nothing from who waits for another of the same i
   t.same(more, { recovered: true, offsets: [1, 2, 3, 4] });
 });
 
+t.test('who waits for the load of somebody else tries for its own time where that fails', async (t) => {
+  const { source, publish, resume } = storeOf();
+  publish('a', 3);
+  const [first, second, third] = [resume(['a'], [0]), resume(['a'], [0]), resume(['a'], [2])];
+  t.equal(source.loads.length, 1);
+  await source.fail();
+  t.equal(first.recovered, false);
+  t.same([second.recovered, third.recovered], [undefined, undefined]);
+  t.equal(source.loads.length, 1, 'one of them for both');
+  await source.answer();
+  t.same(second, { recovered: true, offsets: [1, 2, 3] });
+  t.same(third, { recovered: true, offsets: [3] });
+});
+
 t.test('a stream that is made anew while an id is loaded is another epoch', async (t) => {
   const { source, store, publish, resume } = storeOf();
   publish('a', 2);
