@@ -55,7 +55,7 @@ export interface Cluster {
     onAnswers: (answers: Answers) => void,
     onAnswer?: (answer: Answer) => void,
   ): void;
-  /** One answerer a question; undefined = this node has none to give, and says so. */
+  /** One answerer a question. It is called only where the answer can be sent. */
   onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => Uint8Array): void;
   /**
    * Answers requests of any program under `<cluster name>.<subject>`, one node of all that serve it for each request.

@@ -192,6 +192,7 @@ export class NatsEngine implements Engine {
 
   async stop(): Promise<void> {
     clearInterval(this.#ticker);
+    this.#counts.stop();
     this.cluster.stop();
     this.#sequences.stop();
     this.#retention?.stop();

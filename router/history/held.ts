@@ -16,7 +16,7 @@ export class Held {
   /** Resumes that wait for it. */
   users = 0;
   /** The load that was asked for last. */
-  loading: { readonly offset: number; readonly done: Promise<void> } | undefined;
+  loading: { readonly offset: number; readonly untilMs: number; readonly done: Promise<void> } | undefined;
 
   /** Another one since all that was here had to go: a load that began before ends with a hole. */
   life = 0;

@@ -177,13 +177,14 @@ export class ReplicatedHistory implements HistoryStore {
     else void Promise.all(loads).then(end);
   }
 
-  /** Who asks for as much as is being loaded already, or less, waits for that; and where it fails, tries for its own time. */
+  /** Who asks for as much as is being loaded already, or less, waits for that; and where its time is over, tries for the rest of its own. */
   #load(held: Held, rule: number, id: string, offset: number, untilMs: number): Promise<void> {
     const { loading, life } = held;
     if (loading !== undefined && loading.offset <= offset && this.#source.position(rule, id) >= offset) {
       return loading.done.then(() => {
-        const failed = held.life === life && held.searched > offset;
-        if (failed && performance.now() < untilMs) return this.#load(held, rule, id, offset, untilMs);
+        const nowMs = performance.now();
+        const failed = held.life === life && held.searched > offset && nowMs >= loading.untilMs;
+        if (failed && nowMs < untilMs) return this.#load(held, rule, id, offset, untilMs);
       });
     }
     const done = this.#inTurn(() => this.#source.load(rule, id, offset, untilMs)).then((loaded) => {
@@ -191,7 +192,7 @@ export class ReplicatedHistory implements HistoryStore {
       if (loaded === undefined || held.life !== life) return;
       this.#held.merge(id, held, offset, loaded);
     });
-    held.loading = { offset, done };
+    held.loading = { offset, untilMs, done };
     return done;
   }
 

@@ -16,10 +16,13 @@ interface Ask {
   readonly timer: NodeJS.Timeout;
 }
 
+/** One that is over, for the nodes that have not answered it. */
+type Late = Pick<Ask, 'waiting' | 'onAnswer'>;
+
 /** Questions to all other nodes, until each has answered, or gone, or the time is over. */
 export class Asks {
   readonly #pending = new Map<number, Ask>();
-  readonly #late = new Map<number, Ask>();
+  readonly #late = new Map<number, Late>();
   #number = 0;
   /** Ended by the time, with somebody missing. */
   timedOut = 0;
@@ -73,8 +76,9 @@ export class Asks {
     if (ask === undefined) return;
     this.timedOut++;
     this.#end(number, ask);
-    if (ask.onAnswer === undefined) return;
-    this.#late.set(number, ask);
+    const { waiting, onAnswer } = ask;
+    if (onAnswer === undefined) return;
+    this.#late.set(number, { waiting, onAnswer });
     if (this.#late.size > lateMax) this.#late.delete(this.#late.keys().next().value!);
   }
 

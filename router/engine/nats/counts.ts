@@ -1,7 +1,7 @@
 import type { Tally } from '../engine.js';
 import type { Gathering } from './gathering.js';
 import type { Link } from './link.js';
-import { Receipts } from './receipts.js';
+import { noStream, Receipts } from './receipts.js';
 import type { Sequence } from './sequence.js';
 import { decodeTaken, encodeTaken, Takers } from './takers.js';
 
@@ -18,13 +18,15 @@ const againMs = 10;
 const separator = ' ';
 /** In front of an answer; see Gathering. */
 const runBytes = 6;
+/** In an answer, in the place of a send's number: the node has more to tell, for which there was no room. */
+const hasMoreNumber = Number.NEGATIVE_INFINITY;
 
 export interface CountsParts {
   readonly link: Pick<Link, 'flush' | 'connected' | 'payloadBytesMax'>;
   readonly cluster: Pick<Gathering, 'self' | 'peers' | 'ask' | 'onQuestion' | 'onGone'>;
   /** For the answers of the other nodes. */
   readonly waitMs: number;
-  readonly sequenceNamed: (stream: string) => Pick<Sequence, 'following'> | undefined;
+  readonly sequenceNamed: (stream: string) => Pick<Sequence, 'isBehind'> | undefined;
 }
 
 /**
@@ -35,9 +37,9 @@ export interface CountsParts {
  *     publisher   send 7, send 8, ask "counts" ─┐        ┌─ 7: 1 + 2, 8: 0 + 1
  *     node        takes 7 (2 takers), 8 (1) ────┴─ [7: 2, 8: 1]
  *
- * A question names the streams that its messages went by. A node that is catching up with one of those has not handed
- * all of it out yet: it says so with a pair whose number is negative, -1 for the first stream named, and is asked again
- * within the wait. It does not keep the answer back: what it has noted may be waited for by another question.
+ * A question names the streams that its messages went by. A node that is behind with one of those has not handed all of
+ * it out yet: it says so with a pair whose number is negative, -1 for the first stream named, and is asked again within
+ * the wait. It does not keep the answer back: what it has noted may be waited for by another question.
  */
 export class Counts {
   readonly #parts: CountsParts;
@@ -47,6 +49,7 @@ export class Counts {
   #asking = 0;
   #askDue = false;
   #again: NodeJS.Timeout | undefined;
+  #stopped = false;
 
   constructor(parts: CountsParts) {
     this.#parts = parts;
@@ -55,7 +58,15 @@ export class Counts {
       const streams = Buffer.from(body).toString().split(separator);
       return this.#answer(streams, run, link.payloadBytesMax - runBytes);
     });
-    cluster.onGone(({ run }) => this.#takers.forget(run));
+    cluster.onGone(({ run }) => {
+      this.#takers.forget(run);
+      this.#receipts.noteGone();
+    });
+  }
+
+  /** Nobody is asked again. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** So many took on this node what the node of that run has published under that number. */
@@ -98,17 +109,19 @@ export class Counts {
     this.#askedMs = performance.now();
     const asked = this.#receipts.close(this.#askedMs + waitMs);
     if (cluster.peers.length === 0) await link.flush(); // what came back by way of a stream is here by then
-    const behind = new Map<string, number>();
-    const hear = (body: Uint8Array) =>
+    const behind = new Map([noStream, ...asked.streams].map((stream) => [stream, new Set<number>()]));
+    const hear = (body: Uint8Array, run: number) =>
       decodeTaken(body, (number, count) => {
-        const stream = number < 0 ? asked.streams[-number - 1] : undefined;
-        if (stream === undefined) this.#receipts.add(number, count);
-        else behind.set(stream, (behind.get(stream) ?? 0) + 1);
+        if (number === hasMoreNumber) for (const runs of behind.values()) runs.add(run);
+        else if (number < 0) behind.get(asked.streams[-number - 1] ?? noStream)!.add(run);
+        else this.#receipts.add(number, count);
       });
     const end = (unanswered: number) => {
       this.#asking--;
-      hear(this.#answer(asked.streams, cluster.self.run, Number.POSITIVE_INFINITY));
-      const outcome = { unanswered, behind, mayAskAgain: link.connected, nowMs: performance.now() };
+      const { run } = cluster.self;
+      hear(this.#answer(asked.streams, run, Number.POSITIVE_INFINITY), run);
+      const mayAskAgain = link.connected && !this.#stopped;
+      const outcome = { unanswered, behind, mayAskAgain, nowMs: performance.now() };
       if (this.#receipts.settle(asked, outcome)) this.#again ??= setTimeout(() => this.#askAgain(), againMs);
       this.#schedule();
     };
@@ -118,7 +131,7 @@ export class Counts {
       Buffer.from(asked.streams.join(separator)),
       waitMs,
       ({ unanswered }) => end(unanswered),
-      ({ body }) => hear(body),
+      ({ body, from }) => hear(body, from.run),
     );
   }
 
@@ -130,11 +143,9 @@ export class Counts {
 
   #answer(streams: readonly string[], run: number, bytesMax: number): Uint8Array {
     const { sequenceNamed } = this.#parts;
-    const behind = encodeTaken(
-      streams.flatMap((stream, index) =>
-        sequenceNamed(stream)?.following.isOn === false ? [-index - 1, 1] : [],
-      ),
-    );
-    return Buffer.concat([behind, this.#takers.tell(run, bytesMax - behind.length)]);
+    const said = streams.flatMap((stream, index) => (sequenceNamed(stream)?.isBehind ? [-index - 1, 1] : []));
+    const { bytes, hasMore } = this.#takers.tell(run, bytesMax - (said.length + 2) * 8);
+    if (hasMore) said.push(hasMoreNumber, 1);
+    return said.length === 0 ? bytes : Buffer.concat([encodeTaken(said), bytes]);
   }
 }

@@ -173,6 +173,7 @@ export class Gathering implements Cluster {
   #hearQuestion({ subject, reply, data }: Msg): void {
     const from = this.#signerOf(data);
     if (from === undefined || reply === undefined || reply === '') return;
+    if (!this.#link.carries) return; // who answers may forget what it has told
     const answer = this.#questions.get(lastToken(subject))?.(data.subarray(runBytes), from);
     this.#link.publish(reply, this.#signed(answer ?? new Uint8Array(0)));
   }

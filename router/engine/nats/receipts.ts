@@ -4,11 +4,16 @@ interface Waited {
   delivered: number;
   /** Absent until it is asked for. */
   onTally: ((tally: Tally) => void) | undefined;
-  /** That it went by. */
-  stream: string | undefined;
+  /** That it went by; or none. */
+  stream: string;
   /** Until then nodes that have not handed it out yet are asked again; 0 = it has not been asked for. */
   untilMs: number;
+  /** Nodes that went while it was to be asked for again. */
+  gone: number;
 }
+
+/** Of what went by no stream. */
+export const noStream = '';
 
 /** What one question is about. */
 export interface Asked {
@@ -21,8 +26,8 @@ export interface Asked {
 export interface Outcome {
   /** Nodes that did not answer. */
   readonly unanswered: number;
-  /** Nodes that answered and are still catching up, by stream. */
-  readonly behind: ReadonlyMap<string, number>;
+  /** Runs of the nodes that answered and have more to tell, by stream. */
+  readonly behind: ReadonlyMap<string, ReadonlySet<number>>;
   /** Whether nodes can be asked again. */
   readonly mayAskAgain: boolean;
   readonly nowMs: number;
@@ -49,7 +54,7 @@ export class Receipts {
 
   /** It has been sent, and it is not known yet whether it is to be asked for. */
   expect(number: number): void {
-    this.#waited.set(number, { delivered: 0, onTally: undefined, stream: undefined, untilMs: 0 });
+    this.#waited.set(number, { delivered: 0, onTally: undefined, stream: noStream, untilMs: 0, gone: 0 });
   }
 
   /** What was expected will not be asked for. */
@@ -58,9 +63,9 @@ export class Receipts {
   }
 
   /** @param delivered here, and counted already */
-  open(number: number, delivered: number, onTally: (tally: Tally) => void, stream?: string): void {
+  open(number: number, delivered: number, onTally: (tally: Tally) => void, stream = noStream): void {
     const counted = this.#waited.get(number)?.delivered ?? 0;
-    this.#waited.set(number, { delivered: delivered + counted, onTally, stream, untilMs: 0 });
+    this.#waited.set(number, { delivered: delivered + counted, onTally, stream, untilMs: 0, gone: 0 });
     this.#open.push(number);
   }
 
@@ -72,7 +77,7 @@ export class Receipts {
     for (const number of numbers) {
       const waited = this.#waited.get(number)!;
       if (waited.untilMs === 0) waited.untilMs = untilMs;
-      if (waited.stream !== undefined) streams.add(waited.stream);
+      if (waited.stream !== noStream) streams.add(waited.stream);
     }
     return { numbers, streams: [...streams] };
   }
@@ -86,16 +91,24 @@ export class Receipts {
   /** @returns whether some are to be asked for again */
   settle({ numbers }: Asked, { unanswered, behind, mayAskAgain, nowMs }: Outcome): boolean {
     for (const number of numbers) {
-      const { delivered, onTally, stream, untilMs } = this.#waited.get(number)!;
-      const nodesBehind = stream === undefined ? 0 : (behind.get(stream) ?? 0);
+      const { delivered, onTally, stream, untilMs, gone } = this.#waited.get(number)!;
+      const nodesBehind = behind.get(stream)?.size ?? 0;
       if (nodesBehind > 0 && mayAskAgain && nowMs < untilMs) {
         this.#again.push(number);
         continue;
       }
       this.#waited.delete(number);
-      onTally!({ delivered, unanswered: unanswered + nodesBehind, carried: true });
+      onTally!({ delivered, unanswered: unanswered + nodesBehind + gone, carried: true });
     }
     return this.#again.length > 0;
+  }
+
+  /** A node has gone: what is to be asked for again may have been with that one, and no question says so. */
+  noteGone(): void {
+    for (const number of [...this.#again, ...this.#open]) {
+      const waited = this.#waited.get(number)!;
+      if (waited.untilMs > 0) waited.gone++;
+    }
   }
 
   /** What is to be asked for again is open again. */

@@ -47,7 +47,7 @@ export class Sequence {
   readonly #order: IdOrder;
   readonly #watch: StreamWatch;
   createdMs: number;
-  readonly following = new Following();
+  readonly #following = new Following();
   /** Of the catching up that is under way. */
   #abort: AbortController | undefined;
   #stopped = false;
@@ -83,7 +83,7 @@ export class Sequence {
     this.#marks = new Marks((number) => link.publish(markSubject, Buffer.from(`${number}`)), nodes);
     this.#watch = new StreamWatch(stream, {
       createdMs: () => this.createdMs,
-      follows: () => this.following.isOn && this.#link.carries,
+      follows: () => this.#following.isOn && this.#link.carries,
       pass: () => this.#pass(),
       onOther: () => void this.catchUp(),
     });
@@ -96,7 +96,7 @@ export class Sequence {
 
   /** A few times a second. */
   tick(nowMs: number): void {
-    if (this.following.isOn) this.#order.tick(nowMs);
+    if (this.#following.isOn) this.#order.tick(nowMs);
   }
 
   stop(): void {
@@ -104,7 +104,7 @@ export class Sequence {
     this.#watch.stop();
     this.#abort?.abort();
     this.#marks.failAll();
-    this.following.end();
+    this.#following.end();
   }
 
   /** @param reply where the stream says that it is stored */
@@ -117,13 +117,18 @@ export class Sequence {
     return this.#order.positionOf(id);
   }
 
+  /** Whether something has come to this node, or should have, that is not handed out yet. */
+  get isBehind(): boolean {
+    return !this.#following.isOn || this.#order.waiting > 0;
+  }
+
   /** Came when nothing waited for them any more. */
   get late(): number {
     return this.#order.late;
   }
 
   markArrived(data: Uint8Array, sequence: number): void {
-    if (this.following.isOn) {
+    if (this.#following.isOn) {
       if (sequence < this.#order.settled) this.doubt();
       else this.#order.pass(sequence);
     }
@@ -132,24 +137,24 @@ export class Sequence {
 
   /** A message of the stream has come. The same comes once for each of id and filters that match, one behind the other. */
   arrived(come: Come): void {
-    if (this.following.isOn) this.#order.take(come);
-    else if (!this.following.keep(come) && this.#link.connected) void this.catchUp();
+    if (this.#following.isOn) this.#order.take(come);
+    else if (!this.#following.keep(come) && this.#link.connected) void this.catchUp();
   }
 
   /** NATS is lost: what comes next is not what came next. */
   lose(): void {
-    this.following.interrupt();
+    this.#following.interrupt();
     this.#abort?.abort();
     this.#marks.failAll();
   }
 
   /** Something is not as it should be: is it another stream by now? */
   doubt(): void {
-    if (!this.following.isOn || this.#doubting) return;
+    if (!this.#following.isOn || this.#doubting) return;
     this.#doubting = true;
     void this.#watch.compare().finally(() => {
       this.#doubting = false;
-      if (this.following.isOn) this.#tellLate();
+      if (this.#following.isOn) this.#tellLate();
     });
   }
 
@@ -158,7 +163,7 @@ export class Sequence {
     if (this.#stopped) return;
     this.#abort?.abort();
     this.#abort = new AbortController();
-    this.following.interrupt();
+    this.#following.interrupt();
     const { signal } = this.#abort;
     for (let tries = 1; !signal.aborted; tries++) {
       try {
@@ -176,20 +181,20 @@ export class Sequence {
    * was stored before, and comes after all, is handed out.
    */
   async begin(id: string): Promise<void> {
-    if (!this.following.isOn || !this.#link.carries) return;
+    if (!this.#following.isOn || !this.#link.carries) return;
     const position = await this.#pass();
-    if (position !== undefined && this.following.isOn) this.#order.begin(id, position);
+    if (position !== undefined && this.#following.isOn) this.#order.begin(id, position);
   }
 
   /** Somebody begins with all ids that a filter matches; resolves as with an id. */
   async beginFilter(): Promise<void> {
     const begun = this.#beginFilter();
-    if (this.following.isOn && this.#link.carries) await begun;
+    if (this.#following.isOn && this.#link.carries) await begun;
   }
 
   async #beginFilter(): Promise<void> {
     const position = await this.#pass();
-    if (position !== undefined && this.following.isOn) this.#order.beginFilter(position);
+    if (position !== undefined && this.#following.isOn) this.#order.beginFilter(position);
   }
 
   /** Nobody here is for an id any more: what is sent to it does not come. */
@@ -204,26 +209,27 @@ export class Sequence {
 
   /** What is kept of an id behind an offset, up to where this node stands. Undefined = it could not be known until then. */
   async load(id: string, offset: number, untilMs: number): Promise<Loaded | undefined> {
-    while (performance.now() < untilMs && (await this.following.within(untilMs - performance.now()))) {
+    // Once in any case: in a storm of resumes its turn may come when the time is over.
+    while (await this.#following.within(untilMs - performance.now())) {
       const loaded = await this.#loadOnce(id, offset).catch(() => undefined);
-      if (loaded !== undefined) return loaded;
-      if (this.following.isOn) await new Promise((resolve) => setTimeout(resolve, retryMs));
+      if (loaded !== undefined || performance.now() >= untilMs) return loaded;
+      if (this.#following.isOn) await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
     return undefined;
   }
 
   async #loadOnce(id: string, offset: number): Promise<Loaded | undefined> {
     const { createdMs } = this;
-    const { times } = this.following;
+    const { times } = this.#following;
     const position = await this.#settled();
-    if (position === undefined || !this.following.isOn) return undefined;
+    if (position === undefined || !this.#following.isOn) return undefined;
     // A cursor of what is no more: then all that is left is wanted.
     const behind = offset > position ? 0 : offset;
     const read = await this.#reader.read(id, { offset: behind, position, heard: this.positionOf(id) });
     if (read.createdMs !== this.createdMs) this.doubt();
     if (read.createdMs !== createdMs || this.createdMs !== createdMs) return undefined;
     // It caught up meanwhile, and has forgotten what was out before: what was unheard then has been handed out since.
-    if (!this.following.isOn || this.following.times !== times) return undefined;
+    if (!this.#following.isOn || this.#following.times !== times) return undefined;
     this.#order.know(id, position, read.unheard, read.unheardFrom);
     const { messages, floor } = read;
     return { messages, floor, position };
@@ -254,7 +260,7 @@ export class Sequence {
     // servers a new leader may still be catching up with itself, but a mark is behind all that it knew.
     if (upTo <= this.#order.highest) this.#shorter = true;
     if (this.stream.isAlone && lastSequence < this.#order.highest) this.#shorter = true;
-    if (anew || this.#shorter) this.following.dropBehind(upTo); // others are of the old one
+    if (anew || this.#shorter) this.#following.dropBehind(upTo); // others are of the old one
     const missed = await missedBetween(this.stream, anew ? 0 : this.#order.settled, upTo, signal);
     if (missed.createdMs !== createdMs || signal.aborted) throw new Error('it changes while it is read');
     if (anew) this.#begin(createdMs);
@@ -277,7 +283,7 @@ export class Sequence {
     this.#abort = undefined;
     this.#shorter = false;
     this.#order.restart(upTo);
-    for (const come of this.following.goOn(upTo)) this.arrived(come);
+    for (const come of this.#following.goOn(upTo)) this.arrived(come);
   }
 
   #handOut({ id, sequence, data }: Come): void {

@@ -67,7 +67,7 @@ t.test(
     open(9);
     const asked = receipts.close(100);
     t.same(asked.streams, ['A', 'B']);
-    t.equal(receipts.settle(asked, { ...answered, behind: new Map([['A', 1]]) }), true);
+    t.equal(receipts.settle(asked, { ...answered, behind: new Map([['A', new Set([2])]]) }), true);
     t.same(Object.keys(tallies), ['8', '9']);
     t.equal(receipts.isEmpty, true, 'not at once');
     receipts.reopen();
@@ -80,7 +80,7 @@ t.test(
 );
 
 t.test('it is not asked for again when its wait is over, nor when nobody can be asked', async (t) => {
-  const behind = new Map([['A', 2]]);
+  const behind = new Map([['A', new Set([2, 3])]]);
   for (const outcome of [
     { ...answered, behind, nowMs: 100 },
     { ...answered, behind, mayAskAgain: false },
@@ -97,4 +97,20 @@ t.test('it is not asked for again when its wait is over, nor when nobody can be 
     );
     t.same(tallies[7], { delivered: 1, unanswered: 3, carried: true });
   }
+});
+
+t.test('of what is to be asked for again, a node that goes meanwhile is missing', async (t) => {
+  const { receipts, tallies, open } = setUp();
+  const behind = new Map([['A', new Set([2])]]);
+  for (const number of [7, 8]) open(number, 0, 'A');
+  receipts.settle(receipts.close(100), { ...answered, behind });
+  open(9);
+  receipts.noteGone();
+  receipts.reopen();
+  receipts.noteGone();
+  const again = receipts.close(900);
+  receipts.noteGone(); // it is asked for: who does not answer is told with the question
+  receipts.settle(again, answered);
+  const told = [7, 8, 9].map((number) => tallies[number]!.unanswered);
+  t.same(told, [2, 2, 0]);
 });

@@ -5,7 +5,7 @@ const anyBytes = Number.POSITIVE_INFINITY;
 
 function toldOf(takers: Takers, run: number, bytesMax = anyBytes): [number, number][] {
   const told: [number, number][] = [];
-  decodeTaken(takers.tell(run, bytesMax), (number, count) => told.push([number, count]));
+  decodeTaken(takers.tell(run, bytesMax).bytes, (number, count) => told.push([number, count]));
   return told;
 }
 
@@ -40,22 +40,25 @@ t.test('a publisher that never asks fills no memory: the newest of its sends are
   t.equal(told[0]![0], last - told.length + 1, 'without a gap');
 });
 
-t.test('no more is told than there is room for, and that is the newest', async (t) => {
+t.test('no more is told than there is room for, the oldest first, and the rest the next time', async (t) => {
   for (const [bytesMax, numbers] of [
     [anyBytes, [1, 2, 3]],
     [48, [1, 2, 3]],
-    [47, [2, 3]],
-    [16, [3]],
+    [47, [1, 2]],
+    [16, [1]],
     [15, []],
     [-5, []],
   ] as const) {
     const takers = new Takers();
     for (const number of [1, 2, 3]) takers.note(1, number, 1);
-    t.same(
-      toldOf(takers, 1, bytesMax).map(([number]) => number),
-      numbers,
-      `${bytesMax} bytes`,
-    );
+    const { bytes, hasMore } = takers.tell(1, bytesMax);
+    const told: number[] = [];
+    decodeTaken(bytes, (number) => told.push(number));
+    t.same(told, numbers, `${bytesMax} bytes`);
+    t.equal(hasMore, numbers.length < 3);
+    takers.note(1, 4, 1);
+    const rest = toldOf(takers, 1).map(([number]) => number);
+    t.same([...told, ...rest], [1, 2, 3, 4]);
   }
 });
 

@@ -7,6 +7,7 @@ import {
   ReplicatedHistory,
 } from '../../../router/history/replicated-history.js';
 import { Message } from '../../../router/message.js';
+import { until } from '../../until.js';
 
 /** Outside of the process: what is kept there, and loads that end when the test says so. */
 class Source implements HistorySource {
@@ -206,11 +207,15 @@ t.test('a load that fails takes nothing from who waits for another of the same i
   t.same(more, { recovered: true, offsets: [1, 2, 3, 4] });
 });
 
-t.test('who waits for the load of somebody else tries for its own time where that fails', async (t) => {
+t.test('who waits for the load of somebody else has its own time where that one is over', async (t) => {
   const { source, publish, resume } = storeOf();
   publish('a', 3);
-  const [first, second, third] = [resume(['a'], [0]), resume(['a'], [0]), resume(['a'], [2])];
+  const startedMs = performance.now();
+  const first = resume(['a'], [0]);
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  const [second, third] = [resume(['a'], [0]), resume(['a'], [2])];
   t.equal(source.loads.length, 1);
+  await until('the time of the first is over', () => performance.now() - startedMs >= 5_050);
   await source.fail();
   t.equal(first.recovered, false);
   t.same([second.recovered, third.recovered], [undefined, undefined]);
@@ -218,6 +223,18 @@ t.test('who waits for the load of somebody else tries for its own time where tha
   await source.answer();
   t.same(second, { recovered: true, offsets: [1, 2, 3] });
   t.same(third, { recovered: true, offsets: [3] });
+});
+
+t.test('who waits for a load that is given up, as at the end, is told so at once', async (t) => {
+  const { source, publish, resume } = storeOf();
+  publish('a', 3);
+  const all = [resume(['a'], [0]), resume(['a'], [0]), resume(['a'], [2])];
+  await source.fail();
+  t.same(
+    all.map(({ recovered }) => recovered),
+    [false, false, false],
+  );
+  t.equal(source.loads.length, 0);
 });
 
 t.test('a stream that is made anew while an id is loaded is another epoch', async (t) => {
