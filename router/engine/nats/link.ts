@@ -232,7 +232,7 @@ export class Link {
     this.#onEvent('lost', why === '' ? withoutUser(server) : `${withoutUser(server)}: ${why}`);
   }
 
-  /** The client (3.3.1) says it once for each try that it took. */
+  /** The client (3.3.1) was seen to say it twice for one loss, 3 ms apart: all would be read anew once more. */
   #regain(server: string): void {
     if (this.#connected) return;
     this.#connected = true;
