@@ -1,7 +1,8 @@
 import type { Tally } from '../engine.js';
+import { Behind, behindNumber, hasMoreNumber } from './behind.js';
 import type { Gathering } from './gathering.js';
 import type { Link } from './link.js';
-import { noStream, Receipts } from './receipts.js';
+import { type Asked, Receipts } from './receipts.js';
 import type { Sequence } from './sequence.js';
 import { decodeTaken, encodeTaken, Takers } from './takers.js';
 
@@ -18,8 +19,6 @@ const againMs = 10;
 const separator = ' ';
 /** In front of an answer; see Gathering. */
 const runBytes = 6;
-/** In an answer, in the place of a send's number: the node has more to tell, for which there was no room. */
-const hasMoreNumber = Number.NEGATIVE_INFINITY;
 
 export interface CountsParts {
   readonly link: Pick<Link, 'flush' | 'connected' | 'payloadBytesMax'>;
@@ -108,31 +107,34 @@ export class Counts {
     this.#asking++;
     this.#askedMs = performance.now();
     const asked = this.#receipts.close(this.#askedMs + waitMs);
+    const behind = new Behind(asked.streams);
     if (cluster.peers.length === 0) await link.flush(); // what came back by way of a stream is here by then
-    const behind = new Map([noStream, ...asked.streams].map((stream) => [stream, new Set<number>()]));
-    const hear = (body: Uint8Array, run: number) =>
-      decodeTaken(body, (number, count) => {
-        if (number === hasMoreNumber) for (const runs of behind.values()) runs.add(run);
-        else if (number < 0) behind.get(asked.streams[-number - 1] ?? noStream)!.add(run);
-        else this.#receipts.add(number, count);
-      });
-    const end = (unanswered: number) => {
-      this.#asking--;
-      const { run } = cluster.self;
-      hear(this.#answer(asked.streams, run, Number.POSITIVE_INFINITY), run);
-      const mayAskAgain = link.connected && !this.#stopped;
-      const outcome = { unanswered, behind, mayAskAgain, nowMs: performance.now() };
-      if (this.#receipts.settle(asked, outcome)) this.#again ??= setTimeout(() => this.#askAgain(), againMs);
-      this.#schedule();
-    };
-    // Counted as they come, late ones too: each may be of a send that another question is about.
     cluster.ask(
       'counts',
       Buffer.from(asked.streams.join(separator)),
       waitMs,
-      ({ unanswered }) => end(unanswered),
-      ({ body, from }) => hear(body, from.run),
+      ({ unanswered }) => this.#end(asked, behind, unanswered),
+      ({ body, from }) => this.#hear(body, from.run, behind),
     );
+  }
+
+  /** Counted as it comes, when its question is over, too: it may be of a send that another one is about. */
+  #hear(body: Uint8Array, run: number, behind: Behind): void {
+    decodeTaken(body, (number, count) => {
+      if (number < 0) behind.note(number, run);
+      else this.#receipts.add(number, count);
+    });
+  }
+
+  #end(asked: Asked, behind: Behind, unanswered: number): void {
+    const { link, cluster } = this.#parts;
+    const { run } = cluster.self;
+    this.#asking--;
+    this.#hear(this.#answer(asked.streams, run, Number.POSITIVE_INFINITY), run, behind);
+    const mayAskAgain = link.connected && !this.#stopped;
+    const outcome = { unanswered, behind, mayAskAgain, nowMs: performance.now() };
+    if (this.#receipts.settle(asked, outcome)) this.#again ??= setTimeout(() => this.#askAgain(), againMs);
+    this.#schedule();
   }
 
   #askAgain(): void {
@@ -143,7 +145,9 @@ export class Counts {
 
   #answer(streams: readonly string[], run: number, bytesMax: number): Uint8Array {
     const { sequenceNamed } = this.#parts;
-    const said = streams.flatMap((stream, index) => (sequenceNamed(stream)?.isBehind ? [-index - 1, 1] : []));
+    const said = streams.flatMap((stream, index) =>
+      sequenceNamed(stream)?.isBehind ? [behindNumber(index), 1] : [],
+    );
     const { bytes, hasMore } = this.#takers.tell(run, bytesMax - (said.length + 2) * 8);
     if (hasMore) said.push(hasMoreNumber, 1);
     return said.length === 0 ? bytes : Buffer.concat([encodeTaken(said), bytes]);

@@ -1,4 +1,5 @@
 import type { Tally } from '../engine.js';
+import { type Behind, noStream } from './behind.js';
 
 interface Waited {
   delivered: number;
@@ -12,9 +13,6 @@ interface Waited {
   gone: number;
 }
 
-/** Of what went by no stream. */
-export const noStream = '';
-
 /** What one question is about. */
 export interface Asked {
   readonly numbers: readonly number[];
@@ -26,8 +24,8 @@ export interface Asked {
 export interface Outcome {
   /** Nodes that did not answer. */
   readonly unanswered: number;
-  /** Runs of the nodes that answered and have more to tell, by stream. */
-  readonly behind: ReadonlyMap<string, ReadonlySet<number>>;
+  /** Nodes that answered and have more to tell. */
+  readonly behind: Behind;
   /** Whether nodes can be asked again. */
   readonly mayAskAgain: boolean;
   readonly nowMs: number;
@@ -92,7 +90,7 @@ export class Receipts {
   settle({ numbers }: Asked, { unanswered, behind, mayAskAgain, nowMs }: Outcome): boolean {
     for (const number of numbers) {
       const { delivered, onTally, stream, untilMs, gone } = this.#waited.get(number)!;
-      const nodesBehind = behind.get(stream)?.size ?? 0;
+      const nodesBehind = behind.with(stream);
       if (nodesBehind > 0 && mayAskAgain && nowMs < untilMs) {
         this.#again.push(number);
         continue;

@@ -1,8 +1,16 @@
 import t from 'tap';
 import type { Tally } from '../../../router/engine/engine.js';
+import { Behind, behindNumber } from '../../../router/engine/nats/behind.js';
 import { type Outcome, Receipts } from '../../../router/engine/nats/receipts.js';
 
-const answered: Outcome = { unanswered: 0, behind: new Map(), mayAskAgain: true, nowMs: 0 };
+const answered: Outcome = { unanswered: 0, behind: new Behind([]), mayAskAgain: true, nowMs: 0 };
+
+/** Those nodes have more to tell of stream A. */
+function behindWithA(...runs: number[]): Behind {
+  const behind = new Behind(['A', 'B']);
+  for (const run of runs) behind.note(behindNumber(0), run);
+  return behind;
+}
 
 /** Opens sends, and keeps what they are told. */
 function setUp() {
@@ -67,7 +75,7 @@ t.test(
     open(9);
     const asked = receipts.close(100);
     t.same(asked.streams, ['A', 'B']);
-    t.equal(receipts.settle(asked, { ...answered, behind: new Map([['A', new Set([2])]]) }), true);
+    t.equal(receipts.settle(asked, { ...answered, behind: behindWithA(2) }), true);
     t.same(Object.keys(tallies), ['8', '9']);
     t.equal(receipts.isEmpty, true, 'not at once');
     receipts.reopen();
@@ -80,7 +88,7 @@ t.test(
 );
 
 t.test('it is not asked for again when its wait is over, nor when nobody can be asked', async (t) => {
-  const behind = new Map([['A', new Set([2, 3])]]);
+  const behind = behindWithA(2, 3);
   for (const outcome of [
     { ...answered, behind, nowMs: 100 },
     { ...answered, behind, mayAskAgain: false },
@@ -101,7 +109,7 @@ t.test('it is not asked for again when its wait is over, nor when nobody can be 
 
 t.test('of what is to be asked for again, a node that goes meanwhile is missing', async (t) => {
   const { receipts, tallies, open } = setUp();
-  const behind = new Map([['A', new Set([2])]]);
+  const behind = behindWithA(2);
   for (const number of [7, 8]) open(number, 0, 'A');
   receipts.settle(receipts.close(100), { ...answered, behind });
   open(9);
