@@ -7,6 +7,7 @@ import {
   publishPacket,
   upgradeRequest,
 } from '../test/mqtt-bytes.js';
+import { resetSocket } from '../test/reset-socket.js';
 
 /**
  * Subscribers and publishers over MQTT, as cheap as a client can be: one receive buffer, nothing parsed but what must
@@ -82,7 +83,7 @@ export class MqttLoad {
   async close(): Promise<void> {
     this.#closing = true;
     const gone = [...this.#subscribers, ...this.#publishers].map(
-      ({ socket }) => new Promise((resolve) => socket.once('close', resolve).resetAndDestroy()),
+      ({ socket }) => new Promise((resolve) => resetSocket(socket.once('close', resolve))),
     );
     await Promise.all(gone);
   }

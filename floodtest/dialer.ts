@@ -2,6 +2,7 @@
  * The sockets of one process, by connection: opens each from the source that is its own, and from another one when
  * somebody has that port or the connection has had a socket before.
  */
+import type { Socket } from 'node:net';
 import { FloodSocket, type SocketOwner } from './flood-socket.js';
 import { connectionsOf, numberOf, placeOf, type Share, sourceOf } from './plan.js';
 
@@ -66,7 +67,7 @@ export class Dialer {
   }
 
   reset(connection: number): void {
-    this.#sockets[connection]?.resetAndDestroy();
+    resetSocket(this.#sockets[connection]);
   }
 
   /**
@@ -74,6 +75,15 @@ export class Dialer {
    * leave none for anybody on this machine.
    */
   resetAll(): void {
-    for (const socket of this.#sockets) socket?.resetAndDestroy();
+    for (const socket of this.#sockets) resetSocket(socket);
   }
+}
+
+/**
+ * Not where it is being ended already, as the gateway has ended it in this very turn: Node (20.20, 22.23) cannot reset that,
+ * EINVAL, never closes it then, and spins for ever when the process comes to its end.
+ */
+function resetSocket(socket: Socket | undefined): void {
+  if (socket?.writable) socket.resetAndDestroy();
+  else socket?.destroy();
 }

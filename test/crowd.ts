@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { resetSocket } from './reset-socket.js';
 
 /** What one connection says: at once, and when the first bytes have come back. */
 export interface Opening {
@@ -63,7 +64,7 @@ export class Crowd {
   async clear(): Promise<void> {
     this.#closing = true;
     const gone = [...this.#sockets].map(
-      (socket) => new Promise((resolve) => socket.once('close', resolve).resetAndDestroy()),
+      (socket) => new Promise((resolve) => resetSocket(socket.once('close', resolve))),
     );
     await Promise.all(gone);
     this.#closing = false;

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { resetSocket } from './reset-socket.js';
 
 /**
  * A TCP connection through a network that can break: everything stands still without a word, as when a cable is pulled
@@ -112,8 +113,8 @@ class Pair {
   }
 
   destroy(): void {
-    this.#near.resetAndDestroy();
-    this.#far.resetAndDestroy();
+    resetSocket(this.#near);
+    resetSocket(this.#far);
   }
 
   #carry(from: Socket, to: Socket, bytes: Buffer): void {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { resetSocket } from '../reset-socket.js';
 
 /** A proxy in front of the gateway that misbehaves when told to. */
 export class HttpProxy {
@@ -36,7 +37,7 @@ export class HttpProxy {
   /** Resets all connections. @returns how many answers were under way */
   cut(): number {
     const count = this.#open.size;
-    for (const response of this.#open) response.socket?.resetAndDestroy();
+    for (const { socket } of this.#open) if (socket !== null) resetSocket(socket);
     return count;
   }
 

@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { formatStamp, nowUs } from '../../msggen/stamp.js';
+import { resetSocket } from '../reset-socket.js';
 
 interface Stream {
   id: string;
@@ -72,7 +73,7 @@ export class FaultyGateway {
 
   /** Cuts the connections of an id with a reset. */
   reset(id: string): void {
-    for (const { response } of this.#of(id)) response.socket?.resetAndDestroy();
+    for (const { response } of this.#of(id)) if (response.socket !== null) resetSocket(response.socket);
   }
 
   #of(id: string): Stream[] {

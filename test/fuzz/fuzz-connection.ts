@@ -1,6 +1,7 @@
 import { connect as connectTo, type Socket } from 'node:net';
 import * as bytes from '../conformance/mqtt-3.1.1/packet-bytes.js';
 import { extentOf, type Publication, readPacket } from '../conformance/mqtt-3.1.1/received-packet.js';
+import { resetSocket } from '../reset-socket.js';
 import type { SeededRandom } from '../seeded-random.js';
 import type { Case } from './cases.js';
 import { frame, opcodes, ServerFrames } from './frames.js';
@@ -96,8 +97,7 @@ export class FuzzConnection {
   }
 
   reset(): void {
-    if (this.#socket.writable) this.#socket.resetAndDestroy();
-    else this.#socket.destroy(); // Node cannot reset a socket whose half-close is under way: EINVAL
+    resetSocket(this.#socket);
   }
 
   #outcome(withinMs: number): Promise<Outcome> {

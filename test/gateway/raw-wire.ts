@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { resetSocket } from '../reset-socket.js';
 import { until } from '../until.js';
 
 /**
@@ -140,7 +141,7 @@ export class Wire {
 
   /** Closes with RST instead of FIN, as a peer does whose process was killed with bytes unread. */
   async reset(): Promise<void> {
-    this.socket.resetAndDestroy();
+    resetSocket(this.socket);
     await this.untilClosed();
   }
 

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import { readStamp, type Stamp } from '../../msggen/stamp.js';
 import { FaultyMqttGateway } from '../floodtest/faulty-mqtt-gateway.js';
 import { startGateway } from '../gateway-process.js';
+import { resetSocket } from '../reset-socket.js';
 import { until } from '../until.js';
 import { runTool, ToolProcess } from './tool-process.js';
 
@@ -152,7 +153,7 @@ t.test('a connection that breaks is opened again; what was not acknowledged is a
   const before = gateway.taken.length;
   await until('some wait', () => gateway.taken.length > before + 5);
   gateway.stalled = undefined;
-  gateway.clients[0]!.socket.resetAndDestroy();
+  resetSocket(gateway.clients[0]!.socket);
   await until('it is back', () => gateway.clients.length === 3);
   gateway.clients[1]!.sendFrame(0x88, Buffer.from('\x03\xf0taken over', 'latin1'));
   const summary = await tool.summary();

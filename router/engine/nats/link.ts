@@ -274,13 +274,14 @@ export function receiver(onMessage: (message: Msg) => void): MsgCallback<Msg> {
 /**
  * Before it lets go of a connection, the client waits until its last bytes are written; to a server that does not read
  * they never are. It has no call for that (3.3.1: NodeTransport._closed). A reset, so that the kernel does not deliver
- * them late either, behind what is published on the next connection.
+ * them late either, behind what is published on the next connection. Node cannot reset a socket that is being ended
+ * (EINVAL), and never closes it then.
  */
 function dropSocket(connection: NatsConnection): void {
   const { protocol } = connection as unknown as { protocol: { transport: { socket?: Socket } } };
   const { socket } = protocol.transport;
-  if (socket instanceof TLSSocket) socket.destroy();
-  else socket?.resetAndDestroy();
+  if (socket?.writable && !(socket instanceof TLSSocket)) socket.resetAndDestroy();
+  else socket?.destroy();
 }
 
 function after(ms: number): Promise<void> {

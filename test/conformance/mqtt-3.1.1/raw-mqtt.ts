@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { connect as connectTo, type Socket } from 'node:net';
 import { fenceId, onTwoNodes } from '../../one-process.js';
+import { resetSocket } from '../../reset-socket.js';
 import { disconnect, pingreq, publish, pubrel, subscribe } from './packet-bytes.js';
 import { extentOf, type Publication, type Received, readPacket } from './received-packet.js';
 
@@ -189,7 +190,7 @@ export class RawMqtt {
 
   /** Is gone without a word, as when the network fails: RST. */
   async drop(): Promise<void> {
-    this.#socket.resetAndDestroy();
+    resetSocket(this.#socket);
     await this.#until('the socket is gone', () => this.closed);
   }
 

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { cursorAt, oneProcess, onTwoNodes } from '../../one-process.js';
+import { resetSocket } from '../../reset-socket.js';
 import { until } from '../../until.js';
 import { ask, batchOf, Wire } from '../raw-wire.js';
 import { cursorNow, numbered, poll, pollAll, polledOf, publish, startQuietly } from './ask-poll.js';
@@ -154,7 +155,7 @@ t.test('a message that arrives as the poll is closed is there with the old curso
   for (let round = 1; round <= 20; round++) {
     const cursor = await cursorNow(port, '/closed');
     const wire = await wait(`poll/closed?cursor=${cursor}`);
-    if (round % 2 === 0) wire.socket.resetAndDestroy();
+    if (round % 2 === 0) resetSocket(wire.socket);
     else wire.socket.destroy();
     await gateway.send('closed', `m${round}`);
     const again = await poll(port, `poll/closed?cursor=${cursor}`);

@@ -1,5 +1,6 @@
 import { readEventStream, type SentEvent } from '../../gateway/history/events.js';
 import { Wire } from '../../gateway/raw-wire.js';
+import { resetSocket } from '../../reset-socket.js';
 import type { Position } from './position.js';
 import type { Truth } from './truth.js';
 
@@ -73,8 +74,9 @@ export class Reader<Place extends ReaderPosition = Position> {
     this.#connection++;
     this.state = 'away';
     this.begun = false;
-    if (how === 'reset') this.#wire?.socket.resetAndDestroy();
-    else this.#wire?.socket.destroy();
+    if (this.#wire === undefined) return;
+    if (how === 'reset') resetSocket(this.#wire.socket);
+    else this.#wire.socket.destroy();
   }
 
   stall(): void {

@@ -1,0 +1,11 @@
+import type { Socket } from 'node:net';
+
+/**
+ * Ends a connection with a reset, as when the network fails or its process is killed. Not where it is being ended
+ * already, be it because the peer has ended it in this very turn: Node (20.20, 22.23) cannot reset that, EINVAL, never
+ * closes it then, and spins for ever when the process comes to its end.
+ */
+export function resetSocket(socket: Socket): void {
+  if (socket.writable) socket.resetAndDestroy();
+  else socket.destroy();
+}
