@@ -91,6 +91,7 @@ t.test('NATS comes back without what it had last: who had that is told', async (
   await stream.wire.untilClosed();
   const back = await LineReader.open(two, `/stream/a?cursor=${stream.cursor}`);
   t.equal(back.lines[0].recovered, false);
+  await back.untilTexts(5); // written behind that line, at the end of the turn
   t.same(back.texts, numbered(5), 'with what is left');
   await sendCarried(one, 'a', 'new');
   await back.untilTexts(6);
