@@ -15,7 +15,7 @@ t.test(
   async (t) => {
     const proxy = await proxied(t, gateway);
     const id = 'auto/buffered';
-    const listener = listen(t, proxy.url, id, { greetingTimeoutMs: 300, retrySseMs: 1_000 });
+    const listener = listen(t, proxy.url, id, { greetingTimeoutMs: 2_000, retrySseMs: 4_000 });
     await listener.open();
     t.equal(listener.connection.transport, 'sse');
     let sent = 0;
