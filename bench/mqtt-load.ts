@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { resetSocket } from '../floodtest/reset-socket.js';
 import {
   connectPacket,
   frame,
@@ -7,7 +8,6 @@ import {
   publishPacket,
   upgradeRequest,
 } from '../test/mqtt-bytes.js';
-import { resetSocket } from '../test/reset-socket.js';
 
 /**
  * Subscribers and publishers over MQTT, as cheap as a client can be: one receive buffer, nothing parsed but what must

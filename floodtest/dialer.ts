@@ -2,9 +2,9 @@
  * The sockets of one process, by connection: opens each from the source that is its own, and from another one when
  * somebody has that port or the connection has had a socket before.
  */
-import type { Socket } from 'node:net';
 import { FloodSocket, type SocketOwner } from './flood-socket.js';
 import { connectionsOf, numberOf, placeOf, type Share, sourceOf } from './plan.js';
+import { resetSocket } from './reset-socket.js';
 
 /** Ports tried for a connection that is bound to a source address. */
 const SOURCE_ATTEMPTS = 5;
@@ -67,7 +67,8 @@ export class Dialer {
   }
 
   reset(connection: number): void {
-    resetSocket(this.#sockets[connection]);
+    const socket = this.#sockets[connection];
+    if (socket !== undefined) resetSocket(socket);
   }
 
   /**
@@ -75,15 +76,6 @@ export class Dialer {
    * leave none for anybody on this machine.
    */
   resetAll(): void {
-    for (const socket of this.#sockets) resetSocket(socket);
+    for (const socket of this.#sockets) if (socket !== undefined) resetSocket(socket);
   }
-}
-
-/**
- * Not where it is being ended already, as the gateway has ended it in this very turn: Node (20.20, 22.23) cannot reset that,
- * EINVAL, never closes it then, and spins for ever when the process comes to its end.
- */
-function resetSocket(socket: Socket | undefined): void {
-  if (socket?.writable) socket.resetAndDestroy();
-  else socket?.destroy();
 }

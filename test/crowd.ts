@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { resetSocket } from './reset-socket.js';
+import { resetSocket } from '../floodtest/reset-socket.js';
 
 /** What one connection says: at once, and when the first bytes have come back. */
 export interface Opening {

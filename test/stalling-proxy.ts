@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { resetSocket } from './reset-socket.js';
+import { resetSocket } from '../floodtest/reset-socket.js';
 
 /**
  * A TCP connection through a network that can break: everything stands still without a word, as when a cable is pulled

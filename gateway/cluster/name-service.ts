@@ -53,22 +53,18 @@ export class NameService {
     if (!sent.ok) return this.#refuse(request, sent.problem);
     const { message, wait } = sent.value;
     const { router } = this.#parts;
-    if (!wait) return this.#answerUncounted(request, router.publishUncounted(message));
+    if (!wait) return this.#answer(request, router.publishUncounted(message), { accepted: true });
     if (!this.#admit(request)) return;
     router.publishCounted(message, (tally) => {
       this.#pending--;
-      this.#answerTally(request, tally);
+      const { delivered, unanswered } = tally;
+      this.#answer(request, tally, unanswered === 0 ? { delivered } : { delivered, unanswered });
     });
   }
 
-  #answerUncounted(request: NameRequest, { delivered, carried }: Tally): void {
+  #answer(request: NameRequest, { delivered, carried }: Tally, body: object): void {
     if (!carried) this.#refuse(request, notCarriedText, { delivered });
-    else request.respond(JSON.stringify({ accepted: true }));
-  }
-
-  #answerTally(request: NameRequest, { delivered, unanswered, carried }: Tally): void {
-    if (!carried) this.#refuse(request, notCarriedText, { delivered });
-    else request.respond(JSON.stringify(unanswered === 0 ? { delivered } : { delivered, unanswered }));
+    else request.respond(JSON.stringify(body));
   }
 
   #ids(request: NameRequest): void {

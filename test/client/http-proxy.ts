@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { resetSocket } from '../reset-socket.js';
+import { resetSocket } from '../../floodtest/reset-socket.js';
 
 /** A proxy in front of the gateway that misbehaves when told to. */
 export class HttpProxy {

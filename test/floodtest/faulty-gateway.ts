@@ -4,8 +4,8 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { resetSocket } from '../../floodtest/reset-socket.js';
 import { formatStamp, nowUs } from '../../msggen/stamp.js';
-import { resetSocket } from '../reset-socket.js';
 
 interface Stream {
   id: string;

@@ -1,7 +1,7 @@
 import { connect as connectTo, type Socket } from 'node:net';
+import { resetSocket } from '../../floodtest/reset-socket.js';
 import * as bytes from '../conformance/mqtt-3.1.1/packet-bytes.js';
 import { extentOf, type Publication, readPacket } from '../conformance/mqtt-3.1.1/received-packet.js';
-import { resetSocket } from '../reset-socket.js';
 import type { SeededRandom } from '../seeded-random.js';
 import type { Case } from './cases.js';
 import { frame, opcodes, ServerFrames } from './frames.js';

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { resetSocket } from '../reset-socket.js';
+import { resetSocket } from '../../floodtest/reset-socket.js';
 import { until } from '../until.js';
 
 /**

@@ -1,9 +1,9 @@
 /** msggen over MQTT as a process, against a gateway that remembers, and against the real one. */
 import t, { type Test } from 'tap';
+import { resetSocket } from '../../floodtest/reset-socket.js';
 import { readStamp, type Stamp } from '../../msggen/stamp.js';
 import { FaultyMqttGateway } from '../floodtest/faulty-mqtt-gateway.js';
 import { startGateway } from '../gateway-process.js';
-import { resetSocket } from '../reset-socket.js';
 import { until } from '../until.js';
 import { runTool, ToolProcess } from './tool-process.js';
 

@@ -17,12 +17,10 @@ const asksMax = 4;
 const againMs = 10;
 /** Between the names of streams in a question; no stream may have it in its name. */
 const separator = ' ';
-/** In front of an answer; see Gathering. */
-const runBytes = 6;
 
 export interface CountsParts {
-  readonly link: Pick<Link, 'flush' | 'connected' | 'payloadBytesMax'>;
-  readonly cluster: Pick<Gathering, 'self' | 'peers' | 'ask' | 'onQuestion' | 'onGone'>;
+  readonly link: Pick<Link, 'flush' | 'connected'>;
+  readonly cluster: Pick<Gathering, 'self' | 'peers' | 'answerBytesMax' | 'ask' | 'onQuestion' | 'onGone'>;
   /** For the answers of the other nodes. */
   readonly waitMs: number;
   readonly sequenceNamed: (stream: string) => Pick<Sequence, 'isBehind'> | undefined;
@@ -52,10 +50,10 @@ export class Counts {
 
   constructor(parts: CountsParts) {
     this.#parts = parts;
-    const { cluster, link } = parts;
+    const { cluster } = parts;
     cluster.onQuestion('counts', (body, { run }) => {
       const streams = Buffer.from(body).toString().split(separator);
-      return this.#answer(streams, run, link.payloadBytesMax - runBytes);
+      return this.#answer(streams, run, cluster.answerBytesMax);
     });
     cluster.onGone(({ run }) => {
       this.#takers.forget(run);

@@ -10,7 +10,7 @@ import { Waiters } from './waiters.js';
 export class Following {
   #backlog: Backlog | undefined;
   readonly #waiters = new Waiters();
-  #ended = false;
+  hasEnded = false;
   /** Times that it went on: with each, what was known to be out is forgotten. */
   times = 0;
 
@@ -44,17 +44,17 @@ export class Following {
   /** @returns whether it is on, maybe after a wait; never rejects */
   async within(waitMs: number): Promise<boolean> {
     const untilMs = performance.now() + waitMs;
-    while (!this.isOn && !this.#ended) {
+    while (!this.isOn && !this.hasEnded) {
       const leftMs = untilMs - performance.now();
       if (leftMs <= 0) return false;
       await this.#waiters.wait(leftMs); // by when it is over it may be off again
     }
-    return !this.#ended;
+    return !this.hasEnded;
   }
 
   /** Nobody waits any more. */
   end(): void {
-    this.#ended = true;
+    this.hasEnded = true;
     this.#waiters.endAll();
   }
 }

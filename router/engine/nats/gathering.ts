@@ -50,6 +50,11 @@ export class Gathering implements Cluster {
     return this.#peers.list;
   }
 
+  /** The largest body that an answer may have, bytes. */
+  get answerBytesMax(): number {
+    return this.#link.payloadBytesMax - runBytes;
+  }
+
   /** Asked in vain, with somebody missing at the end of the wait. */
   get asksTimedOut(): number {
     return this.#asks.timedOut;

@@ -50,7 +50,6 @@ export class Sequence {
   readonly #following = new Following();
   /** Of the catching up that is under way. */
   #abort: AbortController | undefined;
-  #stopped = false;
   /** The stream was found to have lost its end, in this or an earlier try to catch up. */
   #shorter = false;
   #doubting = false;
@@ -100,7 +99,6 @@ export class Sequence {
   }
 
   stop(): void {
-    this.#stopped = true;
     this.#watch.stop();
     this.#abort?.abort();
     this.#marks.failAll();
@@ -160,7 +158,7 @@ export class Sequence {
 
   /** NATS is there, and all subscriptions are made. Tries until it has worked, or NATS is lost again. Never rejects. */
   async catchUp(): Promise<void> {
-    if (this.#stopped) return;
+    if (this.#following.hasEnded) return;
     this.#abort?.abort();
     this.#abort = new AbortController();
     this.#following.interrupt();

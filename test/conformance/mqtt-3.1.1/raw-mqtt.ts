@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { connect as connectTo, type Socket } from 'node:net';
+import { resetSocket } from '../../../floodtest/reset-socket.js';
 import { fenceId, onTwoNodes } from '../../one-process.js';
-import { resetSocket } from '../../reset-socket.js';
 import { disconnect, pingreq, publish, pubrel, subscribe } from './packet-bytes.js';
 import { extentOf, type Publication, type Received, readPacket } from './received-packet.js';
 

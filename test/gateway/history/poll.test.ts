@@ -1,6 +1,6 @@
 import t from 'tap';
+import { resetSocket } from '../../../floodtest/reset-socket.js';
 import { cursorAt, oneProcess, onTwoNodes } from '../../one-process.js';
-import { resetSocket } from '../../reset-socket.js';
 import { until } from '../../until.js';
 import { ask, batchOf, Wire } from '../raw-wire.js';
 import { cursorNow, numbered, poll, pollAll, polledOf, publish, startQuietly } from './ask-poll.js';

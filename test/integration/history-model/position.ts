@@ -68,7 +68,7 @@ export class Position {
   }
 
   /** A poll without messages says how it stands. */
-  nothing(recovered: boolean, _askedMs: number): void {
+  nothing(recovered: boolean): void {
     if (this.cursor === undefined || recovered === this.#kept) return;
     this.#fault(`is told nothing and recovered: ${recovered} at ${this.#offsets}`);
   }

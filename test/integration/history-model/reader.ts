@@ -1,6 +1,6 @@
+import { resetSocket } from '../../../floodtest/reset-socket.js';
 import { readEventStream, type SentEvent } from '../../gateway/history/events.js';
 import { Wire } from '../../gateway/raw-wire.js';
-import { resetSocket } from '../../reset-socket.js';
 import type { Position } from './position.js';
 import type { Truth } from './truth.js';
 
@@ -18,8 +18,8 @@ function pathOf(kind: Kind, ids: readonly string[], cursor: string | undefined):
 /** What a reader needs of where it stands; what may be missing is another question for one server than for several. */
 export type ReaderPosition = Pick<
   Position,
-  'ids' | 'cursor' | 'start' | 'nothing' | 'lost' | 'message' | 'checkpoint'
->;
+  'ids' | 'cursor' | 'start' | 'lost' | 'message' | 'checkpoint'
+> & { nothing(recovered: boolean, askedMs: number): void };
 
 /** One client of one transport, over all its connections. Reads bytes, and nothing through the server's code. */
 export class Reader<Place extends ReaderPosition = Position> {

@@ -1,7 +1,7 @@
 import { connect as connectTo, type Socket } from 'node:net';
+import { resetSocket } from '../../../floodtest/reset-socket.js';
 import { extentOf, type Received, readPacket } from '../../conformance/mqtt-3.1.1/received-packet.js';
 import { frame, opcodes, ServerFrames } from '../../fuzz/frames.js';
-import { resetSocket } from '../../reset-socket.js';
 import type { SeededRandom } from '../../seeded-random.js';
 
 /** One WebSocket of a client, with packets on it: no state of MQTT, and nothing of the server's codec. */

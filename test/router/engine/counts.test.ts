@@ -82,7 +82,7 @@ t.test(
 const nodeOf = (run: number): ClusterNode => ({ run, name: `${run}`, group: '', role: 'both', startedMs: 0 });
 
 /** Node 1 asks node 2. Each may be behind with streams A and B. */
-function twoNodes(waitMs: number, payloadBytesMax = 1_000_000) {
+function twoNodes(waitMs: number, answerBytesMax = 1_000_000) {
   const streams = [1, 2].map(() => ({ A: { isBehind: false }, B: { isBehind: false } }));
   let answerOfOther: (body: Uint8Array, from: ClusterNode) => Uint8Array;
   const answers: Answer[] = [];
@@ -90,6 +90,7 @@ function twoNodes(waitMs: number, payloadBytesMax = 1_000_000) {
     const cluster = {
       self: nodeOf(index + 1),
       peers: [nodeOf(2 - index)],
+      answerBytesMax,
       onQuestion: (_: string, answer: typeof answerOfOther) => {
         if (index === 1) answerOfOther = answer;
       },
@@ -108,7 +109,7 @@ function twoNodes(waitMs: number, payloadBytesMax = 1_000_000) {
       },
     };
     return new Counts({
-      link: { flush: async () => true, connected: true, payloadBytesMax },
+      link: { flush: async () => true, connected: true },
       cluster,
       waitMs,
       sequenceNamed: (stream: string) => streams[index]![stream as 'A' | 'B'],
@@ -168,7 +169,7 @@ t.test('a count that comes with the answer to another question is not lost', asy
 });
 
 t.test('what there is no room for in an answer is told with the next', async (t) => {
-  const { other, answers, ask } = twoNodes(60_000, 6 + 16 + 5 * 16);
+  const { other, answers, ask } = twoNodes(60_000, 16 + 5 * 16);
   for (let number = 1; number <= 12; number++) other.note(1, number, 2);
   t.same(await ask(12), { delivered: 2, unanswered: 0, carried: true });
   t.equal(answers.length, 3);
