@@ -176,6 +176,12 @@ export class Router {
     this.#engine.publishCounted(message, onTally);
   }
 
+  /** `publish`, and calls back once it is known whether it is carried to other nodes; before this returns where there are none. */
+  publishAcknowledged(message: Message, onCarried: (carried: boolean) => void): void {
+    this.#published++;
+    this.#engine.publishAcknowledged(message, onCarried);
+  }
+
   /** `publish`, and says whether it is carried to other nodes, whose count nobody waits for. */
   publishUncounted(message: Message): Tally {
     const carried = this.carries; // as it is before

@@ -9,6 +9,7 @@ import { HeldReplies } from './held-replies.js';
 import type { MqttParts } from './mqtt-parts.js';
 import { packetType } from './packet.js';
 import { PacketDispatch } from './packet-dispatch.js';
+import { PublishReplies } from './publish-replies.js';
 
 /** What `send` says when uWS takes no more for a connection. */
 const dropped = 2;
@@ -23,6 +24,11 @@ export class Channels {
   readonly #framing: Framing;
   readonly #dispatch: PacketDispatch;
   readonly #held = new HeldReplies((channel, packet) => this.#write(channel, packet));
+  readonly #publishReplies = new PublishReplies({
+    isOpen: (channel) => this.#parts.connections.has(channel),
+    write: (channel, packets) => this.reply(channel, packets),
+    refuse: (channel) => this.close(channel, 'not-carried'),
+  });
   readonly wire: ChannelWire;
   readonly outbound: Outbound;
   /** Why the channel that is being closed right now is being closed. */
@@ -108,6 +114,18 @@ export class Channels {
     this.#parts.router.whenInterested(this.#held.hold(channel, packet, after));
   }
 
+  /**
+   * `reply` to a PUBLISH, once its message is carried. @param publish says so, before it returns or later
+   * @returns why the connection must be closed, if so
+   */
+  replyOnceCarried(
+    channel: Channel,
+    answer: () => Buffer,
+    publish: (onCarried: (carried: boolean) => void) => void,
+  ): CloseReason | undefined {
+    return this.#publishReplies.once(channel, answer, publish);
+  }
+
   #write(channel: Channel, packet: Buffer): void {
     if (!this.#parts.connections.has(channel)) return;
     if (channel.socket.send(packet, true) === dropped) this.cut(channel, 'answers-unread');
@@ -153,6 +171,7 @@ export class Channels {
     const { session, slot } = channel;
     this.#framing.release(slot);
     this.#held.release(channel);
+    this.#publishReplies.release(channel);
     rateLimits.release(slot);
     admission.leave(channel, reason);
     wills.publish(slot);

@@ -19,6 +19,11 @@ export class EmbeddedEngine implements Engine {
     onTally({ delivered: this.#onPublication(message), unanswered: 0, carried: true });
   }
 
+  publishAcknowledged(message: Message, onCarried: (carried: boolean) => void): void {
+    this.#onPublication(message);
+    onCarried(true);
+  }
+
   addInterest(): void {}
 
   removeInterest(): void {}

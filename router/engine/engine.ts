@@ -39,6 +39,11 @@ export interface Engine {
   publish(message: Message): number;
   /** `publish`, and counts those who took it on all nodes; called back once, maybe before this returns. */
   publishCounted(message: Message, onTally: (tally: Tally) => void): void;
+  /**
+   * `publish`, and calls back once it is known whether the message is with what carries it to the other nodes, maybe
+   * before this returns. False: it may come all the same, but nobody answers for it; its publisher is to send it again.
+   */
+  publishAcknowledged(message: Message, onCarried: (carried: boolean) => void): void;
   /** False while what is published reaches this node's own subscribers alone. */
   readonly carries: boolean;
   /** This node has a first subscriber for the id or filter. */

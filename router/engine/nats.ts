@@ -135,7 +135,7 @@ export class NatsEngine implements Engine {
   publish(message: Message): number {
     const sequence = this.#sequenceOf(message.id);
     if (sequence !== undefined) {
-      this.#publishInSequence(sequence, message, undefined);
+      this.#publishInSequence(sequence, message);
       return 0;
     }
     const taken = this.#onPublication(message);
@@ -145,13 +145,25 @@ export class NatsEngine implements Engine {
 
   publishCounted(message: Message, onTally: (tally: Tally) => void): void {
     const sequence = this.#sequenceOf(message.id);
-    if (sequence !== undefined) return this.#publishInSequence(sequence, message, onTally);
+    if (sequence !== undefined) {
+      if (message.retain) this.#onRetainedOnly(message);
+      return this.#forwarding.forwardCounted(sequence, message, onTally);
+    }
     const delivered = this.#onPublication(message);
     const alone = this.cluster.peers.length === 0;
     const number = this.#forwarding.forward(message, { counted: !alone, retainOnly: false });
     if (number === 0) return onTally({ delivered, unanswered: 0, carried: false });
     if (alone) return onTally({ delivered, unanswered: 0, carried: true });
     this.#counts.ask(number, delivered, onTally);
+  }
+
+  publishAcknowledged(message: Message, onCarried: (carried: boolean) => void): void {
+    const sequence = this.#sequenceOf(message.id);
+    if (sequence !== undefined) return this.#publishInSequence(sequence, message, onCarried);
+    // To NATS first: what that does not take its publisher sends again, and nobody here is to have it twice.
+    const number = this.#forwarding.forward(message, { counted: false, retainOnly: false });
+    if (number !== 0) this.#onPublication(message);
+    onCarried(number !== 0);
   }
 
   addInterest(filter: string): void {
@@ -214,9 +226,9 @@ export class NatsEngine implements Engine {
     return this.#link.carries ? this.#sequences.of(id) : undefined;
   }
 
-  #publishInSequence(to: Sequence, message: Message, onTally: ((tally: Tally) => void) | undefined): void {
+  #publishInSequence(to: Sequence, message: Message, onCarried?: (carried: boolean) => void): void {
     if (message.retain) this.#onRetainedOnly(message);
-    this.#forwarding.forwardInSequence(to, message, onTally);
+    this.#forwarding.forwardInSequence(to, message, onCarried);
   }
 
   #receive(received: Msg): void {

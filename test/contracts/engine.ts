@@ -61,6 +61,10 @@ class Node {
     return this.engine.publish(messageOf(id, text, qos, retain));
   }
 
+  acknowledge(id: string, text: string, qos: Qos): Promise<boolean> {
+    return new Promise((resolve) => this.engine.publishAcknowledged(messageOf(id, text, qos), resolve));
+  }
+
   count(id: string, text: string): Promise<Tally> {
     return new Promise((resolve) => this.engine.publishCounted(messageOf(id, text), resolve));
   }
@@ -98,6 +102,19 @@ export function engineContract(
       t.same(node!.handedOut, ['a=one', 'nobody=two'], 'whoever is interested: the router knows');
     });
   }
+
+  t.test(`${name}: who publishes is told that it is carried, and all have it once`, async (t) => {
+    const [node, other] = await clusterOf(t);
+    for (const each of [node!, ...(other ? [other] : [])]) each.add('a');
+    await settled(node!, other);
+    for (const qos of [0, 1, 2] as const) t.equal(await node!.acknowledge('a', `q${qos}`, qos), true);
+    await settled(node!, other);
+    for (const each of [node!, ...(other ? [other] : [])])
+      t.same(
+        each.handedOut.filter((text) => text.startsWith('a=q')),
+        ['a=q0', 'a=q1', 'a=q2'],
+      );
+  });
 
   t.test(`${name}: own subscribers are served once, whatever interests overlap`, async (t) => {
     const [node, other] = await clusterOf(t);

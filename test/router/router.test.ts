@@ -188,6 +188,7 @@ t.test('the engine hears of an id when its first subscriber comes and when its l
       async stop() {},
       publish: () => 0,
       publishCounted: () => {},
+      publishAcknowledged: () => {},
       carries: true,
       cluster: undefined,
       stats: () => undefined,

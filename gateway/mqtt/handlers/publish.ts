@@ -8,11 +8,13 @@ import type { PacketReader } from '../packet-reader.js';
 import { adoptEncoding, type PublishPacket, readPublish } from '../publish-packet.js';
 import { puback, pubrec } from '../reply-packets.js';
 import { isServerTopic } from '../server-topic.js';
+import { Undecided } from '../undecided.js';
 
 /** PUBLISH from a client; step 1 of the way of a message. */
 export class PublishHandler {
   readonly #parts: MqttParts;
   readonly #channels: Channels;
+  readonly #undecided = new Undecided();
 
   constructor(parts: MqttParts, channels: Channels) {
     this.#parts = parts;
@@ -30,13 +32,15 @@ export class PublishHandler {
     if (packet.payload.length > config.messageBytesMax) return 'packet-too-large'; // 3.1.1 has no milder answer
     switch (packet.qos) {
       case 0:
-        this.#publish(topic, packet);
+        if (!this.#ignores(topic)) this.#parts.router.publish(messageOf(topic, packet));
         return undefined;
       case 1:
-        if (!this.#isCarried(topic)) return 'not-carried';
-        this.#publish(topic, packet);
-        this.#channels.reply(channel, puback(packet.packetId)); // [MQTT-3.3.4-1], after it has been taken over
-        return undefined;
+        // [MQTT-3.3.4-1]
+        return this.#channels.replyOnceCarried(
+          channel,
+          () => puback(packet.packetId),
+          (onCarried) => this.#publish(topic, packet, onCarried),
+        );
       case 2:
         return this.#publishOnce(channel, session, topic, packet);
     }
@@ -49,32 +53,48 @@ export class PublishHandler {
     topic: string,
     packet: PublishPacket,
   ): CloseReason | undefined {
-    const noted = session.noteIncoming(packet.packetId);
+    const { packetId } = packet;
+    const noted = session.noteIncoming(packetId);
     if (noted === 'too-many') return 'too-many-awaiting-rel';
-    if (noted === 'new' && !this.#isCarried(topic)) {
-      session.release(packet.packetId);
-      return 'not-carried';
-    }
-    if (noted === 'new') this.#publish(topic, packet);
-    this.#channels.reply(channel, pubrec(packet.packetId));
-    return undefined;
+    // Its connection has gone before its answer came. In 5 s at most it is known what became of it.
+    if (noted === 'repeated' && this.#undecided.has(session, packetId)) return 'not-carried';
+    return this.#channels.replyOnceCarried(
+      channel,
+      () => pubrec(packetId),
+      (onCarried) => {
+        if (noted === 'repeated') return onCarried(true);
+        let isKnown = false;
+        this.#publish(topic, packet, (carried) => {
+          isKnown = true;
+          this.#undecided.remove(session, packetId);
+          if (!carried) session.release(packetId);
+          onCarried(carried);
+        });
+        if (!isKnown) this.#undecided.add(session, packetId);
+      },
+    );
   }
 
   /**
    * What is acknowledged is with the other nodes. Where it cannot be, it is not published here either: the client sends
-   * it again, and who is connected here would have it twice. 3.1.1 has no other way to say no.
+   * it again, and who is connected here would have it twice. 3.1.1 has no other way to say no than to close.
    */
-  #isCarried(topic: string): boolean {
-    return this.#parts.router.carries || isServerTopic(topic);
+  #publish(topic: string, packet: PublishPacket, onCarried: (carried: boolean) => void): void {
+    if (this.#ignores(topic)) return onCarried(true);
+    const { router } = this.#parts;
+    if (!router.carries) return onCarried(false);
+    router.publishAcknowledged(messageOf(topic, packet), onCarried);
   }
 
-  #publish(topic: string, packet: PublishPacket): void {
-    if (isServerTopic(topic)) {
-      this.#parts.counters.mqttPublishesIgnored++;
-      return;
-    }
-    const message = new Message(topic, packet.payload, Date.now(), packet.qos, packet.retain);
-    if (topic === packet.topic) adoptEncoding(message, packet);
-    this.#parts.router.publish(message);
+  #ignores(topic: string): boolean {
+    if (!isServerTopic(topic)) return false;
+    this.#parts.counters.mqttPublishesIgnored++;
+    return true;
   }
+}
+
+function messageOf(topic: string, packet: PublishPacket): Message {
+  const message = new Message(topic, packet.payload, Date.now(), packet.qos, packet.retain);
+  if (topic === packet.topic) adoptEncoding(message, packet);
+  return message;
 }

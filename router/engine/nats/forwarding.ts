@@ -46,27 +46,54 @@ export class Forwarding {
     return number;
   }
 
-  /** By way of the id's stream. What is retained goes to all nodes besides, and that is no delivery. */
-  forwardInSequence(to: Sequence, message: Message, onTally: ((tally: Tally) => void) | undefined): void {
-    const { sequences, counts } = this.#parts;
-    if (message.retain) this.forward(message, { counted: false, retainOnly: true });
-    const number = ++this.#number;
-    const counted = onTally !== undefined;
-    const data = encodeEnvelope(message, { run: this.#run, sequence: number, counted, retainOnly: false });
-    if (counted) counts.expect(number);
-    const onStored = (stored: boolean) => {
-      if (stored && onTally !== undefined) return counts.ask(number, 0, onTally, to.stream.name);
+  /**
+   * By way of the id's stream. At QoS 1 and 2 the stream is asked whether it has it. @param onCarried called once it has
+   * said so; or once it is handed over, where too many wait for that: who publishes on and on is not to shut out others
+   */
+  forwardInSequence(to: Sequence, message: Message, onCarried?: (carried: boolean) => void): void {
+    const asks = message.qos > 0 && !this.#parts.sequences.full;
+    const number = this.#retainAndNumber(message);
+    const handedOver = this.#store(to, message, number, false, asks ? (onCarried ?? unheard) : undefined);
+    if (!asks || !handedOver) onCarried?.(handedOver);
+  }
+
+  /** By way of the id's stream, and counted once that has it. */
+  forwardCounted(to: Sequence, message: Message, onTally: (tally: Tally) => void): void {
+    const { counts } = this.#parts;
+    const number = this.#retainAndNumber(message);
+    const uncarried = () => {
       counts.forget(number);
-      onTally?.({ delivered: 0, unanswered: 0, carried: stored });
+      onTally({ delivered: 0, unanswered: 0, carried: false });
     };
-    // Who does not wait for the count has been told that it is accepted: it is not refused for want of room to wait.
-    const acknowledged = counted || (message.qos > 0 && !sequences.full);
-    if (sequences.publish(to, message.id, data, number, acknowledged ? onStored : undefined)) {
-      this.forwarded++;
-    } else {
-      this.refused++;
-      counts.forget(number);
-      onTally?.({ delivered: 0, unanswered: 0, carried: false });
-    }
+    counts.expect(number);
+    const onStored = (stored: boolean) => {
+      if (stored) counts.ask(number, 0, onTally, to.stream.name);
+      else uncarried();
+    };
+    if (!this.#store(to, message, number, true, onStored)) uncarried();
+  }
+
+  /** What is retained goes to all nodes besides, and that is no delivery. @returns the number of what goes into a stream */
+  #retainAndNumber(message: Message): number {
+    if (message.retain) this.forward(message, { counted: false, retainOnly: true });
+    return ++this.#number;
+  }
+
+  /** @returns false = it could not be handed over, and `onStored` is not called */
+  #store(
+    to: Sequence,
+    message: Message,
+    number: number,
+    counted: boolean,
+    onStored: ((stored: boolean) => void) | undefined,
+  ): boolean {
+    const data = encodeEnvelope(message, { run: this.#run, sequence: number, counted, retainOnly: false });
+    const handedOver = this.#parts.sequences.publish(to, message.id, data, number, onStored);
+    if (handedOver) this.forwarded++;
+    else this.refused++;
+    return handedOver;
   }
 }
+
+/** A message that is not stored is counted, and doubted, whoever waits to hear of it. */
+function unheard(): void {}

@@ -169,10 +169,19 @@ export class RawMqtt {
   async publish(topic: string, payload: string, { qos = 1, retain = false } = {}): Promise<void> {
     const id = 0x7b7b;
     this.send(publish(topic, payload, { qos, retain, ...(qos > 0 && { id }) }));
-    if (qos === 2) this.send(pubrel(id));
-    const answers = (await this.untilPong()).map(({ type }) => type).join();
-    if (answers !== ['', 'PUBACK', 'PUBREC,PUBCOMP'][qos])
-      throw new Error(`publishing at QoS ${qos}: ${answers}`);
+    if (qos === 1) await this.#answered('PUBACK');
+    if (qos === 2) {
+      await this.#answered('PUBREC');
+      this.send(pubrel(id));
+      await this.#answered('PUBCOMP');
+    }
+    const more = (await this.untilPong()).map(({ type }) => type).join();
+    if (more !== '') throw new Error(`publishing at QoS ${qos}: ${more}`);
+  }
+
+  async #answered(type: Received['type']): Promise<void> {
+    const answer = await this.next();
+    if (answer.type !== type) throw new Error(`not a ${type}: ${JSON.stringify(answer)}`);
   }
 
   /** Waits until the server has closed the connection. @returns the packets that were not read before */

@@ -17,32 +17,37 @@ function setUp(full: boolean) {
   };
   const counts = { expect() {}, forget() {}, ask() {} };
   const forwarding = new Forwarding(1, { sequences, counts } as unknown as ForwardingParts);
-  const send = (onTally?: (tally: Tally) => void) =>
-    forwarding.forwardInSequence(
-      {} as Sequence,
-      new Message('a', Buffer.from('x'), Date.now(), 1, false),
-      onTally,
-    );
-  return { taken, forwarding, send };
+  const to = { stream: { name: 'encke-history-0' } } as Sequence;
+  const message = new Message('a', Buffer.from('x'), Date.now(), 1, false);
+  const count = (onTally: (tally: Tally) => void) => forwarding.forwardCounted(to, message, onTally);
+  const send = (onCarried?: (carried: boolean) => void) =>
+    forwarding.forwardInSequence(to, message, onCarried);
+  return { taken, forwarding, count, send };
 }
 
-t.test('a message at QoS 1 is acknowledged, be it counted or not', async (t) => {
-  const { taken, send } = setUp(false);
+t.test('a message at QoS 1 is acknowledged, be it counted, waited for or neither', async (t) => {
+  const { taken, count, send } = setUp(false);
+  const carried: boolean[] = [];
   send();
-  send(() => {});
-  t.same(taken, ['a acknowledged', 'a acknowledged']);
+  count(() => {});
+  send((is) => carried.push(is));
+  t.same(taken, ['a acknowledged', 'a acknowledged', 'a acknowledged']);
+  t.same(carried, [], 'which is waited for');
 });
 
 t.test(
   'without room for more acknowledgements, who waits for the count is refused, and who does not is not',
   async (t) => {
-    const { taken, forwarding, send } = setUp(true);
+    const { taken, forwarding, count, send } = setUp(true);
     const tallies: Tally[] = [];
-    send((tally) => tallies.push(tally));
+    count((tally) => tallies.push(tally));
     t.same(tallies, [{ delivered: 0, unanswered: 0, carried: false }]);
     t.same(taken, []);
     send();
-    t.same(taken, ['a']);
+    const carried: boolean[] = [];
+    send((is) => carried.push(is));
+    t.same(taken, ['a', 'a']);
+    t.same(carried, [true], 'it is handed over, and that is all that is known');
     t.equal(forwarding.refused, 1);
   },
 );
