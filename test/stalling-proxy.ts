@@ -42,6 +42,11 @@ export class StallingProxy {
     for (const pair of this.#pairs) pair.pause();
   }
 
+  /** The same, but of what the target says: what it is told reaches it. */
+  stallAnswers(): void {
+    for (const pair of this.#pairs) pair.pauseAnswers();
+  }
+
   /** All goes on, with what is under way; what its sender has given up since goes through, too, and late. */
   heal(): void {
     this.#stalled = false;
@@ -79,6 +84,7 @@ class Pair {
   readonly #near: Socket;
   readonly #far: Socket;
   #paused = false;
+  #answersPaused = false;
   /** Held up, in the order in which it came. */
   #waiting: (() => void)[] = [];
   #waitingBytes = 0;
@@ -93,8 +99,8 @@ class Pair {
       from.setNoDelay(true);
       from.on('data', (bytes) => this.#carry(from, to, bytes));
       from.on('error', () => {});
-      from.on('end', () => this.#pass(() => to.end()));
-      from.on('close', () => this.#pass(() => this.#close(onClose)));
+      from.on('end', () => this.#pass(from, () => to.end()));
+      from.on('close', () => this.#pass(from, () => this.#close(onClose)));
     }
   }
 
@@ -102,8 +108,13 @@ class Pair {
     this.#paused = true;
   }
 
+  pauseAnswers(): void {
+    this.#answersPaused = true;
+  }
+
   resume(): void {
     this.#paused = false;
+    this.#answersPaused = false;
     const waited = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
@@ -118,22 +129,26 @@ class Pair {
   }
 
   #carry(from: Socket, to: Socket, bytes: Buffer): void {
-    this.#pass(() => this.#write(from, to, bytes));
-    if (!this.#paused) return;
+    this.#pass(from, () => this.#write(from, to, bytes));
+    if (!this.#holds(from)) return;
     this.#waitingBytes += bytes.length;
     if (this.#waitingBytes > heldBytesMax) from.pause();
   }
 
-  #pass(step: () => void): void {
-    if (this.#paused) this.#waiting.push(step);
+  #pass(from: Socket, step: () => void): void {
+    if (this.#holds(from)) this.#waiting.push(step);
     else step();
+  }
+
+  #holds(from: Socket): boolean {
+    return this.#paused || (this.#answersPaused && from === this.#far);
   }
 
   #write(from: Socket, to: Socket, bytes: Buffer): void {
     if (to.destroyed || to.write(bytes) || from.isPaused()) return;
     from.pause();
     to.once('drain', () => {
-      if (!this.#paused) from.resume();
+      if (!this.#holds(from)) from.resume();
     });
   }
 

@@ -52,6 +52,14 @@ export class Channels {
     return this.#framing.partials;
   }
 
+  /** Connections of which an answer waits for NATS, and sessions with a message that does, now. */
+  get waiting(): { replies: number; undecided: number } {
+    return {
+      replies: this.#held.count + this.#publishReplies.count,
+      undecided: this.#dispatch.undecided,
+    };
+  }
+
   /** A WebSocket has opened; it has a while to say CONNECT. */
   open(socket: WebSocket<ChannelOfSocket>): void {
     const { connections, admission, clock, config } = this.#parts;
@@ -134,6 +142,7 @@ export class Channels {
   /** Ends it with a close frame that says why. It is released before this returns; its socket goes with the peer's. */
   close(channel: Channel, reason: CloseReason): void {
     if (reason === 'disconnected') this.#parts.wills.delete(channel.slot); // [MQTT-3.14.4-3]
+    this.#publishReplies.writeDue(channel);
     this.#held.letGo(channel);
     if (!this.#parts.connections.has(channel)) return;
     this.#lingers = true;

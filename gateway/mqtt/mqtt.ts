@@ -70,6 +70,7 @@ export class Mqtt {
       bytesReceived: counters.mqttBytesReceived,
       partialPackets: this.#channels.partialPackets,
       retainedReplays: replays.count,
+      waiting: this.#channels.waiting,
       takeovers: takeovers.stats(),
       willsBytes: wills.bytes,
       sessions: sessions.stats(),

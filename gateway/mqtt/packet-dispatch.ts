@@ -43,6 +43,11 @@ export class PacketDispatch {
     this.#unsubscribe = new UnsubscribeHandler(parts, channels);
   }
 
+  /** Sessions with messages of which it is not known whether they are carried, now. */
+  get undecided(): number {
+    return this.#publish.undecided;
+  }
+
   /** @returns why the connection must be closed, if so */
   packet(
     channel: Channel,

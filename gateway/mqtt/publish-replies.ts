@@ -80,6 +80,15 @@ export class PublishReplies {
     return undefined;
   }
 
+  /** Writes what is known to be carried, up to the first that is not. */
+  writeDue(channel: Channel): void {
+    const queue = this.#queues.get(channel);
+    if (queue === undefined) return;
+    const packets = takeDue(queue);
+    if (queue.out === queue.replies.length) this.#queues.delete(channel);
+    if (packets.length > 0) this.#parts.write(channel, Buffer.concat(packets));
+  }
+
   /** The connection is gone: what waits is not said, and its client sends it again. */
   release(channel: Channel): void {
     if (this.#queues.size > 0) this.#queues.delete(channel);
@@ -89,20 +98,14 @@ export class PublishReplies {
     if (!this.#queues.has(channel)) return; // gone meanwhile
     if (!carried) return this.#parts.refuse(channel);
     reply.due = true;
+    if (this.#due.size === 0) setImmediate(this.#writeAllDue);
     this.#due.add(channel);
-    if (this.#due.size === 1) setImmediate(this.#writeDue);
   }
 
-  readonly #writeDue = (): void => {
+  readonly #writeAllDue = (): void => {
     const channels = [...this.#due];
     this.#due.clear();
-    for (const channel of channels) {
-      const queue = this.#queues.get(channel);
-      if (queue === undefined) continue;
-      const packets = takeDue(queue);
-      if (queue.out === queue.replies.length) this.#queues.delete(channel);
-      if (packets.length > 0) this.#parts.write(channel, Buffer.concat(packets));
-    }
+    for (const channel of channels) this.writeDue(channel);
   };
 }
 

@@ -1,34 +1,67 @@
 import type { Session } from '../../router/session/session.js';
+import type { Channel } from './channel.js';
+
+/** A message at QoS 2 that has been published, and who waits to hear whether it is carried. */
+interface Publication {
+  channel: Channel;
+  /** More than one where its client has repeated it; PublishReplies limits them. */
+  waiting: ((carried: boolean) => void)[];
+}
 
 /**
  * Messages at QoS 2 of which it is not known yet whether they are carried, by session and packet id. It outlives their
- * connection, as a client may come back and repeat one: then it may neither be acknowledged nor published again.
+ * connection, as a client may come back and repeat one: then it may neither be answered nor published again.
  *
- *     PUBLISH 7 ──> undecided ──(carried)──> awaits PUBREL, and repeated it is answered
+ *     PUBLISH 7 ──> undecided ──(carried)──────> awaits PUBREL, and repeated it is answered
  *                       └──────(not carried)──> forgotten, and repeated it is new
  *
- * Of a session no more than may await PUBREL; of all, no more than Acknowledgements waits for, and for no longer.
+ * There are no more than Acknowledgements waits for, and for no longer.
  */
 export class Undecided {
-  readonly #packetIds = new Map<Session, Set<number>>();
+  readonly #bySession = new Map<Session, Map<number, Publication>>();
 
   /** Sessions with some, now. */
   get count(): number {
-    return this.#packetIds.size;
+    return this.#bySession.size;
+  }
+
+  /** It has been noted by the session, and is about to be published. @returns what says whether it is carried */
+  begin(
+    session: Session,
+    packetId: number,
+    channel: Channel,
+    onCarried: (carried: boolean) => void,
+  ): (carried: boolean) => void {
+    const publication: Publication = { channel, waiting: [onCarried] };
+    const others = this.#bySession.get(session);
+    if (others === undefined) this.#bySession.set(session, new Map([[packetId, publication]]));
+    else others.set(packetId, publication);
+    return (carried) => {
+      this.#remove(session, packetId);
+      if (!carried) session.release(packetId);
+      for (const each of publication.waiting) each(carried);
+    };
   }
 
   has(session: Session, packetId: number): boolean {
-    return this.#packetIds.get(session)?.has(packetId) ?? false;
+    return this.#bySession.get(session)?.has(packetId) ?? false;
   }
 
-  add(session: Session, packetId: number): void {
-    const packetIds = this.#packetIds.get(session);
-    if (packetIds === undefined) this.#packetIds.set(session, new Set([packetId]));
-    else packetIds.add(packetId);
+  /** It was repeated, and is answered when it is decided. @returns false = nothing is undecided under this packet id */
+  wait(session: Session, packetId: number, channel: Channel, onCarried: (carried: boolean) => void): boolean {
+    const publication = this.#bySession.get(session)?.get(packetId);
+    if (publication === undefined) return false;
+    if (publication.channel !== channel) {
+      publication.channel = channel;
+      publication.waiting = []; // of a connection that is gone
+    }
+    publication.waiting.push(onCarried);
+    return true;
   }
 
-  remove(session: Session, packetId: number): void {
-    const packetIds = this.#packetIds.get(session);
-    if (packetIds?.delete(packetId) && packetIds.size === 0) this.#packetIds.delete(session);
+  #remove(session: Session, packetId: number): void {
+    const publications = this.#bySession.get(session);
+    publications?.delete(packetId);
+    if (publications?.size === 0) this.#bySession.delete(session);
   }
 }

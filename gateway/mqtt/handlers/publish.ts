@@ -21,6 +21,11 @@ export class PublishHandler {
     this.#channels = channels;
   }
 
+  /** Sessions with messages at QoS 2 of which it is not known whether they are carried, now. */
+  get undecided(): number {
+    return this.#undecided.count;
+  }
+
   handle(channel: Channel, session: Session, reader: PacketReader, flags: number): CloseReason | undefined {
     const { counters, rateLimits, config, rewrite } = this.#parts;
     const packet = readPublish(reader, flags);
@@ -54,23 +59,17 @@ export class PublishHandler {
     packet: PublishPacket,
   ): CloseReason | undefined {
     const { packetId } = packet;
-    const noted = session.noteIncoming(packetId);
+    const undecided = this.#undecided;
+    // Asked first: where it is undecided for longer than it may await PUBREL, the session has forgotten it.
+    const noted = undecided.has(session, packetId) ? 'repeated' : session.noteIncoming(packetId);
     if (noted === 'too-many') return 'too-many-awaiting-rel';
-    // Its connection has gone before its answer came. In 5 s at most it is known what became of it.
-    if (noted === 'repeated' && this.#undecided.has(session, packetId)) return 'not-carried';
     return this.#channels.replyOnceCarried(
       channel,
       () => pubrec(packetId),
       (onCarried) => {
-        if (noted === 'repeated') return onCarried(true);
-        let isKnown = false;
-        this.#publish(topic, packet, (carried) => {
-          isKnown = true;
-          this.#undecided.remove(session, packetId);
-          if (!carried) session.release(packetId);
-          onCarried(carried);
-        });
-        if (!isKnown) this.#undecided.add(session, packetId);
+        if (noted === 'new')
+          this.#publish(topic, packet, undecided.begin(session, packetId, channel, onCarried));
+        else if (!undecided.wait(session, packetId, channel, onCarried)) onCarried(true);
       },
     );
   }

@@ -3,6 +3,8 @@ import type { Msg } from '@nats-io/transport-node';
 /** Sent to a stream and not acknowledged yet. Past it nothing is sent that wants to be. */
 const pendingMax = 100_000;
 const waitMs = 5_000;
+/** Ticks are 250 ms apart. So late a tick comes before what was answered meanwhile is read from the socket. */
+const standstillMsMin = 1_000;
 
 interface Pending {
   readonly untilMs: number;
@@ -15,6 +17,7 @@ export class Acknowledgements {
   readonly #pending = new Map<number, Pending>();
   /** Refused, or not heard of in time. */
   failed = 0;
+  #tickedMs = performance.now();
 
   get full(): boolean {
     return this.#pending.size >= pendingMax;
@@ -36,6 +39,9 @@ export class Acknowledgements {
   }
 
   tick(nowMs: number): void {
+    const stoodStill = nowMs - this.#tickedMs >= standstillMsMin;
+    this.#tickedMs = nowMs;
+    if (stoodStill) return;
     for (const [sequence, pending] of this.#pending) {
       if (pending.untilMs > nowMs) return;
       this.#pending.delete(sequence);

@@ -27,6 +27,11 @@ async function setUp(t: Test) {
   return { nats, way, a, subscriber };
 }
 
+/** Connections and sessions of a node that wait for NATS. */
+async function waiting(node: GatewayProcess): Promise<{ replies: number; undecided: number }> {
+  return (await node.stats()).mqtt.waiting;
+}
+
 /** What has come to a subscriber, and no more: it is told by a message that comes behind. */
 async function payloads(node: GatewayProcess, subscriber: RawMqtt): Promise<string[]> {
   await node.send('x', 'end');
@@ -74,28 +79,52 @@ t.test(
 );
 
 t.test(
-  'QoS 2: what is repeated before it is known what became of it is neither answered nor sent twice',
+  'QoS 2: what is repeated before it is known what became of it waits, too, and is not sent twice',
   async (t) => {
     const { way, a, subscriber } = await setUp(t);
+    const once = { qos: 2, id: 7 };
     const early = await connectRaw(t, a, persistent);
     way.stall();
-    early.send(publish('x', 'once', { qos: 2, id: 7 }));
+    early.send(publish('x', 'once', once), publish('x', 'once', { ...once, dup: true }));
     t.same(await early.untilPong(), []);
     await early.drop();
-    const tooEarly = await connectRaw(t, a, persistent);
-    tooEarly.send(publish('x', 'once', { qos: 2, id: 7, dup: true }));
-    t.equal(await closing(tooEarly), '1013 not-carried');
+    await until('it is gone', async () => (await waiting(a)).replies === 0);
+    t.equal((await waiting(a)).undecided, 1, 'and its message is still under way');
+    const again = await connectRaw(t, a, persistent);
+    again.send(publish('x', 'once', { ...once, dup: true }));
+    t.same(await again.untilPong(), []);
     way.heal();
-    await until('it is known', async () => {
-      const again = await connectRaw(t, a, persistent);
-      again.send(publish('x', 'once', { qos: 2, id: 7, dup: true }));
-      const answer = await again.next().catch(() => undefined);
-      await again.drop();
-      return answer?.type === 'PUBREC';
-    });
+    t.match(await again.next(), { type: 'PUBREC', id: 7 });
     t.same(await payloads(a, subscriber), ['once']);
+    t.same(await waiting(a), { replies: 0, undecided: 0 });
   },
 );
+
+t.test('what NATS has stored without saying so comes twice: it is better than to be lost', async (t) => {
+  const { way, a, subscriber } = await setUp(t);
+  const publisher = await connectRaw(t, a, persistent);
+  way.stallAnswers();
+  publisher.send(publish('x', 'q1', { qos: 1, id: 1 }), publish('x', 'q2', { qos: 2, id: 2 }));
+  const both = await subscriber.nextPublishes(2);
+  t.same(
+    both.map(({ payload }) => payload),
+    ['q1', 'q2'],
+  );
+  t.same(await publisher.untilPong(), []);
+  way.cut();
+  way.heal();
+  t.equal(await closing(publisher), '1013 not-carried');
+  t.same(await waiting(a), { replies: 0, undecided: 0 });
+  await until('NATS is back', () => a.log.split('nats: connected').length === 2);
+  const again = await connectRaw(t, a, persistent);
+  again.send(
+    publish('x', 'q1', { qos: 1, id: 1, dup: true }),
+    publish('x', 'q2', { qos: 2, id: 2, dup: true }),
+  );
+  t.match(await again.next(), { type: 'PUBACK', id: 1 });
+  t.match(await again.next(), { type: 'PUBREC', id: 2 });
+  t.same(await payloads(a, subscriber), ['q1', 'q2']);
+});
 
 t.test('where the stream refuses a message nobody has it, and it may be sent again', async (t) => {
   const { nats, a, subscriber } = await setUp(t);
