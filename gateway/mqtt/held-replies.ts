@@ -12,7 +12,8 @@ interface HeldReply {
 
 /**
  * Answers that wait until what they say is so on all nodes, and the ones behind them, so that all go out in the order of
- * the packets that they answer. On a single node nothing ever waits.
+ * the packets that they answer; PUBACK and PUBREC come in once PublishReplies lets them go. On a single node nothing
+ * ever waits.
  */
 export class HeldReplies {
   readonly #write: (channel: Channel, packet: Buffer) => void;

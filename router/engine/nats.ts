@@ -1,24 +1,21 @@
-import type { Msg, MsgCallback } from '@nats-io/transport-node';
 import type { HistorySource } from '../history/replicated-history.js';
-import { Message } from '../message.js';
+import type { Message } from '../message.js';
 import type { ClusterNode } from './cluster.js';
 import type { Engine, OnPublication, OnRetained, RetainedCopy, Tally } from './engine.js';
-import { Arrivals } from './nats/arrivals.js';
 import { Counts } from './nats/counts.js';
 import { EngineError } from './nats/engine-error.js';
 import type { NatsEngineOptions } from './nats/engine-options.js';
 import type { NatsEngineStats } from './nats/engine-stats.js';
-import { decodeEnvelope, envelopeBytes, messageOf } from './nats/envelope.js';
+import { envelopeBytes } from './nats/envelope.js';
 import { Forwarding } from './nats/forwarding.js';
 import { Gathering } from './nats/gathering.js';
 import { Interests } from './nats/interests.js';
 import { Link, type LinkEvent, receiver } from './nats/link.js';
 import { MessageSubjects } from './nats/message-subjects.js';
-import { placeOf } from './nats/place.js';
+import { Reception } from './nats/reception.js';
 import { RetainedReplication } from './nats/retained-replication.js';
 import type { Sequence } from './nats/sequence.js';
 import { Sequences } from './nats/sequences.js';
-import { markToken } from './nats/stored-message.js';
 
 /** How often what is under way is looked through. */
 const tickMs = 250;
@@ -43,20 +40,17 @@ export class NatsEngine implements Engine {
   readonly #link: Link;
   readonly cluster: Gathering;
   readonly #interests: Interests;
-  readonly #arrivals = new Arrivals();
   readonly #counts: Counts;
   readonly #sequences: Sequences;
   readonly #subjects: MessageSubjects;
   readonly #forwarding: Forwarding;
-  readonly #onRetained: MsgCallback<Msg>;
+  readonly #reception: Reception;
   readonly #retention: RetainedReplication | undefined;
   #onPublication: OnPublication = () => 0;
   #onRetainedOnly: OnRetained = () => {};
   #ticker: NodeJS.Timeout | undefined;
   /** Filters that were subscribed to before the start. */
   #early: string[] | undefined = [];
-  #received = 0;
-  #unreadable = 0;
 
   constructor(options: NatsEngineOptions) {
     const { name, node } = options;
@@ -74,9 +68,8 @@ export class NatsEngine implements Engine {
     });
     this.cluster.onGone((gone) => this.#forget(gone));
     this.#interests = new Interests(this.#link, this.#subjects.messagePrefix, (message) =>
-      this.#receive(message),
+      this.#reception.receive(message),
     );
-    this.#onRetained = receiver((message) => this.#receive(message));
     this.#retention = this.#retentionOf(options);
     const { run } = this.cluster.self;
     this.#sequences = new Sequences(this.#link, this.#interests, {
@@ -92,6 +85,15 @@ export class NatsEngine implements Engine {
       counts: this.#counts,
       retention: this.#retention,
     });
+    this.#reception = new Reception({
+      run,
+      subjects: this.#subjects,
+      counts: this.#counts,
+      sequences: this.#sequences,
+      retention: this.#retention,
+      onPublication: (message) => this.#onPublication(message),
+      onRetained: (message) => this.#onRetainedOnly(message),
+    });
   }
 
   /** Before `start`: connects, and makes the streams of history. @throws EngineError */
@@ -100,7 +102,7 @@ export class NatsEngine implements Engine {
     await this.#link.open();
     this.#assertPayloadsFit();
     await this.#sequences.open({
-      handOut: (message, data) => this.#handOut(unretained(message), data),
+      handOut: (message, data) => this.#reception.handOutStored(message, data),
       onGap: (stream, concerns) => {
         this.#options.onEvent('gap', stream);
         const sequence = this.#sequences.named(stream);
@@ -115,13 +117,18 @@ export class NatsEngine implements Engine {
     return this.#sequences;
   }
 
-  async start(onPublication: OnPublication, onRetained: OnRetained, retained?: RetainedCopy): Promise<void> {
+  async start(
+    onPublication: OnPublication,
+    onRetainedOnly: OnRetained,
+    retained?: RetainedCopy,
+  ): Promise<void> {
     this.#onPublication = onPublication;
-    this.#onRetainedOnly = onRetained;
+    this.#onRetainedOnly = onRetainedOnly;
     this.#sequences.start();
     this.#ticker = setInterval(() => this.#tick(), tickMs);
-    this.#link.subscribe(`${this.#subjects.retainedPrefix}>`, this.#onRetained);
-    this.#link.subscribe(`${this.#subjects.volatilePrefix}>`, this.#onRetained);
+    const onRetained = receiver((message) => this.#reception.receive(message));
+    this.#link.subscribe(`${this.#subjects.retainedPrefix}>`, onRetained);
+    this.#link.subscribe(`${this.#subjects.volatilePrefix}>`, onRetained);
     for (const filter of this.#early ?? []) this.#interests.add(filter);
     this.#early = undefined;
     if (retained !== undefined) await this.#retention?.start(retained);
@@ -193,11 +200,11 @@ export class NatsEngine implements Engine {
       peers: this.cluster.peers.length,
       interests: this.#interests.count,
       forwarded: this.#forwarding.forwarded,
-      received: this.#received,
+      received: this.#reception.received,
       refused: this.#forwarding.refused,
-      late: this.#arrivals.late + this.#sequences.late,
+      late: this.#reception.late + this.#sequences.late,
       unstored: this.#sequences.failed,
-      unreadable: this.#unreadable,
+      unreadable: this.#reception.unreadable,
       countsTimedOut: this.cluster.asksTimedOut,
     };
   }
@@ -231,47 +238,13 @@ export class NatsEngine implements Engine {
     this.#forwarding.forwardInSequence(to, message, onCarried);
   }
 
-  #receive(received: Msg): void {
-    const { subject, data } = received;
-    if (subject.startsWith(markToken, this.#subjects.messagePrefix.length)) return; // `#` matches marks, too
-    const id = this.#subjects.idOf(subject);
-    const envelope = decodeEnvelope(data);
-    if (envelope === undefined || id === undefined) {
-      this.#unreadable++;
-      return;
-    }
-    const place = placeOf(received);
-    if (place !== undefined) {
-      const sequence = this.#sequences.of(id);
-      if (sequence?.stream.name === place.stream)
-        sequence.arrived({ id, sequence: place.sequence, last: place.last, data });
-      else this.#unreadable++;
-      return;
-    }
-    // noEcho is by connection: what an earlier one left behind comes back on the next, and has been handed out here.
-    if (envelope.run === this.cluster.self.run) return;
-    if (!this.#arrivals.take(envelope.run, envelope.sequence)) return;
-    const message = messageOf(id, data);
-    if (message.retain) this.#retention?.heard(id, envelope.run);
-    if (envelope.retainOnly) this.#onRetainedOnly(message);
-    else this.#handOut(message, data);
-  }
-
-  /** @param data the envelope that it came in */
-  #handOut(message: Message, data: Uint8Array): void {
-    this.#received++;
-    const { run, sequence, counted } = decodeEnvelope(data)!;
-    const taken = this.#onPublication(message);
-    if (counted) this.#counts.note(run, sequence, taken);
-  }
-
   #tick(): void {
     this.#link.tick();
     this.#sequences.tick(performance.now());
   }
 
   #forget(gone: ClusterNode): void {
-    this.#arrivals.forget(gone.run);
+    this.#reception.forget(gone.run);
     this.#options.onEvent('gone', gone.name);
   }
 
@@ -282,15 +255,9 @@ export class NatsEngine implements Engine {
       name,
       prefix: this.#subjects.retainedPrefix,
       isClearing: (data) => data.length === envelopeBytes,
-      messageOf: (subject, data) => this.#readRetained(subject, data),
+      messageOf: (subject, data) => this.#reception.readRetained(subject, data),
       onEvent,
     });
-  }
-
-  #readRetained(subject: string, data: Uint8Array): Message | undefined {
-    const id = decodeEnvelope(data) === undefined ? undefined : this.#subjects.idOf(subject);
-    if (id === undefined) this.#unreadable++;
-    return id === undefined ? undefined : messageOf(id, data);
   }
 
   #onLinkEvent(event: LinkEvent, detail: string): void {
@@ -307,11 +274,4 @@ export class NatsEngine implements Engine {
     if (event === 'changed') void this.#sequences.catchUp();
     this.#options.onEvent(event, detail);
   }
-}
-
-/** It has come as retained already; when it comes by way of history, it may be an old one. */
-function unretained(message: Message): Message {
-  if (!message.retain) return message;
-  const { id, payload, timeMs, qos, offset } = message;
-  return new Message(id, payload, timeMs, qos, false, offset);
 }
