@@ -8,6 +8,7 @@ import { startGateway } from '../../gateway-process.js';
 import { NatsServer } from '../../nats-server.js';
 import { until } from '../../until.js';
 import { cursorNow, numbered, poll, publish } from '../history/ask-poll.js';
+import { ask, batchOf, Wire } from '../raw-wire.js';
 import { HistoryNodes, LineReader, sendCarried } from './history-nodes.js';
 
 const rules = ['--history-rules', '# 100 60'];
@@ -76,6 +77,25 @@ t.test('NATS is killed and comes back: streams stay and go on, cursors hold', as
   }
   t.notOk(here.wire.closed || there.wire.closed);
 });
+
+t.test(
+  'while NATS is away what does not fit into the answer of a poll is lost, and the poll says so',
+  async (t) => {
+    const nodes = await nodesOf(t, 1);
+    const [node] = nodes.list;
+    await nodes.nats.kill();
+    await until('it knows', () => node!.log.includes('nats: lost'));
+    const wire = await Wire.open(node!.port);
+    wire.ask('/poll/a');
+    await until('it waits', async () => (await node!.stats()).connections.open === 1);
+    const body = batchOf(numbered(130).map((data) => ({ id: 'a', data })));
+    t.equal((await ask(node!.apiPort, '/send', { method: 'POST', body })).status, 503);
+    await wire.untilComplete();
+    t.match(wire.json, { recovered: false, more: true });
+    t.equal(wire.json.messages.length, 100);
+    t.equal((await node!.stats()).messages.lost, 30);
+  },
+);
 
 t.test('NATS comes back without what it had last: who had that is told', async (t) => {
   const nodes = await nodesOf(t, 2);

@@ -133,7 +133,8 @@ export class NodesPosition implements ReaderPosition {
 
   #unrecovered(): void {
     const vain = this.#truth.mayHaveWaitedInVain(this.#askedMs);
-    if (!vain && !this.#places.some(({ id, offset }) => this.#truth.goneUpTo(id) > offset))
+    const overflowed = this.#truth.mayHaveOverflowed(this.ids, this.#askedMs);
+    if (!vain && !overflowed && !this.#places.some(({ id, offset }) => this.#truth.goneUpTo(id) > offset))
       this.#fault(
         `is told recovered: false at ${this.#places.map(({ offset }) => offset)}; ${this.#asked}, ${this.#truth.describeLast(this.ids)}`,
       );

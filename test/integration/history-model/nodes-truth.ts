@@ -95,6 +95,18 @@ export class NodesTruth extends Truth {
     return this.#outages.some(({ fromMs, toMs }) => fromMs < nowMs && toMs > askedMs);
   }
 
+  /**
+   * Whether a poll that asked then may have got what its own node handed out while NATS was away. That has no place to come
+   * back to: what does not fit into one answer is lost, and told.
+   */
+  mayHaveOverflowed(ids: readonly string[], askedMs: number): boolean {
+    const nowMs = performance.now();
+    return (
+      this.#outages.some(({ fromMs, toMs }) => fromMs < nowMs && toMs > askedMs) &&
+      ids.some((id) => !this.isAnswered(id, this.last(id)) || this.isUncertain(id, this.last(id)))
+    );
+  }
+
   /** How many of those before an offset may be stored behind it. */
   #storedBehind(id: string, offset: number): number {
     const sentMs = this.#sent.get(`${id} ${offset}`)?.beganMs ?? performance.now();
