@@ -1,4 +1,5 @@
 import t from 'tap';
+import { freePort, lastingPort } from '../../free-port.js';
 import { NatsServer } from '../../nats-server.js';
 import { until } from '../../until.js';
 import { isAlive, openOnAll, startWorkers, untilGone, workerPids } from './workers.js';
@@ -45,7 +46,8 @@ t.test(
   'a supervisor that is killed leaves no process behind, and clients are not cut',
   { buffered: true },
   async (t) => {
-    const supervisor = await startWorkers(t, nats, 2);
+    const ports = [...(await lastingPort()), '--api-port', String(await freePort())];
+    const supervisor = await startWorkers(t, nats, 2, ports);
     const pids = [...workerPids(supervisor).values()];
     const wires = await openOnAll(supervisor, 'orphans');
     t.equal(await supervisor.kill('SIGKILL'), 'SIGKILL');
@@ -55,6 +57,6 @@ t.test(
       t.ok(wire.complete, 'its last chunk came');
     }
     t.equal(supervisor.log.split('"signal":"supervisor gone"').length, 3, 'both said so');
-    await startWorkers(t, nats, 1, ['--port', `${supervisor.port}`, '--api-port', `${supervisor.apiPort}`]);
+    await startWorkers(t, nats, 1, ports);
   },
 );

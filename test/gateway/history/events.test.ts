@@ -1,6 +1,7 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import t from 'tap';
 import { EventSource } from 'undici';
+import { lastingPort } from '../../free-port.js';
 import { startGateway } from '../../gateway-process.js';
 import { cursorAt, oneProcess } from '../../one-process.js';
 import { until } from '../../until.js';
@@ -233,7 +234,7 @@ t.test(
 );
 
 t.test("undici's EventSource is told when the server it comes back to is another", async (t) => {
-  const first = await startQuietly(['--drain-sec', '0']);
+  const first = await startQuietly(['--drain-sec', '0', ...(await lastingPort())]);
   t.teardown(() => first.kill());
   const source = new EventSource(`${first.url}/events/restart`);
   t.teardown(() => source.close());

@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import t from 'tap';
 import { openChromium } from '../../chromium.js';
+import { lastingPort } from '../../free-port.js';
 import { startGateway } from '../../gateway-process.js';
 import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
@@ -168,7 +169,7 @@ async function tryPage(browser: Browser): Promise<void> {
 
   t.test('it is told why it is refused, and what the server closes it reconnects', async (t) => {
     const guarded = await startGateway({
-      flags: ['--mqtt-token', 'a-token-of-some-length', '--drain-sec', '0'],
+      flags: ['--mqtt-token', 'a-token-of-some-length', '--drain-sec', '0', ...(await lastingPort())],
     });
     t.teardown(() => guarded.kill());
     const page = await browser.newPage();

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { findPythonWith } from '../../debian-package.js';
+import { lastingPort } from '../../free-port.js';
 import { startGateway } from '../../gateway-process.js';
 import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
@@ -155,7 +156,7 @@ async function tryPaho(python: string): Promise<void> {
   });
 
   t.test('it reconnects by itself to a gateway that was started again', async (t) => {
-    const own = await startGateway({ flags: ['--drain-sec', '0'] });
+    const own = await startGateway({ flags: ['--drain-sec', '0', ...(await lastingPort())] });
     const client = await PahoClient.connect(t, python, own, { clientId: 'back', clean: false });
     await client.subscribe(['back', 1]);
     t.equal(await own.kill('SIGTERM'), 0);

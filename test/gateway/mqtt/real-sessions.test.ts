@@ -1,4 +1,5 @@
 import t from 'tap';
+import { lastingPort } from '../../free-port.js';
 import { startGateway } from '../../gateway-process.js';
 import { until } from '../../until.js';
 import { brief, mqttUrl, RealClient } from './real-client.js';
@@ -159,7 +160,7 @@ t.test('an empty client id gets a name, but no session that is kept', async (t) 
 });
 
 t.test('a gateway that is started again is found again', async (t) => {
-  const first = await startGateway();
+  const first = await startGateway({ flags: await lastingPort() });
   t.teardown(() => first.kill());
   const client = await RealClient.connectTo(t, mqttUrl(first), { reconnectPeriod: 50 });
   await client.subscribe('again', 1);

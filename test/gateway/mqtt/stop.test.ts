@@ -1,5 +1,6 @@
 import t from 'tap';
 import { subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
+import { lastingPort } from '../../free-port.js';
 import { startGateway } from '../../gateway-process.js';
 import { until } from '../../until.js';
 import { openStream } from '../raw-wire.js';
@@ -56,7 +57,7 @@ t.test('connections are closed spread over --drain-sec, and what was accepted go
 });
 
 t.test('clients find the next server by themselves', async (t) => {
-  const first = await startGateway({ flags: ['--drain-sec', '1'] });
+  const first = await startGateway({ flags: ['--drain-sec', '1', ...(await lastingPort())] });
   t.teardown(() => first.kill());
   const clients: RealClient[] = [];
   for (let n = 0; n < 20; n++) {

@@ -1,3 +1,4 @@
+import { lastingPort } from '../../free-port.js';
 import { ask } from '../../gateway/raw-wire.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { SeededRandom } from '../../seeded-random.js';
@@ -55,7 +56,7 @@ export async function runModel({
   say(`seed ${seed}, ${conditions.text}`);
   const start = (more: string[]) =>
     startGateway({ flags: [...conditions.flags, ...more], ...(program !== undefined && { program }) });
-  const gateway = await start([]);
+  const gateway = await start(await lastingPort());
   const truth = new Truth(allIds, conditions.bounds);
   const world: World = {
     ...{ conditions, gateway, truth, random, readers: [], faults: [], counts: noCounts },
