@@ -3,7 +3,7 @@ import { Message } from '../../message.js';
 import type { OnPublication, OnRetained } from '../engine.js';
 import { Arrivals } from './arrivals.js';
 import type { Counts } from './counts.js';
-import { decodeEnvelope, messageOf } from './envelope.js';
+import { decodeEnvelope, type Envelope, messageOf } from './envelope.js';
 import type { MessageSubjects } from './message-subjects.js';
 import { placeOf } from './place.js';
 import type { RetainedReplication } from './retained-replication.js';
@@ -69,12 +69,12 @@ export class Reception {
     const message = messageOf(id, data);
     if (message.retain) retention?.heard(id, envelope.run);
     if (envelope.retainOnly) onRetained(message);
-    else this.#handOut(message, data);
+    else this.#handOut(message, envelope);
   }
 
   /** A stream has come to it. @param data the envelope that it came in */
   handOutStored(message: Message, data: Uint8Array): void {
-    this.#handOut(unretained(message), data);
+    this.#handOut(unretained(message), decodeEnvelope(data)!);
   }
 
   /** What the stream of retained messages has. @returns undefined where it is unreadable */
@@ -89,9 +89,8 @@ export class Reception {
     this.#arrivals.forget(run);
   }
 
-  #handOut(message: Message, data: Uint8Array): void {
+  #handOut(message: Message, { run, sequence, counted }: Envelope): void {
     this.received++;
-    const { run, sequence, counted } = decodeEnvelope(data)!;
     const taken = this.#parts.onPublication(message);
     if (counted) this.#parts.counts.note(run, sequence, taken);
   }

@@ -90,9 +90,7 @@ export class NodesTruth extends Truth {
 
   /** Whether somebody who asked then, and is answered now, may have waited for NATS for as long as a node does. */
   mayHaveWaitedInVain(askedMs: number): boolean {
-    const nowMs = performance.now();
-    if (nowMs - askedMs < loadWaitMs * 0.9) return false;
-    return this.#outages.some(({ fromMs, toMs }) => fromMs < nowMs && toMs > askedMs);
+    return performance.now() - askedMs >= loadWaitMs * 0.9 && this.#wasAwaySince(askedMs);
   }
 
   /**
@@ -100,11 +98,15 @@ export class NodesTruth extends Truth {
    * back to: what does not fit into one answer is lost, and told.
    */
   mayHaveOverflowed(ids: readonly string[], askedMs: number): boolean {
-    const nowMs = performance.now();
     return (
-      this.#outages.some(({ fromMs, toMs }) => fromMs < nowMs && toMs > askedMs) &&
+      this.#wasAwaySince(askedMs) &&
       ids.some((id) => !this.isAnswered(id, this.last(id)) || this.isUncertain(id, this.last(id)))
     );
+  }
+
+  #wasAwaySince(askedMs: number): boolean {
+    const nowMs = performance.now();
+    return this.#outages.some(({ fromMs, toMs }) => fromMs < nowMs && toMs > askedMs);
   }
 
   /** How many of those before an offset may be stored behind it. */
