@@ -36,6 +36,8 @@ export const revalidates = 32;
 export const unrecovered = 64;
 /** MQTT: the client speaks 3.1, which lets it set DUP where 3.1.1 has fixed flags. */
 export const speaksMqtt31 = 8;
+/** MQTT: a filter was refused, and the log has said so; further ones are only counted. */
+export const filterRefusalLogged = 128;
 
 /**
  * The open connections, in columns by slot:

@@ -1,6 +1,7 @@
 import type { Qos } from '../../router/message.js';
 import { filterProblemText, problemOfFilter } from '../../router/topic-filter.js';
 import { type Config, ConfigError } from '../config.js';
+import { isSubscriptionKind } from './filter-admission.js';
 
 /** What each client is subscribed to when it connects; `$c` stands for its client id, `$u` for its user name. */
 export class AutoSubscriptions {
@@ -17,6 +18,11 @@ export class AutoSubscriptions {
       if (problem !== undefined) {
         throw new ConfigError(
           `--mqtt-auto-subscribe must hold topic filters, not ${JSON.stringify(filter)}: ${filterProblemText[problem]}`,
+        );
+      }
+      if (isSubscriptionKind(filter)) {
+        throw new ConfigError(
+          `--mqtt-auto-subscribe must hold topic filters, not ${JSON.stringify(filter)}: shared subscriptions are not supported, name the filter behind it.`,
         );
       }
       return { filter, qos: Number(pair.slice(at + 1)) as Qos };

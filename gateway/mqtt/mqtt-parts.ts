@@ -9,6 +9,7 @@ import type { Outbound } from '../outbound.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { ChannelWire } from './channel-wire.js';
 import type { DeferredPublications } from './deferred-publications.js';
+import type { FilterAdmission } from './filter-admission.js';
 import type { Presence } from './presence.js';
 import type { RateLimits } from './rate-limits.js';
 import type { RetainedReplays } from './retained-replays.js';
@@ -38,5 +39,6 @@ export interface MqttParts extends MqttSurroundings {
   readonly presence: Presence;
   readonly rateLimits: RateLimits;
   readonly replays: RetainedReplays;
+  readonly filters: FilterAdmission;
   readonly rewrite: Rewrite;
 }

@@ -4,6 +4,7 @@ import { ChannelWire } from './channel-wire.js';
 import { Channels } from './channels.js';
 import { DeferredPublications } from './deferred-publications.js';
 import { bindMqtt } from './endpoint.js';
+import { FilterAdmission } from './filter-admission.js';
 import type { MqttParts, MqttSurroundings } from './mqtt-parts.js';
 import { Origins } from './origins.js';
 import { Presence } from './presence.js';
@@ -39,6 +40,7 @@ export class Mqtt {
         connections.capacity,
       ),
       replays: new RetainedReplays(router, connections, outbound),
+      filters: new FilterAdmission(surroundings),
       rewrite: new Rewrite(config),
     };
     this.#channels = new Channels(this.#parts);
@@ -62,13 +64,14 @@ export class Mqtt {
 
   /** For /stats. */
   stats() {
-    const { counters, sessions, replays, takeovers, wills } = this.#parts;
+    const { counters, filters, sessions, replays, takeovers, wills } = this.#parts;
     return {
       connacks: counters.mqttConnacks,
       publishesReceived: counters.mqttPublishesReceived,
       publishesIgnored: counters.mqttPublishesIgnored,
       bytesReceived: counters.mqttBytesReceived,
       partialPackets: this.#channels.partialPackets,
+      filtersRefused: filters.refused,
       retainedReplays: replays.count,
       waiting: this.#channels.waiting,
       takeovers: takeovers.stats(),

@@ -73,9 +73,9 @@ export const mqttSettings = {
     "web origins whose pages may connect, besides the gateway's own (without --mqtt-token, own ones by address only); * = any",
   ),
   mqttMaxSubscriptions: setting(
-    wholeNumber(1, 100_000),
-    64,
-    'filters one client may be subscribed to. Past it: SUBACK 0x80',
+    wholeNumber(0, 100_000),
+    0,
+    'filters one client may be subscribed to. Past it: SUBACK 0x80; 0 = no limit by count',
   ),
   mqttSubscriptionsTotalMax: setting(
     wholeNumber(1, 100_000_000),
@@ -104,7 +104,7 @@ export const mqttSettings = {
   ),
   mqttMaxMqueue: setting(
     wholeNumber(0, 1_000_000),
-    100,
+    1_000, // EMQ's and mosquitto's; what protects the process is --mqtt-sessions-bytes-total-max
     'messages queued for one client behind its inflight window, or while it is away',
   ),
   mqttMqueueDrop: setting(oneOf(['oldest', 'newest']), 'oldest', 'which message goes when the queue is full'),

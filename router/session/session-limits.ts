@@ -10,7 +10,7 @@ export interface SessionsOptions {
   maxAwaitingRel?: number;
   /** A PUBREL that stays out this long while connected is awaited no more, seconds; 0 = awaited for ever. Default 20. */
   awaitRelTimeoutSec?: number;
-  /** Messages of one session that wait for room in the window. Default 100. */
+  /** Messages of one session that wait for room in the window. Default 1,000. */
   maxMqueue?: number;
   /** The alarm ends when the mqueue is down to this share of maxMqueue. Default 0.2. */
   mqueueLowWatermark?: number;
@@ -41,7 +41,7 @@ const defaults: Required<SessionsOptions> = {
   retryIntervalSec: 60,
   maxAwaitingRel: 100,
   awaitRelTimeoutSec: 20,
-  maxMqueue: 100,
+  maxMqueue: 1_000,
   mqueueLowWatermark: 0.2,
   mqueueHighWatermark: 0.6,
   mqueueDrop: 'oldest',

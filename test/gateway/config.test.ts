@@ -29,7 +29,7 @@ async function starts(t: Test, args: string[], ...names: (string | RegExp)[]): P
 }
 
 t.test('a filter of --mqtt-auto-subscribe that is none stops the start', async (t) => {
-  for (const filter of ['a#', 'a/#/b', 'a+', 'inbox/$c+', `${'x/'.repeat(32)}x`])
+  for (const filter of ['a#', 'a/#/b', 'a+', 'inbox/$c+', '$share/g/inbox/$c', `${'x/'.repeat(32)}x`])
     await starts(
       t,
       ['--mqtt-auto-subscribe', `${filter}=1`],

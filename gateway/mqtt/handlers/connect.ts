@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Session } from '../../../router/session/session.js';
-import { problemOfFilter } from '../../../router/topic-filter.js';
 import { BearerAuth } from '../../auth/bearer.js';
 import type { CloseReason } from '../../close-reason.js';
 import { speaksMqtt31 } from '../../connections.js';
@@ -80,7 +78,7 @@ export class ConnectHandler {
     will: Will | undefined,
     keepAlive: (sec: number) => void,
   ): void {
-    const { sessions, wills, counters, presence, connections, takeovers } = this.#parts;
+    const { router, sessions, wills, counters, presence, connections, takeovers } = this.#parts;
     const { level, clean, keepAliveSec, userName } = packet;
     if (level === protocolLevel.mqtt31) connections.flags[channel.slot]! |= speaksMqtt31;
     const clientId = packet.clientId === '' ? `encke-${randomUUID()}` : packet.clientId; // [MQTT-3.1.3-6]
@@ -93,16 +91,10 @@ export class ConnectHandler {
     counters.mqttConnacks[connackCode.accepted]!++;
     this.#channels.reply(channel, connack(connackCode.accepted, present && level !== protocolLevel.mqtt31)); // the first packet [MQTT-3.2.0-1]
     if (!connections.has(channel)) return;
-    this.#subscribeTo(this.#autoSubscriptions.of(clientId, userName), session);
-    session.resume();
-  }
-
-  #subscribeTo(subscriptions: ReturnType<AutoSubscriptions['of']>, session: Session): void {
-    const { router, config } = this.#parts;
-    for (const { filter, qos } of subscriptions) {
-      if (problemOfFilter(filter, router.idBytesMax, router.topicLevelsMax) !== undefined) continue;
-      const hasRoom = router.logins < config.mqttSubscriptionsTotalMax;
-      if (hasRoom || router.isLoggedIn(filter, session)) router.subscribe(filter, session, qos);
+    for (const { filter, qos } of this.#autoSubscriptions.of(clientId, userName)) {
+      const admitted = this.#parts.filters.admit(channel, session, filter, 0);
+      if (admitted === 'new' || admitted === 'known') router.subscribe(filter, session, qos);
     }
+    session.resume();
   }
 }

@@ -1,6 +1,5 @@
 import type { Qos } from '../../../router/message.js';
 import type { Session } from '../../../router/session/session.js';
-import { beyondThisServer, problemOfFilter } from '../../../router/topic-filter.js';
 import type { CloseReason } from '../../close-reason.js';
 import type { Channel } from '../channel.js';
 import type { Channels } from '../channels.js';
@@ -25,19 +24,18 @@ export class SubscribeHandler {
     // By filter: in one packet equal ones count once, at the last QoS, or 64 KB would be 16,000 times everything.
     const granted = new Map<string, Qos>();
     const codes: number[] = [];
-    const { router, rewrite } = this.#parts;
+    const { router, rewrite, filters } = this.#parts;
     let added = 0;
     for (const { filter: asked, qos } of packet.requests) {
       const filter = rewrite.subscribeFilter(asked);
       if (!granted.has(filter)) {
-        const problem = problemOfFilter(filter, router.idBytesMax, router.topicLevelsMax);
-        if (problem !== undefined && !beyondThisServer.has(problem)) return 'malformed-packet';
-        const isNew = !router.isLoggedIn(filter, session);
-        if (problem !== undefined || (isNew && !this.#hasRoom(session, added))) {
+        const admitted = filters.admit(channel, session, filter, added);
+        if (admitted === 'malformed') return 'malformed-packet';
+        if (admitted === 'refused') {
           codes.push(subscribeFailed);
           continue;
         }
-        if (isNew) added++;
+        if (admitted === 'new') added++;
       }
       granted.set(filter, qos);
       codes.push(qos);
@@ -48,14 +46,5 @@ export class SubscribeHandler {
       this.#parts.replays.begin(channel, granted),
     );
     return undefined;
-  }
-
-  /** @param added filters of this packet that come on top of those that there are */
-  #hasRoom(session: Session, added: number): boolean {
-    const { router, config } = this.#parts;
-    return (
-      router.loginsOf(session) + added < config.mqttMaxSubscriptions &&
-      router.logins + added < config.mqttSubscriptionsTotalMax
-    );
   }
 }

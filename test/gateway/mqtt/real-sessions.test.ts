@@ -182,3 +182,15 @@ t.test('when all are gone, only the sessions that are kept are left', async () =
     { sessions: 3, connected: 0, persistent: 3, busy: 0, bytes: 0 },
   );
 });
+
+t.test('1,000 messages of 2 KB at QoS 1, published in a loop, all come to who is connected', async (t) => {
+  const subscriber = await RealClient.connect(t, gateway);
+  await subscriber.subscribe('loop/1', 1);
+  const publisher = await RealClient.connect(t, gateway.publisher);
+  const { dropped } = await stats();
+  const payloads = Array.from({ length: 1000 }, (_, n) => `${n} `.padEnd(2048, '.'));
+  await Promise.all(payloads.map((payload) => publisher.publish('loop/1', payload, { qos: 1 })));
+  await subscriber.exactly(1000);
+  t.same(subscriber.texts('loop/1'), payloads, 'each once, in order');
+  t.equal((await stats()).dropped['mqueue-full'], dropped['mqueue-full'], 'none was dropped from the queue');
+});

@@ -1,0 +1,136 @@
+import type { Router } from '../../router/router.js';
+import type { Session } from '../../router/session/session.js';
+import { beyondThisServer, problemOfFilter } from '../../router/topic-filter.js';
+import type { Config } from '../config.js';
+import { type Connections, filterRefusalLogged } from '../connections.js';
+import type { SampledLog } from '../sampled-log.js';
+import type { Channel } from './channel.js';
+
+/** Why a filter is answered with 0x80: the name in /stats and in the log. */
+export const filterRefusals = [
+  /** The client has --mqtt-max-subscriptions filters. */
+  'too-many',
+  /** All clients together have --mqtt-subscriptions-total-max. */
+  'too-many-total',
+  /** Over --id-bytes-max. */
+  'too-long',
+  /** Over --topic-levels-max. */
+  'too-many-levels',
+  /** `$share/…`, `$queue/…` and the like: see subscriptionKinds. */
+  'subscription-kind',
+] as const;
+
+export type FilterRefusal = (typeof filterRefusals)[number];
+
+/**
+ * First levels that brokers of the field take for a kind of subscription to what stands behind them: shared ones
+ * (`$share/<group>/t`, `$queue/t`), and EMQ's own. As plain filters they would match nothing that is published to `t`,
+ * so a client that was granted one would wait for ever.
+ */
+const subscriptionKinds: ReadonlySet<string> = new Set([
+  '$share',
+  '$queue',
+  '$exclusive',
+  '$local',
+  '$fastlane',
+]);
+
+export function isSubscriptionKind(filter: string): boolean {
+  return filter.startsWith('$') && subscriptionKinds.has(filter.split('/', 1)[0]!);
+}
+
+type Parts = { router: Router; config: Config; connections: Connections; log: SampledLog };
+
+/** Which filters are taken; the one place where a refused one is counted, and logged once a connection. */
+export class FilterAdmission {
+  readonly #parts: Parts;
+  readonly refused = Object.fromEntries(filterRefusals.map((reason) => [reason, 0])) as Record<
+    FilterRefusal,
+    number
+  >;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Counts and logs a refusal.
+   * @param filter that this session is to be subscribed to, well-formed or not
+   * @param added filters of the same packet that come on top of those that there are
+   * @returns whether it may be subscribed to; `malformed` is no filter at all, and is not counted
+   */
+  admit(
+    channel: Channel,
+    session: Session,
+    filter: string,
+    added: number,
+  ): 'new' | 'known' | 'refused' | 'malformed' {
+    const { router } = this.#parts;
+    const problem = problemOfFilter(filter, router.idBytesMax, router.topicLevelsMax);
+    if (problem !== undefined && !beyondThisServer.has(problem)) return 'malformed';
+    if (problem === undefined && router.isLoggedIn(filter, session)) return 'known';
+    const refusal = (problem as FilterRefusal | undefined) ?? this.#refusalOf(session, filter, added);
+    if (refusal === undefined) return 'new';
+    this.#refuse(channel, filter, refusal);
+    return 'refused';
+  }
+
+  #refusalOf(session: Session, filter: string, added: number): FilterRefusal | undefined {
+    const { router, config } = this.#parts;
+    if (isSubscriptionKind(filter)) return 'subscription-kind';
+    const { mqttMaxSubscriptions, mqttSubscriptionsTotalMax } = config;
+    if (mqttMaxSubscriptions > 0 && router.loginsOf(session) + added >= mqttMaxSubscriptions)
+      return 'too-many';
+    if (router.logins + added >= mqttSubscriptionsTotalMax) return 'too-many-total';
+    return undefined;
+  }
+
+  #refuse(channel: Channel, filter: string, refusal: FilterRefusal): void {
+    const { connections, config, log } = this.#parts;
+    this.refused[refusal]++;
+    if ((connections.flags[channel.slot]! & filterRefusalLogged) !== 0) return;
+    connections.flags[channel.slot]! |= filterRefusalLogged;
+    log.warn(
+      'filter-refused',
+      {
+        ...channel.describe(),
+        address: channel.remoteAddress(),
+        refusal,
+        filter: filter.slice(0, loggedCharactersMax),
+        ...limitOf(refusal, filter, config),
+      },
+      `topic filter refused (SUBACK 0x80); others of this connection are only counted: ${remedies[refusal]}`,
+    );
+  }
+}
+
+/** Of a topic or filter that stands in a log line. */
+const loggedCharactersMax = 100;
+
+const remedies: Record<FilterRefusal, string> = {
+  'too-many': 'the client has as many filters as --mqtt-max-subscriptions allows',
+  'too-many-total': 'all clients together have as many filters as --mqtt-subscriptions-total-max allows',
+  'too-long': 'it is longer than --id-bytes-max',
+  'too-many-levels': 'it has more levels than --topic-levels-max',
+  'subscription-kind':
+    'shared subscriptions and other kinds that begin with $ are not supported: subscribe to the filter behind it, or rewrite it with --mqtt-rewrite',
+};
+
+function limitOf(refusal: FilterRefusal, filter: string, config: Config): Record<string, unknown> {
+  switch (refusal) {
+    case 'too-many':
+      return { setting: '--mqtt-max-subscriptions', limit: config.mqttMaxSubscriptions };
+    case 'too-many-total':
+      return { setting: '--mqtt-subscriptions-total-max', limit: config.mqttSubscriptionsTotalMax };
+    case 'too-long':
+      return { setting: '--id-bytes-max', limit: config.idBytesMax, bytes: Buffer.byteLength(filter) };
+    case 'too-many-levels':
+      return {
+        setting: '--topic-levels-max',
+        limit: config.topicLevelsMax,
+        levels: filter.split('/').length,
+      };
+    case 'subscription-kind':
+      return {};
+  }
+}
