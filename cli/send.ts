@@ -45,6 +45,11 @@ Examples:
 
 async function send(id: string, message: string, flags: SendFlags, command: Command): Promise<void> {
   checkTogether(flags, command);
+  // Node has put U+FFFD where an argument was not UTF-8, so another message than was meant would go out.
+  if (message.includes('\ufffd') || id.includes('\ufffd'))
+    return fail(
+      'an argument is not UTF-8, or has U+FFFD in it: give such a message on standard input, with -.',
+    );
   if (flags.nats === undefined) await sendToApi(id, message, flags);
   else await sendToName(id, message, flags, nameAddressOf(flags));
 }

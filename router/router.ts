@@ -11,7 +11,13 @@ import type { RetainedCursor } from './retained-cursor.js';
 import type { RouterStats } from './router-stats.js';
 import type { Subscriber } from './subscriber.js';
 import { Subscriptions } from './subscriptions.js';
-import { InvalidIdError, idBytesMaxDefault, problemOfId, topicLevelsMaxDefault } from './topic.js';
+import {
+  InvalidIdError,
+  idBytesMaxDefault,
+  isWellFormed,
+  problemOfId,
+  topicLevelsMaxDefault,
+} from './topic.js';
 import { InvalidFilterError, problemOfFilter } from './topic-filter.js';
 
 export interface RouterOptions extends RetainedOptions {
@@ -153,10 +159,12 @@ export class Router {
   /**
    * Sends text or bytes to everybody who is logged in as `id`. The bytes are the router's afterwards.
    * @returns how many subscribers took it; with 0 there is only history, where the id has one
-   * @throws InvalidIdError
+   * @throws InvalidIdError; RangeError where the text has half of a surrogate pair, which UTF-8 cannot carry
    */
   send(id: string, data: string | Uint8Array): number {
     this.#assertId(id);
+    if (typeof data === 'string' && !isWellFormed(data))
+      throw new RangeError('The text has half of a surrogate pair: mend it, or send its bytes.');
     const payload = typeof data === 'string' ? Buffer.from(data) : data;
     return this.publish(new Message(id, payload, Date.now()));
   }

@@ -60,7 +60,7 @@ export function problemOfSize(
 }
 
 /** String.prototype.isWellFormed is in Node 20, but not in the ES2023 library types. */
-function isWellFormed(text: string): boolean {
+export function isWellFormed(text: string): boolean {
   return (text as string & { isWellFormed(): boolean }).isWellFormed();
 }
 

@@ -5,8 +5,8 @@ import { Message } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
-import { messageFromJson, type SentMessage, tooLargeText } from '../http/message-object.js';
-import { checkId, type Parsed } from '../http/request.js';
+import { messageFromJson, parseJson, type SentMessage, tooLargeText } from '../http/message-object.js';
+import { checkId, checkRecipient, type Parsed } from '../http/request.js';
 import { notCarriedText } from '../http/send.js';
 import type { ClusterStats } from './cluster-stats.js';
 import type { Whereabouts } from './whereabouts.js';
@@ -94,7 +94,7 @@ export class NameService {
       if (!isUtf8(body)) return problem('This body is not UTF-8.');
       return messageFromJson(Buffer.from(body).toString(), 'body', config);
     }
-    const id = checkId(topic, config);
+    const id = checkRecipient(topic, config);
     if (!id.ok) return id;
     if (body.length > config.messageBytesMax) return problem(tooLargeText(config));
     return { ok: true, value: { message: new Message(id.value, body, Date.now(), 1, false), wait: true } };
@@ -125,7 +125,7 @@ export class NameService {
 
 function idIn(body: Uint8Array): string | undefined {
   try {
-    const { id } = JSON.parse(Buffer.from(body).toString());
+    const { id } = parseJson(Buffer.from(body).toString()) as { id?: unknown };
     return typeof id === 'string' ? id : undefined;
   } catch {
     return undefined;

@@ -1,6 +1,7 @@
 import { Message } from '../../router/message.js';
+import { isWellFormed } from '../../router/topic.js';
 import type { Config } from '../config.js';
-import { checkId, type Parsed } from './request.js';
+import { checkRecipient, type Parsed } from './request.js';
 import { optionsFromLine } from './send-options.js';
 
 /** Node decodes what it can and skips the rest, which would be another message than was meant. */
@@ -28,7 +29,7 @@ export interface SentMessage {
 export function messageFromJson(text: string, what: string, config: Config): Parsed<SentMessage> {
   let fields: Fields | null;
   try {
-    fields = JSON.parse(text);
+    fields = parseJson(text) as Fields | null;
   } catch {
     return problem(`This ${what} is not JSON.`);
   }
@@ -37,7 +38,12 @@ export function messageFromJson(text: string, what: string, config: Config): Par
     return problem('"id" and "data" are strings.');
   if (fields.encoding !== undefined && fields.encoding !== 'base64')
     return problem('"encoding" is "base64" or absent.');
-  const id = checkId(fields.id, config);
+  // Half a character, as JavaScript's slice() leaves it: UTF-8 has no way to write it, so another message would be sent.
+  if (!isWellFormed(fields.data))
+    return problem(
+      '"data" has half of a surrogate pair, which is not Unicode text: mend it, or send it as base64.',
+    );
+  const id = checkRecipient(fields.id, config);
   if (!id.ok) return id;
   if (fields.encoding === 'base64' && !base64.test(fields.data)) return problem('"data" is not base64.');
   const payload = Buffer.from(fields.data, fields.encoding ?? 'utf8');
@@ -46,6 +52,11 @@ export function messageFromJson(text: string, what: string, config: Config): Par
   if (!options.ok) return options;
   const { qos, retain, wait } = options.value;
   return { ok: true, value: { message: new Message(id.value, payload, Date.now(), qos, retain), wait } };
+}
+
+/** Windows programs put a byte order mark first, and files that were joined have it in the middle (RFC 8259 8.1). */
+export function parseJson(text: string): unknown {
+  return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text);
 }
 
 export function tooLargeText({ messageBytesMax }: Pick<Config, 'messageBytesMax'>): string {

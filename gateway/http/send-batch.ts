@@ -129,6 +129,12 @@ export class SendBatchEndpoint {
   }
 
   #answer(response: HttpResponse, cors: Headers, totals: BatchTotals): void {
+    if (totals.messages === 0 && totals.bad > 0) {
+      this.#counters.countApiError('400');
+      const error =
+        'No line of this batch is a message: nothing was sent. "errors" names what is wrong with each.';
+      return answerJson(response, '400 Bad Request', { ...totals, error }, cors);
+    }
     const status = totals.delivered === undefined ? '202 Accepted' : '200 OK';
     if (totals.uncarried === undefined) return answerJson(response, status, totals, cors);
     this.#counters.countApiError('503');

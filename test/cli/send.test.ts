@@ -45,6 +45,12 @@ t.test('encke send', async (t) => {
     await stream.close();
   });
 
+  t.test('refuses an argument that is not UTF-8, as another message would be sent', async (t) => {
+    const outcome = await send(['123', 'a\ufffdb']); // what Node makes of the byte FF
+    t.equal(outcome.code, 1);
+    isOneSentence(t, 'not UTF-8', outcome, 'standard input');
+  });
+
   t.test('says what the server has against it', async (t) => {
     for (const [id, message, ...names] of [
       ['a/+', 'x', '400', 'wildcards'],

@@ -29,6 +29,15 @@ t.test('a message reaches everybody who is logged in as its id, and nobody else'
   t.same([a.texts, b.texts, other.texts], [['Hello'], ['Hello'], []]);
 });
 
+t.test('text that UTF-8 cannot carry is refused, and not sent as other text', async (t) => {
+  const router = await startedRouter();
+  const inbox = new Inbox();
+  router.login('123', inbox);
+  t.throws(() => router.send('123', 'half \ud83d'), RangeError);
+  t.equal(router.send('123', 'whole \u{1f680}'), 1);
+  t.same(inbox.texts, ['whole \u{1f680}']);
+});
+
 t.test('a message to an id where nobody is logged in is delivered to 0 and gone', async (t) => {
   const router = await startedRouter();
   t.equal(router.send('123', 'Hello'), 0);
