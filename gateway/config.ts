@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { inconsistencyOf } from './consistency.js';
 import { unnamedNode } from './node-name.js';
-import type { NodeRole } from './role.js';
+import { isUsed, type NodeRole } from './role.js';
 import type { Setting } from './setting.js';
 import { type SettingKey, settingKeys, settings } from './settings.js';
+import { tokenFrom } from './token-file.js';
 import { workerGroupVariable, workerVariable } from './workers/variables.js';
 
 /**
@@ -59,10 +60,26 @@ export function readConfig(sources: ConfigSources): Config {
     const { value, origin } = pick(key, sources, file);
     config[key] = value === undefined ? settings[key].default : parseSetting(key, value, origin);
   }
-  const inconsistency = inconsistencyOf(config as Config, sources.role ?? 'both');
+  const role = sources.role ?? 'both';
+  for (const key of tokenKeys) config[key] = tokenOf(key, config as Config, role);
+  const inconsistency = inconsistencyOf(config as Config, role);
   if (inconsistency !== undefined) throw new ConfigError(inconsistency);
   const isNamed = pick('nodeName', sources, file).value !== undefined;
   return isNamed ? (config as Config) : { ...(config as Config), nodeName: unnamedNode(config as Config) };
+}
+
+const tokenKeys = ['apiToken', 'mqttToken'] as const;
+
+/** The token itself, or the one in the file that is named. One file of settings does for all roles, so a file of another role may be missing. */
+function tokenOf(key: (typeof tokenKeys)[number], config: Config, role: NodeRole): string {
+  const fileKey = `${key}File` as const;
+  const path = config[fileKey];
+  if (path === '' || !isUsed(fileKey, role)) return config[key];
+  if (config[key] !== '')
+    throw new ConfigError(`${flagOf(key)} and ${flagOf(fileKey)} are both set: leave one of them out.`);
+  const read = tokenFrom(flagOf(fileKey), path);
+  if ('problem' in read) throw new ConfigError(read.problem);
+  return read.token;
 }
 
 /** A misspelt variable would leave its setting at the default without a word. */
@@ -114,7 +131,7 @@ function readConfigFile(path: string): Record<string, unknown> {
 function parseJson(path: string, content: string): Record<string, unknown> {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(content);
+    parsed = JSON.parse(content.replace(/^\ufeff/, '')); // editors on Windows put a byte order mark first
   } catch (cause) {
     // The parser's own message quotes what it could not read, which may be the token.
     const position = /position (\d+)/.exec((cause as Error).message)?.[1];

@@ -35,6 +35,11 @@ export const settings = {
     ),
     secret: true,
   },
+  apiTokenFile: setting(
+    text('the path of a file', /^/),
+    '',
+    'file that holds the token of --api-token, which anybody on the machine could read in the list of processes',
+  ),
   apiAllowOrigin: setting(
     listOf('origins such as https://example.com, comma-separated', /^https?:\/\/[^/\s]+$/),
     [],

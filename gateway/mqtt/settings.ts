@@ -62,6 +62,11 @@ export const mqttSettings = {
     ),
     secret: true as const,
   },
+  mqttTokenFile: setting(
+    text('the path of a file', /^/),
+    '',
+    'file that holds the token of --mqtt-token, which anybody on the machine could read in the list of processes',
+  ),
   mqttAllowAnonymous: setting(
     flag(),
     false,

@@ -1,0 +1,27 @@
+import { FileError, readNamed } from '../nats-access/named-file.js';
+
+/** A token that stands in a file of its own, as anybody on the machine can read the flags of a process. */
+
+/** What settings with a token take, too. */
+const tokenPattern = /^[\x21-\x7e]{16,}$/;
+const tokenExpected = 'at least 16 printable characters without spaces';
+
+/**
+ * @param flag the name of the setting, for sentences; they never show the content
+ * @returns the token, or what is wrong
+ */
+export function tokenFrom(flag: string, path: string): { token: string } | { problem: string } {
+  let content: string;
+  try {
+    content = readNamed(flag, path);
+  } catch (error) {
+    if (error instanceof FileError) return { problem: error.message };
+    throw error;
+  }
+  // Editors and `echo` end a file with a line break; some on Windows begin it with a byte order mark.
+  const token = content.replace(/^\ufeff/, '').replace(/[\r\n]+$/, '');
+  if (token === '') return { problem: `${flag} ${path} is empty: put the token into it, ${tokenExpected}.` };
+  if (!tokenPattern.test(token))
+    return { problem: `${flag} ${path} must hold one token and nothing else: ${tokenExpected}.` };
+  return { token };
+}
