@@ -1,13 +1,16 @@
 import { isUtf8 } from 'node:buffer';
 import type { Message } from '../../router/message.js';
 import { wireIndex, wireOf } from '../wire.js';
+import { cometScript } from './comet-script.js';
+import { pagePolicy } from './content-policy.js';
 import { escapeHtml } from './html.js';
 import { pageHead } from './page-head.js';
 import { newline, type StreamStart, type Transport } from './transport.js';
 
 /**
  * The page of the origin: `GET /test/<id>` is a document that never ends, and each message is the next piece
- * of it, numbered for this connection: `Recvd msg #7: 'Hello'<br/>`.
+ * of it, numbered for this connection: `Recvd msg #7: 'Hello'<br/>`. Text with line breaks stands in a span, which
+ * keeps them, and whose edge shows where it begins: else a message could look like several.
  */
 
 const prefix = 'Recvd msg #';
@@ -62,31 +65,48 @@ class CometChunk {
   }
 }
 
-export const cometPage: Transport = {
-  name: 'http-chunked',
-  contentType: 'text/html; charset=utf-8',
-  heartbeat: newline,
-  checkpoint: undefined,
+const style = `
+  :root { color-scheme: light dark; }
+  body { font: 16px/1.6 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
+  h1 { font-size: 1.25rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
+  p { color: #6b7280; margin: 0 0 1.5rem; padding-bottom: 1rem; border-bottom: 1px solid #d1d5db; }
+  @media (prefers-color-scheme: dark) { p { color: #9ca3af; border-color: #3f3f46; } }
+  main { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .9375rem; overflow-wrap: anywhere; }
+  main span { display: inline-block; vertical-align: top; max-width: 100%; box-sizing: border-box; white-space: pre-wrap;
+    padding-left: .5ch; border-left: 2px solid #9ca3af; }
+  #ended { border: 0; border-top: 1px solid #d1d5db; margin: 1rem 0; padding: 1rem 0 0; font-weight: 600; }
+`;
 
-  greeting(start) {
-    return greetingPage(escapeHtml(start.ids.join(', '))) + resumedText(start);
-  },
+/** @param heartbeatSec 0 = none: then nobody can tell a quiet stream from a dead one */
+export function cometPage(heartbeatSec: number): Transport {
+  const policy = pagePolicy({ style, scripts: [cometScript] });
+  return {
+    name: 'http-chunked',
+    contentType: 'text/html; charset=utf-8',
+    contentPolicy: policy,
+    heartbeat: newline,
+    checkpoint: undefined,
 
-  chunk(message, { count, lead }) {
-    const wire = wireOf(message);
-    let encoded = wire[wireIndex.cometPage] as CometChunk | undefined;
-    if (encoded === undefined) {
-      encoded = new CometChunk(encode(message));
-      wire[wireIndex.cometPage] = encoded;
-    }
-    return encoded.numbered(count, lead);
-  },
+    greeting(start) {
+      return greetingPage(escapeHtml(start.ids.join(', ')), silenceSec(heartbeatSec)) + resumedText(start);
+    },
 
-  lost(count, lead) {
-    const noun = count === 1 ? 'message was' : 'messages were';
-    return Buffer.from(`${lead ? '\n' : ''}<i>${count} ${noun} lost: this page read too slowly.</i><br/>`);
-  },
-};
+    chunk(message, { count, lead }) {
+      const wire = wireOf(message);
+      let encoded = wire[wireIndex.cometPage] as CometChunk | undefined;
+      if (encoded === undefined) {
+        encoded = new CometChunk(encode(message));
+        wire[wireIndex.cometPage] = encoded;
+      }
+      return encoded.numbered(count, lead);
+    },
+
+    lost(count, lead) {
+      const noun = count === 1 ? 'message was' : 'messages were';
+      return Buffer.from(`${lead ? '\n' : ''}<i>${count} ${noun} lost: this page read too slowly.</i><br/>`);
+    },
+  };
+}
 
 function resumedText({ resumed }: StreamStart): string {
   if (resumed === undefined) return '';
@@ -101,7 +121,7 @@ function resumedText({ resumed }: StreamStart): string {
  */
 function encode(message: Message): Buffer {
   const payload = Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length);
-  const text = isPlain(payload) ? payload : Buffer.from(escapeHtml(payload.toString('utf8')));
+  const text = isPlain(payload) ? payload : Buffer.from(markupOf(payload.toString('utf8')));
   const bytes = Buffer.allocUnsafe(leadBytes + opening.length + text.length + closing.length);
   bytes.set(opening, leadBytes);
   bytes.set(text, leadBytes + opening.length);
@@ -109,39 +129,40 @@ function encode(message: Message): Buffer {
   return bytes;
 }
 
+function markupOf(text: string): string {
+  const escaped = escapeHtml(text);
+  return /[\r\n]/.test(text) ? `<span>${escaped}</span>` : escaped;
+}
+
 const opening = Buffer.from(": '");
 const closing = Buffer.from("'<br/>");
 
-/** Bytes that must not be copied into a page as they are. */
+/** Bytes that must not be copied into a page as they are, and line breaks. */
 const special = new Uint8Array(256);
-for (const character of '&<>"\'\0') special[character.charCodeAt(0)] = 1;
+for (const character of '&<>"\'\0\r\n') special[character.charCodeAt(0)] = 1;
 
 function isPlain(payload: Buffer): boolean {
   for (let i = 0; i < payload.length; i++) if (special[payload[i]!] === 1) return false;
   return isUtf8(payload);
 }
 
-const style = `
-  :root { color-scheme: light dark; }
-  body { font: 16px/1.6 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
-  h1 { font-size: 1.25rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
-  p { color: #6b7280; margin: 0 0 1.5rem; padding-bottom: 1rem; border-bottom: 1px solid #d1d5db; }
-  @media (prefers-color-scheme: dark) { p { color: #9ca3af; border-color: #3f3f46; } }
-  main { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .9375rem; overflow-wrap: anywhere; }
-  code { font-family: inherit; }
-`;
+/** Heartbeats come up to a fifth early and never late; a network may be. */
+function silenceSec(heartbeatSec: number): number {
+  return heartbeatSec === 0 ? 0 : Math.ceil(heartbeatSec * 1.25) + 3;
+}
 
 /** More than 1 KB on purpose: some browsers wait for that much before they show anything of a page that goes on. */
-function greetingPage(id: string): string {
-  return `${pageHead(`${id} - Encke`, style)}
+function greetingPage(id: string, silence: number): string {
+  return `${pageHead(`${id} - Encke`, style, cometScript)}
 <body>
 <!-- This document does not end: the server keeps the response open and appends a line for each message that is
-     sent to the id. Nothing on this page is script. An idle page gets a newline now and then, so that a proxy in
+     sent to the id. The script above keeps the newest one in sight, and says so when the document has ended; the
+     page's policy lets no other script run. An idle page gets a newline now and then, so that a proxy in
      between does not take it for dead; a browser shows nothing of it. Closing the page logs it out. When the
      server stops, the document ends, and reloading the page logs in again. With ?since=10 the page begins with the
      last ten messages, and with ?since=oldest with all that are kept. -->
 <h1>Hello, you are logged in as ${id}</h1>
 <p>This page stays open. Each message that is sent to this id appears below at once.</p>
-<main>
+<main data-silence-sec="${silence}">
 `;
 }
