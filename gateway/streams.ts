@@ -12,6 +12,7 @@ import type { Config } from './config.js';
 import { type Connections, catchingUp } from './connections.js';
 import type { Headers } from './http/answer.js';
 import { type CatchUps, pageBytesMax, pageMessagesMax } from './http/catch-ups.js';
+import { writeSecurityHeaders } from './http/content-policy.js';
 import { type Stream, type StreamClass, streamClass } from './http/stream.js';
 import type { StreamCursors } from './http/stream-cursors.js';
 import type { StreamWire } from './http/stream-wire.js';
@@ -27,8 +28,6 @@ const streamHeaders = [
   // Proxies must neither keep this, nor compress or otherwise change it, nor wait for its end before they pass it on.
   ['Cache-Control', 'no-cache, no-store, no-transform'],
   ['X-Accel-Buffering', 'no'],
-  ['X-Content-Type-Options', 'nosniff'],
-  ['Content-Security-Policy', "default-src 'none'; img-src data:; style-src 'unsafe-inline'"],
 ] as const;
 
 export interface StreamParts {
@@ -213,5 +212,6 @@ function startOf(ids: readonly string[], messages: readonly Message[], offsets: 
 export function writeStreamHead(response: HttpResponse, transport: Transport, headers: Headers): void {
   response.writeHeader('Content-Type', transport.contentType);
   for (const [name, value] of streamHeaders) response.writeHeader(name, value);
+  writeSecurityHeaders(response, transport.contentPolicy);
   for (const [name, value] of headers) response.writeHeader(name, value);
 }

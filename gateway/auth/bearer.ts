@@ -17,9 +17,8 @@ export class BearerAuth {
   /** @param authorization the HTTP header */
   allows(authorization: string): boolean {
     if (this.#token === undefined) return true;
-    return (
-      authorization.startsWith(scheme) && this.allowsToken(Buffer.from(authorization.slice(scheme.length)))
-    );
+    const scheme = schemePattern.exec(authorization)?.[0];
+    return scheme !== undefined && this.allowsToken(Buffer.from(authorization.slice(scheme.length)));
   }
 
   /** Compares in constant time: how long it takes tells nothing about the token but its length. */
@@ -29,4 +28,5 @@ export class BearerAuth {
   }
 }
 
-const scheme = 'Bearer ';
+/** The scheme is case-insensitive, and one or more spaces follow it (RFC 9110 11.1, 11.4). */
+const schemePattern = /^bearer +/i;

@@ -1,14 +1,12 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Refusal } from '../close-reason.js';
+import { policyHeader, writeSecurityHeaders } from './content-policy.js';
 
 /** Short answers that end the request. Call inside the route handler or a cork. */
 
 export type Headers = readonly (readonly [name: string, value: string])[];
 
-const plain: Headers = [
-  ['Content-Type', 'text/plain; charset=utf-8'],
-  ['X-Content-Type-Options', 'nosniff'],
-];
+const plain: Headers = [['Content-Type', 'text/plain; charset=utf-8']];
 
 export function answerText(
   response: HttpResponse,
@@ -54,7 +52,13 @@ export function answerEmpty(response: HttpResponse, status: string, headers: Hea
 
 function writeHead(response: HttpResponse, status: string, headers: Headers): void {
   response.writeStatus(status);
-  for (const [name, value] of headers) response.writeHeader(name, value);
+  let policy: string | undefined;
+  for (const [name, value] of headers) {
+    if (name === policyHeader)
+      policy = value; // a page's own
+    else response.writeHeader(name, value);
+  }
+  writeSecurityHeaders(response, policy);
 }
 
 /**

@@ -14,7 +14,6 @@ const headers: Headers = [
   ['Content-Type', 'text/javascript; charset=utf-8'],
   // A new version is there with the next start.
   ['Cache-Control', 'no-cache'],
-  ['X-Content-Type-Options', 'nosniff'],
   // They hold nothing of anybody's: a page of another origin, where --allow-origin lets it read streams, may import them.
   ['Access-Control-Allow-Origin', '*'],
 ];

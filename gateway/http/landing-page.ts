@@ -1,3 +1,4 @@
+import { pagePolicy } from './content-policy.js';
 import { scriptJson } from './html.js';
 import { listenScript } from './listen-script.js';
 import { pageHead } from './page-head.js';
@@ -53,8 +54,16 @@ ${facts.mqtt ? '<p>An id is an MQTT topic, too: <a href="/demo/mqtt">try it over
 
 <h2>From a terminal</h2>
 <pre id="terminal"></pre>
-<script>
-const facts = ${scriptJson(facts)};
+<script type="application/json" id="facts">${scriptJson(facts)}</script>
+<script>${script}</script>
+<script type="module">${listenScript}</script>
+</body>
+</html>
+`;
+}
+
+const script = `
+const facts = JSON.parse(document.getElementById('facts').textContent);
 const api = new URL(facts.apiUrl ?? location.origin);
 if (facts.apiOnAnyAddress) api.hostname = location.hostname;
 const byId = (id) => document.getElementById(id);
@@ -79,14 +88,16 @@ if (sendForm !== null) sendForm.onsubmit = async (event) => {
     const body = dots ? JSON.stringify({ id: id.value, data: text.value }) : text.value;
     const response = await fetch(new URL(path, api), { method: 'POST', body, headers });
     const said = await response.text();
-    answer = response.ok ? outcome(JSON.parse(said)) : response.status + ': ' + said;
+    const isJson = response.headers.get('content-type') === 'application/json';
+    answer = isJson ? outcome(JSON.parse(said)) : response.status + ': ' + said;
   } catch {
     answer = 'The router API at ' + api.origin + ' cannot be reached from this browser.';
   }
   byId('answer').textContent = answer;
 };
-function outcome({ delivered, errors = [] }) {
+function outcome({ delivered, errors = [], error }) {
   if (errors.length > 0) return errors[0].error;
+  if (error !== undefined) return error;
   return 'Delivered to ' + delivered + (delivered === 1 ? ' connection.' : ' connections.');
 }
 byId('terminal').textContent =
@@ -105,14 +116,25 @@ async function refresh() {
   setTimeout(refresh, 1000);
 }
 refresh();
-</script>
-<script type="module">
-${listenScript}
-</script>
-</body>
-</html>
 `;
+
+/** The script sends to the router API, which is on a port of its own. */
+export function landingPolicy({ apiUrl, apiOnAnyAddress }: LandingPageFacts): string {
+  return `${policy} ${apiUrl === null ? '' : apiSource(new URL(apiUrl), apiOnAnyAddress)}`.trimEnd();
 }
+
+/** A policy cannot name an IPv6 address, nor "the host of this page at another port". */
+function apiSource({ origin, hostname, port }: URL, anyAddress: boolean): string {
+  return anyAddress || hostname.startsWith('[') ? `http://*:${port}` : origin;
+}
+
+/** Ends with the directive that is added to. */
+const policy = pagePolicy({
+  style,
+  scripts: [script, listenScript],
+  scriptsFrom: ["'self'"],
+  connectTo: ["'self'"],
+});
 
 function sendForm({ tokenRequired }: LandingPageFacts): string {
   return `<h2>Send to an id</h2>

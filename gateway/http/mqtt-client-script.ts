@@ -2,6 +2,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { answer, answerText, type Headers } from './answer.js';
+import { writeSecurityHeaders } from './content-policy.js';
 
 /** MQTT.js as it is installed beside the gateway, so that the demo page needs nothing from elsewhere. */
 
@@ -11,7 +12,6 @@ const installedAs = 'mqtt/dist/mqtt.min';
 const headers: Headers = [
   ['Content-Type', 'text/javascript; charset=utf-8'],
   ['Cache-Control', 'public, max-age=86400'],
-  ['X-Content-Type-Options', 'nosniff'],
 ];
 
 export class MqttClientScript {
@@ -37,6 +37,7 @@ export class MqttClientScript {
 function answerAtItsPace(response: HttpResponse, bytes: Buffer): void {
   response.writeStatus('200 OK');
   for (const [name, value] of headers) response.writeHeader(name, value);
+  writeSecurityHeaders(response);
   const [, ended] = response.tryEnd(bytes, bytes.length);
   if (ended) return;
   response.onWritable((offset) => {

@@ -1,3 +1,4 @@
+import { pagePolicy } from './content-policy.js';
 import { scriptJson } from './html.js';
 import { demoScript } from './mqtt-demo-script.js';
 import { pageHead } from './page-head.js';
@@ -69,11 +70,18 @@ export function mqttDemoPage(facts: MqttDemoPageFacts): string {
 <h2>What came</h2>
 <ol id="log"></ol>
 <script src="/demo/mqtt.js"></script>
-<script>
-const facts = ${scriptJson({ apiUrl: facts.apiUrl, apiOnAnyAddress: facts.apiOnAnyAddress, tokenRequired: facts.tokenRequired })};
-${demoScript}
-</script>
+<script type="application/json" id="facts">${scriptJson({ apiUrl: facts.apiUrl, apiOnAnyAddress: facts.apiOnAnyAddress, tokenRequired: facts.tokenRequired })}</script>
+<script>${demoScript}</script>
 </body>
 </html>
 `;
 }
+
+/** MQTT.js keeps its timers in a worker that it makes from a blob, as those of a page in the background are slowed down. */
+export const mqttDemoPolicy = pagePolicy({
+  style,
+  scripts: [demoScript],
+  scriptsFrom: ["'self'"],
+  connectTo: ["'self'"],
+  workersFrom: ['blob:'],
+});

@@ -6,6 +6,7 @@ export const demoScript = String.raw`
 const logLinesMax = 200;
 const reconnectMs = 3000;
 const byId = (id) => document.getElementById(id);
+const facts = JSON.parse(byId('facts').textContent);
 const forms = { connect: byId('connect'), subscribe: byId('subscribe'), publish: byId('publish'), http: byId('http') };
 const url = new URL('/mqtt', location.href);
 url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
@@ -155,7 +156,7 @@ function log(topic, text, notes) {
 
 function textOf(payload) {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(payload);
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload);
   } catch {
     const hex = [...payload.slice(0, 64)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
     return payload.length + ' bytes: ' + hex + (payload.length > 64 ? ' ...' : '');

@@ -5,6 +5,7 @@ import type { Message } from '../../router/message.js';
 import { revalidates, unrecovered } from '../connections.js';
 import { wireIndex } from '../wire.js';
 import type { Headers } from './answer.js';
+import { writeSecurityHeaders } from './content-policy.js';
 import { lineOf } from './ndjson.js';
 import { SharedPieces } from './shared-pieces.js';
 
@@ -42,6 +43,7 @@ export class PollAnswer {
     response.writeHeader('Content-Type', 'application/json');
     writeCursor(response, cursor);
     response.writeHeader('Encke-Recovered', String(result.recovered));
+    writeSecurityHeaders(response);
     for (const [name, value] of headers) response.writeHeader(name, value);
     const messages = result.messages.map((message) => this.#lines.of(message).text).join(',');
     const { recovered, more } = result;
@@ -61,6 +63,7 @@ export class PollAnswer {
     response.writeStatus((flags & revalidates) !== 0 ? '304 Not Modified' : '204 No Content');
     writeCursor(response, this.cursorOf(offsets));
     response.writeHeader('Encke-Recovered', String((flags & unrecovered) === 0));
+    writeSecurityHeaders(response);
     for (const [name, value] of headers) response.writeHeader(name, value);
     response.endWithoutBody();
   }

@@ -3,17 +3,20 @@ import type { Config } from '../config.js';
 import type { Stats } from '../stats.js';
 import { answer, answerJson, type Headers } from './answer.js';
 import { bindClientScripts } from './client-scripts.js';
-import { type LandingPageFacts, landingPage } from './landing-page.js';
+import { policyHeader } from './content-policy.js';
+import { type LandingPageFacts, landingPage, landingPolicy } from './landing-page.js';
 import { bindPath } from './methods.js';
 import { MqttClientScript } from './mqtt-client-script.js';
-import { mqttDemoPage } from './mqtt-demo-page.js';
+import { mqttDemoPage, mqttDemoPolicy } from './mqtt-demo-page.js';
 
-const htmlHeaders: Headers = [
-  ['Content-Type', 'text/html; charset=utf-8'],
-  ['Cache-Control', 'no-cache'],
-  ['X-Content-Type-Options', 'nosniff'],
-  ['X-Frame-Options', 'DENY'],
-];
+function htmlHeaders(policy: string): Headers {
+  return [
+    ['Content-Type', 'text/html; charset=utf-8'],
+    ['Cache-Control', 'no-cache'],
+    ['X-Frame-Options', 'DENY'], // for browsers that do not know frame-ancestors
+    [policyHeader, policy],
+  ];
+}
 
 /** What the public listener has besides streams: the landing page and its numbers, the client for pages, and the demo of MQTT. */
 export function bindPublicPages(
@@ -23,7 +26,10 @@ export function bindPublicPages(
   facts: () => LandingPageFacts,
 ): void {
   bindPath(app, '/', {
-    get: (response) => answer(response, '200 OK', htmlHeaders, landingPage(facts())),
+    get: (response) => {
+      const known = facts();
+      answer(response, '200 OK', htmlHeaders(landingPolicy(known)), landingPage(known));
+    },
   });
   bindPath(app, '/numbers', {
     get: (response) => answerJson(response, '200 OK', stats.publicNumbers(), [['Cache-Control', 'no-store']]),
@@ -35,7 +41,7 @@ export function bindPublicPages(
 function bindMqttDemo(app: TemplatedApp, facts: () => LandingPageFacts): void {
   const script = new MqttClientScript();
   bindPath(app, '/demo/mqtt', {
-    get: (response) => answer(response, '200 OK', htmlHeaders, mqttDemoPage(facts())),
+    get: (response) => answer(response, '200 OK', htmlHeaders(mqttDemoPolicy), mqttDemoPage(facts())),
   });
   bindPath(app, '/demo/mqtt.js', { get: (response) => script.answer(response) });
 }

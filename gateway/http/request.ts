@@ -1,6 +1,7 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import { type IdProblem, idProblemText, problemOfId } from '../../router/topic.js';
 import type { Config } from '../config.js';
+import { isServerTopic } from '../server-topic.js';
 
 /** Reads ids out of request lines. Bad input comes back as a sentence, never as an exception. */
 
@@ -17,6 +18,10 @@ export function idsFromPath(request: HttpRequest, prefix: string, limits: IdLimi
 
 export function idFromPath(request: HttpRequest, prefix: string, limits: IdLimits): Parsed<string> {
   return checkId(percentDecode(request.getUrl(), prefix.length), limits);
+}
+
+export function recipientFromPath(request: HttpRequest, prefix: string, limits: IdLimits): Parsed<string> {
+  return checkRecipient(percentDecode(request.getUrl(), prefix.length), limits);
 }
 
 /** All `id` parameters of the query, in order, each once. */
@@ -37,6 +42,13 @@ export function checkId(id: string | undefined, limits: IdLimits): Parsed<string
   const problem = problemOfId(id, limits.idBytesMax, limits.topicLevelsMax);
   if (problem === undefined) return { ok: true, value: id };
   return { ok: false, problem: `${idProblemText[problem]}${limitText(problem, limits)}` };
+}
+
+/** An id that somebody wants to send to. */
+export function checkRecipient(id: string | undefined, limits: IdLimits): Parsed<string> {
+  const checked = checkId(id, limits);
+  if (!checked.ok || !isServerTopic(checked.value)) return checked;
+  return { ok: false, problem: 'Only the server itself sends to $SYS and what is under it.' };
 }
 
 function limitText(problem: IdProblem, { idBytesMax, topicLevelsMax }: IdLimits): string {

@@ -7,7 +7,8 @@ import type { Counters } from '../counters.js';
 import { answerJson, endOrClose, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
-import { idFromPath } from './request.js';
+import { writeSecurityHeaders } from './content-policy.js';
+import { recipientFromPath } from './request.js';
 import { optionsFromQuery } from './send-options.js';
 
 /** `POST /send/<id>`: the body is the message, whatever it is. Step 1 of the way of a message. */
@@ -29,7 +30,7 @@ export class SendEndpoint {
   readonly handle = (response: HttpResponse, request: HttpRequest): void => {
     const cors = this.#guard.admit(response, request);
     if (cors === undefined) return;
-    const id = idFromPath(request, '/send/', this.#config);
+    const id = recipientFromPath(request, '/send/', this.#config);
     if (!id.ok) return this.#guard.refuse(response, cors, id.problem);
     const options = optionsFromQuery(request);
     if (!options.ok) return this.#guard.refuse(response, cors, options.problem);
@@ -80,6 +81,7 @@ export const notCarriedText =
 /** The answer of the hot path: no status line is 200, and each call into uWS is 0.1 µs. */
 function answerDelivered(response: HttpResponse, cors: Headers, delivered: number): void {
   response.writeHeader('Content-Type', 'application/json');
+  writeSecurityHeaders(response);
   for (const [name, value] of cors) response.writeHeader(name, value);
   const body = `{"delivered":${delivered}}`;
   endOrClose(response, body, body.length);

@@ -34,7 +34,7 @@ export function bindStreams(app: TemplatedApp, parts: StreamRoutesParts): void {
   const { streams, config, counters, cors, history } = parts;
   const cursorOf = cursorsOf(history);
   const lines = ndjson(cursorOf);
-  bind('/test/', '*', cometPage);
+  bind('/test/', '*', cometPage(config.heartbeatSec));
   bind('/stream/', '*', lines);
   bind('/stream', '', lines);
   bind('/events/', '*', eventStreamOfText(cursorOf));

@@ -35,6 +35,8 @@ export interface Place {
 export interface Transport {
   readonly name: 'http-chunked' | 'ndjson' | 'sse' | 'sse-json';
   readonly contentType: string;
+  /** Of a page, what a browser may load and run in it. Undefined: it is no page. */
+  readonly contentPolicy?: string;
   /** What goes out on an idle stream, complete. */
   readonly heartbeat: Uint8Array;
   /** What a stream starts with, after the headers; complete, and not empty. */

@@ -110,7 +110,7 @@ async function tryPages(browser: Browser): Promise<void> {
     const complaints = complaintsOf(page);
     await page.goto(gateway.url);
     const number = (id: string, value: string) =>
-      page.waitForFunction(`document.getElementById('${id}').textContent === '${value}'`);
+      page.locator(`#${id}`, { hasText: new RegExp(`^${value}$`) }).waitFor();
     await number('connections', '0');
     const streams = await Promise.all([1, 2, 3].map((n) => openStream(gateway.port, `/stream/n${n}`)));
     await number('connections', '3');

@@ -279,6 +279,27 @@ t.test('a bad id in POST /send/<id> is 400 with a sentence, and the connection g
   await publisher.close();
 });
 
+t.test('nobody but the server sends to $SYS', async (t) => {
+  const stream = await openStream(port, '/stream/%24SYS%2Fbrokers%2Fx');
+  for (const path of ['$SYS', '$SYS/brokers/x', '%24SYS/brokers/x', '%24SYS%2Fbrokers%2Fx']) {
+    for (const query of ['', '?retain=1', '?wait=0']) {
+      const answer = await post(`/send/${path}${query}`, 'forged');
+      t.equal(answer.status, 400, path + query);
+      t.match(answer.text, /\$SYS/);
+    }
+  }
+  const lines = [
+    { id: '$SYS/brokers/x', data: 'forged', retain: true },
+    { id: '$SYSTEM/x', data: 'not under it' },
+    { id: 'a/$SYS/x', data: 'nor this' },
+  ];
+  const { messages, bad, errors } = (await post('/send', batchOf(lines))).json;
+  t.match({ messages, bad, errors }, { messages: 2, bad: 1, errors: [{ line: 1, error: /\$SYS/ }] });
+  t.equal(stream.text.trim(), '', 'nothing came of it');
+  t.equal((await ask(apiPort, '/ids/%24SYS/brokers/x')).json.subscribers, 1, 'who listens may be asked');
+  await stream.close();
+});
+
 t.test('other paths are 404, other methods 405 with Allow, unknown methods 501', async (t) => {
   for (const path of ['/', '/nowhere', '/ids', '/test/1', '/stats/x']) {
     const answer = await ask(apiPort, path);
@@ -458,6 +479,13 @@ t.test('with a token', async (t) => {
     await wire.close();
   });
 
+  t.test('its scheme may be written in any case (RFC 9110 11.1)', async (t) => {
+    for (const scheme of ['bearer', 'BEARER', 'bEaReR', 'Bearer ', 'bearer  ']) {
+      const headers = { Authorization: `${scheme} ${token}` };
+      t.equal((await ask(guarded.apiPort, '/ids/1', { headers })).status, 200, scheme);
+    }
+  });
+
   t.test('whatever is wrong with it, the answer is the same 401', async (t) => {
     const wire = await openStream(guarded.port, '/stream/1');
     const wrong: Ask['headers'][] = [
@@ -472,6 +500,8 @@ t.test('with a token', async (t) => {
       { Authorization: `Bearer ${token.slice(0, -1)}x` },
       { Authorization: `Bearer x${token.slice(1)}` },
       { Authorization: `Bearer ${token.toUpperCase()}` },
+      { Authorization: `Bearer\t${token}` },
+      { Authorization: `Bearers ${token}` },
       { Authorization: `Bearer ${'日'.repeat(7)}` },
       { Authorization: `Bearer ${'x'.repeat(2000)}` },
     ];

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { BearerAuth } from '../../auth/bearer.js';
 import type { CloseReason } from '../../close-reason.js';
 import { speaksMqtt31 } from '../../connections.js';
+import { isServerTopic } from '../../server-topic.js';
 import { AutoSubscriptions } from '../auto-subscriptions.js';
 import type { Channel } from '../channel.js';
 import type { Channels } from '../channels.js';
@@ -10,7 +11,6 @@ import type { MqttParts } from '../mqtt-parts.js';
 import { protocolLevel } from '../packet.js';
 import type { PacketReader } from '../packet-reader.js';
 import { type ConnackCode, connack, connackCode } from '../reply-packets.js';
-import { isServerTopic } from '../server-topic.js';
 
 /** CONNECT: from a bare WebSocket to a session, or the return code that says why not. */
 export class ConnectHandler {

@@ -1,13 +1,13 @@
 import { Message } from '../../../router/message.js';
 import type { Session } from '../../../router/session/session.js';
 import type { CloseReason } from '../../close-reason.js';
+import { isServerTopic } from '../../server-topic.js';
 import type { Channel } from '../channel.js';
 import type { Channels } from '../channels.js';
 import type { MqttParts } from '../mqtt-parts.js';
 import type { PacketReader } from '../packet-reader.js';
 import { adoptEncoding, type PublishPacket, readPublish } from '../publish-packet.js';
 import { puback, pubrec } from '../reply-packets.js';
-import { isServerTopic } from '../server-topic.js';
 import { Undecided } from '../undecided.js';
 
 /** PUBLISH from a client; step 1 of the way of a message. */

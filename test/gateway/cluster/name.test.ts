@@ -68,6 +68,8 @@ t.test('<name>.send takes JSON, with how it is to be sent', async (t) => {
     );
     return counts.every((retained) => retained === 1);
   });
+  t.same(await raw.json('encke.send', '\ufeff{"id":"json","data":"behind a BOM"}'), { delivered: 1 });
+  await stream.saw('behind a BOM');
   t.same(await send({ id: 'json', data: 'no count', wait: false }), { accepted: true });
   await stream.saw('no count');
   await stream.close();
@@ -133,10 +135,14 @@ t.test('what is wrong with a request is said as {"error"}, and hurts nobody', as
     ['encke.send', `{"id":"${'x'.repeat(1025)}","data":"x"}`, /1024/],
     ['encke.send', '{"id":"x","data":"%","encoding":"base64"}', /base64/],
     ['encke.send', '{"id":"x","data":"x","encoding":"utf-16"}', /encoding/],
+    ['encke.send', '{"id":"x","data":"\\ud800"}', /surrogate/],
     ['encke.send', '{"id":"x","data":"x","qos":3}', /qos/],
     ['encke.send', '{"id":"x","data":"x","retain":1}', /retain/],
     ['encke.send', '{"id":"x","data":"x","wait":0}', /wait/],
     ['encke.send', JSON.stringify({ id: 'x', data: 'x'.repeat(65_537) }), /larger than 65536 bytes/],
+    ['encke.send', '{"id":"$SYS/brokers/x","data":"forged"}', /\$SYS/],
+    ['encke.send.$SYS.brokers.x', 'forged', /\$SYS/],
+    ['encke.send.%24SYS', 'forged', /\$SYS/],
     ['encke.send.x', 'x'.repeat(65_537), /larger than 65536 bytes/],
     ['encke.send.a%2Bb', 'x', /id/],
     ['encke.send.a%zz', 'x', /percent-encoding/],
