@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { version } from '../gateway/version.js';
+import { watchStandardStreams } from './standard-streams.js';
 
 /**
  * The one door: `encke <command>`. A usage error is one sentence and exit code 2. Loads only the command that
@@ -17,17 +18,12 @@ const commands: Record<string, () => Promise<Command>> = {
   charts: async () => (await import('./charts.js')).chartsCommand(),
 };
 
-// As of any program whose reader has gone (`encke --help | head -1`): ended as by SIGPIPE, which Node ignores.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(141);
-});
-
 const program = new Command('encke')
   .description('Comet push gateway with a message router')
   .version(version)
   .showHelpAfterError('Run "encke --help" to see what there is.');
 const asked = process.argv[2] ?? '';
+watchStandardStreams(asked);
 const wanted = Object.hasOwn(commands, asked) ? [asked] : Object.keys(commands);
 for (const name of wanted) program.addCommand(await commands[name]!());
 for (const command of [program, ...program.commands]) {

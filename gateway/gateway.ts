@@ -30,6 +30,7 @@ import { StreamWire } from './http/stream-wire.js';
 import { UnsentAnswers } from './http/unsent-answers.js';
 import { type ListenAddress, listenAddressesOf } from './listen-address.js';
 import { Listener } from './listener.js';
+import type { LogNumbers } from './log/log-writer.js';
 import { MemoryGauge } from './memory.js';
 import { Mqtt } from './mqtt/mqtt.js';
 import { sessionLimits } from './mqtt/session-limits.js';
@@ -67,7 +68,13 @@ export class Gateway {
   #notReady: string | undefined = 'starting';
 
   /** @throws ConfigError when more connections are asked for than descriptors allow, or a rule cannot be read */
-  constructor(router: Router, config: Config, log: Logger, role: NodeRole = 'both') {
+  constructor(
+    router: Router,
+    config: Config,
+    log: Logger,
+    role: NodeRole = 'both',
+    logNumbers: LogNumbers = { pendingBytes: 0, droppedLines: 0 },
+  ) {
     const capacity = streamCapacity(config.connectionsMax);
     const counters = new Counters();
     const clock = new Clock(config.heartbeatSec);
@@ -113,6 +120,7 @@ export class Gateway {
       counters,
       mqtt,
       memory: new MemoryGauge(),
+      log: logNumbers,
       listeners: { gateway: this.#public, api: this.#api, mqtt: this.#mqttOnly },
     });
     if (config.mqtt) mqtt.bind(publicApp, this.#public.webSocketGone);

@@ -1,8 +1,8 @@
-import { pino } from 'pino';
 import { Router } from '../router/router.js';
 import type { Config } from './config.js';
 import { carrierOf } from './engine.js';
 import { Gateway } from './gateway.js';
+import { openProcessLog } from './log/process-log.js';
 import { keepYoungGenerationSmall } from './memory.js';
 import { giveMemoryBack } from './reclaim.js';
 import type { NodeRole } from './role.js';
@@ -16,8 +16,8 @@ import { stopWithSupervisor, tellSupervisor, type Worker } from './workers/worke
  * @throws ConfigError, EngineError, ListenError
  */
 export async function runGateway(config: Config, role: NodeRole, worker?: Worker): Promise<void> {
-  const processLog = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
-  const log = worker === undefined ? processLog : processLog.child({ worker: worker.number });
+  const processLog = openProcessLog(config);
+  const log = worker === undefined ? processLog.log : processLog.log.child({ worker: worker.number });
   let gateway: Gateway | undefined;
   const carrier = await carrierOf(config, role, log, (concerns) => gateway?.announceGap(concerns));
   const router = new Router({
@@ -28,13 +28,13 @@ export async function runGateway(config: Config, role: NodeRole, worker?: Worker
     maxRetainedSize: config.mqttMaxRetainedSize,
     retainedBytesTotalMax: config.mqttRetainedBytesTotalMax,
   });
-  gateway = new Gateway(router, config, log, role);
+  gateway = new Gateway(router, config, log, role, processLog.writer);
   const stop = async (cause: string) => {
     const { open } = gateway.stats.all().connections;
     log.info({ signal: cause, connections: open, drainSec: config.drainSec }, 'stopping');
     await gateway.stop();
     log.info('stopped');
-    process.exit(0);
+    await processLog.exit(0);
   };
   // From here on, so that a signal during the start is heeded too.
   if (worker === undefined) stopOnSignal(stop);

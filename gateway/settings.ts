@@ -144,6 +144,11 @@ export const settings = {
     'info',
     'least level that is logged',
   ),
+  logPendingBytesMax: setting(
+    wholeNumber(4096, 1024 * mebibyte),
+    mebibyte,
+    'log lines that wait because standard error takes none (a full disk, a pipe that nobody reads), bytes; more are dropped and counted',
+  ),
   ...clusterSettings,
   ...mqttSettings,
 } satisfies Record<string, Setting>;

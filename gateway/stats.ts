@@ -3,6 +3,7 @@ import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
 import type { UnsentAnswers } from './http/unsent-answers.js';
 import type { Listener } from './listener.js';
+import type { LogNumbers } from './log/log-writer.js';
 import type { MemoryGauge } from './memory.js';
 import type { Mqtt } from './mqtt/mqtt.js';
 import type { SlowConsumers } from './slow-consumers.js';
@@ -16,6 +17,7 @@ export interface StatsParts {
   readonly counters: Counters;
   readonly mqtt: Mqtt;
   readonly memory: MemoryGauge;
+  readonly log: LogNumbers;
   /** `mqtt` where it has a port of its own. */
   readonly listeners: { gateway: Listener; api: Listener; mqtt: Listener | undefined };
 }
@@ -31,7 +33,8 @@ export class Stats {
 
   /** Everything, for operators and tests. */
   all() {
-    const { router, connections, slowConsumers, unsent, counters, mqtt, memory, listeners } = this.#parts;
+    const { router, connections, slowConsumers, unsent, counters, mqtt, memory, log, listeners } =
+      this.#parts;
     const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
     return {
       version,
@@ -72,6 +75,7 @@ export class Stats {
       nameRequests: counters.nameRequests,
       nameErrors: counters.nameErrors,
       engine: router.engineStats(),
+      log: { pendingBytes: log.pendingBytes, droppedLines: log.droppedLines },
       memory: {
         rssBytes: rss,
         heapUsedBytes: heapUsed,

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { killAtExit, plainNode } from './child-processes.js';
 import { onTwoNodes } from './one-process.js';
@@ -22,6 +23,8 @@ export interface GatewayProcessOptions {
   role?: 'gateway' | 'router';
   /** Another program that prints `gateway <url>` and `router API <url>` lines, instead of Encke. */
   program?: string;
+  /** In the place of standard error; `log` stays empty then. */
+  stderr?: number | Socket;
 }
 
 export class GatewayProcess {
@@ -126,11 +129,11 @@ export async function startProcess(options: GatewayProcessOptions = {}): Promise
   const child = spawn(pinned[0]!, pinned.slice(1), {
     // Without what is for tests alone, as no variable may be unknown.
     env: { ...process.env, ENCKE_TEST_NODES: undefined, ...options.environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', options.stderr ?? 'pipe'],
   });
   killAtExit(child);
   const log: string[] = [];
-  child.stderr!.on('data', (text) => log.push(String(text)));
+  child.stderr?.on('data', (text) => log.push(String(text)));
   let said = '';
   const urls = await new Promise<[string, string]>((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`ended with ${code} before it listened: ${log.join('')}`)));

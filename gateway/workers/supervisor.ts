@@ -1,6 +1,6 @@
-import { pino } from 'pino';
 import type { Config } from '../config.js';
 import { assertFree, knownAddressesOf, urlOf } from '../listen-address.js';
+import { openProcessLog } from '../log/process-log.js';
 import { commandOf, holdsConnections, type NodeRole } from '../role.js';
 import { stopOnSignal } from '../stop-signals.js';
 import { welcome } from '../welcome.js';
@@ -17,7 +17,7 @@ import type { ListeningPorts } from './worker.js';
  * @throws ListenError
  */
 export async function superviseWorkers(config: Config, role: NodeRole): Promise<void> {
-  const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const { log, exit } = openProcessLog(config);
   // With SO_REUSEPORT the workers would share a port with whoever else has opened it so.
   await assertFree(knownAddressesOf(config, role));
   const crew = new Crew({
@@ -31,7 +31,7 @@ export async function superviseWorkers(config: Config, role: NodeRole): Promise<
     log.info({ signal, workers: config.workers, drainSec: config.drainSec }, 'stopping the workers');
     const failures = await crew.stop();
     log.info({ failures }, 'stopped');
-    process.exit(failures === 0 ? 0 : 1);
+    await exit(failures === 0 ? 0 : 1);
   };
   stopOnSignal(stop, () => crew.kill());
   const ports = await startAll(crew, commandOf[role]);

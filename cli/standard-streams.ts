@@ -1,0 +1,16 @@
+const servers: ReadonlySet<string> = new Set(['start', 'gateway', 'router']);
+
+/**
+ * What becomes of a command whose output cannot be written. A server goes on: all it loses is its welcome. Any other ends:
+ * as by SIGPIPE, which Node ignores, where its reader has gone (`encke --help | head -1`), or else with a sentence.
+ */
+export function watchStandardStreams(asked: string): void {
+  process.stderr.on('error', () => {}); // there is nowhere to say it
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (servers.has(asked)) return;
+    if (error.code === 'EPIPE') process.exit(141);
+    const command = /^[a-z]+$/.test(asked) ? `encke ${asked}` : 'encke';
+    process.stderr.write(`${command}: standard output cannot be written (${error.code}).\n`);
+    process.exit(1);
+  });
+}

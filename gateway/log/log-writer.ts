@@ -1,0 +1,164 @@
+import { write, writeSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type LogTarget, neverWaits } from './log-target.js';
+
+/** One write takes no more than this: the buffer of a pipe. */
+const writeBytesMax = 65_536;
+/** A reader that is only slow has read something by then. */
+const fullRetryMs = 50;
+/** A full disk, or a pipe that nobody has open, takes longer. */
+const errorRetryMs = 1_000;
+/** Room that the line about dropped lines needs. */
+const noticeBytes = 1_024;
+
+export interface LogNumbers {
+  /** Accepted, and not written yet. */
+  readonly pendingBytes: number;
+  readonly droppedLines: number;
+}
+
+/** Says how many lines were dropped, as a line of the log. */
+export type DropNotice = (droppedLines: number, cause: string) => void;
+
+/**
+ * Writes log lines, and never waits for them: a disk that is full, a pipe that nobody reads and one whose reader has gone
+ * cost lines, and not the process. Keeps at most `pendingBytesMax` of what cannot be written now; what comes past that is
+ * dropped and counted, and said as soon as something can be written again, at the place where the lines are missing.
+ */
+export class LogWriter implements LogNumbers {
+  readonly #target: LogTarget;
+  readonly #pendingBytesMax: number;
+  readonly #onRecovered: DropNotice;
+  readonly #lines: string[] = [];
+  /** What is left of the lines that are being written. */
+  #chunk: Buffer | undefined;
+  /** The chunk is with the thread pool. */
+  #inFlight = false;
+  /** Until the timer for the next try. */
+  #resting = false;
+  #writing = false;
+  #pendingBytes = 0;
+  #droppedLines = 0;
+  #unsaidLines = 0;
+  #dropCause = '';
+  #error = '';
+  #atExit = false;
+
+  /** @param onRecovered is called when a write succeeds after lines were dropped */
+  constructor(target: LogTarget, pendingBytesMax: number, onRecovered: DropNotice) {
+    this.#target = target;
+    this.#pendingBytesMax = pendingBytesMax;
+    this.#onRecovered = onRecovered;
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  get droppedLines(): number {
+    return this.#droppedLines;
+  }
+
+  /** Never throws. */
+  write(line: string): void {
+    const bytes = Buffer.byteLength(line);
+    if (this.#pendingBytes + bytes > this.#pendingBytesMax) {
+      this.#droppedLines++;
+      if (this.#unsaidLines++ === 0) this.#dropCause = this.#error || 'more at once than may wait';
+      return;
+    }
+    this.#lines.push(line);
+    this.#pendingBytes += bytes;
+    if (!this.#writing && !this.#inFlight && !this.#resting) this.#writeOn();
+  }
+
+  /** Resolves when all is written, or nothing can be, or the time is over. */
+  async flushed(withinMs: number): Promise<void> {
+    const deadlineMs = performance.now() + withinMs;
+    while (this.#pendingBytes > 0 && performance.now() < deadlineMs) {
+      if (this.#error !== '' && this.#error !== 'EAGAIN') return;
+      await wait(5);
+    }
+  }
+
+  /** At the exit of the process, when there is no other way; waits for a slow reader, but not for longer than that. */
+  flushAtExit(withinMs: number): void {
+    // What is in flight is written by the thread pool, whose end the process waits for.
+    this.#atExit = true;
+    if (this.#inFlight) this.#chunk = undefined;
+    const deadlineMs = performance.now() + withinMs;
+    while (neverWaits(this.#target)) {
+      this.#chunk ??= this.#takeLines();
+      if (this.#chunk === undefined) return;
+      try {
+        this.#wrote(writeSync(this.#target.fd, this.#chunk));
+      } catch (error) {
+        if (codeOf(error) !== 'EAGAIN' || performance.now() > deadlineMs) return;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      }
+    }
+  }
+
+  #writeOn(): void {
+    this.#writing = true;
+    for (;;) {
+      this.#chunk ??= this.#takeLines();
+      if (this.#chunk === undefined) break;
+      if (this.#target.kind === 'file' || !neverWaits(this.#target)) {
+        this.#inFlight = true;
+        write(this.#target.fd, this.#chunk, (error, bytes) => this.#returned(error, bytes));
+        break;
+      }
+      try {
+        this.#wrote(writeSync(this.#target.fd, this.#chunk));
+      } catch (error) {
+        this.#failed(error);
+        break;
+      }
+    }
+    this.#writing = false;
+  }
+
+  #returned(error: NodeJS.ErrnoException | null, bytes: number): void {
+    this.#inFlight = false;
+    if (this.#atExit) return;
+    if (error !== null) return this.#failed(error);
+    this.#writing = true; // a notice is a line more, which #writeOn takes
+    this.#wrote(bytes);
+    this.#writeOn();
+  }
+
+  #wrote(bytes: number): void {
+    this.#pendingBytes -= bytes;
+    this.#chunk = bytes < this.#chunk!.length ? this.#chunk!.subarray(bytes) : undefined;
+    const unsaid = this.#unsaidLines;
+    if (unsaid > 0 && this.#pendingBytes + noticeBytes <= this.#pendingBytesMax) {
+      this.#unsaidLines = 0;
+      this.#onRecovered(unsaid, this.#dropCause);
+    }
+    this.#error = '';
+  }
+
+  #failed(error: unknown): void {
+    this.#error = codeOf(error);
+    this.#resting = true;
+    const again = () => {
+      this.#resting = false;
+      this.#writeOn();
+    };
+    setTimeout(again, this.#error === 'EAGAIN' ? fullRetryMs : errorRetryMs).unref();
+  }
+
+  #takeLines(): Buffer | undefined {
+    if (this.#lines.length === 0) return undefined;
+    let text = '';
+    let count = 0;
+    while (count < this.#lines.length && text.length < writeBytesMax) text += this.#lines[count++];
+    this.#lines.splice(0, count);
+    return Buffer.from(text);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'unknown error';
+}

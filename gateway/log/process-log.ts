@@ -1,0 +1,37 @@
+import { type Logger, pino } from 'pino';
+import type { Config } from '../config.js';
+import { standardError } from './log-target.js';
+import { LogWriter } from './log-writer.js';
+
+/** What the last lines may take at the exit, where their reader is slow. */
+const flushMs = 500;
+
+/** The log of a process: pino's lines to standard error, written by what never waits. */
+export interface ProcessLog {
+  readonly log: Logger;
+  readonly writer: LogWriter;
+  /** Ends the process, when its last lines are out or half a second is over. */
+  exit(code: number): Promise<never>;
+}
+
+/** From here on an error that nobody catches is a line of the log, too; it ends the process, with exit code 1, as ever. */
+export function openProcessLog(config: Pick<Config, 'logLevel' | 'logPendingBytesMax'>): ProcessLog {
+  const writer = new LogWriter(standardError(), config.logPendingBytesMax, (droppedLines, cause) =>
+    log.error(
+      { droppedLines, cause, logPendingBytesMax: config.logPendingBytesMax },
+      'log lines were dropped here: standard error did not take them, and more than logPendingBytesMax waited',
+    ),
+  );
+  const log = pino({ level: config.logLevel }, writer);
+  process.on('exit', () => writer.flushAtExit(flushMs));
+  // Node's own way is a write to standard error that waits for its reader: a process that is to end would not.
+  process.on('uncaughtException', (error) => {
+    log.fatal(error, 'uncaught error, the process ends');
+    process.exit(1);
+  });
+  const exit = async (code: number): Promise<never> => {
+    await writer.flushed(flushMs);
+    process.exit(code);
+  };
+  return { log, writer, exit };
+}
