@@ -3,6 +3,7 @@ import type { InflightEntry } from './inflight-entry.js';
 import { InflightWindow } from './inflight-window.js';
 import { Mqueue, type Queued } from './mqueue.js';
 import type { FlowTotal, SessionFlow, SessionStore } from './session-store.js';
+import { weightOfAwaiting } from './weight.js';
 
 /** Flows in memory, as long as the process: the session's own reference is all that holds them. */
 export class MemoryStore implements SessionStore {
@@ -111,17 +112,20 @@ export class MemoryFlow implements SessionFlow {
 
   beginAwaiting(packetId: number, nowSec: number): void {
     this.#awaiting ??= new AwaitingRel();
+    if (!this.#awaiting.has(packetId)) this.#total.bytes += weightOfAwaiting;
     this.#awaiting.add(packetId, nowSec);
   }
 
   endAwaiting(packetId: number): boolean {
     const was = this.#awaiting?.remove(packetId) ?? false;
+    if (was) this.#total.bytes -= weightOfAwaiting;
     this.#forgetAwaiting();
     return was;
   }
 
   expireAwaiting(lastSec: number): number {
     const expired = this.#awaiting?.expire(lastSec) ?? 0;
+    this.#total.bytes -= expired * weightOfAwaiting;
     this.#forgetAwaiting();
     return expired;
   }
@@ -135,7 +139,7 @@ export class MemoryFlow implements SessionFlow {
   }
 
   clear(): void {
-    this.#total.bytes -= (this.#window?.bytes ?? 0) + this.queuedBytes;
+    this.#total.bytes -= (this.#window?.bytes ?? 0) + this.queuedBytes + this.awaiting * weightOfAwaiting;
     this.#window = undefined;
     this.#mqueue = undefined;
     this.#awaiting = undefined;

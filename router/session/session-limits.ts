@@ -8,7 +8,7 @@ export interface SessionsOptions {
   retryIntervalSec?: number;
   /** QoS 2 messages of one client that await its PUBREL. Default 100. */
   maxAwaitingRel?: number;
-  /** A PUBREL that stays out this long while connected is awaited no more, seconds; 0 = awaited for ever. Default 20. */
+  /** A PUBREL that stays out this long while connected is awaited no more, seconds; 0 = awaited as long as the session. Default 0. */
   awaitRelTimeoutSec?: number;
   /** Messages of one session that wait for room in the window. Default 1,000. */
   maxMqueue?: number;
@@ -24,7 +24,7 @@ export interface SessionsOptions {
   sessionExpirySec?: number;
   /** Sessions that outlive their connection. Default 100,000. */
   maxSessions?: number;
-  /** All mqueues and windows together, see weightOf, bytes. Default 256 MiB. */
+  /** All mqueues, windows and what awaits PUBREL together, see weightOf, bytes. Default 256 MiB. */
   bytesTotalMax?: number;
   /** The mqueue of a session has reached its high watermark (raised), or is down to the low one again. It must not throw. */
   onAlarm?: (session: Session, raised: boolean) => void;
@@ -40,7 +40,7 @@ const defaults: Required<SessionsOptions> = {
   maxInflight: 32,
   retryIntervalSec: 60,
   maxAwaitingRel: 100,
-  awaitRelTimeoutSec: 20,
+  awaitRelTimeoutSec: 0,
   maxMqueue: 1_000,
   mqueueLowWatermark: 0.2,
   mqueueHighWatermark: 0.6,

@@ -7,7 +7,7 @@ import type { SessionConnection } from './session-connection.js';
 import type { SessionFlow } from './session-store.js';
 import type { Sessions } from './sessions.js';
 import type { SessionDropReason } from './sessions-stats.js';
-import { weightOf } from './weight.js';
+import { weightOf, weightOfAwaiting } from './weight.js';
 
 /** `#bits`: the packet id given out last in the low 16, and above it */
 const lastPacketIdMask = 0xffff;
@@ -144,16 +144,24 @@ export abstract class Session extends Subscriber {
     return true;
   }
 
+  /** What has to come next for a packet id that is in flight; another acknowledgement of it is out of turn. */
+  expected(packetId: number): 'PUBACK' | 'PUBREC' | 'PUBCOMP' | undefined {
+    const entry = this.#flow?.entry(packetId);
+    if (entry === undefined) return undefined;
+    return entry.qos === 1 ? 'PUBACK' : entry.message === undefined ? 'PUBCOMP' : 'PUBREC';
+  }
+
   /** PUBLISH at QoS 2 from the client: whether it is to be published. It is remembered until `release`. */
   noteIncoming(packetId: number): 'new' | 'repeated' | 'too-many' {
     const flow = this.flowToAddTo();
     if (flow.isAwaiting(packetId)) return 'repeated';
-    if (flow.awaiting >= this.sessions.limits.maxAwaitingRel) {
-      this.sessions.counters.awaitingRelRefused++;
+    const { sessions } = this;
+    if (flow.awaiting >= sessions.limits.maxAwaitingRel || !sessions.hasBytesFor(weightOfAwaiting)) {
+      sessions.counters.awaitingRelRefused++;
       this.giveBackFlow();
       return 'too-many';
     }
-    flow.beginAwaiting(packetId, this.sessions.nowSec);
+    flow.beginAwaiting(packetId, sessions.nowSec);
     return 'new';
   }
 

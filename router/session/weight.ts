@@ -11,3 +11,6 @@ export function weightOf(message: Message): number {
 
 /** An entry whose message has been let go. */
 export const weightOfReleased = 100;
+
+/** A packet id that awaits PUBREL, which it may do for as long as its session lasts. */
+export const weightOfAwaiting = 50;

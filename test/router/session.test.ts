@@ -33,6 +33,7 @@ t.test('a message at QoS 1 is in flight until PUBACK', async (t) => {
   t.equal(client.session!.completed(1), false, 'PUBCOMP is no answer to it');
   t.equal(client.session!.received(1), false, 'and neither is PUBREC');
   t.equal(client.session!.acknowledge(2), false);
+  t.same([client.session!.expected(1), client.session!.expected(2)], ['PUBACK', undefined]);
   t.equal(client.session!.acknowledge(1), true);
   t.equal(client.session!.acknowledge(1), false);
   t.equal(client.session!.idle, true, 'and the session owns nothing any more');
@@ -49,7 +50,9 @@ t.test('a message at QoS 2 is in flight until PUBCOMP; after PUBREC only PUBREL 
   const session = client.session!;
   t.equal(session.acknowledge(1), false, 'PUBACK is no answer to it');
   t.equal(session.completed(1), false, 'PUBCOMP before PUBREC is none either');
+  t.equal(session.expected(1), 'PUBREC');
   t.equal(session.received(1), true);
+  t.equal(session.expected(1), 'PUBCOMP');
   t.equal(session.received(1), true, 'PUBREC again: PUBREL again');
   t.equal(session.received(99), true, 'nor is a client left hanging whose packet id is unknown');
   client.drop();
@@ -372,6 +375,34 @@ t.test('the messages that await PUBREL have a limit', async (t) => {
   session.release(1);
   t.equal(session.noteIncoming(3), 'new');
   t.match(sessions.stats(), { awaitingRelRefused: 1 });
+});
+
+t.test('by default a message awaits PUBREL for as long as its session, however long it takes', async (t) => {
+  const { client, sessions } = await broker();
+  client.connect('c');
+  client.session!.noteIncoming(7);
+  for (const nowSec of [25, 3_600, 86_400]) sessions.tick(nowSec);
+  client.drop();
+  sessions.tick(2 * 86_400);
+  client.connect('c');
+  t.equal(client.session!.noteIncoming(7), 'repeated', '[MQTT-4.3.3-2]');
+  t.match(sessions.stats(), { awaitingRelExpired: 0 });
+});
+
+t.test('what awaits PUBREL is in the bytes of all sessions, and refused past them', async (t) => {
+  const { client, sessions } = await broker({ bytesTotalMax: 120 });
+  client.connect('c');
+  const session = client.session!;
+  t.same(
+    [1, 2, 3, 2].map((packetId) => session.noteIncoming(packetId)),
+    ['new', 'new', 'too-many', 'repeated'],
+  );
+  t.match(sessions.stats(), { bytes: 100, awaitingRelRefused: 1 });
+  session.release(1);
+  t.equal(session.noteIncoming(3), 'new');
+  session.release(2);
+  session.release(3);
+  t.match(sessions.stats(), { bytes: 0, busy: 0 });
 });
 
 t.test('and a timeout that counts only while the client is connected', async (t) => {
