@@ -32,12 +32,13 @@ export class MqttLoad {
 
   /** @param topicOf by number; each subscriber has one */
   async subscribe(count: number, qos: number, topicOf: (n: number) => string = String): Promise<void> {
-    const source = `127.${byte()}.${byte()}.${byte()}`;
+    const network = `127.${byte()}.${byte()}`;
     for (let from = 0; from < count; from += 200) {
       const until = Math.min(count, from + 200);
       for (let n = from; n < until; n++) {
         const opening = mqttSubscriber(n, qos, topicOf(n));
-        this.#subscribers.push(this.#connect(opening.second!, source));
+        // Of one address, 64 may be without their CONNECT.
+        this.#subscribers.push(this.#connect(opening.second!, `${network}.${1 + (n % 200)}`));
       }
       // CONNACK and SUBACK of each.
       while (this.#ready < until * 2) await this.#turn();

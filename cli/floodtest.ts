@@ -7,6 +7,7 @@ import {
   type Cut,
   connectionsPerProcess,
   type Gateway,
+  mqttSourceAddressesFor,
   processesFor,
   SOURCE_PORTS,
   sourceAddresses,
@@ -207,7 +208,8 @@ function optionsOf(flags: Flags, gateways: Gateway[], command: Command): FloodOp
     );
   }
   const connections = connectionsInAll(flags);
-  const addresses = elsewhere === undefined ? (flags.sourceAddresses ?? sourceAddressesFor(connections)) : 0;
+  const usualAddresses = flags.transport === 'mqtt-ws' ? mqttSourceAddressesFor : sourceAddressesFor;
+  const addresses = elsewhere === undefined ? (flags.sourceAddresses ?? usualAddresses(connections)) : 0;
   return {
     share: {
       processes: flags.processes ?? processesFor(connections),

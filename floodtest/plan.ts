@@ -38,6 +38,16 @@ export function sourceAddressesFor(connections: number): number {
   return connections <= CONNECTIONS_WITHOUT_SOURCE ? 0 : Math.ceil(connections / CONNECTIONS_PER_ADDRESS);
 }
 
+/** A gateway lets so many connections of one address be without an accepted CONNECT (--mqtt-max-pending-connects-per-address). */
+const PENDING_CONNECTS_PER_ADDRESS = 64;
+const MQTT_SOURCES_MAX = 1000;
+
+/** MQTT clients come from many addresses, as in the world: from one, an opening at full speed would be refused. */
+export function mqttSourceAddressesFor(connections: number): number {
+  const sources = Math.ceil(connections / PENDING_CONNECTS_PER_ADDRESS);
+  return sources === 1 ? 0 : Math.max(sourceAddressesFor(connections), Math.min(sources, MQTT_SOURCES_MAX));
+}
+
 /** 127.0.0.2, 127.0.0.3, … */
 export function sourceAddresses(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `127.0.${(i + 2) >> 8}.${(i + 2) & 0xff}`);

@@ -21,12 +21,12 @@ export class AddressLimit {
   }
 
   full(peer: Peer): boolean {
-    return this.#max > 0 && (this.#open.get(keyOf(peer)) ?? 0) >= this.#max;
+    return this.#max > 0 && (this.#open.get(addressKeyOf(peer)) ?? 0) >= this.#max;
   }
 
   add(slot: number, peer: Peer): void {
     if (this.#max === 0) return;
-    const key = keyOf(peer);
+    const key = addressKeyOf(peer);
     this.#keyOfSlot[slot] = key;
     this.#open.set(key, (this.#open.get(key) ?? 0) + 1);
   }
@@ -47,7 +47,7 @@ export class AddressLimit {
 }
 
 /** One IPv4 address, or one IPv6 /64: what a single customer usually has. An IPv4 address mapped into IPv6 counts as IPv4. */
-function keyOf(peer: Peer): string {
+export function addressKeyOf(peer: Peer): string {
   const bytes = Buffer.from(peer.getRemoteAddress());
   if (bytes.length === 4) return bytes.toString('hex');
   const mapped = bytes.subarray(0, 12).equals(mappedPrefix);

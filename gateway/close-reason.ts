@@ -25,6 +25,16 @@ export const refusals = {
     text: 'Too many open connections from your address: close one first.',
     retryAfterSec: 10,
   },
+  'too-many-pending-connects': {
+    status: '503 Service Unavailable',
+    text: 'Too many connections have not said CONNECT yet: try again later.',
+    retryAfterSec: 5,
+  },
+  'too-many-pending-from-address': {
+    status: '429 Too Many Requests',
+    text: 'Too many connections from your address have not said CONNECT yet: say it, or try again later.',
+    retryAfterSec: 5,
+  },
   'not-mqtt': {
     status: '400 Bad Request',
     text: 'Ask for the subprotocol "mqtt" or "mqttv3.1" (Sec-WebSocket-Protocol).', // [MQTT-6.0.0-3]
@@ -63,14 +73,18 @@ export const closeReasons = [
   'disconnected',
   /** Bytes that are not MQTT: bad lengths, flags, UTF-8, topics [MQTT-4.8.0-1]. */
   'malformed-packet',
-  /** A packet that may not come from a client, or not now; a second CONNECT [MQTT-3.1.0-2]. */
+  /** A packet that may not come from a client, or not now; a second CONNECT [MQTT-3.1.0-2]; an acknowledgement out of turn. */
   'protocol-error',
   /** A packet before CONNECT [MQTT-3.1.0-1]. */
   'not-connected',
   /** A WebSocket text frame [MQTT-6.0.0-1]. */
   'text-frame',
-  /** More than --mqtt-max-packet-size, or a message over --message-bytes-max. */
+  /** More than --mqtt-max-packet-size, a message over --message-bytes-max, or a frame over --mqtt-max-frame-size. */
   'packet-too-large',
+  /** A topic over --id-bytes-max or --topic-levels-max, published or of a will: good MQTT, and past a limit of this server. */
+  'topic-too-large',
+  /** A topic with control characters, published or of a will, with --allow-control-characters false. */
+  'control-characters',
   /** CONNACK has said why. */
   'connect-refused',
   /** No CONNECT within --mqtt-idle-timeout. */
@@ -114,6 +128,7 @@ export const webSocketCodes: Partial<Record<CloseReason, number>> = {
   'not-connected': 1002,
   'text-frame': 1003,
   'packet-too-large': 1009,
+  'topic-too-large': 1009,
   'partial-packets-total': 1013,
   'not-carried': 1013,
 };

@@ -5,6 +5,17 @@ import { commandOf, holdsConnections, type NodeRole, takesSends } from './role.j
 
 /** Of an MQTT packet. */
 const fixedHeaderBytesMax = 5;
+/** First parts of the paths that the public listener has besides MQTT's. */
+const pathsOfGateway = new Set([
+  'test',
+  'stream',
+  'events',
+  'poll',
+  'numbers',
+  'demo',
+  'client',
+  'client.js',
+]);
 /** max_control_line of a NATS server, and what of it is verb, reply subject and lengths. */
 const natsLineBytesMax = 4096;
 const natsLineRestBytes = 256;
@@ -20,6 +31,7 @@ export function inconsistencyOf(config: Config, role: NodeRole): string | undefi
     (holdsConnections(role) ? inconsistencyOfListeners(config) : undefined) ??
     watermarksCrossed(config) ??
     packetsOutgrowFrames(config) ??
+    mqttPathTaken(config) ??
     idsOutgrowSubjects(config) ??
     workersWithoutNats(config) ??
     workerNamesTooLong(config)
@@ -72,6 +84,13 @@ function packetsOutgrowFrames({ mqttMaxPacketSize, mqttMaxFrameSize }: Config): 
   const needed = mqttMaxPacketSize + fixedHeaderBytesMax;
   if (mqttMaxFrameSize === 0 || mqttMaxFrameSize >= needed) return undefined;
   return `--mqtt-max-frame-size ${mqttMaxFrameSize} does not hold one packet of --mqtt-max-packet-size: make it at least ${needed}, or 0.`;
+}
+
+/** A plain GET of the path is answered by a 426: what the gateway has there for browsers would be gone. */
+function mqttPathTaken({ mqtt, mqttPath }: Config): string | undefined {
+  const first = mqttPath.split('/')[1]!;
+  if (!mqtt || !pathsOfGateway.has(first)) return undefined;
+  return `--mqtt-path ${mqttPath} is where the gateway has other things: choose a path that does not begin with /${first}.`;
 }
 
 /** Percent-encoding may triple an id, and a line to a NATS server is at most 4,096 bytes by default. */

@@ -111,7 +111,7 @@ export class Gateway {
     this.#mqttOnly =
       addresses.mqtt === undefined
         ? undefined
-        : mqttListener(mqtt, addresses.mqtt, portsShared, publicSockets, log);
+        : mqttListener(mqtt, config.mqttPath, addresses.mqtt, portsShared, publicSockets, log);
     this.stats = new Stats({
       router,
       connections,
@@ -123,7 +123,7 @@ export class Gateway {
       log: logNumbers,
       listeners: { gateway: this.#public, api: this.#api, mqtt: this.#mqttOnly },
     });
-    if (config.mqtt) mqtt.bind(publicApp, this.#public.webSocketGone);
+    if (config.mqtt) mqtt.bind(publicApp, [config.mqttPath], this.#public.webSocketGone);
     const cors = new Cors(config.allowOrigin);
     bindStreams(publicApp, { streams, config, counters, cors, history });
     bindPolls(publicApp, { polls, streams, history, config, counters, cors });
@@ -133,7 +133,7 @@ export class Gateway {
       tokenRequired: this.#guard.tokenRequired,
       mqtt: config.mqtt,
     }));
-    const orMqtt = config.mqtt ? ', or /mqtt with a WebSocket' : '';
+    const orMqtt = config.mqtt ? `, or ${config.mqttPath} with a WebSocket` : '';
     bindRest(publicApp, `Not here. Try /, /test/<id>, /events/<id>, /poll/<id> or /stream/<id>${orMqtt}.`);
     const { cluster } = router;
     const { stats } = this;
@@ -228,6 +228,7 @@ const probesHint =
 
 function mqttListener(
   mqtt: Mqtt,
+  path: string,
   address: ListenAddress,
   shared: boolean,
   sockets: SocketBudget,
@@ -235,7 +236,7 @@ function mqttListener(
 ): Listener {
   const app = uWS.App();
   const listener = new Listener(app, address, shared, sockets, log);
-  mqtt.bind(app, listener.webSocketGone);
-  bindRest(app, 'Not here. MQTT over WebSocket is on /mqtt.');
+  mqtt.bind(app, [...new Set([path, '/'])], listener.webSocketGone);
+  bindRest(app, `Not here. MQTT over WebSocket is on ${path}, and on /.`);
   return listener;
 }

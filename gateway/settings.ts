@@ -3,6 +3,7 @@ import { clusterSettings } from './cluster-settings.js';
 import { mqttSettings } from './mqtt/settings.js';
 import {
   anyCount,
+  flag,
   listOf,
   mebibyte,
   oneOf,
@@ -62,6 +63,11 @@ export const settings = {
     wholeNumber(1, 1024),
     32,
     'most levels (parts between slashes) of an id or a topic filter',
+  ),
+  allowControlCharacters: setting(
+    flag(),
+    true,
+    'ids, topics and filters may have control characters (MQTT 1.5.3); false = they are refused, as for Java clients that fail on them',
   ),
   messageBytesMax: setting(
     wholeNumber(1, 16 * mebibyte),

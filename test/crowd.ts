@@ -46,15 +46,15 @@ export class Crowd {
     sourceOf?: (n: number) => string,
   ): Promise<void> {
     const source = ownLoopbackAddress();
+    const network = source.slice(0, source.lastIndexOf('.'));
     let next = 0;
     const one = async () => {
       while (next < count) {
         const n = next++;
         const opening = openingOf(n);
-        await this.#connect(
-          typeof opening === 'string' ? { first: opening } : opening,
-          sourceOf?.(n) ?? source,
-        );
+        if (typeof opening === 'string') await this.#connect({ first: opening }, sourceOf?.(n) ?? source);
+        // Of one address, 64 may be without their CONNECT.
+        else await this.#connect(opening, sourceOf?.(n) ?? `${network}.${1 + (n % 200)}`);
       }
     };
     await Promise.all(Array.from({ length: Math.min(200, count) }, one));

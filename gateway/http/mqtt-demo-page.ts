@@ -26,11 +26,11 @@ const style = `${pageStyle}
   #log small { color: var(--quiet); }
 `;
 
-export function mqttDemoPage(facts: MqttDemoPageFacts): string {
+export function mqttDemoPage(facts: MqttDemoPageFacts, mqttPath: string): string {
   return `${pageHead('MQTT - Encke', style)}
 <body>
 <h1>MQTT</h1>
-<p>This page is an MQTT client: MQTT.js, over WebSocket, to <code id="url">/mqtt</code>. <a href="/">Back to Encke</a></p>
+<p>This page is an MQTT client: MQTT.js, over WebSocket, to <code id="url">${mqttPath}</code>. <a href="/">Back to Encke</a></p>
 
 <h2>Connect</h2>
 <form id="connect">

@@ -8,7 +8,7 @@ const reconnectMs = 3000;
 const byId = (id) => document.getElementById(id);
 const facts = JSON.parse(byId('facts').textContent);
 const forms = { connect: byId('connect'), subscribe: byId('subscribe'), publish: byId('publish'), http: byId('http') };
-const url = new URL('/mqtt', location.href);
+const url = new URL(byId('url').textContent, location.href);
 url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
 byId('url').textContent = url.href;
 const subscriptions = new Map();

@@ -21,7 +21,7 @@ function htmlHeaders(policy: string): Headers {
 /** What the public listener has besides streams: the landing page and its numbers, the client for pages, and the demo of MQTT. */
 export function bindPublicPages(
   app: TemplatedApp,
-  config: Pick<Config, 'mqtt'>,
+  config: Pick<Config, 'mqtt' | 'mqttPath'>,
   stats: Stats,
   facts: () => LandingPageFacts,
 ): void {
@@ -35,13 +35,14 @@ export function bindPublicPages(
     get: (response) => answerJson(response, '200 OK', stats.publicNumbers(), [['Cache-Control', 'no-store']]),
   });
   bindClientScripts(app);
-  if (config.mqtt) bindMqttDemo(app, facts);
+  if (config.mqtt) bindMqttDemo(app, config.mqttPath, facts);
 }
 
-function bindMqttDemo(app: TemplatedApp, facts: () => LandingPageFacts): void {
+function bindMqttDemo(app: TemplatedApp, mqttPath: string, facts: () => LandingPageFacts): void {
   const script = new MqttClientScript();
   bindPath(app, '/demo/mqtt', {
-    get: (response) => answer(response, '200 OK', htmlHeaders(mqttDemoPolicy), mqttDemoPage(facts())),
+    get: (response) =>
+      answer(response, '200 OK', htmlHeaders(mqttDemoPolicy), mqttDemoPage(facts(), mqttPath)),
   });
   bindPath(app, '/demo/mqtt.js', { get: (response) => script.answer(response) });
 }

@@ -1,12 +1,13 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import { type IdProblem, idProblemText, problemOfId } from '../../router/topic.js';
 import type { Config } from '../config.js';
+import { hasControlCharacter } from '../control-characters.js';
 import { isServerTopic } from '../server-topic.js';
 
 /** Reads ids out of request lines. Bad input comes back as a sentence, never as an exception. */
 
 /** What this server takes for an id. */
-export type IdLimits = Pick<Config, 'idBytesMax' | 'topicLevelsMax'>;
+export type IdLimits = Pick<Config, 'idBytesMax' | 'topicLevelsMax' | 'allowControlCharacters'>;
 
 export type Parsed<T> = { ok: true; value: T } | { ok: false; problem: string };
 
@@ -40,7 +41,10 @@ export function idsFromQuery(request: HttpRequest, path: string, limits: IdLimit
 export function checkId(id: string | undefined, limits: IdLimits): Parsed<string> {
   if (id === undefined) return { ok: false, problem: 'The percent-encoding is broken.' };
   const problem = problemOfId(id, limits.idBytesMax, limits.topicLevelsMax);
-  if (problem === undefined) return { ok: true, value: id };
+  if (problem === undefined) {
+    if (limits.allowControlCharacters || !hasControlCharacter(id)) return { ok: true, value: id };
+    return { ok: false, problem: 'The id has a control character, which this server refuses.' };
+  }
   return { ok: false, problem: `${idProblemText[problem]}${limitText(problem, limits)}` };
 }
 

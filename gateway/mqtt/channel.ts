@@ -56,7 +56,7 @@ export abstract class Channel implements Connection, SessionConnection {
   }
 
   takenOver(): void {
-    this.channels.close(this, 'taken-over');
+    this.channels.takenOver(this);
   }
 
   describe(): Record<string, unknown> {

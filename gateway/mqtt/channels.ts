@@ -4,12 +4,15 @@ import { type CloseReason, webSocketCodes, webSocketPolicyCode } from '../close-
 import type { Outbound } from '../outbound.js';
 import { type Channel, type ChannelOfSocket, channelClass } from './channel.js';
 import type { ChannelWire } from './channel-wire.js';
+import { frameBytesMax, frameBytesTaken } from './frame-size.js';
 import { Framing } from './framing.js';
 import { HeldReplies } from './held-replies.js';
 import type { MqttParts } from './mqtt-parts.js';
 import { packetType } from './packet.js';
 import { PacketDispatch } from './packet-dispatch.js';
 import { PublishReplies } from './publish-replies.js';
+import { sizeDetails } from './size-details.js';
+import { TakeoverLoops } from './takeover-loops.js';
 
 /** What `send` says when uWS takes no more for a connection. */
 const dropped = 2;
@@ -33,6 +36,11 @@ export class Channels {
   readonly outbound: Outbound;
   /** Why the channel that is being closed right now is being closed. */
   #closing: CloseReason = 'peer-closed';
+  readonly #takeoverLoops: TakeoverLoops;
+  /** The close that comes next has no line in the log. */
+  #quiet = false;
+  /** What the log says besides of the close that comes next. */
+  #details: Record<string, unknown> | undefined;
   /** It gets a close frame, and its socket goes with the peer's. */
   #lingers = false;
   /** Whose bytes are being read. */
@@ -45,6 +53,7 @@ export class Channels {
     this.#class = channelClass(this);
     this.#framing = new Framing(parts.config);
     this.#dispatch = new PacketDispatch(parts, this);
+    this.#takeoverLoops = new TakeoverLoops(parts.log);
   }
 
   /** Connections with an incomplete packet, now. */
@@ -60,13 +69,19 @@ export class Channels {
     };
   }
 
+  /** Client ids that were fought over, since the start. */
+  get takeoverLoops(): number {
+    return this.#takeoverLoops.named;
+  }
+
   /** A WebSocket has opened; it has a while to say CONNECT. */
   open(socket: WebSocket<ChannelOfSocket>): void {
-    const { connections, admission, clock, config } = this.#parts;
+    const { connections, admission, pendingConnects, clock, config } = this.#parts;
     // It was let in at the upgrade, in the same turn: the slot is there.
     const channel = new this.#class(connections.take(), socket);
     socket.getUserData().channel = channel;
     admission.enter(channel, socket);
+    pendingConnects.enter(channel.slot, socket);
     connections.due[channel.slot] = clock.tick + config.mqttIdleTimeout * ticksPerSec;
   }
 
@@ -80,8 +95,24 @@ export class Channels {
     }
     const reason = rateLimits.admitsBytes(channel.slot, bytes.length)
       ? this.#framing.feed(channel.slot, bytes, this.#onPacket)
-      : 'rate-limited';
+      : this.because('rate-limited', sizeDetails(this.#parts.config, 'mqttRateLimitBytes'));
+    if (reason === 'packet-too-large') {
+      // A handler that has said more is believed.
+      this.#details ??= sizeDetails(this.#parts.config, 'mqttMaxPacketSize', this.#framing.announcedBytes);
+    }
     if (reason !== undefined && connections.has(channel)) this.close(channel, reason);
+    this.#details = undefined;
+  }
+
+  /** A frame larger than it may be, and not so large that uWS has closed already. */
+  refuseFrame(channel: Channel, bytes: number): void {
+    this.#details = sizeDetails(
+      this.#parts.config,
+      'mqttMaxFrameSize',
+      bytes,
+      frameBytesMax(this.#parts.config),
+    );
+    this.close(channel, 'packet-too-large');
   }
 
   readonly #onPacket = (typeAndFlags: number, bytes: Buffer, start: number, end: number) => {
@@ -139,6 +170,12 @@ export class Channels {
     if (channel.socket.send(packet, true) === dropped) this.cut(channel, 'answers-unread');
   }
 
+  /** For a handler that hands on a reason to close. @param details sizes and settings, for the log */
+  because(reason: CloseReason, details: Record<string, unknown>): CloseReason {
+    this.#details = details;
+    return reason;
+  }
+
   /** Ends it with a close frame that says why. It is released before this returns; its socket goes with the peer's. */
   close(channel: Channel, reason: CloseReason): void {
     if (reason === 'disconnected') this.#parts.wills.delete(channel.slot); // [MQTT-3.14.4-3]
@@ -150,6 +187,13 @@ export class Channels {
     this.#lingers = false;
   }
 
+  /** Another connection takes its session. */
+  takenOver(channel: Channel): void {
+    this.#quiet = !this.#takeoverLoops.note(channel.session!.clientId, channel.remoteAddress());
+    this.close(channel, 'taken-over');
+    this.#quiet = false;
+  }
+
   /** Ends it at once, with whatever uWS still has for it. It is released before this returns. */
   cut(channel: Channel, reason: CloseReason): void {
     this.#end(channel, reason);
@@ -157,7 +201,8 @@ export class Channels {
 
   #end(channel: Channel, reason: CloseReason): void {
     this.#closing = reason;
-    const who = this.#whoIs(channel, reason);
+    const who = this.#quiet ? undefined : this.#whoIs(channel, reason);
+    this.#details = undefined;
     // Both call `gone`.
     if (this.#lingers) channel.socket.end(webSocketCodes[reason] ?? webSocketPolicyCode, reason);
     else channel.socket.close();
@@ -171,14 +216,28 @@ export class Channels {
    */
   gone(channel: Channel, webSocketCode: number, webSocketReason: string): boolean {
     const ours = this.#closing !== 'peer-closed';
-    this.#release(channel, ours ? this.#closing : reasonOf(webSocketCode, webSocketReason));
+    const reason = ours ? this.#closing : reasonOf(webSocketCode, webSocketReason);
+    if (!ours && reason !== 'peer-closed') this.#logEndByUws(channel, reason);
+    this.#release(channel, reason);
     return this.#lingers;
   }
 
+  /** Its socket is closed already, and says no more where it came from. */
+  #logEndByUws(channel: Channel, reason: CloseReason): void {
+    const { config, log } = this.#parts;
+    const most = frameBytesTaken(config);
+    const details =
+      reason === 'packet-too-large'
+        ? { ...sizeDetails(config, 'mqttMaxFrameSize', most, frameBytesMax(config)), bytes: `over ${most}` }
+        : undefined;
+    log.warn(reason, { ...channel.describe(), ...details }, 'connection closed');
+  }
+
   #release(channel: Channel, reason: CloseReason): void {
-    const { admission, sessions, wills, presence, rateLimits, replays } = this.#parts;
+    const { pendingConnects, admission, sessions, wills, presence, rateLimits, replays } = this.#parts;
     const { session, slot } = channel;
     this.#framing.release(slot);
+    pendingConnects.leave(slot);
     this.#held.release(channel);
     this.#publishReplies.release(channel);
     rateLimits.release(slot);
@@ -194,7 +253,7 @@ export class Channels {
   /** For the log, while the socket is open; good ends and ends of a stop are not logged. */
   #whoIs(channel: Channel, reason: CloseReason): Record<string, unknown> | undefined {
     if (reason === 'disconnected' || reason === 'server-stopping') return undefined;
-    return { ...channel.describe(), address: channel.remoteAddress() };
+    return { ...channel.describe(), address: channel.remoteAddress(), ...this.#details };
   }
 }
 

@@ -32,32 +32,43 @@ const flag = {
   userName: 0x80,
 };
 
-/** CONNECT, chapter 3.1. The will's topic may still be one that this server does not take. */
-export function readConnect(reader: PacketReader): ConnectPacket | 'unknown-level' | 'malformed-packet' {
+/**
+ * CONNECT, chapter 3.1. The will's topic may still be one that this server does not take. MQTT 3.1 calls the flags of the
+ * fixed header and bit 0 of the connect flags unused, disregards QoS and RETAIN of a will that is not there, and allows a
+ * user name and a password to be missing at the end, whatever their flags say (its section 3.1).
+ * @param fixedFlags of the fixed header
+ */
+export function readConnect(
+  reader: PacketReader,
+  fixedFlags: number,
+): ConnectPacket | 'unknown-level' | 'malformed-packet' {
   const name = reader.text();
   const level = reader.byte();
   if (reader.failed) return 'malformed-packet';
   // MQTT 3.1 has another name; a server may go on with none but these [MQTT-3.1.2-1].
   if (name !== 'MQTT' && name !== 'MQIsdp') return 'malformed-packet';
   if (level !== (name === 'MQTT' ? protocolLevel.mqtt311 : protocolLevel.mqtt31)) return 'unknown-level';
+  const is31 = level === protocolLevel.mqtt31;
+  if (fixedFlags !== 0 && !is31) return 'malformed-packet'; // [MQTT-2.2.2-2]
   const flags = reader.byte();
-  if ((flags & flag.reserved) !== 0) return 'malformed-packet'; // [MQTT-3.1.2-3]
+  if ((flags & flag.reserved) !== 0 && !is31) return 'malformed-packet'; // [MQTT-3.1.2-3]
   if ((flags & flag.userName) === 0 && (flags & flag.password) !== 0) return 'malformed-packet'; // [MQTT-3.1.2-22]
   const keepAliveSec = reader.uint16();
   const clientId = reader.text();
-  const will = readWill(reader, flags);
+  const will = readWill(reader, flags, is31);
   if (will === 'malformed-packet') return will;
-  const userName = (flags & flag.userName) === 0 ? undefined : reader.text();
-  const password = (flags & flag.password) === 0 ? undefined : reader.binary();
+  const isThere = (field: number) => (flags & field) !== 0 && (!is31 || reader.left > 0);
+  const userName = isThere(flag.userName) ? reader.text() : undefined;
+  const password = isThere(flag.password) ? reader.binary() : undefined;
   if (reader.failed || reader.left > 0) return 'malformed-packet';
   return { level, clientId, clean: (flags & flag.clean) !== 0, keepAliveSec, will, userName, password };
 }
 
-function readWill(reader: PacketReader, flags: number): Will | undefined | 'malformed-packet' {
+function readWill(reader: PacketReader, flags: number, is31: boolean): Will | undefined | 'malformed-packet' {
   const qos = (flags & flag.willQos) >> 3;
   const retain = (flags & flag.willRetain) !== 0;
   if ((flags & flag.will) === 0) {
-    return qos === 0 && !retain ? undefined : 'malformed-packet'; // [MQTT-3.1.2-13], [MQTT-3.1.2-15]
+    return (qos === 0 && !retain) || is31 ? undefined : 'malformed-packet'; // [MQTT-3.1.2-13], [MQTT-3.1.2-15]
   }
   if (qos === 3) return 'malformed-packet'; // [MQTT-3.1.2-14]
   const topic = reader.text();

@@ -12,14 +12,12 @@ import { answerText, refuse } from '../http/answer.js';
 import { bindPath } from '../http/methods.js';
 import type { Channel, ChannelOfSocket } from './channel.js';
 import type { Channels } from './channels.js';
+import { frameBytesMax, frameBytesTaken } from './frame-size.js';
 import type { MqttParts } from './mqtt-parts.js';
 import type { Origins } from './origins.js';
 
 /** The names that MQTT has among WebSocket's subprotocols [MQTT-6.0.0-3]; the second is 3.1's. */
 const subprotocols = ['mqtt', 'mqttv3.1'];
-
-/** A client may put several packets into one frame, as MQTT.js in a browser does when it is behind. */
-const packetsOfFrame = 4;
 
 /** Answers that a client does not read: past this it is cut. Messages wait elsewhere, see SlowConsumers. */
 const unreadAnswersBytesMax = 64 * 1024;
@@ -35,20 +33,22 @@ function ownedBy(socket: WebSocket<ChannelOfSocket>): ChannelOfSocket {
 }
 
 /**
- * `/mqtt`: from HTTP to WebSocket to channel.
+ * `--mqtt-path`: from HTTP to WebSocket to channel.
  * @param onGone called for each WebSocket that has closed; see Listener.webSocketGone
  */
 export function bindMqtt(
   app: TemplatedApp,
+  path: string,
   channels: Channels,
   parts: MqttParts,
   origins: Origins,
   onGone: (lingers: boolean) => void,
 ): void {
-  const { config, counters, admission, connections, outbound } = parts;
-  app.ws<ChannelOfSocket>('/mqtt', {
+  const { config, counters, admission, pendingConnects, connections, outbound } = parts;
+  const frameMax = frameBytesMax(config);
+  app.ws<ChannelOfSocket>(path, {
     compression: DISABLED, // 75 KB a connection
-    maxPayloadLength: config.mqttMaxFrameSize || packetsOfFrame * config.mqttMaxPacketSize,
+    maxPayloadLength: frameBytesTaken(config),
     maxBackpressure: packetBytesMax(config) + unreadAnswersBytesMax,
     closeOnBackpressureLimit: true,
     // MQTT's keep-alive is the only clock there is. 0 alone would be 256 s: uWS pings, and cuts who does not answer.
@@ -59,6 +59,7 @@ export function bindMqtt(
     message: (socket, frame, isBinary) => {
       const { channel } = ownedBy(socket);
       if (!isBinary) return channels.close(channel, 'text-frame'); // [MQTT-6.0.0-1]
+      if (frame.byteLength > frameMax) return channels.refuseFrame(channel, frame.byteLength);
       channels.read(channel, Buffer.from(frame));
       if (isBehind(channel)) setImmediate(() => isBehind(channel) && channels.takesMore(channel));
     },
@@ -67,7 +68,9 @@ export function bindMqtt(
       onGone(channels.gone(ownedBy(socket).channel, code, Buffer.from(reason).toString()));
     },
   });
-  bindPath(app, '/mqtt', {
+  // On the public listener / has a page, which stays where MQTT is put there too.
+  if (path === '/' && config.mqttPath === '/') return;
+  bindPath(app, path, {
     get: (response) =>
       answerText(response, '426 Upgrade Required', 'MQTT over WebSocket lives here: connect with ws://.', [
         ['Upgrade', 'websocket'],
@@ -85,16 +88,17 @@ export function bindMqtt(
       .split(',')
       .map((name) => name.trim());
     const subprotocol = subprotocols.find((name) => asked.includes(name));
-    if (subprotocol === undefined) return refuseUpgrade(response, 'not-mqtt');
+    const maySayNone = !config.mqttRequireSubprotocol && asked[0] === '';
+    if (subprotocol === undefined && !maySayNone) return refuseUpgrade(response, 'not-mqtt');
     if (!origins.allow(request.getHeader('origin'), request.getHeader('host'))) {
       return refuseUpgrade(response, 'bad-origin');
     }
-    const reason = admission.refusalOf(response);
+    const reason = admission.refusalOf(response) ?? pendingConnects.refusalOf(response);
     if (reason !== undefined) return refuseUpgrade(response, reason);
     response.upgrade(
       {},
       request.getHeader('sec-websocket-key'),
-      subprotocol, // exactly one, of those that were offered [MQTT-6.0.0-4]
+      subprotocol ?? '', // exactly one, of those that were offered [MQTT-6.0.0-4]
       '',
       context,
     );

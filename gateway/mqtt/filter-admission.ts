@@ -3,8 +3,10 @@ import type { Session } from '../../router/session/session.js';
 import { beyondThisServer, problemOfFilter } from '../../router/topic-filter.js';
 import type { Config } from '../config.js';
 import { type Connections, filterRefusalLogged } from '../connections.js';
+import { hasControlCharacter } from '../control-characters.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { Channel } from './channel.js';
+import { sizeDetails } from './size-details.js';
 
 /** Why a filter is answered with 0x80: the name in /stats and in the log. */
 export const filterRefusals = [
@@ -16,6 +18,8 @@ export const filterRefusals = [
   'too-long',
   /** Over --topic-levels-max. */
   'too-many-levels',
+  /** It has control characters, with --allow-control-characters false. */
+  'control-characters',
   /** `$share/…`, `$queue/…` and the like: see subscriptionKinds. */
   'subscription-kind',
 ] as const;
@@ -78,7 +82,8 @@ export class FilterAdmission {
   #refusalOf(session: Session, filter: string, added: number): FilterRefusal | undefined {
     const { router, config } = this.#parts;
     if (isSubscriptionKind(filter)) return 'subscription-kind';
-    const { mqttMaxSubscriptions, mqttSubscriptionsTotalMax } = config;
+    const { mqttMaxSubscriptions, mqttSubscriptionsTotalMax, allowControlCharacters } = config;
+    if (!allowControlCharacters && hasControlCharacter(filter)) return 'control-characters';
     if (mqttMaxSubscriptions > 0 && router.loginsOf(session) + added >= mqttMaxSubscriptions)
       return 'too-many';
     if (router.logins + added >= mqttSubscriptionsTotalMax) return 'too-many-total';
@@ -112,6 +117,7 @@ const remedies: Record<FilterRefusal, string> = {
   'too-many-total': 'all clients together have as many filters as --mqtt-subscriptions-total-max allows',
   'too-long': 'it is longer than --id-bytes-max',
   'too-many-levels': 'it has more levels than --topic-levels-max',
+  'control-characters': 'it has control characters, which --allow-control-characters false refuses',
   'subscription-kind':
     'shared subscriptions and other kinds that begin with $ are not supported: subscribe to the filter behind it, or rewrite it with --mqtt-rewrite',
 };
@@ -119,17 +125,15 @@ const remedies: Record<FilterRefusal, string> = {
 function limitOf(refusal: FilterRefusal, filter: string, config: Config): Record<string, unknown> {
   switch (refusal) {
     case 'too-many':
-      return { setting: '--mqtt-max-subscriptions', limit: config.mqttMaxSubscriptions };
+      return sizeDetails(config, 'mqttMaxSubscriptions');
     case 'too-many-total':
-      return { setting: '--mqtt-subscriptions-total-max', limit: config.mqttSubscriptionsTotalMax };
+      return sizeDetails(config, 'mqttSubscriptionsTotalMax');
     case 'too-long':
-      return { setting: '--id-bytes-max', limit: config.idBytesMax, bytes: Buffer.byteLength(filter) };
+      return sizeDetails(config, 'idBytesMax', Buffer.byteLength(filter));
     case 'too-many-levels':
-      return {
-        setting: '--topic-levels-max',
-        limit: config.topicLevelsMax,
-        levels: filter.split('/').length,
-      };
+      return { levels: filter.split('/').length, ...sizeDetails(config, 'topicLevelsMax') };
+    case 'control-characters':
+      return sizeDetails(config, 'allowControlCharacters');
     case 'subscription-kind':
       return {};
   }

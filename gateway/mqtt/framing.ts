@@ -35,6 +35,11 @@ export class Framing {
     return this.#partials.size;
   }
 
+  /** The length of the packet whose fixed header was read last. */
+  get announcedBytes(): number {
+    return bodyLength;
+  }
+
   /** No packet of this connection has begun: what comes next is the first byte of one. */
   isFirst(slot: number): boolean {
     return !this.#partials.has(slot);

@@ -10,6 +10,7 @@ import type { SampledLog } from '../sampled-log.js';
 import type { ChannelWire } from './channel-wire.js';
 import type { DeferredPublications } from './deferred-publications.js';
 import type { FilterAdmission } from './filter-admission.js';
+import type { PendingConnects } from './pending-connects.js';
 import type { Presence } from './presence.js';
 import type { RateLimits } from './rate-limits.js';
 import type { RetainedReplays } from './retained-replays.js';
@@ -32,6 +33,7 @@ export interface MqttSurroundings {
 
 /** What the MQTT room works with; made once, in mqtt.ts. */
 export interface MqttParts extends MqttSurroundings {
+  readonly pendingConnects: PendingConnects;
   readonly wire: ChannelWire;
   readonly deferred: DeferredPublications;
   readonly takeovers: Takeovers;

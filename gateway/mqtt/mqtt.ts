@@ -7,6 +7,7 @@ import { bindMqtt } from './endpoint.js';
 import { FilterAdmission } from './filter-admission.js';
 import type { MqttParts, MqttSurroundings } from './mqtt-parts.js';
 import { Origins } from './origins.js';
+import { PendingConnects } from './pending-connects.js';
 import { Presence } from './presence.js';
 import { RateLimits } from './rate-limits.js';
 import { RetainedReplays } from './retained-replays.js';
@@ -29,6 +30,7 @@ export class Mqtt {
     const deferred = new DeferredPublications(router);
     this.#parts = {
       ...surroundings,
+      pendingConnects: new PendingConnects(config, surroundings.log),
       wire: new ChannelWire(counters),
       deferred,
       takeovers: new Takeovers(surroundings),
@@ -48,9 +50,12 @@ export class Mqtt {
     this.#sysTopics = new SysTopics(router, config, () => this.#numbers());
   }
 
-  /** @param onGone called for each WebSocket that has closed; see Listener.webSocketGone */
-  bind(app: TemplatedApp, onGone: (lingers: boolean) => void): void {
-    bindMqtt(app, this.#channels, this.#parts, this.#origins, onGone);
+  /**
+   * @param paths where
+   * @param onGone called for each WebSocket that has closed; see Listener.webSocketGone
+   */
+  bind(app: TemplatedApp, paths: readonly string[], onGone: (lingers: boolean) => void): void {
+    for (const path of paths) bindMqtt(app, path, this.#channels, this.#parts, this.#origins, onGone);
   }
 
   /** Called in each tick of the sweeper. */
@@ -64,8 +69,9 @@ export class Mqtt {
 
   /** For /stats. */
   stats() {
-    const { counters, filters, sessions, replays, takeovers, wills } = this.#parts;
+    const { counters, filters, pendingConnects, sessions, replays, takeovers, wills } = this.#parts;
     return {
+      pendingConnects: pendingConnects.count,
       connacks: counters.mqttConnacks,
       publishesReceived: counters.mqttPublishesReceived,
       publishesIgnored: counters.mqttPublishesIgnored,
@@ -75,6 +81,7 @@ export class Mqtt {
       retainedReplays: replays.count,
       waiting: this.#channels.waiting,
       takeovers: takeovers.stats(),
+      takeoverLoops: this.#channels.takeoverLoops,
       willsBytes: wills.bytes,
       sessions: sessions.stats(),
     };

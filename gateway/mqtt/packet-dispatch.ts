@@ -16,8 +16,8 @@ import { pingresp } from './reply-packets.js';
 /** A keep-alive counts one and a half times [MQTT-3.1.2-24]. */
 const keepAliveFactor = 1.5;
 
-/** The flag that says that a packet is sent again. */
-const dup = 8;
+/** Of the flags. */
+const qosMask = 6;
 
 /** Hands each packet to its handler, if it may come now. */
 export class PacketDispatch {
@@ -58,18 +58,17 @@ export class PacketDispatch {
   ): CloseReason | undefined {
     const type = typeAndFlags >> 4;
     const flags = typeAndFlags & 0x0f;
-    if (
-      type !== packetType.publish &&
-      flags !== fixedFlagsOf(type) &&
-      !this.#isDupOf31(channel, type, flags)
-    ) {
-      return 'malformed-packet'; // [MQTT-2.2.2-2]
-    }
     const reader = this.#reader.open(bytes, start, end);
     if (channel.session === undefined) {
       if (type !== packetType.connect) return 'not-connected'; // [MQTT-3.1.0-1]
-      return this.#connect.handle(channel, reader, (keepAliveSec) => this.#keepAlive(channel, keepAliveSec));
+      return this.#connect.handle(channel, reader, flags, (sec) => this.#keepAlive(channel, sec));
     }
+    if (
+      type !== packetType.publish &&
+      flags !== fixedFlagsOf(type) &&
+      !this.#isUnusedIn31(channel, type, flags)
+    )
+      return 'malformed-packet'; // [MQTT-2.2.2-2]
     const keepAliveTicks = this.#keepAliveTicks[channel.slot]!;
     if (keepAliveTicks > 0)
       this.#parts.connections.due[channel.slot] = this.#parts.clock.tick + keepAliveTicks;
@@ -96,11 +95,10 @@ export class PacketDispatch {
     }
   }
 
-  #isDupOf31({ slot }: Channel, type: number, flags: number): boolean {
-    const fixed = fixedFlagsOf(type);
-    return (
-      (this.#parts.connections.flags[slot]! & speaksMqtt31) !== 0 && fixed === 2 && flags === (fixed | dup)
-    );
+  /** MQTT 3.1 uses DUP and QoS of what is answered, and no flags of anything else but PUBLISH. */
+  #isUnusedIn31({ slot }: Channel, type: number, flags: number): boolean {
+    if ((this.#parts.connections.flags[slot]! & speaksMqtt31) === 0) return false;
+    return fixedFlagsOf(type) === 0 || (flags & qosMask) === fixedFlagsOf(type);
   }
 
   /** From CONNECT on, its own deadline stands in the place of the one for CONNECT. */

@@ -35,7 +35,7 @@ export class Presence {
   #say(clientId: string, what: string, facts: Record<string, unknown>): void {
     const time = Date.now();
     // A client id may hold any character; one level of a topic may not.
-    const topic = `${this.#prefix}/${clientId.replace(/[%/+#]/g, encodeURIComponent)}/${what}`;
+    const topic = `${this.#prefix}/${clientId.replace(/[%/+#\p{Cc}\p{Noncharacter_Code_Point}]/gu, encodeURIComponent)}/${what}`;
     if (Buffer.byteLength(topic) > this.#topicBytesMax) return;
     const payload = Buffer.from(JSON.stringify({ clientId, ...facts, time }));
     this.#deferred.add(new Message(topic, payload, time));

@@ -1,6 +1,7 @@
-import { problemOfId } from '../../router/topic.js';
+import { type IdProblem, problemOfId } from '../../router/topic.js';
 import { filterProblemText, matches, problemOfFilter } from '../../router/topic-filter.js';
 import { type Config, ConfigError } from '../config.js';
+import { hasControlCharacter } from '../control-characters.js';
 
 interface Rule {
   readonly filter: string;
@@ -8,7 +9,9 @@ interface Rule {
   readonly replacement: string;
 }
 
-type RewriteConfig = Pick<Config, 'mqttRewrite' | 'idBytesMax' | 'topicLevelsMax'>;
+type RewriteConfig = Pick<Config, 'mqttRewrite' | 'idBytesMax' | 'topicLevelsMax' | 'allowControlCharacters'>;
+
+export type TopicProblem = IdProblem | 'control-character';
 
 /** Topics that are changed as they come in, by the operator's rules: the first whose filter and pattern both fit. */
 export class Rewrite {
@@ -30,18 +33,29 @@ export class Rewrite {
 
   /** @returns undefined where it is no topic: as it came [MQTT-3.3.2-2], or as a rule has made it */
   publishTopic(topic: string): string | undefined {
-    if (this.#isNoTopic(topic)) return undefined;
+    if (this.#problemOf(topic) !== undefined) return undefined;
     if (this.#publish.length === 0) return topic;
     const rewritten = apply(this.#publish, topic);
-    return rewritten !== topic && this.#isNoTopic(rewritten) ? undefined : rewritten;
+    return rewritten !== topic && this.#problemOf(rewritten) !== undefined ? undefined : rewritten;
+  }
+
+  /** Why `publishTopic` has returned none. @returns the problem, and the topic that has it */
+  problemOfTopic(asked: string): { problem: TopicProblem | undefined; topic: string } {
+    const problem = this.#problemOf(asked);
+    if (problem !== undefined) return { problem, topic: asked };
+    const topic = apply(this.#publish, asked);
+    return { problem: this.#problemOf(topic), topic };
   }
 
   subscribeFilter(filter: string): string {
     return this.#subscribe.length === 0 ? filter : apply(this.#subscribe, filter);
   }
 
-  #isNoTopic(topic: string): boolean {
-    return problemOfId(topic, this.#config.idBytesMax, this.#config.topicLevelsMax) !== undefined;
+  #problemOf(topic: string): TopicProblem | undefined {
+    const { idBytesMax, topicLevelsMax, allowControlCharacters } = this.#config;
+    const problem = problemOfId(topic, idBytesMax, topicLevelsMax);
+    if (problem !== undefined || allowControlCharacters) return problem;
+    return hasControlCharacter(topic) ? 'control-character' : undefined;
   }
 
   #assertFilter(filter: string, rule: string): void {

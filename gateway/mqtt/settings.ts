@@ -26,11 +26,16 @@ const rateLimit = text(
 export const nodeNameLengthMax = 64;
 
 export const mqttSettings = {
-  mqtt: setting(flag(), true, 'MQTT over WebSocket at /mqtt; false = HTTP streams alone'),
+  mqtt: setting(flag(), true, 'MQTT over WebSocket at --mqtt-path; false = HTTP streams alone'),
+  mqttPath: setting(
+    text('a path such as /mqtt, of letters, digits, and - . _ ~ /', /^\/[\w.~/-]*$/),
+    '/mqtt',
+    'where MQTT over WebSocket is; on --mqtt-port it is at / too',
+  ),
   mqttPort: setting(
     port,
     0,
-    'a port for MQTT over WebSocket alone, besides /mqtt on --port; operators know 8083; 0 = none',
+    'a port for MQTT over WebSocket alone, at --mqtt-path and at /, besides --port; operators know 8083; 0 = none',
   ),
   // Percent-encoding in presence topics triples it, and a topic's length has 16 bits.
   mqttMaxClientIdLength: setting(wholeNumber(23, 16_384), 1024, 'longest client id, bytes'),
@@ -46,12 +51,27 @@ export const mqttSettings = {
   ),
   mqttMaxFrameSize: setting(
     wholeNumber(0, 64 * mebibyte),
-    0,
-    'largest WebSocket frame, which may hold several packets, bytes; what has come of one is kept until it is whole; 0 = four of the largest packets',
+    0, // 4 MB: MQTT.js in a browser joins all that is queued into one frame; a loop of 300 messages of 1 KB passed 256 KB
+    'largest WebSocket frame, which may hold many packets, bytes; what has come of one is kept until it is whole; 0 = 4 MB, or four of the largest packets where that is more',
+  ),
+  mqttMaxPendingConnects: setting(
+    anyCount,
+    1_000,
+    'connections without an accepted CONNECT; what has come of their frames is in no statistics. Past it: 503; 0 = no limit',
+  ),
+  mqttMaxPendingConnectsPerAddress: setting(
+    anyCount,
+    64,
+    'such connections from one source address (IPv6: one /64). Past it: 429; 0 = no limit, as behind a proxy all share one',
+  ),
+  mqttRequireSubprotocol: setting(
+    flag(),
+    true,
+    'a WebSocket must ask for the subprotocol mqtt or mqttv3.1 [MQTT-6.0.0-3]; false = one that asks for none is let in too',
   ),
   mqttIdleTimeout: setting(
     seconds(1),
-    20,
+    10, // emqttd: 30; uWebSockets gives a request head 10 s
     'a connection that has not sent CONNECT by then is closed, seconds',
   ),
   mqttToken: {
@@ -103,9 +123,9 @@ export const mqttSettings = {
     'messages at QoS 2 from one client that wait for its PUBREL',
   ),
   mqttAwaitRelTimeout: setting(
-    seconds(1),
-    20,
-    'a PUBREL that has not come by then, while its client is connected, is no longer waited for, seconds',
+    seconds(0),
+    0, // emqttd: 20, which published again what a client repeated later than that [MQTT-4.3.3-2]
+    'a PUBREL that has not come by then, while its client is connected, is no longer waited for, seconds; 0 = for as long as the session',
   ),
   mqttMaxMqueue: setting(
     wholeNumber(0, 1_000_000),
@@ -133,7 +153,7 @@ export const mqttSettings = {
   mqttSessionsBytesTotalMax: setting(
     wholeNumber(1024, 1024 * 1024 * mebibyte),
     256 * mebibyte,
-    'messages in all queues and windows together, bytes',
+    'messages in all queues and windows, and what waits for PUBREL, together, bytes',
   ),
   mqttWillsBytesTotalMax: setting(
     wholeNumber(1024, 1024 * 1024 * mebibyte),

@@ -3,6 +3,7 @@ import { lifeMs, qosOf } from '../../floodtest/mqtt-plan.js';
 import {
   CONNECTIONS_PER_ADDRESS,
   connectionsOf,
+  mqttSourceAddressesFor,
   placeOf,
   processesFor,
   sourceAddresses,
@@ -105,6 +106,9 @@ t.test('processes and source addresses grow with the connections', async (t) => 
   t.equal(sourceAddressesFor(1000), 0, 'the kernel chooses');
   t.equal(sourceAddressesFor(10_000), 1);
   t.equal(sourceAddressesFor(1_000_000), 50);
+  t.equal(mqttSourceAddressesFor(64), 0);
+  t.equal(mqttSourceAddressesFor(1000), 16, 'of one address 64 may be without their CONNECT');
+  t.equal(mqttSourceAddressesFor(1_000_000), 1000);
   t.same(sourceAddresses(2), ['127.0.0.2', '127.0.0.3']);
   t.equal(sourceAddresses(300).at(-1), '127.0.1.45');
   t.equal(new Set(sourceAddresses(1000)).size, 1000);

@@ -10,6 +10,7 @@ const flags = [
   // What is retained outlives its publisher: this much may stay, and no more.
   ['--mqtt-max-retained', '1000'],
   ['--mqtt-idle-timeout', '20'],
+  ['--mqtt-max-pending-connects-per-address', '0'], // all lanes are of one address
   ['--reclaim-after-closed', '1000'],
 ].flat();
 

@@ -7,7 +7,12 @@ import { packetType } from '../packet.js';
 import type { PacketReader } from '../packet-reader.js';
 import { pubcomp, pubrel } from '../reply-packets.js';
 
-/** PUBACK, PUBREC, PUBREL and PUBCOMP: the rest of a conversation at QoS 1 or 2. One that nobody waits for is answered all the same. */
+/**
+ * PUBACK, PUBREC, PUBREL and PUBCOMP: the rest of a conversation at QoS 1 or 2. One of a packet id that is not in use
+ * may be late, and is answered all the same. One that is not what its message waits for, such as PUBREC at QoS 1, breaks
+ * the protocol: the connection is closed [MQTT-4.8.0-1], as mosquitto does, since the client and this server no longer
+ * mean the same message by that packet id.
+ */
 export class AcknowledgementHandler {
   readonly #parts: MqttParts;
   readonly #channels: Channels;
@@ -22,20 +27,27 @@ export class AcknowledgementHandler {
     if (reader.failed || reader.left > 0) return 'malformed-packet';
     switch (type) {
       case packetType.puback:
-        session.acknowledge(packetId);
+        if (!session.acknowledge(packetId)) return this.#unlessLate(session, 'PUBACK', packetId);
         break;
       case packetType.pubrec:
-        if (session.received(packetId)) this.#channels.reply(channel, pubrel(packetId)); // [MQTT-4.3.3-1]
+        if (!session.received(packetId)) return this.#unlessLate(session, 'PUBREC', packetId);
+        this.#channels.reply(channel, pubrel(packetId)); // [MQTT-4.3.3-1]
         return undefined;
       case packetType.pubrel:
         session.release(packetId);
         this.#channels.reply(channel, pubcomp(packetId)); // [MQTT-4.3.3-2]
         return undefined;
       case packetType.pubcomp:
-        session.completed(packetId);
+        if (!session.completed(packetId)) return this.#unlessLate(session, 'PUBCOMP', packetId);
         break;
     }
     this.#parts.replays.goOn(channel); // there is room in the window now
     return undefined;
+  }
+
+  #unlessLate(session: Session, packet: string, packetId: number): CloseReason | undefined {
+    const expected = session.expected(packetId);
+    if (expected === undefined) return undefined;
+    return this.#channels.because('protocol-error', { packet, packetId, expected });
   }
 }

@@ -10,7 +10,9 @@ import { type ConnectPacket, readConnect, type Will } from '../connect-packet.js
 import type { MqttParts } from '../mqtt-parts.js';
 import { protocolLevel } from '../packet.js';
 import type { PacketReader } from '../packet-reader.js';
+import { refusedTopic } from '../refused-topic.js';
 import { type ConnackCode, connack, connackCode } from '../reply-packets.js';
+import { sizeDetails } from '../size-details.js';
 
 /** CONNECT: from a bare WebSocket to a session, or the return code that says why not. */
 export class ConnectHandler {
@@ -26,8 +28,14 @@ export class ConnectHandler {
     this.#autoSubscriptions = new AutoSubscriptions(parts.config);
   }
 
-  handle(channel: Channel, reader: PacketReader, keepAlive: (sec: number) => void): CloseReason | undefined {
-    const packet = readConnect(reader);
+  /** @param flags of the fixed header */
+  handle(
+    channel: Channel,
+    reader: PacketReader,
+    flags: number,
+    keepAlive: (sec: number) => void,
+  ): CloseReason | undefined {
+    const packet = readConnect(reader, flags);
     if (packet === 'malformed-packet') return packet;
     if (packet === 'unknown-level') return this.#refuse(channel, connackCode.unknownLevel); // [MQTT-3.1.2-2]
     const will = packet.will && this.#accepted(packet.will);
@@ -43,9 +51,14 @@ export class ConnectHandler {
 
   /** A will is a PUBLISH to come, and is held to the same. @returns undefined where it would go nowhere */
   #accepted(will: Will): Will | CloseReason | undefined {
-    const topic = this.#parts.rewrite.publishTopic(will.topic);
-    if (topic === undefined) return 'malformed-packet';
-    if (will.payload.length > this.#parts.config.messageBytesMax) return 'packet-too-large';
+    const { rewrite, config } = this.#parts;
+    const topic = rewrite.publishTopic(will.topic);
+    if (topic === undefined) return refusedTopic(this.#channels, rewrite, will.topic, config);
+    if (will.payload.length > config.messageBytesMax)
+      return this.#channels.because(
+        'packet-too-large',
+        sizeDetails(config, 'messageBytesMax', will.payload.length),
+      );
     return isServerTopic(topic) ? undefined : { ...will, topic };
   }
 
@@ -85,6 +98,7 @@ export class ConnectHandler {
     const { session, present } = sessions.open(clientId, clean, channel); // ends who had the id [MQTT-3.1.4-2]
     channel.session = session;
     if (packet.clientId !== '') takeovers.connected(clientId); // nobody else has one that was made here
+    this.#parts.pendingConnects.leave(channel.slot);
     keepAlive(keepAliveSec);
     if (will !== undefined) wills.set(channel.slot, will);
     presence.connected(clientId, { clean, keepAliveSec }); // from here on the channel may be cut at any time

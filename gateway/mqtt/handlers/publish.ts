@@ -7,7 +7,9 @@ import type { Channels } from '../channels.js';
 import type { MqttParts } from '../mqtt-parts.js';
 import type { PacketReader } from '../packet-reader.js';
 import { adoptEncoding, type PublishPacket, readPublish } from '../publish-packet.js';
+import { refusedTopic } from '../refused-topic.js';
 import { puback, pubrec } from '../reply-packets.js';
+import { sizeDetails } from '../size-details.js';
 import { Undecided } from '../undecided.js';
 
 /** PUBLISH from a client; step 1 of the way of a message. */
@@ -31,10 +33,16 @@ export class PublishHandler {
     const packet = readPublish(reader, flags);
     if (packet === undefined) return 'malformed-packet';
     counters.mqttPublishesReceived[packet.qos]!++;
-    if (!rateLimits.admitsMessage(channel.slot)) return 'rate-limited';
+    if (!rateLimits.admitsMessage(channel.slot))
+      return this.#channels.because('rate-limited', sizeDetails(config, 'mqttRateLimitMessages'));
     const topic = rewrite.publishTopic(packet.topic);
-    if (topic === undefined) return 'malformed-packet';
-    if (packet.payload.length > config.messageBytesMax) return 'packet-too-large'; // 3.1.1 has no milder answer
+    if (topic === undefined) return refusedTopic(this.#channels, rewrite, packet.topic, config);
+    // 3.1.1 has no milder answer
+    if (packet.payload.length > config.messageBytesMax)
+      return this.#channels.because(
+        'packet-too-large',
+        sizeDetails(config, 'messageBytesMax', packet.payload.length),
+      );
     switch (packet.qos) {
       case 0:
         if (!this.#ignores(topic)) this.#parts.router.publish(messageOf(topic, packet));
@@ -62,7 +70,11 @@ export class PublishHandler {
     const undecided = this.#undecided;
     // Asked first: where it is undecided for longer than it may await PUBREL, the session has forgotten it.
     const noted = undecided.has(session, packetId) ? 'repeated' : session.noteIncoming(packetId);
-    if (noted === 'too-many') return 'too-many-awaiting-rel';
+    if (noted === 'too-many')
+      return this.#channels.because(
+        'too-many-awaiting-rel',
+        sizeDetails(this.#parts.config, 'mqttMaxAwaitingRel'),
+      );
     return this.#channels.replyOnceCarried(
       channel,
       () => pubrec(packetId),

@@ -50,6 +50,40 @@ t.test(
   },
 );
 
+t.test(
+  '[MQTT-4.8.0-1] an acknowledgement that its message does not wait for closes the connection',
+  async (t) => {
+    const publisher = await server.publisher(t);
+    const outOfTurn: [string, number, (id: number) => Buffer][] = [
+      ['PUBREC for a message at QoS 1', 1, pubrec],
+      ['PUBCOMP for a message at QoS 1', 1, pubcomp],
+      ['PUBACK for a message at QoS 2', 2, puback],
+      ['PUBCOMP for a message at QoS 2 without PUBREC before', 2, pubcomp],
+      ['PUBACK after PUBREC', 2, (id) => Buffer.concat([pubrec(id), puback(id)])],
+    ];
+    for (const [what, qos, answer] of outOfTurn) {
+      const session = { clientId: fresh('turn'), clean: false };
+      const topic = fresh('turn');
+      const client = await server.client(t, session);
+      await client.subscribe(topic, qos);
+      await publisher.publish(topic, 'x', { qos });
+      const { id } = await client.nextPublish();
+      client.send(answer(id));
+      const last = (await client.untilClosed()).filter(({ type }) => type !== 'PUBREL');
+      t.strictSame(last, [], `closed: ${what}`);
+      if (!server.foreign) t.equal(`${client.closeCode} ${client.closeReason}`, '1002 protocol-error', what);
+      const back = await server.client(t, session);
+      const released = what.startsWith('PUBACK after');
+      const expected = released ? { type: 'PUBREL', id } : { type: 'PUBLISH', id, dup: true };
+      t.match(await back.next(), expected, 'and it goes on where it was when the client is back');
+      back.send(...(qos === 1 ? [puback(id)] : released ? [pubcomp(id)] : [pubrec(id), pubcomp(id)]));
+      await back.untilPong();
+      await publisher.publish(topic, 'y', { qos });
+      t.match(await back.nextPublish(), { payload: 'y' }, 'the place in the window is free');
+    }
+  },
+);
+
 t.test('an acknowledgement of nothing is no reason to close', async (t) => {
   const client = await server.client(t);
   client.send(puback(12_345), pubcomp(12_345));

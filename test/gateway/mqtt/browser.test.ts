@@ -201,6 +201,29 @@ async function tryPage(browser: Browser): Promise<void> {
     await page.close();
   });
 
+  t.test(
+    'a loop of 1,500 publishes of 1 KB at QoS 0, which MQTT.js joins into one frame, comes whole',
+    async (t) => {
+      const subscriber = await RealClient.connect(t, gateway);
+      await subscriber.subscribe('loop', 0);
+      const page = await browser.newPage();
+      await page.goto(demo);
+      await page.evaluate(`new Promise((resolve) => {
+      const client = mqtt.connect('${gateway.url.replace('http', 'ws')}/mqtt', { reconnectPeriod: 0 });
+      client.on('connect', () => {
+        for (let n = 0; n < 1500; n++) client.publish('loop', String(n).padEnd(1000, '.'));
+        resolve();
+      });
+    })`);
+      await subscriber.exactly(1500);
+      t.same(
+        subscriber.texts('loop').map((text) => Number.parseInt(text, 10)),
+        Array.from({ length: 1500 }, (_, n) => n),
+      );
+      await page.close();
+    },
+  );
+
   t.test('it fits a phone, in the dark, too', async (t) => {
     for (const colorScheme of ['light', 'dark'] as const) {
       const context = await browser.newContext({ viewport: { width: 360, height: 740 }, colorScheme });

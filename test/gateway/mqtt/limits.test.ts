@@ -17,6 +17,8 @@ import { closing, connectRaw, openRaw, tryRaw } from './raw-client.js';
 
 oneProcessFile('limits of one connection; nothing crosses');
 
+const mebibyte = 1024 * 1024;
+
 /** What one connection can grow, and what happens when it does. */
 
 async function start(t: Test, ...flags: string[]): Promise<GatewayProcess> {
@@ -26,6 +28,11 @@ async function start(t: Test, ...flags: string[]): Promise<GatewayProcess> {
 }
 
 const mqttStats = async (gateway: GatewayProcess) => (await gateway.stats()).mqtt;
+const linesOf = ({ log }: GatewayProcess, reason: string) =>
+  log
+    .split('\n')
+    .filter((line) => line.includes(`"reason":"${reason}"`))
+    .map((line) => JSON.parse(line));
 const closed = async (gateway: GatewayProcess) => (await gateway.stats()).connections.closed;
 
 t.test(
@@ -38,7 +45,6 @@ t.test(
     const fits = publish('size', 'x'.repeat(bytesMax - 2 - 'size'.length));
     const over = publish('size', 'y'.repeat(bytesMax - 1 - 'size'.length));
     const announced = Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]); // 256 MB, of which nothing comes
-    const inOneFrame = Array.from({ length: 5 }, () => fits); // past four packets' worth uWS closes
     const ways: Record<string, (client: Awaited<ReturnType<typeof connectRaw>>) => void> = {
       'in one frame': (client) => client.send(over),
       'byte by byte': (client) =>
@@ -58,25 +64,67 @@ t.test(
     const early = await openRaw(t, gateway);
     early.send(connect({ clientId: 'c'.repeat(bytesMax) }));
     t.equal(await closing(early), '1009 packet-too-large', 'as the first CONNECT');
-    const large = await connectRaw(t, gateway);
-    large.send(...inOneFrame);
-    await large.untilClosed();
-    await until('all are counted', async () => (await closed(gateway))['packet-too-large'] === 7);
+    await until('all are counted', async () => (await closed(gateway))['packet-too-large'] === 6);
+    t.match(linesOf(gateway, 'packet-too-large')[0], {
+      address: '127.0.0.1',
+      bytes: bytesMax + 1,
+      setting: '--mqtt-max-packet-size',
+      limit: bytesMax,
+    });
     const received = (await subscriber.untilPong()).length;
     t.equal(received, published, 'what came before and fits was delivered, and nothing else');
     t.equal((await mqttStats(gateway)).partialPackets, 0);
   },
 );
 
-t.test('a frame past --mqtt-max-frame-size ends its connection', async (t) => {
-  const gateway = await start(t, '--mqtt-max-packet-size', '1000', '--mqtt-max-frame-size', '1005');
-  const fits = publish('size', 'x'.repeat(1000 - 2 - 'size'.length));
-  const client = await connectRaw(t, gateway);
-  client.send(fits);
-  await client.untilPong();
-  client.send(fits, fits);
-  await client.untilClosed();
-  await until('it is counted', async () => (await closed(gateway))['packet-too-large'] === 1);
+t.test(
+  'a frame past --mqtt-max-frame-size is told 1009, or its connection is reset; the log says why',
+  async (t) => {
+    const gateway = await start(t, '--mqtt-max-packet-size', '1000', '--mqtt-max-frame-size', '1005');
+    const fits = publish('size', 'x'.repeat(1000 - 2 - 'size'.length));
+    const client = await connectRaw(t, gateway, { clientId: 'over' });
+    client.send(fits);
+    await client.untilPong();
+    client.send(fits, pingreq(), pingreq());
+    t.equal(await closing(client), '1009 packet-too-large');
+    const far = await connectRaw(t, gateway, { clientId: 'far over' });
+    far.send(fits, fits, fits);
+    await far.untilClosed();
+    t.equal(far.closeCode, undefined, 'uWebSockets has reset it');
+    await until('both are counted', async () => (await closed(gateway))['packet-too-large'] === 2);
+    await until('both are logged', () => linesOf(gateway, 'packet-too-large').length === 2);
+    const setting = { setting: '--mqtt-max-frame-size', limit: 1005 };
+    t.match(linesOf(gateway, 'packet-too-large'), [
+      { clientId: 'over', address: '127.0.0.1', bytes: fits.length + 4, ...setting },
+      { clientId: 'far over', bytes: 'over 2010', ...setting },
+    ]);
+  },
+);
+
+t.test('by default a frame may have 4 MB, whatever is in it', async (t) => {
+  const gateway = await start(t, '--log-level', 'warn');
+  const subscriber = await connectRaw(t, gateway);
+  await subscriber.subscribe('last');
+  const filler = publish('nobody', 'x'.repeat(60_000));
+  const frameOf = (bytes: number) => {
+    const many = Array.from({ length: Math.floor(bytes / filler.length) }, () => filler);
+    const rest = bytes - many.length * filler.length;
+    const header = publish('last', 'x'.repeat(rest)).length - rest;
+    return Buffer.concat([...many, publish('last', 'x'.repeat(rest - header))]);
+  };
+  const fits = await connectRaw(t, gateway);
+  const largest = frameOf(4 * mebibyte);
+  t.equal(largest.length, 4 * mebibyte);
+  fits.send(largest);
+  t.same(await fits.untilPong(), []);
+  t.equal((await subscriber.untilPong()).length, 1);
+  fits.send(largest, pingreq());
+  t.equal(await closing(fits), '1009 packet-too-large');
+  t.same(await subscriber.untilPong(), [], 'nothing of it was taken');
+  const over = await connectRaw(t, gateway);
+  over.send(frameOf(5 * mebibyte + 1000));
+  await over.untilClosed();
+  await until('both are logged', () => linesOf(gateway, 'packet-too-large').length === 2);
 });
 
 t.test('a client id longer than --mqtt-max-client-id-length is refused with return code 2', async (t) => {

@@ -12,10 +12,12 @@ oneProcessFile('memory of one process');
 /** Packets that come in pieces: kept only while they are incomplete, and within a limit for all. */
 
 const connections = 200;
+/** All come from one address. */
+const fromOneAddress = ['--mqtt-max-pending-connects-per-address', '0'];
 const mebibyte = 1024 * 1024;
 
 t.test('many clients that send one byte a frame are all served, and nothing stays of it', async (t) => {
-  const gateway = await startGateway();
+  const gateway = await startGateway({ flags: fromOneAddress });
   t.teardown(() => gateway.kill());
   const partials = async () => (await gateway.stats()).mqtt.partialPackets;
   const clients = await Promise.all(Array.from({ length: connections }, () => openRaw(t, gateway)));
@@ -44,7 +46,7 @@ function sendByte(clients: RawMqtt[], scripts: Buffer[], at: number): void {
 }
 
 t.test('a packet that is never completed is forgotten with its connection', async (t) => {
-  const gateway = await startGateway();
+  const gateway = await startGateway({ flags: fromOneAddress });
   t.teardown(() => gateway.kill());
   const partials = async () => (await gateway.stats()).mqtt.partialPackets;
   const bystander = await connectRaw(t, gateway);
@@ -61,7 +63,9 @@ t.test('a packet that is never completed is forgotten with its connection', asyn
 });
 
 t.test('an announced length costs nothing until the bytes come', async (t) => {
-  const gateway = await startGateway({ flags: ['--mqtt-max-packet-size', String(16 * mebibyte)] });
+  const gateway = await startGateway({
+    flags: [...fromOneAddress, '--mqtt-max-packet-size', String(16 * mebibyte)],
+  });
   t.teardown(() => gateway.kill());
   const clients = await Promise.all(Array.from({ length: connections }, () => connectRaw(t, gateway)));
   const before = gateway.rssBytes;
@@ -76,7 +80,9 @@ t.test('an announced length costs nothing until the bytes come', async (t) => {
 });
 
 t.test('all incomplete packets together have a limit, and who crosses it is closed', async (t) => {
-  const gateway = await startGateway({ flags: ['--mqtt-max-packet-size', String(16 * mebibyte)] });
+  const gateway = await startGateway({
+    flags: [...fromOneAddress, '--mqtt-max-packet-size', String(16 * mebibyte)],
+  });
   t.teardown(() => gateway.kill());
   const before = gateway.rssBytes;
   const bystander = await connectRaw(t, gateway);

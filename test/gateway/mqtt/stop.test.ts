@@ -34,7 +34,12 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 t.test('connections are closed spread over --drain-sec, and what was accepted goes out before', async (t) => {
-  const gateway = await startGateway({ flags: ['--drain-sec', '2', '--mqtt-presence', 'false'] });
+  const gateway = await startGateway({
+    flags: [
+      ...['--drain-sec', '2', '--mqtt-presence', 'false'],
+      ...['--mqtt-max-pending-connects-per-address', '0'], // all 100 come at once
+    ],
+  });
   t.teardown(() => gateway.kill());
   const clients = await Promise.all(Array.from({ length: 100 }, () => connectRaw(t, gateway)));
   for (const client of clients) await client.subscribe('all', 0);

@@ -31,13 +31,21 @@ t.test('topics and filters have at most 1,024 bytes and 32 levels, or as many as
     t.match(await client.next(), { returnCodes: [0, 0x80, 0, 0x80, 0, 0x80] });
     client.send(publish(long[0]), publish(deep[0]));
     t.equal((await client.untilPong()).length, 2);
-    for (const topic of [long[1], deep[1]]) {
+    for (const [topic, sizes] of [
+      [long[1], { setting: '--id-bytes-max', limit: bytesMax, bytes: bytesMax + 1 }],
+      [deep[1], { setting: '--topic-levels-max', limit: levelsMax, levels: levelsMax + 1 }],
+    ] as const) {
       const other = await connectRaw(t, gateway);
       other.send(publish(topic));
-      t.equal(await closing(other), '1002 malformed-packet');
+      t.equal(await closing(other), '1009 topic-too-large');
       const willing = await openRaw(t, gateway);
       willing.send(connect({ clientId: 'will', will: { topic, payload: 'x' } }));
-      t.equal(await closing(willing), '1002 malformed-packet');
+      t.equal(await closing(willing), '1009 topic-too-large');
+      const line = gateway.log
+        .trimEnd()
+        .split('\n')
+        .findLast((each) => each.includes('topic-too-large'))!;
+      t.match(JSON.parse(line), { reason: 'topic-too-large', ...sizes });
     }
   }
 });
