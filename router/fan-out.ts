@@ -14,6 +14,7 @@ import type { FilterNode } from './topic-tree.js';
  */
 export class FanOut {
   readonly #subscriptions: Subscriptions;
+  readonly #onDeliverError: (error: unknown, subscriber: Subscriber, message: Message) => void;
   /** What is being handed around: fields instead of arguments and closures. Fan-outs never nest, see Router. */
   #message!: Message;
   readonly #nodes: FilterNode[] = [];
@@ -22,8 +23,12 @@ export class FanOut {
   delivered = 0;
   dropped = 0;
 
-  constructor(subscriptions: Subscriptions) {
+  constructor(
+    subscriptions: Subscriptions,
+    onDeliverError: (error: unknown, subscriber: Subscriber, message: Message) => void,
+  ) {
     this.#subscriptions = subscriptions;
+    this.#onDeliverError = onDeliverError;
   }
 
   /** @returns how many took it */
@@ -123,7 +128,12 @@ export class FanOut {
       }
     }
     if (qos > this.#message.qos) qos = this.#message.qos;
-    if (subscriber.deliver(this.#message, qos, false) === 'dropped') this.dropped++;
-    else this.delivered++;
+    try {
+      if (subscriber.deliver(this.#message, qos, false) === 'dropped') this.dropped++;
+      else this.delivered++;
+    } catch (error) {
+      this.dropped++;
+      this.#onDeliverError(error, subscriber, this.#message);
+    }
   }
 }

@@ -22,6 +22,7 @@
  * router.send('user/123', 'Hello?'); // 0
  * ```
  */
+export { InvalidArgumentError } from './arguments.js';
 export type {
   Answer,
   Answers,

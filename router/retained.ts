@@ -1,3 +1,4 @@
+import { assertLimit } from './arguments.js';
 import { Message } from './message.js';
 import { RetainedCursor } from './retained-cursor.js';
 import { RetainedTree } from './retained-tree.js';
@@ -36,6 +37,9 @@ export class Retained {
     this.#max = options.maxRetained ?? 100_000;
     this.#sizeMax = options.maxRetainedSize ?? 65_536;
     this.#bytesMax = options.retainedBytesTotalMax ?? 256 * 1024 * 1024;
+    assertLimit('maxRetained', this.#max);
+    assertLimit('maxRetainedSize', this.#sizeMax);
+    assertLimit('retainedBytesTotalMax', this.#bytesMax);
   }
 
   get count(): number {

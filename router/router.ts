@@ -1,3 +1,11 @@
+import {
+  assertLimit,
+  assertMessage,
+  assertSubscriber,
+  assertText,
+  InvalidArgumentError,
+  payloadOf,
+} from './arguments.js';
 import type { Cluster } from './engine/cluster.js';
 import { EmbeddedEngine } from './engine/embedded.js';
 import type { Engine, Tally } from './engine/engine.js';
@@ -11,13 +19,7 @@ import type { RetainedCursor } from './retained-cursor.js';
 import type { RouterStats } from './router-stats.js';
 import type { Subscriber } from './subscriber.js';
 import { Subscriptions } from './subscriptions.js';
-import {
-  InvalidIdError,
-  idBytesMaxDefault,
-  isWellFormed,
-  problemOfId,
-  topicLevelsMaxDefault,
-} from './topic.js';
+import { InvalidIdError, idBytesMaxDefault, problemOfId, topicLevelsMaxDefault } from './topic.js';
 import { InvalidFilterError, problemOfFilter } from './topic-filter.js';
 
 export interface RouterOptions extends RetainedOptions {
@@ -31,6 +33,11 @@ export interface RouterOptions extends RetainedOptions {
   idBytesMax?: number;
   /** Most levels of an id or topic filter. Default 128. */
   topicLevelsMax?: number;
+  /**
+   * Told of each `deliver` that throws. The message goes on to everybody else, and counts as dropped here. Default: the
+   * error is thrown in a turn of its own, as EventTarget does with its listeners, so that it is an uncaughtException.
+   */
+  onDeliverError?: (error: unknown, subscriber: Subscriber, message: Message) => void;
 }
 
 /**
@@ -41,7 +48,7 @@ export interface RouterOptions extends RetainedOptions {
  */
 export class Router {
   readonly #subscriptions = new Subscriptions();
-  readonly #fanOut = new FanOut(this.#subscriptions);
+  readonly #fanOut: FanOut;
   readonly #retained: Retained;
   readonly #historyStore: HistoryStore;
   /** What has been sent of late, for who comes back and asks what it has missed. */
@@ -55,10 +62,14 @@ export class Router {
   /** Published from inside a `deliver`: the wills of connections that were cut there, so at most one for each. */
   readonly #waiting: Message[] = [];
 
+  /** @throws RangeError for a limit that is not a whole number */
   constructor(options: RouterOptions = {}) {
+    this.#fanOut = new FanOut(this.#subscriptions, options.onDeliverError ?? throwLater);
     this.#engine = options.engine ?? new EmbeddedEngine();
     this.idBytesMax = options.idBytesMax ?? idBytesMaxDefault;
     this.topicLevelsMax = options.topicLevelsMax ?? topicLevelsMaxDefault;
+    assertLimit('idBytesMax', this.idBytesMax);
+    assertLimit('topicLevelsMax', this.topicLevelsMax);
     this.#retained = new Retained(options);
     this.#historyStore = options.historyStore ?? new MemoryHistory(options.history);
     this.history = new History(this.#historyStore);
@@ -81,7 +92,7 @@ export class Router {
   /**
    * From now on `subscriber` receives what is sent to `id`, at QoS 0, until it logs out. Logging in twice is the same
    * as once. The string is kept: one that was cut out of a longer one keeps that alive.
-   * @throws InvalidIdError
+   * @throws InvalidIdError, InvalidArgumentError for what is no subscriber, or one that is logged in at another router
    */
   login(id: string, subscriber: Subscriber): void {
     this.#assertId(id);
@@ -90,6 +101,7 @@ export class Router {
 
   /** Ends one login, or, without an id, all of the subscriber's, filters included. Logging out who is not logged in does nothing. */
   logout(subscriber: Subscriber, id?: string): void {
+    assertSubscriber(subscriber);
     if (id === undefined) this.#subscriptions.removeAll(subscriber, this.#onLastLogout);
     else this.unsubscribe(id, subscriber);
   }
@@ -97,11 +109,13 @@ export class Router {
   /**
    * `login` with a topic filter and a QoS: `subscriber` receives what is sent to the ids that `filter` matches, at
    * the lower of `qos` and the message's own. Again with another QoS replaces that.
-   * @throws InvalidFilterError
+   * @throws InvalidFilterError, InvalidArgumentError as `login`
    */
   subscribe(filter: string, subscriber: Subscriber, qos: Qos): void {
+    assertText('A topic filter', filter);
     const problem = problemOfFilter(filter, this.idBytesMax, this.topicLevelsMax);
     if (problem !== undefined) throw new InvalidFilterError(filter, problem);
+    if (qos !== 0 && qos !== 1 && qos !== 2) throw new InvalidArgumentError('A QoS is 0, 1 or 2.', qos);
     this.#add(filter, subscriber, qos);
   }
 
@@ -115,6 +129,7 @@ export class Router {
 
   /** @returns whether it was subscribed */
   unsubscribe(filter: string, subscriber: Subscriber): boolean {
+    assertText('A topic filter', filter);
     const outcome = this.#subscriptions.remove(filter, subscriber);
     if (outcome === 'last') this.#engine.removeInterest(filter);
     return outcome !== 'absent';
@@ -159,14 +174,12 @@ export class Router {
   /**
    * Sends text or bytes to everybody who is logged in as `id`. The bytes are the router's afterwards.
    * @returns how many subscribers took it; with 0 there is only history, where the id has one
-   * @throws InvalidIdError; RangeError where the text has half of a surrogate pair, which UTF-8 cannot carry
+   * @throws InvalidIdError; InvalidArgumentError; RangeError where the text has half of a surrogate pair, which UTF-8
+   * cannot carry
    */
   send(id: string, data: string | Uint8Array): number {
     this.#assertId(id);
-    if (typeof data === 'string' && !isWellFormed(data))
-      throw new RangeError('The text has half of a surrogate pair: mend it, or send its bytes.');
-    const payload = typeof data === 'string' ? Buffer.from(data) : data;
-    return this.publish(new Message(id, payload, Date.now()));
+    return this.publish(new Message(id, payloadOf(data), Date.now()));
   }
 
   /**
@@ -174,6 +187,7 @@ export class Router {
    * @returns how many subscribers took it; 0 from inside a `deliver`, as it waits until that message is with everybody
    */
   publish(message: Message): number {
+    assertMessage(message);
     this.#published++;
     return this.#engine.publish(message);
   }
@@ -240,6 +254,12 @@ export class Router {
   }
 
   #add(filter: string, subscriber: Subscriber, qos: Qos): void {
+    assertSubscriber(subscriber);
+    if (!this.#subscriptions.mayAdd(subscriber))
+      throw new InvalidArgumentError(
+        'A subscriber that is logged in at another router logs out there first.',
+        subscriber,
+      );
     if (this.#subscriptions.add(filter, subscriber, qos) === 'first') this.#engine.addInterest(filter);
   }
 
@@ -266,7 +286,14 @@ export class Router {
   }
 
   #assertId(id: string): void {
+    assertText('An id', id);
     const problem = problemOfId(id, this.idBytesMax, this.topicLevelsMax);
     if (problem !== undefined) throw new InvalidIdError(id, problem);
   }
+}
+
+function throwLater(error: unknown): void {
+  process.nextTick(() => {
+    throw error;
+  });
 }

@@ -12,9 +12,10 @@ export type Delivery = 'sent' | 'buffered' | 'dropped';
 /**
  * Whoever can receive: extend it and implement `deliver`.
  *
- * `deliver` is called in the order of the sends, once for each message however many filters match. It must not throw
- * and must not wait; it may log anybody out and may publish (which is done when this message is with everybody), and
- * must not log anybody in. A subscriber belongs to one router. The message and its payload are shared: read, never write.
+ * `deliver` is called in the order of the sends, once for each message however many filters match. It must not wait. It
+ * may log anybody out and may publish, which is done when this message is with everybody; it must not log anybody in. An
+ * error that it throws goes to `onDeliverError` of the router. A subscriber belongs to one router at a time. The message
+ * and its payload are shared: read, never write.
  */
 export abstract class Subscriber {
   /**

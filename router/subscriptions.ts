@@ -70,6 +70,14 @@ export class Subscriptions {
     return grantOf(this.#audienceOf(filter, hasWildcard(filter)), subscriber) !== undefined;
   }
 
+  /** False where the subscriber is logged in at another router: both would keep their account in its one field. */
+  mayAdd(subscriber: Subscriber): boolean {
+    const { logins } = subscriber;
+    if (logins === undefined) return true;
+    const first = typeof logins === 'string' ? logins : logins.first;
+    return first === undefined || this.has(first, subscriber);
+  }
+
   /** How many different subscribers a message to this id would find. */
   count(id: string): number {
     const exact = this.#byId.get(id);
@@ -108,7 +116,7 @@ export class Subscriptions {
   /** Takes a subscriber out of everything. @param onLast called for each id and filter that has nobody left */
   removeAll(subscriber: Subscriber, onLast: (filter: string) => void): void {
     const { logins } = subscriber;
-    if (logins === undefined) return;
+    if (logins === undefined || !this.mayAdd(subscriber)) return;
     subscriber.logins = undefined;
     this.#subscribers--;
     if (typeof logins === 'string') {

@@ -1,3 +1,4 @@
+import { assertLimit } from '../arguments.js';
 import type { Session } from './session.js';
 
 /** Names and most defaults are those that operators of emqttd know. */
@@ -52,6 +53,16 @@ const defaults: Required<SessionsOptions> = {
   onAlarm: () => {},
 };
 
+const wholeNumbers = [
+  'retryIntervalSec',
+  'maxAwaitingRel',
+  'awaitRelTimeoutSec',
+  'maxMqueue',
+  'sessionExpirySec',
+  'maxSessions',
+  'bytesTotalMax',
+] as const;
+
 /** @throws RangeError where a window could never send, or could run out of packet ids */
 export function sessionLimits(options: SessionsOptions): SessionLimits {
   const limits = { ...defaults, ...options };
@@ -59,6 +70,7 @@ export function sessionLimits(options: SessionsOptions): SessionLimits {
   if (!Number.isInteger(maxInflight) || maxInflight < 1 || maxInflight > 0xffff) {
     throw new RangeError(`maxInflight must be a whole number from 1 to 65,535, not ${maxInflight}.`);
   }
+  for (const name of wholeNumbers) assertLimit(name, limits[name]);
   return {
     ...limits,
     mqueueLow: Math.floor(maxMqueue * mqueueLowWatermark),

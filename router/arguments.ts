@@ -1,0 +1,60 @@
+import { Message } from './message.js';
+import { Subscriber } from './subscriber.js';
+import { isWellFormed } from './topic.js';
+
+/**
+ * Checks what a program hands to the router. TypeScript refuses these mistakes when it compiles; JavaScript does not,
+ * and a wrong value that is kept would throw much later, at a send that has nothing to do with it.
+ */
+
+/** Thrown by the router's own calls for a value of the wrong kind. The message says what was wanted and what came. */
+export class InvalidArgumentError extends TypeError {
+  readonly code = 'ERR_ENCKE_INVALID_ARGUMENT';
+
+  constructor(wanted: string, got: unknown) {
+    super(`${wanted} Got ${describe(got)}.`);
+    this.name = 'InvalidArgumentError';
+  }
+}
+
+export function assertSubscriber(subscriber: unknown): asserts subscriber is Subscriber {
+  if (subscriber instanceof Subscriber && typeof subscriber.deliver === 'function') return;
+  throw new InvalidArgumentError(
+    'A subscriber is an object of a class that extends Subscriber and has a method deliver.',
+    subscriber,
+  );
+}
+
+export function assertText(what: 'An id' | 'A topic filter', text: unknown): asserts text is string {
+  if (typeof text !== 'string') throw new InvalidArgumentError(`${what} is a string.`, text);
+}
+
+export function assertMessage(message: unknown): asserts message is Message {
+  if (!(message instanceof Message)) throw new InvalidArgumentError('publish takes a Message.', message);
+}
+
+/**
+ * @returns the bytes of a payload; text as UTF-8
+ * @throws RangeError where the text has half of a surrogate pair, which UTF-8 cannot carry
+ */
+export function payloadOf(data: unknown): Uint8Array {
+  if (typeof data === 'string' && !isWellFormed(data))
+    throw new RangeError('The text has half of a surrogate pair: mend it, or send its bytes.');
+  if (typeof data === 'string') return Buffer.from(data);
+  if (data instanceof Uint8Array) return data;
+  throw new InvalidArgumentError('A payload is a string or a Uint8Array.', data);
+}
+
+/** @throws RangeError for NaN, fractions and negative numbers */
+export function assertLimit(name: string, value: number): void {
+  if (Number.isSafeInteger(value) && value >= 0) return;
+  throw new RangeError(`${name} must be a whole number, 0 or more, not ${describe(value)}.`);
+}
+
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'number' || typeof value === 'boolean') return `${typeof value} ${value}`;
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
+  if (typeof value === 'object') return `an object of the class ${value.constructor?.name ?? 'null'}`;
+  return `a ${typeof value}`;
+}
