@@ -98,19 +98,16 @@ async function start(role: NodeRole, flags: Record<string, unknown>): Promise<vo
 }
 
 /** Codes of errors whose message says how to mend them. */
-const sentences: ReadonlySet<unknown> = new Set(['ERR_ENCKE_LISTEN', 'ERR_ENCKE_ENGINE']);
+const sentences: ReadonlySet<unknown> = new Set([
+  'ERR_ENCKE_LISTEN',
+  'ERR_ENCKE_ENGINE',
+  'ERR_ENCKE_PLATFORM',
+]);
 
 function stopWithSentence(command: string, error: unknown): never {
   if (error instanceof ConfigError) return exitWith(command, error.message, 2);
   if (error instanceof Error && 'code' in error && sentences.has(error.code)) {
     return exitWith(command, error.message, 1);
-  }
-  if (error instanceof Error && error.message.startsWith('This version of uWS.js')) {
-    return exitWith(
-      command,
-      `uWebSockets.js has no binary for Node ${process.version} on ${process.platform}: use Node 20 or 22, on Linux with glibc or macOS.`,
-      1,
-    );
   }
   throw error;
 }

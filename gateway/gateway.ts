@@ -1,4 +1,3 @@
-import uWS from 'uWebSockets.js';
 import type { Logger } from 'pino';
 import type { Router } from '../router/router.js';
 import { Sessions } from '../router/session/sessions.js';
@@ -44,6 +43,7 @@ import { SocketBudget } from './socket-budget.js';
 import { Stats } from './stats.js';
 import { Streams } from './streams.js';
 import { Sweeper } from './sweeper.js';
+import { uWS } from './uws.js';
 import type { ListeningPorts } from './workers/worker.js';
 
 /**

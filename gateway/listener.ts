@@ -1,7 +1,8 @@
-import uWS, { type TemplatedApp, type us_listen_socket } from 'uWebSockets.js';
+import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import type { Logger } from 'pino';
 import { freePort, isAnyAddress, type ListenAddress, listenErrorOf, urlOf } from './listen-address.js';
 import type { SocketBudget } from './socket-budget.js';
+import { uWS } from './uws.js';
 
 /** LIBUS_LISTEN_EXCLUSIVE_PORT, which the types do not have where the module has it. */
 const exclusivePort = 1;

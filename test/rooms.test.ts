@@ -30,6 +30,8 @@ for (const [room, allowed] of Object.entries(arrows)) {
           t.ok(allowed.includes(target), `${room}/${source} -> ${imported}`);
         } else if (imported === 'uWebSockets.js') {
           t.equal(room, 'gateway', `${room}/${source} -> ${imported}: sockets are the gateway's`);
+          const value = /import (?!type)[^;]*'uWebSockets\.js'/.exec(readFileSync(path, 'utf8'));
+          t.equal(value, null, `${room}/${source}: values come from gateway/uws.ts`);
         }
       }
     }

@@ -1,4 +1,5 @@
-import uWS, { type WebSocket } from 'uWebSockets.js';
+import type { WebSocket } from 'uWebSockets.js';
+import { uWS } from '../../gateway/uws.js';
 
 /**
  * The smallest uWebSockets.js program that carries MQTT over WebSocket at QoS 0, as the floor to measure Encke

@@ -1,4 +1,5 @@
-import uWS, { type HttpResponse } from 'uWebSockets.js';
+import type { HttpResponse } from 'uWebSockets.js';
+import { uWS } from '../../gateway/uws.js';
 
 /**
  * The smallest uWebSockets.js program that does what Encke's hot paths do, as the floor to measure them against:

@@ -1,15 +1,9 @@
-import {
-  DISABLED,
-  type HttpRequest,
-  type HttpResponse,
-  type TemplatedApp,
-  type us_socket_context_t,
-  type WebSocket,
-} from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
 import { type RefusalReason, refusals } from '../close-reason.js';
 import type { Config } from '../config.js';
 import { answerText, refuse } from '../http/answer.js';
 import { bindPath } from '../http/methods.js';
+import { uWS } from '../uws.js';
 import type { Channel, ChannelOfSocket } from './channel.js';
 import type { Channels } from './channels.js';
 import { frameBytesMax, frameBytesTaken } from './frame-size.js';
@@ -47,7 +41,7 @@ export function bindMqtt(
   const { config, counters, admission, pendingConnects, connections, outbound } = parts;
   const frameMax = frameBytesMax(config);
   app.ws<ChannelOfSocket>(path, {
-    compression: DISABLED, // 75 KB a connection
+    compression: uWS.DISABLED, // 75 KB a connection
     maxPayloadLength: frameBytesTaken(config),
     maxBackpressure: packetBytesMax(config) + unreadAnswersBytesMax,
     closeOnBackpressureLimit: true,
