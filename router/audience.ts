@@ -1,3 +1,4 @@
+import { arrayBytes, objectBytes, setBytes, setEntryBytes } from './heap-cost.js';
 import type { Qos } from './message.js';
 import type { Subscriber } from './subscriber.js';
 
@@ -86,6 +87,17 @@ export function sizeOf(audience: Audience | undefined): number {
   if (audience === undefined) return 0;
   if (isList(audience)) return audience.length;
   return audience instanceof Crowd ? audience.size : 1;
+}
+
+const grantBytes = objectBytes(2);
+const crowdBytes = objectBytes(1) + arrayBytes(3) + 3 * setBytes;
+
+/** What it takes in V8's heap at most, besides the subscribers, which are their owner's. */
+export function audienceBytes(audience: Audience | undefined): number {
+  if (audience === undefined) return 0;
+  if (audience instanceof Crowd) return crowdBytes + audience.size * setEntryBytes;
+  if (!isList(audience)) return audience instanceof Grant ? grantBytes : 0;
+  return arrayBytes(audience.length) + audience.length * grantBytes;
 }
 
 /** The QoS of a subscriber in this audience, undefined when it is not there. */

@@ -1,4 +1,6 @@
+import { mapBytes, mapEntryBytes, objectBytes, textBytes } from './heap-cost.js';
 import { ownText } from './own-copy.js';
+import { addVisits, removeVisits } from './tree-visits.js';
 
 /** A level of a path. What it stands for, if anything, is its value; what is below it are its children. */
 export class LevelNode<Value> {
@@ -6,6 +8,8 @@ export class LevelNode<Value> {
   value: Value | undefined = undefined;
   /** A lone child is itself, as a Map costs 200 bytes and a long path has a node for each level. */
   children: LevelNode<Value> | Map<string, LevelNode<Value>> | undefined = undefined;
+  /** See tree-visits. */
+  visits = 1;
 
   constructor(level: string) {
     this.level = level;
@@ -48,10 +52,17 @@ export class LevelNode<Value> {
 export class LevelTree<Value> {
   readonly root = new LevelNode<Value>('');
   #size = 0;
+  #bytes = 0;
+  #removals = 0;
 
   /** Paths with a value. */
   get size(): number {
     return this.#size;
+  }
+
+  /** What its nodes take in V8's heap at most, without the values. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get(path: string): Value | undefined {
@@ -66,10 +77,18 @@ export class LevelTree<Value> {
   }
 
   set(path: string, value: Value): void {
-    let node = this.root;
-    for (const level of path.split('/')) node = node.child(level) ?? node.addChild(level);
+    const nodes = [this.root];
+    let firstNew = 0;
+    for (const level of path.split('/')) {
+      const parent = nodes.at(-1)!;
+      const child = parent.child(level);
+      if (child === undefined && firstNew === 0) firstNew = nodes.length;
+      nodes.push(child ?? this.#grow(parent, level));
+    }
+    const node = nodes.at(-1)!;
     if (node.value === undefined) this.#size++;
     node.value = value;
+    if (firstNew > 0) addVisits(nodes, firstNew);
   }
 
   /** @returns what was there */
@@ -89,11 +108,29 @@ export class LevelTree<Value> {
     return value;
   }
 
-  #prune(nodes: LevelNode<Value>[]): void {
-    for (let depth = nodes.length - 1; depth > 0; depth--) {
-      const node = nodes[depth]!;
-      if (node.value !== undefined || node.children !== undefined) return;
-      nodes[depth - 1]!.removeChild(node);
-    }
+  #grow(parent: LevelNode<Value>, level: string): LevelNode<Value> {
+    const before = childrenBytes(parent);
+    const node = parent.addChild(level);
+    this.#bytes += nodeBytes + textBytes(level) + childrenBytes(parent) - before;
+    return node;
   }
+
+  #prune(nodes: LevelNode<Value>[]): void {
+    let depth = nodes.length - 1;
+    for (; depth > 0; depth--) {
+      const node = nodes[depth]!;
+      if (node.value !== undefined || node.children !== undefined) break;
+      const parent = nodes[depth - 1]!;
+      const before = childrenBytes(parent);
+      parent.removeChild(node);
+      this.#bytes -= nodeBytes + textBytes(node.level) + before - childrenBytes(parent);
+    }
+    if (depth < nodes.length - 1) removeVisits(nodes, depth + 1, this.#removals++);
+  }
+}
+
+const nodeBytes = objectBytes(4);
+
+function childrenBytes<Value>({ children }: LevelNode<Value>): number {
+  return children instanceof Map ? mapBytes + children.size * mapEntryBytes : 0;
 }

@@ -1,3 +1,4 @@
+import { arrayBytes, objectBytes, setBytes, setEntryBytes } from './heap-cost.js';
 import type { Qos } from './message.js';
 
 /** Up to here an array is smaller than a Set, and looking through it no slower. */
@@ -20,6 +21,15 @@ export class Logins {
 
   get size(): number {
     return Array.isArray(this.#filters) ? this.#filters.length : this.#filters.size;
+  }
+
+  /** What it takes in V8's heap at most, without the filters. */
+  get bytes(): number {
+    const filters = this.#filters;
+    const list = Array.isArray(filters)
+      ? arrayBytes(filters.length)
+      : setBytes + filters.size * setEntryBytes;
+    return objectBytes(3) + list;
   }
 
   get first(): string | undefined {

@@ -11,6 +11,8 @@ export interface RouterStats {
   logins: number;
   /** Subscribers with at least one id or filter, now. */
   subscribers: number;
+  /** What ids, filters and logins take in V8's heap at most, bytes, now. */
+  loginsBytes: number;
   /** Messages handed to the router. */
   published: number;
   /** Deliveries that subscribers took (`sent` or `buffered`). */

@@ -140,6 +140,19 @@ export class Router {
     return this.#subscriptions.logins;
   }
 
+  /** What all logins and subscriptions take in V8's heap at most, bytes, now: for who lets no more in past a limit. */
+  get loginsBytes(): number {
+    return this.#subscriptions.bytes;
+  }
+
+  /**
+   * How many places of the tree of filters a message may have to look at once there is this valid filter, too; 100 ns
+   * each. Overlapping filters with many `+` double it with each level.
+   */
+  visitsWith(filter: string): number {
+    return this.#subscriptions.visitsWith(filter);
+  }
+
   /** How many ids and filters a subscriber has. */
   loginsOf(subscriber: Subscriber): number {
     return this.#subscriptions.countOf(subscriber);
@@ -243,6 +256,7 @@ export class Router {
       filters,
       logins,
       subscribers,
+      loginsBytes: this.loginsBytes,
       published: this.#published,
       delivered,
       dropped,

@@ -1,5 +1,6 @@
 import {
   type Audience,
+  audienceBytes,
   grantOf,
   membersOf,
   sizeOf,
@@ -7,11 +8,13 @@ import {
   withMember,
   withoutMember,
 } from './audience.js';
+import { mapEntryBytes, textBytes } from './heap-cost.js';
 import { Logins } from './logins.js';
 import type { Qos } from './message.js';
 import type { Subscriber } from './subscriber.js';
 import { hasWildcard } from './topic-filter.js';
 import { type FilterNode, TopicTree } from './topic-tree.js';
+import { visitsWith } from './tree-visits.js';
 
 /**
  * Who is logged in as what, both ways:
@@ -28,6 +31,8 @@ export class Subscriptions {
   readonly tree = new TopicTree();
   #logins = 0;
   #subscribers = 0;
+  /** Without the tree's nodes, which count themselves. */
+  #bytes = 0;
   /**
    * While a fan-out walks audiences, nothing is put back into its compact form: who leaves then must leave the very Set
    * that is being walked, and must still be known as one who had several logins, or it would be delivered to again.
@@ -49,6 +54,14 @@ export class Subscriptions {
   /** Pairs of an id or filter and a subscriber. */
   get logins(): number {
     return this.#logins;
+  }
+
+  /**
+   * What all of it takes in V8's heap at most: each login its own string, its place with its subscriber and in the
+   * audience; each id its string and its place in the Map, each filter its nodes in the tree.
+   */
+  get bytes(): number {
+    return this.#bytes + this.tree.bytes;
   }
 
   /** Subscribers with at least one id or filter. */
@@ -78,6 +91,12 @@ export class Subscriptions {
     return first === undefined || this.has(first, subscriber);
   }
 
+  /** See Router. */
+  visitsWith(filter: string): number {
+    const { root } = this.tree;
+    return hasWildcard(filter) ? visitsWith(root, filter.split('/')) : root.visits;
+  }
+
   /** How many different subscribers a message to this id would find. */
   count(id: string): number {
     const exact = this.#byId.get(id);
@@ -99,8 +118,12 @@ export class Subscriptions {
     const audience = this.#audienceOf(filter, wildcard);
     const granted = grantOf(audience, subscriber);
     if (granted === qos) return 'already';
+    const before = audienceBytes(audience);
     const others = granted === undefined ? audience : withoutMember(audience!, subscriber, this.walked);
-    this.#put(filter, wildcard, withMember(others, subscriber, qos));
+    const joined = withMember(others, subscriber, qos);
+    this.#put(filter, wildcard, joined);
+    this.#bytes += audienceBytes(joined) - before;
+    if (audience === undefined && !wildcard) this.#bytes += idBytes(filter);
     if (granted !== undefined) return 'already';
     this.#remember(filter, subscriber);
     return audience === undefined ? 'first' : 'joined';
@@ -121,10 +144,13 @@ export class Subscriptions {
     this.#subscribers--;
     if (typeof logins === 'string') {
       this.#logins--;
+      this.#bytes -= textBytes(logins);
       if (this.#unlink(logins, subscriber) === 'last') onLast(logins);
       return;
     }
     this.#logins -= logins.size;
+    this.#bytes -= logins.bytes;
+    for (const filter of logins) this.#bytes -= textBytes(filter);
     for (const filter of logins) if (this.#unlink(filter, subscriber) === 'last') onLast(filter);
   }
 
@@ -142,10 +168,13 @@ export class Subscriptions {
     const audience = this.#audienceOf(filter, wildcard);
     if (audience === undefined || grantOf(audience, subscriber) === undefined) return 'absent';
     this.departures++;
+    const before = audienceBytes(audience);
     const rest = withoutMember(audience, subscriber, this.walked);
+    this.#bytes += audienceBytes(rest) - before;
     if (rest === undefined) {
       if (wildcard) this.tree.delete(filter);
       else this.#byId.delete(filter);
+      if (!wildcard) this.#bytes -= idBytes(filter);
       return 'last';
     }
     if (rest !== audience) this.#put(filter, wildcard, rest);
@@ -154,6 +183,7 @@ export class Subscriptions {
 
   #remember(filter: string, subscriber: Subscriber): void {
     const { logins } = subscriber;
+    const before = loginsBytes(logins);
     if (logins === undefined) {
       subscriber.logins = filter;
       this.#subscribers++;
@@ -165,17 +195,30 @@ export class Subscriptions {
       logins.add(filter);
     }
     this.#logins++;
+    this.#bytes += textBytes(filter) + loginsBytes(subscriber.logins) - before;
   }
 
   #forget(filter: string, subscriber: Subscriber): void {
     const { logins } = subscriber;
+    const before = loginsBytes(logins);
     this.#logins--;
-    if (logins instanceof Logins) {
-      logins.delete(filter);
-      if (logins.size > 1 || (logins.size === 1 && this.walked)) return;
-    }
-    const last = logins instanceof Logins ? logins.first : undefined;
-    subscriber.logins = last;
-    if (last === undefined) this.#subscribers--;
+    subscriber.logins = this.#without(filter, logins);
+    if (subscriber.logins === undefined) this.#subscribers--;
+    this.#bytes += loginsBytes(subscriber.logins) - before - textBytes(filter);
   }
+
+  #without(filter: string, logins: Subscriber['logins']): Subscriber['logins'] {
+    if (!(logins instanceof Logins)) return undefined;
+    logins.delete(filter);
+    return logins.size > 1 || (logins.size === 1 && this.walked) ? logins : logins.first;
+  }
+}
+
+/** Its string and its place in the Map. */
+function idBytes(id: string): number {
+  return textBytes(id) + mapEntryBytes;
+}
+
+function loginsBytes(logins: Subscriber['logins']): number {
+  return logins instanceof Logins ? logins.bytes : 0;
 }

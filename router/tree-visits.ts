@@ -1,0 +1,86 @@
+import type { LevelNode } from './level-tree.js';
+
+/**
+ * How many nodes of the tree of filters a message may have to look at, whatever its id: of each node that it gets to, it
+ * goes on to `+`, `#` and one literal child. So a node's visits are
+ *
+ *     1 + those of "+" + those of "#" + the most of any literal child
+ *
+ * 65,536 filters {a,+}/{a,+}/…/x of 16 levels make that 131,071, and a publish to a/a/…/y takes 10 ms; 10,000 of
+ * `+/<n>/+` make it 5. It is kept in each node (8 bytes), as filters come and go.
+ */
+
+/** Siblings that are looked through whenever one goes; of more, now and then. */
+const lookedThroughMax = 32;
+
+type Node = LevelNode<unknown>;
+
+/** Of the root, once the path `levels` is there. */
+export function visitsWith(root: Node, levels: readonly string[]): number {
+  const nodes: Node[] = [root];
+  for (let node = root.child(levels[0]!); node !== undefined; node = node.child(levels[nodes.length - 1]!)) {
+    nodes.push(node);
+    if (nodes.length > levels.length) return root.visits;
+  }
+  let before = 0;
+  let after = levels.length + 1 - nodes.length; // a chain of new nodes
+  for (let depth = nodes.length - 1; depth >= 0; depth--) {
+    const node = nodes[depth]!;
+    after = withChild(node, levels[depth]!, before, after);
+    before = node.visits;
+  }
+  return after;
+}
+
+/** After nodes were added to a path. @param from the first that is new */
+export function addVisits(nodes: readonly Node[], from: number): void {
+  let before = 0;
+  for (let depth = nodes.length - 2; depth >= 0; depth--) {
+    const [node, child] = [nodes[depth]!, nodes[depth + 1]!];
+    if (depth + 1 < from && child.visits === before) return;
+    const visits = withChild(node, child.level, depth + 1 < from ? before : 0, child.visits);
+    before = node.visits;
+    node.visits = visits;
+  }
+}
+
+/** After the nodes of a path from `gone` on were taken out. */
+export function removeVisits(nodes: readonly Node[], gone: number, removals: number): void {
+  let before = nodes[gone]!.visits;
+  let after = 0;
+  for (let depth = gone - 1; depth >= 0 && before !== after; depth--) {
+    const node = nodes[depth]!;
+    const visits = withoutChild(node, nodes[depth + 1]!.level, before, after, removals);
+    before = node.visits;
+    node.visits = visits;
+    after = visits;
+  }
+}
+
+function withChild(node: Node, level: string, before: number, after: number): number {
+  if (level === '+' || level === '#') return node.visits - before + after;
+  return node.visits + Math.max(0, after - mostOfLiterals(node));
+}
+
+/** Where very many literal siblings would have to be looked through, it may stay too high for a while. */
+function withoutChild(node: Node, level: string, before: number, after: number, removals: number): number {
+  if (level === '+' || level === '#') return node.visits - before + after;
+  const { children } = node;
+  if (children === undefined) return 1;
+  if (!(children instanceof Map)) return 1 + children.visits;
+  const wildcards = visitsOf(node.child('+')) + visitsOf(node.child('#'));
+  if (removals % Math.ceil(children.size / lookedThroughMax) !== 0) return node.visits;
+  let most = 0;
+  for (const child of children.values()) {
+    if (child.visits > most && child.level !== '+' && child.level !== '#') most = child.visits;
+  }
+  return 1 + wildcards + most;
+}
+
+function mostOfLiterals(node: Node): number {
+  return node.visits - 1 - visitsOf(node.child('+')) - visitsOf(node.child('#'));
+}
+
+function visitsOf(node: Node | undefined): number {
+  return node === undefined ? 0 : node.visits;
+}
