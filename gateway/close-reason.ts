@@ -20,6 +20,12 @@ export const refusals = {
     text: 'All places are taken: try again later.',
     retryAfterSec: 10,
   },
+  /** All ids and filters together passed --logins-bytes-total-max. */
+  'logins-bytes': {
+    status: '503 Service Unavailable',
+    text: 'The server has no room for more ids: try again later.',
+    retryAfterSec: 10,
+  },
   'too-many-from-address': {
     status: '429 Too Many Requests',
     text: 'Too many open connections from your address: close one first.',

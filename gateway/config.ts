@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
+import { ConfigError } from './config-error.js';
 import { inconsistencyOf } from './consistency.js';
+import { fittedToMemory } from './memory-limits.js';
 import { unnamedNode } from './node-name.js';
 import { isUsed, type NodeRole } from './role.js';
-import type { Setting } from './setting.js';
+import { flagOf, type Setting } from './setting.js';
 import { type SettingKey, settingKeys, settings } from './settings.js';
 import { tokenFrom } from './token-file.js';
 import { workerGroupVariable, workerVariable } from './workers/variables.js';
@@ -13,13 +15,10 @@ import { workerGroupVariable, workerVariable } from './workers/variables.js';
  * time: read once, before the start.
  */
 
-export type Config = { readonly [K in SettingKey]: z.output<(typeof settings)[K]['schema']> };
+export { ConfigError } from './config-error.js';
+export { flagOf } from './setting.js';
 
-/** A setting that cannot be used: the sentence names the key, where it came from and what it must be. */
-export class ConfigError extends Error {
-  readonly code = 'ERR_ENCKE_CONFIG';
-  override readonly name = 'ConfigError';
-}
+export type Config = { readonly [K in SettingKey]: z.output<(typeof settings)[K]['schema']> };
 
 /** Variables of the other commands, of the tests, of the workers, and the one that names the config file. */
 const otherVariables: ReadonlySet<string> = new Set([
@@ -30,11 +29,6 @@ const otherVariables: ReadonlySet<string> = new Set([
   workerVariable,
   workerGroupVariable,
 ]);
-
-/** `apiPort` -> `--api-port` */
-export function flagOf(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
 
 /** `apiPort` -> `ENCKE_API_PORT` */
 export function environmentNameOf(key: string): string {
@@ -64,8 +58,10 @@ export function readConfig(sources: ConfigSources): Config {
   for (const key of tokenKeys) config[key] = tokenOf(key, config as Config, role);
   const inconsistency = inconsistencyOf(config as Config, role);
   if (inconsistency !== undefined) throw new ConfigError(inconsistency);
-  const isNamed = pick('nodeName', sources, file).value !== undefined;
-  return isNamed ? (config as Config) : { ...(config as Config), nodeName: unnamedNode(config as Config) };
+  const isSet = (key: SettingKey) => pick(key, sources, file).value !== undefined;
+  const fitted = fittedToMemory(config as Config, isSet);
+  if (typeof fitted === 'string') throw new ConfigError(fitted);
+  return isSet('nodeName') ? fitted : { ...fitted, nodeName: unnamedNode(fitted) };
 }
 
 const tokenKeys = ['apiToken', 'mqttToken'] as const;

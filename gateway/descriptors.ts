@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { ConfigError } from './config.js';
+import { ConfigError } from './config-error.js';
 
 /** Sockets the router API may hold; publishers keep a few connections alive each. */
 export const apiSocketsMax = 256;

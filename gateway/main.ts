@@ -3,8 +3,8 @@ import type { Config } from './config.js';
 import { carrierOf } from './engine.js';
 import { Gateway } from './gateway.js';
 import { openProcessLog } from './log/process-log.js';
-import { keepYoungGenerationSmall } from './memory.js';
-import { giveMemoryBack } from './reclaim.js';
+import { giveMemoryBack } from './memory.js';
+import { limitsLine } from './memory-limits.js';
 import type { NodeRole } from './role.js';
 import { stopOnSignal } from './stop-signals.js';
 import { welcome } from './welcome.js';
@@ -40,11 +40,11 @@ export async function runGateway(config: Config, role: NodeRole, worker?: Worker
   if (worker === undefined) stopOnSignal(stop);
   else stopWithSupervisor(stop);
   await gateway.start();
-  keepYoungGenerationSmall();
   // Until its first full collection V8 allows the old generation over 100 MB, whatever is alive in it; after
   // one, the limit follows what is alive. And what loading has left behind goes.
   await giveMemoryBack();
   if (worker === undefined) process.stdout.write(welcome(gateway, config, role));
   else tellSupervisor(gateway.ports);
+  log.info(limitsLine(config), 'limits summed: what they allow, and the room that there is');
   log.info({ url: gateway.url, apiUrl: gateway.apiUrl }, 'listening');
 }

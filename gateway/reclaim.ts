@@ -1,14 +1,18 @@
-import v8 from 'node:v8';
-import vm from 'node:vm';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import type { Counters } from './counters.js';
+import { collectGarbage, heapBytes, mallocTrim, spareBytes } from './memory.js';
 
 /** Next to nothing for this many ticks of the sweeper (2 s): the burst is over. */
 const quietTicks = 8;
 
-/** "Next to nothing" in one tick: 100 a second, of messages or of closed streams. */
+/** "Next to nothing" in one tick: 100 a second, of messages or of connections that open or close. */
 const quietPerTick = 25;
+
+/** What a step holds everything up for, ms a MB, until this process has measured it itself: on a busy machine. */
+const collectMsPerMb = 1.2;
+const trimMsPerMb = 0.6;
+const mebibyte = 1024 * 1024;
 
 /** Watches one counter for a burst that has come to its end. */
 class Burst {
@@ -36,75 +40,126 @@ class Burst {
   }
 }
 
+/** One part of giving memory back, which holds everything up for a time that its bytes foretell. */
+class Step {
+  readonly #bytes: () => number;
+  readonly #run: () => void;
+  #msPerMb: number;
+
+  constructor(bytes: () => number, msPerMb: number, run: () => void) {
+    this.#bytes = bytes;
+    this.#msPerMb = msPerMb;
+    this.#run = run;
+  }
+
+  get expectedMs(): number {
+    return (this.#bytes() / mebibyte) * this.#msPerMb;
+  }
+
+  /** @returns how long it took, ms */
+  run(): number {
+    const mb = this.#bytes() / mebibyte;
+    const startedMs = performance.now();
+    this.#run();
+    const tookMs = performance.now() - startedMs;
+    // Of little memory the fixed costs are most of it.
+    if (mb > 4) this.#msPerMb = (this.#msPerMb + tookMs / mb) / 2;
+    return tookMs;
+  }
+}
+
+/** What one round has done so far. */
+interface Round {
+  readonly rssBefore: number;
+  next: number;
+  longestMs: number;
+  tookMs: number;
+}
+
 /**
- * Gives memory back after a great many streams have closed or messages have passed: Erlang's `hibernate`, for
- * a crowd at a time. V8 collects when it needs room, not when there is too much of it, and glibc keeps freed
- * memory for the next connections: after 10,000 streams had gone, 14 MB of them stayed, and after 1,000,000
- * messages as much as 48 MB.
+ * Gives memory back after a great many connections have opened or closed or messages have passed: Erlang's `hibernate`,
+ * for a crowd at a time. V8 collects when it needs room, not when there is too much of it, and glibc keeps freed
+ * memory for the next connections: after 10,000 streams had gone, 14 MB of them stayed, after 10,000 had come 8 to 12 MB,
+ * and after 1,000,000 messages as much as 48 MB.
  *
- * Costs one pause of about 30 ms with 10,000 connections, at a moment when next to nothing happens.
+ * In steps, one a tick of the sweeper, at a moment when next to nothing happens. Each stops everything for a time that
+ * grows with the heap, and a step that would take longer than `reclaimPauseMsMax` is left out: V8 collects by itself when
+ * it needs the room.
  */
 export class Reclaimer {
+  readonly #opened: Burst;
   readonly #closed: Burst;
   readonly #messages: Burst;
+  readonly #pauseMsMax: number;
   readonly #log: Logger;
+  readonly #steps: readonly Step[];
+  #round: Round | undefined = undefined;
 
-  constructor(config: Pick<Config, 'reclaimAfterClosed' | 'reclaimAfterMessages'>, log: Logger) {
+  constructor(
+    config: Pick<
+      Config,
+      'reclaimAfterOpened' | 'reclaimAfterClosed' | 'reclaimAfterMessages' | 'reclaimPauseMsMax'
+    >,
+    log: Logger,
+  ) {
+    this.#opened = new Burst(config.reclaimAfterOpened);
     this.#closed = new Burst(config.reclaimAfterClosed);
     this.#messages = new Burst(config.reclaimAfterMessages);
+    this.#pauseMsMax = config.reclaimPauseMsMax;
     this.#log = log;
+    const collect = new Step(heapBytes, collectMsPerMb, collectGarbage);
+    // The first collection empties the pages, the second gives the pooled ones back; buffers are freed beside them.
+    this.#steps = [collect, collect, new Step(spareBytes, trimMsPerMb, mallocTrim)];
   }
 
   /** Called in each tick of the sweeper. */
-  tick({ closedTotal, messagesWritten }: Counters): void {
-    const closedOver = this.#closed.over(closedTotal);
-    const messagesOver = this.#messages.over(messagesWritten);
-    if (!closedOver && !messagesOver) return;
-    this.#closed.forget();
-    this.#messages.forget();
-    this.#reclaim();
+  tick({ opened, closedTotal, messagesWritten }: Counters): void {
+    const bursts = [
+      this.#opened.over(opened),
+      this.#closed.over(closedTotal),
+      this.#messages.over(messagesWritten),
+    ];
+    if (bursts.includes(true)) {
+      this.#opened.forget();
+      this.#closed.forget();
+      this.#messages.forget();
+      this.#round ??= { rssBefore: process.memoryUsage.rss(), next: 0, longestMs: 0, tookMs: 0 };
+    }
+    if (this.#round !== undefined) this.#goOn(this.#round);
   }
 
-  async #reclaim(): Promise<void> {
-    const rssBefore = process.memoryUsage.rss();
-    const startedMs = performance.now();
-    await giveMemoryBack();
-    const tookMs = Math.round(performance.now() - startedMs);
+  #goOn(round: Round): void {
+    const step = this.#steps[round.next++];
+    if (step === undefined) return this.#end(round);
+    const { expectedMs } = step;
+    if (expectedMs > this.#pauseMsMax) {
+      const heapMb = Math.round(heapBytes() / mebibyte);
+      this.#log.info(
+        {
+          heapMb,
+          expectedMs: Math.round(expectedMs),
+          limitMs: this.#pauseMsMax,
+          setting: '--reclaim-pause-ms-max',
+        },
+        'memory kept: to give it back would hold everything up for longer than allowed',
+      );
+      // What a second collection would free is no less work; what malloc has to spare is another matter.
+      round.next = Math.max(round.next, this.#steps.length - 1);
+      if (step !== this.#steps.at(-1)) return;
+      return this.#end(round);
+    }
+    const tookMs = step.run();
+    round.tookMs += tookMs;
+    round.longestMs = Math.max(round.longestMs, tookMs);
+  }
+
+  #end({ rssBefore, tookMs, longestMs }: Round): void {
+    this.#round = undefined;
+    if (tookMs === 0) return;
     const freedBytes = rssBefore - process.memoryUsage.rss();
-    this.#log.info({ freedBytes, tookMs }, 'memory given back');
-  }
-}
-
-/** Collects all garbage, and returns freed pages to the system. */
-export async function giveMemoryBack(): Promise<void> {
-  trim ??= await loadTrim();
-  collectGarbage();
-  collectGarbage(); // the first empties the pages, the second gives the pooled ones back
-  trim();
-}
-
-let trim: (() => void) | undefined;
-let collect: (() => void) | undefined;
-
-/** A full collection, now: stops everything for some 15 ms where 10 MB are alive. */
-function collectGarbage(): void {
-  collect ??= exposeCollector();
-  collect();
-}
-
-function exposeCollector(): () => void {
-  v8.setFlagsFromString('--expose-gc');
-  return vm.runInNewContext('gc');
-}
-
-/** glibc's malloc_trim(0), which returns whole free pages from the middle of the heap too. Elsewhere: nothing to do. */
-async function loadTrim(): Promise<() => void> {
-  if (process.platform !== 'linux') return () => {};
-  try {
-    const { default: koffi } = await import('koffi');
-    const mallocTrim = koffi.load('libc.so.6').func('int malloc_trim(size_t)');
-    return () => mallocTrim(0);
-  } catch {
-    return () => {}; // musl has neither the name nor the function; and without koffi the process only keeps more
+    this.#log.info(
+      { freedBytes, tookMs: Math.round(tookMs), longestMs: Math.round(longestMs) },
+      'memory given back',
+    );
   }
 }

@@ -23,6 +23,7 @@ const ofConnections: readonly SettingKey[] = [
   'connectionsPerAddressMax',
   'idsPerConnectionMax',
   'heartbeatSec',
+  'loginsBytesTotalMax',
   'pendingBytesMax',
   'pendingBytesTotalMax',
   'slowConsumerPolicy',
@@ -31,7 +32,9 @@ const ofConnections: readonly SettingKey[] = [
   'allowOrigin',
   'drainSec',
   'reclaimAfterClosed',
+  'reclaimAfterOpened',
   'reclaimAfterMessages',
+  'reclaimPauseMsMax',
 ];
 
 /** Every node keeps the retained messages of all, and says its numbers under $SYS. */

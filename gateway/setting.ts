@@ -57,3 +57,8 @@ export function share() {
 export const mebibyte = 1024 * 1024;
 export const anyCount = wholeNumber(0, 100_000_000);
 export const port = wholeNumber(0, 65_535);
+
+/** `apiPort` -> `--api-port` */
+export function flagOf(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

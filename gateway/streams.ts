@@ -5,6 +5,7 @@ import type { Message } from '../router/message.js';
 import { ownText } from '../router/own-copy.js';
 import type { Router } from '../router/router.js';
 import type { Delivery } from '../router/subscriber.js';
+import { addressText } from './address-limit.js';
 import type { Admission } from './admission.js';
 import type { Clock } from './clock.js';
 import type { CloseReason, RefusalReason } from './close-reason.js';
@@ -73,8 +74,16 @@ export class Streams {
 
   /** Says why a stream with this many ids cannot be opened now, or undefined. */
   refusalOf(response: HttpResponse, idCount: number): RefusalReason | undefined {
-    const { admission, config } = this.#parts;
-    return idCount > config.idsPerConnectionMax ? 'too-many-ids' : admission.refusalOf(response);
+    const { admission, config, router, log } = this.#parts;
+    if (idCount > config.idsPerConnectionMax) return 'too-many-ids';
+    if (router.loginsBytes < config.loginsBytesTotalMax) return admission.refusalOf(response);
+    const limit = { setting: '--logins-bytes-total-max', limit: config.loginsBytesTotalMax };
+    log.warn(
+      'logins-bytes',
+      { address: addressText(response), ...limit },
+      'no room for more ids: answered 503',
+    );
+    return 'logins-bytes';
   }
 
   /** Opens the stream on a request that `refusalOf` had nothing against. In the route handler only. */

@@ -20,7 +20,9 @@ export interface ApiParts extends ProbesParts {
 /** The router API: a listener of its own, on loopback unless there is a token. @returns the bodies, for the sweeper */
 export function bindApi(app: TemplatedApp, parts: ApiParts): Bodies {
   const { router, config, counters, guard } = parts;
-  const bodies = new Bodies(config.bodyTimeoutSec, (status) => counters.countApiError(status));
+  const bodies = new Bodies(config.bodyTimeoutSec, config.bodiesBytesTotalMax, (status) =>
+    counters.countApiError(status),
+  );
   const send = new SendEndpoint(router, config, counters, guard, bodies);
   const sendBatch = new SendBatchEndpoint(router, config, counters, guard, bodies);
   const options: Handler = (response, request) => guard.preflight(response, request);

@@ -2,9 +2,6 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { tickMs } from '../clock.js';
 import { answerText, type Headers } from './answer.js';
 
-/** All request bodies that are only partly here, together, bytes; a publisher past it is told 503. */
-const partialBytesTotalMax = 64 * 1024 * 1024;
-
 export type BodyProblem = '408 Request Timeout' | '413 Content Too Large' | '503 Service Unavailable';
 
 const problemText: Record<BodyProblem, string> = {
@@ -38,6 +35,7 @@ interface Reading {
 export class Bodies {
   readonly #timeoutTicks: number;
   readonly #throughputBytes: number;
+  readonly #partialBytesTotalMax: number;
   readonly #onProblem: (status: string) => void;
   /** Begun since the last tick. Nearly all are done at once, so that the Set below never sees them. */
   #fresh: Reading[] = [];
@@ -45,7 +43,9 @@ export class Bodies {
   #partialBytes = 0;
   #tick = 0;
 
-  constructor(timeoutSec: number, onProblem: (status: string) => void) {
+  /** @param partialBytesTotalMax all bodies that are only partly here, together; a publisher past it is told 503 */
+  constructor(timeoutSec: number, partialBytesTotalMax: number, onProblem: (status: string) => void) {
+    this.#partialBytesTotalMax = partialBytesTotalMax;
     this.#timeoutTicks = (timeoutSec * 1000) / tickMs;
     this.#throughputBytes = throughputBytesPerSec * timeoutSec;
     this.#onProblem = onProblem;
@@ -118,7 +118,7 @@ export class Bodies {
 
   /** @returns false when there were too many bytes under way, which has been answered */
   #keep(reading: Reading, chunk: Uint8Array, bytesMax: number): boolean {
-    if (this.#partialBytes + chunk.length > partialBytesTotalMax) {
+    if (this.#partialBytes + chunk.length > this.#partialBytesTotalMax) {
       this.#answerProblem(reading, '503 Service Unavailable');
       return false;
     }

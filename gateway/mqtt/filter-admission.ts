@@ -6,6 +6,7 @@ import { type Connections, filterRefusalLogged } from '../connections.js';
 import { hasControlCharacter } from '../control-characters.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { Channel } from './channel.js';
+import type { RetainedReplays } from './retained-replays.js';
 import { sizeDetails } from './size-details.js';
 
 /** Why a filter is answered with 0x80: the name in /stats and in the log. */
@@ -14,6 +15,10 @@ export const filterRefusals = [
   'too-many',
   /** All clients together have --mqtt-subscriptions-total-max. */
   'too-many-total',
+  /** All ids and filters together take --logins-bytes-total-max. */
+  'logins-bytes',
+  /** With it a message might have to look at more places than --mqtt-filter-visits-max. */
+  'too-many-visits',
   /** Over --id-bytes-max. */
   'too-long',
   /** Over --topic-levels-max. */
@@ -43,7 +48,13 @@ export function isSubscriptionKind(filter: string): boolean {
   return filter.startsWith('$') && subscriptionKinds.has(filter.split('/', 1)[0]!);
 }
 
-type Parts = { router: Router; config: Config; connections: Connections; log: SampledLog };
+type Parts = {
+  router: Router;
+  replays: RetainedReplays;
+  config: Config;
+  connections: Connections;
+  log: SampledLog;
+};
 
 /** Which filters are taken; the one place where a refused one is counted, and logged once a connection. */
 export class FilterAdmission {
@@ -60,34 +71,28 @@ export class FilterAdmission {
   /**
    * Counts and logs a refusal.
    * @param filter that this session is to be subscribed to, well-formed or not
-   * @param added filters of the same packet that come on top of those that there are
    * @returns whether it may be subscribed to; `malformed` is no filter at all, and is not counted
    */
-  admit(
-    channel: Channel,
-    session: Session,
-    filter: string,
-    added: number,
-  ): 'new' | 'known' | 'refused' | 'malformed' {
+  admit(channel: Channel, session: Session, filter: string): 'new' | 'known' | 'refused' | 'malformed' {
     const { router } = this.#parts;
     const problem = problemOfFilter(filter, router.idBytesMax, router.topicLevelsMax);
     if (problem !== undefined && !beyondThisServer.has(problem)) return 'malformed';
     if (problem === undefined && router.isLoggedIn(filter, session)) return 'known';
-    const refusal = (problem as FilterRefusal | undefined) ?? this.#refusalOf(session, filter, added);
+    const refusal = (problem as FilterRefusal | undefined) ?? this.#refusalOf(session, filter);
     if (refusal === undefined) return 'new';
     this.#refuse(channel, filter, refusal);
     return 'refused';
   }
 
-  #refusalOf(session: Session, filter: string, added: number): FilterRefusal | undefined {
-    const { router, config } = this.#parts;
+  #refusalOf(session: Session, filter: string): FilterRefusal | undefined {
+    const { router, replays, config } = this.#parts;
     if (isSubscriptionKind(filter)) return 'subscription-kind';
     const { mqttMaxSubscriptions, mqttSubscriptionsTotalMax, allowControlCharacters } = config;
     if (!allowControlCharacters && hasControlCharacter(filter)) return 'control-characters';
-    if (mqttMaxSubscriptions > 0 && router.loginsOf(session) + added >= mqttMaxSubscriptions)
-      return 'too-many';
-    if (router.logins + added >= mqttSubscriptionsTotalMax) return 'too-many-total';
-    return undefined;
+    if (mqttMaxSubscriptions > 0 && router.loginsOf(session) >= mqttMaxSubscriptions) return 'too-many';
+    if (router.logins >= mqttSubscriptionsTotalMax) return 'too-many-total';
+    if (router.loginsBytes + replays.bytes >= config.loginsBytesTotalMax) return 'logins-bytes';
+    return router.visitsWith(filter) > config.mqttFilterVisitsMax ? 'too-many-visits' : undefined;
   }
 
   #refuse(channel: Channel, filter: string, refusal: FilterRefusal): void {
@@ -115,6 +120,10 @@ const loggedCharactersMax = 100;
 const remedies: Record<FilterRefusal, string> = {
   'too-many': 'the client has as many filters as --mqtt-max-subscriptions allows',
   'too-many-total': 'all clients together have as many filters as --mqtt-subscriptions-total-max allows',
+  'logins-bytes':
+    'all ids and filters together take as much memory as --logins-bytes-total-max allows: raise it, or see who has so many',
+  'too-many-visits':
+    'so many filters with + overlap it that a message would have to look at more of them than --mqtt-filter-visits-max',
   'too-long': 'it is longer than --id-bytes-max',
   'too-many-levels': 'it has more levels than --topic-levels-max',
   'control-characters': 'it has control characters, which --allow-control-characters false refuses',
@@ -128,6 +137,10 @@ function limitOf(refusal: FilterRefusal, filter: string, config: Config): Record
       return sizeDetails(config, 'mqttMaxSubscriptions');
     case 'too-many-total':
       return sizeDetails(config, 'mqttSubscriptionsTotalMax');
+    case 'logins-bytes':
+      return sizeDetails(config, 'loginsBytesTotalMax');
+    case 'too-many-visits':
+      return sizeDetails(config, 'mqttFilterVisitsMax');
     case 'too-long':
       return sizeDetails(config, 'idBytesMax', Buffer.byteLength(filter));
     case 'too-many-levels':

@@ -28,6 +28,7 @@ export class Mqtt {
   constructor(surroundings: MqttSurroundings) {
     const { router, config, connections, counters, outbound } = surroundings;
     const deferred = new DeferredPublications(router);
+    const replays = new RetainedReplays(router, connections, outbound);
     this.#parts = {
       ...surroundings,
       pendingConnects: new PendingConnects(config, surroundings.log),
@@ -41,8 +42,8 @@ export class Mqtt {
         config.mqttRateLimitBytes,
         connections.capacity,
       ),
-      replays: new RetainedReplays(router, connections, outbound),
-      filters: new FilterAdmission(surroundings),
+      replays,
+      filters: new FilterAdmission({ ...surroundings, replays }),
       rewrite: new Rewrite(config),
     };
     this.#channels = new Channels(this.#parts);

@@ -20,6 +20,8 @@ const levelsPerTurn = 20_000;
 const levelsPerStep = 5_000;
 /** A message handed on is as much work as that: 1 to 2 us. */
 const levelsPerMessage = 20;
+/** A filter that waits for its turn, with its cursor and its place: 250 B. */
+const waitingFilterBytes = 250;
 /** For what a session is still to be sent when its client is gone. */
 const levelsPerAbsence = 20_000;
 
@@ -35,6 +37,7 @@ export class RetainedReplays {
   readonly #replays = new Map<number, Replay>();
   /** Those that can go on, in the order in which they do. */
   #ready: Replay[] = [];
+  readonly #waiting = { filters: 0 };
   #levelsLeft = levelsPerTurn;
   #scheduled = false;
 
@@ -49,14 +52,19 @@ export class RetainedReplays {
     return this.#replays.size;
   }
 
+  /** What the filters that wait take, now; not counted where they are counted as subscriptions. */
+  get bytes(): number {
+    return this.#waiting.filters * waitingFilterBytes;
+  }
+
   /** Subscriptions have been made, at these QoS. Made again, their messages start again [MQTT-3.8.4-3]. */
   begin(channel: Channel, granted: ReadonlyMap<string, Qos>): void {
     const { slot, session } = channel;
     if (session === undefined || !this.#connections.has(channel)) return;
     const existing = this.#replays.get(slot);
-    const replay = existing ?? new Replay(channel, session);
+    const replay = existing ?? new Replay(channel, session, this.#waiting);
     for (const [filter, qos] of granted)
-      replay.parts.set(filter, { cursor: this.#router.walkRetained(filter), qos });
+      replay.set(filter, { cursor: this.#router.walkRetained(filter), qos });
     if (existing !== undefined) this.#forgetUnsubscribed(existing);
     this.#replays.set(slot, replay);
     this.#step(replay);
@@ -76,7 +84,7 @@ export class RetainedReplays {
     if (replay?.session !== session) return;
     this.#replays.delete(slot);
     replay.channel = undefined;
-    if (session.clean) replay.parts.clear();
+    if (session.clean) replay.clear();
     else this.#enqueue(replay);
   }
 
@@ -133,7 +141,7 @@ export class RetainedReplays {
         const outcome = this.#walk(replay, part, turn);
         if (outcome !== 'done') return outcome;
       }
-      replay.parts.delete(filter); // unsubscribed, it is not gone on with either [MQTT-3.10.4-2]
+      replay.delete(filter); // unsubscribed, it is not gone on with either [MQTT-3.10.4-2]
     }
     return 'done';
   }
@@ -150,7 +158,8 @@ export class RetainedReplays {
   }
 
   /** The message that the cursor is at. Writing may cut the connection, and release this replay. */
-  #handOn({ channel, session, parts }: Replay, cursor: RetainedCursor, qos: Qos, turn: Allowance): Outcome {
+  #handOn(replay: Replay, cursor: RetainedCursor, qos: Qos, turn: Allowance): Outcome {
+    const { channel, session } = replay;
     // It goes on when the socket drains, or with the next acknowledgement.
     if (channel !== undefined && this.#outbound.isBackpressured(channel)) return 'waiting';
     if (channel !== undefined && qos > 0 && !session.hasRoom) return 'waiting';
@@ -160,7 +169,7 @@ export class RetainedReplays {
     turn.levels -= levelsPerMessage;
     if (channel === undefined && qos === 0) return 'ready';
     if (channel === undefined && !session.queueHasRoomFor(message)) {
-      parts.clear(); // it is not to push out what was sent to the session itself
+      replay.clear(); // it is not to push out what was sent to the session itself
       return 'done';
     }
     session.deliver(message, qos, true); // with RETAIN set [MQTT-3.3.1-8]
@@ -168,9 +177,10 @@ export class RetainedReplays {
   }
 
   /** Who subscribes and unsubscribes while it waits does not grow it. */
-  #forgetUnsubscribed({ parts, session }: Replay): void {
+  #forgetUnsubscribed(replay: Replay): void {
+    const { parts, session } = replay;
     if (parts.size <= this.#router.loginsOf(session)) return;
-    for (const filter of parts.keys()) if (!this.#router.isLoggedIn(filter, session)) parts.delete(filter);
+    for (const filter of parts.keys()) if (!this.#router.isLoggedIn(filter, session)) replay.delete(filter);
   }
 }
 
@@ -193,13 +203,32 @@ class Replay {
   channel: Channel | undefined;
   readonly session: Session;
   /** By filter, so that who subscribes again and again does not grow it. The first is under way, the others wait. */
-  readonly parts = new Map<string, Part>();
+  readonly parts: Map<string, Part> = new Map();
   queued = false;
   /** Without its connection. */
   levelsLeft = levelsPerAbsence;
 
-  constructor(channel: Channel, session: Session) {
+  /** Of all replays. */
+  readonly #waiting: { filters: number };
+
+  constructor(channel: Channel, session: Session, waiting: { filters: number }) {
     this.channel = channel;
     this.session = session;
+    this.#waiting = waiting;
+  }
+
+  set(filter: string, part: Part): void {
+    const before = this.parts.size;
+    this.parts.set(filter, part);
+    this.#waiting.filters += this.parts.size - before;
+  }
+
+  delete(filter: string): void {
+    if (this.parts.delete(filter)) this.#waiting.filters--;
+  }
+
+  clear(): void {
+    this.#waiting.filters -= this.parts.size;
+    this.parts.clear();
   }
 }

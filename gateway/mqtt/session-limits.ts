@@ -16,6 +16,7 @@ export function sessionLimits(config: Config, log: SampledLog): SessionsOptions 
     mqueueHighWatermark: config.mqttMqueueHighWatermark,
     sessionExpirySec: config.mqttSessionExpiry,
     maxSessions: config.mqttMaxSessions,
+    clientsBytesMax: config.mqttClientsBytesTotalMax,
     bytesTotalMax: config.mqttSessionsBytesTotalMax,
     onAlarm: ({ clientId }, raised) =>
       log.warn(

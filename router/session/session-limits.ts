@@ -25,6 +25,8 @@ export interface SessionsOptions {
   sessionExpirySec?: number;
   /** Sessions that outlive their connection. Default 100,000. */
   maxSessions?: number;
+  /** All sessions without what is under way in them, see weightOfSession, bytes. Default 128 MiB. */
+  clientsBytesMax?: number;
   /** All mqueues, windows and what awaits PUBREL together, see weightOf, bytes. Default 256 MiB. */
   bytesTotalMax?: number;
   /** The mqueue of a session has reached its high watermark (raised), or is down to the low one again. It must not throw. */
@@ -49,6 +51,7 @@ const defaults: Required<SessionsOptions> = {
   mqueueQos0: false,
   sessionExpirySec: 172_800,
   maxSessions: 100_000,
+  clientsBytesMax: 128 * 1024 * 1024,
   bytesTotalMax: 256 * 1024 * 1024,
   onAlarm: () => {},
 };

@@ -13,6 +13,8 @@ export interface SessionsStats {
   sessions: number;
   connected: number;
   persistent: number;
+  /** What sessions take in V8's heap at most, without messages and filters, bytes, now. */
+  clientsBytes: number;
   /** What is in windows and mqueues, bytes, now; see weightOf. */
   bytes: number;
   /** Sessions with something under way and a client, now. */
@@ -24,7 +26,7 @@ export interface SessionsStats {
   /** Sessions that ended because their client stayed away; because it wanted a clean one. */
   expired: number;
   discarded: number;
-  /** CONNECTs that maxSessions has refused. */
+  /** CONNECTs that maxSessions or clientsBytesMax has refused. */
   refused: number;
   /** Messages and PUBRELs sent again. */
   repeated: number;

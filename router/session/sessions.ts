@@ -5,6 +5,7 @@ import type { SessionConnection } from './session-connection.js';
 import { type SessionLimits, type SessionsOptions, sessionLimits } from './session-limits.js';
 import type { SessionFlow, SessionStore } from './session-store.js';
 import type { SessionDropReason, SessionsStats } from './sessions-stats.js';
+import { weightOfSession } from './weight.js';
 
 export type { SessionsOptions } from './session-limits.js';
 
@@ -45,6 +46,7 @@ export class Sessions {
   /** Sessions with a client and a flow: those that a tick has to look at. */
   readonly #busy = new Set<Session>();
   #persistent = 0;
+  #clientsBytes = 0;
   readonly #dropped: Record<SessionDropReason, number> = {
     'mqueue-full': 0,
     'sessions-bytes': 0,
@@ -66,10 +68,12 @@ export class Sessions {
     }
   }
 
-  /** Whether `open` may be called. Counts a refusal, which is one more than maxSessions. */
+  /** Whether `open` may be called. Counts a refusal, which is one more than maxSessions or clientsBytesMax allow. */
   hasRoomFor(clientId: string, clean: boolean): boolean {
-    if (clean || this.#persistent < this.limits.maxSessions) return true;
-    if (this.#byClientId.get(clientId)?.clean === false) return true;
+    const hasBytes = this.#clientsBytes < this.limits.clientsBytesMax;
+    if (hasBytes && (clean || this.#persistent < this.limits.maxSessions)) return true;
+    const existing = this.#byClientId.get(clientId);
+    if (existing !== undefined && (clean || !existing.clean)) return true;
     this.counters.refused++;
     return false;
   }
@@ -143,6 +147,7 @@ export class Sessions {
       sessions,
       connected: sessions - this.#away.size,
       persistent: this.#persistent,
+      clientsBytes: this.#clientsBytes,
       bytes: this.bytes,
       busy: this.#busy.size,
       ...this.counters,
@@ -191,6 +196,7 @@ export class Sessions {
     const session = new this.#class(clientId, clean);
     this.#byClientId.set(clientId, session);
     if (!clean) this.#persistent++;
+    this.#clientsBytes += weightOfSession(clientId);
     return session;
   }
 
@@ -198,6 +204,7 @@ export class Sessions {
     this.#byClientId.delete(session.clientId);
     this.#away.delete(session);
     if (!session.clean) this.#persistent--;
+    this.#clientsBytes -= weightOfSession(session.clientId);
     this.#router.logout(session);
     session.end(reason);
   }

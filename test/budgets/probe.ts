@@ -36,7 +36,9 @@ const mallinfo2 = koffi.load('libc.so.6').func('mallinfo2', Mallinfo2, []);
 const router = new Router();
 const gateway = new Gateway(
   router,
-  readConfig({ flags: { port: 0, apiPort: 0, reclaimAfterClosed: 0, reclaimAfterMessages: 0 } }),
+  readConfig({
+    flags: { port: 0, apiPort: 0, reclaimAfterOpened: 0, reclaimAfterClosed: 0, reclaimAfterMessages: 0 },
+  }),
   pino({ level: 'silent' }),
 );
 await gateway.start();

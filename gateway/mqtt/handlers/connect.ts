@@ -106,7 +106,7 @@ export class ConnectHandler {
     this.#channels.reply(channel, connack(connackCode.accepted, present && level !== protocolLevel.mqtt31)); // the first packet [MQTT-3.2.0-1]
     if (!connections.has(channel)) return;
     for (const { filter, qos } of this.#autoSubscriptions.of(clientId, userName)) {
-      const admitted = this.#parts.filters.admit(channel, session, filter, 0);
+      const admitted = this.#parts.filters.admit(channel, session, filter);
       if (admitted === 'new' || admitted === 'known') router.subscribe(filter, session, qos);
     }
     session.resume();

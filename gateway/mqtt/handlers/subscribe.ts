@@ -25,17 +25,16 @@ export class SubscribeHandler {
     const granted = new Map<string, Qos>();
     const codes: number[] = [];
     const { router, rewrite, filters } = this.#parts;
-    let added = 0;
     for (const { filter: asked, qos } of packet.requests) {
       const filter = rewrite.subscribeFilter(asked);
       if (!granted.has(filter)) {
-        const admitted = filters.admit(channel, session, filter, added);
+        const admitted = filters.admit(channel, session, filter);
         if (admitted === 'malformed') return 'malformed-packet';
         if (admitted === 'refused') {
           codes.push(subscribeFailed);
           continue;
         }
-        if (admitted === 'new') added++;
+        if (admitted === 'new') router.subscribe(filter, session, qos); // so that the next one is judged with it
       }
       granted.set(filter, qos);
       codes.push(qos);

@@ -1,0 +1,52 @@
+import t from 'tap';
+import { Crowd, getRequest, type Opening } from '../crowd.js';
+import { startProcess } from '../gateway-process.js';
+import { mqttSubscriber } from '../mqtt-bytes.js';
+
+/**
+ * What a crowd leaves behind that comes at 5,000 a second, by RSS and 5 s later, with nobody asking the server for
+ * anything: what opening has made is given back by itself.
+ */
+
+const connections = 10_000;
+const perSec = 5_000;
+const bytesMax = 1_250;
+const settleMs = 5_000;
+
+const kinds: [name: string, opening: (n: number) => string | Opening][] = [
+  ['/test/<id>', (n) => getRequest(`/test/${n}`)],
+  ['/mqtt with a subscription', (n) => mqttSubscriber(n)],
+];
+
+for (const [name, opening] of kinds) {
+  t.test(
+    `after a ramp to ${connections} on ${name} a connection is ${bytesMax} B of RSS at most`,
+    async (t) => {
+      const gateway = await startProcess({ flags: ['--log-level', 'info'] });
+      t.teardown(() => gateway.kill());
+      const crowd = new Crowd(gateway.port);
+      t.teardown(() => crowd.clear());
+      const before = gateway.rssBytes;
+      const startedMs = performance.now();
+      for (let n = 0; n < connections; n += perSec / 10) {
+        await crowd.add(perSec / 10, (each) => opening(n + each));
+        const aheadMs = (n + perSec / 10) / (perSec / 1000) - (performance.now() - startedMs);
+        if (aheadMs > 0) await new Promise((resolve) => setTimeout(resolve, aheadMs));
+      }
+      const full = gateway.rssBytes;
+      const deadlineMs = performance.now() + settleMs;
+      let each = Infinity;
+      while (each > bytesMax && performance.now() < deadlineMs) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        each = (gateway.rssBytes - before) / connections;
+      }
+      t.comment(
+        `${((full - before) / connections).toFixed(0)} B right after the ramp, ${each.toFixed(0)} B then`,
+      );
+      t.ok(each <= bytesMax, `${each.toFixed(0)} B, at most ${bytesMax}`);
+      const [, line] = /^(.*memory given back.*)$/m.exec(gateway.log) ?? [];
+      t.comment(line ?? 'not given back yet');
+      t.equal((await gateway.stats()).connections.open, connections);
+    },
+  );
+}
