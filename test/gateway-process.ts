@@ -17,6 +17,8 @@ export interface GatewayProcessOptions {
   /** Further flags of `encke start`, or of the role. */
   flags?: string[];
   environment?: NodeJS.ProcessEnv;
+  /** Of Node, such as --max-old-space-size=128. */
+  nodeFlags?: string[];
   /** Pin to this core. */
   cpu?: number;
   /** Half of the work alone. Default: both. */
@@ -124,7 +126,8 @@ export async function startProcess(options: GatewayProcessOptions = {}): Promise
     ...(given('--port') || role === 'router' ? [] : ['--port', '0']),
     ...(given('--api-port') ? [] : ['--api-port', '0']),
   ];
-  const command = [...plainNode, options.program ?? door, role ?? 'start', ...ports, ...flags];
+  const node = [...plainNode, ...(options.nodeFlags ?? [])];
+  const command = [...node, options.program ?? door, role ?? 'start', ...ports, ...flags];
   const pinned = options.cpu === undefined ? command : ['taskset', '-c', String(options.cpu), ...command];
   const child = spawn(pinned[0]!, pinned.slice(1), {
     // Without what is for tests alone, as no variable may be unknown.
