@@ -52,6 +52,7 @@ const budgets = [
   { key: 'bodiesBytesTotalMax', heap: 0, other: 2 }, // it grows by doubling
   { key: 'historyBytesTotalMax', heap: 0, other: 1, counts: (config) => config.engine === 'embedded' },
   { key: 'historyBytesTotalMax', heap: 1, other: 1, counts: (config) => config.engine === 'nats' },
+  { key: 'logPendingBytesMax', heap: 1, other: 1 }, // lines, and what is being written of them
   { key: 'natsPendingBytesMax', heap: 0, other: 1, counts: (config) => config.engine === 'nats' },
 ] as const satisfies readonly (Omit<Budget, 'key'> & { key: string })[];
 
@@ -84,7 +85,7 @@ export interface LimitsSummed {
 }
 
 export function limitsSummed(config: Config, memory = memoryOfProcess()): LimitsSummed {
-  const connections = config.connectionsMax || streamCapacity(0);
+  const connections = streamCapacity(config.connectionsMax);
   const heapBytes = sumOf(config, ({ heap }) => heap) + connections * connectionHeapBytes;
   return {
     heapBytes,
@@ -100,6 +101,7 @@ export function limitsSummed(config: Config, memory = memoryOfProcess()): Limits
 /**
  * @param isSet whether somebody has set it, which is not to be changed then
  * @returns the settings with defaults that fit, or a sentence that says what does not
+ * @throws ConfigError where descriptors do not allow the connections that are asked for
  */
 export function fittedToMemory(config: Config, isSet: IsSet, memory = memoryOfProcess()): Config | string {
   const capped = withConnectionsCapped(config, memory);
@@ -137,7 +139,8 @@ function totalScale(config: Config, isSet: IsSet, memory: MemoryOfProcess): numb
 
 function scaleOf(sum: number, room: number, movable: number): number {
   if (sum <= room || movable === 0) return 1;
-  return Math.max(leastScale, 1 - (sum - room) / movable);
+  // A little smaller than it must be, for those that get no less than leastBytes.
+  return Math.max(leastScale, 1 - (sum - room + mebibyte) / movable);
 }
 
 function scaled(config: Config, isSet: IsSet, concerns: (budget: Budget) => boolean, scale: number): Config {
@@ -167,7 +170,7 @@ export function limitsLine(config: Config): Record<string, number> {
     heapRoomMb: inMb(summed.heapRoomBytes),
     totalMb: inMb(summed.totalBytes),
     totalRoomMb: inMb(summed.totalRoomBytes),
-    connections: config.connectionsMax || streamCapacity(0),
+    connections: streamCapacity(config.connectionsMax),
   };
   for (const { key } of budgetsOf(config))
     line[key.replace(/(Bytes)?(Total)?Max$/, 'Mb')] = inMb(config[key]);

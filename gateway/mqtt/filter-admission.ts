@@ -68,6 +68,13 @@ export class FilterAdmission {
     this.#parts = parts;
   }
 
+  /** It is no filter at all, by the standard. */
+  isMalformed(filter: string): boolean {
+    const { router } = this.#parts;
+    const problem = problemOfFilter(filter, router.idBytesMax, router.topicLevelsMax);
+    return problem !== undefined && !beyondThisServer.has(problem);
+  }
+
   /**
    * Counts and logs a refusal.
    * @param filter that this session is to be subscribed to, well-formed or not

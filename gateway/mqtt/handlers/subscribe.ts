@@ -25,11 +25,15 @@ export class SubscribeHandler {
     const granted = new Map<string, Qos>();
     const codes: number[] = [];
     const { router, rewrite, filters } = this.#parts;
-    for (const { filter: asked, qos } of packet.requests) {
-      const filter = rewrite.subscribeFilter(asked);
+    const requests = packet.requests.map(({ filter, qos }) => ({
+      filter: rewrite.subscribeFilter(filter),
+      qos,
+    }));
+    // Before the first is subscribed to: with one that is none, the packet does nothing.
+    if (requests.some(({ filter }) => filters.isMalformed(filter))) return 'malformed-packet';
+    for (const { filter, qos } of requests) {
       if (!granted.has(filter)) {
         const admitted = filters.admit(channel, session, filter);
-        if (admitted === 'malformed') return 'malformed-packet';
         if (admitted === 'refused') {
           codes.push(subscribeFailed);
           continue;
