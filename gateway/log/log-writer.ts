@@ -2,8 +2,9 @@ import { write, writeSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type LogTarget, neverWaits } from './log-target.js';
 
-/** One write takes no more than this: the buffer of a pipe. */
-const writeBytesMax = 65_536;
+/** PIPE_BUF: what is written at once to a pipe is not torn by the lines of other workers. */
+const pipeWriteBytesMax = 4_096;
+const fileWriteBytesMax = 65_536;
 /** A reader that is only slow has read something by then. */
 const fullRetryMs = 50;
 /** A full disk, or a pipe that nobody has open, takes longer. */
@@ -34,7 +35,7 @@ export class LogWriter implements LogNumbers {
   #chunk: Buffer | undefined;
   /** The chunk is with the thread pool. */
   #inFlight = false;
-  /** Until the timer for the next try. */
+  /** Until the end of the turn, or the timer for the next try. */
   #resting = false;
   #writing = false;
   #pendingBytes = 0;
@@ -69,7 +70,9 @@ export class LogWriter implements LogNumbers {
     }
     this.#lines.push(line);
     this.#pendingBytes += bytes;
-    if (!this.#writing && !this.#inFlight && !this.#resting) this.#writeOn();
+    if (this.#writing || this.#inFlight || this.#resting) return;
+    if (this.#target.kind === 'file') this.#writeSoon();
+    else this.#writeOn();
   }
 
   /** Resolves when all is written, or nothing can be, or the time is over. */
@@ -97,6 +100,15 @@ export class LogWriter implements LogNumbers {
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
       }
     }
+  }
+
+  /** All lines of a turn in one write: of a process that ends in this turn, none is in flight then. */
+  #writeSoon(): void {
+    this.#resting = true;
+    setImmediate(() => {
+      this.#resting = false;
+      if (!this.#atExit) this.#writeOn();
+    });
   }
 
   #writeOn(): void {
@@ -151,11 +163,15 @@ export class LogWriter implements LogNumbers {
 
   #takeLines(): Buffer | undefined {
     if (this.#lines.length === 0) return undefined;
-    let text = '';
+    const bytesMax = this.#target.kind === 'file' ? fileWriteBytesMax : pipeWriteBytesMax;
     let count = 0;
-    while (count < this.#lines.length && text.length < writeBytesMax) text += this.#lines[count++];
-    this.#lines.splice(0, count);
-    return Buffer.from(text);
+    let bytes = 0;
+    for (const line of this.#lines) {
+      bytes += Buffer.byteLength(line);
+      if (count > 0 && bytes > bytesMax) break;
+      count++;
+    }
+    return Buffer.from(this.#lines.splice(0, count).join(''));
   }
 }
 

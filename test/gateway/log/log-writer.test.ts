@@ -56,6 +56,22 @@ t.test(
   },
 );
 
+t.test('what several processes write to one pipe is not torn', async (t) => {
+  const pipe = pipeOf(t);
+  const writers = [writerOf(pipe.writeEnd, 1_000_000), writerOf(pipe.writeEnd, 1_000_000)];
+  pipe.fill();
+  for (let number = 0; number < 2_000; number++) for (const writer of writers) writer.write(line(number));
+  let said = pipe.read();
+  await until('all is written', () => {
+    said += pipe.read();
+    return writers.every(({ pendingBytes }) => pendingBytes === 0);
+  });
+  said += pipe.read();
+  const lines = said.replace(/^\.+/, '').trimEnd().split('\n');
+  t.equal(lines.length, 4_000);
+  t.equal(lines.filter((text) => text.length !== 99).length, 0);
+});
+
 t.test('a line that is larger than all that may wait is dropped', async (t) => {
   const pipe = pipeOf(t);
   const writer = writerOf(pipe.writeEnd);
