@@ -86,3 +86,6 @@ function isOlder(version: string, least: string): boolean {
 }
 
 export const uWS = await load();
+
+/** Those of 20.69 answer with an empty one, from the moment of their upgrade on. */
+export const webSocketsHaveAddress = buildOf(process.versions.node) === older;

@@ -4,7 +4,7 @@ import type { InflightEntry } from '../../router/session/inflight-entry.js';
 import type { Session } from '../../router/session/session.js';
 import type { SessionConnection } from '../../router/session/session-connection.js';
 import type { Delivery } from '../../router/subscriber.js';
-import { addressText } from '../address-limit.js';
+import { type AddressKept, addressText } from '../address-limit.js';
 import type { CloseReason } from '../close-reason.js';
 import type { Connection } from '../connections.js';
 import { RetainedDelivery } from '../wire.js';
@@ -13,7 +13,7 @@ import type { Channels } from './channels.js';
 import { pubrel } from './reply-packets.js';
 
 /** What uWS's own object of a connection carries of ours: one property, as each is 40 bytes. */
-export interface ChannelOfSocket {
+export interface ChannelOfSocket extends AddressKept {
   channel: Channel;
 }
 

@@ -1,4 +1,5 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
+import { keepAddress } from '../address-limit.js';
 import { type RefusalReason, refusals } from '../close-reason.js';
 import type { Config } from '../config.js';
 import { answerText, refuse } from '../http/answer.js';
@@ -90,7 +91,7 @@ export function bindMqtt(
     const reason = admission.refusalOf(response) ?? pendingConnects.refusalOf(response);
     if (reason !== undefined) return refuseUpgrade(response, reason);
     response.upgrade(
-      {},
+      keepAddress(response),
       request.getHeader('sec-websocket-key'),
       subprotocol ?? '', // exactly one, of those that were offered [MQTT-6.0.0-4]
       '',

@@ -4,6 +4,7 @@ import base64
 import json
 import sys
 import threading
+import warnings
 
 import paho.mqtt.client as mqtt
 
@@ -16,7 +17,11 @@ def say(event, **facts):
 
 
 options = json.loads(sys.argv[1])
+# Paho 2 wants to be told that the callbacks are those of Paho 1, and warns of them all the same.
+warnings.filterwarnings("ignore", category=DeprecationWarning)
+version = {"callback_api_version": mqtt.CallbackAPIVersion.VERSION1} if hasattr(mqtt, "CallbackAPIVersion") else {}
 client = mqtt.Client(
+    **version,
     client_id=options["clientId"],
     clean_session=options["clean"],
     protocol=mqtt.MQTTv31 if options.get("old") else mqtt.MQTTv311,
