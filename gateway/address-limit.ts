@@ -70,6 +70,14 @@ export function addressKeyOf(peer: Peer): string {
   return (mapped ? bytes.subarray(12) : bytes.subarray(0, 8)).toString('hex');
 }
 
+/** The same for people: 192.0.2.7, or 2001:db8:1:2::/64. */
+export function addressKeyText(peer: Peer): string {
+  const key = addressKeyOf(peer);
+  if (key.length === 8) return Buffer.from(key, 'hex').join('.');
+  const groups = key.match(/.{4}/g)!.map((hex) => Number.parseInt(hex, 16).toString(16));
+  return `${groups.join(':')}::/64`;
+}
+
 const mappedPrefix = Buffer.from('00000000000000000000ffff', 'hex');
 
 /** As uWS writes it. */

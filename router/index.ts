@@ -55,12 +55,19 @@ export type { RetainedOptions, RetainedRefusal } from './retained.js';
 export type { RetainedCursor } from './retained-cursor.js';
 export { Router, type RouterOptions } from './router.js';
 export type { RouterStats } from './router-stats.js';
+export {
+  AwaySessions,
+  type AwayTier,
+  awayTiers,
+  type EvictionReason,
+  type SessionOwner,
+} from './session/away-sessions.js';
 export { InflightEntry } from './session/inflight-entry.js';
 export { MemoryStore } from './session/memory-store.js';
 export type { Queued } from './session/mqueue.js';
 export { Session } from './session/session.js';
 export type { SessionConnection } from './session/session-connection.js';
-export type { SessionsOptions } from './session/session-limits.js';
+export type { Eviction, SessionsOptions } from './session/session-limits.js';
 export type { FlowTotal, SessionFlow, SessionStore } from './session/session-store.js';
 export { Sessions } from './session/sessions.js';
 export type { SessionDropReason, SessionsStats } from './session/sessions-stats.js';

@@ -1,6 +1,13 @@
 import type { SessionsOptions } from '../../router/session/sessions.js';
 import type { Config } from '../config.js';
 import type { SampledLog } from '../sampled-log.js';
+import { sizeDetails } from './size-details.js';
+
+const settingOf = {
+  'sessions-full': 'mqttMaxSessions',
+  'address-full': 'mqttMaxAwaySessionsPerAddress',
+  'user-name-full': 'mqttMaxAwaySessionsPerUserName',
+} as const;
 
 /** The settings of sessions, as the router wants them; its alarms go to the log. */
 export function sessionLimits(config: Config, log: SampledLog): SessionsOptions {
@@ -17,7 +24,21 @@ export function sessionLimits(config: Config, log: SampledLog): SessionsOptions 
     sessionExpirySec: config.mqttSessionExpiry,
     maxSessions: config.mqttMaxSessions,
     clientsBytesMax: config.mqttClientsBytesTotalMax,
+    maxAwayPerAddress: config.mqttMaxAwaySessionsPerAddress,
+    maxAwayPerUserName: config.mqttMaxAwaySessionsPerUserName,
     bytesTotalMax: config.mqttSessionsBytesTotalMax,
+    onEvict: ({ session, reason, owner, awaySec, messages }) =>
+      log.warn(
+        'session-evicted',
+        {
+          clientId: session.clientId,
+          ...owner,
+          awaySec,
+          messages,
+          ...sizeDetails(config, settingOf[reason]),
+        },
+        'session of a client that is away ended to make room: what waited in it is lost',
+      ),
     onAlarm: ({ clientId }, raised) =>
       log.warn(
         'mqueue-alarm',

@@ -154,9 +154,19 @@ export const mqttSettings = {
   mqttMaxSessions: setting(
     anyCount,
     100_000,
-    'sessions with clean session 0, connected or not. Past it a new one is refused with return code 3',
+    'sessions with clean session 0, connected or not. Past it one whose client is away ends, of whoever has the most; where none is, CONNECT is refused with return code 3',
   ),
-  // 650 bytes each besides the client id.
+  mqttMaxAwaySessionsPerAddress: setting(
+    anyCount,
+    50_000, // half of the room
+    'sessions whose client is away, of one source address (IPv6: one /64). Past it one of them ends; 0 = no limit, as behind a proxy all share one',
+  ),
+  mqttMaxAwaySessionsPerUserName: setting(
+    anyCount,
+    0, // a fleet of devices often has one user name
+    'sessions whose client is away, of one user name. Past it one of them ends; 0 = no limit',
+  ),
+  // 650 bytes each besides the client id, and 600 more with clean session 0.
   mqttClientsBytesTotalMax: setting(
     wholeNumber(64 * 1024, 1024 * 1024 * mebibyte),
     128 * mebibyte,

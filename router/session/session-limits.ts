@@ -1,5 +1,16 @@
 import { assertLimit } from '../arguments.js';
+import type { EvictionReason, SessionOwner } from './away-sessions.js';
 import type { Session } from './session.js';
+
+/** A session whose client was away, and that ends to make room. */
+export interface Eviction {
+  session: Session;
+  reason: EvictionReason;
+  owner: SessionOwner | undefined;
+  awaySec: number;
+  /** That are lost with it. */
+  messages: number;
+}
 
 /** Names and most defaults are those that operators of emqttd know. */
 export interface SessionsOptions {
@@ -23,14 +34,19 @@ export interface SessionsOptions {
   mqueueQos0?: boolean;
   /** A session whose client stays away this long ends, seconds; 0 = never. Default 172,800 (48 h). */
   sessionExpirySec?: number;
-  /** Sessions that outlive their connection. Default 100,000. */
+  /** Sessions that outlive their connection; one more ends one whose client is away. Default 100,000. */
   maxSessions?: number;
   /** All sessions without what is under way in them, see weightOfSession, bytes. Default 128 MiB. */
   clientsBytesMax?: number;
+  /** Of those, sessions whose client is away, of one address and of one user name; 0 = no limit. Default 50,000 and 0. */
+  maxAwayPerAddress?: number;
+  maxAwayPerUserName?: number;
   /** All mqueues, windows and what awaits PUBREL together, see weightOf, bytes. Default 256 MiB. */
   bytesTotalMax?: number;
   /** The mqueue of a session has reached its high watermark (raised), or is down to the low one again. It must not throw. */
   onAlarm?: (session: Session, raised: boolean) => void;
+  /** A session is about to end, as there is no room for it. It must not throw. */
+  onEvict?: (eviction: Eviction) => void;
 }
 
 export interface SessionLimits extends Required<SessionsOptions> {
@@ -52,8 +68,11 @@ const defaults: Required<SessionsOptions> = {
   sessionExpirySec: 172_800,
   maxSessions: 100_000,
   clientsBytesMax: 128 * 1024 * 1024,
+  maxAwayPerAddress: 50_000,
+  maxAwayPerUserName: 0,
   bytesTotalMax: 256 * 1024 * 1024,
   onAlarm: () => {},
+  onEvict: () => {},
 };
 
 const wholeNumbers = [
@@ -63,6 +82,8 @@ const wholeNumbers = [
   'maxMqueue',
   'sessionExpirySec',
   'maxSessions',
+  'maxAwayPerAddress',
+  'maxAwayPerUserName',
   'bytesTotalMax',
 ] as const;
 

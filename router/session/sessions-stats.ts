@@ -1,3 +1,5 @@
+import type { EvictionReason } from './away-sessions.js';
+
 /** Why a message did not reach a client that had subscribed to it. */
 export type SessionDropReason =
   | 'mqueue-full' // its session had maxMqueue waiting
@@ -5,7 +7,8 @@ export type SessionDropReason =
   | 'qos0-offline' // its client was away, and mqueueQos0 is off
   | 'connection' // it waited, and its connection refused it then
   | 'session-ended' // it was under way when the session ended
-  | 'session-moved'; // and when it ended because its client connected to another node
+  | 'session-moved' // and when it ended because its client connected to another node
+  | 'session-evicted'; // and when it ended to make room, as its client was away
 
 /** Plain numbers, counted up since the start unless they say otherwise. */
 export interface SessionsStats {
@@ -26,7 +29,9 @@ export interface SessionsStats {
   /** Sessions that ended because their client stayed away; because it wanted a clean one. */
   expired: number;
   discarded: number;
-  /** CONNECTs that maxSessions or clientsBytesMax has refused. */
+  /** Sessions that ended while their client was away: maxSessions or clientsBytesMax was full, or what their address or user name may have. */
+  evicted: Record<EvictionReason, number>;
+  /** CONNECTs that maxSessions or clientsBytesMax has refused, as all sessions had their clients. */
   refused: number;
   /** Messages and PUBRELs sent again. */
   repeated: number;

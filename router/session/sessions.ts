@@ -1,4 +1,11 @@
 import type { Router } from '../router.js';
+import {
+  AwaySessions,
+  type AwayTier,
+  awayTiers,
+  type EvictionReason,
+  type SessionOwner,
+} from './away-sessions.js';
 import { MemoryStore } from './memory-store.js';
 import { Session } from './session.js';
 import type { SessionConnection } from './session-connection.js';
@@ -35,16 +42,17 @@ export class Sessions {
     alarms: 0,
     alarmsRaised: 0,
   };
-  readonly #router: Pick<Router, 'logout'>;
+  readonly #router: Pick<Router, 'logout' | 'loginsOf'>;
   readonly #class: new (
     clientId: string,
     clean: boolean,
   ) => Session;
   readonly #byClientId = new Map<string, Session>();
-  /** Sessions whose client is away -> second since when; longest first. */
-  readonly #away = new Map<Session, number>();
+  readonly #away = new AwaySessions();
   /** Sessions with a client and a flow: those that a tick has to look at. */
   readonly #busy = new Set<Session>();
+  /** Its client is here, on another connection: it must not make room for anybody. */
+  #takingOver: Session | undefined = undefined;
   #persistent = 0;
   #clientsBytes = 0;
   readonly #dropped: Record<SessionDropReason, number> = {
@@ -54,9 +62,19 @@ export class Sessions {
     connection: 0,
     'session-ended': 0,
     'session-moved': 0,
+    'session-evicted': 0,
+  };
+  readonly #evicted: Record<EvictionReason, number> = {
+    'sessions-full': 0,
+    'address-full': 0,
+    'user-name-full': 0,
   };
 
-  constructor(router: Pick<Router, 'logout'>, options: SessionsOptions = {}, store?: SessionStore) {
+  constructor(
+    router: Pick<Router, 'logout' | 'loginsOf'>,
+    options: SessionsOptions = {},
+    store?: SessionStore,
+  ) {
     this.#router = router;
     this.limits = sessionLimits(options);
     this.store = store ?? new MemoryStore();
@@ -64,14 +82,13 @@ export class Sessions {
     for (const { clientId, flow } of this.store.restore(this)) {
       const session = this.#add(clientId, false);
       session.restore(flow);
-      this.#away.set(session, this.nowSec);
+      this.#away.add(session, this.#tierOf(session), this.nowSec);
     }
   }
 
-  /** Whether `open` may be called. Counts a refusal, which is one more than maxSessions or clientsBytesMax allow. */
+  /** Whether `open` may be called. Counts a refusal: all have their clients; one whose client is away makes room. */
   hasRoomFor(clientId: string, clean: boolean): boolean {
-    const hasBytes = this.#clientsBytes < this.limits.clientsBytesMax;
-    if (hasBytes && (clean || this.#persistent < this.limits.maxSessions)) return true;
+    if (!this.#isFull(clean) || this.#away.size > 0) return true;
     const existing = this.#byClientId.get(clientId);
     if (existing !== undefined && (clean || !existing.clean)) return true;
     this.counters.refused++;
@@ -81,11 +98,13 @@ export class Sessions {
   /**
    * CONNECT was accepted: takes over, finds or makes the client's session. The caller has asked `hasRoomFor`, and
    * calls `resume` of the session when CONNACK is written.
+   * @param owner is asked for where the session outlives its connection
    */
   open(
     clientId: string,
     clean: boolean,
     connection: SessionConnection,
+    owner?: () => SessionOwner,
   ): { session: Session; present: boolean } {
     this.#takeOver(clientId);
     const existing = this.#byClientId.get(clientId);
@@ -94,9 +113,10 @@ export class Sessions {
       this.counters.discarded++;
     }
     const present = existing !== undefined && !clean; // [MQTT-3.2.2-1], [MQTT-3.2.2-2]
+    if (!present) this.#makeRoom(clean);
     const session = present ? existing : this.#add(clientId, clean);
     session.connection = connection;
-    this.#away.delete(session);
+    if (!clean) this.#away.present(session, owner?.());
     if (!session.idle) this.#busy.add(session);
     return { session, present };
   }
@@ -108,7 +128,7 @@ export class Sessions {
     session.pause();
     this.#busy.delete(session);
     if (session.clean) this.#end(session);
-    else this.#away.set(session, this.nowSec);
+    else this.#leave(session);
   }
 
   /**
@@ -151,6 +171,7 @@ export class Sessions {
       bytes: this.bytes,
       busy: this.#busy.size,
       ...this.counters,
+      evicted: { ...this.#evicted },
       dropped: { ...this.#dropped },
     };
   }
@@ -175,12 +196,14 @@ export class Sessions {
   /** @internal */
   createFlow(session: Session): SessionFlow {
     if (session.connection !== undefined) this.#busy.add(session);
+    else this.#away.move(session, awayTiers.messagesWaiting);
     return this.store.create(session.clientId, session.clean, this);
   }
 
   /** @internal */
   removeFlow(session: Session, flow: SessionFlow): void {
     this.#busy.delete(session);
+    this.#away.move(session, this.#tierOf(session));
     this.store.remove(session.clientId, flow);
   }
 
@@ -188,31 +211,77 @@ export class Sessions {
     const existing = this.#byClientId.get(clientId);
     if (existing?.connection === undefined) return;
     this.counters.takenOver++;
+    this.#takingOver = existing;
     existing.connection.takenOver(); // [MQTT-3.1.4-2]
     this.detach(existing);
+    this.#takingOver = undefined;
   }
 
   #add(clientId: string, clean: boolean): Session {
     const session = new this.#class(clientId, clean);
     this.#byClientId.set(clientId, session);
     if (!clean) this.#persistent++;
-    this.#clientsBytes += weightOfSession(clientId);
+    this.#clientsBytes += weightOfSession(clientId, clean);
     return session;
   }
 
-  #end(session: Session, reason: 'session-ended' | 'session-moved' = 'session-ended'): void {
+  #leave(session: Session): void {
+    this.#away.add(session, this.#tierOf(session), this.nowSec);
+    if (session === this.#takingOver) return;
+    const { maxAwayPerAddress, maxAwayPerUserName } = this.limits;
+    const beyond = this.#away.beyond(session, maxAwayPerAddress, maxAwayPerUserName);
+    if (beyond !== undefined) this.#evict(...beyond);
+  }
+
+  #tierOf(session: Session): AwayTier {
+    if (!session.idle) return awayTiers.messagesWaiting;
+    return this.#router.loginsOf(session) > 0 ? awayTiers.nothingWaiting : awayTiers.noFilters;
+  }
+
+  #isFull(clean: boolean): boolean {
+    const { clientsBytesMax, maxSessions } = this.limits;
+    return this.#clientsBytes >= clientsBytesMax || (!clean && this.#persistent >= maxSessions);
+  }
+
+  #makeRoom(clean: boolean): void {
+    while (this.#isFull(clean)) {
+      const { first } = this.#away;
+      if (first === undefined) return;
+      this.#evict(first, 'sessions-full');
+    }
+  }
+
+  #evict(session: Session, reason: EvictionReason): void {
+    this.#evicted[reason]++;
+    const { inflight, queued } = session.pending;
+    const awaySec = this.nowSec - this.#away.sinceSec(session)!;
+    this.limits.onEvict({
+      session,
+      reason,
+      awaySec,
+      owner: this.#away.ownerOf(session),
+      messages: inflight + queued,
+    });
+    this.#end(session, 'session-evicted');
+  }
+
+  #end(
+    session: Session,
+    reason: 'session-ended' | 'session-moved' | 'session-evicted' = 'session-ended',
+  ): void {
     this.#byClientId.delete(session.clientId);
-    this.#away.delete(session);
+    this.#away.forget(session);
     if (!session.clean) this.#persistent--;
-    this.#clientsBytes -= weightOfSession(session.clientId);
+    this.#clientsBytes -= weightOfSession(session.clientId, session.clean);
     this.#router.logout(session);
     session.end(reason);
   }
 
   #expire(lastSec: number): void {
     let expired = 0;
-    for (const [session, sinceSec] of this.#away) {
-      if (sinceSec > lastSec || expired === expiredPerTickMax) break;
+    while (expired < expiredPerTickMax) {
+      const session = this.#away.expired(lastSec);
+      if (session === undefined) break;
       this.#end(session);
       expired++;
     }

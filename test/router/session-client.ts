@@ -4,6 +4,7 @@ import type {
   Message,
   Session,
   SessionConnection,
+  SessionOwner,
   Sessions,
 } from '../../router/index.js';
 import { textOf } from './inbox.js';
@@ -24,8 +25,8 @@ export class SessionClient implements SessionConnection {
   }
 
   /** CONNECT, CONNACK and what follows. @returns whether the session was there already */
-  connect(clientId: string, clean = false): boolean {
-    const { session, present } = this.#sessions.open(clientId, clean, this);
+  connect(clientId: string, clean = false, owner?: SessionOwner): boolean {
+    const { session, present } = this.#sessions.open(clientId, clean, this, owner && (() => owner));
     this.session = session;
     session.resume();
     return present;

@@ -390,14 +390,14 @@ t.test('by default a message awaits PUBREL for as long as its session, however l
 });
 
 t.test('what awaits PUBREL is in the bytes of all sessions, and refused past them', async (t) => {
-  const { client, sessions } = await broker({ bytesTotalMax: 120 });
+  const { client, sessions } = await broker({ bytesTotalMax: 500 });
   client.connect('c');
   const session = client.session!;
   t.same(
     [1, 2, 3, 2].map((packetId) => session.noteIncoming(packetId)),
     ['new', 'new', 'too-many', 'repeated'],
   );
-  t.match(sessions.stats(), { bytes: 100, awaitingRelRefused: 1 });
+  t.match(sessions.stats(), { bytes: 448, awaitingRelRefused: 1 });
   session.release(1);
   t.equal(session.noteIncoming(3), 'new');
   session.release(2);
@@ -474,13 +474,55 @@ t.test('many that expire together are ended over several ticks', async (t) => {
 });
 
 t.test(
+  'where there is no room, a session whose client is away makes some, and what it had is counted',
+  async (t) => {
+    const evicted: string[] = [];
+    const { router, newClient, sessions } = await broker({
+      maxSessions: 2,
+      onEvict: ({ session, reason, awaySec, messages }) =>
+        evicted.push(`${session.clientId} ${reason} ${awaySec} ${messages}`),
+    });
+    const [a, b, c] = [newClient(), newClient(), newClient()];
+    a.connect('a');
+    router.subscribe('a', a.session!, 1);
+    a.drop();
+    b.connect('b');
+    publish(router, 'x');
+    publish(router, 'y');
+    sessions.tick(30);
+    t.equal(sessions.hasRoomFor('c', false), true);
+    t.equal(c.connect('c'), false);
+    t.same(evicted, ['a sessions-full 30 2']);
+    t.match(sessions.stats(), {
+      persistent: 2,
+      bytes: 0,
+      evicted: { 'sessions-full': 1 },
+      dropped: { 'session-evicted': 2 },
+    });
+    t.match(router.stats(), { subscribers: 0 });
+    t.equal(sessions.hasRoomFor('d', false), false, 'who is here makes none');
+  },
+);
+
+t.test('a session that is taken over makes room for nobody', async (t) => {
+  const { newClient, sessions } = await broker({ maxAwayPerAddress: 1 });
+  const owner = { address: '10.0.0.1', userName: undefined };
+  for (const clientId of ['away', 'here']) newClient().connect(clientId, false, owner);
+  newClient().connect('away', false, owner);
+  const other = newClient();
+  other.connect('other', false, owner);
+  other.drop();
+  t.equal(newClient().connect('here', false, owner), true);
+  t.match(sessions.stats(), { persistent: 3, evicted: { 'address-full': 0 } });
+});
+
+t.test(
   'sessions that outlive their connection have a limit; clean ones and those that are there do not count',
   async (t) => {
     const { newClient, sessions } = await broker({ maxSessions: 2 });
     const [a, b, c] = [newClient(), newClient(), newClient()];
     a.connect('a');
     b.connect('b');
-    a.drop();
     t.equal(sessions.hasRoomFor('c', false), false);
     t.equal(sessions.hasRoomFor('a', false), true);
     t.equal(sessions.hasRoomFor('c', true), true);

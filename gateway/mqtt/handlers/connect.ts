@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { addressKeyText } from '../../address-limit.js';
 import { BearerAuth } from '../../auth/bearer.js';
 import type { CloseReason } from '../../close-reason.js';
 import { speaksMqtt31 } from '../../connections.js';
@@ -95,7 +96,8 @@ export class ConnectHandler {
     const { level, clean, keepAliveSec, userName } = packet;
     if (level === protocolLevel.mqtt31) connections.flags[channel.slot]! |= speaksMqtt31;
     const clientId = packet.clientId === '' ? `encke-${randomUUID()}` : packet.clientId; // [MQTT-3.1.3-6]
-    const { session, present } = sessions.open(clientId, clean, channel); // ends who had the id [MQTT-3.1.4-2]
+    const owner = () => ({ address: addressKeyText(channel.socket), userName });
+    const { session, present } = sessions.open(clientId, clean, channel, owner); // ends who had the id [MQTT-3.1.4-2]
     channel.session = session;
     if (packet.clientId !== '') takeovers.connected(clientId); // nobody else has one that was made here
     this.#parts.pendingConnects.leave(channel.slot);

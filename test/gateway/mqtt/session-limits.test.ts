@@ -127,21 +127,30 @@ t.test('QoS 0 is queued with --mqtt-mqueue-qos0, and counted as lost without', a
   }
 });
 
-t.test('past --mqtt-max-sessions a new session that is kept is refused with return code 3', async (t) => {
-  const gateway = await start(t, '--mqtt-max-sessions', '2');
-  await leaveSession(t, gateway, 'one', 'q');
-  const two = await connectRaw(t, gateway, { clientId: 'two', clean: false });
-  const refused = await tryRaw(t, gateway, { clientId: 'three', clean: false });
-  t.equal(refused.code, 3);
-  await refused.client.untilClosed();
-  t.equal((await tryRaw(t, gateway, { clientId: 'three' })).code, 0, 'a clean one is not');
-  const back = await tryRaw(t, gateway, { clientId: 'one', clean: false });
-  t.same([back.code, back.sessionPresent], [0, true], 'nor is one that is there');
-  t.match(await sessionStats(gateway), { persistent: 2, refused: 1, connected: 3 });
-  t.equal((await tryRaw(t, gateway, { clientId: 'one' })).code, 0, 'it gives up its session');
-  t.equal((await tryRaw(t, gateway, { clientId: 'four', clean: false })).code, 0, 'and so there is room');
-  await two.disconnect();
-});
+t.test(
+  'past --mqtt-max-sessions a new session is refused with return code 3 where all have their clients',
+  async (t) => {
+    const gateway = await start(t, '--mqtt-max-sessions', '2');
+    const one = await connectRaw(t, gateway, { clientId: 'one', clean: false });
+    const two = await connectRaw(t, gateway, { clientId: 'two', clean: false });
+    const refused = await tryRaw(t, gateway, { clientId: 'three', clean: false });
+    t.equal(refused.code, 3);
+    await refused.client.untilClosed();
+    t.equal((await tryRaw(t, gateway, { clientId: 'three' })).code, 0, 'a clean one is not');
+    const back = await tryRaw(t, gateway, { clientId: 'one', clean: false });
+    t.same([back.code, back.sessionPresent], [0, true], 'nor is one that is there');
+    await one.untilClosed(); // taken over
+    t.match(await sessionStats(gateway), {
+      persistent: 2,
+      refused: 1,
+      connected: 3,
+      evicted: { 'sessions-full': 0 },
+    });
+    t.equal((await tryRaw(t, gateway, { clientId: 'one' })).code, 0, 'it gives up its session');
+    t.equal((await tryRaw(t, gateway, { clientId: 'four', clean: false })).code, 0, 'and so there is room');
+    await two.disconnect();
+  },
+);
 
 t.test('all queues and windows together stay under --mqtt-sessions-bytes-total-max', async (t) => {
   const bytesMax = 50_000;
