@@ -1,7 +1,7 @@
 import { Backoff } from './backoff.js';
 import { CursorMemory } from './cursor-memory.js';
 import { Endpoint } from './endpoint.js';
-import { GreetingMissedError, RefusedError, UnavailableError } from './failure.js';
+import { CorsError, GreetingMissedError, RefusedError, UnavailableError } from './failure.js';
 import { longPoll } from './long-poll.js';
 import { messageOf, type WireMessage } from './message.js';
 import type { ConnectOptions, State, StateDetail } from './options.js';
@@ -31,6 +31,8 @@ export class Connection implements Receiver {
   #untried = false;
   #since: string | undefined;
   #openedOnce = false;
+  /** Attempts in turn that seem to have failed by CORS. */
+  #corsFailures = 0;
   /** This attempt is open. */
   #open = false;
   #retryMs = 0;
@@ -77,6 +79,7 @@ export class Connection implements Receiver {
   opened(): void {
     this.#choice.opened();
     this.#backoff.reset();
+    this.#corsFailures = 0;
     if (this.#open) return;
     this.#open = true;
     this.#enter('open');
@@ -123,6 +126,7 @@ export class Connection implements Receiver {
       if (this.transport !== transport) continue; // at once, from the same cursor
       if (error instanceof RefusedError && !this.#forgetUntried(error)) return this.#fail(error);
       this.#choice.failed();
+      this.#noteCors(error);
       await this.#wait(error);
     }
   }
@@ -152,6 +156,12 @@ export class Connection implements Receiver {
     this.#abort = new AbortController();
     this.#enter('waiting', { delayMs, ...(error && { error }) });
     await pause(delayMs, this.#abort.signal);
+  }
+
+  /** Told once, and at the second time only: a server that has just come up may answer the probe and not the request before. */
+  #noteCors(error: Error | undefined): void {
+    if (!(error instanceof CorsError)) this.#corsFailures = 0;
+    else if (++this.#corsFailures === 2) this.#call(() => this.#options.onError?.(error));
   }
 
   #fail(error: Error): void {

@@ -1,5 +1,5 @@
 import { retryAfterMs } from './backoff.js';
-import { RefusedError, UnavailableError } from './failure.js';
+import { CorsError, RefusedError, UnavailableError } from './failure.js';
 
 /** Where the server is and which ids are asked for: makes requests, and judges the status of what comes back. */
 
@@ -38,9 +38,28 @@ export class Endpoint {
       ...(headers && { headers }),
       ...(credentials && { credentials }),
     };
-    const response = await fetch(this.#urlOf(path, query), request);
+    const response = await fetch(this.#urlOf(path, query), request).catch((error) =>
+      this.#explain(error, signal),
+    );
     if (!response.ok) await refuse(response);
     return response;
+  }
+
+  /**
+   * A request that fails by CORS and one that fails by the network are the same TypeError. So the server is asked for
+   * something that no page is kept from sending for: if that comes back, unread, the network is not what is wrong.
+   */
+  async #explain(error: unknown, signal: AbortSignal): Promise<never> {
+    const { fetch = globalThis.fetch } = this.#options;
+    const page = (globalThis as { location?: { origin: string } }).location?.origin;
+    if (!(error instanceof TypeError) || page === undefined || page === this.#base.origin) throw error;
+    const probe = new URL(this.#base);
+    probe.pathname = `${probe.pathname.replace(/\/$/, '')}/client.js`;
+    const request = { mode: 'no-cors', cache: 'no-store', credentials: 'omit', signal } as const;
+    await fetch(probe.href, request).catch(() => {
+      throw error;
+    });
+    throw new CorsError(this.#base.origin, page, { cause: error });
   }
 
   #urlOf(path: string, query: Record<string, string | undefined>): string {

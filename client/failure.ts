@@ -13,6 +13,22 @@ export class RefusedError extends Error {
   }
 }
 
+/**
+ * The server can be reached, and yet the browser did not let this page read its answer: as a rule the server does not
+ * allow the page's origin. A browser tells a page no more of a request that fails by CORS than of one that fails by the
+ * network, so this is inferred, and the attempts go on.
+ */
+export class CorsError extends Error {
+  override readonly name = 'CorsError';
+
+  constructor(server: string, page: string, options: ErrorOptions) {
+    super(
+      `${server} can be reached, but the browser keeps its answers from pages of ${page}: probably the server does not allow that origin. Start it with --allow-origin ${page}.`,
+      options,
+    );
+  }
+}
+
 /** The server cannot serve this now: 429, 503 and other errors of the server or of a proxy. */
 export class UnavailableError extends Error {
   override readonly name = 'UnavailableError';

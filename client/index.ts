@@ -5,7 +5,7 @@ import type { Transport } from './transport-choice.js';
 /** Encke's client for browsers and Node: `import { connect } from 'encke/client'`. No dependencies. */
 
 export type { CursorStorage } from './cursor-memory.js';
-export { RefusedError } from './failure.js';
+export { CorsError, RefusedError } from './failure.js';
 export type { Message } from './message.js';
 export type { ConnectOptions, Loss, State, StateDetail } from './options.js';
 export type { Transport } from './transport-choice.js';

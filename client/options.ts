@@ -29,7 +29,10 @@ export interface ConnectOptions extends EndpointOptions {
   /** Something is, or may be, gone for good: the application fetches its state anew. */
   onLost?(loss: Loss): void;
   onState?(state: State, detail: StateDetail): void;
-  /** The server refused; there is no further attempt. */
+  /**
+   * A RefusedError: the server refused, and there is no further attempt. A CorsError, once: the browser keeps the
+   * server's answers from this page, it seems; attempts go on, as `state` says.
+   */
   onError?(error: Error): void;
   /** Default `auto`: SSE, or long-poll where a proxy buffers. */
   readonly transport?: 'auto' | Transport;

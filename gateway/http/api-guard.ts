@@ -93,6 +93,7 @@ export class ApiGuard {
     if (!this.#origins.has(origin) && !this.#isOwnAddress(origin, host)) return undefined;
     return [
       ['Access-Control-Allow-Origin', origin],
+      ['Access-Control-Allow-Credentials', 'true'], // each origin is named; a proxy in front may want its cookie
       ['Vary', 'Origin'],
     ];
   }

@@ -2,11 +2,19 @@ import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { answerEmpty, type Headers } from './answer.js';
 
 const none: Headers = [];
+const varies = ['Vary', 'Origin'] as const;
+const allowCredentials = 'Access-Control-Allow-Credentials';
+
+/** What a page may send besides what every page may. */
+const requestHeaders = 'If-None-Match, Last-Event-ID, Cache-Control';
 
 /** What a page of another origin may read of an answer, besides its body. */
 const exposed = 'Encke-Cursor, Encke-Recovered, ETag, Retry-After';
 
-/** Which pages may read streams and polls, besides the gateway's own: --allow-origin. */
+/**
+ * Which pages may read streams and polls, besides the gateway's own: --allow-origin. Those of an origin that is named may
+ * send cookies and Authorization, which a proxy in front may ask for; with `*` a browser allows neither (Fetch 3.2.5).
+ */
 export class Cors {
   readonly #origins: ReadonlySet<string>;
 
@@ -16,17 +24,23 @@ export class Cors {
 
   headersFor(request: HttpRequest): Headers {
     if (this.#origins.size === 0) return none;
-    if (this.#origins.has('*')) return headersOf('*');
     const origin = request.getHeader('origin');
-    return this.#origins.has(origin) ? [...headersOf(origin), ['Vary', 'Origin']] : [['Vary', 'Origin']];
+    const isNamed = origin !== '*' && this.#origins.has(origin);
+    if (this.#origins.has('*')) {
+      if (this.#origins.size === 1) return headersOf('*');
+      return [...(isNamed ? credentialed(origin) : headersOf('*')), varies];
+    }
+    return isNamed ? [...credentialed(origin), varies] : [varies];
   }
 
   /** What a browser asks before it lets a page send headers such as If-None-Match. */
   preflight(response: HttpResponse, request: HttpRequest): void {
+    const headers = this.headersFor(request);
+    const isNamed = headers.some(([name]) => name === allowCredentials);
     answerEmpty(response, '204 No Content', [
-      ...this.headersFor(request),
+      ...headers,
       ['Access-Control-Allow-Methods', 'GET'],
-      ['Access-Control-Allow-Headers', 'If-None-Match, Last-Event-ID, Cache-Control'],
+      ['Access-Control-Allow-Headers', isNamed ? `${requestHeaders}, Authorization` : requestHeaders],
       ['Access-Control-Max-Age', '600'],
     ]);
   }
@@ -37,4 +51,8 @@ function headersOf(origin: string): Headers {
     ['Access-Control-Allow-Origin', origin],
     ['Access-Control-Expose-Headers', exposed],
   ];
+}
+
+function credentialed(origin: string): Headers {
+  return [...headersOf(origin), [allowCredentials, 'true']];
 }
