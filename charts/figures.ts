@@ -1,11 +1,14 @@
 // The figures of a run: what was opened, what arrived, how late, and what the server used. Undefined is what was
 // not recorded.
 
-import { findHold, leastSquaresSlope } from './hold.js';
+import { findHold, type Hold, leastSquaresSlope } from './hold.js';
 import { meanRate } from './rate.js';
 import type { Run, RunColumn } from './run.js';
 
 const SEC_PER_HOUR = 3_600;
+
+/** Over 25 s, one collection of V8 more or less is 100 MB an hour: a slope says something from here on. */
+export const SLOPE_HOLD_SEC_MIN = 300;
 
 export interface RunFigures {
   readonly lengthSec: number;
@@ -14,6 +17,8 @@ export interface RunFigures {
   readonly closed?: number | undefined;
   readonly messages?: number | undefined;
   readonly messagesPerSec?: number | undefined;
+  readonly receivedBytesPerSec?: number | undefined;
+  readonly sentBytesPerSec?: number | undefined;
   readonly lost?: number | undefined;
   readonly duplicated?: number | undefined;
   readonly outOfOrder?: number | undefined;
@@ -33,7 +38,10 @@ export interface RunFigures {
 export function runFigures(run: Run): RunFigures {
   const hold = findHold(run);
   const rss = run.column('serverRssBytes');
-  const slope = hold && leastSquaresSlope(run.elapsedSec, rss, hold.from, hold.to);
+  const slope =
+    hold === undefined || hold.lengthSec < SLOPE_HOLD_SEC_MIN
+      ? undefined
+      : leastSquaresSlope(run.elapsedSec, rss, hold.from, hold.to);
   const cpu = run.column('serverCpuSec');
   return {
     lengthSec: run.lengthSec,
@@ -42,6 +50,8 @@ export function runFigures(run: Run): RunFigures {
     closed: last(run, 'closed'),
     messages: last(run, 'messages'),
     messagesPerSec: meanRate(run.elapsedSec, run.column('messages')),
+    receivedBytesPerSec: hold && bytesPerSec(run, 'bytesReceived', hold),
+    sentBytesPerSec: hold && bytesPerSec(run, 'bytesSent', hold),
     lost: last(run, 'lost'),
     duplicated: last(run, 'duplicated'),
     outOfOrder: last(run, 'outOfOrder'),
@@ -57,6 +67,10 @@ export function runFigures(run: Run): RunFigures {
     cpuSec: growth(run.elapsedSec, cpu, 0, cpu.length - 1)?.grown,
     cpuShareInHold: hold && growth(run.elapsedSec, cpu, hold.from, hold.to)?.perSec,
   };
+}
+
+function bytesPerSec(run: Run, column: RunColumn, { from, to }: Hold): number | undefined {
+  return growth(run.elapsedSec, run.column(column), from, to)?.perSec;
 }
 
 function bytesPerConnection(run: Run, row: number): number | undefined {

@@ -21,6 +21,8 @@ export const RUN_COLUMNS = [
   'latencyMaxMs',
   'serverRssBytes',
   'serverCpuSec',
+  'bytesReceived',
+  'bytesSent',
   'redelivered',
   'published',
   'disconnected',

@@ -1,7 +1,7 @@
 // A run's figures as a Markdown table; with several runs, a column each.
 
 import { describeCommand, describeMachine, describeStart } from './about.js';
-import { type RunFigures, runFigures } from './figures.js';
+import { type RunFigures, runFigures, SLOPE_HOLD_SEC_MIN } from './figures.js';
 import { legendNames } from './heading.js';
 import type { Run } from './run.js';
 import { formatBytes, formatCount, formatDuration, formatMs } from './units.js';
@@ -29,6 +29,8 @@ function figureRows(f: RunFigures): [name: string, value: string][] {
       'Messages a second',
       show(f.messagesPerSec, (rate) => formatCount(rate, rate > 0 && rate < 100 ? 2 : 0)),
     ],
+    ['Received by the clients, over the hold', show(f.receivedBytesPerSec, formatBandwidth)],
+    ['Sent by the clients, over the hold', show(f.sentBytesPerSec, formatBandwidth)],
     ['Lost', show(f.lost, formatCount)],
     ['Duplicated', show(f.duplicated, formatCount)],
     ['Out of order', show(f.outOfOrder, formatCount)],
@@ -59,12 +61,17 @@ function notes(runs: readonly Run[]): string {
   });
   const how =
     'Bytes a connection: growth of RSS since the first row, divided by the connections opened since. ' +
-    'Slope: least squares. 1 KB is 1,000 bytes.';
+    `Slope: least squares, of a hold of ${formatDuration(SLOPE_HOLD_SEC_MIN)} or more. ` +
+    '1 KB is 1,000 bytes.';
   return `${[...told, how].join('\n\n')}\n`;
 }
 
 function show(value: number | undefined, format: (value: number) => string): string {
   return value === undefined ? UNKNOWN : format(value);
+}
+
+function formatBandwidth(bytesPerSec: number): string {
+  return `${formatBytes(bytesPerSec)}/s`;
 }
 
 function formatSlope(bytesPerHour: number): string {

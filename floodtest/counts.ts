@@ -42,6 +42,9 @@ export interface Counts extends Tally {
   failed: number;
   /** Pieces of the body with content; over MQTT messages. */
   chunks: number;
+  /** Payload of TCP: HTTP and WebSocket framing, heartbeats and requests included. */
+  bytesReceived: number;
+  bytesSent: number;
   /** Connections that have received a message. */
   reached: number;
   /** By the devices. */
@@ -104,6 +107,8 @@ export function noCounts(): Counts {
     refused: 0,
     failed: 0,
     chunks: 0,
+    bytesReceived: 0,
+    bytesSent: 0,
     reached: 0,
     published: 0,
     unpublished: 0,

@@ -156,16 +156,18 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     this.#receipts.record(connection, bytes, start, end, publication, sinceUs, this.#receivedUs);
   }
 
-  write(connection: number, bytes: Buffer): void {
+  write(connection: number, bytes: Buffer | string): void {
+    this.#outcomes.counts.bytesSent += bytes.length; // strings are latin1
     this.#dialer.write(connection, bytes);
   }
 
   opened(connection: number): void {
-    this.#dialer.write(connection, this.#transport.opening(connection));
+    this.write(connection, this.#transport.opening(connection));
   }
 
   received(connection: number, bytes: Buffer, end: number): void {
     this.#receivedUs = nowUs();
+    this.#outcomes.counts.bytesReceived += end;
     this.#transport.receive(connection, bytes, end);
   }
 

@@ -63,6 +63,7 @@ export class Flood {
   readonly #children: Children;
   readonly #reports: ProcessReport[] = [];
   #published: Published[] = [];
+  #rowBefore = { elapsedSec: 0, counts: noCounts() };
   #startMs = 0;
   #allTriedAtMs: number | undefined;
   #stopping = false;
@@ -199,6 +200,12 @@ export class Flood {
 
   #emitRow(): void {
     const { elapsedSec, counts, tallies } = this;
+    const sec = elapsedSec - this.#rowBefore.elapsedSec || 1;
+    const bandwidth = {
+      receivedBytesPerSec: (counts.bytesReceived - this.#rowBefore.counts.bytesReceived) / sec,
+      sentBytesPerSec: (counts.bytesSent - this.#rowBefore.counts.bytesSent) / sec,
+    };
+    this.#rowBefore = { elapsedSec, counts };
     this.server = serverUsage(this.#options.serverPids);
     this.latency.add(this.#latestLatency.toCounts());
     this.#onRow({
@@ -208,6 +215,7 @@ export class Flood {
       everything: tallies[EVERYTHING_ROW]!,
       everythingLatency: this.#latestEverything,
       server: this.server,
+      bandwidth,
     });
     this.#latestLatency.reset();
     this.#latestEverything.reset();

@@ -6,7 +6,7 @@ import type { Counts, Tally } from './counts.js';
 import type { ServerUsage } from './server-usage.js';
 
 export const CSV_HEADER =
-  'elapsedSec,connected,closed,chunks,messages,lost,duplicated,outOfOrder,latencyP50Ms,latencyP99Ms,latencyMaxMs,serverRssBytes,serverCpuSec';
+  'elapsedSec,connected,closed,chunks,messages,lost,duplicated,outOfOrder,latencyP50Ms,latencyP99Ms,latencyMaxMs,serverRssBytes,serverCpuSec,bytesReceived,bytesSent';
 
 /** Further columns of a run over MQTT. */
 export const MQTT_CSV_HEADER =
@@ -21,6 +21,13 @@ export interface Row {
   everything: Tally;
   everythingLatency: LatencyHistogram;
   server: ServerUsage | undefined;
+  /** Of all connections, since the row before. */
+  bandwidth: Bandwidth;
+}
+
+export interface Bandwidth {
+  receivedBytesPerSec: number;
+  sentBytesPerSec: number;
 }
 
 export interface Context {
@@ -90,6 +97,7 @@ export function csvRow(row: Row, mqtt: boolean): string {
     ...[connected, closed, chunks, messages, lost, duplicated, outOfOrder],
     ...[latency.percentileMs(50), latency.percentileMs(99), latency.percentileMs(100)],
     ...[server?.rssBytes, server?.cpuSec],
+    ...[counts.bytesReceived, counts.bytesSent],
     ...(mqtt ? mqttFields(row) : []),
   ]
     .map((value) => value ?? '')

@@ -5,7 +5,7 @@ import type { Flood, FloodOptions } from './flood.js';
 import type { MqttPlan } from './mqtt-plan.js';
 import type { Context, Row } from './recording.js';
 
-export function rowLine({ elapsedSec, counts, latency, everything, server }: Row): string {
+export function rowLine({ elapsedSec, counts, latency, everything, server, bandwidth }: Row): string {
   const parts = [
     `${Math.round(elapsedSec)} s`.padStart(8),
     `connected ${counts.connected}`,
@@ -20,6 +20,8 @@ export function rowLine({ elapsedSec, counts, latency, everything, server }: Row
   if (counts.refused > 0) parts.push(`refused ${counts.refused}`);
   if (counts.failed > 0) parts.push(`failed ${counts.failed}`);
   if (latency.total > 0) parts.push(`p99 ${formatMs(latency.percentileMs(99))} ms`);
+  const { receivedBytesPerSec, sentBytesPerSec } = bandwidth;
+  parts.push(`in ${kilobytes(receivedBytesPerSec)}/s`, `out ${kilobytes(sentBytesPerSec)}/s`);
   if (server !== undefined) parts.push(`server ${megabytes(server.rssBytes)}`);
   return parts.join('  ');
 }
@@ -37,6 +39,7 @@ export function summaryText(flood: Flood, options: FloodOptions): string {
     `refused      ${counts.refused}${reasonsIn(flood.refusals)}`,
     `failed       ${counts.failed}${reasonsIn(flood.failures)}`,
     `chunks       ${counts.chunks}`,
+    `bandwidth    ${megabytes(counts.bytesReceived)} received, ${kilobytes(counts.bytesReceived / flood.elapsedSec)}/s; ${megabytes(counts.bytesSent)} sent, ${kilobytes(counts.bytesSent / flood.elapsedSec)}/s`,
     ...(share.mqtt.devices === undefined
       ? []
       : [
@@ -160,6 +163,10 @@ function ownBytesPerConnection(flood: Flood): number | null {
 function reasonsIn(reasons: Reasons): string {
   const parts = Object.entries(reasons).map(([reason, count]) => `${reason}: ${count}`);
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
+}
+
+function kilobytes(bytes: number): string {
+  return `${(bytes / 1e3).toFixed(1)} KB`;
 }
 
 function megabytes(bytes: number): string {
