@@ -42,6 +42,8 @@ const notOurs = new Set([
   'MQTT.js',
   'dist/mqtt.min.js',
   'run.csv',
+  'listen.mjs',
+  'subscribe.mjs',
   'other/dist/cli/encke.js',
 ]);
 

@@ -1,0 +1,162 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { killAtExit } from './child-processes.js';
+import { findOrInstall } from './debian-package.js';
+import { freePort } from './free-port.js';
+import { until } from './until.js';
+
+/**
+ * The blocks of the README, run one after the other as they stand, each in a shell of its own. Only the ports are other
+ * ones, so that no server of the machine is in the way.
+ */
+
+t.setTimeout(300_000);
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const blocks = [...readme.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, kind, text]) => ({
+  kind: kind!,
+  text: text!,
+}));
+const shellBlocks = blocks.filter(({ kind }) => kind === 'sh').map(({ text }) => text);
+const [startIt, ...others] = shellBlocks;
+/** It would run this test. */
+const testIt = others.pop();
+
+const [port, apiPort, nodePort, nodeApiPort, natsPort] = await Promise.all(
+  Array.from({ length: 5 }, freePort),
+);
+const onFreePorts = (text: string) =>
+  text
+    .replaceAll(':8000', `:${port}`)
+    .replaceAll(':8001', `:${apiPort}`)
+    .replaceAll(/(?<=:|-port )9000\b/g, String(nodePort))
+    .replaceAll(/(?<=:|-port )9001\b/g, String(nodeApiPort))
+    .replaceAll(':4222', `:${natsPort}`)
+    .replaceAll('nats-server ', `nats-server -p ${natsPort} `)
+    .replaceAll('/tmp/encke-nats', join(folder, 'nats'));
+
+/** The defaults of the commands; what a block says itself is stronger. */
+const environment = {
+  ENCKE_PORT: String(port),
+  ENCKE_API_PORT: String(apiPort),
+  ENCKE_URL: `http://127.0.0.1:${port}`,
+  ENCKE_API_URL: `http://127.0.0.1:${apiPort}`,
+  ENCKE_NATS: `nats://127.0.0.1:${natsPort}`,
+};
+
+/** A checkout as far as the blocks see one: what they write stays here. */
+const folder = mkdtempSync(join(tmpdir(), 'encke-readme-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+cpSync(join(root, 'package.json'), join(folder, 'package.json'));
+for (const name of ['dist', 'node_modules']) symlinkSync(join(root, name), join(folder, name));
+
+interface Outcome {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly outcome: Promise<Outcome>;
+  /** On standard output so far. */
+  said(): string;
+}
+
+function shell(text: string, cwd = folder): Running {
+  // A group of its own, so that what a block leaves behind can be ended with it.
+  const child = spawn('bash', ['-c', text], {
+    cwd,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  killAtExit(child);
+  const said = { out: '', err: '' };
+  child.stdout.on('data', (data) => {
+    said.out += data;
+  });
+  child.stderr.on('data', (data) => {
+    said.err += data;
+  });
+  const outcome = once(child, 'close').then(([code]) => ({ code: code as number | null, ...said }));
+  return { child, outcome, said: () => said.out };
+}
+
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    process.kill(-pid!, 'SIGTERM');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+async function run(t: Test, text: string): Promise<Outcome> {
+  const { child, outcome } = shell(onFreePorts(text));
+  const { code, out, err } = await outcome;
+  t.equal(code, 0, `${text.trim().split('\n')[0]} … ends well: ${err.slice(-300)}`);
+  endGroup(child);
+  return { code, out, err };
+}
+
+// What it installs and builds is there, as this test runs.
+const server = shell('npm start --ignore-scripts', root);
+t.teardown(() => endGroup(server.child));
+await Promise.race([
+  until('the server is up', () => server.said().includes('/test/123'), 120_000),
+  server.outcome.then(({ code, out, err }) => Promise.reject(new Error(`ended with ${code}: ${out}${err}`))),
+]);
+
+const nats = await findOrInstall('nats-server', 'nats-server');
+const answers: Record<string, RegExp> = {
+  'curl -d': /^\{"delivered":0\}$/m,
+  'curl -sN': /"data":"Hello again"[\s\S]*"data":"Extra, extra"/,
+  "curl 'http": /"messages":\[\{"id":"123","data":"Hello World"/,
+  'nats-server': /ready\n\{"delivered":0\}/,
+  'npx encke send': /received +200\b/,
+};
+
+t.test('the first block starts the server, the last one runs the tests', async (t) => {
+  t.equal(startIt, 'npm ci && npm start\n');
+  t.equal(testIt, 'npm ci && npm test\n');
+});
+
+t.test('each block that follows can be pasted: it ends by itself, and does what the text says', async (t) => {
+  t.equal(others.length, Object.keys(answers).length, 'of each it is known what it says');
+  for (const text of others) {
+    const [start, expected] = Object.entries(answers).find(([start]) => text.startsWith(start)) ?? [];
+    if (expected === undefined) {
+      t.fail(`not known: ${text}`);
+    } else if (start === 'nats-server' && 'missing' in nats) {
+      process.stderr.write(`\nSKIPPED: nothing of the README was tried on NATS. ${nats.missing}\n\n`);
+    } else {
+      const { out } = await run(t, text);
+      t.match(out, expected, text);
+    }
+  }
+  t.ok(existsSync(join(folder, 'run-messages.svg')), 'and charts are drawn');
+});
+
+for (const { text } of blocks.filter(({ kind, text }) => kind === 'js' && text.startsWith('import'))) {
+  t.test(`a program: ${text.split('\n')[0]}`, async (t) => {
+    const program = onFreePorts(text);
+    const running = shell(`node --input-type=module <<'END'\n${program}END`);
+    t.teardown(() => endGroup(running.child));
+    const send = () => run(t, "curl -d 'Hello World' http://127.0.0.1:8001/send/123");
+    await until('it listens', async () => (await send()).out.includes('"delivered":1'), 20_000);
+    await until('it says what came', () => /^123 Hello World$/m.test(running.said()));
+  });
+}
+
+t.test('the README names no ports but those that this test replaces', async (t) => {
+  const ports = new Set(
+    [...shellBlocks.join('').matchAll(/(?:127\.0\.0\.1:|port )(\d+)/g)].map(([, n]) => n),
+  );
+  t.same([...ports].sort(), ['4222', '8000', '8001', '9000', '9001']);
+});
