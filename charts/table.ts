@@ -61,7 +61,7 @@ function notes(runs: readonly Run[]): string {
   });
   const how =
     'Bytes a connection: growth of RSS since the first row, divided by the connections opened since. ' +
-    `Slope: least squares, of a hold of ${formatDuration(SLOPE_HOLD_SEC_MIN)} or more. ` +
+    `Slope: least squares, of a hold of ${SLOPE_HOLD_SEC_MIN / 60} min or more. ` +
     '1 KB is 1,000 bytes.';
   return `${[...told, how].join('\n\n')}\n`;
 }

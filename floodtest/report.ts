@@ -21,7 +21,8 @@ export function rowLine({ elapsedSec, counts, latency, everything, server, bandw
   if (counts.failed > 0) parts.push(`failed ${counts.failed}`);
   if (latency.total > 0) parts.push(`p99 ${formatMs(latency.percentileMs(99))} ms`);
   const { receivedBytesPerSec, sentBytesPerSec } = bandwidth;
-  parts.push(`in ${kilobytes(receivedBytesPerSec)}/s`, `out ${kilobytes(sentBytesPerSec)}/s`);
+  if (counts.bytesSent > 0)
+    parts.push(`in ${kilobytes(receivedBytesPerSec)}/s`, `out ${kilobytes(sentBytesPerSec)}/s`);
   if (server !== undefined) parts.push(`server ${megabytes(server.rssBytes)}`);
   return parts.join('  ');
 }

@@ -102,7 +102,10 @@ t.test('messages without a stamp are counted, and the summary says what that lea
   tool.child.kill('SIGINT');
   t.equal(await tool.ended(), 0);
   t.match(tool.stdout, /^ +0 s {2}connected 0 {2}closed 0 {2}chunks 0\n/);
-  t.match(tool.stdout, /\n +\d+ s {2}connected 3 {2}closed 0 {2}chunks 4\n/);
+  t.match(
+    tool.stdout,
+    /\n +\d+ s {2}connected 3 {2}closed 0 {2}chunks 4 {2}in \d+\.\d KB\/s {2}out \d+\.\d KB\/s\n/,
+  );
   t.match(tool.stdout, /\nreceived +1 messages on 1 connections, 0 of them stamped, from 0 publishers\n/);
   t.match(tool.stdout, /\nlost +unknown: the messages carry no stamp \(msggen --stamp\)\n/);
 });
@@ -210,6 +213,8 @@ t.test('a second is a row of the record, and what was run stands beside it', asy
     connected: '5',
     closed: '0',
     chunks: '10',
+    bytesReceived: /^[1-9]\d+$/,
+    bytesSent: /^[1-9]\d+$/,
     messages: '5',
     lost: String(summary.lost),
     duplicated: '1',
