@@ -45,6 +45,12 @@ t.test('a filter of a rule of --mqtt-rewrite that is none stops the start', asyn
   await starts(t, ['--mqtt-rewrite', 'all a/# ( y'], '--mqtt-rewrite', /regular expression/);
 });
 
+t.test('a path of MQTT where the gateway has other things stops the start', async (t) => {
+  for (const mqttPath of ['/test', '/events/mqtt', '/demo/mqtt'])
+    t.match(problemOf({ mqttPath }), /--mqtt-path .* choose a path/, mqttPath);
+  for (const mqttPath of ['/', '/mqtt', '/ws', '/testing']) t.equal(problemOf({ mqttPath }), '');
+});
+
 t.test('a frame that does not hold one packet stops the start', async (t) => {
   t.match(problemOf({ mqttMaxFrameSize: '65540' }), /--mqtt-max-frame-size 65540.*at least 65541/);
   for (const mqttMaxFrameSize of ['65541', '0']) t.equal(problemOf({ mqttMaxFrameSize }), '');

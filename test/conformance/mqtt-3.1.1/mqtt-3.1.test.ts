@@ -66,6 +66,30 @@ t.test('it may repeat SUBSCRIBE, UNSUBSCRIBE and PUBREL with DUP, which 3.1.1 no
   t.strictSame(await client.untilPong(), [{ type: 'PUBCOMP', id: 3 }]);
 });
 
+t.test(
+  'it may set flags that 3.1 calls unused, and leave user name and password out at the end',
+  async (t) => {
+    const fixed = [...Buffer.from(connect({ ...old, clientId: fresh('fixed') }))];
+    for (const firstByte of [0x11, 0x16, 0x1f]) {
+      const client = await server.open(t);
+      client.send(Buffer.from([firstByte, ...fixed.slice(1)]));
+      t.match(await client.next(), { type: 'CONNACK', returnCode: 0 }, firstByte.toString(16));
+      client.send(hex('cf 00'));
+      t.match(await client.next(), { type: 'PINGRESP' }, 'also of the fixed header of PINGREQ');
+    }
+    const flags = {
+      'bit 0': 0x03,
+      'QoS and RETAIN of no will': 0x3a,
+      'a user name that is missing': 0x82,
+      both: 0xc2,
+    };
+    for (const [what, value] of Object.entries(flags)) {
+      const { connack } = await server.connect(t, { ...old, clientId: fresh('flags'), flags: value });
+      t.equal(connack.returnCode, 0, what);
+    }
+  },
+);
+
 t.test('the rules that both versions share hold for it too', async (t) => {
   await closesAtOnce(t, server, connect({ ...old, clientId: 'x', flags: 0x1e }), 'will QoS 3');
   const client = await server.client(t, old);
