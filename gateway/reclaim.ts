@@ -63,7 +63,10 @@ class Step {
     this.#run();
     const tookMs = performance.now() - startedMs;
     // Of little memory the fixed costs are most of it.
-    if (mb > 4) this.#msPerMb = (this.#msPerMb + tookMs / mb) / 2;
+    if (mb <= 4) return tookMs;
+    // One that was slow may have been held up by other processes: up more slowly than down.
+    const more = tookMs / mb - this.#msPerMb;
+    this.#msPerMb += more > 0 ? more / 4 : more / 2;
     return tookMs;
   }
 }
