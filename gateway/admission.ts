@@ -24,6 +24,10 @@ export class Admission {
     this.#addresses = new AddressLimit(connectionsPerAddressMax);
   }
 
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
   /** Says why nobody can be let in from there now, or undefined. */
   refusalOf(peer: Peer): RefusalReason | undefined {
     if (this.#stopping) return 'stopping';

@@ -41,6 +41,11 @@ export const refusals = {
     text: 'Too many connections from your address have not said CONNECT yet: say it, or try again later.',
     retryAfterSec: 5,
   },
+  'bad-framing': { status: '400 Bad Request', text: 'It is not clear where this request ends.' },
+  'wrong-host': {
+    status: '421 Misdirected Request',
+    text: 'No requests are taken by this name: come by address or as localhost, or name it in --allowed-hosts.',
+  },
   'not-mqtt': {
     status: '400 Bad Request',
     text: 'Ask for the subprotocol "mqtt" or "mqttv3.1" (Sec-WebSocket-Protocol).', // [MQTT-6.0.0-3]

@@ -3,7 +3,9 @@ import type { Router } from '../router/router.js';
 import { Sessions } from '../router/session/sessions.js';
 import { Admission } from './admission.js';
 import { isLoopback } from './auth/host-address.js';
+import { HostNames } from './auth/host-names.js';
 import { Clock, ticksPerSec } from './clock.js';
+import type { RefusalReason } from './close-reason.js';
 import { ClusterStats } from './cluster/cluster-stats.js';
 import { NameService } from './cluster/name-service.js';
 import { Whereabouts } from './cluster/whereabouts.js';
@@ -16,6 +18,7 @@ import { ApiGuard } from './http/api-guard.js';
 import { bindApi } from './http/api-routes.js';
 import { CatchUps } from './http/catch-ups.js';
 import { Cors } from './http/cors.js';
+import { FrontDoor, type FrontDoorParts } from './http/front-door.js';
 import { bindRest } from './http/methods.js';
 import { Poll } from './http/poll.js';
 import { bindPolls } from './http/poll-routes.js';
@@ -95,6 +98,15 @@ export class Gateway {
     const mqtt = new Mqtt({ ...shared, sessions });
     const publicApp = uWS.App();
     const apiApp = uWS.App();
+    const isClosing = () => admission.stopping;
+    const hosts = HostNames.ofListener(config.host, config.allowedHosts);
+    const onRefused = (reason: RefusalReason) => counters.refused[reason]++;
+    const publicDoor = new FrontDoor(publicApp, { hosts, isClosing, onRefused });
+    const apiDoor = new FrontDoor(apiApp, {
+      hosts: undefined, // see ApiGuard
+      isClosing,
+      onRefused: (_reason, status) => counters.countApiError(status),
+    });
     const publicSockets = new SocketBudget(capacity + refusalSockets);
     const apiSockets = new SocketBudget(apiSocketsMax);
     this.#router = router;
@@ -111,7 +123,11 @@ export class Gateway {
     this.#mqttOnly =
       addresses.mqtt === undefined
         ? undefined
-        : mqttListener(mqtt, config.mqttPath, addresses.mqtt, portsShared, publicSockets, log);
+        : mqttListener(mqtt, config.mqttPath, addresses.mqtt, portsShared, publicSockets, log, {
+            hosts,
+            isClosing,
+            onRefused,
+          });
     this.stats = new Stats({
       router,
       connections,
@@ -123,18 +139,18 @@ export class Gateway {
       log: logNumbers,
       listeners: { gateway: this.#public, api: this.#api, mqtt: this.#mqttOnly },
     });
-    if (config.mqtt) mqtt.bind(publicApp, [config.mqttPath], this.#public.webSocketGone);
+    if (config.mqtt) mqtt.bind(publicDoor, [config.mqttPath], this.#public.webSocketGone);
     const cors = new Cors(config.allowOrigin);
-    bindStreams(publicApp, { streams, config, counters, cors, history });
-    bindPolls(publicApp, { polls, streams, history, config, counters, cors });
-    bindPublicPages(publicApp, config, this.stats, () => ({
+    bindStreams(publicDoor, { streams, config, counters, cors, history });
+    bindPolls(publicDoor, { polls, streams, history, config, counters, cors });
+    bindPublicPages(publicDoor, config, this.stats, () => ({
       apiUrl: takesSends(role) ? this.apiUrl : null,
       apiOnAnyAddress: !isLoopback(config.apiHost),
       tokenRequired: this.#guard.tokenRequired,
       mqtt: config.mqtt,
     }));
     const orMqtt = config.mqtt ? `, or ${config.mqttPath} with a WebSocket` : '';
-    bindRest(publicApp, `Not here. Try /, /test/<id>, /events/<id>, /poll/<id> or /stream/<id>${orMqtt}.`);
+    bindRest(publicDoor, `Not here. Try /, /test/<id>, /events/<id>, /poll/<id> or /stream/<id>${orMqtt}.`);
     const { cluster } = router;
     const { stats } = this;
     const whereabouts = new Whereabouts(router, config);
@@ -146,11 +162,13 @@ export class Gateway {
       clusterStats,
       whyNotReady: () => this.#whyNotReady(),
     };
-    bindProbes(apiApp, probes);
-    const bodies = takesSends(role) ? bindApi(apiApp, { ...probes, router, config, whereabouts }) : undefined;
+    bindProbes(apiDoor, probes);
+    const bodies = takesSends(role)
+      ? bindApi(apiDoor, { ...probes, router, config, whereabouts })
+      : undefined;
     if (cluster !== undefined && clusterStats !== undefined && takesSends(role))
       new NameService({ router, config, counters, whereabouts, clusterStats }).bind(cluster);
-    bindRest(apiApp, takesSends(role) ? apiHint : probesHint);
+    bindRest(apiDoor, takesSends(role) ? apiHint : probesHint);
     const namesakes = new Namesakes(router.cluster, log);
     const reclaimer = new Reclaimer(config, log);
     this.#sweeper = new Sweeper(clock, connections, [
@@ -233,10 +251,12 @@ function mqttListener(
   shared: boolean,
   sockets: SocketBudget,
   log: Logger,
+  door: FrontDoorParts,
 ): Listener {
   const app = uWS.App();
   const listener = new Listener(app, address, shared, sockets, log);
-  mqtt.bind(app, [...new Set([path, '/'])], listener.webSocketGone);
-  bindRest(app, `Not here. MQTT over WebSocket is on ${path}, and on /.`);
+  const mqttDoor = new FrontDoor(app, door);
+  mqtt.bind(mqttDoor, [...new Set([path, '/'])], listener.webSocketGone);
+  bindRest(mqttDoor, `Not here. MQTT over WebSocket is on ${path}, and on /.`);
   return listener;
 }

@@ -141,6 +141,11 @@ export const settings = {
     [],
     "web origins whose pages may read streams and polls, besides the gateway's own; * = any",
   ),
+  allowedHosts: setting(
+    listOf('host names without ports such as push.example.com, comma-separated, or *', /^(\*|[\w.-]+)$/),
+    [],
+    'names by which clients may come besides addresses and localhost; * = any. On a --host that is not loopback nothing here means any; other names are answered 421',
+  ),
   drainSec: setting(
     wholeNumber(0, 3600),
     5,

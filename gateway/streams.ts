@@ -101,6 +101,9 @@ export class Streams {
     response.onAborted(stream.onEvent);
     admission.enter(stream, response);
     connections.due[slot] = clock.heartbeatDue(slot);
+    // A stream ends when the server stops, and uWS cannot close a connection behind a chunked response whose head did
+    // not say so. The client does, instead of coming back over it to be refused (RFC 9112 9.6).
+    response.writeHeader('Connection', 'close');
     writeStreamHead(response, transport, headers);
     // A slice of a request line keeps the whole line alive, and an id lives as long as its stream.
     const own = ids.map(ownText);

@@ -4,7 +4,8 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-const addressOrLocalhost = /^(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;
+/** A browser takes what ends in .localhost to loopback without asking anybody (RFC 6761 6.3). */
+const addressOrLocalhost = /^(?:(?:[\w-]+\.)*localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/i;
 
 /**
  * A name may be made to lead to somebody's loopback or intranet (DNS rebinding), and a page of that name would be an

@@ -1,8 +1,13 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Refusal } from '../close-reason.js';
+import { answerBehindChunks } from './chunked-body.js';
 import { policyHeader, writeSecurityHeaders } from './content-policy.js';
 
-/** Short answers that end the request. Call inside the route handler or a cork. */
+/**
+ * Short answers that end the request. Call inside the route handler or a cork. Of the response's own properties
+ * `headOnly` says that it is to HEAD, `closes` that the connection ends behind it, and `awaitsChunks` that it is not to
+ * be given before the body has come (see chunked-body.ts).
+ */
 
 export type Headers = readonly (readonly [name: string, value: string])[];
 
@@ -35,18 +40,32 @@ export function answer(
   body: string | Uint8Array,
   close = false,
 ): void {
+  if (close) response.closes = true;
+  if (response.awaitsChunks === true) {
+    answerBehindChunks(response, () => answer(response, status, headers, body));
+    return;
+  }
   if (response.headOnly === true) return answerEmpty(response, status, headers);
   writeHead(response, status, headers);
-  if (close) {
-    response.end(body, true);
-  } else {
-    endOrClose(response, body, Buffer.byteLength(body));
-  }
+  endOrClose(response, body, Buffer.byteLength(body));
 }
 
 /** Without a body and without a Content-Length, as 204 wants it. */
 export function answerEmpty(response: HttpResponse, status: string, headers: Headers): void {
+  if (response.awaitsChunks === true) {
+    answerBehindChunks(response, () => answerEmpty(response, status, headers));
+    return;
+  }
   writeHead(response, status, headers);
+  endWithoutBody(response);
+}
+
+/**
+ * Once the head is written. uWS would close the connection behind it only with a Content-Length, which 204 may not have, and
+ * which would be wrong for HEAD: so the client does.
+ */
+export function endWithoutBody(response: HttpResponse): void {
+  if (response.closes === true) response.writeHeader('Connection', 'close');
   response.endWithoutBody();
 }
 
@@ -67,6 +86,10 @@ function writeHead(response: HttpResponse, status: string, headers: Headers): vo
  * MB for 100,000 pipelined requests). Answers are small, so nobody who reads comes into that.
  */
 export function endOrClose(response: HttpResponse, body: string | Uint8Array, bytes: number): void {
+  if (response.closes === true) {
+    response.end(body, true);
+    return;
+  }
   const [taken, ended] = response.tryEnd(body, bytes);
   if (!taken && !ended) response.close();
 }

@@ -1,6 +1,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { BearerAuth } from '../auth/bearer.js';
 import { isAddressOrLocalhost, withoutPort } from '../auth/host-address.js';
+import { HostNames } from '../auth/host-names.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
 import { answerEmpty, answerText, type Headers } from './answer.js';
@@ -12,6 +13,7 @@ import { answerEmpty, answerText, type Headers } from './answer.js';
 export class ApiGuard {
   readonly #auth: BearerAuth;
   readonly #origins: Set<string>;
+  readonly #hosts: HostNames;
   readonly #counters: Counters;
   /** Set when the gateway's pages may come from any address of this machine. */
   #gatewayPort: string | undefined;
@@ -19,6 +21,7 @@ export class ApiGuard {
   constructor(config: Config, counters: Counters) {
     this.#auth = new BearerAuth(config.apiToken);
     this.#origins = new Set(config.apiAllowOrigin);
+    this.#hosts = new HostNames(config.allowedHosts);
     this.#counters = counters;
   }
 
@@ -60,13 +63,17 @@ export class ApiGuard {
 
   /**
    * For requests that a browser makes without an `Origin`. A page whose name was made to lead here would read what
-   * it likes: so without a token, only an address is a `Host`.
+   * it likes: so without a token, only an address is a `Host`, and what --allowed-hosts names.
    */
   admitRead(response: HttpResponse, request: HttpRequest): Headers | undefined {
-    const byAddress = isAddressOrLocalhost(request.getHeader('host'));
-    if (this.#auth.required || byAddress) return this.admit(response, request);
+    if (this.#auth.required || this.#hosts.allow(request.getHeader('host')))
+      return this.admit(response, request);
     this.#counters.countApiError('421');
-    answerText(response, '421 Misdirected Request', 'Call this API by its address, or set a token.');
+    answerText(
+      response,
+      '421 Misdirected Request',
+      'Call this API by its address, set a token, or name this host in --allowed-hosts.',
+    );
     return undefined;
   }
 

@@ -1,10 +1,11 @@
-import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { Router } from '../../router/router.js';
 import type { Found, Whereabouts } from '../cluster/whereabouts.js';
 import type { Config } from '../config.js';
 import { answerJson, type Headers } from './answer.js';
 import { answerLater } from './answer-later.js';
 import { Bodies } from './body.js';
+import type { FrontDoor } from './front-door.js';
 import { bindPath, type Handler } from './methods.js';
 import { guarded, type ProbesParts } from './probes.js';
 import { idFromPath } from './request.js';
@@ -18,7 +19,7 @@ export interface ApiParts extends ProbesParts {
 }
 
 /** The router API: a listener of its own, on loopback unless there is a token. @returns the bodies, for the sweeper */
-export function bindApi(app: TemplatedApp, parts: ApiParts): Bodies {
+export function bindApi(door: FrontDoor, parts: ApiParts): Bodies {
   const { router, config, counters, guard } = parts;
   const bodies = new Bodies(config.bodyTimeoutSec, config.bodiesBytesTotalMax, (status) =>
     counters.countApiError(status),
@@ -26,10 +27,10 @@ export function bindApi(app: TemplatedApp, parts: ApiParts): Bodies {
   const send = new SendEndpoint(router, config, counters, guard, bodies);
   const sendBatch = new SendBatchEndpoint(router, config, counters, guard, bodies);
   const options: Handler = (response, request) => guard.preflight(response, request);
-  bindPath(app, '/send/*', { post: send.handle, options });
-  bindPath(app, '/send', { post: sendBatch.handle, options });
+  bindPath(door, '/send/*', { post: send.handle, options });
+  bindPath(door, '/send', { post: sendBatch.handle, options });
   const get = guarded(guard, (response, request, cors) => answerIds(parts, response, request, cors));
-  bindPath(app, '/ids/*', { get, options });
+  bindPath(door, '/ids/*', { get, options });
   return bodies;
 }
 

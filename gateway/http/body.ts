@@ -1,6 +1,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { tickMs } from '../clock.js';
 import { answerText, type Headers } from './answer.js';
+import { chunksEnded, cutAfterThisRead, discardedBytesMax } from './chunked-body.js';
 
 export type BodyProblem = '408 Request Timeout' | '413 Content Too Large' | '503 Service Unavailable';
 
@@ -21,6 +22,7 @@ interface Reading {
   /** Grows by doubling: a chunk may be a single byte, and an object for each would weigh a hundred times as much. */
   partial: Buffer | undefined;
   bytes: number;
+  discardedBytes: number;
   /** Has all come, or has been answered, or has been given up. */
   done: boolean;
   deadlineTick: number;
@@ -59,23 +61,34 @@ export class Bodies {
   read(response: HttpResponse, headers: Headers, bytesMax: number, onBody: (body: Buffer) => void): void {
     const reading = this.#begin(response, headers);
     response.onData((data, last) => {
-      if (reading.done) return;
+      if (reading.done) return this.#discard(reading, data.byteLength, last);
       if (reading.bytes + data.byteLength > bytesMax) {
         this.#answerProblem(reading, '413 Content Too Large', `: ${bytesMax} bytes.`);
         return;
       }
       // uWS takes the memory back on return, so the bytes are copied.
       const chunk = new Uint8Array(data);
-      if (last && reading.partial === undefined) {
-        this.#end(reading);
-        onBody(Buffer.from(chunk));
-        return;
-      }
-      if (!this.#keep(reading, chunk, bytesMax) || !last) return;
-      const body = reading.partial!.subarray(0, reading.bytes);
-      this.#end(reading);
-      onBody(body);
+      if (last && reading.partial === undefined) return this.#finish(reading, Buffer.from(chunk), onBody);
+      if (!this.#keep(reading, chunk, bytesMax)) return;
+      if (last) this.#finish(reading, reading.partial!.subarray(0, reading.bytes), onBody);
     });
+  }
+
+  /** All has come. What came in chunks counts only when nothing was found behind it. */
+  #finish(reading: Reading, body: Buffer, onBody: (body: Buffer) => void): void {
+    this.#end(reading);
+    const { response } = reading;
+    if (response.awaitsChunks === true) chunksEnded(response, () => onBody(body));
+    else onBody(body);
+  }
+
+  /** Of a body that is refused already. */
+  #discard(reading: Reading, bytes: number, last: boolean): void {
+    const { response } = reading;
+    reading.discardedBytes += bytes;
+    if (response.awaitsChunks !== true) return;
+    if (last) chunksEnded(response);
+    else if (reading.discardedBytes > discardedBytesMax) cutAfterThisRead(response);
   }
 
   /** Answers those that have stalled. Called in each tick of the sweeper. */
@@ -85,7 +98,9 @@ export class Bodies {
     this.#fresh = [];
     for (const reading of this.#slow) {
       if (reading.deadlineTick > this.#tick) continue;
-      reading.response.cork(() => this.#answerProblem(reading, '408 Request Timeout'));
+      const { response } = reading;
+      response.awaitsChunks = false; // there is nothing more to wait for
+      response.cork(() => this.#answerProblem(reading, '408 Request Timeout'));
     }
   }
 
@@ -95,6 +110,7 @@ export class Bodies {
       headers,
       partial: undefined,
       bytes: 0,
+      discardedBytes: 0,
       done: false,
       deadlineTick: this.#tick + this.#timeoutTicks,
       deadlineBytes: this.#throughputBytes,

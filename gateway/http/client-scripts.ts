@@ -1,6 +1,6 @@
-import type { TemplatedApp } from 'uWebSockets.js';
 import { readdirSync, readFileSync } from 'node:fs';
 import { answer, answerText, type Headers } from './answer.js';
+import type { FrontDoor } from './front-door.js';
 import { bindPath } from './methods.js';
 
 /**
@@ -20,17 +20,17 @@ const headers: Headers = [
 
 const entry = `export * from './client/index.js';\n`;
 
-export function bindClientScripts(app: TemplatedApp): void {
-  bindPath(app, '/client.js', { get: (response) => answer(response, '200 OK', headers, entry) });
+export function bindClientScripts(door: FrontDoor): void {
+  bindPath(door, '/client.js', { get: (response) => answer(response, '200 OK', headers, entry) });
   const scripts = readScripts();
-  if (scripts.size === 0) return bindMissing(app);
+  if (scripts.size === 0) return bindMissing(door);
   for (const [name, bytes] of scripts) {
-    bindPath(app, `/client/${name}`, { get: (response) => answer(response, '200 OK', headers, bytes) });
+    bindPath(door, `/client/${name}`, { get: (response) => answer(response, '200 OK', headers, bytes) });
   }
 }
 
-function bindMissing(app: TemplatedApp): void {
-  bindPath(app, '/client/*', {
+function bindMissing(door: FrontDoor): void {
+  bindPath(door, '/client/*', {
     get: (response) =>
       answerText(response, '404 Not Found', 'The client is not built: run "npm run build" and start again.'),
   });

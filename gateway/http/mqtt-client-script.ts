@@ -38,6 +38,10 @@ function answerAtItsPace(response: HttpResponse, bytes: Buffer): void {
   response.writeStatus('200 OK');
   for (const [name, value] of headers) response.writeHeader(name, value);
   writeSecurityHeaders(response);
+  if (response.closes === true) {
+    response.end(bytes, true);
+    return;
+  }
   const [, ended] = response.tryEnd(bytes, bytes.length);
   if (ended) return;
   response.onWritable((offset) => {

@@ -4,7 +4,7 @@ import type { History } from '../../router/history/history.js';
 import type { Message } from '../../router/message.js';
 import { revalidates, unrecovered } from '../connections.js';
 import { wireIndex } from '../wire.js';
-import type { Headers } from './answer.js';
+import { endWithoutBody, type Headers } from './answer.js';
 import { writeSecurityHeaders } from './content-policy.js';
 import { lineOf } from './ndjson.js';
 import { SharedPieces } from './shared-pieces.js';
@@ -65,7 +65,7 @@ export class PollAnswer {
     response.writeHeader('Encke-Recovered', String((flags & unrecovered) === 0));
     writeSecurityHeaders(response);
     for (const [name, value] of headers) response.writeHeader(name, value);
-    response.endWithoutBody();
+    endWithoutBody(response);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { History, ResumeFrom } from '../../router/history/history.js';
 import { type RefusalReason, refusals } from '../close-reason.js';
 import type { Config } from '../config.js';
@@ -7,6 +7,7 @@ import type { Counters } from '../counters.js';
 import type { Streams } from '../streams.js';
 import { type Headers, refuse } from './answer.js';
 import type { Cors } from './cors.js';
+import type { FrontDoor } from './front-door.js';
 import { bindPath } from './methods.js';
 import { answerBytesMax, answerMessagesMax, type Polls } from './polls.js';
 import { idsFromPath, idsFromQuery, type Parsed } from './request.js';
@@ -31,13 +32,13 @@ export interface PollRoutesParts {
 }
 
 /** `GET /poll/<id>` and `/poll?id=…`: answered at once with what was missed, or with what comes next. */
-export function bindPolls(app: TemplatedApp, parts: PollRoutesParts): void {
+export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
   const { polls, streams, history, config, counters, cors } = parts;
   bind('/poll/', '*', (request) => idsFromPath(request, '/poll/', config));
   bind('/poll', '', (request) => idsFromQuery(request, '/poll', config));
 
   function bind(path: string, rest: '*' | '', idsOf: (request: HttpRequest) => Parsed<string[]>): void {
-    bindPath(app, path + rest, {
+    bindPath(door, path + rest, {
       get: (response, request) => {
         const headers = cors.headersFor(request);
         const asked = read(request, idsOf(request));
@@ -117,7 +118,8 @@ export function bindPolls(app: TemplatedApp, parts: PollRoutesParts): void {
 
   function refused(response: HttpResponse, reason: RefusalReason, headers: Headers, detail?: string): void {
     counters.refused[reason]++;
-    refuse(response, refusals[reason], headers, detail);
+    if (reason === 'stopping') response.close();
+    else refuse(response, refusals[reason], headers, detail);
   }
 }
 

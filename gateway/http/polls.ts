@@ -160,6 +160,8 @@ export class Polls {
     this.#arrived.delete(poll);
     this.#headers.delete(poll.slot);
     router.logout(poll);
+    // Over the same connection, its next poll would come to a server that stops.
+    if (admission.stopping) poll.response.closes = true;
     admission.leave(poll, reason);
   }
 

@@ -1,10 +1,11 @@
-import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { ClusterStats, StatsOfNodes } from '../cluster/cluster-stats.js';
 import type { Counters } from '../counters.js';
 import type { Stats } from '../stats.js';
 import { answerJson, answerText, type Headers } from './answer.js';
 import { answerLater } from './answer-later.js';
 import type { ApiGuard } from './api-guard.js';
+import type { FrontDoor } from './front-door.js';
 import { bindPath, type Handler } from './methods.js';
 
 export interface ProbesParts {
@@ -18,13 +19,13 @@ export interface ProbesParts {
 }
 
 /** What every process answers, whatever its role: /health, /ready and /stats. */
-export function bindProbes(app: TemplatedApp, parts: ProbesParts): void {
+export function bindProbes(door: FrontDoor, parts: ProbesParts): void {
   const options: Handler = (response, request) => parts.guard.preflight(response, request);
   const get = guarded(parts.guard, (response, request, cors) => answerStats(parts, response, request, cors));
-  bindPath(app, '/stats', { get, options });
+  bindPath(door, '/stats', { get, options });
   // Probes carry no token: an orchestrator has none, and they tell nothing.
-  bindPath(app, '/health', { get: (response) => answerText(response, '200 OK', 'alive') });
-  bindPath(app, '/ready', { get: (response) => answerReady(response, parts.whyNotReady()) });
+  bindPath(door, '/health', { get: (response) => answerText(response, '200 OK', 'alive') });
+  bindPath(door, '/ready', { get: (response) => answerReady(response, parts.whyNotReady()) });
 }
 
 export type GuardedHandler = (response: HttpResponse, request: HttpRequest, cors: Headers) => void;

@@ -1,9 +1,9 @@
-import type { TemplatedApp } from 'uWebSockets.js';
 import type { Config } from '../config.js';
 import type { Stats } from '../stats.js';
 import { answer, answerJson, type Headers } from './answer.js';
 import { bindClientScripts } from './client-scripts.js';
 import { policyHeader } from './content-policy.js';
+import type { FrontDoor } from './front-door.js';
 import { type LandingPageFacts, landingPage, landingPolicy } from './landing-page.js';
 import { bindPath } from './methods.js';
 import { MqttClientScript } from './mqtt-client-script.js';
@@ -20,29 +20,29 @@ function htmlHeaders(policy: string): Headers {
 
 /** What the public listener has besides streams: the landing page and its numbers, the client for pages, and the demo of MQTT. */
 export function bindPublicPages(
-  app: TemplatedApp,
+  door: FrontDoor,
   config: Pick<Config, 'mqtt' | 'mqttPath'>,
   stats: Stats,
   facts: () => LandingPageFacts,
 ): void {
-  bindPath(app, '/', {
+  bindPath(door, '/', {
     get: (response) => {
       const known = facts();
       answer(response, '200 OK', htmlHeaders(landingPolicy(known)), landingPage(known));
     },
   });
-  bindPath(app, '/numbers', {
+  bindPath(door, '/numbers', {
     get: (response) => answerJson(response, '200 OK', stats.publicNumbers(), [['Cache-Control', 'no-store']]),
   });
-  bindClientScripts(app);
-  if (config.mqtt) bindMqttDemo(app, config.mqttPath, facts);
+  bindClientScripts(door);
+  if (config.mqtt) bindMqttDemo(door, config.mqttPath, facts);
 }
 
-function bindMqttDemo(app: TemplatedApp, mqttPath: string, facts: () => LandingPageFacts): void {
+function bindMqttDemo(door: FrontDoor, mqttPath: string, facts: () => LandingPageFacts): void {
   const script = new MqttClientScript();
-  bindPath(app, '/demo/mqtt', {
+  bindPath(door, '/demo/mqtt', {
     get: (response) =>
       answer(response, '200 OK', htmlHeaders(mqttDemoPolicy), mqttDemoPage(facts(), mqttPath)),
   });
-  bindPath(app, '/demo/mqtt.js', { get: (response) => script.answer(response) });
+  bindPath(door, '/demo/mqtt.js', { get: (response) => script.answer(response) });
 }

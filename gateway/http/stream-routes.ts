@@ -1,13 +1,14 @@
-import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { History, ResumeFrom } from '../../router/history/history.js';
-import { type RefusalReason, refusals } from '../close-reason.js';
+import { type Refusal, type RefusalReason, refusals } from '../close-reason.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
 import { type Streams, writeStreamHead } from '../streams.js';
-import { type Headers, refuse } from './answer.js';
+import { answer, type Headers, refuse } from './answer.js';
 import { cometPage } from './comet-page.js';
 import type { Cors } from './cors.js';
 import { eventStreamOfJson, eventStreamOfText } from './event-stream.js';
+import type { FrontDoor } from './front-door.js';
 import { cursorsOf } from './message-cursor.js';
 import { bindPath } from './methods.js';
 import { ndjson } from './ndjson.js';
@@ -30,7 +31,7 @@ export interface StreamRoutesParts {
 }
 
 /** `/test`, `/stream` and `/events`: from request line to open stream, or the refusal. */
-export function bindStreams(app: TemplatedApp, parts: StreamRoutesParts): void {
+export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
   const { streams, config, counters, cors, history } = parts;
   const cursorOf = cursorsOf(history);
   const lines = ndjson(cursorOf);
@@ -44,9 +45,11 @@ export function bindStreams(app: TemplatedApp, parts: StreamRoutesParts): void {
   function bind(path: string, rest: '*' | '', transport: Transport): void {
     const idsOf = (request: HttpRequest) =>
       rest === '*' ? idsFromPath(request, path, config) : idsFromQuery(request, path, config);
-    bindPath(app, path + rest, {
+    bindPath(door, path + rest, {
       get: (response, request) => {
         const headers = cors.headersFor(request);
+        // Before anything may refuse it; see `refused`.
+        if (path.startsWith('/events')) response.isEventSource = asksForEvents(request);
         const asked = admitted(response, request, idsOf(request), headers);
         if (asked !== undefined)
           whenPrepared(history, response, asked, () => open(response, transport, asked, headers));
@@ -90,6 +93,28 @@ export function bindStreams(app: TemplatedApp, parts: StreamRoutesParts): void {
     detail?: string,
   ): undefined {
     counters.refused[reason]++;
-    refuse(response, refusals[reason], headers, detail);
+    const refusal: Refusal = refusals[reason];
+    // An EventSource comes again after a connection that closes, and after 200, but never after another status.
+    if (reason === 'stopping') response.close();
+    else if (response.isEventSource && refusal.retryAfterSec !== undefined)
+      tellToRetry(response, refusal, headers);
+    else refuse(response, refusal, headers, detail);
   }
+}
+
+/** What EventSource sends, and nobody else unless it means the same (HTML 9.2.3). */
+function asksForEvents(request: HttpRequest): boolean {
+  return request.getHeader('accept').includes('text/event-stream');
+}
+
+/** A stream that is over at once: the only way to say "come again later" in which an EventSource survives. */
+function tellToRetry(response: HttpResponse, { text, retryAfterSec }: Refusal, headers: Headers): void {
+  // Spread, so that those that were refused together do not come together.
+  const retryMs = Math.floor(retryAfterSec! * 1000 * (0.5 + Math.random() / 2));
+  const head: Headers = [
+    ['Content-Type', 'text/event-stream; charset=utf-8'],
+    ['Cache-Control', 'no-store'],
+    ...headers,
+  ];
+  answer(response, '200 OK', head, `retry: ${retryMs}\n: ${text}\n\n`, true);
 }

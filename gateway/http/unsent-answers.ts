@@ -26,6 +26,10 @@ export class UnsentAnswers {
   /** Ends a response whose head is written. In the route handler or a cork only. */
   end(response: HttpResponse, text: string): void {
     const body = Buffer.from(text);
+    if (response.closes === true) {
+      response.end(body, true);
+      return;
+    }
     const start = response.getWriteOffset();
     const [, ended] = response.tryEnd(body, body.length);
     if (ended) return;

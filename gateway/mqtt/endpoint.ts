@@ -1,8 +1,11 @@
-import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse, us_socket_context_t, WebSocket } from 'uWebSockets.js';
 import { keepAddress } from '../address-limit.js';
+
+
 import { type RefusalReason, refusals } from '../close-reason.js';
 import type { Config } from '../config.js';
 import { answerText, refuse } from '../http/answer.js';
+import type { FrontDoor } from '../http/front-door.js';
 import { bindPath } from '../http/methods.js';
 import { uWS } from '../uws.js';
 import type { Channel, ChannelOfSocket } from './channel.js';
@@ -32,7 +35,7 @@ function ownedBy(socket: WebSocket<ChannelOfSocket>): ChannelOfSocket {
  * @param onGone called for each WebSocket that has closed; see Listener.webSocketGone
  */
 export function bindMqtt(
-  app: TemplatedApp,
+  door: FrontDoor,
   path: string,
   channels: Channels,
   parts: MqttParts,
@@ -41,7 +44,7 @@ export function bindMqtt(
 ): void {
   const { config, counters, admission, pendingConnects, connections, outbound } = parts;
   const frameMax = frameBytesMax(config);
-  app.ws<ChannelOfSocket>(path, {
+  door.bindWebSocket<ChannelOfSocket>(path, {
     compression: uWS.DISABLED, // 75 KB a connection
     maxPayloadLength: frameBytesTaken(config),
     maxBackpressure: packetBytesMax(config) + unreadAnswersBytesMax,
@@ -65,7 +68,7 @@ export function bindMqtt(
   });
   // On the public listener / has a page, which stays where MQTT is put there too.
   if (path === '/' && config.mqttPath === '/') return;
-  bindPath(app, path, {
+  bindPath(door, path, {
     get: (response) =>
       answerText(response, '426 Upgrade Required', 'MQTT over WebSocket lives here: connect with ws://.', [
         ['Upgrade', 'websocket'],
@@ -77,7 +80,6 @@ export function bindMqtt(
   }
 
   function upgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
-    response.onAborted(() => {});
     const asked = request
       .getHeader('sec-websocket-protocol')
       .split(',')

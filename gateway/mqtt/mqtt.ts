@@ -1,4 +1,4 @@
-import type { TemplatedApp } from 'uWebSockets.js';
+import type { FrontDoor } from '../http/front-door.js';
 import { version } from '../version.js';
 import { ChannelWire } from './channel-wire.js';
 import { Channels } from './channels.js';
@@ -55,8 +55,8 @@ export class Mqtt {
    * @param paths where
    * @param onGone called for each WebSocket that has closed; see Listener.webSocketGone
    */
-  bind(app: TemplatedApp, paths: readonly string[], onGone: (lingers: boolean) => void): void {
-    for (const path of paths) bindMqtt(app, path, this.#channels, this.#parts, this.#origins, onGone);
+  bind(door: FrontDoor, paths: readonly string[], onGone: (lingers: boolean) => void): void {
+    for (const path of paths) bindMqtt(door, path, this.#channels, this.#parts, this.#origins, onGone);
   }
 
   /** Called in each tick of the sweeper. */

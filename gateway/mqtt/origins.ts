@@ -1,4 +1,4 @@
-import { isAddressOrLocalhost } from '../auth/host-address.js';
+import { HostNames } from '../auth/host-names.js';
 import type { Config } from '../config.js';
 
 /**
@@ -7,17 +7,19 @@ import type { Config } from '../config.js';
  */
 export class Origins {
   readonly #allowed: ReadonlySet<string>;
+  readonly #hosts: HostNames;
   readonly #tokenRequired: boolean;
 
-  constructor(config: Pick<Config, 'mqttAllowOrigin' | 'mqttToken'>) {
+  constructor(config: Pick<Config, 'mqttAllowOrigin' | 'mqttToken' | 'allowedHosts'>) {
     this.#allowed = new Set(config.mqttAllowOrigin);
+    this.#hosts = new HostNames(config.allowedHosts);
     this.#tokenRequired = config.mqttToken !== '';
   }
 
-  /** Own pages may, and those that the operator names. Without a token, an own page is one that was opened by address. */
+  /** Own pages may, and those that the operator names. Without a token, an own page is one that was opened by address, or by a name of --allowed-hosts. */
   allow(origin: string, host: string): boolean {
     if (origin === '' || this.#allowed.has('*') || this.#allowed.has(origin)) return true;
     if (origin !== `http://${host}` && origin !== `https://${host}`) return false;
-    return this.#tokenRequired || isAddressOrLocalhost(host);
+    return this.#tokenRequired || this.#hosts.allow(host);
   }
 }

@@ -139,9 +139,17 @@ t.test('while it stops', { buffered: true, ...itsOwnApi }, async (t) => {
   const gateway = await startGateway({ flags: ['--drain-sec', '5'] });
   t.teardown(() => gateway.kill());
   const wires = await openMany(gateway, 200);
-  const keptAlive = await Wire.open(gateway.port);
-  keptAlive.ask('/numbers');
-  await keptAlive.untilComplete();
+  const subscribing = ['/test/late', '/stream/late', '/stream?id=late', '/events/late', '/poll/late'];
+  const keptAlive = async () => {
+    const wire = await Wire.open(gateway.port);
+    wire.ask('/numbers');
+    return wire.untilComplete();
+  };
+  const kept = await Promise.all(subscribing.map(keptAlive));
+  const reader = await keptAlive();
+  const poll = await Wire.open(gateway.port);
+  poll.ask('/poll/ended');
+  const fetched = await fetch(`${gateway.url}/events/fetched`);
   t.equal((await ask(gateway.apiPort, '/ready')).status, 200);
   gateway.child.kill('SIGTERM');
   await until('it is stopping', () => gateway.log.includes('stopping'));
@@ -161,15 +169,30 @@ t.test('while it stops', { buffered: true, ...itsOwnApi }, async (t) => {
     await t.rejects(Wire.open(gateway.port), { code: 'ECONNREFUSED' });
   });
 
-  t.test('a new stream on a connection from before is refused, and told to try again', async (t) => {
-    for (const path of ['/test/late', '/stream/late', '/stream?id=late']) {
-      keptAlive.ask(path);
-      await keptAlive.untilComplete();
-      t.equal(keptAlive.status, 503, path);
-      t.equal(keptAlive.header('Retry-After'), '1');
-      t.match(keptAlive.text, /stopping/);
+  t.test('no stream and no poll is answered 5xx on a connection from before: it is closed', async (t) => {
+    for (const [n, path] of subscribing.entries()) {
+      const wire = kept[n]!;
+      wire.ask(path);
+      await wire.untilClosed();
+      t.equal(wire.head, '', `${path} is not answered`);
     }
-    t.equal((await gateway.stats()).connections.refused.stopping, 3);
+    t.equal((await gateway.stats()).connections.refused.stopping, subscribing.length);
+  });
+
+  t.test('what else is asked for is answered, and then the connection ends', async (t) => {
+    reader.ask('/numbers');
+    await reader.untilComplete();
+    t.equal(reader.status, 200);
+    t.equal(reader.header('Connection'), 'close');
+    await reader.untilClosed();
+  });
+
+  t.test('who publishes is answered, and comes back over a connection of its own', async (t) => {
+    const sent = await Wire.open(gateway.apiPort);
+    sent.ask('/send/nobody', { method: 'POST', body: 'x' });
+    await sent.untilComplete();
+    t.same([sent.text, sent.header('Connection')], ['{"delivered":0}', 'close']);
+    await sent.untilClosed();
   });
 
   t.test('streams that are still open still receive', async (t) => {
@@ -187,8 +210,30 @@ t.test('while it stops', { buffered: true, ...itsOwnApi }, async (t) => {
     t.equal(await gateway.ended(), 0);
     await Promise.all(wires.map((wire) => wire.untilClosed()));
     t.ok(wires.every((wire) => wire.complete));
+    t.ok(
+      wires.every((wire) => wire.header('Connection') === 'close'),
+      'each was told to end its connection',
+    );
+    t.same([poll.status, poll.header('Connection')], [204, 'close'], 'and so was the poll that waited');
+    t.match(await fetched.text(), /^retry: /, 'the response of fetch is complete');
   });
 });
+
+t.test(
+  'a client ends its connection with its stream, while others still have theirs',
+  { buffered: true },
+  async (t) => {
+    const gateway = await startGateway({ flags: ['--drain-sec', '60'] });
+    t.teardown(() => gateway.kill());
+    const first = await fetch(`${gateway.url}/events/first`);
+    const others = await openMany(gateway, 100); // they leave theirs open, which uWS then closes after 8 s
+    gateway.child.kill('SIGTERM');
+    await first.text();
+    const sockets = async () => (await gateway.stats()).sockets.gateway;
+    await until('one connection is gone', async () => (await sockets()) === others.length, 5_000);
+    t.notOk(others.at(-1)!.closed);
+  },
+);
 
 t.test(
   'a message that was accepted before the stop arrives before the end',

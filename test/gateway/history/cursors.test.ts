@@ -87,7 +87,7 @@ t.test('random bytes as Last-Event-ID and If-None-Match', async (t) => {
     const wire = await Wire.open(port);
     wire.socket.write(
       Buffer.concat([
-        Buffer.from(`GET /poll/mine?timeout=0 HTTP/1.1\r\nHost: x\r\n${name}: `),
+        Buffer.from(`GET /poll/mine?timeout=0 HTTP/1.1\r\nHost: localhost\r\n${name}: `),
         bytes,
         Buffer.from('\r\n\r\n'),
       ]),

@@ -301,7 +301,7 @@ t.test(
     await publish(gateway, 'pipe', numbered(3));
     const wire = await Wire.open(port);
     wire.stopReading();
-    const head = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const head = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
     wire.socket.write(head('/poll/pipe?since=1') + head('/poll/pipe?timeout=0') + head('/poll/pipe?since=2'));
     await until(
       'all are answered',
@@ -329,7 +329,9 @@ t.test(
     await publish(gateway, 'head', numbered(3));
     for (const path of ['/poll/head?since=oldest', '/poll/head', '/poll?id=head']) {
       const wire = await Wire.open(port);
-      wire.socket.write(`HEAD ${path} HTTP/1.1\r\nHost: x\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n`);
+      wire.socket.write(
+        `HEAD ${path} HTTP/1.1\r\nHost: localhost\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n`,
+      );
       await until('both answers are here', () => wire.bytes.includes('Not here'));
       const [head, next] = wire.bytes.toString().split('\r\n\r\n');
       t.match(head, /^HTTP\/1\.1 204 /);
@@ -353,7 +355,7 @@ t.test('HEAD says of a cursor what GET would say of it', moving, async (t) => {
   const middle = `${start.split(':')[0]}:100`;
   for (const query of ['', '?since=oldest', `?cursor=${start}`, `?cursor=${middle}`, '?cursor=AAAAAAAA:1']) {
     const wire = await Wire.open(port);
-    wire.socket.write(`HEAD /poll/headed${query} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    wire.socket.write(`HEAD /poll/headed${query} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
     await until('it is answered', () => wire.bytes.includes('\r\n\r\n'));
     const head = wire.bytes.toString();
     const got = await poll(port, `poll/headed${query}${query === '' ? '?' : '&'}timeout=0`);
