@@ -11,7 +11,7 @@ import type { FrontDoor } from './front-door.js';
 import { bindPath } from './methods.js';
 import { answerBytesMax, answerMessagesMax, type Polls } from './polls.js';
 import { idsFromPath, idsFromQuery, type Parsed } from './request.js';
-import { cursorFrom, resumeFrom } from './resume-from.js';
+import { cursorFrom, lastEventIdOf, resumeFrom } from './resume-from.js';
 import { whenPrepared } from './when-prepared.js';
 
 interface Asked {
@@ -86,17 +86,22 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
     if (ids.value.length > config.idsPerConnectionMax)
       return { ok: false, reason: 'too-many-ids', problem: refusals['too-many-ids'].text };
     const query = new URLSearchParams(request.getQuery() ?? '');
-    const validator = validatorOf(request, query);
+    const validator = validatorOf(request, query, ids.value.length);
     const from =
-      validator === ''
+      validator === undefined
         ? resumeFrom(request, query, ids.value.length)
-        : cursorFrom(validator.replace(/^(?:W\/)?"(.*)"$/, '$1'), ids.value.length);
+        : { ok: true as const, value: validator };
     if (!from.ok) return { ok: false, reason: 'bad-cursor', problem: from.problem };
     const timeoutSec = timeoutFrom(query.get('timeout'));
     if (!timeoutSec.ok) return { ok: false, reason: 'bad-timeout', problem: timeoutSec.problem };
     return {
       ok: true,
-      value: { ids: ids.value, from: from.value, timeoutSec: timeoutSec.value, asksAgain: validator !== '' },
+      value: {
+        ids: ids.value,
+        from: from.value,
+        timeoutSec: timeoutSec.value,
+        asksAgain: validator !== undefined,
+      },
     };
   }
 
@@ -125,9 +130,13 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
 
 /**
  * If-None-Match, or nothing where the client gives a cursor besides: a browser adds the ETag of what it keeps by
- * itself, which another tab may have fetched, and what lies between the two would never be seen.
+ * itself, which another tab may have fetched, and what lies between the two would never be seen. Nothing, too, where it
+ * is none of ours (`*`, a list, an ETag that a proxy has changed): then nothing of ours can match it (RFC 9110 13.1.2).
  */
-function validatorOf(request: HttpRequest, query: URLSearchParams): string {
-  const explicit = query.has('cursor') || request.getHeader('last-event-id') !== '';
-  return explicit ? '' : request.getHeader('if-none-match');
+function validatorOf(request: HttpRequest, query: URLSearchParams, idCount: number): ResumeFrom | undefined {
+  if (query.has('cursor') || lastEventIdOf(request, query) !== '') return undefined;
+  const validator = request.getHeader('if-none-match');
+  if (validator === '') return undefined;
+  const parsed = cursorFrom(validator.replace(/^(?:W\/)?"(.*)"$/, '$1'), idCount);
+  return parsed.ok ? parsed.value : undefined;
 }

@@ -7,6 +7,7 @@ import type { Parsed } from './request.js';
  * Where a client wants to go on, from its request:
  *
  *     Last-Event-ID: <cursor>   what EventSource sends when it comes back, and so the newest
+ *     ?lastEventId=<cursor>     what polyfills send that may set no header; also ?last-event-id=
  *     ?cursor=<cursor>
  *     ?since=oldest|<n>|now
  */
@@ -20,7 +21,7 @@ export function resumeFrom(
   query: URLSearchParams,
   idCount: number,
 ): Parsed<ResumeFrom | undefined> {
-  const lastEventId = request.getHeader('last-event-id');
+  const lastEventId = lastEventIdOf(request, query);
   if (lastEventId !== '') {
     const parsed = parseCursor(lastEventId, idCount);
     return { ok: true, value: parsed.ok ? parsed.value : unknownCursor };
@@ -28,6 +29,11 @@ export function resumeFrom(
   const cursor = query.get('cursor') ?? '';
   if (cursor !== '') return cursorFrom(cursor, idCount);
   return sinceFrom(query.get('since'));
+}
+
+/** @returns nothing where the client gives none */
+export function lastEventIdOf(request: HttpRequest, query: URLSearchParams): string {
+  return request.getHeader('last-event-id') || query.get('lastEventId') || query.get('last-event-id') || '';
 }
 
 export function cursorFrom(text: string, idCount: number): Parsed<ResumeFrom> {

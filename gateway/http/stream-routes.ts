@@ -20,6 +20,8 @@ import { whenPrepared } from './when-prepared.js';
 interface Asked {
   readonly ids: readonly string[];
   readonly from: ResumeFrom | undefined;
+  /** See `refused`. No property of the response, which would be memory of each stream. */
+  readonly byEventSource: boolean;
 }
 
 export interface StreamRoutesParts {
@@ -48,15 +50,14 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     bindPath(door, path + rest, {
       get: (response, request) => {
         const headers = cors.headersFor(request);
-        // Before anything may refuse it; see `refused`.
-        if (path.startsWith('/events')) response.isEventSource = asksForEvents(request);
-        const asked = admitted(response, request, idsOf(request), headers);
+        const byEventSource = path.startsWith('/events') && asksForEvents(request);
+        const asked = admitted(response, request, idsOf(request), headers, byEventSource);
         if (asked !== undefined)
           whenPrepared(history, response, asked, () => open(response, transport, asked, headers));
       },
       head: (response, request) => {
         const headers = cors.headersFor(request);
-        if (admitted(response, request, idsOf(request), headers) === undefined) return;
+        if (admitted(response, request, idsOf(request), headers, false) === undefined) return;
         writeStreamHead(response, transport, headers);
         response.endWithoutBody();
       },
@@ -65,9 +66,10 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
   }
 
   /** Places may have been taken while history was read. */
-  function open(response: HttpResponse, transport: Transport, { ids, from }: Asked, headers: Headers): void {
+  function open(response: HttpResponse, transport: Transport, asked: Asked, headers: Headers): void {
+    const { ids, from, byEventSource } = asked;
     const reason = streams.refusalOf(response, ids.length);
-    if (reason !== undefined) refused(response, reason, headers);
+    if (reason !== undefined) refused(response, reason, headers, undefined, byEventSource);
     else streams.open(response, transport, ids, from, headers);
   }
 
@@ -76,14 +78,15 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     request: HttpRequest,
     ids: Parsed<string[]>,
     headers: Headers,
+    byEventSource: boolean,
   ): Asked | undefined {
     if (!ids.ok) return refused(response, 'bad-id', headers, ids.problem);
     const query = new URLSearchParams(request.getQuery() ?? '');
     const from = resumeFrom(request, query, ids.value.length);
     if (!from.ok) return refused(response, 'bad-cursor', headers, from.problem);
     const reason = streams.refusalOf(response, ids.value.length);
-    if (reason !== undefined) return refused(response, reason, headers);
-    return { ids: ids.value, from: from.value };
+    if (reason !== undefined) return refused(response, reason, headers, undefined, byEventSource);
+    return { ids: ids.value, from: from.value, byEventSource };
   }
 
   function refused(
@@ -91,13 +94,13 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     reason: RefusalReason,
     headers: Headers,
     detail?: string,
+    byEventSource = false,
   ): undefined {
     counters.refused[reason]++;
     const refusal: Refusal = refusals[reason];
     // An EventSource comes again after a connection that closes, and after 200, but never after another status.
     if (reason === 'stopping') response.close();
-    else if (response.isEventSource && refusal.retryAfterSec !== undefined)
-      tellToRetry(response, refusal, headers);
+    else if (byEventSource && refusal.retryAfterSec !== undefined) tellToRetry(response, refusal, headers);
     else refuse(response, refusal, headers, detail);
   }
 }

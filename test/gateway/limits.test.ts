@@ -44,6 +44,19 @@ t.test(
       refused: { 'too-many-connections': 6 },
     });
     t.match((await gateway.stats()).router, { logins: 5 });
+    for (const path of ['/events/6', '/events?id=6']) {
+      t.equal((await refused(gateway.port, path)).status, 503, path);
+      const told = await Wire.open(gateway.port);
+      told.ask(path, { headers: { Accept: 'text/event-stream' } });
+      await told.untilClosed();
+      t.same([told.status, told.header('Content-Type')], [200, 'text/event-stream; charset=utf-8']);
+      t.match(
+        told.text,
+        /^retry: (\d{4}|10000)\n: All places are taken/,
+        'an EventSource survives this alone',
+      );
+    }
+    t.equal((await gateway.stats()).connections.refused['too-many-connections'], 10);
     t.equal((await ask(gateway.port, '/')).status, 200, 'what is no stream is still answered');
     t.equal(await gateway.send('0', 'x'), 1);
     for (let round = 0; round < 3; round++) {

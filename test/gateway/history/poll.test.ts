@@ -222,9 +222,44 @@ t.test('the ETag does what the cursor does', moving, async (t) => {
     headers: { 'If-None-Match': next.wire.header('ETag')! },
   });
   t.equal(expired.status, 304, 'after its time, too');
-  for (const bad of ['*', '"a", "b"', '""', '"']) {
-    const answer = await poll(port, 'poll/etag?timeout=0', { headers: { 'If-None-Match': bad } });
-    t.equal(answer.status, 400, bad);
+  const others = [
+    '*',
+    '"a", "b"',
+    '""',
+    '"',
+    '"abc"',
+    'W/"abc"',
+    `"${cursor}-gzip"`,
+    `"${cursor}", "x"`,
+    `"${cursor},1"`,
+  ];
+  for (const other of others) {
+    const headers = { 'If-None-Match': other };
+    t.equal(
+      (await poll(port, 'poll/etag?timeout=0', { headers })).status,
+      204,
+      `${other} is as good as none`,
+    );
+    const asked = await poll(port, 'poll/etag?timeout=0&since=oldest', { headers });
+    t.equal(asked.status, 200, 'and ?since= holds beside it');
+  }
+});
+
+t.test('a polyfill that can set no header says its last event id in the query', async (t) => {
+  await gateway.send('polyfill', '1');
+  const { cursor } = await poll(port, 'poll/polyfill?since=oldest');
+  await gateway.send('polyfill', '2');
+  for (const name of ['lastEventId', 'last-event-id']) {
+    const path = `poll/polyfill?timeout=0&${name}=${encodeURIComponent(cursor!)}`;
+    const answer = await poll(port, path, { headers: { 'If-None-Match': '"abc"' } });
+    t.match([answer.status, answer.texts], [200, ['2']], name);
+    const stream = await Wire.open(port);
+    stream.ask(`/events/polyfill?${name}=${encodeURIComponent(cursor!)}`);
+    await stream.saw('data: 2');
+    t.match(stream.text, '"recovered":true');
+    await stream.close();
+    const unknown = await poll(port, `poll/polyfill?timeout=0&${name}=what`);
+    t.equal(unknown.status, 200, 'one that is unreadable is no error');
   }
 });
 
