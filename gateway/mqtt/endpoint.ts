@@ -1,7 +1,6 @@
 import type { HttpRequest, HttpResponse, us_socket_context_t, WebSocket } from 'uWebSockets.js';
 import { keepAddress } from '../address-limit.js';
 
-
 import { type RefusalReason, refusals } from '../close-reason.js';
 import type { Config } from '../config.js';
 import { answerText, refuse } from '../http/answer.js';
