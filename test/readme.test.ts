@@ -118,7 +118,7 @@ const answers: Record<string, RegExp> = {
   'curl -d': /^\{"delivered":0\}$/m,
   'curl -sN': /"data":"Hello again"[\s\S]*"data":"Extra, extra"/,
   "curl 'http": /"messages":\[\{"id":"123","data":"Hello World"/,
-  'nats-server': /ready\n\{"delivered":0\}/,
+  'nats-server': /^ready$[\s\S]*^\{"delivered":0\}$/m, // what the nodes say stands between them
   'npx encke send': /received +200\b/,
 };
 
