@@ -17,7 +17,7 @@ export function keepAddress(response: Pick<HttpResponse, 'getRemoteAddress'>): A
   return { address: Buffer.from(response.getRemoteAddress()).toString('latin1') };
 }
 
-export function addressText(peer: Peer): string {
+export function addressText(peer: Pick<Peer, 'getRemoteAddressAsText' | 'address'>): string {
   if (peer.address !== undefined) return textOf(Buffer.from(peer.address, 'latin1'));
   return Buffer.from(peer.getRemoteAddressAsText()).toString('latin1');
 }

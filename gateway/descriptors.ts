@@ -11,7 +11,8 @@ export const refusalSockets = 128;
 /** Node, libuv, log, stdio: measured 25 after the start. */
 const ownDescriptors = 64;
 
-const reserve = apiSocketsMax + refusalSockets + ownDescriptors;
+/** Descriptors beside those of streams, at most. */
+export const reserve = apiSocketsMax + refusalSockets + ownDescriptors;
 
 /**
  * How many streams fit. At the descriptor limit `accept` fails while the listening socket stays readable, and

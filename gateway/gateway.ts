@@ -12,8 +12,9 @@ import { Whereabouts } from './cluster/whereabouts.js';
 import type { Config } from './config.js';
 import { Connections } from './connections.js';
 import { Counters } from './counters.js';
-import { apiSocketsMax, refusalSockets, streamCapacity } from './descriptors.js';
+import { apiSocketsMax, refusalSockets, reserve, streamCapacity } from './descriptors.js';
 import { drain } from './drain.js';
+import { FairTurns } from './fair-turns.js';
 import { ApiGuard } from './http/api-guard.js';
 import { bindApi } from './http/api-routes.js';
 import { CatchUps } from './http/catch-ups.js';
@@ -38,11 +39,13 @@ import { Mqtt } from './mqtt/mqtt.js';
 import { sessionLimits } from './mqtt/session-limits.js';
 import { Namesakes } from './node-name.js';
 import { Outbound } from './outbound.js';
+import { ReceiveThrottle } from './receive-throttle.js';
 import { Reclaimer } from './reclaim.js';
 import { holdsConnections, type NodeRole, takesSends } from './role.js';
 import { SampledLog } from './sampled-log.js';
 import { SlowConsumers } from './slow-consumers.js';
 import { SocketBudget } from './socket-budget.js';
+import { SocketOptions } from './socket-options.js';
 import { Stats } from './stats.js';
 import { Streams } from './streams.js';
 import { Sweeper } from './sweeper.js';
@@ -61,6 +64,7 @@ export class Gateway {
   readonly #outbound: Outbound;
   readonly #admission: Admission;
   readonly #sweeper: Sweeper;
+  readonly #socketOptions: SocketOptions;
   readonly #guard: ApiGuard;
   readonly #public: Listener;
   readonly #api: Listener;
@@ -95,7 +99,8 @@ export class Gateway {
     const unsent = new UnsentAnswers(config.pendingBytesTotalMax);
     const polls = new Polls({ ...shared, unsent });
     const sessions = new Sessions(router, sessionLimits(config, sampledLog));
-    const mqtt = new Mqtt({ ...shared, sessions });
+    const turns = new FairTurns(outbound, config.turnBudgetMs);
+    const mqtt = new Mqtt({ ...shared, sessions, turns });
     const publicApp = uWS.App();
     const apiApp = uWS.App();
     const isClosing = () => admission.stopping;
@@ -118,16 +123,24 @@ export class Gateway {
     this.#guard = new ApiGuard(config, counters);
     const addresses = listenAddressesOf(config, role);
     const portsShared = config.workers > 0;
-    this.#public = new Listener(publicApp, addresses.gateway, portsShared, publicSockets, log);
-    this.#api = new Listener(apiApp, addresses.api, portsShared, apiSockets, log);
+    const options = new SocketOptions(config, log);
+    this.#socketOptions = options;
+    this.#public = new Listener(publicApp, addresses.gateway, portsShared, publicSockets, options, log);
+    this.#api = new Listener(apiApp, addresses.api, portsShared, apiSockets, options, log);
     this.#mqttOnly =
       addresses.mqtt === undefined
         ? undefined
-        : mqttListener(mqtt, config.mqttPath, addresses.mqtt, portsShared, publicSockets, log, {
+        : mqttListener(mqtt, config.mqttPath, addresses.mqtt, portsShared, publicSockets, options, log, {
             hosts,
             isClosing,
             onRefused,
           });
+    const throttle = new ReceiveThrottle({
+      receiveBufferBytes: config.socketReceiveBufferBytes,
+      ports: () => [this.#public.port, this.#mqttOnly?.port ?? 0],
+      descriptorsMax: () => publicSockets.peak + reserve,
+    });
+    turns.onTurn = () => throttle.step(mqtt.waitingBytes);
     this.stats = new Stats({
       router,
       connections,
@@ -164,7 +177,7 @@ export class Gateway {
     };
     bindProbes(apiDoor, probes);
     const bodies = takesSends(role)
-      ? bindApi(apiDoor, { ...probes, router, config, whereabouts })
+      ? bindApi(apiDoor, { ...probes, router, config, whereabouts, turns })
       : undefined;
     if (cluster !== undefined && clusterStats !== undefined && takesSends(role))
       new NameService({ router, config, counters, whereabouts, clusterStats }).bind(cluster);
@@ -202,6 +215,7 @@ export class Gateway {
   /** @throws ListenError */
   async start(): Promise<void> {
     await this.#router.start();
+    await this.#socketOptions.load();
     if (holdsConnections(this.#role)) {
       await this.#public.open();
       await this.#mqttOnly?.open();
@@ -250,11 +264,12 @@ function mqttListener(
   address: ListenAddress,
   shared: boolean,
   sockets: SocketBudget,
+  options: SocketOptions,
   log: Logger,
   door: FrontDoorParts,
 ): Listener {
   const app = uWS.App();
-  const listener = new Listener(app, address, shared, sockets, log);
+  const listener = new Listener(app, address, shared, sockets, options, log);
   const mqttDoor = new FrontDoor(app, door);
   mqtt.bind(mqttDoor, [...new Set([path, '/'])], listener.webSocketGone);
   bindRest(mqttDoor, `Not here. MQTT over WebSocket is on ${path}, and on /.`);

@@ -2,6 +2,7 @@ import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import type { Logger } from 'pino';
 import { freePort, isAnyAddress, type ListenAddress, listenErrorOf, urlOf } from './listen-address.js';
 import type { SocketBudget } from './socket-budget.js';
+import type { SocketOptions } from './socket-options.js';
 import { uWS } from './uws.js';
 
 /** LIBUS_LISTEN_EXCLUSIVE_PORT, which the types do not have where the module has it. */
@@ -25,6 +26,7 @@ export class Listener {
   readonly #address: ListenAddress;
   readonly #shared: boolean;
   readonly #budget: SocketBudget;
+  readonly #options: SocketOptions;
   readonly #log: Logger;
   #port: number;
   #listenSocket: us_listen_socket | undefined;
@@ -33,8 +35,16 @@ export class Listener {
   #pauses = 0;
 
   /** @param shared with other processes: the kernel spreads connections over all that listen there */
-  constructor(app: TemplatedApp, address: ListenAddress, shared: boolean, budget: SocketBudget, log: Logger) {
+  constructor(
+    app: TemplatedApp,
+    address: ListenAddress,
+    shared: boolean,
+    budget: SocketBudget,
+    options: SocketOptions,
+    log: Logger,
+  ) {
     this.#app = app;
+    this.#options = options;
     this.#address = address;
     this.#shared = shared;
     this.#port = address.port;
@@ -135,17 +145,20 @@ export class Listener {
     );
   }
 
-  #listen(): Promise<boolean> {
-    return new Promise((resolve) => {
+  async #listen(): Promise<boolean> {
+    let socket: us_listen_socket | false = false;
+    this.#options.apply(() => {
       // With a host, uWS takes options too, though its types do not say so. Exclusive: SO_REUSEPORT would
       // let two servers of one user share the port, where a taken port must stop the start.
       const listen = this.#app.listen.bind(this.#app) as unknown as ListenOn;
-      listen(this.#address.host, this.#port, this.#shared ? sharedPort : exclusivePort, (socket) => {
-        if (socket === false) return resolve(false);
-        this.#listenSocket = socket;
-        this.#port = uWS.us_socket_local_port(socket as never);
-        resolve(true);
+      listen(this.#address.host, this.#port, this.#shared ? sharedPort : exclusivePort, (opened) => {
+        socket = opened; // before `listen` returns
       });
+      if (socket === false) return undefined;
+      this.#listenSocket = socket;
+      this.#port = uWS.us_socket_local_port(socket as never);
+      return this.#port;
     });
+    return socket !== false;
   }
 }

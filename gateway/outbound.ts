@@ -40,6 +40,11 @@ export class Outbound {
     return 'sent';
   }
 
+  /** Deliveries that wait for the end of the turn, now. */
+  get turnDeliveries(): number {
+    return this.#turn.deliveries;
+  }
+
   isBackpressured(connection: Connection): boolean {
     return (this.#connections.flags[connection.slot]! & backpressured) !== 0;
   }

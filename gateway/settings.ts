@@ -115,6 +115,21 @@ export const settings = {
     128 * mebibyte,
     'what is kept for all slow consumers together, bytes',
   ),
+  turnBudgetMs: setting(
+    wholeNumber(1, 60_000),
+    5,
+    'what large MQTT frames and batches may take of one turn of the loop, all together, ms; the rest of them waits for the next turns, so that nobody holds the others up',
+  ),
+  socketReceiveBufferBytes: setting(
+    wholeNumber(0, 16 * mebibyte),
+    32 * 1024,
+    'SO_RCVBUF of accepted sockets, bytes: what one can bring in one turn of the loop, so that a fast sender does not hold up the others; 0 = as the system has it',
+  ),
+  socketUnsentBytesMax: setting(
+    wholeNumber(0, 16 * mebibyte),
+    64 * 1024,
+    'TCP_NOTSENT_LOWAT of accepted sockets, bytes: what the kernel keeps unsent for a slow reader; the rest waits here, counted; 0 = as the system has it, up to 4 MB',
+  ),
   slowConsumerPolicy: setting(
     oneOf(['disconnect', 'drop-newest', 'drop-oldest']),
     'disconnect',

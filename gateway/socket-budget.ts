@@ -16,6 +16,7 @@ const lingerTicks = 9 * ticksPerSec;
 export class SocketBudget {
   readonly max: number;
   #taken = 0;
+  #peak = 0;
   readonly #ring = new Uint32Array(lingerTicks);
   #tick = 0;
   readonly #onFull: (() => void)[] = [];
@@ -33,6 +34,11 @@ export class SocketBudget {
     return this.#taken;
   }
 
+  /** The most that were taken at once, since the start. */
+  get peak(): number {
+    return this.#peak;
+  }
+
   /** @param stopListening called whenever the last place is taken, and for each socket that comes after that */
   onFull(stopListening: () => void): void {
     this.#onFull.push(stopListening);
@@ -40,6 +46,7 @@ export class SocketBudget {
 
   take(): void {
     this.#taken++;
+    if (this.#taken > this.#peak) this.#peak = this.#taken;
     if (this.full) for (const stopListening of this.#onFull) stopListening();
   }
 

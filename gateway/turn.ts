@@ -31,6 +31,10 @@ export class Turn {
     this.#last = new Uint32Array(capacity);
   }
 
+  get deliveries(): number {
+    return this.#outgoing.length - 1;
+  }
+
   /** @returns how many deliveries the turn has now */
   add(connection: Connection, outgoing: Outgoing): number {
     const { slot } = connection;

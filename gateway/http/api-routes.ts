@@ -2,6 +2,7 @@ import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { Router } from '../../router/router.js';
 import type { Found, Whereabouts } from '../cluster/whereabouts.js';
 import type { Config } from '../config.js';
+import type { FairTurns } from '../fair-turns.js';
 import { answerJson, type Headers } from './answer.js';
 import { answerLater } from './answer-later.js';
 import { Bodies } from './body.js';
@@ -16,16 +17,17 @@ export interface ApiParts extends ProbesParts {
   readonly router: Router;
   readonly config: Config;
   readonly whereabouts: Whereabouts;
+  readonly turns: FairTurns;
 }
 
 /** The router API: a listener of its own, on loopback unless there is a token. @returns the bodies, for the sweeper */
 export function bindApi(door: FrontDoor, parts: ApiParts): Bodies {
-  const { router, config, counters, guard } = parts;
+  const { router, config, counters, guard, turns } = parts;
   const bodies = new Bodies(config.bodyTimeoutSec, config.bodiesBytesTotalMax, (status) =>
     counters.countApiError(status),
   );
   const send = new SendEndpoint(router, config, counters, guard, bodies);
-  const sendBatch = new SendBatchEndpoint(router, config, counters, guard, bodies);
+  const sendBatch = new SendBatchEndpoint(router, config, counters, guard, bodies, turns);
   const options: Handler = (response, request) => guard.preflight(response, request);
   bindPath(door, '/send/*', { post: send.handle, options });
   bindPath(door, '/send', { post: sendBatch.handle, options });

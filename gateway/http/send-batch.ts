@@ -4,6 +4,7 @@ import type { Tally } from '../../router/engine/engine.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
+import type { FairTurns } from '../fair-turns.js';
 import { answerJson, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
@@ -14,12 +15,8 @@ import { waitFromQuery } from './send-options.js';
 /** Line numbers named in one answer; more bad lines are only counted. */
 const errorsNamedMax = 100;
 
-/** After this many deliveries, taken or not, a batch lets the others have a turn of the loop (and its own bytes go out). */
-const deliveriesPerTurnMax = 20_000;
 /** Bodies of batches that take more than one turn, together. */
 const bytesUnderWayMax = 64 * 1024 * 1024;
-/** And after this many lines, delivered to anybody or not. */
-const linesPerTurnMax = 5_000;
 
 export interface BatchTotals {
   /** Good lines, each one message. */
@@ -46,14 +43,23 @@ export class SendBatchEndpoint {
   readonly #counters: Counters;
   readonly #guard: ApiGuard;
   readonly #bodies: Bodies;
+  readonly #turns: FairTurns;
   #bytesUnderWay = 0;
 
-  constructor(router: Router, config: Config, counters: Counters, guard: ApiGuard, bodies: Bodies) {
+  constructor(
+    router: Router,
+    config: Config,
+    counters: Counters,
+    guard: ApiGuard,
+    bodies: Bodies,
+    turns: FairTurns,
+  ) {
     this.#router = router;
     this.#config = config;
     this.#counters = counters;
     this.#guard = guard;
     this.#bodies = bodies;
+    this.#turns = turns;
   }
 
   readonly handle = (response: HttpResponse, request: HttpRequest): void => {
@@ -66,29 +72,32 @@ export class SendBatchEndpoint {
     });
   };
 
+  /** A batch that does not fit into one turn goes on in the next ones, and lets the others have theirs. */
   #work(batch: Batch, response: HttpResponse, cors: Headers): void {
+    if (this.#publishSome(batch) && batch.uncounted === 0) return this.#answer(response, cors, batch.totals);
+    if (!this.#hold(batch, response, cors)) return;
     let aborted = false;
-    let first = true;
-    const turn = () => {
-      if (!this.#publishSome(batch) || batch.uncounted > 0) {
-        if (first && !this.#hold(batch, response, cors)) return;
-        // What was accepted is sent even if the publisher has gone; only nobody hears the totals then.
-        if (first)
-          response.onAborted(() => {
-            aborted = true;
-          });
-        first = false;
-        if (batch.done) batch.onCounted = turn;
-        else setImmediate(turn);
-        return;
-      }
-      if (!first) this.#bytesUnderWay -= batch.bytes;
-      if (aborted) return;
-      const say = () => this.#answer(response, cors, batch.totals);
-      if (first) say();
-      else response.cork(say);
+    // What was accepted is sent even if the publisher has gone; only nobody hears the totals then.
+    response.onAborted(() => {
+      aborted = true;
+    });
+    const end = () => {
+      this.#bytesUnderWay -= batch.bytes;
+      if (!aborted) response.cork(() => this.#answer(response, cors, batch.totals));
     };
-    turn();
+    const endOnceCounted = () => {
+      if (batch.uncounted === 0) end();
+      else batch.onCounted = end;
+    };
+    if (batch.done) return endOnceCounted();
+    this.#turns.add({
+      overdue: false,
+      goOn: () => {
+        if (!this.#publishSome(batch)) return true;
+        endOnceCounted();
+        return false;
+      },
+    });
   }
 
   /** A batch goes on though its publisher has gone, so those under way have a limit. @returns false when it is refused */
@@ -104,14 +113,12 @@ export class SendBatchEndpoint {
 
   /** @returns true when all lines are done */
   #publishSome(batch: Batch): boolean {
-    const deliveriesMax = this.#router.deliveries + deliveriesPerTurnMax;
-    const lineMax = batch.line + linesPerTurnMax;
     while (!batch.done) {
-      if (this.#router.deliveries >= deliveriesMax || batch.line >= lineMax) return false;
       const line = batch.take();
       if (line?.trim() !== '') this.#publishLine(batch, line);
+      if (this.#turns.over) break;
     }
-    return true;
+    return batch.done;
   }
 
   #publishLine(batch: Batch, line: string | undefined): void {

@@ -88,7 +88,7 @@ export class ChannelWire implements Wire {
   }
 
   pushThrough(channel: Channel): boolean {
-    return channel.socket.getBufferedAmount() === 0;
+    return channel.socket.getBufferedAmount() === 0 && !channel.channels.isReading(channel);
   }
 }
 

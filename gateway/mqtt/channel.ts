@@ -1,4 +1,3 @@
-import type { WebSocket } from 'uWebSockets.js';
 import type { Message } from '../../router/message.js';
 import type { InflightEntry } from '../../router/session/inflight-entry.js';
 import type { Session } from '../../router/session/session.js';
@@ -10,6 +9,7 @@ import type { Connection } from '../connections.js';
 import { RetainedDelivery } from '../wire.js';
 import type { ChannelWire } from './channel-wire.js';
 import type { Channels } from './channels.js';
+import type { ChannelSocket } from './gone-socket.js';
 import { pubrel } from './reply-packets.js';
 
 /** What uWS's own object of a connection carries of ours: one property, as each is 40 bytes. */
@@ -24,11 +24,11 @@ export interface ChannelOfSocket extends AddressKept {
 export abstract class Channel implements Connection, SessionConnection {
   readonly slot: number;
   /** Invalid once the channel is released. */
-  readonly socket: WebSocket<ChannelOfSocket>;
+  socket: ChannelSocket;
   /** Undefined until CONNECT is accepted. */
   session: Session | undefined = undefined;
 
-  constructor(slot: number, socket: WebSocket<ChannelOfSocket>) {
+  constructor(slot: number, socket: ChannelSocket) {
     this.slot = slot;
     this.socket = socket;
   }
@@ -69,7 +69,7 @@ export abstract class Channel implements Connection, SessionConnection {
 
   /** Nothing has come for too long. */
   onDue(): void {
-    this.channels.close(this, this.session === undefined ? 'idle-timeout' : 'keep-alive-timeout');
+    this.channels.closeSilent(this);
   }
 
   end(reason: CloseReason): void {

@@ -5,16 +5,16 @@ import type { Outbound } from '../outbound.js';
 import { type Channel, type ChannelOfSocket, channelClass } from './channel.js';
 import type { ChannelWire } from './channel-wire.js';
 import { frameBytesMax, frameBytesTaken } from './frame-size.js';
-import { Framing } from './framing.js';
 import { HeldReplies } from './held-replies.js';
+import { Inbound } from './inbound.js';
 import type { MqttParts } from './mqtt-parts.js';
-import { packetType } from './packet.js';
 import { PacketDispatch } from './packet-dispatch.js';
 import { PublishReplies } from './publish-replies.js';
 import { sizeDetails } from './size-details.js';
 import { TakeoverLoops } from './takeover-loops.js';
 
-/** What `send` says when uWS takes no more for a connection. */
+/** What `send` says when the system takes no more, and when uWS does not either. */
+const buffered = 0;
 const dropped = 2;
 
 /**
@@ -24,7 +24,7 @@ const dropped = 2;
 export class Channels {
   readonly #parts: MqttParts;
   readonly #class: ReturnType<typeof channelClass>;
-  readonly #framing: Framing;
+  readonly #inbound: Inbound;
   readonly #dispatch: PacketDispatch;
   readonly #held = new HeldReplies((channel, packet) => this.#write(channel, packet));
   readonly #publishReplies = new PublishReplies({
@@ -43,22 +43,20 @@ export class Channels {
   #details: Record<string, unknown> | undefined;
   /** It gets a close frame, and its socket goes with the peer's. */
   #lingers = false;
-  /** Whose bytes are being read. */
-  #reading!: Channel;
 
   constructor(parts: MqttParts) {
     this.#parts = parts;
     this.wire = parts.wire;
     this.outbound = parts.outbound;
     this.#class = channelClass(this);
-    this.#framing = new Framing(parts.config);
     this.#dispatch = new PacketDispatch(parts, this);
     this.#takeoverLoops = new TakeoverLoops(parts.log);
+    this.#inbound = new Inbound(parts, this, this.#dispatch);
   }
 
-  /** Connections with an incomplete packet, now. */
-  get partialPackets(): number {
-    return this.#framing.partials;
+  /** What has come and is not handled yet, now. */
+  get received(): { partialPackets: number; receiveQueues: { now: number; bytes: number } } {
+    return { partialPackets: this.#inbound.partialPackets, receiveQueues: this.#inbound.queues };
   }
 
   /** Connections of which an answer waits for NATS, and sessions with a message that does, now. */
@@ -87,20 +85,15 @@ export class Channels {
 
   /** @param bytes valid during the call */
   read(channel: Channel, bytes: Buffer): void {
-    const { rateLimits, connections, counters } = this.#parts;
-    counters.mqttBytesReceived += bytes.length;
-    this.#reading = channel;
-    if (channel.session === undefined && this.#framing.isFirst(channel.slot) && !beginsConnect(bytes)) {
-      return this.close(channel, 'not-connected'); // [MQTT-3.1.0-1], and whatever is no MQTT at all
-    }
-    const reason = rateLimits.admitsBytes(channel.slot, bytes.length)
-      ? this.#framing.feed(channel.slot, bytes, this.#onPacket)
-      : this.because('rate-limited', sizeDetails(this.#parts.config, 'mqttRateLimitBytes'));
-    if (reason === 'packet-too-large') {
-      // A handler that has said more is believed.
-      this.#details ??= sizeDetails(this.#parts.config, 'mqttMaxPacketSize', this.#framing.announcedBytes);
-    }
-    if (reason !== undefined && connections.has(channel)) this.close(channel, reason);
+    this.#inbound.read(channel, bytes);
+  }
+
+  /** What it has sent is not taken. @param announcedBytes length of the packet that was read last */
+  refuse(channel: Channel, reason: CloseReason, announcedBytes: number): void {
+    // A handler that has said more is believed.
+    if (reason === 'packet-too-large')
+      this.#details ??= sizeDetails(this.#parts.config, 'mqttMaxPacketSize', announcedBytes);
+    if (this.#parts.connections.has(channel)) this.close(channel, reason);
     this.#details = undefined;
   }
 
@@ -115,15 +108,26 @@ export class Channels {
     this.close(channel, 'packet-too-large');
   }
 
-  readonly #onPacket = (typeAndFlags: number, bytes: Buffer, start: number, end: number) => {
-    const channel = this.#reading;
-    const reason = this.#dispatch.packet(channel, typeAndFlags, bytes, start, end);
-    if (reason !== undefined) return reason;
-    // A packet may have led to this channel's own end, as when it is its own slow consumer.
-    if (!this.#parts.connections.has(channel)) return 'peer-closed';
-    this.#reading = channel;
-    return undefined;
-  };
+  /** Called in each tick of the sweeper. */
+  tick(): void {
+    this.#inbound.tick();
+  }
+
+  /** Whether something that it has sent is still to be handled. */
+  isReading(channel: Channel): boolean {
+    return this.#inbound.isReading(channel);
+  }
+
+  /** Whether the connection that a client had before is gone, and what it has sent is still to be handled. */
+  isFinishing(clientId: string): boolean {
+    return this.#inbound.isFinishing(clientId);
+  }
+
+  /** Whether it waits for room in its socket: for what is sent to it, or for answers. */
+  isBehind(channel: Channel): boolean {
+    if (!this.#parts.connections.has(channel)) return false;
+    return this.outbound.isBackpressured(channel) || this.#inbound.isParked(channel);
+  }
 
   /**
    * The socket may take more. After a drain event, and after anything was read from a connection that is behind: as it
@@ -133,6 +137,7 @@ export class Channels {
   takesMore(channel: Channel): void {
     const { connections, outbound, replays } = this.#parts;
     if (channel.socket.getBufferedAmount() > 0) return outbound.noteProgress(channel);
+    this.#inbound.takesMore(channel);
     outbound.drain(channel);
     if (!connections.has(channel) || outbound.isBackpressured(channel)) return;
     channel.session?.goOn();
@@ -167,7 +172,15 @@ export class Channels {
 
   #write(channel: Channel, packet: Buffer): void {
     if (!this.#parts.connections.has(channel)) return;
-    if (channel.socket.send(packet, true) === dropped) this.cut(channel, 'answers-unread');
+    const status = channel.socket.send(packet, true);
+    if (status === dropped) this.cut(channel, 'answers-unread');
+    else if (status === buffered) this.#inbound.answersWait(channel);
+  }
+
+  /** Nothing has come from it for too long, unless what has come is still to be handled. */
+  closeSilent(channel: Channel): void {
+    if (this.#inbound.keepsWaiting(channel)) return;
+    this.close(channel, channel.session === undefined ? 'idle-timeout' : 'keep-alive-timeout');
   }
 
   /** For a handler that hands on a reason to close. @param details sizes and settings, for the log */
@@ -218,7 +231,10 @@ export class Channels {
     const ours = this.#closing !== 'peer-closed';
     const reason = ours ? this.#closing : reasonOf(webSocketCode, webSocketReason);
     if (!ours && reason !== 'peer-closed') this.#logEndByUws(channel, reason);
-    this.#release(channel, reason);
+    const finishes =
+      reason === 'peer-closed' &&
+      this.#inbound.finishes(channel, () => this.#release(channel, this.#closing));
+    if (!finishes) this.#release(channel, reason);
     return this.#lingers;
   }
 
@@ -236,7 +252,7 @@ export class Channels {
   #release(channel: Channel, reason: CloseReason): void {
     const { pendingConnects, admission, sessions, wills, presence, rateLimits, replays } = this.#parts;
     const { session, slot } = channel;
-    this.#framing.release(slot);
+    this.#inbound.release(channel);
     pendingConnects.leave(slot);
     this.#held.release(channel);
     this.#publishReplies.release(channel);
@@ -255,10 +271,6 @@ export class Channels {
     if (reason === 'disconnected' || reason === 'server-stopping') return undefined;
     return { ...channel.describe(), address: channel.remoteAddress(), ...this.#details };
   }
-}
-
-function beginsConnect(bytes: Buffer): boolean {
-  return bytes.length === 0 || bytes[0]! >> 4 === packetType.connect;
 }
 
 /** Where uWS itself has closed, it says so in a close that was none of the client's frames (1006, with a text). */

@@ -7,7 +7,7 @@ import { answerText, refuse } from '../http/answer.js';
 import type { FrontDoor } from '../http/front-door.js';
 import { bindPath } from '../http/methods.js';
 import { uWS } from '../uws.js';
-import type { Channel, ChannelOfSocket } from './channel.js';
+import type { ChannelOfSocket } from './channel.js';
 import type { Channels } from './channels.js';
 import { frameBytesMax, frameBytesTaken } from './frame-size.js';
 import type { MqttParts } from './mqtt-parts.js';
@@ -41,7 +41,7 @@ export function bindMqtt(
   origins: Origins,
   onGone: (lingers: boolean) => void,
 ): void {
-  const { config, counters, admission, pendingConnects, connections, outbound } = parts;
+  const { config, counters, admission, pendingConnects, connections } = parts;
   const frameMax = frameBytesMax(config);
   door.bindWebSocket<ChannelOfSocket>(path, {
     compression: uWS.DISABLED, // 75 KB a connection
@@ -58,9 +58,14 @@ export function bindMqtt(
       if (!isBinary) return channels.close(channel, 'text-frame'); // [MQTT-6.0.0-1]
       if (frame.byteLength > frameMax) return channels.refuseFrame(channel, frame.byteLength);
       channels.read(channel, Buffer.from(frame));
-      if (isBehind(channel)) setImmediate(() => isBehind(channel) && channels.takesMore(channel));
+      if (channels.isBehind(channel))
+        setImmediate(() => channels.isBehind(channel) && channels.takesMore(channel));
     },
-    drain: (socket) => channels.takesMore(ownedBy(socket).channel),
+    // Not in here: a frame of 16 KB or more that is not taken whole would be the last one, as uWS stops asking the system.
+    drain: (socket) => {
+      const { channel } = ownedBy(socket);
+      setImmediate(() => connections.has(channel) && channels.takesMore(channel));
+    },
     close: (socket, code, reason) => {
       onGone(channels.gone(ownedBy(socket).channel, code, Buffer.from(reason).toString()));
     },
@@ -73,10 +78,6 @@ export function bindMqtt(
         ['Upgrade', 'websocket'],
       ]),
   });
-
-  function isBehind(channel: Channel): boolean {
-    return connections.has(channel) && outbound.isBackpressured(channel);
-  }
 
   function upgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
     const asked = request

@@ -4,12 +4,10 @@ import type { Config } from '../config.js';
 /** The first allocation for an incomplete packet; it doubles as bytes come, so that a length announced costs nothing. */
 const firstPartialBytes = 64;
 
-export type OnPacket = (
-  typeAndFlags: number,
-  bytes: Buffer,
-  start: number,
-  end: number,
-) => CloseReason | undefined;
+/** `pause`: the packet is handled, and the next ones wait. `wait`: it is not, and is handed on again. */
+export type Verdict = CloseReason | 'pause' | 'wait' | undefined;
+
+export type OnPacket = (typeAndFlags: number, bytes: Buffer, start: number, end: number) => Verdict;
 
 /**
  * Packets out of WebSocket frames. The two are not aligned in either direction [MQTT-6.0.0-2]: a packet may come
@@ -24,6 +22,8 @@ export class Framing {
   readonly #partialBytesMax: number;
   readonly #partials = new Map<number, Partial>();
   #partialBytes = 0;
+  #paused = false;
+  #waiting: Buffer | undefined;
 
   constructor(config: Pick<Config, 'mqttMaxPacketSize' | 'mqttPartialPacketsTotalMax'>) {
     this.#packetBytesMax = config.mqttMaxPacketSize;
@@ -45,17 +45,26 @@ export class Framing {
     return !this.#partials.has(slot);
   }
 
+  /** A packet that was to wait, and is no longer among the bytes that were fed: to be fed again before the rest of them. */
+  takeWaiting(): Buffer | undefined {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    return waiting;
+  }
+
   /**
-   * Hands on each packet that is complete. Stops at the first reason to close.
+   * Hands on each packet that is complete. Stops at the first reason to close, and where a packet pauses it.
    * @param bytes valid during the call
+   * @returns how many of them are done with, or a reason to close
    */
-  feed(slot: number, bytes: Buffer, onPacket: OnPacket): CloseReason | undefined {
+  feed(slot: number, bytes: Buffer, onPacket: OnPacket): number | CloseReason {
     let at = 0;
+    this.#paused = false;
     if (this.#partials.size > 0) {
       const partial = this.#partials.get(slot);
       if (partial !== undefined) {
         const taken = this.#complete(slot, partial, bytes, onPacket);
-        if (typeof taken === 'string') return taken;
+        if (typeof taken === 'string' || this.#paused) return taken;
         at = taken;
       }
     }
@@ -65,11 +74,13 @@ export class Framing {
       if (body !== undefined && bodyLength > this.#packetBytesMax) return 'packet-too-large';
       const end = body === undefined ? Number.POSITIVE_INFINITY : body + bodyLength;
       if (end > bytes.length) return this.#keep(slot, new Partial(), bytes, at);
-      const reason = onPacket(bytes[at]!, bytes, body!, end);
-      if (reason !== undefined) return reason;
+      const verdict = onPacket(bytes[at]!, bytes, body!, end);
+      if (verdict === 'wait') return at;
       at = end;
+      if (verdict === 'pause') return at;
+      if (verdict !== undefined) return verdict;
     }
-    return undefined;
+    return at;
   }
 
   /** Forgets what a connection that is gone has begun. */
@@ -98,13 +109,17 @@ export class Framing {
     partial.push(bytes, at, at + wanted);
     if (partial.length < partial.end) return this.#account(partial) ?? at + wanted;
     this.release(slot);
-    return onPacket(partial.bytes[0]!, partial.bytes, partial.bodyStart, partial.end) ?? at + wanted;
+    const verdict = onPacket(partial.bytes[0]!, partial.bytes, partial.bodyStart, partial.end);
+    if (verdict !== undefined && verdict !== 'pause' && verdict !== 'wait') return verdict;
+    this.#paused = verdict !== undefined;
+    if (verdict === 'wait') this.#waiting = partial.bytes.subarray(0, partial.end);
+    return at + wanted;
   }
 
-  #keep(slot: number, partial: Partial, bytes: Buffer, from: number): CloseReason | undefined {
+  #keep(slot: number, partial: Partial, bytes: Buffer, from: number): number | CloseReason {
     this.#partials.set(slot, partial);
     const taken = this.#complete(slot, partial, bytes.subarray(from), neverComplete);
-    return typeof taken === 'string' ? taken : undefined;
+    return typeof taken === 'string' ? taken : bytes.length;
   }
 
   #account(partial: Partial): CloseReason | undefined {

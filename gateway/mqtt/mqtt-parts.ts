@@ -5,6 +5,7 @@ import type { Clock } from '../clock.js';
 import type { Config } from '../config.js';
 import type { Connections } from '../connections.js';
 import type { Counters } from '../counters.js';
+import type { FairTurns } from '../fair-turns.js';
 import type { Outbound } from '../outbound.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { ChannelWire } from './channel-wire.js';
@@ -29,6 +30,7 @@ export interface MqttSurroundings {
   readonly connections: Connections;
   readonly admission: Admission;
   readonly outbound: Outbound;
+  readonly turns: FairTurns;
 }
 
 /** What the MQTT room works with; made once, in mqtt.ts. */

@@ -59,12 +59,18 @@ export class Mqtt {
     for (const path of paths) bindMqtt(door, path, this.#channels, this.#parts, this.#origins, onGone);
   }
 
+  /** Of what clients have sent, what waits for its turn, now. */
+  get waitingBytes(): number {
+    return this.#channels.received.receiveQueues.bytes;
+  }
+
   /** Called in each tick of the sweeper. */
   tick(): void {
     const { sessions, takeovers } = this.#parts;
     const nowSec = Math.floor(performance.now() / 1000);
     if (nowSec !== sessions.nowSec) sessions.tick(nowSec);
     takeovers.tick(nowSec);
+    this.#channels.tick();
     this.#sysTopics.tick();
   }
 
@@ -77,7 +83,7 @@ export class Mqtt {
       publishesReceived: counters.mqttPublishesReceived,
       publishesIgnored: counters.mqttPublishesIgnored,
       bytesReceived: counters.mqttBytesReceived,
-      partialPackets: this.#channels.partialPackets,
+      ...this.#channels.received,
       filtersRefused: filters.refused,
       retainedReplays: replays.count,
       waiting: this.#channels.waiting,

@@ -48,14 +48,14 @@ export class PacketDispatch {
     return this.#publish.undecided;
   }
 
-  /** @returns why the connection must be closed, if so */
+  /** @returns why the connection must be closed, if so; or that the packet has to wait */
   packet(
     channel: Channel,
     typeAndFlags: number,
     bytes: Buffer,
     start: number,
     end: number,
-  ): CloseReason | undefined {
+  ): CloseReason | 'wait' | undefined {
     const type = typeAndFlags >> 4;
     const flags = typeAndFlags & 0x0f;
     const reader = this.#reader.open(bytes, start, end);
@@ -69,9 +69,7 @@ export class PacketDispatch {
       !this.#isUnusedIn31(channel, type, flags)
     )
       return 'malformed-packet'; // [MQTT-2.2.2-2]
-    const keepAliveTicks = this.#keepAliveTicks[channel.slot]!;
-    if (keepAliveTicks > 0)
-      this.#parts.connections.due[channel.slot] = this.#parts.clock.tick + keepAliveTicks;
+    this.heard(channel);
     switch (type) {
       case packetType.publish:
         return this.#publish.handle(channel, channel.session, reader, flags);
@@ -93,6 +91,13 @@ export class PacketDispatch {
       default:
         return 'protocol-error'; // a second CONNECT [MQTT-3.1.0-2], or what only servers send
     }
+  }
+
+  /** It is alive: its keep-alive begins again. */
+  heard({ slot }: Channel): void {
+    const { connections, clock } = this.#parts;
+    const keepAliveTicks = this.#keepAliveTicks[slot]!;
+    if (keepAliveTicks > 0) connections.due[slot] = clock.tick + keepAliveTicks;
   }
 
   /** MQTT 3.1 uses DUP and QoS of what is answered, and no flags of anything else but PUBLISH. */

@@ -49,6 +49,11 @@ export const mqttSettings = {
     64 * mebibyte,
     'packets that have not come to their end, all together, bytes. Past it the one that grows is closed',
   ),
+  mqttReceiveQueueBytesTotalMax: setting(
+    wholeNumber(1024, 1024 * 1024 * mebibyte),
+    64 * mebibyte,
+    'what clients have sent beyond their share of a turn of the loop, and waits for the next ones, all together, bytes. Past it turns get longer',
+  ),
   mqttMaxFrameSize: setting(
     wholeNumber(0, 64 * mebibyte),
     0, // 4 MB: MQTT.js in a browser joins all that is queued into one frame; a loop of 300 messages of 1 KB passed 256 KB

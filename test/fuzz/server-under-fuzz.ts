@@ -12,6 +12,8 @@ const flags = [
   ['--mqtt-idle-timeout', '20'],
   ['--mqtt-max-pending-connects-per-address', '0'], // all lanes are of one address
   ['--reclaim-after-closed', '1000'],
+  // A ping that is answered tells that all before it has been handled only where nothing waits for its turn.
+  ['--turn-budget-ms', '60000'],
 ].flat();
 
 /** @param program another `encke start` than this tree's, for breaking it */
@@ -30,6 +32,7 @@ export interface Remains {
   subscriptions: number;
   filters: number;
   partialPackets: number;
+  receiveQueues: number;
   retainedReplays: number;
   slowConsumers: number;
   pendingBytes: number;
@@ -47,6 +50,7 @@ export async function remainsOf(gateway: GatewayProcess): Promise<Remains> {
     subscriptions: router.logins,
     filters: router.filters,
     partialPackets: mqtt.partialPackets,
+    receiveQueues: mqtt.receiveQueues.now,
     retainedReplays: mqtt.retainedReplays,
     slowConsumers: slowConsumers.now,
     pendingBytes: slowConsumers.pendingBytes,

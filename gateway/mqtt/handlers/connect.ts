@@ -29,13 +29,16 @@ export class ConnectHandler {
     this.#autoSubscriptions = new AutoSubscriptions(parts.config);
   }
 
-  /** @param flags of the fixed header */
+  /**
+   * @param flags of the fixed header
+   * @returns 'wait' while what its client has sent on the connection before is still handled
+   */
   handle(
     channel: Channel,
     reader: PacketReader,
     flags: number,
     keepAlive: (sec: number) => void,
-  ): CloseReason | undefined {
+  ): CloseReason | 'wait' | undefined {
     const packet = readConnect(reader, flags);
     if (packet === 'malformed-packet') return packet;
     if (packet === 'unknown-level') return this.#refuse(channel, connackCode.unknownLevel); // [MQTT-3.1.2-2]
@@ -43,6 +46,7 @@ export class ConnectHandler {
     if (typeof will === 'string') return will;
     const refusal = this.#refusalOf(packet, will);
     if (refusal !== undefined) return this.#refuse(channel, refusal);
+    if (this.#channels.isFinishing(packet.clientId)) return 'wait';
     this.#accept(channel, packet, will, keepAlive);
     // Nothing is being delivered or flushed here. So the will of who was taken over goes out before anything that
     // this client has sent right behind its CONNECT, as it may (3.1.4).

@@ -1,0 +1,158 @@
+import { fork } from 'node:child_process';
+import { connect, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { type GatewayProcess, startGateway } from '../test/gateway-process.js';
+import { connectPacket, frame, publishPacket, subscribePacket, upgradeRequest } from '../test/mqtt-bytes.js';
+
+/**
+ * What does a flood cost the others? MQTT clients that send back-to-back frames of 250 KB full of small packets, and
+ * meanwhile one message every 10 ms through the send API to one open stream: its latency, and what the flood brings.
+ * Arguments: the `cli/encke.js` of another build to compare with, by turns, and one kind alone. Server on core 0; run this on
+ * core 1:
+ *
+ *     npm run build && taskset -c 1 node dist/bench/mqtt-flood.js [/tmp/base/dist/cli/encke.js] ['QoS 0']
+ */
+
+const frameBytes = 250_000;
+const floodSec = 10;
+const kinds = ['QoS 0', 'QoS 1', 'QoS 2', 'SUBSCRIBE', 'PINGREQ'] as const;
+type Kind = (typeof kinds)[number];
+
+async function compare(other: string | undefined, only: string | undefined): Promise<void> {
+  console.log('flood            clients  build       p50 ms   p99 ms  worst ms    MB/s    cut');
+  for (const kind of kinds) {
+    if (only !== undefined && kind !== only) continue;
+    for (const clients of [1, 20]) {
+      await measure(kind, clients, 'this', undefined);
+      if (other !== undefined) await measure(kind, clients, 'other', other);
+    }
+  }
+  process.exit();
+}
+
+async function measure(kind: Kind, clients: number, name: string, program: string | undefined) {
+  const server = await startGateway({
+    cpu: 0,
+    flags: ['--log-level', 'warn'],
+    ...(program === undefined ? {} : { program }),
+  });
+  const calm = await Calm.open(server);
+  const flooders = fork(fileURLToPath(import.meta.url), [String(server.port), kind, String(clients)]);
+  const said = new Promise<{ bytes: number; cut: number }>((resolve) =>
+    flooders.once('message', resolve as never),
+  );
+  await calm.measure(floodSec);
+  const { bytes, cut } = await said;
+  const ms = calm.latenciesMs.sort((a, b) => a - b);
+  const columns = [
+    ms[ms.length >> 1]!,
+    ms[Math.floor(ms.length * 0.99)]!,
+    ms.at(-1)!,
+    bytes / floodSec / 1e6,
+  ];
+  const shown = columns.map((value) => value.toFixed(1).padStart(9)).join('');
+  console.log(
+    `${kind.padEnd(17)}${String(clients).padStart(7)}  ${name.padEnd(9)}${shown}${String(cut).padStart(7)}`,
+  );
+  flooders.kill('SIGKILL');
+  await server.kill();
+}
+
+/** One stream, and a publisher that sends to it every 10 ms, whether the last message has come or not. */
+class Calm {
+  readonly latenciesMs: number[] = [];
+  readonly #publisher: Socket;
+
+  private constructor(publisher: Socket, stream: Socket) {
+    this.#publisher = publisher;
+    stream.on('data', (text) => {
+      const nowMs = performance.now();
+      for (const [, sentMs] of String(text).matchAll(/sent (\d+\.?\d*)/g))
+        this.latenciesMs.push(nowMs - Number(sentMs));
+    });
+  }
+
+  static async open(server: GatewayProcess): Promise<Calm> {
+    const stream = connect(server.port, '127.0.0.1');
+    stream.write('GET /stream/calm HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await new Promise((resolve) => stream.once('data', resolve));
+    const publisher = connect(server.apiPort, '127.0.0.1');
+    publisher.on('data', () => {});
+    return new Calm(publisher, stream);
+  }
+
+  async measure(seconds: number): Promise<void> {
+    const startedMs = performance.now();
+    let sent = 0;
+    while (performance.now() - startedMs < seconds * 1000) {
+      const body = `sent ${performance.now().toFixed(3)}`;
+      this.#publisher.write(
+        `POST /send/calm HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      );
+      sent++;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    while (this.latenciesMs.length < sent) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Runs in a process of its own. */
+function flood(port: number, kind: Kind, clients: number): void {
+  const packets = packetsOf(kind);
+  const bytes = bigFrame(packets);
+  let cut = 0;
+  const sockets = Array.from({ length: clients }, (_, n) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.on('close', () => cut++);
+    socket.once('data', () => {
+      socket.write(frame(connectPacket(`flooder-${n}`)));
+      const more = () => {
+        while (socket.write(bytes));
+      };
+      socket.on('drain', more);
+      more();
+      socket.on('data', () => {});
+    });
+    socket.write(upgradeRequest);
+    return socket;
+  });
+  setTimeout(() => {
+    const taken = sockets.reduce((sum, socket) => sum + socket.bytesWritten - socket.writableLength, 0);
+    process.send!({ bytes: taken, cut });
+    for (const socket of sockets) socket.destroy();
+  }, floodSec * 1000);
+}
+
+function packetsOf(kind: Kind): Buffer {
+  const packets: Buffer[] = [];
+  for (let bytes = 0, n = 0; ; n++) {
+    const next = packetOf(kind, n);
+    bytes += next.length;
+    if (bytes > frameBytes) return Buffer.concat(packets);
+    packets.push(next);
+  }
+}
+
+function packetOf(kind: Kind, n: number): Buffer {
+  const packetId = 1 + (n % 1_000);
+  if (kind === 'QoS 0') return publishPacket('a', 'xx');
+  if (kind === 'QoS 1') return publishPacket('a', 'xx', 1, packetId);
+  if (kind === 'SUBSCRIBE') return subscribePacket(packetId, `f${n % 50}`, 0);
+  if (kind === 'PINGREQ') return Buffer.from([0xc0, 0]);
+  const pubrel = Buffer.from([0x62, 2, packetId >> 8, packetId & 0xff]);
+  return Buffer.concat([publishPacket('a', 'xx', 2, packetId), pubrel]);
+}
+
+/** One binary frame with a mask of zero. */
+function bigFrame(payload: Buffer): Buffer {
+  const header = Buffer.alloc(14);
+  header[0] = 0x82;
+  header[1] = 0xff;
+  header.writeUInt32BE(payload.length, 6);
+  return Buffer.concat([header, payload]);
+}
+
+if (process.send !== undefined)
+  flood(Number(process.argv[2]), process.argv[3] as Kind, Number(process.argv[4]));
+else await compare(process.argv[2] || undefined, process.argv[3]);

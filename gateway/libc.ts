@@ -1,0 +1,114 @@
+/** What is needed of the C library that neither Node nor uWebSockets has: options of sockets, by descriptor. */
+export interface SocketCalls {
+  /** @returns false when the system did not take it */
+  setOption(descriptor: number, level: number, name: number, value: number): boolean;
+  /** @returns undefined when there is no such socket, or it has no such option */
+  option(descriptor: number, level: number, name: number): number | undefined;
+  /** Port of its own end. */
+  localPort(descriptor: number): number | undefined;
+  /** Address of the other end in hex: 8 digits for IPv4 (mapped into IPv6 too), 32 for IPv6. */
+  peerAddress(descriptor: number): string | undefined;
+  /** What the other end has acknowledged since the connection began, bytes; undefined on kernels before 4.1. */
+  bytesAcked(descriptor: number): number | undefined;
+  /** Received and not read yet, bytes. */
+  bytesUnread(descriptor: number): number | undefined;
+  /** Written to the socket and not acknowledged yet, bytes. */
+  bytesUnacked(descriptor: number): number | undefined;
+}
+
+/** Linux's numbers; they are the same on x64 and arm64. */
+export const socketLevel = { socket: 1, tcp: 6 } as const;
+export const socketOption = {
+  receiveBuffer: 8,
+  acceptsConnections: 30,
+  notSentLowat: 25,
+  tcpInfo: 11,
+} as const;
+
+const siocInq = 0x541b;
+const siocOutq = 0x5411;
+const addressFamily = { ipv4: 2, ipv6: 10 } as const;
+/** Where `tcpi_bytes_acked` is in `struct tcp_info` (linux/tcp.h): it has kept its place since Linux 4.1. */
+const bytesAckedAt = 120;
+
+let loaded: SocketCalls | undefined;
+
+/** The calls, once `loadSocketCalls` has been waited for; undefined where there are none. */
+export function socketCalls(): SocketCalls | undefined {
+  return loaded;
+}
+
+/** Loads them, on Linux. @returns why there are none, as a sentence */
+export async function loadSocketCalls(): Promise<string | undefined> {
+  if (loaded !== undefined) return undefined;
+  if (process.platform !== 'linux') return `Not on ${process.platform}.`;
+  try {
+    const { default: koffi } = await import('koffi');
+    loaded = bind(koffi);
+    return undefined;
+  } catch (error) {
+    return `koffi cannot be loaded: ${(error as Error).message}`;
+  }
+}
+
+function bind(koffi: typeof import('koffi').default): SocketCalls {
+  // The program itself: glibc and musl both have these names, and it is linked to one of them.
+  const libc = koffi.load(null);
+  const setsockopt = libc.func('int setsockopt(int, int, int, void *, uint32_t)');
+  const getsockopt = libc.func('int getsockopt(int, int, int, void *, void *)');
+  const getsockname = libc.func('int getsockname(int, void *, void *)');
+  const getpeername = libc.func('int getpeername(int, void *, void *)');
+  const ioctl = libc.func('int ioctl(int, unsigned long, void *)');
+  // Used by one call at a time, each of which is over when it returns.
+  const value = Buffer.alloc(256);
+  const length = Buffer.alloc(4);
+
+  function got(call: () => number, room: number): number | undefined {
+    length.writeUInt32LE(room);
+    return call() === 0 ? length.readUInt32LE() : undefined;
+  }
+  return {
+    setOption: (descriptor, level, name, to) => {
+      value.writeInt32LE(to);
+      return setsockopt(descriptor, level, name, value, 4) === 0;
+    },
+    option: (descriptor, level, name) =>
+      got(() => getsockopt(descriptor, level, name, value, length), 4) === undefined
+        ? undefined
+        : value.readInt32LE(),
+    localPort: (descriptor) =>
+      got(() => getsockname(descriptor, value, length), 128) === undefined
+        ? undefined
+        : value.readUInt16BE(2),
+    peerAddress: (descriptor) =>
+      got(() => getpeername(descriptor, value, length), 128) === undefined ? undefined : addressHex(value),
+    bytesAcked: (descriptor) => {
+      const size = got(
+        () => getsockopt(descriptor, socketLevel.tcp, socketOption.tcpInfo, value, length),
+        256,
+      );
+      return size === undefined || size < bytesAckedAt + 8
+        ? undefined
+        : Number(value.readBigUInt64LE(bytesAckedAt));
+    },
+    bytesUnread: (descriptor) => (ioctl(descriptor, siocInq, value) === 0 ? value.readInt32LE() : undefined),
+    bytesUnacked: (descriptor) =>
+      ioctl(descriptor, siocOutq, value) === 0 ? value.readInt32LE() : undefined,
+  };
+}
+
+/** Of a `struct sockaddr`. */
+function addressHex(socketAddress: Buffer): string | undefined {
+  const family = socketAddress.readUInt16LE();
+  if (family === addressFamily.ipv4) return socketAddress.toString('hex', 4, 8);
+  if (family === addressFamily.ipv6) return plainAddressHex(socketAddress.subarray(8, 24));
+  return undefined;
+}
+
+const mappedIpv4 = '00000000000000000000ffff';
+
+/** As `peerAddress` has it, of the bytes that uWS gives: an IPv4 address may be mapped into IPv6. */
+export function plainAddressHex(address: Uint8Array): string {
+  const hex = Buffer.from(address.buffer, address.byteOffset, address.length).toString('hex');
+  return hex.length === 32 && hex.startsWith(mappedIpv4) ? hex.slice(24) : hex;
+}

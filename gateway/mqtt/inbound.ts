@@ -1,0 +1,209 @@
+import type { Channel } from './channel.js';
+import type { Channels } from './channels.js';
+import { frameBytesMax } from './frame-size.js';
+import { Framing } from './framing.js';
+import { GoneSocket } from './gone-socket.js';
+import type { MqttParts } from './mqtt-parts.js';
+import { packetType } from './packet.js';
+import type { PacketDispatch } from './packet-dispatch.js';
+import { ReceiveQueues } from './receive-queues.js';
+import { sizeDetails } from './size-details.js';
+
+/** What a socket may bring in a turn where SO_RCVBUF is the system's: uWS's own buffer. */
+const receiveBufferBytes = 512 * 1024;
+
+/**
+ * So many of the largest frames wait of a client that does not read its answers, or behind a CONNECT that waits for what its
+ * client has sent on the connection before.
+ */
+const framesHeldBack = 2;
+/** So long a client may read none of its answers while requests of its wait. */
+const unansweredMs = 10_000;
+
+/**
+ * The way of bytes from a socket to the handlers of packets. A connection's packets are handled strictly in order, whatever
+ * other connections do, in slices: what does not fit into this turn of the loop waits in its queue.
+ */
+export class Inbound {
+  readonly #parts: MqttParts;
+  readonly #channels: Channels;
+  readonly #dispatch: PacketDispatch;
+  readonly #framing: Framing;
+  readonly #queues: ReceiveQueues;
+  readonly #heldBackBytesMax: number;
+  /** By client id, those whose peer has gone while what it has sent is still handled. */
+  readonly #finishing = new Map<string, Channel>();
+  /** Whose bytes are being handled, and which; fields instead of a closure for each slice. */
+  #channel!: Channel;
+  #bytes!: Buffer;
+  #handled = 0;
+  /** Its answers have filled its socket. */
+  #answersWait = false;
+
+  constructor(parts: MqttParts, channels: Channels, dispatch: PacketDispatch) {
+    const { mqttReceiveQueueBytesTotalMax, socketReceiveBufferBytes } = parts.config;
+    this.#parts = parts;
+    this.#channels = channels;
+    this.#dispatch = dispatch;
+    this.#framing = new Framing(parts.config);
+    this.#heldBackBytesMax = framesHeldBack * frameBytesMax(parts.config);
+    // The kernel doubles SO_RCVBUF, for its own overhead.
+    const bytesPerTurn = 2 * socketReceiveBufferBytes || receiveBufferBytes;
+    this.#queues = new ReceiveQueues(mqttReceiveQueueBytesTotalMax, bytesPerTurn, this.#goOn);
+  }
+
+  /** Connections with an incomplete packet, now. */
+  get partialPackets(): number {
+    return this.#framing.partials;
+  }
+
+  /** Connections that wait for their next turn, and bytes of theirs that do, now. */
+  get queues(): { now: number; bytes: number } {
+    return { now: this.#queues.count, bytes: this.#queues.bytes };
+  }
+
+  /** @param bytes valid during the call */
+  read(channel: Channel, bytes: Buffer): void {
+    const { rateLimits, counters, turns, config } = this.#parts;
+    counters.mqttBytesReceived += bytes.length;
+    if (!rateLimits.admitsBytes(channel.slot, bytes.length)) {
+      const reason = this.#channels.because('rate-limited', sizeDetails(config, 'mqttRateLimitBytes'));
+      return this.#channels.close(channel, reason);
+    }
+    const queue = this.#queues.of(channel);
+    if (queue === undefined) return this.#begin(channel, bytes, turns.full);
+    queue.push(bytes);
+    if (channel.session === undefined && queue.bytes > this.#heldBackBytesMax)
+      this.#channels.close(channel, 'not-connected');
+    else if (queue.parked && queue.bytes > this.#heldBackBytesMax)
+      this.#channels.cut(channel, 'answers-unread');
+  }
+
+  /** Called in each tick of the sweeper. */
+  tick(): void {
+    if (this.#queues.count === 0) return;
+    for (const channel of [...this.#queues.stuck(unansweredMs)])
+      this.#channels.cut(channel, 'answers-unread');
+  }
+
+  /** Whether something that it has sent is still to be handled. */
+  isReading(channel: Channel): boolean {
+    return this.#queues.of(channel) !== undefined;
+  }
+
+  /** Whether what it has sent waits until it has read its answers. */
+  isParked(channel: Channel): boolean {
+    return this.#queues.of(channel)?.parked === true;
+  }
+
+  /** An answer has filled its socket: it is asked no further until those are read. */
+  answersWait(channel: Channel): void {
+    if (channel === this.#channel) this.#answersWait = true;
+  }
+
+  /** Its socket takes answers again. */
+  takesMore(channel: Channel): void {
+    const queue = this.#queues.of(channel);
+    if (!queue?.parked) return;
+    queue.unpark();
+    this.#parts.turns.add(queue);
+  }
+
+  /** Its time is over; but what it has sent in time waits for us, and tells that it is alive. @returns whether that is so */
+  keepsWaiting(channel: Channel): boolean {
+    const queue = this.#queues.of(channel);
+    if (channel.session === undefined || queue === undefined || queue.parked) return false;
+    this.#dispatch.heard(channel);
+    return true;
+  }
+
+  /**
+   * The peer has closed. What it has sent before is handled all the same, as it would have been on a quieter server.
+   * @param onEnd called when it is ended from this side before @returns whether anything is left of it
+   */
+  finishes(channel: Channel, onEnd: () => void): boolean {
+    const queue = this.#queues.of(channel);
+    if (queue === undefined) return false;
+    channel.socket = new GoneSocket(queue.addressText, onEnd);
+    if (channel.session !== undefined) this.#finishing.set(channel.session.clientId, channel);
+    this.takesMore(channel);
+    return true;
+  }
+
+  /** Whether the connection before of this client is still at that: its next one waits, or they would be out of order. */
+  isFinishing(clientId: string): boolean {
+    return this.#finishing.size > 0 && this.#finishing.has(clientId);
+  }
+
+  /** The connection is gone, with what waits of it. */
+  release(channel: Channel): void {
+    this.#framing.release(channel.slot);
+    this.#queues.release(channel);
+    const clientId = channel.session?.clientId;
+    if (clientId !== undefined && this.#finishing.get(clientId) === channel) this.#finishing.delete(clientId);
+  }
+
+  /** The first slice of a frame, in place; its rest waits. @param late others have used up this turn */
+  #begin(channel: Channel, bytes: Buffer, late: boolean): void {
+    this.#answersWait = false;
+    const handled = late ? 0 : this.#handle(channel, bytes);
+    const waiting = this.#framing.takeWaiting();
+    if (handled === bytes.length && waiting === undefined) return;
+    if (!this.#parts.connections.has(channel)) return;
+    const queue = this.#queues.begin(channel);
+    if (waiting !== undefined) queue.push(waiting);
+    if (handled < bytes.length) queue.push(bytes.subarray(handled));
+    if (this.#answersWait) queue.park(channel.socket.getBufferedAmount());
+    else this.#parts.turns.add(queue);
+  }
+
+  /** The next slice, in a cork, as uWS has one for what it reads. @returns how many of the bytes are done with */
+  readonly #goOn = (channel: Channel, bytes: Buffer): number => {
+    this.#channel = channel;
+    this.#bytes = bytes;
+    this.#answersWait = false;
+    channel.socket.cork(this.#handleCorked);
+    const waiting = this.#framing.takeWaiting();
+    if (!this.#parts.connections.has(channel)) return this.#handled;
+    const queue = this.#queues.of(channel)!;
+    if (waiting !== undefined) queue.putBack(waiting);
+    const unsentBytes = channel.socket.getBufferedAmount();
+    if (this.#answersWait && unsentBytes > 0) queue.park(unsentBytes);
+    // As it uncorks, uWS may write off what it had, and then no drain event comes.
+    if (this.#channels.outbound.isBackpressured(channel)) this.#channels.takesMore(channel);
+    const finished = waiting === undefined && this.#handled === bytes.length && queue.bytes === bytes.length;
+    if (finished && channel.socket instanceof GoneSocket) channel.socket.close();
+    return this.#handled;
+  };
+
+  readonly #handleCorked = (): void => {
+    this.#handled = this.#handle(this.#channel, this.#bytes);
+  };
+
+  /** @returns how many bytes are done with */
+  #handle(channel: Channel, bytes: Buffer): number {
+    this.#channel = channel;
+    if (channel.session === undefined && this.#framing.isFirst(channel.slot) && !beginsConnect(bytes)) {
+      this.#channels.close(channel, 'not-connected'); // [MQTT-3.1.0-1], and whatever is no MQTT at all
+      return bytes.length;
+    }
+    const handled = this.#framing.feed(channel.slot, bytes, this.#onPacket);
+    if (typeof handled === 'number') return handled;
+    this.#channels.refuse(channel, handled, this.#framing.announcedBytes);
+    return bytes.length;
+  }
+
+  readonly #onPacket = (typeAndFlags: number, bytes: Buffer, start: number, end: number) => {
+    const channel = this.#channel;
+    const verdict = this.#dispatch.packet(channel, typeAndFlags, bytes, start, end);
+    if (verdict !== undefined) return verdict;
+    // A packet may have led to this channel's own end, as when it is its own slow consumer.
+    if (!this.#parts.connections.has(channel)) return 'peer-closed';
+    this.#channel = channel;
+    return this.#answersWait || this.#parts.turns.over ? 'pause' : undefined;
+  };
+}
+
+function beginsConnect(bytes: Buffer): boolean {
+  return bytes.length === 0 || bytes[0]! >> 4 === packetType.connect;
+}

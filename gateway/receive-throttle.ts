@@ -1,0 +1,74 @@
+import { socketCalls, socketLevel, socketOption } from './libc.js';
+
+/** Waiting to be handled in all; from here on senders are held back, some 0.3 s of small packets. */
+const holdBytes = 1024 * 1024;
+const releaseBytes = holdBytes / 4;
+/** Not read yet at the end of a turn: who has as much sends faster than it is handled. */
+const unreadBytesMin = 8 * 1024;
+/** The kernel makes the least it allows of it, some 2 KB. */
+const heldReceiveBufferBytes = 1;
+/** Descriptors that are looked at in one turn: 1 ms. */
+const descriptorsPerTurn = 1_000;
+
+export interface ReceiveThrottleParts {
+  /** SO_RCVBUF of all others. */
+  readonly receiveBufferBytes: number;
+  /** Whose sockets are meant: those accepted at these ports. */
+  readonly ports: () => readonly number[];
+  /** All descriptors are below this. */
+  readonly descriptorsMax: () => number;
+}
+
+/**
+ * Holds fast senders back while more waits than can be handled, as uWS cannot stop reading a WebSocket: their sockets
+ * get the smallest receive buffer that there is, and TCP closes the window. uWS does not tell the descriptor of a connection, so the
+ * sockets are found by what gives a flood away: much that is unread although uWS has just read everything.
+ */
+export class ReceiveThrottle {
+  readonly #parts: ReceiveThrottleParts;
+  readonly #held = new Set<number>();
+  #next = 0;
+
+  constructor(parts: ReceiveThrottleParts) {
+    this.#parts = parts;
+  }
+
+  /** Sockets that are held back, now. */
+  get held(): number {
+    return this.#held.size;
+  }
+
+  /** At the end of each turn in which something waits, and of the first in which nothing does. */
+  step(waitingBytes: number): void {
+    if (this.#parts.receiveBufferBytes === 0 || socketCalls() === undefined) return;
+    if (waitingBytes > holdBytes) this.#hold();
+    else if (waitingBytes <= releaseBytes && this.#held.size > 0) this.#release();
+  }
+
+  #hold(): void {
+    const calls = socketCalls()!;
+    const end = Math.min(this.#next + descriptorsPerTurn, this.#parts.descriptorsMax());
+    const ports = this.#parts.ports();
+    for (let descriptor = this.#next; descriptor < end; descriptor++) {
+      if ((calls.bytesUnread(descriptor) ?? 0) < unreadBytesMin) continue;
+      const port = calls.localPort(descriptor);
+      if (port === undefined || !ports.includes(port)) continue;
+      this.#held.add(descriptor);
+      calls.setOption(descriptor, socketLevel.socket, socketOption.receiveBuffer, heldReceiveBufferBytes);
+    }
+    this.#next = end < this.#parts.descriptorsMax() ? end : 0;
+  }
+
+  /** Where a descriptor has become another connection's meanwhile, that one keeps what it has. */
+  #release(): void {
+    const calls = socketCalls()!;
+    const { receiveBufferBytes } = this.#parts;
+    const ports = this.#parts.ports();
+    for (const descriptor of this.#held) {
+      const port = calls.localPort(descriptor);
+      if (port === undefined || !ports.includes(port)) continue;
+      calls.setOption(descriptor, socketLevel.socket, socketOption.receiveBuffer, receiveBufferBytes);
+    }
+    this.#held.clear();
+  }
+}
