@@ -5,22 +5,34 @@ import { sideBySide } from './side-by-side.js';
 
 /**
  * What does a delivery cost when messages come in bursts? One topic with 2,000 subscribers; 20 messages at once, beside
- * one at a time, which is what one write costs: server CPU a delivery. Server on core 0; run this on core 1:
+ * one at a time, which is what one write costs: server CPU a delivery. Arguments: other numbers, and the `cli/encke.js` of
+ * another build, which gets the burst in the place of one at a time. Server on core 0; run this on core 1:
  *
- *     npm run build && taskset -c 1 node dist/bench/mqtt-burst.js
+ *     npm run build && taskset -c 1 node dist/bench/mqtt-burst.js [10000 50 [/tmp/base/dist/cli/encke.js]]
  */
 
-const subscribers = 2_000;
-const messages = 200;
+const [subscribers = 2_000, burst = 20] = process.argv.slice(2, 4).map(Number);
+const other = process.argv[4];
+const messages = subscribers > 5_000 ? 2 * burst : 200;
 const payload = 'x'.repeat(100);
 
 const encke = await startGateway({ cpu: 0, flags: ['--log-level', 'warn'] });
+const beside =
+  other === undefined
+    ? encke
+    : await startGateway({ cpu: 0, flags: ['--log-level', 'warn'], program: other });
 await sideBySide(
-  { ours: '20 at once', theirs: 'one at a time', unit: 'µs of server CPU a delivery', pairs: 9 },
-  () => measure(encke, 20),
-  () => measure(encke, 1),
+  {
+    ours: `${burst} at once`,
+    theirs: other === undefined ? 'one at a time' : 'other build',
+    unit: 'µs of server CPU a delivery',
+    pairs: subscribers > 5_000 ? 5 : 9,
+  },
+  () => measure(encke, burst),
+  () => measure(beside, other === undefined ? 1 : burst),
 );
 await encke.kill();
+await beside.kill();
 process.exit();
 
 async function measure(server: GatewayProcess, burst: number): Promise<number> {

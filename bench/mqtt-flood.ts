@@ -14,7 +14,7 @@ import { connectPacket, frame, publishPacket, subscribePacket, upgradeRequest } 
  */
 
 const frameBytes = 250_000;
-const floodSec = 10;
+const floodSec = 5;
 const kinds = ['QoS 0', 'QoS 1', 'QoS 2', 'SUBSCRIBE', 'PINGREQ'] as const;
 type Kind = (typeof kinds)[number];
 

@@ -39,6 +39,7 @@ import { Mqtt } from './mqtt/mqtt.js';
 import { sessionLimits } from './mqtt/session-limits.js';
 import { Namesakes } from './node-name.js';
 import { Outbound } from './outbound.js';
+import { PeerProgress } from './peer-progress.js';
 import { ReceiveThrottle } from './receive-throttle.js';
 import { Reclaimer } from './reclaim.js';
 import { holdsConnections, type NodeRole, takesSends } from './role.js';
@@ -87,7 +88,10 @@ export class Gateway {
     const clock = new Clock(config.heartbeatSec);
     const sampledLog = new SampledLog(log);
     const connections = new Connections(capacity);
-    const slowConsumers = new SlowConsumers(connections, counters, config, sampledLog);
+    const publicSockets = new SocketBudget(capacity + refusalSockets);
+    const descriptorsMax = () => publicSockets.peak + reserve;
+    const progress = new PeerProgress(descriptorsMax);
+    const slowConsumers = new SlowConsumers(connections, counters, config, sampledLog, progress);
     const outbound = new Outbound(connections, counters, slowConsumers);
     const admission = new Admission(connections, outbound, counters, config.connectionsPerAddressMax);
     const shared = { router, config, clock, counters, log: sampledLog, connections, admission, outbound };
@@ -112,7 +116,6 @@ export class Gateway {
       isClosing,
       onRefused: (_reason, status) => counters.countApiError(status),
     });
-    const publicSockets = new SocketBudget(capacity + refusalSockets);
     const apiSockets = new SocketBudget(apiSocketsMax);
     this.#router = router;
     this.#config = config;
@@ -138,7 +141,7 @@ export class Gateway {
     const throttle = new ReceiveThrottle({
       receiveBufferBytes: config.socketReceiveBufferBytes,
       ports: () => [this.#public.port, this.#mqttOnly?.port ?? 0],
-      descriptorsMax: () => publicSockets.peak + reserve,
+      descriptorsMax,
     });
     turns.onTurn = () => throttle.step(mqtt.waitingBytes);
     this.stats = new Stats({

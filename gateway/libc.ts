@@ -101,14 +101,9 @@ function bind(koffi: typeof import('koffi').default): SocketCalls {
 function addressHex(socketAddress: Buffer): string | undefined {
   const family = socketAddress.readUInt16LE();
   if (family === addressFamily.ipv4) return socketAddress.toString('hex', 4, 8);
-  if (family === addressFamily.ipv6) return plainAddressHex(socketAddress.subarray(8, 24));
-  return undefined;
+  if (family !== addressFamily.ipv6) return undefined;
+  const hex = socketAddress.toString('hex', 8, 24);
+  return hex.startsWith(mappedIpv4) ? hex.slice(24) : hex;
 }
 
 const mappedIpv4 = '00000000000000000000ffff';
-
-/** As `peerAddress` has it, of the bytes that uWS gives: an IPv4 address may be mapped into IPv6. */
-export function plainAddressHex(address: Uint8Array): string {
-  const hex = Buffer.from(address.buffer, address.byteOffset, address.length).toString('hex');
-  return hex.length === 32 && hex.startsWith(mappedIpv4) ? hex.slice(24) : hex;
-}

@@ -107,7 +107,7 @@ export const settings = {
   ),
   pendingBytesMax: setting(
     wholeNumber(1024, 1024 * mebibyte),
-    mebibyte,
+    4 * mebibyte, // what the kernel would take for each where --socket-unsent-bytes-max is 0
     'what is kept for one slow consumer before the policy strikes, bytes',
   ),
   pendingBytesTotalMax: setting(

@@ -4,11 +4,14 @@ import type { CloseReason, LossReason } from './close-reason.js';
 import type { Config } from './config.js';
 import { backpressured, type Connection, type Connections } from './connections.js';
 import type { Counters } from './counters.js';
+import type { PeerProgress } from './peer-progress.js';
 import type { SampledLog } from './sampled-log.js';
 import { messageOf, type Outgoing, ownedBySession, type Source } from './wire.js';
 
-/** As uWS does with HTTP by itself, after 8 to 12 s. */
+/** A peer that has taken nothing for so long is stuck. */
 const stalledMs = 10_000;
+/** Where "writable" has not come for so long, the kernel is asked whether the peer takes anything. */
+const quietMs = 2_000;
 
 /**
  * The connections that take no more now, and what is kept for each: within a limit for each and one for all, past
@@ -22,14 +25,22 @@ export class SlowConsumers {
   readonly #counters: Counters;
   readonly #config: Config;
   readonly #log: SampledLog;
+  readonly #progress: PeerProgress;
   readonly #backlogs = new Map<number, Backlog>();
   #pendingBytes = 0;
 
-  constructor(connections: Connections, counters: Counters, config: Config, log: SampledLog) {
+  constructor(
+    connections: Connections,
+    counters: Counters,
+    config: Config,
+    log: SampledLog,
+    progress: PeerProgress,
+  ) {
     this.#connections = connections;
     this.#counters = counters;
     this.#config = config;
     this.#log = log;
+    this.#progress = progress;
   }
 
   /** Connections with a backlog, now. */
@@ -98,11 +109,26 @@ export class SlowConsumers {
     return 'kept';
   }
 
-  /** Cuts those that have taken nothing for long: a backlog is for who is slow, not for who is stuck. Once a second. */
+  /**
+   * Cuts those that have taken nothing for long: a backlog is for who is slow, not for who is stuck. How slow does not
+   * matter, that is what the limits are for. Once a second.
+   */
   cutStalled(): void {
+    const quiet = new Set<string>();
     for (const [slot, backlog] of this.#backlogs) {
-      if (backlog.idleMs >= stalledMs) this.#connections.slots[slot]!.cut('stalled-consumer');
+      const connection = this.#connections.slots[slot]!;
+      if (backlog.idleMs >= stalledMs) {
+        connection.cut('stalled-consumer');
+        continue;
+      }
+      connection.wire.keepAlive(connection);
+      if (backlog.idleMs >= quietMs) quiet.add(backlog.address);
     }
+    if (quiet.size > 0) this.#progress.look(quiet, (address) => this.#moved(address));
+  }
+
+  #moved(address: string): void {
+    for (const backlog of this.#backlogs.values()) if (backlog.address === address) backlog.noteProgress();
   }
 
   /** Past a limit and with a policy that drops. @returns whether the new message has room now */

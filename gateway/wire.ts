@@ -30,6 +30,8 @@ export interface Wire {
    * @returns true when all is written, false when the rest must wait for `Outbound.drain`, or the connection was cut
    */
   write(connection: Connection, source: Source): boolean;
+  /** Called once a second for a connection that is behind and not stuck: what lies between may hold it for stuck. */
+  keepAlive(connection: Connection): void;
   /** @returns true when all that was ever written is with the system, so that the process may exit */
   pushThrough(connection: Connection): boolean;
 }

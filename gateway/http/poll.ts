@@ -8,7 +8,7 @@ import type { Wire } from '../wire.js';
 import type { Polls } from './polls.js';
 
 /** A poll writes once, and then it is over: nothing of it goes through `Outbound`. */
-const noWire: Wire = { write: () => true, pushThrough: () => true };
+const noWire: Wire = { write: () => true, keepAlive: () => {}, pushThrough: () => true };
 
 /** One long-poll that waits: a subscriber to the router, a connection to the gateway, until its one answer. */
 export abstract class Poll extends Subscriber implements Connection {

@@ -8,13 +8,16 @@ import type { StreamCursors } from './stream-cursors.js';
 import { newline, type Place } from './transport.js';
 
 /**
- * uWS has one cork buffer of 16 KB, and several small writes past it in one cork corrupt the stream under
- * backpressure (measured: 10 × 4 KB, every run). So: at most 15 KB a cork, or one write for a bigger piece.
+ * uWS has one cork buffer of 16 KB, and writes past it in one cork corrupt the stream under backpressure (measured: 10 × 4 KB,
+ * every run). So does one larger write, when the socket takes nothing of the chunk's head, which is in the cork: uWS 20.51
+ * then forgets the body. So: at most 15 KB a cork, and a larger piece goes out as several chunks.
  */
 const corkBytesMax = 15 * 1024;
 
 /** `\r\n<up to 5 hex digits>\r\n` around each chunk. */
 const chunkFramingBytes = 9;
+
+const pieceBytesMax = corkBytesMax - chunkFramingBytes;
 
 const nothingLeft: Source = { single: false, peek: () => undefined, take: () => {} };
 
@@ -33,6 +36,8 @@ export class StreamWire implements Wire {
   #newlineOwed = false;
   #refused = false;
   #checkpoint: string | undefined = undefined;
+  /** What is left of a piece larger than a cork. */
+  #rest: Uint8Array | undefined = undefined;
 
   constructor(connections: Connections, counters: Counters, clock: Clock, cursors: StreamCursors) {
     this.#connections = connections;
@@ -50,8 +55,10 @@ export class StreamWire implements Wire {
     this.#refused = false;
     this.#watchWritable(stream);
     due[slot] = this.#clock.heartbeatDue(slot);
-    do stream.response.cork(this.#writeSome);
-    while ((this.#newlineOwed || source.peek() !== undefined) && !this.#refused);
+    do {
+      stream.response.cork(this.#writeSome);
+      while (this.#rest !== undefined) stream.response.cork(this.#writeRest);
+    } while ((this.#newlineOwed || source.peek() !== undefined) && !this.#refused);
     if (this.#newlineOwed) flags[slot]! |= newlineOwed;
     else flags[slot]! &= ~newlineOwed;
     return !this.#refused;
@@ -77,14 +84,24 @@ export class StreamWire implements Wire {
       if (transport.checkpoint === undefined) received[slot]! += message === undefined ? lost : 1;
       this.#newlineOwed = true;
       // False from uWS means "buffered, and give me no more", never "not taken".
-      this.#refused = !response.write(chunk);
       if (message !== undefined) this.#count(message);
-      // A piece larger than the cork buffer has taken the cork away: what follows needs a new one.
-      if (this.#refused || size > corkBytesMax) return;
+      if (size > corkBytesMax) {
+        this.#rest = chunk;
+        return;
+      }
+      this.#refused = !response.write(chunk);
+      if (this.#refused) return;
     }
     if (!this.#newlineOwed || corked + chunkFramingBytes > corkBytesMax) return;
     this.#newlineOwed = false;
     this.#refused = !response.write(newline);
+  };
+
+  /** To its end, whatever uWS says: it buffers, and half a piece would have to be remembered. */
+  readonly #writeRest = (): void => {
+    const rest = this.#rest!;
+    this.#rest = rest.length <= pieceBytesMax ? undefined : rest.subarray(pieceBytesMax);
+    if (!this.#stream.response.write(rest.subarray(0, pieceBytesMax))) this.#refused = true;
   };
 
   #placeOf(slot: number, message: Message): Place {
@@ -123,6 +140,11 @@ export class StreamWire implements Wire {
     this.#counters.heartbeats++;
   }
 
+  /** uWS closes 8 to 12 s after a write that was not taken whole; one more such write, of nothing, and it counts anew. */
+  keepAlive(stream: Stream): void {
+    stream.response.cork(nothing);
+  }
+
   /** Writes a newline to learn whether the system has taken everything, which a corked write does not say. */
   pushThrough(stream: Stream): boolean {
     this.#stream = stream;
@@ -141,3 +163,5 @@ export class StreamWire implements Wire {
     this.#refused = !this.#stream.response.write(newline);
   };
 }
+
+function nothing(): void {}

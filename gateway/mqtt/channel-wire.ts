@@ -87,6 +87,9 @@ export class ChannelWire implements Wire {
     this.#counters.messageBytesWritten += messageOf(outgoing)!.payload.length;
   }
 
+  /** uWS has no timer for WebSockets where `idleTimeout` is 0. */
+  keepAlive(): void {}
+
   pushThrough(channel: Channel): boolean {
     return channel.socket.getBufferedAmount() === 0 && !channel.channels.isReading(channel);
   }

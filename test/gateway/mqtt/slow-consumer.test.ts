@@ -143,7 +143,8 @@ t.test('all slow consumers together stay under --pending-bytes-total-max', async
 });
 
 t.test('at QoS 1 its window bounds what is on its way, and its queue the rest', async (t) => {
-  const gateway = await start(t, '--slow-consumer-policy', 'drop-oldest', '--mqtt-max-inflight', '200');
+  const limits = ['--mqtt-max-inflight', '200', '--mqtt-max-mqueue', '100'];
+  const gateway = await start(t, '--slow-consumer-policy', 'drop-oldest', ...limits);
   const slow = await subscriber(t, gateway, 1, false);
   const sent = await sendUntil(
     gateway,
@@ -187,7 +188,7 @@ t.test('cut at QoS 1 with its session kept, it gets everything when it is back',
 });
 
 t.test('who acknowledges without reading grows nothing', async (t) => {
-  const gateway = await start(t, '--slow-consumer-policy', 'drop-newest');
+  const gateway = await start(t, '--slow-consumer-policy', 'drop-newest', '--mqtt-max-mqueue', '100');
   const slow = await subscriber(t, gateway, 1);
   let acknowledged = 0;
   const sent = await sendUntil(gateway, 'its queue overflows', ({ mqtt }) => {

@@ -1,0 +1,131 @@
+import { connect, type Socket } from 'node:net';
+import t, { type Test } from 'tap';
+import { loadSocketCalls, socketCalls, socketLevel, socketOption } from '../../gateway/libc.js';
+import { startGateway } from '../gateway-process.js';
+import { connectPacket, frame, subscribePacket, upgradeRequest } from '../mqtt-bytes.js';
+import { oneProcess } from '../one-process.js';
+import { until } from '../until.js';
+
+/** Who reads slowly is served, however slowly; who reads nothing is cut. With default settings. */
+
+const messages = 60;
+const messageBytes = 60_000;
+
+/** Reads so many bytes a second, a tenth of them at a time. */
+class SlowReader {
+  readonly #socket: Socket;
+  bytesPerSec: number;
+  closed = false;
+  bytes = 0;
+  #allowed = 0;
+  #text = '';
+
+  constructor(port: number, requests: (string | Buffer)[], bytesPerSec: number) {
+    this.bytesPerSec = Number.POSITIVE_INFINITY;
+    const buffer = Buffer.alloc(1024);
+    this.#socket = connect({
+      port,
+      host: '127.0.0.1',
+      onread: { buffer, callback: (length, bytes) => this.#read(bytes as Buffer, length) },
+    });
+    this.#socket.on('error', () => {});
+    this.#socket.on('close', () => {
+      this.closed = true;
+    });
+    this.#socket.on('connect', () => {
+      // A phone's own buffers are not ours to see; with those of loopback a reader of 1 KB/s takes 64 KB once a minute.
+      const { fd } = (this.#socket as unknown as { _handle: { fd: number } })._handle;
+      if (bytesPerSec < 10_000)
+        socketCalls()!.setOption(fd, socketLevel.socket, socketOption.receiveBuffer, 4096);
+      this.#socket.write(requests[0]!);
+    });
+    for (const request of requests.slice(1)) this.#after(1, () => this.#socket.write(request));
+    setInterval(() => this.#tick(), 100).unref();
+  }
+
+  /** Messages that have come whole, by their numbers. */
+  get numbers(): number[] {
+    return [...this.#text.matchAll(/<(\d+)>/g)].map(([, number]) => Number(number));
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #after(bytes: number, act: () => void): void {
+    const timer = setInterval(() => {
+      if (this.bytes < bytes) return;
+      clearInterval(timer);
+      act();
+    }, 5);
+  }
+
+  #tick(): void {
+    this.#allowed = Math.min(this.bytesPerSec, this.#allowed + this.bytesPerSec / 10);
+    if (this.#allowed > 0) this.#socket.resume();
+  }
+
+  #read(bytes: Buffer, length: number): boolean {
+    this.bytes += length;
+    this.#text += bytes.toString('latin1', 0, length).replace(/\.+/g, '.');
+    this.#allowed -= length;
+    return this.#allowed > 0;
+  }
+}
+
+t.test(
+  'readers of 1, 35 and 115 KB/s are not cut, one that reads nothing is',
+  { timeout: 120_000, ...oneProcess('slow readers are of a process') },
+  async (t) => {
+    await loadSocketCalls();
+    const gateway = await startGateway({ flags: ['--heartbeat-sec', '0', '--log-level', 'warn'] });
+    t.teardown(() => gateway.kill());
+    const readers = [1_000, 35_000, 115_000, 0].flatMap((rate) => [
+      { rate, name: 'NDJSON', reader: ndjson(t, gateway.port, rate) },
+      { rate, name: 'MQTT', reader: mqtt(t, gateway.port, rate) },
+    ]);
+    await until('all are there', async () => (await gateway.stats()).router.logins === readers.length);
+    for (const { rate, reader } of readers) reader.bytesPerSec = rate;
+    const body = (n: number) => `<${n}>`.padStart(messageBytes, '.');
+    for (let n = 1; n <= messages; n++) await gateway.send('slow', body(n));
+    const startedMs = performance.now();
+    const stuck = readers.filter(({ rate }) => rate === 0);
+    const slow = readers.filter(({ rate }) => rate > 0);
+    const cut = async () => (await gateway.stats()).connections.closed['stalled-consumer'];
+    await until('those that read nothing are cut', async () => (await cut()) === stuck.length, 20_000);
+    // A slow one was cut after 12 to 26 s.
+    await until('it is late', () => performance.now() - startedMs > 30_000, 40_000);
+    for (const { name, rate, reader } of slow)
+      t.notOk(reader.closed, `${name} at ${rate} B/s, ${reader.bytes} bytes read`);
+    for (const { reader } of slow) reader.bytesPerSec = 1e9;
+    const wanted = Array.from({ length: messages }, (_, n) => n + 1);
+    for (const { name, rate, reader } of slow) {
+      await until(
+        `${name} at ${rate} B/s has got all`,
+        () => reader.numbers.length >= messages || reader.closed,
+        20_000,
+      );
+      t.same(reader.numbers, wanted, `${name} at ${rate} B/s`);
+    }
+    t.match((await gateway.stats()).connections.closed, {
+      'stalled-consumer': 2,
+      'slow-consumer': 0,
+      'peer-closed': 0,
+    });
+  },
+);
+
+function ndjson(t: Test, port: number, rate: number): SlowReader {
+  return reader(t, port, ['GET /stream/slow HTTP/1.1\r\nHost: localhost\r\n\r\n'], rate);
+}
+
+function mqtt(t: Test, port: number, rate: number): SlowReader {
+  const opening = frame(connectPacket(`reader-${rate}`, { keepAliveSec: 0 }), subscribePacket(1, 'slow', 0));
+  return reader(t, port, [upgradeRequest, opening], rate);
+}
+
+function reader(t: Test, port: number, requests: (string | Buffer)[], rate: number): SlowReader {
+  const made = new SlowReader(port, requests, rate);
+  t.teardown(() => made.destroy());
+  return made;
+}
