@@ -90,7 +90,7 @@ export class Gateway {
     const connections = new Connections(capacity);
     const publicSockets = new SocketBudget(capacity + refusalSockets);
     const descriptorsMax = () => publicSockets.peak + reserve;
-    const progress = new PeerProgress(descriptorsMax);
+    const progress = new PeerProgress(descriptorsMax, config.socketUnsentBytesMax);
     const slowConsumers = new SlowConsumers(connections, counters, config, sampledLog, progress);
     const outbound = new Outbound(connections, counters, slowConsumers);
     const admission = new Admission(connections, outbound, counters, config.connectionsPerAddressMax);

@@ -12,8 +12,8 @@ export interface SocketCalls {
   bytesAcked(descriptor: number): number | undefined;
   /** Received and not read yet, bytes. */
   bytesUnread(descriptor: number): number | undefined;
-  /** Written to the socket and not acknowledged yet, bytes. */
-  bytesUnacked(descriptor: number): number | undefined;
+  /** Written to the socket and not even sent yet, bytes. */
+  bytesUnsent(descriptor: number): number | undefined;
 }
 
 /** Linux's numbers; they are the same on x64 and arm64. */
@@ -26,7 +26,7 @@ export const socketOption = {
 } as const;
 
 const siocInq = 0x541b;
-const siocOutq = 0x5411;
+const siocOutqNotSent = 0x894b;
 const addressFamily = { ipv4: 2, ipv6: 10 } as const;
 /** Where `tcpi_bytes_acked` is in `struct tcp_info` (linux/tcp.h): it has kept its place since Linux 4.1. */
 const bytesAckedAt = 120;

@@ -6,17 +6,24 @@ const descriptorsPerTurn = 1_000;
 /**
  * Asks the kernel whether slow peers take anything: how many bytes they have acknowledged since the last look. uWS says
  * "writable" only now and then, and not at all while a slow but living reader takes less than a piece. uWS does not tell the descriptor
- * of a connection, so sockets are found by their peer's address; of several from one address one that moves will do.
+ * of a connection, so sockets are found by their peer's address, and by what is unsent on them; of several such from one
+ * address one that moves will do.
  */
 export class PeerProgress {
   readonly #descriptorsMax: () => number;
+  /** Of a socket that is behind: others from the same address have their bytes acknowledged all the time. */
+  readonly #unsentBytesMin: number;
   /** Of sockets with something to send, by descriptor, at the last look. */
   #acked = new Map<number, number>();
   #looking = false;
 
-  /** @param descriptorsMax all descriptors are below this */
-  constructor(descriptorsMax: () => number) {
+  /**
+   * @param descriptorsMax all descriptors are below this
+   * @param unsentBytesMax TCP_NOTSENT_LOWAT: with half of that unsent a socket is not writable; 0 = the system's
+   */
+  constructor(descriptorsMax: () => number, unsentBytesMax: number) {
     this.#descriptorsMax = descriptorsMax;
+    this.#unsentBytesMin = Math.max(1, unsentBytesMax / 4);
   }
 
   /**
@@ -46,7 +53,7 @@ export class PeerProgress {
   }
 
   #hasMoved(calls: SocketCalls, descriptor: number, acked: Map<number, number>): boolean {
-    if ((calls.bytesUnacked(descriptor) ?? 0) === 0) return false;
+    if ((calls.bytesUnsent(descriptor) ?? 0) < this.#unsentBytesMin) return false;
     const now = calls.bytesAcked(descriptor);
     if (now === undefined) return false;
     acked.set(descriptor, now);
