@@ -92,8 +92,8 @@ function bind(koffi: typeof import('koffi').default): SocketCalls {
         : Number(value.readBigUInt64LE(bytesAckedAt));
     },
     bytesUnread: (descriptor) => (ioctl(descriptor, siocInq, value) === 0 ? value.readInt32LE() : undefined),
-    bytesUnacked: (descriptor) =>
-      ioctl(descriptor, siocOutq, value) === 0 ? value.readInt32LE() : undefined,
+    bytesUnsent: (descriptor) =>
+      ioctl(descriptor, siocOutqNotSent, value) === 0 ? value.readInt32LE() : undefined,
   };
 }
 
