@@ -1,22 +1,24 @@
 import type { WebSocket } from 'uWebSockets.js';
+import type { AddressKept } from '../address-limit.js';
 import type { ChannelOfSocket } from './channel.js';
 
 /** What of a WebSocket is asked for once its peer has closed it, while the rest of what it has sent is still handled. */
 export type ChannelSocket = Pick<
   WebSocket<ChannelOfSocket>,
   'send' | 'cork' | 'end' | 'close' | 'getBufferedAmount' | 'getRemoteAddressAsText'
->;
+> &
+  AddressKept;
 
 /** `send` says so when the system has taken it. */
 const sent = 1;
 
 /** Takes the place of a socket that is closed: uWS throws at whoever touches that. */
 export class GoneSocket implements ChannelSocket {
-  readonly #addressText: ArrayBuffer;
+  readonly #addressText: string;
   readonly #onEnd: () => void;
 
   /** @param onEnd called when it is closed from this side, too */
-  constructor(addressText: ArrayBuffer, onEnd: () => void) {
+  constructor(addressText: string, onEnd: () => void) {
     this.#addressText = addressText;
     this.#onEnd = onEnd;
   }
@@ -44,6 +46,6 @@ export class GoneSocket implements ChannelSocket {
   }
 
   getRemoteAddressAsText(): ArrayBuffer {
-    return this.#addressText;
+    return new TextEncoder().encode(this.#addressText).buffer;
   }
 }

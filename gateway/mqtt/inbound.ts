@@ -16,7 +16,7 @@ const receiveBufferBytes = 512 * 1024;
  * So many of the largest frames wait of a client that does not read its answers, or behind a CONNECT that waits for what its
  * client has sent on the connection before.
  */
-const framesHeldBack = 2;
+const framesHeldBack = 1;
 /** So long a client may read none of its answers while requests of its wait. */
 const unansweredMs = 10_000;
 

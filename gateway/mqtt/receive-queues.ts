@@ -73,7 +73,7 @@ export class ReceiveQueue implements SlicedWork {
   readonly #handle: HandleSlice;
   readonly #onEmpty: () => void;
   /** Of its peer: once the socket is closed it is too late to ask. */
-  readonly addressText: ArrayBuffer;
+  readonly addressText: string;
   #chunks: Buffer[] = [];
   /** Of the first chunk, what is handled; of the last one, what is filled. */
   #start = 0;
@@ -91,7 +91,7 @@ export class ReceiveQueue implements SlicedWork {
     this.#channel = channel;
     this.#handle = handle;
     this.#onEmpty = onEmpty;
-    this.addressText = channel.socket.getRemoteAddressAsText();
+    this.addressText = channel.remoteAddress();
   }
 
   get bytes(): number {

@@ -20,12 +20,14 @@ class SlowReader {
   #allowed = 0;
   #text = '';
 
+  /** Each kind comes from an address of its own, as one of an address that moves stands for all of them. */
   constructor(port: number, requests: (string | Buffer)[], bytesPerSec: number) {
     this.bytesPerSec = Number.POSITIVE_INFINITY;
     const buffer = Buffer.alloc(1024);
     this.#socket = connect({
       port,
       host: '127.0.0.1',
+      localAddress: `127.0.${requests.length}.${1 + Math.round(bytesPerSec / 1000)}`,
       onread: { buffer, callback: (length, bytes) => this.#read(bytes as Buffer, length) },
     });
     this.#socket.on('error', () => {});
