@@ -5,7 +5,7 @@ import type { ChannelOfSocket } from './channel.js';
 /** What of a WebSocket is asked for once its peer has closed it, while the rest of what it has sent is still handled. */
 export type ChannelSocket = Pick<
   WebSocket<ChannelOfSocket>,
-  'send' | 'cork' | 'end' | 'close' | 'getBufferedAmount' | 'getRemoteAddressAsText'
+  'send' | 'cork' | 'end' | 'close' | 'getBufferedAmount' | 'getRemoteAddress' | 'getRemoteAddressAsText'
 > &
   AddressKept;
 
@@ -43,6 +43,14 @@ export class GoneSocket implements ChannelSocket {
 
   getBufferedAmount(): number {
     return 0;
+  }
+
+  getRemoteAddress(): ArrayBuffer {
+    const text = this.#addressText;
+    const bytes = text.includes(':')
+      ? Buffer.from(text.replaceAll(':', ''), 'hex')
+      : text.split('.').map(Number);
+    return Uint8Array.from(bytes).buffer;
   }
 
   getRemoteAddressAsText(): ArrayBuffer {
