@@ -1,35 +1,54 @@
 /**
- * A chunked HTTP/1.1 response that never ends, read from raw bytes: owns where each connection is in it. What is
- * incomplete at the end of a read is copied aside until the rest comes; at rest a connection owns one byte here.
+ * A chunked HTTP/1.1 response that never ends, read from raw bytes: owns where each connection is in it. The body is
+ * handed on as it comes, since chunks are no units of what is said in them: a proxy may cut them anew (RFC 9112 7.1).
+ * An incomplete head or size line is copied aside until the rest comes; at rest a connection owns five bytes here.
  */
+import { HEAD_BYTES_MAX, headerOf, headLength, isInterim, statusOf } from './response-head.js';
+
 const AT_HEAD = 0;
 const AT_SIZE = 1;
+const IN_DATA = 2;
 /** Behind the data of a chunk. uWebSockets.js sends the CRLF that closes a chunk together with the next one. */
-const AT_CLOSING_CRLF = 2;
+const AT_CLOSING_CRLF = 3;
+/** Behind a violation or the last chunk: whatever comes now is not looked at. */
+const OVER = 4;
 
 const CR = 0x0d;
 const LF = 0x0a;
 const SEMICOLON = 0x3b;
-const CARRY_LIMIT_BYTES = 16 * 1024 * 1024;
-const HEAD_END = Buffer.from('\r\n\r\n');
+const SPACE = 0x20;
+const TAB = 0x09;
+/** A chunk of 4 GB or more: nobody means that, and the column has 32 bits. */
+const SIZE_DIGITS_MAX = 8;
+/** With its extensions (RFC 9112 7.1.1), which floodtest passes over. */
+const SIZE_LINE_BYTES_MAX = 16 * 1024;
 
 export interface ResponseEvents {
   loggedIn(connection: number): void;
   refused(connection: number, reason: string): void;
-  ended(connection: number): void;
+  ended(connection: number, reason?: string): void;
 }
 
-/** One whole chunk of the body, from `start` up to `end`. */
-export type OnPiece = (connection: number, bytes: Buffer, start: number, end: number) => void;
+/** Some of the body, from `start` up to `end`; `beginsChunk`: with it a chunk begins. */
+export type OnPiece = (
+  connection: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  beginsChunk: boolean,
+) => void;
 
 export class ChunkedResponse {
   readonly #events: ResponseEvents;
   readonly #onPiece: OnPiece;
   readonly #phases: Uint8Array;
+  /** What is still to come of the data of a chunk. */
+  readonly #remaining: Uint32Array;
   readonly #carries = new Map<number, Buffer>();
 
   constructor(connections: number, events: ResponseEvents, onPiece: OnPiece) {
     this.#phases = new Uint8Array(connections);
+    this.#remaining = new Uint32Array(connections);
     this.#events = events;
     this.#onPiece = onPiece;
   }
@@ -44,8 +63,12 @@ export class ChunkedResponse {
       end = bytes.length;
     }
     const from = this.#phases[connection] === AT_HEAD ? this.#readHead(connection, bytes, end) : 0;
+    if (this.#phases[connection] === AT_HEAD) {
+      if (from < end) this.#carries.set(connection, Buffer.from(bytes.subarray(from, end)));
+      return;
+    }
     const to = this.#readChunks(connection, bytes, from, end);
-    if (to < end) this.#keep(connection, bytes, to, end);
+    if (to < end) this.#carries.set(connection, Buffer.from(bytes.subarray(to, end)));
   }
 
   forget(connection: number): void {
@@ -53,63 +76,116 @@ export class ChunkedResponse {
     this.#phases[connection] = AT_HEAD;
   }
 
-  /** Where the body begins: 0 while the head is incomplete, `end` when the connection was refused. */
+  /** @returns where the body begins, or the head that is not complete */
   #readHead(connection: number, bytes: Buffer, end: number): number {
-    const headEnd = bytes.indexOf(HEAD_END) + HEAD_END.length;
-    if (headEnd < HEAD_END.length || headEnd > end) return 0;
-    const head = bytes.toString('latin1', 0, headEnd);
-    const status = head.slice(9, 12);
-    if (status !== '200') {
-      this.#events.refused(connection, `HTTP ${status}`);
-      return end;
+    let from = 0;
+    while (from < end) {
+      const length = headLength(bytes, from, end);
+      if (length === undefined) return this.#refuse(connection, end, 'no HTTP response');
+      if (length === 0) {
+        if (end - from <= HEAD_BYTES_MAX) return from;
+        return this.#refuse(connection, end, `a head of more than ${HEAD_BYTES_MAX / 1024} KB`);
+      }
+      const head = bytes.toString('latin1', from, from + length);
+      const status = statusOf(head);
+      from += length;
+      if (isInterim(status)) continue;
+      if (status !== '200') return this.#refuse(connection, end, `HTTP ${status}`);
+      if (headerOf(head, 'Transfer-Encoding')?.toLowerCase() !== 'chunked') {
+        return this.#refuse(connection, end, 'HTTP 200 without chunks');
+      }
+      this.#phases[connection] = AT_SIZE;
+      this.#events.loggedIn(connection);
+      return from;
     }
-    if (!/\r\ntransfer-encoding: *chunked\r\n/i.test(head)) {
-      this.#events.refused(connection, 'HTTP 200 without chunks');
-      return end;
-    }
-    this.#phases[connection] = AT_SIZE;
-    this.#events.loggedIn(connection);
-    return headEnd;
+    return from;
   }
 
-  /** Hands on every chunk that is complete; gives back where the incomplete rest begins. */
+  #refuse(connection: number, end: number, reason: string): number {
+    this.#phases[connection] = OVER;
+    this.#events.refused(connection, reason);
+    return end;
+  }
+
+  /** Hands on what there is of the body. @returns where a size line begins that is not complete */
   #readChunks(connection: number, bytes: Buffer, from: number, end: number): number {
     let at = from;
-    while (at < end && this.#phases[connection] !== AT_HEAD) {
-      if (this.#phases[connection] === AT_CLOSING_CRLF) {
+    // An event may forget the connection, which is AT_HEAD then.
+    while (at < end && this.#phases[connection] !== AT_HEAD && this.#phases[connection] !== OVER) {
+      const phase = this.#phases[connection];
+      if (phase === IN_DATA) {
+        at = this.#readData(connection, bytes, at, end, false);
+      } else if (phase === AT_CLOSING_CRLF) {
+        const closed = bytes[at] === CR && (end - at < 2 || bytes[at + 1] === LF);
+        if (!closed) return this.#violated(connection, end, 'the data of a chunk goes on behind its size');
         if (end - at < 2) return at;
         at += 2;
         this.#phases[connection] = AT_SIZE;
-        continue;
+      } else {
+        const data = this.#readSize(connection, bytes, at, end);
+        if (data === at) return at;
+        at = this.#phases[connection] === IN_DATA ? this.#readData(connection, bytes, data, end, true) : data;
       }
-      let size = 0;
-      let data = at;
-      for (; data < end && bytes[data] !== CR && bytes[data] !== SEMICOLON; data++) {
-        size = size * 16 + hexValue(bytes[data]!);
-      }
-      while (data < end && bytes[data] !== LF) data++;
-      data++;
-      if (data > end) return at;
-      if (size === 0 || Number.isNaN(size)) {
-        this.#events.ended(connection);
-        return end;
-      }
-      if (data + size > end) return at;
-      this.#onPiece(connection, bytes, data, data + size);
-      at = data + size;
-      this.#phases[connection] = AT_CLOSING_CRLF;
     }
-    return at;
+    return this.#phases[connection] === OVER ? end : at;
   }
 
-  #keep(connection: number, bytes: Buffer, from: number, to: number): void {
-    if (to - from > CARRY_LIMIT_BYTES) this.#events.ended(connection);
-    else this.#carries.set(connection, Buffer.from(bytes.subarray(from, to)));
+  #readData(connection: number, bytes: Buffer, at: number, end: number, beginsChunk: boolean): number {
+    const pieceEnd = Math.min(end, at + this.#remaining[connection]!);
+    const remaining = this.#remaining[connection]! - (pieceEnd - at);
+    this.#remaining[connection] = remaining;
+    if (remaining === 0) this.#phases[connection] = AT_CLOSING_CRLF;
+    if (pieceEnd > at || beginsChunk) this.#onPiece(connection, bytes, at, pieceEnd, beginsChunk);
+    return pieceEnd;
+  }
+
+  /** @returns where the data begins; `from` while the line is incomplete */
+  #readSize(connection: number, bytes: Buffer, from: number, end: number): number {
+    let size = 0;
+    let at = from;
+    for (; at < end; at++) {
+      const digit = hexValue(bytes[at]!);
+      if (digit < 0) break;
+      size = size * 16 + digit;
+      if (at - from >= SIZE_DIGITS_MAX && size > 0xffff_ffff) {
+        return this.#violated(connection, end, 'a chunk of 4 GB or more');
+      }
+    }
+    if (at < end && (at === from || !mayFollowSize(bytes[at]!))) {
+      return this.#violated(connection, end, 'no size where a chunk begins');
+    }
+    const lf = bytes.indexOf(LF, at);
+    const isWhole = lf >= 0 && lf < end;
+    if ((isWhole ? lf : end) - from > SIZE_LINE_BYTES_MAX) {
+      const limit = `${SIZE_LINE_BYTES_MAX / 1024} KB`;
+      return this.#violated(connection, end, `a chunk's size line of more than ${limit}`);
+    }
+    if (!isWhole) return from;
+    if (bytes[lf - 1] !== CR) return this.#violated(connection, end, "a chunk's size line ends without CR");
+    if (size === 0) {
+      this.#phases[connection] = OVER;
+      this.#events.ended(connection);
+      return end;
+    }
+    this.#phases[connection] = IN_DATA;
+    this.#remaining[connection] = size;
+    return lf + 1;
+  }
+
+  #violated(connection: number, end: number, what: string): number {
+    this.#phases[connection] = OVER;
+    this.#events.ended(connection, `broken chunks: ${what}`);
+    return end;
   }
 }
 
+function mayFollowSize(byte: number): boolean {
+  return byte === CR || byte === SEMICOLON || byte === SPACE || byte === TAB;
+}
+
+/** -1 for what is no digit. */
 function hexValue(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
   const lower = byte | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : Number.NaN;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }

@@ -1,56 +1,135 @@
-/** `GET /test/<id>`: the Comet page. A message is a chunk `Recvd msg #N: '<text>'<br/>`; a lone newline is a heartbeat. */
+/**
+ * `GET /test/<id>`: the Comet page. A message is `Recvd msg #N: '<text>'<br/>`, wherever in the body it stands and
+ * however that is cut into chunks; all else is the greeting, heartbeats, and notes for a reader.
+ */
 
 import { connectionsOf, type Share } from '../plan.js';
 import { ChunkedResponse } from './chunked-response.js';
 import { getRequest } from './get-request.js';
 import type { Transport, TransportEvents } from './transport.js';
+import { Unfinished } from './unfinished.js';
 
 const MESSAGE_START = Buffer.from('Recvd msg #');
-const MESSAGE_END = '<br/>';
+/** `<` is escaped in the text, so this cannot stand in it. */
+const MESSAGE_END = Buffer.from("'<br/>");
 const LF = 0x0a;
+const COLON = 0x3a;
+const SPACE = 0x20;
 const QUOTE = 0x27;
-const LESS_THAN = 0x3c; // escaped in the text, so the first one behind it ends the message
+const DIGITS_MAX = 20;
 
-export function httpChunked(events: TransportEvents, share: Share): Transport {
-  const response = new ChunkedResponse(connectionsOf(share), events, (connection, bytes, start, end) => {
-    if (end - start === 1 && bytes[start] === LF) return;
-    events.chunk(connection);
-    readMessages(events, connection, bytes, start, end);
-  });
-  return {
-    opening: (connection) => getRequest('test', share, connection),
-    receive: (connection, bytes, end) => response.receive(connection, bytes, end),
-    forget: (connection) => response.forget(connection),
-  };
-}
+class CometPage implements Transport {
+  readonly #events: TransportEvents;
+  readonly #share: Share;
+  readonly #response: ChunkedResponse;
+  /** A message may be spread over chunks, and over reads. */
+  readonly #unfinished = new Unfinished();
+  /** Whether the chunk that is being read is counted: those of newlines only are heartbeats. */
+  readonly #counted: Uint8Array;
+  #textStart = 0;
 
-/** Usually one message a chunk, but a server may put several into one, and newlines before and between them. */
-function readMessages(
-  events: TransportEvents,
-  connection: number,
-  bytes: Buffer,
-  start: number,
-  end: number,
-): void {
-  let at = afterNewlines(bytes, start, end);
-  while (startsWithMessage(bytes, at, end)) {
-    const quote = bytes.indexOf(QUOTE, at + MESSAGE_START.length);
-    if (quote < 0 || quote >= end) return;
-    const close = bytes.indexOf(LESS_THAN, quote + 1);
-    const textEnd = close < 0 || close > end ? end : close - 1;
-    events.message(connection, bytes, quote + 1, textEnd);
-    at = afterNewlines(bytes, textEnd + 1 + MESSAGE_END.length, end);
+  constructor(events: TransportEvents, share: Share) {
+    const connections = connectionsOf(share);
+    this.#events = events;
+    this.#share = share;
+    this.#counted = new Uint8Array(connections);
+    this.#response = new ChunkedResponse(
+      connections,
+      events,
+      (connection, bytes, start, end, beginsChunk) => {
+        this.#countChunk(connection, bytes, start, end, beginsChunk);
+        this.#readPiece(connection, bytes, start, end);
+      },
+    );
+  }
+
+  opening(connection: number): string {
+    return getRequest('test', this.#share, connection);
+  }
+
+  receive(connection: number, bytes: Buffer, end: number): void {
+    this.#response.receive(connection, bytes, end);
+  }
+
+  forget(connection: number): void {
+    this.#response.forget(connection);
+    this.#unfinished.forget(connection);
+  }
+
+  #countChunk(connection: number, bytes: Buffer, start: number, end: number, begins: boolean): void {
+    if (begins) this.#counted[connection] = 0;
+    if (this.#counted[connection] === 1) return;
+    for (let at = start; at < end; at++) {
+      if (bytes[at] === LF) continue;
+      this.#counted[connection] = 1;
+      this.#events.chunk(connection);
+      return;
+    }
+  }
+
+  #readPiece(connection: number, piece: Buffer, pieceStart: number, pieceEnd: number): void {
+    const bytes = this.#unfinished.joined(connection, piece, pieceStart, pieceEnd);
+    const { start, end } = this.#unfinished;
+    const rest = this.#readMessages(connection, bytes, start, end);
+    if (rest === end || this.#unfinished.keep(connection, bytes, rest, end)) return;
+    this.#events.ended(connection, 'a message without end');
+  }
+
+  /** @returns where something begins that may become a message */
+  #readMessages(connection: number, bytes: Buffer, start: number, end: number): number {
+    let at = start;
+    while (at < end) {
+      if (bytes[at] === LF) {
+        at++;
+        continue;
+      }
+      const message = indexOf(bytes, MESSAGE_START, at, end);
+      if (message < 0) return startOfPrefix(bytes, at, end);
+      if (!this.#readNumber(bytes, message + MESSAGE_START.length, end)) {
+        at = message + 1;
+      } else if (this.#textStart > end) {
+        return message;
+      } else {
+        const textEnd = indexOf(bytes, MESSAGE_END, this.#textStart, end);
+        if (textEnd < 0) return message;
+        this.#events.message(connection, bytes, this.#textStart, textEnd);
+        at = textEnd + MESSAGE_END.length;
+      }
+    }
+    return end;
+  }
+
+  /** `7: '`. @returns false where it is something else; `#textStart` lies behind the end while it is incomplete */
+  #readNumber(bytes: Buffer, start: number, end: number): boolean {
+    let at = start;
+    while (at < end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++;
+    this.#textStart = at + 3;
+    if (at === end) return at - start <= DIGITS_MAX;
+    if (at === start) return false;
+    return (
+      bytes[at] === COLON &&
+      (at + 1 >= end || bytes[at + 1] === SPACE) &&
+      (at + 2 >= end || bytes[at + 2] === QUOTE)
+    );
   }
 }
 
-function afterNewlines(bytes: Buffer, start: number, end: number): number {
-  let at = start;
-  while (at < end && bytes[at] === LF) at++;
-  return at;
+export function httpChunked(events: TransportEvents, share: Share): Transport {
+  return new CometPage(events, share);
 }
 
-function startsWithMessage(bytes: Buffer, at: number, end: number): boolean {
-  if (end - at < MESSAGE_START.length) return false;
-  for (let i = 0; i < MESSAGE_START.length; i++) if (bytes[at + i] !== MESSAGE_START[i]) return false;
-  return true;
+function indexOf(bytes: Buffer, what: Buffer, start: number, end: number): number {
+  const at = bytes.indexOf(what, start);
+  return at < 0 || at + what.length > end ? -1 : at;
+}
+
+/** Where at the end the first bytes of a message stand; `end` where there are none. */
+function startOfPrefix(bytes: Buffer, start: number, end: number): number {
+  for (let at = Math.max(start, end - MESSAGE_START.length + 1); at < end; at++) {
+    if (bytes[at] !== MESSAGE_START[0]) continue;
+    let length = 1;
+    while (at + length < end && bytes[at + length] === MESSAGE_START[length]) length++;
+    if (at + length === end) return at;
+  }
+  return end;
 }

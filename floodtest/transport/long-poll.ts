@@ -6,7 +6,8 @@
 import { connectionsOf, type Share } from '../plan.js';
 import { Cursors } from './cursors.js';
 import { getRequest } from './get-request.js';
-import { headerOf, SizedResponses } from './sized-responses.js';
+import { headerOf } from './response-head.js';
+import { SizedResponses } from './sized-responses.js';
 import type { Transport, TransportEvents } from './transport.js';
 
 export const POLL_TIMEOUT_SEC = 25;

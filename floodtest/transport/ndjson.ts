@@ -57,7 +57,9 @@ export class Ndjson implements Transport {
     while (at < end) {
       const lineEnd = bytes.indexOf(LF, at);
       if (lineEnd < 0 || lineEnd >= end) {
-        this.#unfinished.keep(connection, bytes, at, end);
+        if (!this.#unfinished.keep(connection, bytes, at, end)) {
+          this.#events.ended(connection, 'a line without end');
+        }
         return;
       }
       if (lineEnd > at) this.#readLine(connection, bytes, at, lineEnd);

@@ -2,8 +2,9 @@
  * HTTP/1.1 responses with a Content-Length, one after the other on each connection, read from raw bytes. What is
  * incomplete at the end of a read is copied aside until the rest comes; between two responses nothing is kept.
  */
+import { HEAD_BYTES_MAX, headerOf, headLength, isInterim, statusOf } from './response-head.js';
+
 const RESPONSE_LIMIT_BYTES = 16 * 1024 * 1024;
-const HEAD_END = Buffer.from('\r\n\r\n');
 const NO_BODY = ['204', '304'];
 
 /** A whole response: its status, its head, and the body. The bytes are only valid during the call. */
@@ -40,14 +41,22 @@ export class SizedResponses {
 
   /** @returns where the response ends; 0 while it is incomplete */
   #readOne(connection: number, bytes: Buffer): number {
-    const bodyStart = bytes.indexOf(HEAD_END) + HEAD_END.length;
-    if (bodyStart < HEAD_END.length) return 0;
+    const bodyStart = headLength(bytes, 0, bytes.length);
+    if (bodyStart === undefined) return this.#violated(connection, bytes, 'no HTTP response');
+    if (bodyStart === 0) {
+      if (bytes.length <= HEAD_BYTES_MAX) return 0;
+      return this.#violated(connection, bytes, `a head of more than ${HEAD_BYTES_MAX / 1024} KB`);
+    }
     const head = bytes.toString('latin1', 0, bodyStart);
-    const status = head.slice(9, 12);
-    const size = NO_BODY.includes(status) ? 0 : Number(headerOf(head, 'Content-Length') ?? Number.NaN);
+    const status = statusOf(head);
+    if (isInterim(status)) return bodyStart;
+    const length = headerOf(head, 'Content-Length') ?? '';
+    const size = NO_BODY.includes(status) ? 0 : /^\d+$/.test(length) ? Number(length) : Number.NaN;
     if (!Number.isSafeInteger(size)) {
-      this.#onViolation(connection, `HTTP ${status} without Content-Length`);
-      return bytes.length;
+      return this.#violated(connection, bytes, `HTTP ${status} without Content-Length`);
+    }
+    if (size > RESPONSE_LIMIT_BYTES) {
+      return this.#violated(connection, bytes, `a response of ${size} bytes`);
     }
     const end = bodyStart + size;
     if (end > bytes.length) return 0;
@@ -55,12 +64,12 @@ export class SizedResponses {
     return end;
   }
 
-  #keep(connection: number, bytes: Buffer): void {
-    if (bytes.length > RESPONSE_LIMIT_BYTES) this.#onViolation(connection, 'a response without end');
-    else this.#carries.set(connection, Buffer.from(bytes));
+  #violated(connection: number, bytes: Buffer, what: string): number {
+    this.#onViolation(connection, what);
+    return bytes.length;
   }
-}
 
-export function headerOf(head: string, name: string): string | undefined {
-  return new RegExp(`\r\n${name}: *([^\r]*)\r\n`, 'i').exec(head)?.[1];
+  #keep(connection: number, bytes: Buffer): void {
+    this.#carries.set(connection, Buffer.from(bytes));
+  }
 }

@@ -63,7 +63,8 @@ export class EventStream implements Transport {
     const bytes = this.#unfinished.joined(connection, piece, pieceStart, pieceEnd);
     const { start, end } = this.#unfinished;
     const rest = this.#readEvents(connection, bytes, start, end);
-    if (rest < end) this.#unfinished.keep(connection, bytes, rest, end);
+    if (rest === end || this.#unfinished.keep(connection, bytes, rest, end)) return;
+    this.#events.ended(connection, 'an event without end');
   }
 
   /** @returns where the event begins whose end has not come */

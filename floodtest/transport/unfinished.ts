@@ -1,4 +1,7 @@
 /** What has begun in one piece and ends in a later one, by connection: a line, or an event. */
+/** A message is 64 KB at most (--message-bytes-max), and this is what other servers may send. */
+export const UNFINISHED_BYTES_MAX = 16 * 1024 * 1024;
+
 export class Unfinished {
   readonly #beginnings = new Map<number, Buffer>();
   /** Where in the bytes that `joined` gave back what is to be read begins and ends. */
@@ -20,9 +23,11 @@ export class Unfinished {
     return bytes;
   }
 
-  /** Its end has not come. */
-  keep(connection: number, bytes: Buffer, start: number, end: number): void {
+  /** Its end has not come. @returns false when it is longer than anything that is worth to be waited for */
+  keep(connection: number, bytes: Buffer, start: number, end: number): boolean {
+    if (end - start > UNFINISHED_BYTES_MAX) return false;
     this.#beginnings.set(connection, Buffer.from(bytes.subarray(start, end)));
+    return true;
   }
 
   forget(connection: number): void {

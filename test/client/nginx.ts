@@ -21,7 +21,7 @@ export class Nginx {
   }
 
   /** @param location what stands in `location / { }` besides proxy_pass; `gzip` and the like may stand there, too */
-  static async start(path: string, target: string, location: string): Promise<Nginx> {
+  static async start(path: string, target: string, location: string, probe = '/numbers'): Promise<Nginx> {
     const directory = mkdtempSync(join(tmpdir(), 'encke-nginx-'));
     const port = await freePort();
     const file = join(directory, 'nginx.conf');
@@ -37,7 +37,7 @@ export class Nginx {
     const url = `http://127.0.0.1:${port}`;
     await until('nginx answers', async () => {
       if (child.exitCode !== null) throw new Error(`nginx ended: ${said}`);
-      return (await fetch(`${url}/numbers`).catch(() => undefined))?.status === 200;
+      return (await fetch(url + probe).catch(() => undefined))?.status === 200;
     });
     return new Nginx(url, child, directory);
   }

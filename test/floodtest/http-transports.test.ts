@@ -19,8 +19,8 @@ class Heard implements TransportEvents {
     this.said.push(reason);
   }
 
-  ended(): void {
-    this.said.push('ended');
+  ended(_connection: number, reason = 'ended'): void {
+    this.said.push(reason);
   }
 
   chunk(): void {
@@ -146,13 +146,138 @@ t.test('long-poll hears refusals, and answers it cannot read', async (t) => {
   receive(1, 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n');
   receive(2, NOTHING_YET);
   receive(2, 'HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno');
-  t.same(heard.said, ['HTTP 503', 'HTTP 200 without Content-Length', 'logged in', 'recovered', 'ended']);
+  t.same(heard.said, ['HTTP 503', 'HTTP 200 without Content-Length', 'logged in', 'recovered', 'HTTP 400']);
 });
 
-t.test('what is no chunked body ends the stream instead of being guessed at', async (t) => {
+/** The body of a transport as one text, cut into chunks of a size, which need not be the server's. */
+function chunksOf(body: string, sizeBytes: number): Buffer {
+  const bytes = Buffer.from(body);
+  const parts: Buffer[] = [
+    Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nServer: proxy\r\n\r\n'),
+  ];
+  for (let at = 0; at < bytes.length; at += sizeBytes) {
+    const data = bytes.subarray(at, at + sizeBytes);
+    parts.push(Buffer.from(`${data.length.toString(16)};x=1\r\n`), data, Buffer.from('\r\n'));
+  }
+  return Buffer.concat(parts);
+}
+
+for (const [name, pieces, texts] of [
+  ['http-chunked', PAGE, ['ä&lt;b', '', 'c']],
+  ['ndjson', LINES, ['ä<b","time":1}', '","time":2}', 'c","time":3}']],
+  ['sse', EVENTS, ['ä<b', '', 'c\ndata: d']],
+] as [TransportName, string[], string[]][]) {
+  t.test(`${name}: a proxy may cut chunks anew, and every message is still one message`, async (t) => {
+    const body = pieces.join('');
+    for (let chunkSize = 1; chunkSize <= Buffer.byteLength(body); chunkSize++) {
+      const response = chunksOf(body, chunkSize);
+      for (const readSize of [1, 7, 100, response.length]) {
+        const heard = new Heard();
+        const transport = TRANSPORTS[name](heard, share({ connections: 1 }));
+        const buffer = Buffer.alloc(response.length);
+        for (let at = 0; at < response.length; at += readSize) {
+          transport.receive(
+            0,
+            buffer,
+            response.copy(buffer, 0, at, Math.min(at + readSize, response.length)),
+          );
+        }
+        if (heard.texts.join('|') !== texts.join('|') || heard.said.join() !== 'logged in') {
+          t.same(heard, { texts, said: ['logged in'] }, `chunks of ${chunkSize}, reads of ${readSize}`);
+        }
+      }
+    }
+  });
+}
+
+t.test('http-chunked: a message is taken as soon as it is there, though its chunk goes on', async (t) => {
   const heard = new Heard();
   const transport = TRANSPORTS['http-chunked'](heard, share({ connections: 1 }));
-  const response = Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n');
+  const receive = (text: string) => transport.receive(0, Buffer.from(text), text.length);
+  receive(
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\nHello<br/>Recvd msg #1: 'a'<br/>Recvd",
+  );
+  t.same(heard.texts, ['a']);
+  receive(" msg #2: '<span>b\nc</span>'<br/>");
+  t.same(heard.texts, ['a', '<span>b\nc</span>']);
+  t.equal(heard.chunks, 1);
+});
+
+t.test('http-chunked: what only looks like a message is none', async (t) => {
+  const heard = new Heard();
+  const transport = TRANSPORTS['http-chunked'](heard, share({ connections: 1 }));
+  const body =
+    "Recvd msg #x: 'no'<br/>Recvd msg #: 'no'<br/>Recvd msg #1 'no'<br/>Recvd msg #Recvd msg #2: 'yes'<br/>";
+  const response = chunksOf(body, 5);
   transport.receive(0, response, response.length);
-  t.same(heard.said, ['logged in', 'ended']);
+  t.same(heard.texts, ['yes']);
+});
+
+const EARLY_HINTS = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n';
+
+for (const transportName of ['http-chunked', 'ndjson', 'sse', 'long-poll'] as const) {
+  t.test(`${transportName} passes over 100 and 103 before the response`, async (t) => {
+    const response =
+      transportName === 'long-poll'
+        ? NOTHING_YET
+        : 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n\n';
+    const bytes = Buffer.from(`HTTP/1.1 100 Continue\r\n\r\n${EARLY_HINTS}${response}`);
+    for (let size = 1; size <= bytes.length; size++) {
+      const heard = new Heard();
+      const transport = TRANSPORTS[transportName](heard, share({ connections: 1 }));
+      for (let at = 0; at < bytes.length; at += size) {
+        const part = Buffer.from(bytes.subarray(at, at + size));
+        transport.receive(0, part, part.length);
+      }
+      if (heard.said[0] !== 'logged in') t.equal(heard.said[0], 'logged in', `reads of ${size}`);
+    }
+  });
+
+  t.test(`${transportName} refuses what is no HTTP, and heads without end`, async (t) => {
+    for (const [bytes, reason] of [
+      ['SSH-2.0-OpenSSH_9.2p1\r\n', 'no HTTP response'],
+      ['HTTP/2 200\r\n\r\n', 'no HTTP response'],
+      [`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(70_000)}`, 'a head of more than 64 KB'],
+      ['HTTP/1.1 101 Switching Protocols\r\n\r\n', transportName === 'long-poll' ? /101/ : 'HTTP 101'],
+    ] as const) {
+      const heard = new Heard();
+      const transport = TRANSPORTS[transportName](heard, share({ connections: 1 }));
+      transport.receive(0, Buffer.from(bytes), bytes.length);
+      t.match(heard.said, [reason]);
+    }
+  });
+}
+
+t.test('chunks that are broken end the stream at once, with the name of what is broken', async (t) => {
+  for (const [body, what] of [
+    ['zz\r\n', 'no size where a chunk begins'],
+    ['zz', 'no size where a chunk begins'],
+    ['\r\n', 'no size where a chunk begins'],
+    ['-5\r\nhello\r\n', 'no size where a chunk begins'],
+    ['5x', 'no size where a chunk begins'],
+    ['5\nhello\r\n', 'no size where a chunk begins'],
+    ['5 \nhello\r\n', "a chunk's size line ends without CR"],
+    ['fffffffff', 'a chunk of 4 GB or more'],
+    [`5;${'x'.repeat(20_000)}`, "a chunk's size line of more than 16 KB"],
+    ['2\r\nhello\r\n', 'the data of a chunk goes on behind its size'],
+    ['5\r\nhello\rx', 'the data of a chunk goes on behind its size'],
+    ['1\r\n\nX', 'the data of a chunk goes on behind its size'],
+  ] as const) {
+    for (const size of [1, 1000, 100_000]) {
+      const heard = new Heard();
+      const transport = TRANSPORTS['http-chunked'](heard, share({ connections: 1 }));
+      const response = Buffer.from(
+        `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${body}${'\r\nmore\r\n'.repeat(2)}`,
+      );
+      for (let at = 0; at < response.length; at += size) {
+        const part = Buffer.from(response.subarray(at, at + size));
+        transport.receive(0, part, part.length);
+      }
+      t.same(
+        heard.said,
+        ['logged in', `broken chunks: ${what}`],
+        `${JSON.stringify(body.slice(0, 20))} in reads of ${size}`,
+      );
+    }
+  }
 });
