@@ -1,4 +1,4 @@
-// From the stamp in a message to its arrival, second by second: median, 99th percentile and worst. The axis is
+// From when a message was due to its arrival, second by second: median, 99th percentile and worst. The axis is
 // logarithmic when they lie so far apart that the median would be a line on the floor.
 
 import type { Chart, ChartOptions, Line } from './chart.js';

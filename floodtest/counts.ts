@@ -15,6 +15,8 @@ export interface Tally {
   /** Received again with the DUP flag set, which QoS 1 allows, and QoS 2 as long as it is not released. */
   redelivered: number;
   outOfOrder: number;
+  /** Late messages of which it is not known any more whether they had come before. */
+  unjudged: number;
   /** Messages of more publishers or topics than there is an account for. */
   unaccounted: number;
   /** Messages that the server had kept: they were there before the subscriber, so they are not accounted for. */
@@ -89,6 +91,7 @@ export function noTally(): Tally {
     duplicated: 0,
     redelivered: 0,
     outOfOrder: 0,
+    unjudged: 0,
     unaccounted: 0,
     retained: 0,
   };

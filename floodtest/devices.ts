@@ -73,12 +73,13 @@ export class Devices {
   #tick(): void {
     const schedule = this.#schedule!;
     const dueBy = schedule.dueBy(performance.now() - this.#startMs);
-    for (; this.#due < dueBy; this.#due++) this.#publish(this.#first + (this.#due % this.#count));
+    for (; this.#due < dueBy; this.#due++)
+      this.#publish(this.#first + (this.#due % this.#count), this.#startMs + schedule.dueAtMs(this.#due));
     const sleepMs = schedule.dueAtMs(this.#due) - (performance.now() - this.#startMs);
     this.#timer = setTimeout(() => this.#tick(), Math.max(1, Math.ceil(sleepMs)));
   }
 
-  #publish(connection: number): void {
+  #publish(connection: number, dueMs: number): void {
     if (!this.#mqtt.canPublish(connection)) {
       this.unpublished++;
       return;
@@ -88,7 +89,7 @@ export class Devices {
     this.#seqs[number] = seq;
     const topic = deviceTopic(this.#plan, number + 1, seq);
     const qos = qosOf(this.#share.mqtt.qosShares, number);
-    this.#mqtt.publish(connection, topic, this.#text!.text(number + 1, this.#due), qos);
+    this.#mqtt.publish(connection, topic, this.#text!.text(number + 1, this.#due, dueMs), qos);
     this.published++;
   }
 }

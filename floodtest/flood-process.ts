@@ -86,7 +86,7 @@ export class FloodProcess implements TransportEvents, SocketOwner {
   /** Counts what the devices of all processes have published, and nobody has received, as lost. */
   settle(published: Published[]): void {
     for (const connection of this.#phases.connected()) {
-      this.#receipts.settle(connection, published, this.#loggedInUs[connection]!, nowUs());
+      this.#receipts.settle(connection, published, this.#loggedInUs[connection]!);
     }
   }
 

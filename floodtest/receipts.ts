@@ -22,7 +22,8 @@ export class Receipts {
   readonly #everything = new Map<number, StampAccounts>();
   readonly #streams: Streams;
   readonly #reached: Uint8Array;
-  readonly #stamp: Stamp = { publisher: 0, seq: 0, sentAtUs: 0 };
+  #aheadUs = 0;
+  readonly #stamp: Stamp = { publisher: 0, seq: 0, dueAtUs: 0 };
 
   constructor(share: Share) {
     const connections = connectionsOf(share);
@@ -74,14 +75,16 @@ export class Receipts {
     }
     if (!readStamp(bytes, start, end, this.#stamp)) return;
     tally.stamped++;
-    this.#latencies[row]!.record(nowUs - this.#stamp.sentAtUs);
+    const latencyUs = nowUs - this.#stamp.dueAtUs;
+    this.#latencies[row]!.record(latencyUs);
+    if (-latencyUs > this.#aheadUs) this.#setAhead(-latencyUs);
     const dup = publication?.dup === true;
     if (everything === undefined) {
-      this.#accounts.record(tally, connection, this.#stamp, dup, loggedInUs, nowUs);
+      this.#accounts.record(tally, connection, this.#stamp, dup, loggedInUs);
     } else {
       const stream = this.#streams.numberOf(bytes, publication!.topicStart, publication!.topicEnd);
       if (stream === undefined) tally.unaccounted++;
-      else everything.record(tally, stream, this.#stamp, dup, loggedInUs, nowUs);
+      else everything.record(tally, stream, this.#stamp, dup, loggedInUs);
     }
   }
 
@@ -91,26 +94,20 @@ export class Receipts {
   }
 
   /** All devices have ended with these messages: what has not come by now is lost. */
-  settle(connection: number, published: Published[], loggedInUs: number, nowUs: number): void {
+  settle(connection: number, published: Published[], loggedInUs: number): void {
     const place = this.#placeOf(connection);
-    if (place.role === 'everything') this.#settleEverything(connection, place, published, loggedInUs, nowUs);
+    if (place.role === 'everything') this.#settleEverything(connection, place, published, loggedInUs);
     if (place.role !== 'subscriber') return;
     const device = place.number % this.#share.ids;
     const tally = this.tallies[qosOf(this.#share.mqtt.qosShares, device)]!;
     for (const { publisher, seqs } of published) {
       const lastSeq = seqs[device] ?? 0;
-      if (lastSeq > 0) this.#accounts.settle(tally, connection, publisher, lastSeq, loggedInUs, nowUs);
+      if (lastSeq > 0) this.#accounts.settle(tally, connection, publisher, lastSeq, loggedInUs);
     }
   }
 
   /** What is published at another gateway only reaches this one when the two are connected. */
-  #settleEverything(
-    connection: number,
-    place: Place,
-    published: Published[],
-    loggedInUs: number,
-    nowUs: number,
-  ): void {
+  #settleEverything(connection: number, place: Place, published: Published[], loggedInUs: number): void {
     const accounts = this.#everything.get(connection)!;
     const tally = this.tallies[EVERYTHING_ROW]!;
     const gateway = gatewayOf(this.#share, place.role, place.number);
@@ -119,9 +116,16 @@ export class Receipts {
         const lastSeq = seqs[device]!;
         const isHere = gatewayOf(this.#share, 'device', device) === gateway;
         if (lastSeq === 0 || (!isHere && accounts.highest(publisher, device) === 0)) continue;
-        accounts.settle(tally, device, publisher, lastSeq, loggedInUs, nowUs);
+        accounts.settle(tally, device, publisher, lastSeq, loggedInUs);
       }
     }
+  }
+
+  /** A message was here before it was due, so the clock of its publisher is ahead of ours, by so much at least. */
+  #setAhead(us: number): void {
+    this.#aheadUs = us;
+    this.#accounts.aheadUs = us;
+    for (const accounts of this.#everything.values()) accounts.aheadUs = us;
   }
 
   #placeOf(connection: number): Place {

@@ -1,5 +1,5 @@
 /** What a run says: a line a second, a summary to read, or the same as one JSON object. */
-import { formatLatency, formatMs } from '../msggen/latency.js';
+import { formatLatency, formatMs, type LatencyHistogram } from '../msggen/latency.js';
 import { EVERYTHING_ROW, type Reasons, ROW_NAMES } from './counts.js';
 import type { Flood, FloodOptions } from './flood.js';
 import type { MqttPlan } from './mqtt-plan.js';
@@ -53,13 +53,20 @@ export function summaryText(flood: Flood, options: FloodOptions): string {
       `lost         ${counts.lost}`,
       `duplicated   ${counts.duplicated}${counts.redelivered === 0 ? '' : `, and ${counts.redelivered} redelivered with DUP, as MQTT allows`}`,
       `out of order ${counts.outOfOrder}`,
-      `latency      ${formatLatency(flood.latency.summaryMs())} ms, from stamp to arrival`,
+      `latency      ${formatLatency(flood.latency.summaryMs())} ms, from when it was due to arrival`,
+      ...clockLines(flood.latency),
     );
   } else if (counts.messages > 0) {
     lines.push('lost         unknown: the messages carry no stamp (msggen --stamp)');
   }
   if (counts.retained > 0) lines.push(`retained     ${counts.retained}, of which no account is kept`);
   if (share.transport === 'mqtt-ws') lines.push(...rowsByQos(flood));
+  const unjudged = counts.unjudged + flood.tallies[EVERYTHING_ROW]!.unjudged;
+  if (unjudged > 0) {
+    lines.push(
+      `not judged   ${unjudged} messages that came so late that floodtest does not know whether they had come before`,
+    );
+  }
   const unaccounted = counts.unaccounted + flood.tallies[EVERYTHING_ROW]!.unaccounted;
   if (unaccounted > 0) {
     lines.push(
@@ -79,6 +86,23 @@ export function summaryText(flood: Flood, options: FloodOptions): string {
     `floodtest    ${ownBytesPerConnection(flood) ?? '-'} B a connection in ${share.processes} process${share.processes === 1 ? '' : 'es'}; ${flood.cpuSec.toFixed(2)} s CPU`,
   );
   return lines.join('\n');
+}
+
+/** Even the fastest message took so long: rather the clocks than the way. */
+const SKEW_SUSPECTED_MS = 1000;
+
+/** What the latencies tell about the clocks of the two ends. */
+function clockLines(latency: LatencyHistogram): string[] {
+  const { min } = latency.summaryMs()!;
+  if (latency.negatives > 0) {
+    return [
+      `clocks       ${latency.negatives} messages were here before they were due: the publisher's clock is at least ${formatMs(-min)} ms ahead of this one, and every latency above is too low by that or more`,
+    ];
+  }
+  if (min < SKEW_SUSPECTED_MS) return [];
+  return [
+    `clocks       no message took less than ${formatMs(min)} ms: perhaps this clock is ahead of the publisher's, and every latency above is too high`,
+  ];
 }
 
 function resumesOf({ counts }: Flood, { share }: FloodOptions): string[] {
@@ -130,6 +154,7 @@ export function summaryJson(flood: Flood, options: FloodOptions, context: Contex
     failures: flood.failures,
     publishers: flood.publishers,
     latencyMs: flood.latency.summaryMs() ?? null,
+    beforeDue: flood.latency.negatives,
     ...(share.transport === 'mqtt-ws' ? jsonByQos(flood) : {}),
     server:
       flood.server === undefined ? null : { before: flood.serverBefore ?? null, atTheEnd: flood.server },

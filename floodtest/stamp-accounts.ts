@@ -1,25 +1,33 @@
 /**
- * What the stamps tell about losses: for each pair of publisher and connection the highest seq and a window of the 32
- * before it, so that a late message is out of order and no longer lost. A gap is only seen when a later message comes:
- * what is lost at the very end shows when the messages received are compared with those msggen saw delivered.
+ * What the stamps tell about losses: for each pair of publisher and connection the highest seq, and the gaps before it,
+ * so that a late message is out of order and no longer lost, and one that comes again is a double, however late it is.
+ * A gap is only seen when a later message comes: what is lost at the very end shows when the messages received are
+ * compared with those msggen saw delivered.
  */
 import { publisherBeganAfter, type Stamp } from '../msggen/stamp.js';
 import type { Tally } from './counts.js';
+import { Gaps } from './gaps.js';
 
-const WINDOW = 32;
-/** More publishers than this are not accounted for: 12 bytes a connection for each must not grow without end. */
+/** More publishers than this are not accounted for: 8 bytes a connection for each must not grow without end. */
 export const PUBLISHERS_LIMIT = 64;
+/**
+ * The first message of a pair may have overtaken some before it. What comes from further back was sent before the
+ * connection was there, such as a message of the history, and what lies between the two is not missing.
+ */
+const OVERTAKEN_LIMIT = 32;
 
-/** Columns by connection. A set bit b of `missing` means that seq `highest - 1 - b` has not come. */
+/** Columns by connection. */
 interface PublisherColumns {
   first: Uint32Array;
   highest: Uint32Array;
-  missing: Uint32Array;
 }
 
 export class StampAccounts {
+  /** How far the clocks of publishers are known to be ahead of ours. */
+  aheadUs = 0;
   readonly #connections: number;
   readonly #publishers = new Map<number, PublisherColumns>();
+  readonly #gaps = new Gaps();
 
   constructor(connections: number) {
     this.#connections = connections;
@@ -30,43 +38,32 @@ export class StampAccounts {
   }
 
   /** `dup`: the protocol allows that it was received before. */
-  record(
-    tally: Tally,
-    connection: number,
-    stamp: Stamp,
-    dup: boolean,
-    loggedInUs: number,
-    nowUs: number,
-  ): void {
+  record(tally: Tally, connection: number, stamp: Stamp, dup: boolean, loggedInUs: number): void {
     const columns = this.#columnsOf(stamp.publisher);
     if (columns === undefined) {
       tally.unaccounted++;
       return;
     }
     const { seq } = stamp;
-    if (columns.highest[connection] === 0) {
+    const highest = columns.highest[connection]!;
+    if (highest === 0) {
       // Who was logged in before the publisher began must have had its seq 1; others join at any number.
-      const first = publisherBeganAfter(stamp.publisher, loggedInUs, nowUs) ? 1 : seq;
+      const first = publisherBeganAfter(stamp.publisher, loggedInUs, this.aheadUs) ? 1 : seq;
       columns.first[connection] = first;
-      this.#advance(tally, columns, connection, first - 1, seq);
-    } else if (seq > columns.highest[connection]!) {
-      this.#advance(tally, columns, connection, columns.highest[connection]!, seq);
+      this.#advance(tally, stamp, columns, connection, first - 1);
+    } else if (seq > highest) {
+      this.#advance(tally, stamp, columns, connection, highest);
+    } else if (seq < columns.first[connection]!) {
+      this.#startEarlier(tally, stamp, columns, connection);
     } else {
-      this.#lookBack(tally, columns, connection, seq, dup);
+      this.#lookBack(tally, stamp, connection, dup);
     }
   }
 
   /** The publisher has ended with `lastSeq`: what has not come by now is lost. */
-  settle(
-    tally: Tally,
-    connection: number,
-    publisher: number,
-    lastSeq: number,
-    loggedInUs: number,
-    nowUs: number,
-  ): void {
+  settle(tally: Tally, connection: number, publisher: number, lastSeq: number, loggedInUs: number): void {
     const highest = this.highest(publisher, connection);
-    if (highest > 0 || publisherBeganAfter(publisher, loggedInUs, nowUs)) {
+    if (highest > 0 || publisherBeganAfter(publisher, loggedInUs, this.aheadUs)) {
       tally.lost += Math.max(0, lastSeq - highest);
     }
   }
@@ -78,9 +75,9 @@ export class StampAccounts {
 
   /** The connection begins anew: what it has missed in between is not lost. */
   restart(connection: number): void {
-    for (const { highest, missing } of this.#publishers.values()) {
+    for (const [publisher, { highest }] of this.#publishers) {
       highest[connection] = 0;
-      missing[connection] = 0;
+      this.#gaps.forget(publisher, connection);
     }
   }
 
@@ -90,51 +87,44 @@ export class StampAccounts {
     const columns = {
       first: new Uint32Array(this.#connections),
       highest: new Uint32Array(this.#connections),
-      missing: new Uint32Array(this.#connections),
     };
     this.#publishers.set(publisher, columns);
     return columns;
   }
 
-  #advance(tally: Tally, columns: PublisherColumns, connection: number, highest: number, seq: number): void {
-    const step = seq - highest;
-    tally.lost += step - 1;
+  #advance(tally: Tally, stamp: Stamp, columns: PublisherColumns, connection: number, highest: number): void {
+    const { publisher, seq } = stamp;
     columns.highest[connection] = seq;
-    const skipped = step > WINDOW ? 0xffff_ffff : 2 ** (step - 1) - 1;
-    const shifted = step < WINDOW ? columns.missing[connection]! << step : 0;
-    columns.missing[connection] = shifted | skipped;
+    if (seq === highest + 1) return;
+    tally.lost += seq - highest - 1;
+    this.#gaps.add(publisher, connection, highest + 1, seq - 1);
   }
 
-  #lookBack(tally: Tally, columns: PublisherColumns, connection: number, seq: number, dup: boolean): void {
-    const behind = columns.highest[connection]! - seq - 1;
-    if (behind >= WINDOW) {
-      tally.outOfOrder++;
-    } else if (behind < 0) {
-      receivedAgain(tally, dup);
-    } else if (seq < columns.first[connection]!) {
-      this.#startEarlier(tally, columns, connection, seq);
-    } else if ((columns.missing[connection]! & (1 << behind)) !== 0) {
-      columns.missing[connection] = columns.missing[connection]! & ~(1 << behind);
+  #lookBack(tally: Tally, { publisher, seq }: Stamp, connection: number, dup: boolean): void {
+    const was = this.#gaps.fill(publisher, connection, seq);
+    if (was === 'missing') {
       tally.lost--;
       tally.outOfOrder++;
+    } else if (was === 'forgotten') {
+      tally.unjudged++;
+    } else if (dup) {
+      tally.redelivered++;
     } else {
-      receivedAgain(tally, dup);
+      tally.duplicated++;
     }
   }
 
   /** A message older than the first one seen: what lies between the two is missing as well. */
-  #startEarlier(tally: Tally, columns: PublisherColumns, connection: number, seq: number): void {
-    const highest = columns.highest[connection]!;
-    tally.outOfOrder++;
-    for (let between = seq + 1; between < columns.first[connection]!; between++) {
-      columns.missing[connection] = columns.missing[connection]! | (1 << (highest - between - 1));
-      tally.lost++;
+  #startEarlier(tally: Tally, stamp: Stamp, columns: PublisherColumns, connection: number): void {
+    const { publisher, seq } = stamp;
+    const first = columns.first[connection]!;
+    if (first - seq > OVERTAKEN_LIMIT) {
+      tally.unjudged++;
+      return;
     }
+    tally.outOfOrder++;
+    tally.lost += first - seq - 1;
+    this.#gaps.addFirst(publisher, connection, seq + 1, first - 1);
     columns.first[connection] = seq;
   }
-}
-
-function receivedAgain(tally: Tally, dup: boolean): void {
-  if (dup) tally.redelivered++;
-  else tally.duplicated++;
 }

@@ -143,6 +143,10 @@ export class Generator implements LaneOwner {
     return true;
   }
 
+  takenText(): string {
+    return this.text.text(this.takenId, this.takenNumber, this.#startMs + this.takenDueMs);
+  }
+
   countSent(dueMs: number, sentMs: number): void {
     const { nowMs } = this;
     this.sent++;

@@ -62,7 +62,7 @@ export class HttpLane implements Lane, Dispatcher.DispatchHandler {
     let body = '';
     while (this.#messages < this.#batch && owner.take(this.#index)) {
       this.#dueMs[this.#messages++] = owner.takenDueMs;
-      const text = owner.text.text(owner.takenId, owner.takenNumber);
+      const text = owner.takenText();
       if (this.#batch > 1) {
         body += owner.addresses.line(owner.takenId, text);
       } else {

@@ -3,7 +3,6 @@
  * messages for it cannot overtake each other.
  */
 import type { Addresses } from './addresses.js';
-import type { MessageText } from './message-text.js';
 
 export interface Lane {
   /** Messages on the wire that nothing has come back for. */
@@ -19,15 +18,15 @@ export interface Lane {
 
 /** What a lane needs of the generator. Times are in ms since the run began. */
 export interface LaneOwner {
-  readonly text: MessageText;
   readonly addresses: Addresses;
   readonly nowMs: number;
   /** Nothing counts any more. */
   readonly over: boolean;
-  /** The message that `take` took: its id, its place in the schedule, and its deadline. */
+  /** The message that `take` took: its id, and its deadline. */
   readonly takenId: number;
-  readonly takenNumber: number;
   readonly takenDueMs: number;
+  /** Its text, which is asked for once: a stamp counts. */
+  takenText(): string;
   /** False when there is none for this lane now. */
   take(lane: number): boolean;
   countSent(dueMs: number, sentMs: number): void;

@@ -1,18 +1,22 @@
 /**
  * A latency histogram in microseconds: 128 buckets for each power of two, so a percentile is at most 0.8 % too high,
  * and the maximum is exact. It is a plain array of counts, so that histograms of several processes add up, which
- * node:perf_hooks' cannot; why not hdr-histogram-js: docs/decisions/floodtest-client.md.
+ * node:perf_hooks' cannot; why not hdr-histogram-js: docs/decisions/floodtest-client.md. Two clocks may differ, so a latency
+ * may be negative; those have buckets of their own once there are any.
  */
 const SUB_BITS = 7;
 const SUB_BUCKETS = 1 << SUB_BITS;
-const MAX_US = 0xffff_ffff; // 71 minutes
+/** 71 minutes: the last bucket has what is longer as well. */
+const MAX_US = 0xffff_ffff;
 const BUCKETS = SUB_BUCKETS * (32 - SUB_BITS + 1);
 
-/** What a histogram is made of, as it travels between processes: pairs of bucket and count, most being empty. */
+/** What a histogram is made of, as it travels between processes: pairs of bucket and count, most being empty; those of
+ * negative values behind all others. */
 export interface LatencyCounts {
   pairs: Uint32Array;
   total: number;
   sumUs: number;
+  minUs: number;
   maxUs: number;
 }
 
@@ -23,32 +27,56 @@ export interface LatencySummary {
   'p99.9': number;
   max: number;
   mean: number;
+  min: number;
 }
 
 export class LatencyHistogram {
   readonly #counts = new Uint32Array(BUCKETS);
+  #negativeCounts: Uint32Array | undefined;
   #total = 0;
+  #negatives = 0;
   #sumUs = 0;
-  #maxUs = 0;
+  #minUs = Number.POSITIVE_INFINITY;
+  #maxUs = Number.NEGATIVE_INFINITY;
 
   get total(): number {
     return this.#total;
   }
 
-  record(us: number): void {
-    const value = us < 0 ? 0 : us > MAX_US ? MAX_US : Math.round(us);
-    const bucket = bucketOf(value);
-    this.#counts[bucket] = this.#counts[bucket]! + 1;
-    this.#total++;
-    this.#sumUs += value;
+  /** How many were negative: received before they were sent, by the clocks of two machines. */
+  get negatives(): number {
+    return this.#negatives;
+  }
+
+  /** @param times how many have this value */
+  record(us: number, times = 1): void {
+    const value = Math.round(us);
+    if (value < 0) this.#countNegative(bucketOf(Math.min(-value, MAX_US)), times);
+    else this.#count(bucketOf(Math.min(value, MAX_US)), times);
+    this.#total += times;
+    this.#sumUs += value * times;
+    if (value < this.#minUs) this.#minUs = value;
     if (value > this.#maxUs) this.#maxUs = value;
   }
 
   reset(): void {
     this.#counts.fill(0);
+    this.#negativeCounts = undefined;
     this.#total = 0;
+    this.#negatives = 0;
     this.#sumUs = 0;
-    this.#maxUs = 0;
+    this.#minUs = Number.POSITIVE_INFINITY;
+    this.#maxUs = Number.NEGATIVE_INFINITY;
+  }
+
+  #count(bucket: number, times: number): void {
+    this.#counts[bucket] = this.#counts[bucket]! + times;
+  }
+
+  #countNegative(bucket: number, times: number): void {
+    this.#negativeCounts ??= new Uint32Array(BUCKETS);
+    this.#negativeCounts[bucket] = this.#negativeCounts[bucket]! + times;
+    this.#negatives += times;
   }
 
   toCounts(): LatencyCounts {
@@ -56,16 +84,28 @@ export class LatencyHistogram {
     for (let bucket = 0; this.#total > 0 && bucket < BUCKETS; bucket++) {
       if (this.#counts[bucket]! > 0) pairs.push(bucket, this.#counts[bucket]!);
     }
-    return { pairs: Uint32Array.from(pairs), total: this.#total, sumUs: this.#sumUs, maxUs: this.#maxUs };
+    this.#negativeCounts?.forEach((count, bucket) => {
+      if (count > 0) pairs.push(BUCKETS + bucket, count);
+    });
+    return {
+      pairs: Uint32Array.from(pairs),
+      total: this.#total,
+      sumUs: this.#sumUs,
+      minUs: this.#minUs,
+      maxUs: this.#maxUs,
+    };
   }
 
   add(counts: LatencyCounts): void {
     for (let i = 0; i < counts.pairs.length; i += 2) {
       const bucket = counts.pairs[i]!;
-      this.#counts[bucket] = this.#counts[bucket]! + counts.pairs[i + 1]!;
+      const times = counts.pairs[i + 1]!;
+      if (bucket < BUCKETS) this.#count(bucket, times);
+      else this.#countNegative(bucket - BUCKETS, times);
     }
     this.#total += counts.total;
     this.#sumUs += counts.sumUs;
+    if (counts.minUs < this.#minUs) this.#minUs = counts.minUs;
     if (counts.maxUs > this.#maxUs) this.#maxUs = counts.maxUs;
   }
 
@@ -74,7 +114,11 @@ export class LatencyHistogram {
     if (this.#total === 0) return undefined;
     const rank = Math.max(1, Math.ceil((percent / 100) * this.#total));
     let seen = 0;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    for (let bucket = BUCKETS - 1; bucket >= 0 && seen < this.#negatives; bucket--) {
+      seen += this.#negativeCounts![bucket]!;
+      if (seen >= rank) return -Math.min(highestOf(bucket), -this.#minUs) / 1000;
+    }
+    for (let bucket = 0; bucket < BUCKETS - 1; bucket++) {
       seen += this.#counts[bucket]!;
       if (seen >= rank) return Math.min(highestOf(bucket), this.#maxUs) / 1000;
     }
@@ -90,6 +134,7 @@ export class LatencyHistogram {
       'p99.9': this.percentileMs(99.9)!,
       max: this.#maxUs / 1000,
       mean: Math.round(this.#sumUs / this.#total) / 1000,
+      min: this.#minUs / 1000,
     };
   }
 }
@@ -119,5 +164,6 @@ export function formatLatency(summary: LatencySummary | undefined): string {
 
 export function formatMs(ms: number | undefined): string {
   if (ms === undefined) return '-';
-  return ms >= 100 ? ms.toFixed(0) : ms >= 10 ? ms.toFixed(1) : ms.toFixed(2);
+  const size = Math.abs(ms);
+  return size >= 100 ? ms.toFixed(0) : size >= 10 ? ms.toFixed(1) : ms.toFixed(2);
 }

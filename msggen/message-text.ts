@@ -1,5 +1,5 @@
 /** The text of each message, plain or stamped, padded to the asked size. Owns the seq of each id. */
-import { formatStamp, newPublisher, nowUs } from './stamp.js';
+import { formatStamp, newPublisher, nowUs, wallUs } from './stamp.js';
 
 export interface MessageTextOptions {
   maxId: number;
@@ -24,15 +24,18 @@ export class MessageText {
     }
   }
 
-  /** Only printable ASCII that neither JSON nor HTML escapes. */
-  text(id: number, number: number): string {
-    const start = this.#seqs === undefined ? `message ${number + 1} ` : this.#stamp(id, this.#seqs);
+  /**
+   * Only printable ASCII that neither JSON nor HTML escapes.
+   * @param dueMs when it was to be sent, on the clock of performance.now()
+   */
+  text(id: number, number: number, dueMs: number): string {
+    const start = this.#seqs === undefined ? `message ${number + 1} ` : this.#stamp(id, this.#seqs, dueMs);
     return start.length < this.#sizeBytes ? start + this.#padding.slice(start.length) : start;
   }
 
-  #stamp(id: number, seqs: Uint32Array): string {
+  #stamp(id: number, seqs: Uint32Array, dueMs: number): string {
     const seq = seqs[id]! + 1;
     seqs[id] = seq;
-    return formatStamp(this.publisher!, seq, nowUs());
+    return formatStamp(this.publisher!, seq, wallUs(dueMs));
   }
 }

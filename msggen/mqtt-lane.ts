@@ -108,9 +108,9 @@ export class MqttLane implements Lane, ReaderEvents {
     let taken = 0;
     while (taken < TURN_LIMIT && (qos === 0 || this.#window.hasRoom) && owner.take(this.#index)) {
       taken++;
-      const { takenId, takenNumber, takenDueMs } = owner;
+      const { takenId, takenDueMs } = owner;
       const topic = owner.addresses.id(takenId);
-      const text = owner.text.text(takenId, takenNumber);
+      const text = owner.takenText();
       const packetId = qos === 0 ? 0 : this.#window.take(takenDueMs, owner.nowMs);
       this.#writer.publish(topic, text, qos, packetId, retain);
       if (qos === 0) {

@@ -63,7 +63,7 @@ export class NatsLane implements Lane {
     if (!this.#free) return;
     const owner = this.#owner;
     while (this.#sent.size < this.#window && owner.take(this.#index)) {
-      const text = owner.text.text(owner.takenId, owner.takenNumber);
+      const text = owner.takenText();
       const number = this.#number++;
       this.#sent.set(number, { dueMs: owner.takenDueMs, sentMs: owner.nowMs });
       const line = owner.addresses.line(owner.takenId, text);

@@ -1,41 +1,54 @@
 /**
  * The stamp that opens a message text so that whoever receives it can tell what was lost, doubled or reordered and
- * how long it took: `[m <publisher> <seq> <sentAtUs>]`. Owns the format, both ways.
+ * how long it took: `[m <publisher> <seq> <dueAtUs>]`. Owns the format, both ways.
  *
- * publisher  8 hex digits: the second the publisher began (modulo 65,536) and 4 random digits. The second lets a
- *            receiver that was there before the publisher know that a pair's first message must be seq 1.
+ * publisher  12 hex digits: the second the publisher began (since 1970, 32 bits) and 4 random digits. The second lets
+ *            a receiver that was there before the publisher know that a pair's first message must be seq 1.
  * seq        1, 2, 3 … for each (publisher, id)
- * sentAtUs   microseconds since the Unix epoch
+ * dueAtUs    microseconds since the Unix epoch: when the message was to be sent. What a stall has kept from being sent
+ *            in time has waited since then, so a latency that began with the sending would leave the stall out
+ *            (coordinated omission).
+ *
+ * Version 0.1.0 had 8 digits for the publisher, whose second wrapped after 65,536, and the time of the sending. Such a
+ * message counts as one without a stamp.
  */
 import { randomBytes } from 'node:crypto';
 
 export interface Stamp {
   publisher: number;
   seq: number;
-  sentAtUs: number;
+  dueAtUs: number;
 }
 
-const SECOND_MODULUS = 0x1_0000;
+const PUBLISHER_DIGITS = 12;
+const RANDOM_MODULUS = 0x1_0000;
 
 /** Wall clock in microseconds; steady within a process, because it follows the monotonic clock from the start on. */
 export function nowUs(): number {
-  return Math.round((performance.timeOrigin + performance.now()) * 1000);
+  return wallUs(performance.now());
+}
+
+/** @param atMs on the clock of performance.now() */
+export function wallUs(atMs: number): number {
+  return Math.round((performance.timeOrigin + atMs) * 1000);
 }
 
 export function newPublisher(atUs: number): string {
-  const second = Math.floor(atUs / 1e6) % SECOND_MODULUS;
-  return second.toString(16).padStart(4, '0') + randomBytes(2).toString('hex');
+  const second = Math.floor(atUs / 1e6);
+  return second.toString(16).padStart(PUBLISHER_DIGITS - 4, '0') + randomBytes(2).toString('hex');
 }
 
-/** Whether the publisher began in a later second than `atUs` (seen from `nowUs`). */
-export function publisherBeganAfter(publisher: number, atUs: number, currentUs: number): boolean {
-  const currentSecond = Math.floor(currentUs / 1e6);
-  const secondsSinceItBegan = (currentSecond - (publisher >>> 16)) & (SECOND_MODULUS - 1);
-  return secondsSinceItBegan < currentSecond - Math.floor(atUs / 1e6);
+/**
+ * Whether the publisher began in a later second than `atUs`.
+ * @param aheadUs how far the publisher's clock is known to be ahead of the one that `atUs` was read from
+ */
+export function publisherBeganAfter(publisher: number, atUs: number, aheadUs = 0): boolean {
+  const beganUs = Math.floor(publisher / RANDOM_MODULUS) * 1e6 - aheadUs;
+  return Math.floor(beganUs / 1e6) > Math.floor(atUs / 1e6);
 }
 
-export function formatStamp(publisher: string, seq: number, sentAtUs: number): string {
-  return `[m ${publisher} ${seq} ${sentAtUs}]`;
+export function formatStamp(publisher: string, seq: number, dueAtUs: number): string {
+  return `[m ${publisher} ${seq} ${dueAtUs}]`;
 }
 
 const OPEN = 0x5b; // [
@@ -46,21 +59,21 @@ const SPACE = 0x20;
 /** Reads the stamp that begins at `at` into `stamp` without making anything new; false when there is none. */
 export function readStamp(bytes: Uint8Array, at: number, end: number, stamp: Stamp): boolean {
   if (bytes[at] !== OPEN || bytes[at + 1] !== M || bytes[at + 2] !== SPACE) return false;
-  const publisherEnd = at + 11;
+  const publisherEnd = at + 3 + PUBLISHER_DIGITS;
   if (publisherEnd >= end || bytes[publisherEnd] !== SPACE) return false;
   let publisher = 0;
   for (let i = at + 3; i < publisherEnd; i++) {
     const digit = hexDigit(bytes[i]!);
     if (digit < 0) return false;
-    publisher = (publisher << 4) | digit;
+    publisher = publisher * 16 + digit; // more than the 32 bits of a shift
   }
   const seqEnd = endOfDigits(bytes, publisherEnd + 1, end);
   if (bytes[seqEnd] !== SPACE || seqEnd === publisherEnd + 1) return false;
   const timeEnd = endOfDigits(bytes, seqEnd + 1, end);
   if (timeEnd >= end || bytes[timeEnd] !== CLOSE || timeEnd === seqEnd + 1) return false;
-  stamp.publisher = publisher >>> 0;
+  stamp.publisher = publisher;
   stamp.seq = decimal(bytes, publisherEnd + 1, seqEnd);
-  stamp.sentAtUs = decimal(bytes, seqEnd + 1, timeEnd);
+  stamp.dueAtUs = decimal(bytes, seqEnd + 1, timeEnd);
   return stamp.seq > 0;
 }
 

@@ -33,7 +33,7 @@ for (const qos of [0, 1, 2]) {
     t.equal(gateway.taken.length, 600);
     const seqs = new Map<string, number>();
     const clients = new Map<string, string>();
-    const stamp: Stamp = { publisher: 0, seq: 0, sentAtUs: 0 };
+    const stamp: Stamp = { publisher: 0, seq: 0, dueAtUs: 0 };
     for (const taken of gateway.taken) {
       const { topic, text, clientId } = taken;
       const bytes = Buffer.from(text);
@@ -49,7 +49,7 @@ for (const qos of [0, 1, 2]) {
       [1, 2, 3, 4, 5, 6, 7].map((n) => `hä/${n}`),
     );
     t.equal(new Set(clients.values()).size, 3);
-    t.equal(stamp.publisher.toString(16).padStart(8, '0'), summary.publisher);
+    t.equal(stamp.publisher.toString(16).padStart(12, '0'), summary.publisher);
     t.ok(summary.latencyMs.max > 0, 'from the deadline');
     if (qos === 0) t.equal(summary.requestMs, null, 'nothing comes back for a message');
     else t.ok(summary.requestMs.max > 0, 'and from the PUBLISH');

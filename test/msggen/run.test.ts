@@ -83,7 +83,7 @@ t.test('stamps count 1, 2, 3 for each id, in order on one connection', async (t)
   const summary = await new ToolProcess(['msggen', ...args, '--json', '--url', api.url]).summary();
   const seqs = new Map<string, number>();
   const connections = new Map<string, number>();
-  const stamp: Stamp = { publisher: 0, seq: 0, sentAtUs: 0 };
+  const stamp: Stamp = { publisher: 0, seq: 0, dueAtUs: 0 };
   for (const { path, body, remotePort } of api.taken) {
     const bytes = Buffer.from(body);
     if (!readStamp(bytes, 0, bytes.length, stamp)) t.fail(`no stamp: ${body}`);
@@ -91,11 +91,11 @@ t.test('stamps count 1, 2, 3 for each id, in order on one connection', async (t)
     seqs.set(path, stamp.seq);
     if ((connections.get(path) ?? remotePort) !== remotePort) t.fail(`${path} changed its connection`);
     connections.set(path, remotePort);
-    if (stamp.sentAtUs < startUs - 1000 || stamp.sentAtUs > Date.now() * 1000 + 1000)
-      t.fail(`time ${stamp.sentAtUs}`);
+    if (stamp.dueAtUs < startUs - 1000 || stamp.dueAtUs > Date.now() * 1000 + 1000)
+      t.fail(`time ${stamp.dueAtUs}`);
     if (body.length !== 80) t.fail(`${body.length} bytes`);
   }
-  t.equal(stamp.publisher.toString(16).padStart(8, '0'), summary.publisher);
+  t.equal(stamp.publisher.toString(16).padStart(12, '0'), summary.publisher);
   t.equal(seqs.size, 7);
   t.equal(new Set(connections.values()).size, 3);
 });

@@ -1,0 +1,102 @@
+/**
+ * Which seqs of each pair of publisher and connection are missing: ranges in ascending order. Nothing is kept for a
+ * pair to which everything came in order.
+ */
+
+/** Of one pair, and of all: 16 bytes each. Where there are more, the oldest of the pair are forgotten. */
+export const PAIR_RANGES_MAX = 10_000;
+const RANGES_MAX = 2_000_000;
+
+/** How it stands with a seq: whether it has not come, has come, or nobody knows. */
+export type Standing = 'missing' | 'received' | 'forgotten';
+
+interface Ranges {
+  /** first, last, first, last … */
+  bounds: number[];
+  /** Up to here it is not known what was missing. */
+  forgottenUpTo: number;
+}
+
+export class Gaps {
+  readonly #pairs = new Map<number, Map<number, Ranges>>();
+  #total = 0;
+
+  /** Behind all that is there. */
+  add(publisher: number, connection: number, first: number, last: number): void {
+    const ranges = this.#of(publisher, connection);
+    const { bounds } = ranges;
+    bounds.push(first, last);
+    this.#total++;
+    if (bounds.length <= 2 * PAIR_RANGES_MAX && this.#total <= RANGES_MAX) return;
+    const forgotten = Math.ceil(bounds.length / 4); // half of them at once: a shift for each would cost the whole row
+    ranges.forgottenUpTo = bounds[2 * forgotten - 1]!;
+    bounds.splice(0, 2 * forgotten);
+    this.#total -= forgotten;
+  }
+
+  /** Before all that is there; `last` may be below `first`, then there is nothing to be added. */
+  addFirst(publisher: number, connection: number, first: number, last: number): void {
+    if (last < first) return;
+    this.#of(publisher, connection).bounds.unshift(first, last);
+    this.#total++;
+  }
+
+  /** The seq has come. @returns how it stood with it before */
+  fill(publisher: number, connection: number, seq: number): Standing {
+    const ranges = this.#pairs.get(publisher)?.get(connection);
+    if (ranges === undefined) return 'received';
+    const { bounds } = ranges;
+    const at = rangeAt(bounds, seq);
+    if (at < 0) return seq <= ranges.forgottenUpTo ? 'forgotten' : 'received';
+    const first = bounds[at]!;
+    const last = bounds[at + 1]!;
+    if (first === last) {
+      bounds.splice(at, 2);
+      this.#total--;
+      if (bounds.length === 0 && ranges.forgottenUpTo === 0) this.forget(publisher, connection);
+    } else if (seq === first) {
+      bounds[at] = seq + 1;
+    } else if (seq === last) {
+      bounds[at + 1] = seq - 1;
+    } else {
+      bounds.splice(at + 1, 0, seq - 1, seq + 1);
+      this.#total++;
+    }
+    return 'missing';
+  }
+
+  forget(publisher: number, connection: number): void {
+    const pairs = this.#pairs.get(publisher);
+    const ranges = pairs?.get(connection);
+    if (ranges === undefined) return;
+    this.#total -= ranges.bounds.length / 2;
+    pairs!.delete(connection);
+  }
+
+  #of(publisher: number, connection: number): Ranges {
+    let pairs = this.#pairs.get(publisher);
+    if (pairs === undefined) {
+      pairs = new Map();
+      this.#pairs.set(publisher, pairs);
+    }
+    let ranges = pairs.get(connection);
+    if (ranges === undefined) {
+      ranges = { bounds: [], forgottenUpTo: 0 };
+      pairs.set(connection, ranges);
+    }
+    return ranges;
+  }
+}
+
+/** Where the range that holds the seq begins in `bounds`; -1 where there is none. */
+function rangeAt(bounds: readonly number[], seq: number): number {
+  let low = 0;
+  let high = bounds.length / 2 - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    if (bounds[2 * middle]! > seq) high = middle - 1;
+    else if (bounds[2 * middle + 1]! < seq) low = middle + 1;
+    else return 2 * middle;
+  }
+  return -1;
+}
