@@ -11,6 +11,7 @@ import { serverSentEvents } from './server-sent-events.js';
 import { type Transport, TransportChoice } from './transport-choice.js';
 
 const defaults = { greetingTimeoutMs: 3_000, heartbeatTimeoutMs: 60_000 };
+const requestHeadBytesMaxDefault = 16_384;
 
 /**
  * One attempt after the other, each from the cursor behind what was handled; so neither a reconnect nor a change of
@@ -42,6 +43,7 @@ export class Connection implements Receiver {
     const { transport = 'auto', retrySseMs, remember, storage, since } = options;
     this.#options = options;
     this.#endpoint = new Endpoint(url, ids, options);
+    checkRoom(this.#endpoint.headBytesMax, options.requestHeadBytesMax ?? requestHeadBytesMaxDefault);
     this.#choice = new TransportChoice(transport, retrySseMs);
     this.#since = since?.toString();
     if (remember !== undefined) this.#memory = new CursorMemory(remember, this.#endpoint.href, ids, storage);
@@ -199,6 +201,14 @@ export class Connection implements Receiver {
       });
     }
   }
+}
+
+/** A server refuses a larger head, at the latest when the client comes back with a cursor. */
+function checkRoom(needed: number, bytesMax: number): void {
+  if (needed <= bytesMax) return;
+  throw new TypeError(
+    `A request for these ids could be ${needed} bytes with its cursor, and servers take ${bytesMax}: connect several times, each for some of the ids, or raise --request-head-bytes-max and say so in requestHeadBytesMax.`,
+  );
 }
 
 function asError(error: unknown): Error {

@@ -3,6 +3,12 @@ import { CorsError, RefusedError, UnavailableError } from './failure.js';
 
 /** Where the server is and which ids are asked for: makes requests, and judges the status of what comes back. */
 
+/** Of a browser's headers, besides the application's own. */
+const usualHeaderBytes = 1024;
+/** Of a cursor: before its colon, and of the offset of each id. */
+const epochLengthMax = 32;
+const offsetDigitsMax = 16;
+
 /** Client errors that pass: timeout, too early, too many. */
 const passing = new Set([408, 425, 429]);
 
@@ -27,6 +33,15 @@ export class Endpoint {
 
   get href(): string {
     return this.#base.href;
+  }
+
+  /** Of the largest request that may come to be: with a cursor of full length. */
+  get headBytesMax(): number {
+    const offsets = this.#ids.map(() => '9'.repeat(offsetDigitsMax));
+    const longest = this.#urlOf('events', { cursor: `${'e'.repeat(epochLengthMax)}:${offsets.join(',')}` });
+    const headers = Object.entries(this.#options.headers ?? {});
+    const own = headers.reduce((bytes, [name, value]) => bytes + name.length + value.length + 4, 0);
+    return longest.length + own + usualHeaderBytes;
   }
 
   /** @returns an answer with a good status; throws otherwise */

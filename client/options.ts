@@ -40,6 +40,8 @@ export interface ConnectOptions extends EndpointOptions {
   readonly cursor?: string | undefined;
   /** Without a cursor: the oldest that is kept, so many of the last messages of each id, or `now` (default). */
   readonly since?: 'oldest' | 'now' | number | undefined;
+  /** The server's --request-head-bytes-max; `connect` throws where a request that goes on from a cursor could pass it. Default 16,384. */
+  readonly requestHeadBytesMax?: number | undefined;
   /** Key under which the cursor is kept in sessionStorage, for after a reload of the page. */
   readonly remember?: string | undefined;
   /** Instead of sessionStorage. */

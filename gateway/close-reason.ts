@@ -15,6 +15,11 @@ export const refusals = {
   'bad-cursor': { status: '400 Bad Request', text: 'This is not a cursor.' },
   'bad-timeout': { status: '400 Bad Request', text: 'This is not a time to wait.' },
   'too-many-ids': { status: '400 Bad Request', text: 'Too many ids for one stream: open a second one.' },
+  /** Now it fits --request-head-bytes-max, but with a cursor it would not. */
+  'no-room-for-cursor': {
+    status: '431 Request Header Fields Too Large',
+    text: 'With a cursor this request would be too large: ask for fewer ids over each connection, or for shorter ones.',
+  },
   'too-many-connections': {
     status: '503 Service Unavailable',
     text: 'All places are taken: try again later.',

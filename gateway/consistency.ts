@@ -1,3 +1,4 @@
+import { cursorLengthMax } from '../router/history/cursor.js';
 import { isLoopback } from './auth/host-address.js';
 import type { Config } from './config.js';
 import { nodeNameLengthMax } from './mqtt/settings.js';
@@ -5,6 +6,8 @@ import { commandOf, holdsConnections, type NodeRole, takesSends } from './role.j
 
 /** Of an MQTT packet. */
 const fixedHeaderBytesMax = 5;
+/** Of a request besides its ids and its cursor: method, path, and the headers of a browser. */
+const headRestBytes = 1024;
 /** First parts of the paths that the public listener has besides MQTT's. */
 const pathsOfGateway = new Set([
   'test',
@@ -33,6 +36,7 @@ export function inconsistencyOf(config: Config, role: NodeRole): string | undefi
     packetsOutgrowFrames(config) ??
     mqttPathTaken(config) ??
     idsOutgrowSubjects(config) ??
+    idsOutgrowHeads(config) ??
     workersWithoutNats(config) ??
     workerNamesTooLong(config)
   );
@@ -98,6 +102,15 @@ function idsOutgrowSubjects({ engine, idBytesMax, name }: Config): string | unde
   const most = Math.floor((natsLineBytesMax - natsLineRestBytes - name.length) / 3);
   if (engine !== 'nats' || idBytesMax <= most) return undefined;
   return `--id-bytes-max ${idBytesMax} does not fit a line to a NATS server: make it at most ${most}.`;
+}
+
+/** A request for one id must fit, with every byte of it percent-encoded, and with its cursor. */
+function idsOutgrowHeads({ requestHeadBytesMax, idBytesMax }: Config): string | undefined {
+  const needed = 3 * idBytesMax + cursorLengthMax(1) + headRestBytes;
+  if (requestHeadBytesMax >= needed) return undefined;
+  const fitting = Math.floor((requestHeadBytesMax - cursorLengthMax(1) - headRestBytes) / 3);
+  const orShorter = fitting < 1 ? '' : `, or --id-bytes-max at most ${fitting}`;
+  return `--request-head-bytes-max ${requestHeadBytesMax} does not hold a request for one id of --id-bytes-max ${idBytesMax}, percent-encoded, with its cursor: make it at least ${needed}${orShorter}.`;
 }
 
 function workersWithoutNats({ workers, engine }: Config): string | undefined {

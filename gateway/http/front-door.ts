@@ -12,7 +12,8 @@ import { afterThisRead, awaitChunks } from './chunked-body.js';
 import { writeSecurityHeaders } from './content-policy.js';
 import { RequestFraming } from './request-framing.js';
 
-export type Handler = (response: HttpResponse, request: HttpRequest) => void;
+/** @param headerBytes of the request's header lines */
+export type Handler = (response: HttpResponse, request: HttpRequest, headerBytes: number) => void;
 export type RouteMethod = 'get' | 'head' | 'post' | 'options' | 'any';
 
 export interface FrontDoorParts {
@@ -40,7 +41,7 @@ export class FrontDoor {
   bind(method: RouteMethod, path: string, handler: Handler): void {
     const { hosts } = this.#parts;
     this.#app[method](path, (response, request) => {
-      if (this.#admits(response, request, hosts)) handler(response, request);
+      if (this.#admits(response, request, hosts)) handler(response, request, this.#framing.headerBytes);
     });
   }
 

@@ -46,9 +46,9 @@ export function bindRest(door: FrontDoor, hint: string): void {
 }
 
 function headHandler(handler: Handler): Handler {
-  return (response, request) => {
+  return (response, request, headerBytes) => {
     answersHead(response);
-    handler(response, request);
+    handler(response, request, headerBytes);
   };
 }
 

@@ -7,6 +7,7 @@ import type { Counters } from '../counters.js';
 import type { Streams } from '../streams.js';
 import { type Headers, refuse } from './answer.js';
 import type { Cors } from './cors.js';
+import { cursorRoomProblem } from './cursor-room.js';
 import type { FrontDoor } from './front-door.js';
 import { bindPath } from './methods.js';
 import { answerBytesMax, answerMessagesMax, type Polls } from './polls.js';
@@ -39,15 +40,15 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
 
   function bind(path: string, rest: '*' | '', idsOf: (request: HttpRequest) => Parsed<string[]>): void {
     bindPath(door, path + rest, {
-      get: (response, request) => {
+      get: (response, request, headerBytes) => {
         const headers = cors.headersFor(request);
-        const asked = read(request, idsOf(request));
+        const asked = read(request, headerBytes, idsOf(request));
         if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
         whenPrepared(history, response, asked.value, () => poll(response, asked.value, headers));
       },
-      head: (response, request) => {
+      head: (response, request, headerBytes) => {
         const headers = cors.headersFor(request);
-        const asked = read(request, idsOf(request));
+        const asked = read(request, headerBytes, idsOf(request));
         if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
         whenPrepared(history, response, asked.value, () => describe(response, asked.value, headers));
       },
@@ -80,6 +81,7 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
 
   function read(
     request: HttpRequest,
+    headerBytes: number,
     ids: Parsed<string[]>,
   ): { ok: true; value: Asked } | { ok: false; reason: RefusalReason; problem: string } {
     if (!ids.ok) return { ok: false, reason: 'bad-id', problem: ids.problem };
@@ -94,6 +96,8 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
     if (!from.ok) return { ok: false, reason: 'bad-cursor', problem: from.problem };
     const timeoutSec = timeoutFrom(query.get('timeout'));
     if (!timeoutSec.ok) return { ok: false, reason: 'bad-timeout', problem: timeoutSec.problem };
+    const problem = cursorRoomProblem(request, from.value, headerBytes, ids.value.length, config);
+    if (problem !== undefined) return { ok: false, reason: 'no-room-for-cursor', problem };
     return {
       ok: true,
       value: {

@@ -17,6 +17,8 @@ export class RequestFraming {
   /** The body comes in chunks. */
   chunked = false;
   host = '';
+  /** Of all header lines. */
+  headerBytes = 0;
   #hosts = 0;
   #contentLength: string | undefined;
   #transferEncoding: string | undefined;
@@ -25,6 +27,7 @@ export class RequestFraming {
   /** @returns what is wrong with it; undefined where it is good */
   read(request: HttpRequest): FramingProblem | undefined {
     this.chunked = false;
+    this.headerBytes = 0;
     this.#hosts = 0;
     this.#contentLength = undefined;
     this.#transferEncoding = undefined;
@@ -39,6 +42,7 @@ export class RequestFraming {
 
   /** One function for all fields; getHeader would give the first of a name alone. */
   readonly #visit = (name: string, value: string): void => {
+    this.headerBytes += name.length + value.length + 4; // ": " and CRLF
     switch (name.length) {
       case 4:
         if (name !== 'host') return;

@@ -7,6 +7,7 @@ import { type Streams, writeStreamHead } from '../streams.js';
 import { answer, type Headers, refuse } from './answer.js';
 import { cometPage } from './comet-page.js';
 import type { Cors } from './cors.js';
+import { cursorRoomProblem } from './cursor-room.js';
 import { eventStreamOfJson, eventStreamOfText } from './event-stream.js';
 import type { FrontDoor } from './front-door.js';
 import { cursorsOf } from './message-cursor.js';
@@ -48,16 +49,16 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     const idsOf = (request: HttpRequest) =>
       rest === '*' ? idsFromPath(request, path, config) : idsFromQuery(request, path, config);
     bindPath(door, path + rest, {
-      get: (response, request) => {
+      get: (response, request, headerBytes) => {
         const headers = cors.headersFor(request);
         const byEventSource = path.startsWith('/events') && asksForEvents(request);
-        const asked = admitted(response, request, idsOf(request), headers, byEventSource);
+        const asked = admitted(response, request, headerBytes, idsOf(request), headers, byEventSource);
         if (asked !== undefined)
           whenPrepared(history, response, asked, () => open(response, transport, asked, headers));
       },
-      head: (response, request) => {
+      head: (response, request, headerBytes) => {
         const headers = cors.headersFor(request);
-        if (admitted(response, request, idsOf(request), headers, false) === undefined) return;
+        if (admitted(response, request, headerBytes, idsOf(request), headers, false) === undefined) return;
         writeStreamHead(response, transport, headers);
         response.endWithoutBody();
       },
@@ -76,6 +77,7 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
   function admitted(
     response: HttpResponse,
     request: HttpRequest,
+    headerBytes: number,
     ids: Parsed<string[]>,
     headers: Headers,
     byEventSource: boolean,
@@ -86,6 +88,8 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     if (!from.ok) return refused(response, 'bad-cursor', headers, from.problem);
     const reason = streams.refusalOf(response, ids.value.length);
     if (reason !== undefined) return refused(response, reason, headers, undefined, byEventSource);
+    const problem = cursorRoomProblem(request, from.value, headerBytes, ids.value.length, config);
+    if (problem !== undefined) return refused(response, 'no-room-for-cursor', headers, problem);
     return { ids: ids.value, from: from.value, byEventSource };
   }
 

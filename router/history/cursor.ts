@@ -31,6 +31,11 @@ const digitsMax = 16;
 const epochShape = /^[A-Za-z0-9_-]{1,32}$/;
 const offsetShape = /^(?:0|[1-9][0-9]{0,15})$/;
 
+/** The longest that there is for so many ids. */
+export function cursorLengthMax(idCount: number): number {
+  return epochLengthMax + idCount * (digitsMax + 1);
+}
+
 export function formatCursor(epoch: string, offsets: readonly number[]): string {
   return `${epoch}:${offsets.join(',')}`;
 }
@@ -41,7 +46,7 @@ export function formatCursor(epoch: string, offsets: readonly number[]): string 
  */
 export function parseCursor(text: string, idCount: number): ParsedCursor {
   if (text.length === 0) return bad('empty');
-  if (text.length > epochLengthMax + idCount * (digitsMax + 1)) return bad('too-long');
+  if (text.length > cursorLengthMax(idCount)) return bad('too-long');
   const colon = text.indexOf(':');
   if (colon === -1) return bad('shape');
   const epoch = text.slice(0, colon);

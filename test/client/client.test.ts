@@ -6,6 +6,41 @@ import { until } from '../until.js';
 const gateway = await startGateway();
 t.teardown(() => gateway.kill());
 
+t.test('64 ids of 50 bytes go on from their cursor', async (t) => {
+  const ids = Array.from({ length: 64 }, (_, n) => `many/${n}/`.padEnd(50, 'x'));
+  for (const transport of ['sse', 'long-poll'] as const) {
+    const seen: string[] = [];
+    const onMessage = ({ data }: { data: string | Uint8Array }) => seen.push(String(data));
+    const first = connect(gateway.url, ids, { transport, onMessage });
+    await until('open', () => first.state === 'open');
+    await gateway.send(ids[63]!, 'one');
+    await until('it came', () => seen.length === 1);
+    first.close();
+    await gateway.send(ids[0]!, 'two');
+    let recovered = false;
+    const onRecovered = () => {
+      recovered = true;
+    };
+    const { cursor } = first;
+    const second = connect(gateway.url, ids, { transport, onMessage, onRecovered, cursor });
+    await until('what was missed', () => seen.length === 2);
+    t.same([...seen, recovered], ['one', 'two', true], transport);
+    second.close();
+  }
+});
+
+t.test('a request that is too large for the server is refused at once, with its sentence', async (t) => {
+  const many = Array.from({ length: 64 }, (_, n) => `${n}`.padEnd(300, 'x'));
+  for (const transport of ['sse', 'long-poll'] as const) {
+    const errors: Error[] = [];
+    const options = { transport, requestHeadBytesMax: 30_000, onMessage: () => undefined };
+    const connection = connect(gateway.url, many, { ...options, onError: (error) => errors.push(error) });
+    await until('refused', () => connection.state === 'failed');
+    t.match(errors, [{ name: 'RefusedError', status: 431 }], transport);
+    connection.close();
+  }
+});
+
 t.test('after close nothing comes, and the server knows', async (t) => {
   for (const transport of ['sse', 'long-poll'] as const) {
     const id = `closed/${transport}`;
@@ -53,6 +88,8 @@ t.test('what a callback throws is uncaught, as in EventSource, and the connectio
 t.test('what cannot be meant is refused at once', async (t) => {
   const onMessage = () => {};
   t.throws(() => connect(gateway.url, [], { onMessage }), /needs an id/);
+  const many = Array.from({ length: 64 }, (_, n) => `${n}`.padEnd(300, 'x'));
+  t.throws(() => connect(gateway.url, many, { onMessage }), /could be \d+ bytes .* connect several times/);
   t.throws(() => connect('not a url', 'x', { onMessage }), TypeError);
   t.throws(() => connect(gateway.url, 'x', {} as never), /needs an onMessage/);
 });

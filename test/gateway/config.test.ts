@@ -56,6 +56,20 @@ t.test('a frame that does not hold one packet stops the start', async (t) => {
   for (const mqttMaxFrameSize of ['65541', '0']) t.equal(problemOf({ mqttMaxFrameSize }), '');
 });
 
+t.test('a head of requests that does not hold one id with its cursor stops the start', async (t) => {
+  t.match(
+    problemOf({ requestHeadBytesMax: '4096' }),
+    /--request-head-bytes-max 4096 .* --id-bytes-max 1024.* at least 4145, or --id-bytes-max at most 1007\./,
+  );
+  for (const settings of [
+    { requestHeadBytesMax: '4145' },
+    { requestHeadBytesMax: '4096', idBytesMax: '1007' },
+    { requestHeadBytesMax: '262144', idBytesMax: '65535' },
+  ])
+    t.equal(problemOf(settings), '');
+  t.match(problemOf({ requestHeadBytesMax: '1024', idBytesMax: '1' }), /at least 1076\.$/);
+});
+
 t.test('a low watermark over the high one stops the start', async (t) => {
   t.match(
     problemOf({ mqttMqueueLowWatermark: '0.7' }),

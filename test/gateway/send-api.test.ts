@@ -345,6 +345,7 @@ t.test('/stats has the shape that operators rely on, and its numbers agree', own
       refused: {
         'bad-id': Number,
         'too-many-ids': 0,
+        'no-room-for-cursor': 0,
         'too-many-connections': 0,
         'too-many-from-address': 0,
         stopping: 0,

@@ -39,7 +39,7 @@ t.test('a client id that makes a topic over --id-bytes-max is not told of', nats
   for (const [flags, expected] of [
     [[], ['seen']],
     [
-      ['--id-bytes-max', '65535'],
+      ['--id-bytes-max', '65535', '--request-head-bytes-max', '262144'],
       [long, 'seen'],
     ],
   ] as const) {
