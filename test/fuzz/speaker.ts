@@ -65,7 +65,8 @@ export class Speaker {
     if (kind < 66) return this.#unsubscribe();
     if (kind < 74) return { packet: bytes.pingreq(), reply: 'PINGRESP' };
     if (kind < 88) return this.#release();
-    return this.owed.shift() ?? { packet: bytes.puback(this.#packetId()) };
+    // Of nothing: an id that the server has not come to. One that is in use may be of a message at QoS 2, and would be wrong.
+    return this.owed.shift() ?? { packet: bytes.puback(50_000 + random.below(10_000)) };
   }
 
   conversation(packets: number): Spoken[] {

@@ -16,8 +16,12 @@ export function unexpectedPackets(random: SeededRandom, speaker: Speaker): Buffe
       return [bytes.packet(random.pick([0x20, 0x90, 0xb0, 0xd0]), Buffer.of(0, 0))];
     case 3: // types that are reserved
       return [bytes.packet(random.pick([0x00, 0xf0, 0x0f, 0xff]), Buffer.of(1, 2, 3))];
-    case 4: // acknowledgements of nothing, in the wrong order
-      return [bytes.pubcomp(id), bytes.pubrec(id), bytes.puback(id), bytes.pubrel(id), bytes.pubrec(id)];
+    case 4: {
+      // Acknowledgements of nothing, in the wrong order. Of an id that the server does not come to: the PUBCOMP that is owed
+      // for its PUBREL would else be out of turn for a message that has got that id meanwhile, and end the connection later.
+      const of = 50_000 + random.below(10_000);
+      return [bytes.pubcomp(of), bytes.pubrec(of), bytes.puback(of), bytes.pubrel(of), bytes.pubrec(of)];
+    }
     case 5:
       return [random.pick([bytes.puback, bytes.pubrec, bytes.pubrel, bytes.pubcomp])(0)];
     case 6: // without what they are about
