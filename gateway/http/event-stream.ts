@@ -5,24 +5,31 @@ import type { CursorOf } from './message-cursor.js';
 import { lineOf } from './ndjson.js';
 import { payloadOf } from './payload-text.js';
 import { SharedPieces } from './shared-pieces.js';
-import type { StreamStart, Transport } from './transport.js';
+import type { Resumption, StreamStart, Transport } from './transport.js';
 
 /**
  * Server-sent events, as the WHATWG standard has them (HTML, section 9.2):
  *
- *     retry: 2710          greeting: when to come back, and where from
+ *     retry: 2710                  greeting: when to come back, and where from
+ *     event: cursor
  *     id: kT3…:17
+ *     data: {"cursor":"kT3…:17"}
  *
- *     id: kT3…:18          a message; the empty line that dispatches it is the newline that each piece is owed
+ *     id: kT3…:18                  a message; the empty line that dispatches it is the newline that each piece is owed
  *     data: Hello
  *
- *     :                    heartbeat
- *
- *     id: kT3…:21          heartbeat of a quiet stream, with a newer cursor
+ *     :                            heartbeat
+ *     event: cursor                heartbeat of a quiet stream, with a newer cursor
+ *     id: kT3…:21
+ *     data: {"cursor":"kT3…:21"}
  *
  * `/events/<id>` gives data as it is, a `data:` line for each of its lines; `/events?id=a&id=b` must say whose it is,
  * and gives the JSON object of `/stream` in its place. Events of other types: `recovered`, first, for who gave a
- * cursor; `lost`, where messages were dropped; `base64`, for data that is not UTF-8.
+ * cursor; `cursor`, where an id comes without a message; `lost`, where messages were dropped; `base64`, for data that
+ * is not UTF-8.
+ *
+ * No empty line stands without data before it, though HTML would take an id from there. fetch-event-source calls
+ * `onmessage` at each empty line, so that would be an empty message; and npm's `eventsource` forgets such an id.
  */
 
 /** A client comes back after this, so that a restart does not bring them all at once. */
@@ -44,8 +51,7 @@ function eventStream(name: 'sse' | 'sse-json', cursorOf: CursorOf, pieces: Share
     name,
     contentType: 'text/event-stream; charset=utf-8',
     heartbeat,
-    // Without data it is no event, but the empty line makes it the last event id.
-    checkpoint: (cursor) => `id: ${cursor}\n\n`,
+    checkpoint: cursorEvent,
     greeting,
 
     chunk(message, { lead, cursor }) {
@@ -66,9 +72,17 @@ function withId(event: string, cursor: string | undefined): string {
 
 function greeting({ cursor, resumed }: StreamStart): string {
   const retryMs = retryMinMs + Math.floor(Math.random() * (retryMaxMs - retryMinMs));
-  // An id without data is no event, but is remembered as the last one all the same.
-  const event = resumed === undefined ? '' : `event: recovered\ndata: {"recovered":${resumed.recovered}}\n`;
-  return `retry: ${retryMs}\n${withId(event, cursor)}\n`;
+  return `retry: ${retryMs}\n${startEvent(cursor, resumed)}`;
+}
+
+function startEvent(cursor: string | undefined, resumed: Resumption | undefined): string {
+  if (resumed !== undefined)
+    return `${withId(`event: recovered\ndata: {"recovered":${resumed.recovered}}\n`, cursor)}\n`;
+  return cursor === undefined ? '' : cursorEvent(cursor);
+}
+
+function cursorEvent(cursor: string): string {
+  return `event: cursor\nid: ${cursor}\ndata: {"cursor":"${cursor}"}\n\n`;
 }
 
 /** A line break in data is whatever HTML takes for one; each arrives as a single \n. */

@@ -123,5 +123,5 @@ function tellToRetry(response: HttpResponse, { text, retryAfterSec }: Refusal, h
     ['Cache-Control', 'no-store'],
     ...headers,
   ];
-  answer(response, '200 OK', head, `retry: ${retryMs}\n: ${text}\n\n`, true);
+  answer(response, '200 OK', head, `retry: ${retryMs}\n: ${text}\n`, true);
 }

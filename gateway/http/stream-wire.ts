@@ -145,11 +145,11 @@ export class StreamWire implements Wire {
     stream.response.cork(nothing);
   }
 
-  /** Writes a newline to learn whether the system has taken everything, which a corked write does not say. */
+  /** Writes a heartbeat to learn whether the system has taken everything, which a corked write does not say. */
   pushThrough(stream: Stream): boolean {
     this.#stream = stream;
     this.#watchWritable(stream);
-    stream.response.cork(this.#writeNewline);
+    stream.response.cork(this.#writeSignOfLife);
     return !this.#refused;
   }
 
@@ -159,8 +159,9 @@ export class StreamWire implements Wire {
     response.write(cursor === undefined ? transport.heartbeat : transport.checkpoint!(cursor));
   };
 
-  readonly #writeNewline = (): void => {
-    this.#refused = !this.#stream.response.write(newline);
+  readonly #writeSignOfLife = (): void => {
+    const { transport, response } = this.#stream;
+    this.#refused = !response.write(transport.heartbeat);
   };
 }
 

@@ -92,8 +92,9 @@ export class FaultyHistoryGateway {
     response.writeHead(200, {
       'content-type': kind === 'events' ? 'text/event-stream' : 'application/x-ndjson',
     });
-    const event = said === undefined ? '' : `event: recovered\ndata: {"recovered":${said}}\n`;
-    if (kind === 'events') response.write(`retry: 1000\nid: e:${from}\n${event}\n`);
+    const [type, data] =
+      said === undefined ? ['cursor', `{"cursor":"e:${from}"}`] : ['recovered', `{"recovered":${said}}`];
+    if (kind === 'events') response.write(`retry: 1000\nevent: ${type}\nid: e:${from}\ndata: ${data}\n\n`);
     else response.write(`${JSON.stringify({ recovered: said ?? true, cursor: `e:${from}` })}\n`);
   }
 

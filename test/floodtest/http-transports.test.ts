@@ -62,7 +62,7 @@ const LINES = [
 ];
 
 const EVENTS = [
-  'retry: 1000\nid: e:0\n\n',
+  'retry: 1000\nevent: cursor\nid: e:0\ndata: {"cursor":"e:0"}\n\n',
   ':\n',
   'id: e:1\ndata: ä<b\n',
   '\n',

@@ -147,11 +147,12 @@ export class Reader<Place extends ReaderPosition = Position> {
   }
 
   #readEvents(truth: Truth): void {
+    // Where nothing is kept, all of the greeting is a line that says when to come back.
+    if (this.#unread.includes('\n')) this.#beginWithoutCursor(truth);
     const end = this.#unread.lastIndexOf('\n\n');
     if (end === -1) return;
     const { events, lastEventId } = readEventStream(Buffer.from(this.#unread.slice(0, end + 2)));
     this.#unread = this.#unread.slice(end + 2);
-    this.#beginWithoutCursor(truth);
     for (const event of events) this.#readEvent(event, truth);
     if (lastEventId !== '' && lastEventId !== this.position.cursor) this.position.checkpoint(lastEventId);
   }
@@ -159,6 +160,7 @@ export class Reader<Place extends ReaderPosition = Position> {
   #readEvent({ type, data, lastEventId }: SentEvent, truth: Truth): void {
     if (type === 'recovered') this.#started(JSON.parse(data).recovered, truth, lastEventId);
     else if (type === 'lost') this.#lost(JSON.parse(data).lost);
+    else if (type === 'cursor') this.position.checkpoint(JSON.parse(data).cursor);
     else if (this.position.ids.length === 1) this.#message(this.position.ids[0]!, data, lastEventId);
     else this.#message(JSON.parse(data).id, JSON.parse(data).data, lastEventId);
   }
