@@ -16,6 +16,7 @@ import { type HistoryOptions, MemoryHistory } from './history/memory-history.js'
 import { Message, type Qos } from './message.js';
 import { Retained, type RetainedOptions } from './retained.js';
 import type { RetainedCursor } from './retained-cursor.js';
+import { Retirement } from './retirement.js';
 import type { RouterStats } from './router-stats.js';
 import type { Subscriber } from './subscriber.js';
 import { Subscriptions } from './subscriptions.js';
@@ -55,6 +56,7 @@ export class Router {
   readonly history: History;
   readonly #engine: Engine;
   readonly #onLastLogout: (filter: string) => void;
+  readonly #retirement: Retirement;
   readonly idBytesMax: number;
   readonly topicLevelsMax: number;
   #published = 0;
@@ -74,6 +76,7 @@ export class Router {
     this.#historyStore = options.historyStore ?? new MemoryHistory(options.history);
     this.history = new History(this.#historyStore);
     this.#onLastLogout = (filter) => this.#engine.removeInterest(filter);
+    this.#retirement = new Retirement(this.#subscriptions, this.#onLastLogout);
   }
 
   /** Connects the engine. Before it has resolved, sends reach nobody. */
@@ -104,6 +107,15 @@ export class Router {
     assertSubscriber(subscriber);
     if (id === undefined) this.#subscriptions.removeAll(subscriber, this.#onLastLogout);
     else this.unsubscribe(id, subscriber);
+  }
+
+  /**
+   * `logout` of a subscriber that is gone for good and drops whatever still comes. One with very many filters is logged
+   * out over some turns of the loop.
+   */
+  retire(subscriber: Subscriber): void {
+    assertSubscriber(subscriber);
+    this.#retirement.add(subscriber);
   }
 
   /**

@@ -136,6 +136,17 @@ export class Subscriptions {
     return outcome;
   }
 
+  /** Takes a subscriber out of so many. @param onLast as for `removeAll` */
+  removeSome(subscriber: Subscriber, most: number, onLast: (filter: string) => void): void {
+    const { logins } = subscriber;
+    if (!(logins instanceof Logins) || logins.size <= most) return this.removeAll(subscriber, onLast);
+    let left = most;
+    for (const filter of logins) {
+      if (this.remove(filter, subscriber) === 'last') onLast(filter);
+      if (--left === 0) return;
+    }
+  }
+
   /** Takes a subscriber out of everything. @param onLast called for each id and filter that has nobody left */
   removeAll(subscriber: Subscriber, onLast: (filter: string) => void): void {
     const { logins } = subscriber;

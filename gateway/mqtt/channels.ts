@@ -129,6 +129,12 @@ export class Channels {
     return this.outbound.isBackpressured(channel) || this.#inbound.isParked(channel);
   }
 
+  /** A drain event: the socket has taken something. Nothing else says so: a client that only sends has read nothing. */
+  drained(channel: Channel): void {
+    this.#parts.outbound.noteProgress(channel);
+    this.takesMore(channel);
+  }
+
   /**
    * The socket may take more. After a drain event, and after anything was read from a connection that is behind: as it
    * uncorks, uWS may write off the rest that it has, and then no drain event comes any more (measured: 9 MB pending
@@ -136,7 +142,7 @@ export class Channels {
    */
   takesMore(channel: Channel): void {
     const { connections, outbound, replays } = this.#parts;
-    if (channel.socket.getBufferedAmount() > 0) return outbound.noteProgress(channel);
+    if (channel.socket.getBufferedAmount() > 0) return;
     this.#inbound.takesMore(channel);
     outbound.drain(channel);
     if (!connections.has(channel) || outbound.isBackpressured(channel)) return;

@@ -64,7 +64,7 @@ export function bindMqtt(
     // Not in here: a frame of 16 KB or more that is not taken whole would be the last one, as uWS stops asking the system.
     drain: (socket) => {
       const { channel } = ownedBy(socket);
-      setImmediate(() => connections.has(channel) && channels.takesMore(channel));
+      setImmediate(() => connections.has(channel) && channels.drained(channel));
     },
     close: (socket, code, reason) => {
       onGone(channels.gone(ownedBy(socket).channel, code, Buffer.from(reason).toString()));

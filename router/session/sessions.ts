@@ -42,7 +42,7 @@ export class Sessions {
     alarms: 0,
     alarmsRaised: 0,
   };
-  readonly #router: Pick<Router, 'logout' | 'loginsOf'>;
+  readonly #router: Pick<Router, 'retire' | 'loginsOf'>;
   readonly #class: new (
     clientId: string,
     clean: boolean,
@@ -71,7 +71,7 @@ export class Sessions {
   };
 
   constructor(
-    router: Pick<Router, 'logout' | 'loginsOf'>,
+    router: Pick<Router, 'retire' | 'loginsOf'>,
     options: SessionsOptions = {},
     store?: SessionStore,
   ) {
@@ -273,7 +273,7 @@ export class Sessions {
     this.#away.forget(session);
     if (!session.clean) this.#persistent--;
     this.#clientsBytes -= weightOfSession(session.clientId, session.clean);
-    this.#router.logout(session);
+    this.#router.retire(session);
     session.end(reason);
   }
 

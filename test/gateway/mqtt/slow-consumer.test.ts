@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { puback, subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
+import { puback, publish, subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { until } from '../../until.js';
 import { connectRaw } from './raw-client.js';
@@ -201,9 +201,11 @@ t.test('who acknowledges without reading grows nothing', async (t) => {
   t.ok(mqtt.sessions.bytes <= 132 * (messageBytes + 500), `${mqtt.sessions.bytes} bytes in window and queue`);
 });
 
-t.test('who takes nothing for 10 s is cut under every policy', async (t) => {
+t.test('who takes nothing for 10 s is cut under every policy, and although it goes on sending', async (t) => {
   const gateway = await start(t, '--slow-consumer-policy', 'drop-newest');
   const slow = await subscriber(t, gateway, 0);
+  const sending = setInterval(() => slow.send(publish('nobody', 'x')), 500);
+  t.teardown(() => clearInterval(sending));
   // Behind for a moment would not do: what its own kernel takes is progress.
   await sendUntil(gateway, 'it is stuck', ({ messages }) => messages.lost > 3);
   await until(
