@@ -89,7 +89,16 @@ export class LogWriter implements LogNumbers {
     // What is in flight is written by the thread pool, whose end the process waits for.
     this.#atExit = true;
     if (this.#inFlight) this.#chunk = undefined;
-    const deadlineMs = performance.now() + withinMs;
+    this.#writeRest(performance.now() + withinMs);
+    if (this.waitsForReader) pause(withinMs); // it may only be slow
+  }
+
+  /** A write is with the thread pool that ends when somebody reads: the end of the process would wait for it. */
+  get waitsForReader(): boolean {
+    return this.#inFlight && this.#target.kind === 'shared';
+  }
+
+  #writeRest(deadlineMs: number): void {
     while (neverWaits(this.#target)) {
       this.#chunk ??= this.#takeLines();
       if (this.#chunk === undefined) return;
@@ -97,7 +106,7 @@ export class LogWriter implements LogNumbers {
         this.#wrote(writeSync(this.#target.fd, this.#chunk));
       } catch (error) {
         if (codeOf(error) !== 'EAGAIN' || performance.now() > deadlineMs) return;
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+        pause(5);
       }
     }
   }
@@ -173,6 +182,11 @@ export class LogWriter implements LogNumbers {
     }
     return Buffer.from(this.#lines.splice(0, count).join(''));
   }
+}
+
+/** Holds the process. */
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 function codeOf(error: unknown): string {

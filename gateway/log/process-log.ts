@@ -1,5 +1,6 @@
 import { type Logger, pino } from 'pino';
 import type { Config } from '../config.js';
+import { exitAtOnce } from '../libc.js';
 import { standardError } from './log-target.js';
 import { LogWriter } from './log-writer.js';
 
@@ -23,7 +24,10 @@ export function openProcessLog(config: Pick<Config, 'logLevel' | 'logPendingByte
     ),
   );
   const log = pino({ level: config.logLevel }, writer);
-  process.on('exit', () => writer.flushAtExit(flushMs));
+  process.on('exit', (code) => {
+    writer.flushAtExit(flushMs);
+    if (writer.waitsForReader) exitAtOnce(code);
+  });
   // Node's own way is a write to standard error that waits for its reader: a process that is to end would not.
   process.on('uncaughtException', (error) => {
     log.fatal(error, 'uncaught error, the process ends');

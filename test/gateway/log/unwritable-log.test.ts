@@ -97,7 +97,8 @@ t.test('a pipe whose reader has gone', { buffered: true }, async (t) => {
   await assertStops(t, gateway);
 });
 
-t.test('a socket that nobody reads, as of a service manager', { buffered: true }, async (t) => {
+/** Full, and nobody reads it. */
+async function fullSocket(t: Test): Promise<Socket> {
   const directory = mkdtempSync(join(tmpdir(), 'encke-journal-')); // a path of a socket has 107 bytes at most
   const path = join(directory, 'socket');
   const journal = createServer({ pauseOnConnect: true }).listen(path);
@@ -112,12 +113,30 @@ t.test('a socket that nobody reads, as of a service manager', { buffered: true }
   // By a process of its own: libuv makes what a child gets as its standard error a descriptor whose writes wait.
   const fill = ['if=/dev/zero', 'bs=4096', 'oflag=nonblock'];
   await once(spawn('dd', fill, { stdio: ['ignore', socket, 'ignore'] }), 'exit');
-  const gateway = await start(t, socket);
+  return socket;
+}
+
+t.test('a socket that nobody reads, as of a service manager', { buffered: true }, async (t) => {
+  const gateway = await start(t, await fullSocket(t));
   await sendBadPackets(t, gateway);
   await assertAnswers(t, gateway);
   t.ok((await ask(gateway.apiPort, '/stats')).json.log.pendingBytes > 0);
   await assertStops(t, gateway);
 });
+
+t.test(
+  'a socket that nobody reads, and another process has made writes to it wait',
+  { buffered: true },
+  async (t) => {
+    const socket = await fullSocket(t);
+    const gateway = await start(t, socket);
+    await once(spawn('true', { stdio: ['ignore', 'ignore', socket] }), 'exit');
+    await sendBadPackets(t, gateway);
+    await assertAnswers(t, gateway);
+    t.ok((await ask(gateway.apiPort, '/stats')).json.log.pendingBytes > 0);
+    await assertStops(t, gateway);
+  },
+);
 
 t.test('a pipe that is slow at the exit gets the last line', { buffered: true }, async (t) => {
   const pipe = new NamedPipe();
