@@ -2,8 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { ConfigError } from './config-error.js';
 
-/** Sockets the router API may hold; publishers keep a few connections alive each. */
-export const apiSocketsMax = 256;
+/** uWS's backlog: so many may be accepted in one turn of the loop. */
+const backlog = 512;
+
+/** Sockets of the router API beyond --api-sockets-max, that come before as many are closed. */
+export function apiSocketsBeyond(apiSocketsMax: number): number {
+  return Math.min(backlog, apiSocketsMax);
+}
 
 /** Sockets beyond the last stream, so that whoever comes then can be told 503 instead of nothing. */
 export const refusalSockets = 128;
@@ -12,7 +17,9 @@ export const refusalSockets = 128;
 const ownDescriptors = 64;
 
 /** Descriptors beside those of streams, at most. */
-export const reserve = apiSocketsMax + refusalSockets + ownDescriptors;
+export function reserveOf(apiSocketsMax: number): number {
+  return apiSocketsMax + apiSocketsBeyond(apiSocketsMax) + refusalSockets + ownDescriptors;
+}
 
 /**
  * How many streams fit. At the descriptor limit `accept` fails while the listening socket stays readable, and
@@ -21,11 +28,16 @@ export const reserve = apiSocketsMax + refusalSockets + ownDescriptors;
  * @param asked --connections-max; 0 = as many as fit
  * @throws ConfigError when more are asked for than fit
  */
-export function streamCapacity(asked: number, descriptorLimit = readDescriptorLimit()): number {
+export function streamCapacity(
+  asked: number,
+  apiSocketsMax: number,
+  descriptorLimit = readDescriptorLimit(),
+): number {
+  const reserve = reserveOf(apiSocketsMax);
   const fit = descriptorLimit - reserve;
   if (fit < 1) {
     throw new ConfigError(
-      `The descriptor limit is ${descriptorLimit}, and ${reserve} are needed before the first stream: raise it (ulimit -n 65536).`,
+      `The descriptor limit is ${descriptorLimit}, and ${reserve} are needed before the first stream: raise it (ulimit -n 65536), or lower --api-sockets-max ${apiSocketsMax}.`,
     );
   }
   if (asked > fit) {

@@ -12,7 +12,7 @@ import { Whereabouts } from './cluster/whereabouts.js';
 import type { Config } from './config.js';
 import { Connections } from './connections.js';
 import { Counters } from './counters.js';
-import { apiSocketsMax, refusalSockets, reserve, streamCapacity } from './descriptors.js';
+import { apiSocketsBeyond, refusalSockets, reserveOf, streamCapacity } from './descriptors.js';
 import { drain } from './drain.js';
 import { FairTurns } from './fair-turns.js';
 import { ApiGuard } from './http/api-guard.js';
@@ -31,6 +31,7 @@ import { StreamCursors } from './http/stream-cursors.js';
 import { bindStreams } from './http/stream-routes.js';
 import { StreamWire } from './http/stream-wire.js';
 import { UnsentAnswers } from './http/unsent-answers.js';
+import { IdleSockets } from './idle-sockets.js';
 import { type ListenAddress, listenAddressesOf } from './listen-address.js';
 import { Listener } from './listener.js';
 import type { LogNumbers } from './log/log-writer.js';
@@ -83,13 +84,13 @@ export class Gateway {
     role: NodeRole = 'both',
     logNumbers: LogNumbers = { pendingBytes: 0, droppedLines: 0 },
   ) {
-    const capacity = streamCapacity(config.connectionsMax);
+    const capacity = streamCapacity(config.connectionsMax, config.apiSocketsMax);
     const counters = new Counters();
     const clock = new Clock(config.heartbeatSec);
     const sampledLog = new SampledLog(log);
     const connections = new Connections(capacity);
     const publicSockets = new SocketBudget(capacity + refusalSockets);
-    const descriptorsMax = () => publicSockets.peak + reserve;
+    const descriptorsMax = () => publicSockets.peak + reserveOf(config.apiSocketsMax);
     const progress = new PeerProgress(descriptorsMax, config.socketUnsentBytesMax);
     const slowConsumers = new SlowConsumers(connections, counters, config, sampledLog, progress);
     const outbound = new Outbound(connections, counters, slowConsumers);
@@ -116,7 +117,8 @@ export class Gateway {
       isClosing,
       onRefused: (_reason, status) => counters.countApiError(status),
     });
-    const apiSockets = new SocketBudget(apiSocketsMax);
+    const { apiSocketsMax } = config;
+    const apiSockets = new SocketBudget(apiSocketsMax + apiSocketsBeyond(apiSocketsMax), apiSocketsMax);
     this.#router = router;
     this.#config = config;
     this.#role = role;
@@ -143,6 +145,7 @@ export class Gateway {
       ports: () => [this.#public.port, this.#mqttOnly?.port ?? 0],
       descriptorsMax,
     });
+    const idleSockets = new IdleSockets(apiSockets, descriptorsMax, () => this.#api.port, sampledLog);
     turns.onTurn = () => throttle.step(mqtt.waitingBytes);
     this.stats = new Stats({
       router,
@@ -152,6 +155,7 @@ export class Gateway {
       counters,
       mqtt,
       memory: new MemoryGauge(),
+      idleSockets,
       log: logNumbers,
       listeners: { gateway: this.#public, api: this.#api, mqtt: this.#mqttOnly },
     });

@@ -12,10 +12,21 @@ export interface SocketCalls {
   peerAddress(descriptor: number): string | undefined;
   /** What the other end has acknowledged since the connection began, bytes; undefined on kernels before 4.1. */
   bytesAcked(descriptor: number): number | undefined;
+  /** Of an established TCP connection; undefined for anything else, or on kernels before 4.6. */
+  activity(descriptor: number): SocketActivity | undefined;
+  /** Both directions: for the program it is as if the peer had closed. */
+  shutDown(descriptor: number): void;
   /** Received and not read yet, bytes. */
   bytesUnread(descriptor: number): number | undefined;
   /** Written to the socket and not even sent yet, bytes. */
   bytesUnsent(descriptor: number): number | undefined;
+}
+
+export interface SocketActivity {
+  /** Anything was sent on it. */
+  readonly hasSent: boolean;
+  /** Since something was sent; since it was accepted where nothing was. */
+  readonly sinceSentMs: number;
 }
 
 /** Linux's numbers; they are the same on x64 and arm64. */
@@ -32,6 +43,11 @@ const siocOutqNotSent = 0x894b;
 const addressFamily = { ipv4: 2, ipv6: 10 } as const;
 /** Where `tcpi_bytes_acked` is in `struct tcp_info` (linux/tcp.h): it has kept its place since Linux 4.1. */
 const bytesAckedAt = 120;
+const tcpStateAt = 0;
+const lastDataSentAt = 44;
+const dataSegmentsOutAt = 156;
+const established = 1;
+const bothDirections = 2;
 
 let loaded: SocketCalls | undefined;
 
@@ -60,6 +76,7 @@ function bind(koffi: typeof import('koffi').default): SocketCalls {
   const getsockopt = libc.func('int getsockopt(int, int, int, void *, void *)');
   const getsockname = libc.func('int getsockname(int, void *, void *)');
   const getpeername = libc.func('int getpeername(int, void *, void *)');
+  const shutdown = libc.func('int shutdown(int, int)');
   const ioctl = libc.func('int ioctl(int, unsigned long, void *)');
   // Used by one call at a time, each of which is over when it returns.
   const value = Buffer.alloc(256);
@@ -93,6 +110,17 @@ function bind(koffi: typeof import('koffi').default): SocketCalls {
         ? undefined
         : Number(value.readBigUInt64LE(bytesAckedAt));
     },
+    activity: (descriptor) => {
+      const size = got(
+        () => getsockopt(descriptor, socketLevel.tcp, socketOption.tcpInfo, value, length),
+        256,
+      );
+      if (size === undefined || size < dataSegmentsOutAt + 4) return undefined;
+      if (value.readUInt8(tcpStateAt) !== established) return undefined;
+      const hasSent = value.readUInt32LE(dataSegmentsOutAt) > 0;
+      return { hasSent, sinceSentMs: value.readUInt32LE(lastDataSentAt) };
+    },
+    shutDown: (descriptor) => void shutdown(descriptor, bothDirections),
     bytesUnread: (descriptor) => (ioctl(descriptor, siocInq, value) === 0 ? value.readInt32LE() : undefined),
     bytesUnsent: (descriptor) =>
       ioctl(descriptor, siocOutqNotSent, value) === 0 ? value.readInt32LE() : undefined,

@@ -28,6 +28,11 @@ export const settings = {
     'address the router API listens on; anything but loopback needs --api-token',
   ),
   apiPort: setting(port, 8001, 'port of the router API; 0 takes a free one'),
+  apiSocketsMax: setting(
+    wholeNumber(64, 65_536),
+    1024,
+    'sockets of the router API; past it those are closed that have had no answer for the longest, first those that never had one',
+  ),
   apiToken: {
     ...setting(
       text('at least 16 printable characters without spaces', /^$|^[\x21-\x7e]{16,}$/),

@@ -20,13 +20,22 @@ export class SocketBudget {
   readonly #ring = new Uint32Array(lingerTicks);
   #tick = 0;
   readonly #onFull: (() => void)[] = [];
+  readonly #target: number;
+  #onOverTarget: () => void = () => undefined;
 
-  constructor(max: number) {
+  /** @param target past it, `onOverTarget` is called: fewer than `max`, where more are closed in time to stay below that */
+  constructor(max: number, target = max) {
     this.max = max;
+    this.#target = target;
   }
 
   get full(): boolean {
     return this.#taken >= this.max;
+  }
+
+  /** How many more are taken than there should be. */
+  get overTarget(): number {
+    return Math.max(0, this.#taken - this.#target);
   }
 
   /** Sockets whose descriptors are not known to be free. */
@@ -44,8 +53,14 @@ export class SocketBudget {
     this.#onFull.push(stopListening);
   }
 
+  /** @param closeSome called for each socket that comes while there are as many as there should be */
+  onOverTarget(closeSome: () => void): void {
+    this.#onOverTarget = closeSome;
+  }
+
   take(): void {
     this.#taken++;
+    if (this.#taken > this.#target) this.#onOverTarget();
     if (this.#taken > this.#peak) this.#peak = this.#taken;
     if (this.full) for (const stopListening of this.#onFull) stopListening();
   }

@@ -2,6 +2,7 @@ import type { Router } from '../router/router.js';
 import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
 import type { UnsentAnswers } from './http/unsent-answers.js';
+import type { IdleSockets } from './idle-sockets.js';
 import type { Listener } from './listener.js';
 import type { LogNumbers } from './log/log-writer.js';
 import type { MemoryGauge } from './memory.js';
@@ -17,6 +18,7 @@ export interface StatsParts {
   readonly counters: Counters;
   readonly mqtt: Mqtt;
   readonly memory: MemoryGauge;
+  readonly idleSockets: IdleSockets;
   readonly log: LogNumbers;
   /** `mqtt` where it has a port of its own. */
   readonly listeners: { gateway: Listener; api: Listener; mqtt: Listener | undefined };
@@ -33,8 +35,18 @@ export class Stats {
 
   /** Everything, for operators and tests. */
   all() {
-    const { router, connections, slowConsumers, unsent, counters, mqtt, memory, log, listeners } =
-      this.#parts;
+    const {
+      router,
+      connections,
+      slowConsumers,
+      unsent,
+      counters,
+      mqtt,
+      memory,
+      log,
+      listeners,
+      idleSockets,
+    } = this.#parts;
     const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
     return {
       version,
@@ -54,6 +66,7 @@ export class Stats {
         mqtt: listeners.mqtt?.sockets ?? 0,
         gatewayPauses: listeners.gateway.pauses,
         apiPauses: listeners.api.pauses,
+        apiClosedIdle: idleSockets.closed,
         mqttPauses: listeners.mqtt?.pauses ?? 0,
       },
       router: router.stats(),

@@ -78,6 +78,15 @@ function writeHead(response: HttpResponse, status: string, headers: Headers): vo
     else response.writeHeader(name, value);
   }
   writeSecurityHeaders(response, policy);
+  writeKeepAlive(response);
+}
+
+/**
+ * uWS closes a connection on which no request comes for 10 s, which it counts in steps of 4 s: so for 8 to 12 s, and nothing
+ * changes that (HTTP_TIMEOUT_S is compiled in). A second less is for the request's way.
+ */
+export function writeKeepAlive(response: HttpResponse): void {
+  if (response.closes !== true) response.writeHeader('Keep-Alive', 'timeout=7');
 }
 
 /**

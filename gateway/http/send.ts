@@ -4,7 +4,7 @@ import { Message } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
-import { answerJson, endOrClose, type Headers } from './answer.js';
+import { answerJson, endOrClose, type Headers, writeKeepAlive } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { writeSecurityHeaders } from './content-policy.js';
@@ -82,6 +82,7 @@ export const notCarriedText =
 function answerDelivered(response: HttpResponse, cors: Headers, delivered: number): void {
   response.writeHeader('Content-Type', 'application/json');
   writeSecurityHeaders(response);
+  writeKeepAlive(response);
   for (const [name, value] of cors) response.writeHeader(name, value);
   const body = `{"delivered":${delivered}}`;
   endOrClose(response, body, body.length);

@@ -351,7 +351,7 @@ t.test('/stats has the shape that operators rely on, and its numbers agree', own
         stopping: 0,
       },
     },
-    sockets: { gateway: 1, api: Number, gatewayPauses: 0, apiPauses: 0 },
+    sockets: { gateway: 1, api: Number, gatewayPauses: 0, apiPauses: 0, apiClosedIdle: 0 },
     router: { ids: 2, logins: 2, subscribers: 1, published: Number, delivered: Number, dropped: 0 },
     messages: { written: Number, bytesWritten: Number, lost: 0, heartbeats: 0 },
     slowConsumers: { now: 0, pendingBytes: 0 },
