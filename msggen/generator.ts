@@ -9,6 +9,7 @@ import { LatencyHistogram } from './latency.js';
 import { MessageText } from './message-text.js';
 import { Random } from './random.js';
 import { Schedule } from './schedule.js';
+import type { Traffic } from './traffic.js';
 import { Waiting } from './waiting.js';
 
 export interface GeneratorOptions {
@@ -91,6 +92,17 @@ export class Generator implements LaneOwner {
 
   get over(): boolean {
     return this.#endMs > 0;
+  }
+
+  /** Of all lanes. */
+  get traffic(): Traffic {
+    let sentBytes = 0;
+    let receivedBytes = 0;
+    for (const { traffic } of this.#lanes) {
+      sentBytes += traffic.sentBytes;
+      receivedBytes += traffic.receivedBytes;
+    }
+    return { sentBytes, receivedBytes };
   }
 
   /** Due, but neither answered nor failed. */

@@ -3,12 +3,14 @@
  * request costs no promise and no stream: 18 µs of CPU a message against 24 µs with client.request (50 lanes, 64 B,
  * Node 20.20).
  */
-import { Client, type Dispatcher } from 'undici';
+import { buildConnector, Client, type Dispatcher } from 'undici';
 import { type Lane, type LaneOwner, REST_AFTER_ERROR_MS } from './lane.js';
+import { SocketTraffic } from './traffic.js';
 
 const REQUEST_TIMEOUT_MS = 60_000;
 
 export class HttpLane implements Lane, Dispatcher.DispatchHandler {
+  readonly traffic = new SocketTraffic();
   readonly #index: number;
   readonly #owner: LaneOwner;
   readonly #batch: number;
@@ -39,7 +41,13 @@ export class HttpLane implements Lane, Dispatcher.DispatchHandler {
     this.#batch = batch;
     this.#query = wait ? '' : '?wait=0';
     this.#dueMs = new Float64Array(batch);
+    const connect = buildConnector({});
     this.#client = new Client(url.origin, {
+      connect: (options, callback) =>
+        connect(options, (...outcome) => {
+          if (outcome[1] !== null) this.traffic.count(outcome[1]);
+          callback(...outcome);
+        }),
       pipelining: 1,
       headersTimeout: REQUEST_TIMEOUT_MS,
       bodyTimeout: REQUEST_TIMEOUT_MS,

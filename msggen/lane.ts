@@ -3,10 +3,12 @@
  * messages for it cannot overtake each other.
  */
 import type { Addresses } from './addresses.js';
+import type { Traffic } from './traffic.js';
 
 export interface Lane {
   /** Messages on the wire that nothing has come back for. */
   readonly unanswered: number;
+  readonly traffic: Traffic;
   /** Throws an Error with a short reason when there is no connection to be had. */
   open(): Promise<void>;
   /** Takes messages from the owner and puts them on the wire, as far as there is room. */

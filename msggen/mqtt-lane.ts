@@ -22,6 +22,7 @@ import {
 } from './mqtt/packets.js';
 import { SendWindow } from './mqtt/send-window.js';
 import { acceptOf, newKey, upgradeRequest } from './mqtt/upgrade.js';
+import { SocketTraffic } from './traffic.js';
 
 const OPEN_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 2000;
@@ -48,6 +49,7 @@ export interface MqttLaneOptions {
 }
 
 export class MqttLane implements Lane, ReaderEvents {
+  readonly traffic = new SocketTraffic();
   readonly #index: number;
   readonly #owner: LaneOwner;
   readonly #options: MqttLaneOptions;
@@ -98,6 +100,7 @@ export class MqttLane implements Lane, ReaderEvents {
       });
       socket.on('close', () => this.#gone());
       this.#socket = socket;
+      this.traffic.count(socket);
     });
   }
 

@@ -6,6 +6,7 @@
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { answerTimeoutMs, connectToNats, type NameAddress } from './global-name.js';
 import { type Lane, type LaneOwner, REST_AFTER_ERROR_MS } from './lane.js';
+import type { Traffic } from './traffic.js';
 
 /** How often it is looked whether an answer is overdue. */
 const LOOK_MS = 250;
@@ -47,6 +48,11 @@ export class NatsLane implements Lane {
 
   get unanswered(): number {
     return this.#sent.size;
+  }
+
+  get traffic(): Traffic {
+    const { outBytes = 0, inBytes = 0 } = this.#nats?.stats() ?? {};
+    return { sentBytes: outBytes, receivedBytes: inBytes };
   }
 
   /** Rejects as `whyNoNats` reads it. */

@@ -83,6 +83,7 @@ export function summaryText(generator: Generator, asked: Asked): string {
     `sent       ${generator.sent} in ${(generator.elapsedMs / 1000).toFixed(1)} s: ${achievedPerSec(generator, asked).toFixed(1)}/s achieved`,
     ...(isCounted(asked) ? [`delivered  ${generator.delivered}`] : []),
     `errors     ${generator.errorsTotal}${reasonsIn(generator.errors)}`,
+    `bandwidth  ${bandwidthText(generator)}`,
   ];
   const lost = [...generator.connectionsLost.values()].reduce((sum, count) => sum + count, 0);
   if (lost > 0) lines.push(`reconnects ${lost}${reasonsIn(generator.connectionsLost)}`);
@@ -133,6 +134,9 @@ export function summaryJson(generator: Generator, asked: Asked, startedAt: Date)
     sent: generator.sent,
     achievedPerSec: achievedPerSec(generator, asked),
     delivered: isCounted(asked) ? generator.delivered : null,
+    bytesSent: generator.traffic.sentBytes,
+    bytesReceived: generator.traffic.receivedBytes,
+    ...bandwidthOf(generator),
     errors: Object.fromEntries(generator.errors),
     errorsTotal: generator.errorsTotal,
     unanswered: generator.unanswered,
@@ -143,6 +147,19 @@ export function summaryJson(generator: Generator, asked: Asked, startedAt: Date)
     cpuSec: (cpu.user + cpu.system) / 1e6,
     rssBytes: process.memoryUsage.rss(),
   };
+}
+
+/** Over the whole run. */
+function bandwidthOf({ traffic, elapsedMs }: Generator) {
+  const perSec = (bytes: number) => (elapsedMs > 0 ? (bytes * 1000) / elapsedMs : 0);
+  return { sentBytesPerSec: perSec(traffic.sentBytes), receivedBytesPerSec: perSec(traffic.receivedBytes) };
+}
+
+function bandwidthText(generator: Generator): string {
+  const { sentBytes, receivedBytes } = generator.traffic;
+  const { sentBytesPerSec, receivedBytesPerSec } = bandwidthOf(generator);
+  const sent = `${(sentBytes / 1e6).toFixed(1)} MB sent, ${(sentBytesPerSec / 1e3).toFixed(1)} KB/s`;
+  return `${sent}; ${(receivedBytes / 1e6).toFixed(1)} MB received, ${(receivedBytesPerSec / 1e3).toFixed(1)} KB/s`;
 }
 
 function reasonsIn(reasons: Map<string, number>): string {

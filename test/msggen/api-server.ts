@@ -1,6 +1,6 @@
 /** A router API to send to, which remembers what came and can stall, refuse or answer wrongly on request. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
 export interface Taken {
   path: string;
@@ -12,6 +12,8 @@ export interface Taken {
 
 export class ApiServer {
   readonly taken: Taken[] = [];
+  /** Over which messages came. */
+  readonly sockets = new Set<Socket>();
   status = 200;
   /** What one message is said to have reached. */
   deliveredEach = 1;
@@ -62,6 +64,7 @@ export class ApiServer {
       return;
     }
     const remotePort = request.socket.remotePort!;
+    this.sockets.add(request.socket);
     this.taken.push({ path: request.url!, body, remotePort, atMs: performance.now() });
     const messages = request.url === '/send' ? body.trim().split('\n').length - this.badEach : 1;
     const answer = () => {

@@ -31,6 +31,9 @@ for (const qos of [0, 1, 2]) {
       asked: { qos, transport: 'mqtt-ws' },
     });
     t.equal(gateway.taken.length, 600);
+    const sent = gateway.clients.reduce((bytes, { socket }) => bytes + socket.bytesRead, 0);
+    t.equal(summary.bytesSent, sent, 'all that is sent is counted, frames and good-byes too');
+    t.ok(summary.bytesSent > 600 * 80 && summary.bytesReceived > 0);
     const seqs = new Map<string, number>();
     const clients = new Map<string, string>();
     const stamp: Stamp = { publisher: 0, seq: 0, dueAtUs: 0 };

@@ -34,6 +34,7 @@ t.test('every message is answered, and those of an id come in order over one con
     errorsTotal: 0,
     unanswered: 0,
   });
+  t.ok(summary.bytesSent > 600 * 30 && summary.bytesReceived > 600 * 10, 'of the messages alone');
   t.equal(router.taken.length, 600);
   const last = new Map<string, { seq: number; inbox: string }>();
   for (const { id, data, inbox } of router.taken) {

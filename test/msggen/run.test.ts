@@ -23,6 +23,13 @@ t.test("the origin's example: 10 senders of 20 messages each to random ids 1 to 
   const [first, last] = [api.taken[0]!.atMs, api.taken.at(-1)!.atMs];
   t.ok(last - first > 150, `200 messages at 1000/s take 200 ms, not ${last - first}`);
   t.ok(summary.achievedPerSec <= 1000, `never more than asked: ${summary.achievedPerSec}/s`);
+  const sum = (of: 'bytesRead' | 'bytesWritten') =>
+    [...api.sockets].reduce((bytes, socket) => bytes + socket[of], 0);
+  t.equal(summary.bytesSent, sum('bytesRead'), 'heads of requests are counted, too');
+  t.equal(summary.bytesReceived, sum('bytesWritten'));
+  t.ok(summary.bytesSent > 200 * 100, `${summary.bytesSent}`);
+  const sentBytes = summary.sentBytesPerSec * summary.elapsedSec;
+  t.ok(Math.abs(sentBytes - summary.bytesSent) < 1, `${sentBytes} by the rate a second`);
 });
 
 t.test('a stall of the server is caught up with, and counted from the deadlines', async (t) => {
