@@ -101,11 +101,16 @@ export class Wire {
     this.#reading = false;
   }
 
-  /** Waits until a chunk contains this text. */
+  /** Waits until the body contains this text, in one chunk or over several: large messages come in pieces. */
   async saw(text: string, timeoutMs = 10_000): Promise<void> {
     let next = 0;
+    let tail = '';
     const seen = () => {
-      while (next < this.chunks.length) if (this.chunks[next++]!.includes(text)) return true;
+      while (next < this.chunks.length) {
+        const joined = tail + this.chunks[next++]!;
+        if (joined.includes(text)) return true;
+        tail = text.length > 1 ? joined.slice(1 - text.length) : '';
+      }
       return false;
     };
     await until(`the stream says ${text.slice(0, 80)}`, seen, timeoutMs);
