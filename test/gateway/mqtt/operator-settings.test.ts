@@ -52,7 +52,8 @@ t.test('--mqtt-port opens a listener for MQTT alone, besides /mqtt on --port', a
   t.same((await there.exactly(1)).map(brief), ['both hello 1']);
   for (const path of ['/test/123', '/numbers', '/demo/mqtt'])
     t.equal((await ask(port, path)).status, 404, `${path} is not there`);
-  for (const path of ['/mqtt', '/']) t.equal((await ask(port, path)).status, 426, `${path} takes a WebSocket`);
+  for (const path of ['/mqtt', '/'])
+    t.equal((await ask(port, path)).status, 426, `${path} takes a WebSocket`);
   const counted = async () => (await gateway.stats()).sockets.mqtt;
   await until('those that asked are gone', async () => (await counted()) === 1, 3_000).catch(() => undefined);
   t.equal(await counted(), 1, 'its sockets are counted');

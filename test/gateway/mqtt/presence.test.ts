@@ -54,9 +54,12 @@ t.test('a client id that makes a topic over --id-bytes-max is not told of', nats
   }
 });
 
+/** Hundreds of clients from one address that connect at the same time. */
+const crowded = ['--mqtt-max-pending-connects-per-address', '0'];
+
 t.test('a connection that is cut while its session goes on is told of in order', async (t) => {
   // At QoS 0, as the window paces the others: nothing of them is sent that could cut the connection.
-  const gateway = await start(t, '--mqtt-max-mqueue', '250', '--mqtt-mqueue-qos0', 'true');
+  const gateway = await start(t, '--mqtt-max-mqueue', '250', '--mqtt-mqueue-qos0', 'true', ...crowded);
   const watcher = await connectRaw(t, gateway);
   await watcher.subscribe(`${prefix}/victim/+`, 1);
   const options = { clientId: 'victim', clean: false };
