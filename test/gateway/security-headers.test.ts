@@ -121,7 +121,7 @@ t.test('the tables above have every path that is bound', async (t) => {
 });
 
 function pathsIn(source: string): string[] {
-  const direct = [...source.matchAll(/\bbindPath\(app, ['`]([^'`]+)['`]/g)].map(([, path]) => path!);
+  const direct = [...source.matchAll(/\bbindPath\(door, ['`]([^'`]+)['`]/g)].map(([, path]) => path!);
   const streams = [...source.matchAll(/^ +bind\('([^']+)', '(\*?)'/gm)].map(([, path, rest]) => path! + rest);
   return [...direct, ...streams].map((path) => path.replace(/\$\{.*\}/, '*'));
 }

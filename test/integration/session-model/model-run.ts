@@ -10,8 +10,8 @@ const generous = [
   ['--mqtt-max-mqueue', '1000000'],
   ['--mqtt-max-awaiting-rel', '65535'],
   ['--mqtt-await-rel-timeout', '86400'],
-  ['--pending-bytes-max', '1000000000'],
-  ['--pending-bytes-total-max', '1000000000'],
+  ['--pending-bytes-max', '200000000'],
+  ['--pending-bytes-total-max', '200000000'],
 ].flat();
 
 const clientIds = ['ada', 'bob', 'eve', 'joe', 'kim', 'lea'];
