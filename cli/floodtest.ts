@@ -1,4 +1,5 @@
 /** `encke floodtest`: flags of the flood, its lines, its record, its summary and its exit code. */
+import { isIP } from 'node:net';
 import { Command, Option } from 'commander';
 import { Flood, type FloodOptions } from '../floodtest/flood.js';
 import {
@@ -6,18 +7,21 @@ import {
   CONNECTIONS_PER_ADDRESS,
   type Cut,
   connectionsPerProcess,
+  descriptorsFor,
   type Gateway,
   mqttSourceAddressesFor,
   processesFor,
+  processesMax,
   SOURCE_PORTS,
   sourceAddresses,
   sourceAddressesFor,
 } from '../floodtest/plan.js';
-import { isLoopback, reach } from '../floodtest/reach.js';
+import { isLoopback, isOverTls, reach } from '../floodtest/reach.js';
 import { type Context, contextOf, Recording, type Row } from '../floodtest/recording.js';
 import { rowLine, summaryJson, summaryText } from '../floodtest/report.js';
 import { serverUsage } from '../floodtest/server-usage.js';
 import { TRANSPORT_NAMES, type TransportName } from '../floodtest/transport/transports.js';
+import { descriptorLimit } from '../msggen/descriptors.js';
 import { CUT_HELP, checkCut, cutOption } from './floodtest-cut.js';
 import { addMqttOptions, checkMqttFlags, MQTT_HELP, type MqttFlags, mqttPlanOf } from './floodtest-mqtt.js';
 import {
@@ -123,6 +127,12 @@ function checkTogether(flags: Flags, command: Command): void {
   checkCut(flags, command);
   const connections = connectionsInAll(flags);
   const perProcess = connectionsPerProcess();
+  if (perProcess < 1 || processesFor(connections) > processesMax()) {
+    const wanted = descriptorsFor(connections);
+    wrong(
+      `${connections} connections need more open files than the ${descriptorLimit()} that are allowed here: say "ulimit -n ${wanted}" before, or ask for fewer.`,
+    );
+  }
   if (flags.processes !== undefined && connections > flags.processes * perProcess) {
     wrong(
       `${flags.processes} process${flags.processes === 1 ? '' : 'es'} can hold ${flags.processes * perProcess} connections here: give --processes ${processesFor(connections)} or more, or leave it out.`,
@@ -142,7 +152,7 @@ function checkTogether(flags: Flags, command: Command): void {
     wrong(`there is no process ${pid} on this machine: --pid is the process id of the server.`);
   }
   for (const url of flags.url ?? []) {
-    if (url.protocol === 'http:' || flags.transport === 'mqtt-ws') continue;
+    if (/^https?:$/.test(url.protocol) || flags.transport === 'mqtt-ws') continue;
     wrong(
       `${url.href} is for --transport mqtt-ws: give the http URL of the gateway, such as ${DEFAULT_URL.origin}.`,
     );
@@ -177,6 +187,10 @@ async function flood(flags: Flags, command: Command): Promise<number> {
     recording?.close();
   }
   console.log(flags.json ? JSON.stringify(summaryJson(run, options, context)) : summaryText(run, options));
+  if (recording?.failed) {
+    console.error(`The record ${flags.csv} is not complete: see above.`);
+    return 1;
+  }
   if (run.connectedAtMost > 0) return 0;
   const names = urls.map((url) => `${url.protocol}//${url.host}`).join(' or ');
   console.error(`No connection to ${names} was accepted: the reasons are above.`);
@@ -192,10 +206,12 @@ function withoutToken(args: string[]): string[] {
 
 async function gatewayAt(url: URL): Promise<Gateway> {
   const path = `${url.pathname}${url.search}`;
+  const hostname = url.hostname.replace(/^\[|\]$/g, '');
   return {
     ...(await reach(url)),
+    ...(isOverTls(url) ? { tls: isIP(hostname) === 0 ? { servername: hostname } : {} } : {}),
     host: url.host,
-    mqttPath: url.protocol === 'ws:' && path !== '/' ? path : DEFAULT_MQTT_PATH,
+    mqttPath: url.protocol.startsWith('ws') && path !== '/' ? path : DEFAULT_MQTT_PATH,
   };
 }
 
@@ -245,7 +261,8 @@ function record(csvFile: string, context: Context, mqtt: boolean, command: Comma
 }
 
 function show(row: Row, recording: Recording | undefined, json: boolean): void {
-  recording?.write(row);
+  const failure = recording?.write(row);
+  if (failure !== undefined) console.error(failure);
   if (json) console.error(rowLine(row));
   else console.log(rowLine(row));
 }

@@ -1,7 +1,9 @@
 /** What is asked of `encke msggen`: its flags, their defaults, and which of them go together. */
 import type { Command } from 'commander';
+import { descriptorLimit, OWN_DESCRIPTORS } from '../msggen/descriptors.js';
 import type { Qos } from '../msggen/mqtt/packets.js';
 import type { Asked } from '../msggen/report.js';
+import type { FailOn } from '../msggen/verdict.js';
 import { withoutUser } from '../nats-access/access.js';
 import { type NatsFlags, nameAddressOf, natsFlagNames } from './nats-options.js';
 import { gatewayUrl } from './values.js';
@@ -14,6 +16,9 @@ export const defaults = {
   window: 32,
   /** More, and messages for one id may overtake each other. */
   natsWindow: 1,
+  answerTimeoutMs: 60_000,
+  /** A router waits for other nodes for a quarter of a second, unless it was told otherwise. */
+  natsAnswerTimeoutMs: 5_000,
   apiUrl: 'http://127.0.0.1:8001',
   gatewayUrl: 'http://127.0.0.1:8000',
   mqttPath: '/mqtt',
@@ -44,6 +49,8 @@ export interface Flags extends NatsFlags {
   window?: number;
   username?: string;
   mqttToken?: string;
+  answerTimeout?: number;
+  failOn?: FailOn;
   json?: true;
 }
 
@@ -82,8 +89,10 @@ export function askedBy(given: Flags, command: Command): Asked {
     stamp: flags.stamp === true,
     batch: flags.batch,
     wait: flags.wait,
-    connections: flags.connections ?? (flags.batch > 1 ? defaults.batchConnections : defaults.connections),
+    connections: connectionsOf(flags),
     waitingLimit: flags.waitingLimit,
+    answerTimeoutMs:
+      flags.answerTimeout ?? (transport === 'nats' ? defaults.natsAnswerTimeoutMs : defaults.answerTimeoutMs),
     seed: flags.seed ?? Math.floor(Math.random() * 0x1_0000_0000),
     mqtt: {
       qos: flags.qos ?? 0,
@@ -96,10 +105,20 @@ export function askedBy(given: Flags, command: Command): Asked {
   };
 }
 
+function connectionsOf({ connections, batch }: Flags): number {
+  return connections ?? (batch > 1 ? defaults.batchConnections : defaults.connections);
+}
+
 function checkTogether(flags: Flags, command: Command): void {
   const wrong = (sentence: string) => command.error(`error: ${sentence}`, { exitCode: 2 });
   if (flags.messages === undefined && flags.until === undefined && flags.forever === undefined) {
     wrong('say when to end: --messages <n>, --until <when> or --forever');
+  }
+  const connections = Math.min(connectionsOf(flags), flags.maxId);
+  if (connections + OWN_DESCRIPTORS > descriptorLimit()) {
+    wrong(
+      `${connections} connections need more open files than the ${descriptorLimit()} that are allowed here: say "ulimit -n ${connections + OWN_DESCRIPTORS}" before, or give fewer with --connections.`,
+    );
   }
   for (const [name, transports] of Object.entries(TRANSPORTS_OF)) {
     if (transports.includes(flags.transport) || command.getOptionValueSource(name) !== 'cli') continue;
@@ -117,9 +136,10 @@ function urlOf(flags: Flags, command: Command): URL {
   const given = url ?? urlIn(variable, process.env[variable] || preset, command);
   if (transport === 'mqtt-ws') {
     const path = `${given.pathname}${given.search}`;
-    return new URL(`ws://${given.host}${path === '/' ? defaults.mqttPath : path}`);
+    const protocol = /^(https|wss):$/.test(given.protocol) ? 'wss' : 'ws';
+    return new URL(`${protocol}://${given.host}${path === '/' ? defaults.mqttPath : path}`);
   }
-  if (given.protocol === 'http:') return given;
+  if (/^https?:$/.test(given.protocol)) return given;
   const sentence = `error: ${given.href} is for --transport mqtt-ws: give the http URL of the router API, such as ${defaults.apiUrl}.`;
   return command.error(sentence, { exitCode: 2 });
 }

@@ -8,18 +8,20 @@ import { MqttLane } from '../msggen/mqtt-lane.js';
 import { NatsLane } from '../msggen/nats-lane.js';
 import { whyNobodyAnswers, whyNoMqtt, whyUnreachable } from '../msggen/reach.js';
 import { type Asked, liveLine, summaryJson, summaryText } from '../msggen/report.js';
+import { FAILED_EXIT_CODE, type FailOn, verdictOf } from '../msggen/verdict.js';
 
 function laneOf(asked: Asked): (index: number, owner: LaneOwner) => Lane {
-  const { url, token, batch, wait, mqtt, nats } = asked;
+  const { url, token, batch, wait, mqtt, nats, answerTimeoutMs } = asked;
   if (asked.transport === 'http')
-    return (index, owner) => new HttpLane(index, owner, url, token, batch, wait);
+    return (index, owner) => new HttpLane(index, owner, url, token, batch, wait, answerTimeoutMs);
   if (asked.transport === 'nats')
-    return (index, owner) => new NatsLane(index, owner, nats.address, nats.window, wait);
+    return (index, owner) => new NatsLane(index, owner, nats.address, nats.window, wait, answerTimeoutMs);
   const run = randomBytes(3).toString('hex');
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const server = {
     host,
-    port: Number(url.port || 80),
+    port: Number(url.port || (url.protocol === 'wss:' ? 443 : 80)),
+    tls: url.protocol === 'wss:',
     hostHeader: url.host,
     path: url.pathname + url.search,
   };
@@ -28,7 +30,7 @@ function laneOf(asked: Asked): (index: number, owner: LaneOwner) => Lane {
 }
 
 /** @returns the exit code */
-export async function generate(asked: Asked, json: boolean): Promise<number> {
+export async function generate(asked: Asked, json: boolean, failOn?: FailOn): Promise<number> {
   const generator = new Generator(asked, laneOf(asked));
   const unreachable = await whyNotOpen(generator, asked);
   if (unreachable !== undefined) {
@@ -49,11 +51,22 @@ export async function generate(asked: Asked, json: boolean): Promise<number> {
   console.log(
     json ? JSON.stringify(summaryJson(generator, asked, startedAt)) : summaryText(generator, asked),
   );
-  if (generator.sent > 0) return 0;
-  console.error(
-    `Nothing could be sent to ${asked.url.protocol}//${asked.url.host}: the errors above say why.`,
-  );
-  return 1;
+  if (generator.sent === 0) {
+    const why =
+      generator.errorsTotal > 0
+        ? 'the errors above say why'
+        : `no answer came within the ${(generator.elapsedMs / 1000).toFixed(1)} s of the run`;
+    console.error(`Nothing could be sent to ${asked.url.protocol}//${asked.url.host}: ${why}.`);
+    return 1;
+  }
+  if (failOn === undefined) return 0;
+  const verdict = verdictOf(failOn, {
+    losses: { unanswered: generator.unanswered },
+    errors: Object.fromEntries([...generator.errors].map(([kind, count]) => [`× ${kind}`, count])),
+    latency: generator.latency,
+  });
+  for (const sentence of verdict) console.error(sentence);
+  return verdict.length > 0 ? FAILED_EXIT_CODE : 0;
 }
 
 async function whyNotOpen(generator: Generator, asked: Asked): Promise<string | undefined> {

@@ -1,9 +1,11 @@
 /** `encke msggen`: the command line of the message generator. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { FAIL_ON_HELP, failOnOf } from './fail-on.js';
 import { askedBy, defaults, type Flags } from './msggen-asked.js';
 import { generate } from './msggen-run.js';
 import { addNatsOptions } from './nats-options.js';
 import {
+  durationMs,
   gatewayUrl,
   integerBetween,
   positiveInteger,
@@ -29,10 +31,15 @@ With --nats messages go to the global name of a router on NATS, and whichever no
 connection waits for the answer to a message before it sends the next; with a --window over 1 messages for one id may
 overtake each other where several nodes serve the name.
 
+What never gets an answer counts in the latency with the time that it has waited, until --answer-timeout or the end of
+the run. The exit code is 1 when nothing could be sent, and 3 when something happened that --fail-on names: loss (no
+answer), errors, or a latency above its limit.
+
 Examples:
   encke msggen --messages 20 --interval 10 --max-id 5 --senders 10
   encke msggen --senders 100 --interval 100 --max-id 10000 --until 24h --stamp
   encke msggen --rate 50000 --batch 100 --max-id 10000 --until 10m --json
+  encke msggen --rate 1000 --until 1m --answer-timeout 5s --fail-on loss,errors,p99=50ms
   encke msggen --nats nats://127.0.0.1:4222 --name encke --rate 1000 --until 1m --stamp
   encke msggen -t mqtt-ws --qos 1 --rate 1000 --max-id 10000 --until 1m --stamp
   encke msggen -t mqtt-ws --rate max --topic 'topic/device_user{n}/t_1' --max-id 2000 --until 10s
@@ -92,6 +99,12 @@ export function msggenCommand(): Command {
       positiveInteger,
       200_000,
     )
+    .option(
+      '--answer-timeout <duration>',
+      `for so long an answer is waited for (default: ${defaults.answerTimeoutMs / 1000}s, with nats ${defaults.natsAnswerTimeoutMs / 1000}s)`,
+      durationMs,
+    )
+    .option('--fail-on <what>', FAIL_ON_HELP, failOnOf)
     .option('--seed <n>', 'choose the same ids again (default: at random)', integerBetween(0, 0xffff_ffff))
     .option(
       '--url <url>',
@@ -112,7 +125,7 @@ export function msggenCommand(): Command {
     .option('--json', 'print one JSON object at the end instead of text')
     .addHelpText('after', HELP)
     .action(async (flags: Flags, command: Command) => {
-      process.exitCode = await generate(askedBy(flags, command), flags.json === true);
+      process.exitCode = await generate(askedBy(flags, command), flags.json === true, flags.failOn);
     });
   return addNatsOptions(command, 'nats, which it implies');
 }

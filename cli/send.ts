@@ -2,12 +2,13 @@ import { isUtf8 } from 'node:buffer';
 import { Command, Option } from 'commander';
 import type { NameAddress } from '../msggen/global-name.js';
 import { addNatsOptions, type NatsFlags, nameAddressOf, natsFlagNames } from './nats-options.js';
-import { serverUrl } from './values.js';
+import { durationMs, serverUrl } from './values.js';
 
 interface SendFlags extends NatsFlags {
   qos?: '0' | '1' | '2';
   retain?: true;
   url?: URL;
+  timeout: number;
   token?: string;
 }
 
@@ -29,6 +30,7 @@ export function sendCommand(): Command {
         'how hard MQTT deliveries are tried; each subscriber gets the lower of this and its own (default: 1)',
       ).choices(['0', '1', '2']),
     )
+    .option('--timeout <duration>', 'for so long the API is waited for', durationMs, 30_000)
     .option('-r, --retain', 'keep it for who subscribes later; an empty message clears what is kept')
     .addHelpText(
       'after',
@@ -105,7 +107,11 @@ async function sendToApi(id: string, message: string, flags: SendFlags): Promise
   if (flags.retain) options.set('retain', '1');
   const query = options.size === 0 ? '' : `?${options}`;
   const { Client } = await import('undici');
-  const client = new Client(url.origin);
+  const client = new Client(url.origin, {
+    connectTimeout: flags.timeout,
+    headersTimeout: flags.timeout,
+    bodyTimeout: flags.timeout,
+  });
   try {
     const response = await client.request({ method: 'POST', path: path + query, body, headers });
     const text = (await response.body.text()).trim();
@@ -113,11 +119,15 @@ async function sendToApi(id: string, message: string, flags: SendFlags): Promise
     else fail(`${response.statusCode}: ${text}`);
   } catch (error) {
     const why = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+    if (why === 'UND_ERR_HEADERS_TIMEOUT' || why === 'UND_ERR_BODY_TIMEOUT')
+      return void fail(
+        `the router API at ${url.origin} has not answered within ${flags.timeout / 1000} s: it may have taken the message, or not.`,
+      );
     fail(
       `the router API at ${url.origin} cannot be reached (${why}). Start it with "encke start", or name another with --url.`,
     );
   } finally {
-    await client.close();
+    await client.destroy();
   }
 }
 

@@ -73,12 +73,13 @@ export function untilMs(text: string): number {
   return at - Date.now();
 }
 
-/** An http URL of a server: protocol, host and port, no path. */
+/** An http or https URL of a server: protocol, host and port, no path. */
 export function serverUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== 'http:' || url.hostname === '') {
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.hostname === '') {
     throw new InvalidArgumentError('Give an http URL with host and port, such as http://127.0.0.1:8000.');
   }
+  refuseUser(url);
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
     throw new InvalidArgumentError(
       'Give the URL of the server alone, without a path, such as http://127.0.0.1:8000.',
@@ -87,10 +88,19 @@ export function serverUrl(text: string): URL {
   return url;
 }
 
-/** Also a ws URL with the path of the WebSocket endpoint: ws://127.0.0.1:8000/mqtt. */
+/** It would be left out in silence, or shown in what a run prints. */
+function refuseUser(url: URL): void {
+  if (url.username === '' && url.password === '') return;
+  throw new InvalidArgumentError(
+    'A user and a password in the URL are not used: leave them out, and give a token with its own flag.',
+  );
+}
+
+/** Also a ws or wss URL with the path of the WebSocket endpoint: ws://127.0.0.1:8000/mqtt. */
 export function gatewayUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== 'ws:') return serverUrl(text);
+  if (url === undefined || !/^wss?:$/.test(url.protocol)) return serverUrl(text);
+  refuseUser(url);
   if (url.hostname === '' || url.hash !== '') {
     throw new InvalidArgumentError(
       'Give a ws URL with host, port and path, such as ws://127.0.0.1:8000/mqtt.',

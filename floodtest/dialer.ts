@@ -2,7 +2,9 @@
  * The sockets of one process, by connection: opens each from the source that is its own, and from another one when
  * somebody has that port or the connection has had a socket before.
  */
+import type { Socket } from 'node:net';
 import { FloodSocket, type SocketOwner } from './flood-socket.js';
+import { openTlsSocket } from './flood-tls-socket.js';
 import { connectionsOf, numberOf, placeOf, type Share, sourceOf } from './plan.js';
 import { resetSocket } from './reset-socket.js';
 
@@ -12,7 +14,7 @@ const SOURCE_ATTEMPTS = 5;
 export class Dialer {
   readonly #share: Share;
   readonly #owner: SocketOwner;
-  readonly #sockets: (FloodSocket | undefined)[];
+  readonly #sockets: (Socket | undefined)[];
   /** How many have been in a connection's place before. */
   readonly #predecessors: Uint32Array;
 
@@ -33,13 +35,18 @@ export class Dialer {
   }
 
   open(connection: number, attempt = 0): void {
-    const socket = new FloodSocket(this.#owner, connection, attempt);
-    this.#sockets[connection] = socket;
     const number = numberOf(this.#share, connection);
-    const { address, port } = placeOf(this.#share, number).gateway;
+    const { address, port, tls } = placeOf(this.#share, number).gateway;
     // A successor comes from another port: the one before it may still be in TIME_WAIT.
     const source = sourceOf(this.#share, number, attempt + this.#predecessors[connection]!);
-    socket.connect({ host: address, port, ...source });
+    const target = { host: address, port, ...source };
+    if (tls !== undefined) {
+      this.#sockets[connection] = openTlsSocket(this.#owner, connection, attempt, { ...target, ...tls });
+      return;
+    }
+    const socket = new FloodSocket(this.#owner, connection, attempt);
+    this.#sockets[connection] = socket;
+    socket.connect(target);
   }
 
   openSuccessor(connection: number): void {

@@ -1,5 +1,5 @@
 /** How the connections are spread over processes and source addresses. */
-import { readFileSync } from 'node:fs';
+import { descriptorLimit } from '../msggen/descriptors.js';
 import type { MqttPlan } from './mqtt-plan.js';
 
 /** Room below the hard limit of 20,000 descriptors that many machines have. */
@@ -20,18 +20,24 @@ export const ANSWER_TIMEOUT_MS = 30_000;
 /** Descriptors a process needs beside its connections. */
 const DESCRIPTOR_RESERVE = 200;
 
-export function descriptorLimit(): number {
-  const limits = readFileSync('/proc/self/limits', 'latin1');
-  const soft = /^Max open files +(\S+)/m.exec(limits)?.[1];
-  return soft === undefined || soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
-}
-
 export function connectionsPerProcess(): number {
   return Math.min(CONNECTIONS_PER_PROCESS, descriptorLimit() - DESCRIPTOR_RESERVE);
 }
 
 export function processesFor(connections: number): number {
   return Math.max(1, Math.ceil(connections / connectionsPerProcess()));
+}
+
+/** The one that forks them has a channel to each, and pipes while it forks. */
+const DESCRIPTORS_PER_PROCESS = 4;
+
+export function processesMax(): number {
+  return Math.max(1, Math.floor((descriptorLimit() - DESCRIPTOR_RESERVE) / DESCRIPTORS_PER_PROCESS));
+}
+
+/** A limit at which so many connections can be opened: in one process, or as many as a process holds. */
+export function descriptorsFor(connections: number): number {
+  return Math.min(connections, CONNECTIONS_PER_PROCESS) + DESCRIPTOR_RESERVE;
 }
 
 export function sourceAddressesFor(connections: number): number {
@@ -73,6 +79,8 @@ export interface Gateway {
   /** An IP address. */
   address: string;
   port: number;
+  /** Spoken over TLS; the name that its certificate must have, where it is none of an IP address. */
+  tls?: { servername?: string };
   /** For the Host header. */
   host: string;
   /** Of the WebSocket endpoint. */

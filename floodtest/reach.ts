@@ -14,7 +14,7 @@ export interface Reached {
 /** Throws an Error whose message is a sentence for the user. */
 export async function reach(url: URL): Promise<Reached> {
   const hostname = url.hostname.replace(/^\[|\]$/g, '');
-  const port = Number(url.port || 80);
+  const port = Number(url.port || (isOverTls(url) ? 443 : 80));
   try {
     const { address } = await lookup(hostname, { order: 'ipv4first' });
     const socket = connect({ host: address, port });
@@ -31,6 +31,10 @@ export async function reach(url: URL): Promise<Reached> {
       { cause: error },
     );
   }
+}
+
+export function isOverTls({ protocol }: URL): boolean {
+  return protocol === 'https:' || protocol === 'wss:';
 }
 
 export function isLoopback(address: string): boolean {

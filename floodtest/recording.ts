@@ -1,5 +1,5 @@
 /** The record of a run: a CSV with a row a second, written as it goes, and beside it what was run on which machine. */
-import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { cpus, release, totalmem, type } from 'node:os';
 import type { LatencyHistogram } from '../msggen/latency.js';
 import type { Counts, Tally } from './counts.js';
@@ -40,20 +40,58 @@ export interface Context {
 export class Recording {
   readonly #descriptor: number;
   readonly #mqtt: boolean;
+  readonly #csvFile: string;
+  #sizeBytes = 0;
+  /** Why no more rows are written, such as ENOSPC. */
+  #failure: string | undefined;
 
   constructor(csvFile: string, context: Context, mqtt: boolean) {
     this.#mqtt = mqtt;
+    this.#csvFile = csvFile;
     this.#descriptor = openSync(csvFile, 'w');
-    writeSync(this.#descriptor, `${mqtt ? `${CSV_HEADER},${MQTT_CSV_HEADER}` : CSV_HEADER}\n`);
+    this.#append(`${mqtt ? `${CSV_HEADER},${MQTT_CSV_HEADER}` : CSV_HEADER}\n`);
     writeFileSync(contextFileOf(csvFile), `${JSON.stringify(context, null, 2)}\n`);
   }
 
-  write(row: Row): void {
-    writeSync(this.#descriptor, `${csvRow(row, this.#mqtt)}\n`);
+  get failed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** @returns a sentence, once, where the record ends before the run: a full disk does not end a run of a day */
+  write(row: Row): string | undefined {
+    if (this.#failure !== undefined) return undefined;
+    try {
+      this.#append(`${csvRow(row, this.#mqtt)}\n`);
+      return undefined;
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      this.#failure = code ?? message;
+      this.#cutHalfRow();
+      return `${this.#csvFile} cannot be written any more (${this.#failure}): the record ends at ${row.elapsedSec.toFixed(0)} s, and the run goes on.`;
+    }
+  }
+
+  #append(text: string): void {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length; ) at += writeSync(this.#descriptor, bytes, at);
+    this.#sizeBytes += bytes.length;
+  }
+
+  /** A row of which the half was written would be one with fewer digits. */
+  #cutHalfRow(): void {
+    try {
+      ftruncateSync(this.#descriptor, this.#sizeBytes);
+    } catch {
+      // A pipe cannot be cut; its reader is gone.
+    }
   }
 
   close(): void {
-    closeSync(this.#descriptor);
+    try {
+      closeSync(this.#descriptor);
+    } catch {
+      // What a disk reports only now was told when it could not be written, or is past telling.
+    }
   }
 }
 

@@ -3,6 +3,7 @@ import { formatLatency, formatMs, type LatencyHistogram } from '../msggen/latenc
 import { EVERYTHING_ROW, type Reasons, ROW_NAMES } from './counts.js';
 import type { Flood, FloodOptions } from './flood.js';
 import type { MqttPlan } from './mqtt-plan.js';
+import type { Gateway } from './plan.js';
 import type { Context, Row } from './recording.js';
 
 export function rowLine({ elapsedSec, counts, latency, everything, server, bandwidth }: Row): string {
@@ -130,8 +131,8 @@ export function summaryJson(flood: Flood, options: FloodOptions, context: Contex
     tool: 'floodtest',
     ...context,
     asked: {
-      url: `http://${share.gateways[0]!.host}`,
-      urls: share.gateways.map(({ host }) => `http://${host}`),
+      url: urlOf(share.gateways[0]!),
+      urls: share.gateways.map(urlOf),
       connections: share.connections,
       ratePerSec: share.ratePerSec,
       transport: share.transport,
@@ -165,6 +166,10 @@ export function summaryJson(flood: Flood, options: FloodOptions, context: Contex
       cpuSec: flood.cpuSec,
     },
   };
+}
+
+function urlOf({ tls, host }: Gateway): string {
+  return `${tls === undefined ? 'http' : 'https'}://${host}`;
 }
 
 function mqttAsked(mqtt: MqttPlan): object {

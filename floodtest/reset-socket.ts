@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 /**
  * Ends a connection with a reset, as when the network fails or its process is killed. Not where it is being ended
@@ -6,6 +7,7 @@ import type { Socket } from 'node:net';
  * closes it then, and spins for ever when the process comes to its end.
  */
 export function resetSocket(socket: Socket): void {
-  if (socket.writable) socket.resetAndDestroy();
+  // Node has no reset for a socket over TLS.
+  if (socket.writable && !(socket instanceof TLSSocket)) socket.resetAndDestroy();
   else socket.destroy();
 }

@@ -26,13 +26,20 @@ export interface GeneratorOptions {
   connections: number;
   waitingLimit: number;
   seed: number;
+  /** For so long an answer is waited for; the run ends so long after its last deadline. */
+  answerTimeoutMs: number;
 }
 
 /** A message that is sent more than this after its deadline counts as late. */
 export const LATE_AFTER_MS = 100;
-/** The run ends this long after its last deadline, whatever is still unanswered. */
-const DRAIN_MS = 60_000;
-const DRAIN_AFTER_STOP_MS = 5000;
+/** So that who waits for the last answer is the first to give up: timers of undici are off by up to a second. */
+const DRAIN_GRACE_MS = 1500;
+const DRAIN_AFTER_STOP_MS = 800;
+/** A turn takes in what is due for so long at most, so that answers and signals are heard at any rate. */
+const TURN_MS = 5;
+const TURN_CHECK = 256;
+export const LIST_FULL = 'waiting list full';
+export const TOO_MANY_FOR_US = 'more than msggen can take in';
 
 export class Generator implements LaneOwner {
   readonly text: MessageText;
@@ -49,6 +56,8 @@ export class Generator implements LaneOwner {
   delivered = 0;
   errorsTotal = 0;
   late = 0;
+  /** Of the run's time: how much of it this process was at work. */
+  busyShare = 0;
   takenId = 0;
   takenNumber = 0;
   takenDueMs = 0;
@@ -65,6 +74,7 @@ export class Generator implements LaneOwner {
   /** A connection that is open before the others are has nothing to do yet. */
   #started = false;
   #stopped = false;
+  #stoppedMs = 0;
   #finish: (() => void) | undefined;
 
   constructor(options: GeneratorOptions, laneOf: (index: number, owner: LaneOwner) => Lane) {
@@ -120,6 +130,7 @@ export class Generator implements LaneOwner {
       this.#finish = resolve;
     });
     this.#startMs = performance.now();
+    const utilization = performance.eventLoopUtilization();
     this.#started = true;
     if (this.#options.ratePerSec === 'max') this.#startClosedLoop();
     else this.#tick();
@@ -127,6 +138,8 @@ export class Generator implements LaneOwner {
     this.#endMs = performance.now();
     clearTimeout(this.#timer);
     clearTimeout(this.#drainTimer);
+    this.busyShare = performance.eventLoopUtilization(utilization).utilization;
+    this.#recordUnanswered();
     await this.close();
   }
 
@@ -138,6 +151,7 @@ export class Generator implements LaneOwner {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#stoppedMs = this.nowMs;
     clearTimeout(this.#timer);
     clearTimeout(this.#drainTimer);
     this.#drainTimer = setTimeout(() => this.#finish?.(), DRAIN_AFTER_STOP_MS);
@@ -180,6 +194,12 @@ export class Generator implements LaneOwner {
     this.errorsTotal += messages;
   }
 
+  countUnanswered(kind: string, dueMs: number, sentMs: number): void {
+    this.countError(kind, 1);
+    this.#recordLatency((this.nowMs - dueMs) * 1000);
+    this.requestTime.record((this.nowMs - sentMs) * 1000);
+  }
+
   countLost(reason: string): void {
     this.connectionsLost.set(reason, (this.connectionsLost.get(reason) ?? 0) + 1);
   }
@@ -204,26 +224,55 @@ export class Generator implements LaneOwner {
 
   #endClosedLoop(): void {
     this.#stopped = true;
-    this.#drainTimer = setTimeout(() => this.#finish?.(), DRAIN_MS);
+    this.#drainTimer = setTimeout(() => this.#finish?.(), this.#options.answerTimeoutMs + DRAIN_GRACE_MS);
     this.settled();
   }
 
-  /** Takes in everything that is due by now, then sleeps until the next deadline (timers tick in whole ms). */
+  /** Takes in what is due by now, then sleeps until the next deadline (timers tick in whole ms). */
   #tick(): void {
+    if (this.#stopped) return;
     const { nowMs } = this;
     const dueBy = this.#schedule.dueBy(nowMs);
-    for (; this.due < dueBy; this.due++) {
+    this.#skipBeyond(dueBy);
+    const untilMs = nowMs + TURN_MS;
+    while (this.due < dueBy && (this.due % TURN_CHECK !== 0 || this.nowMs < untilMs)) {
       const id = 1 + this.#random.below(this.#options.maxId);
-      if (!this.#waiting.add(id % this.#lanes.length, id, this.due)) this.countError('waiting list full', 1);
+      if (!this.#waiting.add(id % this.#lanes.length, id, this.due)) this.countError(LIST_FULL, 1);
+      this.due++;
     }
     for (const lane of this.#lanes) lane.serve();
-    if (this.due < this.#schedule.messagesTotal) {
+    if (this.due < dueBy) {
+      setImmediate(() => this.#tick());
+    } else if (this.due < this.#schedule.messagesTotal) {
       const sleepMs = Math.min(this.#schedule.dueAtMs(this.due) - nowMs, 0x7fff_ffff);
       this.#timer = setTimeout(() => this.#tick(), Math.max(1, Math.ceil(sleepMs)));
     } else {
-      this.#drainTimer = setTimeout(() => this.#finish?.(), DRAIN_MS);
+      this.#drainTimer = setTimeout(() => this.#finish?.(), this.#options.answerTimeoutMs + DRAIN_GRACE_MS);
       this.settled();
     }
+  }
+
+  /** What would not even find room to wait is not taken in one by one. */
+  #skipBeyond(dueBy: number): void {
+    const beyond = dueBy - this.due - this.#waiting.limit;
+    if (beyond <= 0) return;
+    this.due += beyond;
+    this.countError(TOO_MANY_FOR_US, beyond);
+  }
+
+  /** What has no answer at the end has waited until now at least. */
+  #recordUnanswered(): void {
+    const endMs = this.elapsedMs;
+    for (const lane of this.#lanes) {
+      lane.eachUnanswered((dueMs, sentMs) => {
+        this.#recordLatency((endMs - dueMs) * 1000);
+        this.requestTime.record((endMs - sentMs) * 1000);
+      });
+    }
+    const waitedUntilMs = this.#stopped ? this.#stoppedMs : endMs;
+    this.#waiting.each((number) => {
+      this.#recordLatency(Math.max(0, waitedUntilMs - this.#schedule.dueAtMs(number)) * 1000);
+    });
   }
 
   #takeNew(lane: number): boolean {

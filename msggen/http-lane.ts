@@ -7,8 +7,6 @@ import { buildConnector, Client, type Dispatcher } from 'undici';
 import { type Lane, type LaneOwner, REST_AFTER_ERROR_MS } from './lane.js';
 import { SocketTraffic } from './traffic.js';
 
-const REQUEST_TIMEOUT_MS = 60_000;
-
 export class HttpLane implements Lane, Dispatcher.DispatchHandler {
   readonly traffic = new SocketTraffic();
   readonly #index: number;
@@ -35,13 +33,14 @@ export class HttpLane implements Lane, Dispatcher.DispatchHandler {
     token: string | undefined,
     batch: number,
     wait: boolean,
+    answerTimeoutMs: number,
   ) {
     this.#index = index;
     this.#owner = owner;
     this.#batch = batch;
     this.#query = wait ? '' : '?wait=0';
     this.#dueMs = new Float64Array(batch);
-    const connect = buildConnector({});
+    const connect = buildConnector({ timeout: answerTimeoutMs });
     this.#client = new Client(url.origin, {
       connect: (options, callback) =>
         connect(options, (...outcome) => {
@@ -49,8 +48,8 @@ export class HttpLane implements Lane, Dispatcher.DispatchHandler {
           callback(...outcome);
         }),
       pipelining: 1,
-      headersTimeout: REQUEST_TIMEOUT_MS,
-      bodyTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: answerTimeoutMs,
+      bodyTimeout: answerTimeoutMs,
     });
     this.#headers = { 'content-type': batch > 1 ? 'application/x-ndjson' : 'text/plain; charset=utf-8' };
     if (token !== undefined) this.#headers.authorization = `Bearer ${token}`;
@@ -58,6 +57,10 @@ export class HttpLane implements Lane, Dispatcher.DispatchHandler {
 
   get unanswered(): number {
     return this.#messages;
+  }
+
+  eachUnanswered(visit: (dueMs: number, sentMs: number) => void): void {
+    for (let i = 0; i < this.#messages; i++) visit(this.#dueMs[i]!, this.#sentMs);
   }
 
   /** undici connects with the first request. */
@@ -112,7 +115,8 @@ export class HttpLane implements Lane, Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#owner.over) return;
-    this.#owner.countError('code' in error ? String(error.code) : error.name, this.#messages);
+    const kind = 'code' in error ? String(error.code) : error.name;
+    this.eachUnanswered((dueMs, sentMs) => this.#owner.countUnanswered(kind, dueMs, sentMs));
     this.#answered(true);
   }
 

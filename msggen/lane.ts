@@ -9,6 +9,8 @@ export interface Lane {
   /** Messages on the wire that nothing has come back for. */
   readonly unanswered: number;
   readonly traffic: Traffic;
+  /** Those of them that have not been counted in any way yet. */
+  eachUnanswered(visit: (dueMs: number, sentMs: number) => void): void;
   /** Throws an Error with a short reason when there is no connection to be had. */
   open(): Promise<void>;
   /** Takes messages from the owner and puts them on the wire, as far as there is room. */
@@ -36,6 +38,8 @@ export interface LaneOwner {
   countWritten(dueMs: number): void;
   countDelivered(connections: number): void;
   countError(kind: string, messages: number): void;
+  /** It has waited from its deadline, and nobody waits any longer. */
+  countUnanswered(kind: string, dueMs: number, sentMs: number): void;
   /** A connection broke and is opened again. */
   countLost(reason: string): void;
   /** The lane may have come to rest. */

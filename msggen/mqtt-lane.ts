@@ -2,7 +2,8 @@
  * One MQTT connection over WebSocket. At QoS 1 and 2 a window of messages is on the wire, each until its PUBACK or PUBCOMP;
  * at QoS 0 as many as the socket takes, and a ping behind the last one proves that the server has read them all.
  */
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { type Lane, type LaneOwner, REST_AFTER_ERROR_MS } from './lane.js';
 import { FrameWriter } from './mqtt/frame-writer.js';
 import { PacketReader, type ReaderEvents } from './mqtt/packet-reader.js';
@@ -36,6 +37,7 @@ const PUBREL_HEAD = (PUBREL << 4) | 2;
 export interface MqttLaneOptions {
   host: string;
   port: number;
+  tls: boolean;
   /** With host and port as the server's URL has them. */
   hostHeader: string;
   path: string;
@@ -84,15 +86,22 @@ export class MqttLane implements Lane, ReaderEvents {
     return this.#options.qos === 0 ? this.#unproven : this.#window.messages;
   }
 
+  /** At QoS 0 what is written is counted. */
+  eachUnanswered(visit: (dueMs: number, sentMs: number) => void): void {
+    this.#window.each(visit);
+  }
+
   async open(): Promise<void> {
-    const { host, port } = this.#options;
+    const { host, port, tls } = this.#options;
     await new Promise<void>((resolve, reject) => {
       this.#connected = resolve;
       this.#failed = reject;
       this.#reason = 'ended by the server';
-      const socket = connect({ host, port, noDelay: true });
+      const socket = tls
+        ? connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}) }).setNoDelay()
+        : connect({ host, port, noDelay: true });
       socket.setTimeout(OPEN_TIMEOUT_MS, () => this.#fail('no answer'));
-      socket.on('connect', () => socket.write(this.#request, 'latin1'));
+      socket.on(tls ? 'secureConnect' : 'connect', () => socket.write(this.#request, 'latin1'));
       socket.on('data', (bytes) => this.#receive(bytes));
       socket.on('drain', () => this.#unblock());
       socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -266,8 +275,8 @@ export class MqttLane implements Lane, ReaderEvents {
 
   #giveUpUnanswered(): void {
     this.#unproven = 0;
-    const { unanswered } = this;
-    if (unanswered > 0) this.#owner.countError(`not acknowledged: ${this.#reason}`, unanswered);
+    const kind = `not acknowledged: ${this.#reason}`;
+    this.eachUnanswered((dueMs, sentMs) => this.#owner.countUnanswered(kind, dueMs, sentMs));
     this.#window.clear();
   }
 

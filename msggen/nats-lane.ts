@@ -4,7 +4,7 @@
  * another router that takes the next one.
  */
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import { answerTimeoutMs, connectToNats, type NameAddress } from './global-name.js';
+import { connectToNats, type NameAddress } from './global-name.js';
 import { type Lane, type LaneOwner, REST_AFTER_ERROR_MS } from './lane.js';
 import type { Traffic } from './traffic.js';
 
@@ -24,6 +24,7 @@ export class NatsLane implements Lane {
   readonly #address: NameAddress;
   readonly #window: number;
   readonly #wait: boolean;
+  readonly #answerTimeoutMs: number;
   readonly #inbox = createInbox();
   readonly #subject: string;
   /** On the wire, by number, the oldest first. */
@@ -37,12 +38,20 @@ export class NatsLane implements Lane {
   #free = false;
 
   /** @param wait for how many connections, on all nodes, each message reached */
-  constructor(index: number, owner: LaneOwner, address: NameAddress, window: number, wait: boolean) {
+  constructor(
+    index: number,
+    owner: LaneOwner,
+    address: NameAddress,
+    window: number,
+    wait: boolean,
+    answerTimeoutMs: number,
+  ) {
     this.#index = index;
     this.#owner = owner;
     this.#address = address;
     this.#window = window;
     this.#wait = wait;
+    this.#answerTimeoutMs = answerTimeoutMs;
     this.#subject = `${address.name}.send`;
   }
 
@@ -53,6 +62,10 @@ export class NatsLane implements Lane {
   get traffic(): Traffic {
     const { outBytes = 0, inBytes = 0 } = this.#nats?.stats() ?? {};
     return { sentBytes: outBytes, receivedBytes: inBytes };
+  }
+
+  eachUnanswered(visit: (dueMs: number, sentMs: number) => void): void {
+    for (const { dueMs, sentMs } of this.#sent.values()) visit(dueMs, sentMs);
   }
 
   /** Rejects as `whyNoNats` reads it. */
@@ -122,18 +135,16 @@ export class NatsLane implements Lane {
 
   /** A router that has died answers nothing; its message may have been sent. */
   #giveUpOverdue(): void {
-    const before = this.#owner.nowMs - answerTimeoutMs;
-    let given = 0;
-    for (const [number, { sentMs }] of this.#sent) {
-      if (sentMs > before) break;
-      this.#sent.delete(number);
-      given++;
-    }
-    if (given > 0) this.#forsake(`no answer in ${answerTimeoutMs / 1000} s`, given);
+    const before = this.#owner.nowMs - this.#answerTimeoutMs;
+    const overdue = [...this.#sent].filter(([, { sentMs }]) => sentMs <= before);
+    if (overdue.length > 0) this.#forsake(`no answer in ${this.#answerTimeoutMs / 1000} s`, overdue);
   }
 
-  #forsake(kind: string, messages: number): void {
-    this.#owner.countError(kind, messages);
+  #forsake(kind: string, messages: [number: number, sent: Sent][]): void {
+    for (const [number, { dueMs, sentMs }] of messages) {
+      this.#sent.delete(number);
+      this.#owner.countUnanswered(kind, dueMs, sentMs);
+    }
     this.serve();
     this.#owner.settled();
   }
@@ -151,9 +162,7 @@ export class NatsLane implements Lane {
     this.#free = false;
     if (this.#owner.over) return;
     this.#owner.countLost('NATS went away');
-    const messages = this.#sent.size;
-    this.#sent.clear();
-    if (messages > 0) this.#forsake('NATS went away', messages);
+    if (this.#sent.size > 0) this.#forsake('NATS went away', [...this.#sent]);
   }
 }
 

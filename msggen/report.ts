@@ -1,5 +1,11 @@
 /** What a run says: a line while it goes on, a summary to read, or the same as one JSON object. */
-import { type Generator, type GeneratorOptions, LATE_AFTER_MS } from './generator.js';
+import {
+  type Generator,
+  type GeneratorOptions,
+  LATE_AFTER_MS,
+  LIST_FULL,
+  TOO_MANY_FOR_US,
+} from './generator.js';
 import type { NameAddress } from './global-name.js';
 import { formatLatency, formatMs } from './latency.js';
 import type { Qos } from './mqtt/packets.js';
@@ -88,7 +94,9 @@ export function summaryText(generator: Generator, asked: Asked): string {
   const lost = [...generator.connectionsLost.values()].reduce((sum, count) => sum + count, 0);
   if (lost > 0) lines.push(`reconnects ${lost}${reasonsIn(generator.connectionsLost)}`);
   if (generator.unanswered > 0)
-    lines.push(`unanswered ${generator.unanswered}: due, but the run ended first`);
+    lines.push(
+      `unanswered ${generator.unanswered}: due, but the run ended first; in the latency they count with the time they waited`,
+    );
   if (asked.ratePerSec !== 'max') {
     lines.push(`late       ${generator.late} sent more than ${LATE_AFTER_MS} ms after their deadline`);
   }
@@ -100,7 +108,30 @@ export function summaryText(generator: Generator, asked: Asked): string {
       `request    ${formatLatency(generator.requestTime.summaryMs())} ms, from request to ${answer}`,
     );
   }
+  if (isOwnLimit(generator, asked)) {
+    lines.push(
+      `limit      msggen's own: it was at work for ${(generator.busyShare * 100).toFixed(0)} % of the time, and such a rate takes several of it, or --batch`,
+    );
+  }
+  const unsent = unsentOf(generator);
+  if (unsent > 0) lines.push(`unsent     ${unsent} of the errors were never sent, and have no latency`);
   return lines.join('\n');
+}
+
+/** Below that share of the rate it is not reached. */
+const REACHED_SHARE = 0.95;
+const BUSY_SHARE = 0.9;
+
+/** Whether the rate was not reached because this process had no time left. */
+export function isOwnLimit(generator: Generator, asked: Asked): boolean {
+  if (asked.ratePerSec === 'max') return false;
+  if (generator.errors.has(TOO_MANY_FOR_US)) return true;
+  const reached = achievedPerSec(generator, asked) >= REACHED_SHARE * asked.ratePerSec;
+  return !reached && generator.busyShare > BUSY_SHARE;
+}
+
+function unsentOf({ errors }: Generator): number {
+  return (errors.get(TOO_MANY_FOR_US) ?? 0) + (errors.get(LIST_FULL) ?? 0);
 }
 
 export function summaryJson(generator: Generator, asked: Asked, startedAt: Date): object {
@@ -123,6 +154,7 @@ export function summaryJson(generator: Generator, asked: Asked, startedAt: Date)
       batch: asked.batch,
       wait: asked.wait,
       connections: asked.connections,
+      answerTimeoutSec: asked.answerTimeoutMs / 1000,
       seed: asked.seed,
       transport,
       ...(transport === 'mqtt-ws' ? { qos: mqtt.qos, retain: mqtt.retain, window: mqtt.window } : {}),
@@ -140,6 +172,9 @@ export function summaryJson(generator: Generator, asked: Asked, startedAt: Date)
     errors: Object.fromEntries(generator.errors),
     errorsTotal: generator.errorsTotal,
     unanswered: generator.unanswered,
+    unsent: unsentOf(generator),
+    ownLimit: isOwnLimit(generator, asked),
+    busyShare: generator.busyShare,
     connectionsLost: Object.fromEntries(generator.connectionsLost),
     late: generator.late,
     latencyMs: generator.latency.summaryMs() ?? null,

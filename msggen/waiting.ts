@@ -31,6 +31,13 @@ export class Waiting {
     return this.#length;
   }
 
+  /** The numbers of all that wait. */
+  each(visit: (number: number) => void): void {
+    for (const head of this.#heads) {
+      for (let slot = head; slot !== NONE; slot = this.#next[slot]!) visit(this.#numbers[slot]!);
+    }
+  }
+
   /** False when the limit is reached: the message is not taken in. */
   add(list: number, id: number, number: number): boolean {
     const slot = this.#free;

@@ -1,14 +1,9 @@
 /** What is asked of the run, and how many processes that takes. */
 import { Command } from 'commander';
 import { durationMs, nonNegativeInteger, positiveInteger, positiveNumber } from '../../cli/values.js';
-import {
-  descriptorLimit,
-  processesFor,
-  type Share,
-  sourceAddresses,
-  sourceAddressesFor,
-} from '../../floodtest/plan.js';
+import { processesFor, type Share, sourceAddresses, sourceAddressesFor } from '../../floodtest/plan.js';
 import { TRANSPORT_NAMES, type TransportName } from '../../floodtest/transport/transports.js';
+import { descriptorLimit } from '../../msggen/descriptors.js';
 import { everyShare } from '../flood-share.js';
 
 /** What a gateway keeps below its descriptor limit (gateway/descriptors.ts: 448), and some room. */

@@ -30,6 +30,12 @@ export class SendWindow {
     return packetId;
   }
 
+  each(visit: (dueMs: number, sentMs: number) => void): void {
+    for (let i = 0; i < this.#taken.length; i++) {
+      if (this.#taken[i] === 1) visit(this.#dueMs[i]!, this.#sentMs[i]!);
+    }
+  }
+
   has(packetId: number): boolean {
     return this.#taken[packetId - 1] === 1;
   }

@@ -1,0 +1,47 @@
+/** What a run must not have done, and what it has done of that: the two make an exit code. */
+import { formatMs, type LatencyHistogram } from './latency.js';
+
+export interface LatencyLimit {
+  /** As it was asked for, such as p99. */
+  name: string;
+  percent: number;
+  atMostMs: number;
+}
+
+export interface FailOn {
+  loss: boolean;
+  errors: boolean;
+  latency: LatencyLimit[];
+}
+
+export interface Done {
+  /** Kinds of losses and errors, and how many of each. */
+  losses: Record<string, number>;
+  errors: Record<string, number>;
+  latency: LatencyHistogram;
+}
+
+/** Of a run that did what it must not do; 1 is that of one that did nothing at all. */
+export const FAILED_EXIT_CODE = 3;
+
+/** @returns a sentence for each thing that was not to be */
+export function verdictOf(failOn: FailOn, { losses, errors, latency }: Done): string[] {
+  const sentences: string[] = [];
+  if (failOn.loss) sentences.push(...countsIn('loss', losses));
+  if (failOn.errors) sentences.push(...countsIn('errors', errors));
+  for (const { name, percent, atMostMs } of failOn.latency) {
+    const ms = latency.percentileMs(percent);
+    if (ms === undefined) {
+      sentences.push(`--fail-on ${name}: no latency was measured.`);
+    } else if (ms > atMostMs) {
+      sentences.push(`--fail-on ${name}: ${formatMs(ms)} ms, which is more than ${atMostMs} ms.`);
+    }
+  }
+  return sentences;
+}
+
+function countsIn(condition: string, counts: Record<string, number>): string[] {
+  const met = Object.entries(counts).filter(([, count]) => count > 0);
+  if (met.length === 0) return [];
+  return [`--fail-on ${condition}: ${met.map(([what, count]) => `${count} ${what}`).join(', ')}.`];
+}
