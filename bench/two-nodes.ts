@@ -77,7 +77,7 @@ async function measure(name: string, rules: string): Promise<void> {
     console.log(
       `  sent ${sent.sent}, ${sent.achievedPerSec.toFixed(0)}/s; delivered ${sent.delivered}, received ${received}, lost ${sent.sent - received} (gaps seen up to here ${flood.counts.lost}), out of order ${flood.counts.outOfOrder}, errors ${sent.errorsTotal}`,
     );
-    console.log(`  from when they were due to arrival ${formatLatency(latency.summaryMs())} ms`);
+    console.log(`  from when they were due to arrival ${formatLatency(latency.summaryMs())}`);
     console.log(`  of one core (and a message): ${shares.join(', ')}`);
   };
   await phase('', ['--rate', 'max', '--batch', '50', '--until', `${warmUpSec}s`]);

@@ -1,6 +1,6 @@
 // From recordings to files: which charts a recording gives, what each file is called, and writing them.
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Chart, ChartOptions } from './chart.js';
 import type { Size } from './frame.js';
@@ -60,17 +60,17 @@ export async function writeDrawings(
   formats: readonly Format[],
   size: Size,
 ): Promise<string[]> {
-  const paths: string[] = [];
   await makeDir(outDir);
-  for (const { name, chart } of drawings) {
+  // All are drawn before the first one is written: what cannot be drawn leaves no half of a set.
+  const files = drawings.flatMap(({ name, chart }) => {
     const svg = renderSvg(chart, size);
-    for (const format of formats) {
-      const path = join(outDir, `${name}.${format}`);
-      await write(path, format === 'svg' ? svg : renderPng(svg));
-      paths.push(path);
-    }
-  }
-  return paths;
+    return formats.map((format) => ({
+      path: join(outDir, `${name}.${format}`),
+      content: format === 'svg' ? svg : renderPng(svg),
+    }));
+  });
+  for (const { path, content } of files) await write(path, content);
+  return files.map(({ path }) => path);
 }
 
 export async function writeTable(table: string, name: string, outDir: string): Promise<string> {
@@ -89,9 +89,13 @@ async function makeDir(path: string): Promise<void> {
 }
 
 async function write(path: string, content: string | Buffer): Promise<void> {
+  // Under its name only when it is whole.
+  const unfinished = `${path}.${process.pid}.tmp`;
   try {
-    await writeFile(path, content);
+    await writeFile(unfinished, content);
+    await rename(unfinished, path);
   } catch (error) {
+    await rm(unfinished, { force: true }).catch(() => {});
     throw cannotWrite(path, error);
   }
 }

@@ -7,7 +7,7 @@ import type { Run } from './run.js';
 import { extentOf, logAxis, timeAxis, valueAxis } from './scale.js';
 import { colorOf } from './theme.js';
 import { drawnStretches } from './thinning.js';
-import { chooseWindowSec, describeWindow, movingMean } from './window.js';
+import { chooseWindowSec, describeWindow, movingMost } from './window.js';
 
 const LOG_FROM_RATIO = 100;
 
@@ -26,8 +26,8 @@ const PERCENTILES: readonly Percentile[] = [
 ];
 
 export function latencyChart(runs: readonly Run[], options: ChartOptions): Chart | undefined {
-  // Several runs: bands of single seconds would cover one another, and max would be a thicket; so the moving mean
-  // of p50 and p99, which tell the runs apart. The chart of each run has all of it.
+  // Several runs: bands of single seconds would cover one another, and max would be a thicket; so p50 and p99
+  // of the worst second in a moving window: a mean of percentiles is the percentile of nothing. The chart of each run has all of it.
   const several = runs.length > 1;
   const shown = PERCENTILES.filter(({ name, column }) =>
     several ? !name.startsWith('max') : column !== 'everythingLatencyMaxMs' || runs[0]!.has(column),
@@ -35,7 +35,7 @@ export function latencyChart(runs: readonly Run[], options: ChartOptions): Chart
   const windowSec = several ? chooseWindowSec(Math.max(...runs.map((run) => run.lengthSec))) : 1;
   const columns = runs.map((run) =>
     shown.map(({ column }) =>
-      windowSec > 1 ? movingMean(run.elapsedSec, run.column(column), windowSec) : run.column(column),
+      windowSec > 1 ? movingMost(run.elapsedSec, run.column(column), windowSec) : run.column(column),
     ),
   );
   const extent = extentOf(...columns.flat());
@@ -50,7 +50,7 @@ export function latencyChart(runs: readonly Run[], options: ChartOptions): Chart
     left.log ? column.map((value) => Math.max(value, left.min)) : column;
 
   const names = legendNames(runs);
-  const meanOf = windowSec > 1 ? `, mean over ${describeWindow(windowSec)}` : '';
+  const meanOf = windowSec > 1 ? `, worst second of ${describeWindow(windowSec)}` : '';
   const lines = shown.flatMap(({ name, color, thicknessPx }, k) =>
     runs.map(
       (run, i): Line => ({

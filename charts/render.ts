@@ -25,7 +25,7 @@ export function renderSvg(chart: Chart, asked: Size): string {
   });
   try {
     instance.setOption(option);
-    return still(instance.renderToSVGString());
+    return titled(still(instance.renderToSVGString()), chart.title);
   } finally {
     instance.dispose();
   }
@@ -38,6 +38,17 @@ export function renderPng(svg: string): Buffer {
   })
     .render()
     .asPng();
+}
+
+/** For who hears the picture, or looks at it by its name. */
+function titled(svg: string, title: string): string {
+  const escaped = title.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  return (
+    svg
+      .replace(/^<svg ([^>]*)>/, (_, attributes) => `<svg ${attributes} role="img"><title>${escaped}</title>`)
+      // Those that XML 1.0 has no way to write.
+      .replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, '\ufffd')
+  );
 }
 
 /**

@@ -11,25 +11,20 @@ export function describeWindow(windowSec: number): string {
   return windowSec < 120 ? `${windowSec} s` : `${windowSec / 60} min`;
 }
 
-/** The mean of the known values in the window before each row; unknown where there is none. */
-export function movingMean(
+/** The largest of the known values in the window before each row; unknown where there is none. */
+export function movingMost(
   elapsedSec: readonly number[],
   values: readonly number[],
   windowSec: number,
 ): number[] {
-  let oldest = 0;
-  let sum = 0;
-  let known = 0;
+  /** Rows in the window, each with a larger value than all behind it. */
+  const largest: number[] = [];
   return values.map((value, row) => {
+    while (largest.length > 0 && elapsedSec[largest[0]!]! <= elapsedSec[row]! - windowSec) largest.shift();
     if (!Number.isNaN(value)) {
-      sum += value;
-      known++;
+      while (largest.length > 0 && values[largest.at(-1)!]! <= value) largest.pop();
+      largest.push(row);
     }
-    for (; elapsedSec[oldest]! <= elapsedSec[row]! - windowSec; oldest++) {
-      if (Number.isNaN(values[oldest]!)) continue;
-      sum -= values[oldest]!;
-      known--;
-    }
-    return known > 0 ? sum / known : Number.NaN;
+    return largest.length > 0 ? values[largest[0]!]! : Number.NaN;
   });
 }

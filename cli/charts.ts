@@ -168,6 +168,8 @@ function checkTogether(csvPaths: readonly string[], flags: ChartsFlags): void {
   };
   if (flags.compare && csvPaths.length < 2)
     wrong('--compare needs two CSVs or more; name another one, or leave it out.');
+  if (/[\x00-\x1f\x7f]/.test(`${flags.title ?? ''}${flags.name ?? ''}`))
+    wrong('--title and --name take no control characters, such as line ends or escapes.');
   if (csvPaths.length > 1 && !flags.compare) {
     if (flags.title !== undefined)
       wrong('--title with several CSVs needs --compare; else each has a title of its own.');

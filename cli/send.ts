@@ -118,7 +118,7 @@ async function sendToApi(id: string, message: string, flags: SendFlags): Promise
     if (response.statusCode === 200) process.stdout.write(`${text}\n`);
     else fail(`${response.statusCode}: ${text}`);
   } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+    const why = (error as NodeJS.ErrnoException).code || (error as Error).message || 'no reason given';
     if (why === 'UND_ERR_HEADERS_TIMEOUT' || why === 'UND_ERR_BODY_TIMEOUT')
       return void fail(
         `the router API at ${url.origin} has not answered within ${flags.timeout / 1000} s: it may have taken the message, or not.`,

@@ -43,7 +43,7 @@ function onConnect(this: FloodSocket): void {
 }
 
 function onError(this: FloodSocket, error: NodeJS.ErrnoException): void {
-  this.reason = error.code ?? error.message;
+  this.reason = error.code || error.message || error.name;
 }
 
 function onClose(this: FloodSocket): void {

@@ -13,7 +13,7 @@ export function openTlsSocket(
     .on('secureConnect', () => owner.opened(connection))
     .on('data', (bytes) => owner.received(connection, bytes, bytes.length))
     .on('error', (error: NodeJS.ErrnoException) => {
-      reason = error.code ?? error.message;
+      reason = error.code || error.message || error.name;
     })
     .on('close', () => owner.gone(connection, reason, attempt));
 }

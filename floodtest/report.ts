@@ -54,7 +54,7 @@ export function summaryText(flood: Flood, options: FloodOptions): string {
       `lost         ${counts.lost}`,
       `duplicated   ${counts.duplicated}${counts.redelivered === 0 ? '' : `, and ${counts.redelivered} redelivered with DUP, as MQTT allows`}`,
       `out of order ${counts.outOfOrder}`,
-      `latency      ${formatLatency(flood.latency.summaryMs())} ms, from when it was due to arrival`,
+      `latency      ${formatLatency(flood.latency.summaryMs())}, from when it was due to arrival`,
       ...clockLines(flood.latency),
     );
   } else if (counts.messages > 0) {
@@ -120,7 +120,7 @@ function rowsByQos(flood: Flood): string[] {
     const { messages, lost, duplicated, redelivered, outOfOrder } = flood.tallies[row]!;
     const summary = flood.latencies[row]!.summaryMs();
     if (messages === 0) return [];
-    const latency = summary === undefined ? '' : `  latency ${formatLatency(summary)} ms`;
+    const latency = summary === undefined ? '' : `  latency ${formatLatency(summary)}`;
     return `${title} received ${messages}  lost ${lost}  duplicated ${duplicated}  redelivered ${redelivered}  out of order ${outOfOrder}${latency}`;
   });
 }

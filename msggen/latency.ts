@@ -159,7 +159,8 @@ export function formatLatency(summary: LatencySummary | undefined): string {
   const shown = { p50, p90, p99, 'p99.9': summary['p99.9'], max };
   return Object.entries(shown)
     .map(([name, ms]) => `${name} ${formatMs(ms)}`)
-    .join('  ');
+    .join('  ')
+    .concat(' ms');
 }
 
 export function formatMs(ms: number | undefined): string {

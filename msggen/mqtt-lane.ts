@@ -105,7 +105,7 @@ export class MqttLane implements Lane, ReaderEvents {
       socket.on('data', (bytes) => this.#receive(bytes));
       socket.on('drain', () => this.#unblock());
       socket.on('error', (error: NodeJS.ErrnoException) => {
-        this.#reason = error.code ?? error.message;
+        this.#reason = error.code || error.message || error.name;
       });
       socket.on('close', () => this.#gone());
       this.#socket = socket;

@@ -101,12 +101,10 @@ export function summaryText(generator: Generator, asked: Asked): string {
     lines.push(`late       ${generator.late} sent more than ${LATE_AFTER_MS} ms after their deadline`);
   }
   if (generator.latency.total > 0 || isAnswered(asked)) {
-    lines.push(`latency    ${formatLatency(generator.latency.summaryMs())} ms, ${from}`);
+    lines.push(`latency    ${formatLatency(generator.latency.summaryMs())}, ${from}`);
   }
   if (asked.ratePerSec !== 'max' && answer !== 'write') {
-    lines.push(
-      `request    ${formatLatency(generator.requestTime.summaryMs())} ms, from request to ${answer}`,
-    );
+    lines.push(`request    ${formatLatency(generator.requestTime.summaryMs())}, from request to ${answer}`);
   }
   if (isOwnLimit(generator, asked)) {
     lines.push(

@@ -77,8 +77,8 @@ function messageLines({ flood, record, publisher, after, ended }: Result): strin
       : `lost         ${lost} seen as gaps; sent less received says nothing, as the run was stopped with messages on their way`,
     `duplicated   ${duplicated}`,
     `out of order ${outOfOrder}`,
-    `latency      ${formatLatency(flood.latency.summaryMs())} ms, from stamp to arrival`,
-    `send         ${formatLatency(summary.latencyMs ?? undefined)} ms, from deadline to answer`,
+    `latency      ${formatLatency(flood.latency.summaryMs())}, from when it was due to arrival`,
+    `send         ${formatLatency(summary.latencyMs ?? undefined)}, from deadline to answer`,
     ...(after === undefined ? [] : serverLines(after)),
   ];
 }

@@ -179,3 +179,29 @@ t.test('where nothing can be drawn: one sentence, exit code 2', async (t) => {
     t.equal(stdout, '', `${what}: nothing on stdout`);
   }
 });
+
+t.test('a title with control characters is a sentence, and nothing is written', async (t) => {
+  const dir = t.testdir({ 'run.csv': SAMPLE });
+  for (const title of ['a\nb', 'a\u001b[31mb', 'a\u0007']) {
+    const { exitCode, stderr } = await enckeCharts(['run.csv', '--title', title, '--out', 'x'], dir);
+    t.equal(exitCode, 2);
+    t.match(stderr, /^error: --title and --name take no control characters/);
+  }
+  t.same(await readdir(dir), ['run.csv']);
+});
+
+t.test('where a file cannot be written nothing half of it is left', async (t) => {
+  const dir = t.testdir({ 'run.csv': SAMPLE, out: { 'run-memory.png': {} } });
+  const { exitCode, stderr } = await enckeCharts(['run.csv', '--out', 'out', '--format', 'png'], dir);
+  t.equal(exitCode, 2);
+  t.match(stderr, /error: out\/run-memory\.png cannot be written \(EISDIR\)/);
+  t.same(await readdir(join(dir, 'out')), ['run-memory.png']);
+});
+
+t.test('an SVG says what it is, whatever its title has in it', async (t) => {
+  const dir = t.testdir({ 'run.csv': SAMPLE, 'run.json': sampleAbout('a <b> & \u0001') });
+  t.equal((await enckeCharts(['run.csv', '--format', 'svg'], dir)).exitCode, 0);
+  const svg = await readFile(join(dir, 'run-cpu.svg'), 'utf8');
+  t.match(svg, /^<svg [^>]* role="img"><title>Server CPU: a &lt;b&gt; &amp; \ufffd<\/title>/);
+  t.notMatch(svg, /\u0001/);
+});

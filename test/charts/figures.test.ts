@@ -5,7 +5,7 @@ import { leastSquaresSlope } from '../../charts/hold.js';
 import { meanRate, rates } from '../../charts/rate.js';
 import { Run } from '../../charts/run.js';
 import { markdownTable } from '../../charts/table.js';
-import { movingMean } from '../../charts/window.js';
+import { movingMost } from '../../charts/window.js';
 import { RUN_HEADER, sampleAbout } from './sample-run.js';
 
 function runOf(rows: readonly string[], title = 'a run'): Run {
@@ -55,8 +55,8 @@ t.test('the mean rate is that of the time in which messages came', async (t) => 
   t.equal(meanRate([0, 1], [Number.NaN, Number.NaN]), undefined);
 });
 
-t.test('a moving mean goes over what is known', async (t) => {
-  t.same(movingMean([0, 1, 2, 3, 9], [1, 3, Number.NaN, 5, Number.NaN], 2), [1, 2, 3, 5, Number.NaN]);
+t.test('the worst of a moving window is that of what is known', async (t) => {
+  t.same(movingMost([0, 1, 2, 3, 9], [1, 3, Number.NaN, 5, Number.NaN], 2), [1, 3, 3, 5, Number.NaN]);
 });
 
 t.test('the figures of a run are exact', async (t) => {
