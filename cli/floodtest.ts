@@ -22,6 +22,8 @@ import { rowLine, summaryJson, summaryText } from '../floodtest/report.js';
 import { serverUsage } from '../floodtest/server-usage.js';
 import { TRANSPORT_NAMES, type TransportName } from '../floodtest/transport/transports.js';
 import { descriptorLimit } from '../msggen/descriptors.js';
+import { FAILED_EXIT_CODE, type FailOn, verdictOf } from '../msggen/verdict.js';
+import { FAIL_ON_HELP, failOnOf } from './fail-on.js';
 import { CUT_HELP, checkCut, cutOption } from './floodtest-cut.js';
 import { addMqttOptions, checkMqttFlags, MQTT_HELP, type MqttFlags, mqttPlanOf } from './floodtest-mqtt.js';
 import {
@@ -68,6 +70,7 @@ interface Flags extends MqttFlags {
   pid?: number[];
   csv?: string;
   title?: string;
+  failOn?: FailOn;
   json?: true;
 }
 
@@ -108,6 +111,7 @@ export function floodtestCommand(): Command {
     )
     .option('--csv <file>', 'record a row a second; title, machine and command go beside it as .json')
     .option('--title <text>', 'title of the record')
+    .option('--fail-on <what>', FAIL_ON_HELP, failOnOf)
     .option('--json', 'print one JSON object at the end instead of text; the lines go to stderr');
   addMqttOptions(command);
   return command.addHelpText('after', HELP).action(async (flags: Flags, command: Command) => {
@@ -191,10 +195,25 @@ async function flood(flags: Flags, command: Command): Promise<number> {
     console.error(`The record ${flags.csv} is not complete: see above.`);
     return 1;
   }
-  if (run.connectedAtMost > 0) return 0;
+  if (run.connectedAtMost > 0) return exitCodeOf(run, flags.failOn);
   const names = urls.map((url) => `${url.protocol}//${url.host}`).join(' or ');
   console.error(`No connection to ${names} was accepted: the reasons are above.`);
   return 1;
+}
+
+/** Losses are those of all rows, the subscribers to everything among them. */
+function exitCodeOf(run: Flood, failOn: FailOn | undefined): number {
+  if (failOn === undefined) return 0;
+  const { closed, refused, failed } = run.counts;
+  const sum = (of: 'lost' | 'duplicated' | 'outOfOrder') =>
+    run.tallies.reduce((total, tally) => total + tally[of], 0);
+  const verdict = verdictOf(failOn, {
+    losses: { lost: sum('lost'), duplicated: sum('duplicated'), 'out of order': sum('outOfOrder') },
+    errors: { closed, refused, failed },
+    latency: run.latency,
+  });
+  for (const sentence of verdict) console.error(sentence);
+  return verdict.length > 0 ? FAILED_EXIT_CODE : 0;
 }
 
 /** The command line goes into files that are shown around. */

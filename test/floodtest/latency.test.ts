@@ -73,3 +73,12 @@ t.test('the first version of the stamp is none', async (t) => {
   tool.child.kill('SIGINT');
   t.match(await tool.summary(), { messages: 1, stamped: 0, latencyMs: null });
 });
+
+t.test('--fail-on makes the exit code tell of a loss', async (t) => {
+  const { gateway, tool } = await floodOfTwo(t, '--fail-on', 'loss,errors,max=1h');
+  gateway.sendStamped('1', newPublisher(nowUs() - 60e6), 1, 3);
+  await until('they have come', () => tool.stdout.includes(' chunks 4 '));
+  tool.child.kill('SIGINT');
+  t.equal(await tool.ended(), 3);
+  t.match(tool.stderr, /^--fail-on loss: 1 lost\.\n$/);
+});
