@@ -22,8 +22,7 @@ const warmUpCasesMax = 50_000;
 const growthBytesMax = 8 * 2 ** 20;
 
 export interface FuzzRun {
-  cases?: number;
-  forMs?: number;
+  cases: number;
   seed: number;
   lanes: number;
   say: (line: string) => void;
@@ -76,14 +75,9 @@ export async function fuzz(run: FuzzRun): Promise<FuzzResult> {
 }
 
 /** A warm-up, and two halves. */
-function parts({ cases, forMs }: FuzzRun, tally: Tally, gateway: GatewayProcess) {
-  const startedMs = performance.now();
-  const share = (of: number) => () => {
-    if (!gateway.alive) return false;
-    if (forMs !== undefined) return performance.now() - startedMs < forMs * of;
-    return tally.cases < (cases ?? 0) * of;
-  };
-  const warmUp = cases === undefined ? 0.3 : Math.min(0.3, warmUpCasesMax / cases);
+function parts({ cases }: FuzzRun, tally: Tally, gateway: GatewayProcess) {
+  const share = (of: number) => () => gateway.alive && tally.cases < cases * of;
+  const warmUp = Math.min(0.3, warmUpCasesMax / cases);
   return [
     { part: 'warm-up', more: share(warmUp) },
     { part: 'middle', more: share((1 + warmUp) / 2) },
