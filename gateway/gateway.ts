@@ -131,7 +131,9 @@ export class Gateway {
     const options = new SocketOptions(config, log);
     this.#socketOptions = options;
     this.#public = new Listener(publicApp, addresses.gateway, portsShared, publicSockets, options, log);
-    this.#api = new Listener(apiApp, addresses.api, portsShared, apiSockets, options, log);
+    // A publisher that pipelines reads its answers later: those that the kernel does not take at once end its connection.
+    const apiOptions = new SocketOptions({ ...config, socketUnsentBytesMax: 0 }, log);
+    this.#api = new Listener(apiApp, addresses.api, portsShared, apiSockets, apiOptions, log);
     this.#mqttOnly =
       addresses.mqtt === undefined
         ? undefined
