@@ -24,6 +24,10 @@ gateway receives everything ("#") and has a row of its own. A message that comes
 "redelivered", which MQTT allows; one that comes again without is "duplicated". With several gateways a device and the
 connection that subscribes to it are at the same one.
 
+With --resubscribe-rate subscribers unsubscribe in turn, and subscribe again a second after UNSUBACK. What they miss
+meanwhile is not lost. What is published after UNSUBACK and comes before the next SUBSCRIBE is an error with a count of
+its own; what was due before UNSUBACK may still come. A message without a stamp does not tell, and counts as an error.
+
 The eight scenarios of an MQTT push service of 2 million connections, one for each device and each mobile, at a size
 that two gateways on one machine hold, 16,000 connections each:
   flood="encke floodtest -t mqtt-ws --everything --keep-alive 300 --hold 15m
@@ -47,6 +51,7 @@ export interface MqttFlags {
   mqttToken?: string;
   topic?: string;
   lives?: Lives;
+  resubscribeRate?: number;
   everything?: Qos | true;
   devices?: number;
   publishRate?: number;
@@ -81,6 +86,10 @@ const OPTIONS: Record<keyof MqttFlags, Option> = {
     '--lives <share:min-max>',
     'this share of the connections live only so long, and others follow: 1%:1m-5m',
   ).argParser(livesOf),
+  resubscribeRate: new Option(
+    '--resubscribe-rate <n>',
+    'so many of all subscribers unsubscribe a second, and subscribe again a second later',
+  ).argParser(positiveNumber),
   everything: new Option(
     '--everything [qos]',
     'one more subscriber to everything at each gateway (QoS: 0 unless given)',
@@ -150,6 +159,7 @@ export function mqttPlanOf(flags: MqttFlags, idPrefix: string): MqttPlan {
     filter: flags.topic ?? `${idPrefix}{n}`,
     everything: everything === true ? 0 : everything,
     lives: flags.lives,
+    resubscribesPerSec: flags.resubscribeRate,
     devices:
       devices === undefined
         ? undefined

@@ -204,12 +204,12 @@ async function flood(flags: Flags, command: Command): Promise<number> {
 /** Losses are those of all rows, the subscribers to everything among them. */
 function exitCodeOf(run: Flood, failOn: FailOn | undefined): number {
   if (failOn === undefined) return 0;
-  const { closed, refused, failed } = run.counts;
+  const { closed, refused, failed, receivedUnsubscribed } = run.counts;
   const sum = (of: 'lost' | 'duplicated' | 'outOfOrder') =>
     run.tallies.reduce((total, tally) => total + tally[of], 0);
   const verdict = verdictOf(failOn, {
     losses: { lost: sum('lost'), duplicated: sum('duplicated'), 'out of order': sum('outOfOrder') },
-    errors: { closed, refused, failed },
+    errors: { closed, refused, failed, 'received while unsubscribed': receivedUnsubscribed },
     latency: run.latency,
   });
   for (const sentence of verdict) console.error(sentence);

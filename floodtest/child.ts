@@ -39,8 +39,7 @@ process.on('message', (message: ToChild) => {
   } else if (message === 'publish') {
     flood.devices?.start();
   } else if (message === 'quiet') {
-    flood.devices?.stop();
-    answer({ published: flood.devices?.lastSeqs ?? [] });
+    answer({ published: flood.quiet() });
   } else {
     flood.settle(message.settle);
   }

@@ -30,6 +30,11 @@ export interface Counts extends Tally {
   closed: number;
   /** Were connected, and disconnected at the end of their life. */
   disconnected: number;
+  /** How often a subscriber has unsubscribed, and how often it has subscribed again. */
+  unsubscribed: number;
+  resubscribed: number;
+  /** Messages published and received between the two; they are in no other count. */
+  receivedUnsubscribed: number;
   /** Were cut by floodtest, all at once. */
   cut: number;
   /** Were cut, and are logged in again. */
@@ -102,6 +107,9 @@ export function noCounts(): Counts {
     connected: 0,
     closed: 0,
     disconnected: 0,
+    unsubscribed: 0,
+    resubscribed: 0,
+    receivedUnsubscribed: 0,
     cut: 0,
     resumed: 0,
     recovered: 0,

@@ -83,9 +83,17 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     this.#returns = new Returns(cut, this.#share.cut!.withinMs, (connection) => this.#comeBack(connection));
   }
 
+  /** Nobody publishes or unsubscribes any more. @returns what its devices have published */
+  quiet(): Published[] {
+    this.#mqtt?.resubscriptions?.stop();
+    this.devices?.stop();
+    return this.devices?.lastSeqs ?? [];
+  }
+
   /** Counts what the devices of all processes have published, and nobody has received, as lost. */
   settle(published: Published[]): void {
     for (const connection of this.#phases.connected()) {
+      if (this.#mqtt?.resubscriptions?.isAway(connection)) continue;
       this.#receipts.settle(connection, published, this.#loggedInUs[connection]!);
     }
   }
@@ -95,7 +103,16 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     const { tallies, publishers, reached } = this.#receipts;
     const { refusals, failures, closures } = this.#outcomes;
     const { published = 0, unpublished = 0, unacknowledged = 0 } = this.devices ?? {};
-    const counts = { ...this.#outcomes.counts, reached, published, unpublished, unacknowledged };
+    const {
+      unsubscribed = 0,
+      resubscribed = 0,
+      receivedUnsubscribed = 0,
+    } = this.#mqtt?.resubscriptions ?? {};
+    const counts = {
+      ...this.#outcomes.counts,
+      ...{ reached, published, unpublished, unacknowledged },
+      ...{ unsubscribed, resubscribed, receivedUnsubscribed },
+    };
     for (const tally of tallies.slice(0, EVERYTHING_ROW)) addCounts(counts, tally);
     if (this.#mqtt !== undefined) counts.chunks = counts.messages;
     const cpu = process.cpuUsage();
@@ -133,6 +150,15 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     const isTold = this.#returns?.isTold(connection);
     if (!recovered) counts.unrecovered++;
     else if (isTold) counts.recovered++;
+  }
+
+  resubscribing(connection: number): void {
+    this.#receipts.restart(connection);
+    this.#loggedInUs[connection] = Number.POSITIVE_INFINITY; // it need not have what comes before SUBACK
+  }
+
+  resubscribed(connection: number): void {
+    this.#loggedInUs[connection] = this.#receivedUs;
   }
 
   refused(connection: number, reason: string): void {

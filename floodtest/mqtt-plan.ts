@@ -33,6 +33,8 @@ export interface MqttPlan {
   /** The QoS of the subscribers to everything, if there are any. */
   everything: Qos | undefined;
   lives: Lives | undefined;
+  /** So many of all subscribers unsubscribe a second, and subscribe again. */
+  resubscribesPerSec: number | undefined;
   devices: DevicesPlan | undefined;
 }
 

@@ -16,6 +16,10 @@ export function rowLine({ elapsedSec, counts, latency, everything, server, bandw
   if (counts.published > 0) parts.push(`published ${counts.published}`);
   if (everything.messages > 0) parts.push(`everything ${everything.messages}`);
   if (counts.disconnected > 0) parts.push(`disconnected ${counts.disconnected}`);
+  if (counts.unsubscribed > 0) {
+    parts.push(`unsubscribed ${counts.unsubscribed}`, `resubscribed ${counts.resubscribed}`);
+  }
+  if (counts.receivedUnsubscribed > 0) parts.push(`received unsubscribed ${counts.receivedUnsubscribed}`);
   if (counts.cut > 0) parts.push(`cut ${counts.cut}`, `resumed ${counts.resumed}`);
   if (counts.unrecovered > 0) parts.push(`not recovered ${counts.unrecovered}`);
   if (counts.refused > 0) parts.push(`refused ${counts.refused}`);
@@ -37,6 +41,7 @@ export function summaryText(flood: Flood, options: FloodOptions): string {
     ...(share.mqtt.lives === undefined
       ? []
       : [`disconnected ${counts.disconnected} at the end of their life, and others came in their place`]),
+    ...resubscriptionsOf(flood, options),
     ...resumesOf(flood, options),
     `refused      ${counts.refused}${reasonsIn(flood.refusals)}`,
     `failed       ${counts.failed}${reasonsIn(flood.failures)}`,
@@ -104,6 +109,16 @@ function clockLines(latency: LatencyHistogram): string[] {
   return [
     `clocks       no message took less than ${formatMs(min)} ms: perhaps this clock is ahead of the publisher's, and every latency above is too high`,
   ];
+}
+
+function resubscriptionsOf({ counts }: Flood, { share }: FloodOptions): string[] {
+  if (share.mqtt.resubscribesPerSec === undefined) return [];
+  const { unsubscribed, resubscribed, receivedUnsubscribed } = counts;
+  const error =
+    receivedUnsubscribed === 0
+      ? ''
+      : `; ${receivedUnsubscribed} messages published after UNSUBACK came before the next SUBSCRIBE, and are not among those below`;
+  return [`unsubscribed ${unsubscribed} times, and subscribed again ${resubscribed} times${error}`];
 }
 
 function resumesOf({ counts }: Flood, { share }: FloodOptions): string[] {
@@ -174,7 +189,14 @@ function urlOf({ tls, host }: Gateway): string {
 
 function mqttAsked(mqtt: MqttPlan): object {
   const { password: _, ...asked } = mqtt;
-  return { mqtt: { ...asked, everything: mqtt.everything ?? null, lives: mqtt.lives ?? null } };
+  return {
+    mqtt: {
+      ...asked,
+      everything: mqtt.everything ?? null,
+      lives: mqtt.lives ?? null,
+      resubscribesPerSec: mqtt.resubscribesPerSec ?? null,
+    },
+  };
 }
 
 /** `qos0`, `qos1`, `qos2` and `everything`. */

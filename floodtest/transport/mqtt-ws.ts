@@ -22,11 +22,12 @@ import {
   readPublish,
   SUBACK,
   SUBACK_FAILURE,
-  subscribePacket,
+  UNSUBACK,
 } from '../../msggen/mqtt/packets.js';
 import { acceptOf, newKey, upgradeRequest } from '../../msggen/mqtt/upgrade.js';
-import { deviceFilter, qosOf } from '../mqtt-plan.js';
-import { connectionsOf, idNumberOf, numberOf, type Place, placeOf, type Share } from '../plan.js';
+import { connectionsOf, numberOf, type Place, placeOf, type Share } from '../plan.js';
+import { type ResubscriptionEvents, Resubscriptions } from '../resubscriptions.js';
+import { subscribedQosOf, subscribePacketOf } from '../subscription.js';
 import { MqttPings } from './mqtt-pings.js';
 import type { Transport, TransportEvents } from './transport.js';
 
@@ -40,7 +41,8 @@ const PUBREL_HEAD = (PUBREL << 4) | 2;
 const PUBCOMP_HEAD = PUBCOMP << 4;
 const NORMAL_CLOSURE = 1000;
 
-export class MqttWs implements Transport, ReaderEvents {
+export class MqttWs implements Transport, ReaderEvents, ResubscriptionEvents {
+  readonly resubscriptions: Resubscriptions | undefined;
   readonly #events: TransportEvents;
   readonly #share: Share;
   /** One for all connections: it guards against caches that answer for the server, and there are none. */
@@ -67,6 +69,10 @@ export class MqttWs implements Transport, ReaderEvents {
     this.#pings = new MqttPings(connections, share.mqtt.keepAliveSec);
     this.#outstanding = new Uint8Array(connections);
     this.#packetIds = new Uint16Array(connections);
+    const { resubscribesPerSec } = share.mqtt;
+    if (resubscribesPerSec !== undefined) {
+      this.resubscriptions = new Resubscriptions(share, resubscribesPerSec, this);
+    }
   }
 
   opening(connection: number): string {
@@ -82,13 +88,15 @@ export class MqttWs implements Transport, ReaderEvents {
   forget(connection: number): void {
     this.#reader.forget(connection);
     this.#pings.end(connection);
+    this.resubscriptions?.left(connection);
     this.#open[connection] = 0;
     this.#outstanding[connection] = 0;
   }
 
-  /** Pings whoever it is time for; who has not answered the last ping has ended. */
+  /** Pings whoever it is time for; who has not answered the last ping has ended. Some unsubscribe, and subscribe again. */
   sweep(): void {
-    this.#pings.sweep(this.#ping, this.#unanswered);
+    this.#pings.sweep(this.#ping, this.#unansweredPing);
+    this.resubscriptions?.sweep();
   }
 
   /** Whether `publish` would take a message. */
@@ -115,6 +123,7 @@ export class MqttWs implements Transport, ReaderEvents {
   disconnect(connection: number): void {
     this.#reader.stop(connection);
     this.#pings.end(connection);
+    this.resubscriptions?.left(connection);
     this.#open[connection] = 0;
     this.#writer.packet(DISCONNECT_PACKET);
     this.#writer.close(NORMAL_CLOSURE);
@@ -152,6 +161,11 @@ export class MqttWs implements Transport, ReaderEvents {
       this.#connected(connection, bytes[start]! & 1, bytes[start + 1]!);
     } else if (type === SUBACK) {
       this.#subscribed(connection, bytes[end - 1]!);
+    } else if (type === UNSUBACK) {
+      const packetId = readPacketId(bytes, start);
+      if (this.resubscriptions?.unsubscribeAcknowledged(connection, packetId) !== true) {
+        this.#violated(connection, `UNSUBACK of packet id ${packetId}`);
+      }
     } else if (type >= PUBACK && type <= PUBCOMP) {
       this.#acknowledged(connection, type, readPacketId(bytes, start));
     } else {
@@ -159,15 +173,27 @@ export class MqttWs implements Transport, ReaderEvents {
     }
   }
 
-  readonly #ping = (connection: number): void => {
-    this.#writer.packet(PINGREQ_PACKET);
+  send(connection: number, packet: Buffer): void {
+    this.#writer.packet(packet);
     this.#flush(connection);
-  };
+  }
 
-  readonly #unanswered = (connection: number): void => {
+  resubscribing(connection: number): void {
+    this.#events.resubscribing(connection);
+  }
+
+  resubscribed(connection: number): void {
+    this.#events.resubscribed(connection);
+  }
+
+  unanswered(connection: number, answer: string): void {
     this.#reader.stop(connection);
-    this.#events.ended(connection, 'no PINGRESP');
-  };
+    this.#events.ended(connection, `no ${answer}`);
+  }
+
+  readonly #ping = (connection: number): void => this.send(connection, PINGREQ_PACKET);
+
+  readonly #unansweredPing = (connection: number): void => this.unanswered(connection, 'PINGRESP');
 
   #connected(connection: number, sessionPresent: number, returnCode: number): void {
     if (returnCode !== 0) {
@@ -179,25 +205,29 @@ export class MqttWs implements Transport, ReaderEvents {
     if (sessionPresent === 0) this.#forgetUnreleased(connection);
     const place = this.#placeOf(connection);
     if (place.role === 'device') this.#loggedIn(connection);
-    else this.#writer.packet(subscribePacket(SUBSCRIBE_PACKET_ID, this.#filterOf(place), this.#qosOf(place)));
+    else this.#writer.packet(subscribePacketOf(this.#share, place, SUBSCRIBE_PACKET_ID));
   }
 
   #subscribed(connection: number, granted: number): void {
+    const isLoggedIn = this.#open[connection] === 1;
     if (granted < SUBACK_FAILURE) {
-      this.#loggedIn(connection);
+      if (isLoggedIn) this.resubscriptions?.subscribeAcknowledged(connection);
+      else this.#loggedIn(connection);
     } else {
       this.#reader.stop(connection);
-      this.#events.refused(connection, 'SUBACK 0x80');
+      if (isLoggedIn) this.#events.ended(connection, 'SUBACK 0x80');
+      else this.#events.refused(connection, 'SUBACK 0x80');
     }
   }
 
   #loggedIn(connection: number): void {
     if (this.#open[connection] === 1) return;
     this.#open[connection] = 1;
+    const missesNothing = this.resubscriptions?.loggedIn(connection) ?? true;
     this.#pings.begin(connection);
     const place = this.#placeOf(connection);
-    const queues = place.role === 'device' || this.#qosOf(place) > 0;
-    this.#events.loggedIn(connection, queues && this.#sessionPresent[connection] === 1);
+    const queues = place.role === 'device' || subscribedQosOf(this.#share, place) > 0;
+    this.#events.loggedIn(connection, queues && missesNothing && this.#sessionPresent[connection] === 1);
   }
 
   #published(connection: number, head: number, bytes: Buffer, start: number, end: number): void {
@@ -216,7 +246,9 @@ export class MqttWs implements Transport, ReaderEvents {
       publication.dup &&= this.#unreleased.has(unreleased);
       this.#unreleased.add(unreleased);
     }
-    this.#events.message(connection, bytes, publication.payloadStart, end, publication);
+    const { dup, payloadStart } = publication;
+    if (this.resubscriptions?.refuses(connection, dup, bytes, payloadStart, end)) return;
+    this.#events.message(connection, bytes, payloadStart, end, publication);
   }
 
   #acknowledged(connection: number, type: number, packetId: number): void {
@@ -248,17 +280,5 @@ export class MqttWs implements Transport, ReaderEvents {
 
   #placeOf(connection: number): Place {
     return placeOf(this.#share, numberOf(this.#share, connection));
-  }
-
-  #filterOf({ role, number }: Place): string {
-    if (role === 'everything') return '#';
-    const { devices, filter } = this.#share.mqtt;
-    const template = devices === undefined ? filter : deviceFilter(devices);
-    return template.replace('{n}', String(idNumberOf(this.#share, number)));
-  }
-
-  #qosOf({ role, number }: Place): Qos {
-    const { everything, qosShares } = this.#share.mqtt;
-    return role === 'everything' ? everything! : qosOf(qosShares, number % this.#share.ids);
   }
 }

@@ -20,6 +20,10 @@ export interface TransportEvents {
   chunk(connection: number): void;
   /** A message whose text begins at `start`; the text ends before `end`. Over MQTT with what its PUBLISH said. */
   message(connection: number, bytes: Buffer, start: number, end: number, publication?: Publication): void;
+  /** The connection, which has unsubscribed, subscribes again: what it has missed is not lost. */
+  resubscribing(connection: number): void;
+  /** The server has subscribed it again. */
+  resubscribed(connection: number): void;
   /** The transport has something to say. */
   write(connection: number, bytes: Buffer): void;
 }

@@ -9,6 +9,7 @@ export const PUBREC = 5;
 export const PUBREL = 6;
 export const PUBCOMP = 7;
 export const SUBACK = 9;
+export const UNSUBACK = 11;
 export const PINGRESP = 13;
 
 export const PINGREQ_PACKET = Buffer.of(0xc0, 0);
@@ -16,6 +17,7 @@ export const DISCONNECT_PACKET = Buffer.of(0xe0, 0);
 
 const CONNECT_HEAD = 0x10;
 const SUBSCRIBE_HEAD = 0x82;
+const UNSUBSCRIBE_HEAD = 0xa2;
 const PROTOCOL_LEVEL = 4;
 const CLEAN_SESSION = 0x02;
 const PASSWORD = 0x40;
@@ -53,6 +55,10 @@ export function subscribePacket(packetId: number, filter: string, qos: Qos): Buf
     stringField(filter),
     Buffer.of(qos),
   ]);
+}
+
+export function unsubscribePacket(packetId: number, filter: string): Buffer {
+  return packet(UNSUBSCRIBE_HEAD, [Buffer.of(packetId >> 8, packetId & 0xff), stringField(filter)]);
 }
 
 function packet(head: number, fields: Buffer[]): Buffer {

@@ -43,6 +43,10 @@ export class FaultyMqttGateway {
   stalled: (() => void)[] | undefined;
   /** Bytes that are sent in frames of this size, and packets across them. */
   frameBytes = Number.POSITIVE_INFINITY;
+  /** Called before SUBACK, after it, and after UNSUBACK, in the turn in which those are sent. */
+  onSubscribe: ((client: MqttClient) => void) | undefined;
+  onSubscribed: ((client: MqttClient) => void) | undefined;
+  onUnsubscribed: ((client: MqttClient, filter: string) => void) | undefined;
   readonly #server: Server;
 
   constructor() {
@@ -197,6 +201,7 @@ export class MqttClient {
     if (type === 1) this.#connect(body);
     else if (type === 3) this.#publish(packet[0]!, body);
     else if (type === 8) this.#subscribe(body);
+    else if (type === 10) this.#unsubscribe(body);
     else if (type === 12 && !this.gateway.deaf) this.sendPacket(0xd0, Buffer.alloc(0));
     else if (type === 5 && this.gateway.releases) this.sendPacket(0x62, body);
     else if (type === 6) this.#answer(() => this.sendPacket(0x70, body));
@@ -220,8 +225,16 @@ export class MqttClient {
   #subscribe(body: Buffer): void {
     this.filter = body.toString('utf8', 4, body.length - 1);
     this.qos = body.at(-1)!;
+    this.gateway.onSubscribe?.(this);
     const granted = this.gateway.granted ?? this.qos;
     this.sendPacket(0x90, Buffer.concat([body.subarray(0, 2), Buffer.of(granted)]));
+    this.gateway.onSubscribed?.(this);
+  }
+
+  #unsubscribe(body: Buffer): void {
+    this.filter = undefined;
+    this.sendPacket(0xb0, body.subarray(0, 2));
+    this.gateway.onUnsubscribed?.(this, body.toString('utf8', 4));
   }
 
   #publish(head: number, body: Buffer): void {

@@ -25,6 +25,8 @@ const BAD_FLAGS: [string[], RegExp][] = [
     /--cut needs cursors, which http-chunked has not: give --transport ndjson or sse or long-poll/,
   ],
   [['-t', 'sse', '--cut', '30s:10s', '--hold', '40s'], /give --hold more than 40s/],
+  [['--resubscribe-rate', '5'], /--resubscribe-rate is for --transport mqtt-ws/],
+  [['-t', 'mqtt-ws', '--resubscribe-rate', '0'], /Give a number above 0/],
   [['--qos', '1'], /--qos is for --transport mqtt-ws/],
   [['-t', 'mqtt-ws', '--qos', '3'], /Give 0, 1 or 2, or shares that add up to 100%/],
   [['-t', 'mqtt-ws', '--qos', '0:80%,1:30%'], /Give 0, 1 or 2, or shares that add up to 100%/],

@@ -35,6 +35,10 @@ class Heard implements TransportEvents {
     this.said.push(recovered ? 'recovered' : 'not recovered');
   }
 
+  resubscribing(): void {}
+
+  resubscribed(): void {}
+
   write(_connection: number, bytes: Buffer): void {
     this.written.push(bytes.toString('latin1').split('\r\n')[0]!);
   }

@@ -31,6 +31,7 @@ export const MQTT: MqttPlan = {
   filter: '{n}',
   everything: undefined,
   lives: undefined,
+  resubscribesPerSec: undefined,
   devices: undefined,
 };
 
