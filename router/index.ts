@@ -32,7 +32,7 @@ export type {
   NodeRole,
 } from './engine/cluster.js';
 export { EmbeddedEngine } from './engine/embedded.js';
-export type { Engine, OnPublication, OnRetained, Tally } from './engine/engine.js';
+export type { Engine, OnOutcome, OnPublication, OnRetained, Outcome, Wants } from './engine/engine.js';
 export {
   type Cursor,
   type CursorProblem,

@@ -8,7 +8,7 @@ import {
 } from './arguments.js';
 import type { Cluster } from './engine/cluster.js';
 import { EmbeddedEngine } from './engine/embedded.js';
-import type { Engine, Tally } from './engine/engine.js';
+import type { Engine, OnOutcome, Wants } from './engine/engine.js';
 import { FanOut } from './fan-out.js';
 import { History } from './history/history.js';
 import type { HistoryStore } from './history/history-store.js';
@@ -209,30 +209,14 @@ export class Router {
 
   /**
    * `send` for who has checked the id and made the message already. A message is published once: it gets its offset here.
-   * @returns how many subscribers took it; 0 from inside a `deliver`, as it waits until that message is with everybody
+   * @param wants what `onOutcome` is told, once: whether it is carried to the other nodes, or how many took it on all
+   * of them; before this returns where there is but one
+   * @returns how many subscribers took it on this node; 0 where it comes back later, as from inside a `deliver`
    */
-  publish(message: Message): number {
+  publish(message: Message, wants: Wants = 'nothing', onOutcome?: OnOutcome): number {
     assertMessage(message);
     this.#published++;
-    return this.#engine.publish(message);
-  }
-
-  /** `publish`, and counts who took it on all nodes: called back once, before this returns where there is but one. */
-  publishCounted(message: Message, onTally: (tally: Tally) => void): void {
-    this.#published++;
-    this.#engine.publishCounted(message, onTally);
-  }
-
-  /** `publish`, and calls back once it is known whether it is carried to other nodes; before this returns where there are none. */
-  publishAcknowledged(message: Message, onCarried: (carried: boolean) => void): void {
-    this.#published++;
-    this.#engine.publishAcknowledged(message, onCarried);
-  }
-
-  /** `publish`, and says whether it is carried to other nodes, whose count nobody waits for. */
-  publishUncounted(message: Message): Tally {
-    const carried = this.carries; // as it is before
-    return { delivered: this.publish(message), unanswered: 0, carried };
+    return this.#engine.publish(message, wants, onOutcome);
   }
 
   /** False while what is published reaches this node's own subscribers alone. */

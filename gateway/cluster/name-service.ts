@@ -1,13 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import type { Cluster, NameRequest } from '../../router/engine/cluster.js';
-import type { Tally } from '../../router/engine/engine.js';
+import type { Outcome } from '../../router/engine/engine.js';
 import { Message } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
 import { messageFromJson, parseJson, type SentMessage, tooLargeText } from '../http/message-object.js';
 import { checkId, checkRecipient, type Parsed } from '../http/request.js';
-import { notCarriedText } from '../http/send.js';
+import { failureOf } from '../http/send-failure.js';
 import type { ClusterStats } from './cluster-stats.js';
 import type { Whereabouts } from './whereabouts.js';
 
@@ -53,18 +53,18 @@ export class NameService {
     if (!sent.ok) return this.#refuse(request, sent.problem);
     const { message, wait } = sent.value;
     const { router } = this.#parts;
-    if (!wait) return this.#answer(request, router.publishUncounted(message), { accepted: true });
     if (!this.#admit(request)) return;
-    router.publishCounted(message, (tally) => {
+    router.publish(message, wait ? 'count' : 'carried', (outcome) => {
       this.#pending--;
-      const { delivered, unanswered } = tally;
-      this.#answer(request, tally, unanswered === 0 ? { delivered } : { delivered, unanswered });
+      const { delivered, unanswered } = outcome;
+      if (!wait) this.#answer(request, outcome, { accepted: true });
+      else this.#answer(request, outcome, unanswered === 0 ? { delivered } : { delivered, unanswered });
     });
   }
 
-  #answer(request: NameRequest, { delivered, carried }: Tally, body: object): void {
-    if (!carried) this.#refuse(request, notCarriedText, { delivered });
-    else request.respond(JSON.stringify(body));
+  #answer(request: NameRequest, outcome: Outcome, body: object): void {
+    if (outcome.carried === 'yes') request.respond(JSON.stringify(body));
+    else this.#refuse(request, failureOf(outcome).error, { delivered: outcome.delivered });
   }
 
   #ids(request: NameRequest): void {

@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { isUtf8 } from 'node:buffer';
-import type { Tally } from '../../router/engine/engine.js';
+import { isCarried, type Outcome } from '../../router/engine/engine.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
@@ -9,7 +9,7 @@ import { answerJson, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { messageFromJson } from './message-object.js';
-import { notCarriedText } from './send.js';
+import { failureOf, statusLines } from './send-failure.js';
 import { waitFromQuery } from './send-options.js';
 
 /** Line numbers named in one answer; more bad lines are only counted. */
@@ -25,8 +25,10 @@ export interface BatchTotals {
   delivered?: number;
   /** Other nodes that did not say in time how many they delivered to, where there were any. */
   unanswered?: number;
-  /** Messages that reached this node's own subscribers alone, where there were any. */
+  /** Messages that were not carried to the other nodes, and never will be, where there were any. */
   uncarried?: number;
+  /** Messages of which it is not known whether they were carried, where there were any. */
+  unknown?: number;
   /** Bad lines in all. */
   bad: number;
   /** The first hundred of them, by line number from 1. */
@@ -74,7 +76,7 @@ export class SendBatchEndpoint {
 
   /** A batch that does not fit into one turn goes on in the next ones, and lets the others have theirs. */
   #work(batch: Batch, response: HttpResponse, cors: Headers): void {
-    if (this.#publishSome(batch) && batch.uncounted === 0) return this.#answer(response, cors, batch.totals);
+    if (this.#publishSome(batch) && batch.undecided === 0) return this.#answer(response, cors, batch);
     if (!this.#hold(batch, response, cors)) return;
     let aborted = false;
     // What was accepted is sent even if the publisher has gone; only nobody hears the totals then.
@@ -83,18 +85,18 @@ export class SendBatchEndpoint {
     });
     const end = () => {
       this.#bytesUnderWay -= batch.bytes;
-      if (!aborted) response.cork(() => this.#answer(response, cors, batch.totals));
+      if (!aborted) response.cork(() => this.#answer(response, cors, batch));
     };
-    const endOnceCounted = () => {
-      if (batch.uncounted === 0) end();
-      else batch.onCounted = end;
+    const endOnceDecided = () => {
+      if (batch.undecided === 0) end();
+      else batch.onDecided = end;
     };
-    if (batch.done) return endOnceCounted();
+    if (batch.done) return endOnceDecided();
     this.#turns.add({
       overdue: false,
       goOn: () => {
         if (!this.#publishSome(batch)) return true;
-        endOnceCounted();
+        endOnceDecided();
         return false;
       },
     });
@@ -126,16 +128,11 @@ export class SendBatchEndpoint {
     const sent = messageFromJson(line, 'line', this.#config);
     if (!sent.ok) return batch.addError(sent.problem);
     batch.totals.messages++;
-    if (batch.counted) {
-      batch.uncounted++;
-      this.#router.publishCounted(sent.value.message, batch.count);
-    } else {
-      const { carried } = this.#router.publishUncounted(sent.value.message);
-      if (!carried) batch.addUncarried();
-    }
+    batch.undecided++;
+    this.#router.publish(sent.value.message, batch.counted ? 'count' : 'carried', batch.note);
   }
 
-  #answer(response: HttpResponse, cors: Headers, totals: BatchTotals): void {
+  #answer(response: HttpResponse, cors: Headers, { totals, worst }: Batch): void {
     if (totals.messages === 0 && totals.bad > 0) {
       this.#counters.countApiError('400');
       const error =
@@ -143,9 +140,10 @@ export class SendBatchEndpoint {
       return answerJson(response, '400 Bad Request', { ...totals, error }, cors);
     }
     const status = totals.delivered === undefined ? '202 Accepted' : '200 OK';
-    if (totals.uncarried === undefined) return answerJson(response, status, totals, cors);
-    this.#counters.countApiError('503');
-    answerJson(response, '503 Service Unavailable', { ...totals, error: notCarriedText }, cors);
+    if (worst.carried === 'yes') return answerJson(response, status, totals, cors);
+    const failure = failureOf(worst);
+    this.#counters.countApiError(failure.status);
+    answerJson(response, statusLines[failure.status], { ...totals, error: failure.error }, cors);
   }
 }
 
@@ -158,10 +156,12 @@ class Batch {
   #offset = 0;
   /** Number of the line taken last, from 1. */
   line = 0;
-  /** Messages of which it is not known yet how many took them. */
-  uncounted = 0;
+  /** Messages of which it is not known yet what has become of them. */
+  undecided = 0;
   /** Called once that is known of all, when the last line is done. */
-  onCounted: (() => void) | undefined;
+  onDecided: (() => void) | undefined;
+  /** Of its messages: one that may have been carried is to be asked for before it is sent again. */
+  worst: Outcome = isCarried;
 
   constructor(body: Buffer, counted: boolean) {
     this.#body = body;
@@ -187,17 +187,21 @@ class Batch {
     return isUtf8(line) ? line.toString('utf8') : undefined;
   }
 
-  readonly count = ({ delivered, unanswered, carried }: Tally): void => {
+  readonly note = (outcome: Outcome): void => {
     const { totals } = this;
-    totals.delivered! += delivered;
+    const { delivered, unanswered } = outcome;
+    if (this.counted) totals.delivered! += delivered;
     if (unanswered > 0) totals.unanswered = Math.max(totals.unanswered ?? 0, unanswered);
-    if (!carried) this.addUncarried();
-    this.uncounted--;
-    if (this.uncounted === 0 && this.done) this.onCounted?.();
+    if (outcome.carried !== 'yes') this.#noteFailed(outcome);
+    this.undecided--;
+    if (this.undecided === 0 && this.done) this.onDecided?.();
   };
 
-  addUncarried(): void {
-    this.totals.uncarried = (this.totals.uncarried ?? 0) + 1;
+  #noteFailed(outcome: Outcome): void {
+    const { totals } = this;
+    if (outcome.carried === 'no') totals.uncarried = (totals.uncarried ?? 0) + 1;
+    else totals.unknown = (totals.unknown ?? 0) + 1;
+    if (this.worst.carried !== 'unknown') this.worst = outcome;
   }
 
   addError(error: string): void {

@@ -1,5 +1,5 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import type { Tally } from '../../router/engine/engine.js';
+import type { OnOutcome, Outcome } from '../../router/engine/engine.js';
 import { Message } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
@@ -9,6 +9,7 @@ import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { writeSecurityHeaders } from './content-policy.js';
 import { recipientFromPath } from './request.js';
+import { failureOf, statusLines } from './send-failure.js';
 import { optionsFromQuery } from './send-options.js';
 
 /** `POST /send/<id>`: the body is the message, whatever it is. Step 1 of the way of a message. */
@@ -37,21 +38,21 @@ export class SendEndpoint {
     const { qos, retain, wait } = options.value;
     this.#bodies.read(response, cors, this.#config.messageBytesMax, (payload) => {
       const message = new Message(id.value, payload, Date.now(), qos, retain);
-      if (wait) this.#sendCounted(response, cors, message);
-      else this.#sendUncounted(response, cors, message);
+      this.#send(response, cors, message, wait);
     });
   };
 
-  /** Answers when it is known how many took it: at once, where there is no other node. */
-  #sendCounted(response: HttpResponse, cors: Headers, message: Message): void {
+  /** Answers when it is known how many took it, or that it is carried: at once, where there is no other node. */
+  #send(response: HttpResponse, cors: Headers, message: Message, counted: boolean): void {
     let waiting = false;
     let over = false;
-    this.#router.publishCounted(message, (tally) => {
+    const answer: OnOutcome = (outcome) => {
       if (over) return; // nobody hears it
       over = true;
-      if (waiting) response.cork(() => this.#answer(response, cors, tally));
-      else this.#answer(response, cors, tally);
-    });
+      if (waiting) response.cork(() => this.#answer(response, cors, outcome, counted));
+      else this.#answer(response, cors, outcome, counted);
+    };
+    this.#router.publish(message, counted ? 'count' : 'carried', answer);
     if (over) return;
     waiting = true;
     response.onAborted(() => {
@@ -59,24 +60,18 @@ export class SendEndpoint {
     });
   }
 
-  #sendUncounted(response: HttpResponse, cors: Headers, message: Message): void {
-    const tally = this.#router.publishUncounted(message);
-    if (!tally.carried) return this.#answer(response, cors, tally);
-    // Not how many here took it: what has history comes back later, so that would be 0.
-    answerJson(response, '202 Accepted', { accepted: true }, cors);
-  }
-
-  #answer(response: HttpResponse, cors: Headers, { delivered, unanswered, carried }: Tally): void {
-    if (carried && unanswered === 0) return answerDelivered(response, cors, delivered);
-    if (carried) return answerJson(response, '200 OK', { delivered, unanswered }, cors);
-    this.#counters.countApiError('503');
-    answerJson(response, '503 Service Unavailable', { delivered, error: notCarriedText }, cors);
+  #answer(response: HttpResponse, cors: Headers, outcome: Outcome, counted: boolean): void {
+    const { delivered, unanswered } = outcome;
+    if (outcome.carried !== 'yes') {
+      const { status, error } = failureOf(outcome);
+      this.#counters.countApiError(status);
+      return answerJson(response, statusLines[status], { delivered, error }, cors);
+    }
+    if (!counted) answerJson(response, '202 Accepted', { accepted: true }, cors);
+    else if (unanswered === 0) answerDelivered(response, cors, delivered);
+    else answerJson(response, '200 OK', { delivered, unanswered }, cors);
   }
 }
-
-/** What is said of a send that reached this node's own subscribers at most, or is not known to have gone further. */
-export const notCarriedText =
-  'NATS cannot be reached: at most who is connected to this node got it. Send it again later.';
 
 /** The answer of the hot path: no status line is 200, and each call into uWS is 0.1 µs. */
 function answerDelivered(response: HttpResponse, cors: Headers, delivered: number): void {

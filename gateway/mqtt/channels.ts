@@ -1,4 +1,5 @@
 import type { WebSocket } from 'uWebSockets.js';
+import type { OnOutcome } from '../../router/engine/engine.js';
 import { ticksPerSec } from '../clock.js';
 import { type CloseReason, webSocketCodes, webSocketPolicyCode } from '../close-reason.js';
 import type { Outbound } from '../outbound.js';
@@ -171,7 +172,7 @@ export class Channels {
   replyOnceCarried(
     channel: Channel,
     answer: () => Buffer,
-    publish: (onCarried: (carried: boolean) => void) => void,
+    publish: (onOutcome: OnOutcome) => void,
   ): CloseReason | undefined {
     return this.#publishReplies.once(channel, answer, publish);
   }

@@ -1,3 +1,4 @@
+import type { OnOutcome } from '../../router/engine/engine.js';
 import type { CloseReason } from '../close-reason.js';
 import type { Channel } from './channel.js';
 
@@ -59,13 +60,13 @@ export class PublishReplies {
   once(
     channel: Channel,
     answer: () => Buffer,
-    publish: (onCarried: (carried: boolean) => void) => void,
+    publish: (onOutcome: OnOutcome) => void,
   ): CloseReason | undefined {
     let known: boolean | undefined;
     let reply: PublishReply | undefined;
-    publish((carried) => {
-      known = carried;
-      if (reply !== undefined) this.#settle(channel, reply, carried);
+    publish(({ carried }) => {
+      known = carried === 'yes';
+      if (reply !== undefined) this.#settle(channel, reply, known);
     });
     if (known === false) return 'not-carried';
     if (!this.#parts.isOpen(channel)) return undefined; // its own message has ended it

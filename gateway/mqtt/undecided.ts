@@ -1,3 +1,4 @@
+import type { OnOutcome } from '../../router/engine/engine.js';
 import type { Session } from '../../router/session/session.js';
 import type { Channel } from './channel.js';
 
@@ -5,7 +6,7 @@ import type { Channel } from './channel.js';
 interface Publication {
   channel: Channel;
   /** More than one where its client has repeated it; PublishReplies limits them. */
-  waiting: ((carried: boolean) => void)[];
+  waiting: OnOutcome[];
 }
 
 /**
@@ -26,20 +27,15 @@ export class Undecided {
   }
 
   /** It has been noted by the session, and is about to be published. @returns what says whether it is carried */
-  begin(
-    session: Session,
-    packetId: number,
-    channel: Channel,
-    onCarried: (carried: boolean) => void,
-  ): (carried: boolean) => void {
-    const publication: Publication = { channel, waiting: [onCarried] };
+  begin(session: Session, packetId: number, channel: Channel, onOutcome: OnOutcome): OnOutcome {
+    const publication: Publication = { channel, waiting: [onOutcome] };
     const others = this.#bySession.get(session);
     if (others === undefined) this.#bySession.set(session, new Map([[packetId, publication]]));
     else others.set(packetId, publication);
-    return (carried) => {
+    return (outcome) => {
       this.#remove(session, packetId);
-      if (!carried) session.release(packetId);
-      for (const each of publication.waiting) each(carried);
+      if (outcome.carried !== 'yes') session.release(packetId);
+      for (const each of publication.waiting) each(outcome);
     };
   }
 
@@ -48,14 +44,14 @@ export class Undecided {
   }
 
   /** It was repeated, and is answered when it is decided. @returns false = nothing is undecided under this packet id */
-  wait(session: Session, packetId: number, channel: Channel, onCarried: (carried: boolean) => void): boolean {
+  wait(session: Session, packetId: number, channel: Channel, onOutcome: OnOutcome): boolean {
     const publication = this.#bySession.get(session)?.get(packetId);
     if (publication === undefined) return false;
     if (publication.channel !== channel) {
       publication.channel = channel;
       publication.waiting = []; // of a connection that is gone
     }
-    publication.waiting.push(onCarried);
+    publication.waiting.push(onOutcome);
     return true;
   }
 

@@ -1,5 +1,5 @@
 import type { Message } from '../message.js';
-import type { Engine, OnPublication, Tally } from './engine.js';
+import { type Engine, isCarried, type OnOutcome, type OnPublication, type Wants } from './engine.js';
 
 /** The engine of a single process: what is published comes back at once, by a direct call. */
 export class EmbeddedEngine implements Engine {
@@ -11,17 +11,11 @@ export class EmbeddedEngine implements Engine {
     this.#onPublication = onPublication;
   }
 
-  publish(message: Message): number {
-    return this.#onPublication(message);
-  }
-
-  publishCounted(message: Message, onTally: (tally: Tally) => void): void {
-    onTally({ delivered: this.#onPublication(message), unanswered: 0, carried: true });
-  }
-
-  publishAcknowledged(message: Message, onCarried: (carried: boolean) => void): void {
-    this.#onPublication(message);
-    onCarried(true);
+  publish(message: Message, wants: Wants, onOutcome?: OnOutcome): number {
+    const delivered = this.#onPublication(message);
+    if (wants === 'count') onOutcome?.({ delivered, unanswered: 0, carried: 'yes' });
+    else if (wants === 'carried') onOutcome?.(isCarried);
+    return delivered;
   }
 
   addInterest(): void {}

@@ -11,15 +11,29 @@ export type OnRetained = (message: Message) => void;
 /** What is retained on this node, for an engine that brings it to where the other nodes are. No subscriber is told. */
 export type RetainedCopy = Pick<Retained, 'keep' | 'forget' | 'walk'>;
 
-/** How many took a message, on all nodes that could be asked. */
-export interface Tally {
-  /** Subscribers that took it, on this node and on those that answered. */
-  delivered: number;
+/** How much of a message's fate its publisher waits for; each includes what is before it. */
+export type Wants = 'nothing' | 'carried' | 'count';
+
+/** What has become of a message. Shared: read, never write. */
+export interface Outcome {
+  /** Subscribers that took it, on this node and on those that answered; 0 where nobody asked for the count. */
+  readonly delivered: number;
   /** Nodes that did not answer in time: `delivered` is at least this many nodes short. */
-  unanswered: number;
-  /** False: it went to this node's own subscribers alone, as the others cannot be reached. */
-  carried: boolean;
+  readonly unanswered: number;
+  /**
+   * Whether it is with what carries it to the other nodes. `no`: it never will be, and its publisher is to send it again.
+   * `unknown`: it may be, as the answer was lost.
+   */
+  readonly carried: 'yes' | 'no' | 'unknown';
+  /** Where it is not `yes`: why, as a sentence for its publisher. */
+  readonly reason?: string;
 }
+
+/** Called once for each message, maybe before `publish` returns. */
+export type OnOutcome = (outcome: Outcome) => void;
+
+/** Carried, and nobody asked for the count. */
+export const isCarried: Outcome = Object.freeze({ delivered: 0, unanswered: 0, carried: 'yes' });
 
 /**
  * The seam between the router and what carries messages between processes. Nothing above it knows which
@@ -35,15 +49,9 @@ export interface Engine {
   /**
    * Hands a message to every node with interest. @returns how many subscribers on this node took it; 0 also where it
    * takes a way that comes back later
+   * @param onOutcome told what is wanted; not for `nothing`
    */
-  publish(message: Message): number;
-  /** `publish`, and counts those who took it on all nodes; called back once, maybe before this returns. */
-  publishCounted(message: Message, onTally: (tally: Tally) => void): void;
-  /**
-   * `publish`, and calls back once it is known whether the message is with what carries it to the other nodes, maybe
-   * before this returns. False: it may come all the same, but nobody answers for it; its publisher is to send it again.
-   */
-  publishAcknowledged(message: Message, onCarried: (carried: boolean) => void): void;
+  publish(message: Message, wants: Wants, onOutcome?: OnOutcome): number;
   /** False while what is published reaches this node's own subscribers alone. */
   readonly carries: boolean;
   /** This node has a first subscriber for the id or filter. */

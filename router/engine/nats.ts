@@ -1,7 +1,16 @@
 import type { HistorySource } from '../history/replicated-history.js';
 import type { Message } from '../message.js';
 import type { ClusterNode } from './cluster.js';
-import type { Engine, OnPublication, OnRetained, RetainedCopy, Tally } from './engine.js';
+import {
+  type Engine,
+  isCarried,
+  type OnOutcome,
+  type OnPublication,
+  type OnRetained,
+  type Outcome,
+  type RetainedCopy,
+  type Wants,
+} from './engine.js';
 import { Counts } from './nats/counts.js';
 import { EngineError } from './nats/engine-error.js';
 import type { NatsEngineOptions } from './nats/engine-options.js';
@@ -16,6 +25,8 @@ import { Reception } from './nats/reception.js';
 import { RetainedReplication } from './nats/retained-replication.js';
 import type { Sequence } from './nats/sequence.js';
 import { Sequences } from './nats/sequences.js';
+
+const notCarried: Outcome = Object.freeze({ delivered: 0, unanswered: 0, carried: 'no' });
 
 /** How often what is under way is looked through. */
 const tickMs = 250;
@@ -139,38 +150,41 @@ export class NatsEngine implements Engine {
     return this.#link.carries;
   }
 
-  publish(message: Message): number {
+  publish(message: Message, wants: Wants, onOutcome: OnOutcome = () => {}): number {
+    if (wants === 'count') return this.#publishCounted(message, onOutcome);
+    const onCarried =
+      wants === 'nothing' ? undefined : (is: boolean) => onOutcome(is ? isCarried : notCarried);
     const sequence = this.#sequenceOf(message.id);
     if (sequence !== undefined) {
-      this.#publishInSequence(sequence, message);
+      this.#publishInSequence(sequence, message, onCarried);
       return 0;
     }
-    const taken = this.#onPublication(message);
-    this.#forwarding.forward(message, { counted: false, retainOnly: false });
+    if (onCarried === undefined) {
+      const taken = this.#onPublication(message);
+      this.#forwarding.forward(message, { counted: false, retainOnly: false });
+      return taken;
+    }
+    // To NATS first: what that does not take its publisher sends again, and nobody here is to have it twice.
+    const number = this.#forwarding.forward(message, { counted: false, retainOnly: false });
+    const taken = number === 0 ? 0 : this.#onPublication(message);
+    onCarried(number !== 0);
     return taken;
   }
 
-  publishCounted(message: Message, onTally: (tally: Tally) => void): void {
+  #publishCounted(message: Message, onOutcome: OnOutcome): number {
     const sequence = this.#sequenceOf(message.id);
     if (sequence !== undefined) {
       if (message.retain) this.#onRetainedOnly(message);
-      return this.#forwarding.forwardCounted(sequence, message, onTally);
+      this.#forwarding.forwardCounted(sequence, message, onOutcome);
+      return 0;
     }
     const delivered = this.#onPublication(message);
     const alone = this.cluster.peers.length === 0;
     const number = this.#forwarding.forward(message, { counted: !alone, retainOnly: false });
-    if (number === 0) return onTally({ delivered, unanswered: 0, carried: false });
-    if (alone) return onTally({ delivered, unanswered: 0, carried: true });
-    this.#counts.ask(number, delivered, onTally);
-  }
-
-  publishAcknowledged(message: Message, onCarried: (carried: boolean) => void): void {
-    const sequence = this.#sequenceOf(message.id);
-    if (sequence !== undefined) return this.#publishInSequence(sequence, message, onCarried);
-    // To NATS first: what that does not take its publisher sends again, and nobody here is to have it twice.
-    const number = this.#forwarding.forward(message, { counted: false, retainOnly: false });
-    if (number !== 0) this.#onPublication(message);
-    onCarried(number !== 0);
+    if (number === 0) onOutcome({ delivered, unanswered: 0, carried: 'no' });
+    else if (alone) onOutcome({ delivered, unanswered: 0, carried: 'yes' });
+    else this.#counts.ask(number, delivered, onOutcome);
+    return delivered;
   }
 
   addInterest(filter: string): void {

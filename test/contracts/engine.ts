@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import type { Engine, Tally } from '../../router/engine/engine.js';
+import type { Engine, Outcome } from '../../router/engine/engine.js';
 import { Message, matches, type Qos } from '../../router/index.js';
 import { until } from '../until.js';
 
@@ -58,15 +58,15 @@ class Node {
   }
 
   publish(id: string, text: string, qos: Qos = 0, retain = false): number {
-    return this.engine.publish(messageOf(id, text, qos, retain));
+    return this.engine.publish(messageOf(id, text, qos, retain), 'nothing');
   }
 
-  acknowledge(id: string, text: string, qos: Qos): Promise<boolean> {
-    return new Promise((resolve) => this.engine.publishAcknowledged(messageOf(id, text, qos), resolve));
+  acknowledge(id: string, text: string, qos: Qos): Promise<Outcome> {
+    return new Promise((resolve) => this.engine.publish(messageOf(id, text, qos), 'carried', resolve));
   }
 
-  count(id: string, text: string): Promise<Tally> {
-    return new Promise((resolve) => this.engine.publishCounted(messageOf(id, text), resolve));
+  count(id: string, text: string): Promise<Outcome> {
+    return new Promise((resolve) => this.engine.publish(messageOf(id, text), 'count', resolve));
   }
 }
 
@@ -96,7 +96,7 @@ export function engineContract(
       const [node] = await clusterOf(t);
       node!.add('a', 'a');
       const message = messageOf('a', 'one', 1, true);
-      t.equal(node!.engine.publish(message), 2, 'with how many took it');
+      t.equal(node!.engine.publish(message, 'nothing'), 2, 'with how many took it');
       t.equal(node!.messages[0], message, 'not a copy');
       t.equal(node!.publish('nobody', 'two'), 0);
       t.same(node!.handedOut, ['a=one', 'nobody=two'], 'whoever is interested: the router knows');
@@ -107,7 +107,8 @@ export function engineContract(
     const [node, other] = await clusterOf(t);
     for (const each of [node!, ...(other ? [other] : [])]) each.add('a');
     await settled(node!, other);
-    for (const qos of [0, 1, 2] as const) t.equal(await node!.acknowledge('a', `q${qos}`, qos), true);
+    for (const qos of [0, 1, 2] as const)
+      t.equal((await node!.acknowledge('a', `q${qos}`, qos)).carried, 'yes');
     await settled(node!, other);
     for (const each of [node!, ...(other ? [other] : [])])
       t.same(
@@ -133,8 +134,8 @@ export function engineContract(
     const [node, other] = await clusterOf(t);
     node!.add('a', 'a', 'a');
     await settled(node!, other);
-    t.same(await node!.count('a', 'x'), { delivered: 3, unanswered: 0, carried: true });
-    t.same(await node!.count('b', 'x'), { delivered: 0, unanswered: 0, carried: true });
+    t.same(await node!.count('a', 'x'), { delivered: 3, unanswered: 0, carried: 'yes' });
+    t.same(await node!.count('b', 'x'), { delivered: 0, unanswered: 0, carried: 'yes' });
     t.same(node!.handedOut, direct ? ['a=x', 'b=x'] : ['a=x']);
   });
 
@@ -198,7 +199,7 @@ function twoNodes(name: string, direct: boolean, clusterOf: (t: Test) => Promise
       for (const qos of [0, 1, 2] as const)
         for (const retain of [false, true])
           sent.push(new Message('a/ /ü\u{1F30D}.*>%/', payload, Date.now() + qos, qos, retain));
-    for (const message of sent) here.engine.publish(message);
+    for (const message of sent) here.engine.publish(message, 'nothing');
     await until('all have arrived', () => there.messages.length === sent.length);
     for (const [i, { id, payload, timeMs, qos, retain }] of there.messages.entries()) {
       const wanted = pick(sent[i]!);
@@ -341,12 +342,12 @@ function twoNodes(name: string, direct: boolean, clusterOf: (t: Test) => Promise
     there.add('a', 'a/#', 'c');
     await settled(there, here);
     const ids = ['a', 'b', 'c', 'd'];
-    const tallies = await Promise.all(ids.map((id) => here.count(id, 'x'))); // in one turn
+    const outcomes = await Promise.all(ids.map((id) => here.count(id, 'x'))); // in one turn
     t.same(
-      tallies.map(({ delivered }) => delivered),
+      outcomes.map(({ delivered }) => delivered),
       [3, 1, 1, 0],
     );
-    t.ok(tallies.every(({ unanswered, carried }) => unanswered === 0 && carried));
+    t.ok(outcomes.every(({ unanswered, carried }) => unanswered === 0 && carried === 'yes'));
     here.publish('a', 'not counted');
     t.equal((await here.count('c', 'y')).delivered, 1, 'what is not counted is in nobody’s count');
   });
@@ -358,7 +359,7 @@ function twoNodes(name: string, direct: boolean, clusterOf: (t: Test) => Promise
     const gone = new Promise((resolve) => here.engine.cluster?.onGone(({ run }) => resolve(run)));
     await there.engine.stop();
     t.equal(await gone, there.engine.cluster?.self.run);
-    t.same(await here.count('a', 'x'), { delivered: 0, unanswered: 0, carried: true });
+    t.same(await here.count('a', 'x'), { delivered: 0, unanswered: 0, carried: 'yes' });
     t.same(there.handedOut, []);
   });
 

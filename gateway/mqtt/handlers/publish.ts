@@ -1,3 +1,4 @@
+import { isCarried, type OnOutcome, type Outcome } from '../../../router/engine/engine.js';
 import { Message } from '../../../router/message.js';
 import type { Session } from '../../../router/session/session.js';
 import type { CloseReason } from '../../close-reason.js';
@@ -11,6 +12,8 @@ import { refusedTopic } from '../refused-topic.js';
 import { puback, pubrec } from '../reply-packets.js';
 import { sizeDetails } from '../size-details.js';
 import { Undecided } from '../undecided.js';
+
+const notCarried: Outcome = Object.freeze({ delivered: 0, unanswered: 0, carried: 'no' });
 
 /** PUBLISH from a client; step 1 of the way of a message. */
 export class PublishHandler {
@@ -52,7 +55,7 @@ export class PublishHandler {
         return this.#channels.replyOnceCarried(
           channel,
           () => puback(packet.packetId),
-          (onCarried) => this.#publish(topic, packet, onCarried),
+          (onOutcome) => this.#publish(topic, packet, onOutcome),
         );
       case 2:
         return this.#publishOnce(channel, session, topic, packet);
@@ -78,10 +81,10 @@ export class PublishHandler {
     return this.#channels.replyOnceCarried(
       channel,
       () => pubrec(packetId),
-      (onCarried) => {
+      (onOutcome) => {
         if (noted === 'new')
-          this.#publish(topic, packet, undecided.begin(session, packetId, channel, onCarried));
-        else if (!undecided.wait(session, packetId, channel, onCarried)) onCarried(true);
+          this.#publish(topic, packet, undecided.begin(session, packetId, channel, onOutcome));
+        else if (!undecided.wait(session, packetId, channel, onOutcome)) onOutcome(isCarried);
       },
     );
   }
@@ -90,11 +93,11 @@ export class PublishHandler {
    * What is acknowledged is with the other nodes. Where it cannot be, it is not published here either: the client sends
    * it again, and who is connected here would have it twice. 3.1.1 has no other way to say no than to close.
    */
-  #publish(topic: string, packet: PublishPacket, onCarried: (carried: boolean) => void): void {
-    if (this.#ignores(topic)) return onCarried(true);
+  #publish(topic: string, packet: PublishPacket, onOutcome: OnOutcome): void {
+    if (this.#ignores(topic)) return onOutcome(isCarried);
     const { router } = this.#parts;
-    if (!router.carries) return onCarried(false);
-    router.publishAcknowledged(messageOf(topic, packet), onCarried);
+    if (!router.carries) return onOutcome(notCarried);
+    router.publish(messageOf(topic, packet), 'carried', onOutcome);
   }
 
   #ignores(topic: string): boolean {

@@ -1,4 +1,4 @@
-import type { Tally } from '../engine.js';
+import type { OnOutcome } from '../engine.js';
 import { Behind, behindNumber, hasMoreNumber } from './behind.js';
 import type { Gathering } from './gathering.js';
 import type { Link } from './link.js';
@@ -85,8 +85,8 @@ export class Counts {
    * At the end of the turn; the more nodes there are to ask, the rarer. @param delivered here, and counted already
    * @param stream that it went by
    */
-  ask(number: number, delivered: number, onTally: (tally: Tally) => void, stream?: string): void {
-    this.#receipts.open(number, delivered, onTally, stream);
+  ask(number: number, delivered: number, onOutcome: OnOutcome, stream?: string): void {
+    this.#receipts.open(number, delivered, onOutcome, stream);
     this.#schedule();
   }
 

@@ -1,5 +1,5 @@
 import type { Message } from '../../message.js';
-import type { Tally } from '../engine.js';
+import type { OnOutcome } from '../engine.js';
 import type { Counts } from './counts.js';
 import { encodeEnvelope } from './envelope.js';
 import type { Link } from './link.js';
@@ -58,16 +58,16 @@ export class Forwarding {
   }
 
   /** By way of the id's stream, and counted once that has it. */
-  forwardCounted(to: Sequence, message: Message, onTally: (tally: Tally) => void): void {
+  forwardCounted(to: Sequence, message: Message, onOutcome: OnOutcome): void {
     const { counts } = this.#parts;
     const number = this.#retainAndNumber(message);
     const uncarried = () => {
       counts.forget(number);
-      onTally({ delivered: 0, unanswered: 0, carried: false });
+      onOutcome({ delivered: 0, unanswered: 0, carried: 'no' });
     };
     counts.expect(number);
     const onStored = (stored: boolean) => {
-      if (stored) counts.ask(number, 0, onTally, to.stream.name);
+      if (stored) counts.ask(number, 0, onOutcome, to.stream.name);
       else uncarried();
     };
     if (!this.#store(to, message, number, true, onStored)) uncarried();

@@ -1,10 +1,10 @@
-import type { Tally } from '../engine.js';
+import type { OnOutcome } from '../engine.js';
 import { type Behind, noStream } from './behind.js';
 
 interface Waited {
   delivered: number;
   /** Absent until it is asked for. */
-  onTally: ((tally: Tally) => void) | undefined;
+  onOutcome: OnOutcome | undefined;
   /** That it went by; or none. */
   stream: string;
   /** Until then nodes that have not handed it out yet are asked again; 0 = it has not been asked for. */
@@ -52,7 +52,7 @@ export class Receipts {
 
   /** It has been sent, and it is not known yet whether it is to be asked for. */
   expect(number: number): void {
-    this.#waited.set(number, { delivered: 0, onTally: undefined, stream: noStream, untilMs: 0, gone: 0 });
+    this.#waited.set(number, { delivered: 0, onOutcome: undefined, stream: noStream, untilMs: 0, gone: 0 });
   }
 
   /** What was expected will not be asked for. */
@@ -61,9 +61,9 @@ export class Receipts {
   }
 
   /** @param delivered here, and counted already */
-  open(number: number, delivered: number, onTally: (tally: Tally) => void, stream = noStream): void {
+  open(number: number, delivered: number, onOutcome: OnOutcome, stream = noStream): void {
     const counted = this.#waited.get(number)?.delivered ?? 0;
-    this.#waited.set(number, { delivered: delivered + counted, onTally, stream, untilMs: 0, gone: 0 });
+    this.#waited.set(number, { delivered: delivered + counted, onOutcome, stream, untilMs: 0, gone: 0 });
     this.#open.push(number);
   }
 
@@ -89,14 +89,14 @@ export class Receipts {
   /** @returns whether some are to be asked for again */
   settle({ numbers }: Asked, { unanswered, behind, mayAskAgain, nowMs }: Outcome): boolean {
     for (const number of numbers) {
-      const { delivered, onTally, stream, untilMs, gone } = this.#waited.get(number)!;
+      const { delivered, onOutcome, stream, untilMs, gone } = this.#waited.get(number)!;
       const nodesBehind = behind.with(stream);
       if (nodesBehind > 0 && mayAskAgain && nowMs < untilMs) {
         this.#again.push(number);
         continue;
       }
       this.#waited.delete(number);
-      onTally!({ delivered, unanswered: unanswered + nodesBehind + gone, carried: true });
+      onOutcome!({ delivered, unanswered: unanswered + nodesBehind + gone, carried: 'yes' });
     }
     return this.#again.length > 0;
   }

@@ -1,12 +1,17 @@
 import t from 'tap';
 import type { Channel } from '../../../gateway/mqtt/channel.js';
 import { PublishReplies, publishRepliesMax } from '../../../gateway/mqtt/publish-replies.js';
+import { isCarried, type OnOutcome, type Outcome } from '../../../router/engine/engine.js';
 import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 
 oneProcessFile('a part by itself, without a server');
 
 /** PUBACK and PUBREC that wait for their messages. */
+
+function outcomeOf(carried: boolean): Outcome {
+  return carried ? isCarried : { delivered: 0, unanswered: 0, carried: 'no' };
+}
 
 function setUp() {
   const out: string[] = [];
@@ -27,21 +32,21 @@ function setUp() {
   const shared = Buffer.from('?');
   /** @returns what says whether it is carried */
   const publish = (channel: Channel, text: string) => {
-    let decide!: (carried: boolean) => void;
+    let decide!: OnOutcome;
     const answer = () => {
       shared.write(text);
       return shared;
     };
-    replies.once(channel, answer, (onCarried) => {
-      decide = onCarried;
+    replies.once(channel, answer, (onOutcome) => {
+      decide = onOutcome;
     });
-    return decide;
+    return (carried: boolean) => decide(outcomeOf(carried));
   };
   const publishCarried = (channel: Channel, text: string) =>
     replies.once(
       channel,
       () => Buffer.from(text),
-      (onCarried) => onCarried(true),
+      (onOutcome) => onOutcome(isCarried),
     );
   const [a, b] = ['a', 'b'] as unknown as [Channel, Channel];
   return { out, gone, replies, end, publish, publishCarried, a, b };
@@ -59,7 +64,7 @@ t.test('what is not carried by then has its connection closed, and so has nothin
   const reason = replies.once(
     a,
     () => Buffer.from('1'),
-    (onCarried) => onCarried(false),
+    (onOutcome) => onOutcome(outcomeOf(false)),
   );
   t.equal(reason, 'not-carried');
   t.same(out, []);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { Tally } from '../../../router/engine/engine.js';
+import type { Outcome } from '../../../router/engine/engine.js';
 import { Forwarding, type ForwardingParts } from '../../../router/engine/nats/forwarding.js';
 import type { Sequence } from '../../../router/engine/nats/sequence.js';
 import { Message } from '../../../router/message.js';
@@ -19,7 +19,7 @@ function setUp(full: boolean) {
   const forwarding = new Forwarding(1, { sequences, counts } as unknown as ForwardingParts);
   const to = { stream: { name: 'encke-history-0' } } as Sequence;
   const message = new Message('a', Buffer.from('x'), Date.now(), 1, false);
-  const count = (onTally: (tally: Tally) => void) => forwarding.forwardCounted(to, message, onTally);
+  const count = (onOutcome: (tally: Outcome) => void) => forwarding.forwardCounted(to, message, onOutcome);
   const send = (onCarried?: (carried: boolean) => void) =>
     forwarding.forwardInSequence(to, message, onCarried);
   return { taken, forwarding, count, send };
@@ -39,9 +39,9 @@ t.test(
   'without room for more acknowledgements, who waits for the count is refused, and who does not is not',
   async (t) => {
     const { taken, forwarding, count, send } = setUp(true);
-    const tallies: Tally[] = [];
+    const tallies: Outcome[] = [];
     count((tally) => tallies.push(tally));
-    t.same(tallies, [{ delivered: 0, unanswered: 0, carried: false }]);
+    t.same(tallies, [{ delivered: 0, unanswered: 0, carried: 'no' }]);
     t.same(taken, []);
     send();
     const carried: boolean[] = [];

@@ -42,8 +42,8 @@ t.test(
     t.equal(subjectOfId(longest).length, 3 * bytesMax);
     engine.addInterest(longest);
     engine.addInterest(`${longest.slice(2)}/#`);
-    engine.publish(new Message(longest, new Uint8Array(100), 1));
-    engine.publish(new Message(longest, new Uint8Array(100), 1, 0, true));
+    engine.publish(new Message(longest, new Uint8Array(100), 1), 'nothing');
+    engine.publish(new Message(longest, new Uint8Array(100), 1, 0, true), 'nothing');
     await until('both have gone through NATS', () => heard.length === 2);
     raw.publish(`${name}.m.${subjectOfId(longest)}`, 'no envelope');
     await until('it is subscribed', () => engine.stats().unreadable === 1);
@@ -64,12 +64,12 @@ t.test('a message that is too large after all is refused and counted, not thrown
   t.teardown(() => engine.stop());
   await startNats(engine);
   let tally: unknown;
-  engine.publishCounted(new Message('a', new Uint8Array(20_000), 1), (counted) => {
+  engine.publish(new Message('a', new Uint8Array(20_000), 1), 'count', (counted) => {
     tally = counted;
   });
-  t.same(tally, { delivered: 1, unanswered: 0, carried: false });
+  t.same(tally, { delivered: 1, unanswered: 0, carried: 'no' });
   t.equal(engine.stats().refused, 1);
-  t.equal(engine.publish(new Message('a', new Uint8Array(9_000), 1)), 1);
+  t.equal(engine.publish(new Message('a', new Uint8Array(9_000), 1), 'nothing'), 1);
   t.equal(engine.stats().forwarded, 1);
 });
 
@@ -85,14 +85,14 @@ t.test(
     const message = new Message('a', new Uint8Array(9_000), 1);
     let sent = 0;
     while (engine.carries && sent < 1_000) {
-      engine.publish(message);
+      engine.publish(message, 'nothing');
       sent++;
     }
     t.ok(sent > 100 && sent < 130, `${sent} messages of 9 kB in one turn`);
-    t.equal(engine.publish(message), 1, 'own subscribers get it all the same');
+    t.equal(engine.publish(message, 'nothing'), 1, 'own subscribers get it all the same');
     t.equal(engine.stats().refused, 1);
     await until('the server has had them', () => engine.carries);
-    engine.publish(message);
+    engine.publish(message, 'nothing');
     t.equal(engine.stats().refused, 1);
   },
 );

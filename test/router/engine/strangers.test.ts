@@ -43,7 +43,7 @@ function envelopeOf(run: number, sequence: number, text = 'x'): Uint8Array {
 
 t.test('what this node itself left behind on an earlier connection is not handed out again', async (t) => {
   const { engine, handedOut } = await setUp(t);
-  engine.publish(new Message('a', Buffer.from('mine'), 1));
+  engine.publish(new Message('a', Buffer.from('mine'), 1), 'nothing');
   stranger.publish('test.m.a', envelopeOf(engine.cluster.self.run, 1, 'mine'));
   stranger.publish('test.m.a', envelopeOf(7, 1, 'end'));
   await until('the last has come', () => handedOut.includes('a=end'));
