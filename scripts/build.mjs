@@ -1,11 +1,19 @@
 /**
- * Compiles what is in tsconfig.json, where a source is newer than what was compiled last: `npm ci`, `npm start` and
+ * Compiles what is in tsconfig.json, and copies the Lua beside it, where a source is newer than what was compiled last: `npm ci`, `npm start` and
  * `npm test` all call it, and only the first pays. Asking tsc itself would take 2 s each time.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -15,9 +23,10 @@ const { include } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')
 const rooms = include.filter((room) => existsSync(join(root, room)));
 const sources = rooms.flatMap((room) =>
   readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => name.endsWith('.ts') || name.endsWith('.lua'))
     .map((name) => join(room, name)),
 );
+const scripts = sources.filter((source) => source.endsWith('.lua'));
 
 if (!isUpToDate()) build();
 
@@ -51,10 +60,17 @@ function build() {
   }
   console.error(compiled ? 'Compiling what has changed …' : 'Compiling …');
   const started = new Date();
+  for (const script of scripts) copy(script);
   const { status } = spawnSync(process.execPath, [tsc, '-p', root], { stdio: 'inherit' });
   // tsc leaves its file as it is where nothing was to be written. What is changed while it runs is newer than this.
   if (existsSync(built)) utimesSync(built, started, status === 0 ? started : 0);
   if (status !== 0) process.exitCode = status ?? 1;
+}
+
+function copy(script) {
+  const target = join(root, 'dist', script);
+  mkdirSync(dirname(target), { recursive: true });
+  copyFileSync(join(root, script), target);
 }
 
 function compiler() {

@@ -1,0 +1,76 @@
+-- One message: its place in the history of its id, what is retained, and its copies.
+--
+--   <name>:h:<id>   list, newest first, of place (8 bytes) body: one more than the rule keeps, as the oldest of a full list
+--                   only says from where on it is complete
+--   <name>:r:m      hash id -> place body of what is retained
+--   <name>:r:z      sorted set of these ids by place; <name>:r:t of those that were cleared lately
+
+local HISTORY = NAME .. ':h:'
+local RETAINED = NAME .. ':r:m'
+local RETAINED_PLACES = NAME .. ':r:z'
+local CLEARED_PLACES = NAME .. ':r:t'
+local CLEARED_AGE_US = 3600 * 1000000
+-- Lists outlive what is given of them, so that a list that is gone held nothing above its floor.
+local EXPIRY_SLACK_MS = 1000
+
+-- `messages:ageMs` -> both as numbers; nil for no history
+local rules = {}
+local rules_count = 0
+local function rule_of(text)
+  if text == '' then return nil end
+  local rule = rules[text]
+  if rule then return rule end
+  local messages, age_ms = string.match(text, '^(%d+):(%d+)$')
+  if not messages then return nil, 'ARGUMENT a rule is messages:ageMs, got ' .. text end
+  rule = { messages = tonumber(messages), age_ms = tonumber(age_ms) }
+  if rule.messages < 1 or rule.age_ms < 1 then return nil, 'ARGUMENT a rule keeps something, got ' .. text end
+  if rules_count >= 2000 then rules, rules_count = {}, 0 end
+  rules[text] = rule
+  rules_count = rules_count + 1
+  return rule
+end
+
+-- @return nil, or what went wrong
+local function keep_history(id, entry, rule)
+  local key = HISTORY .. id
+  local length = redis.pcall('LPUSH', key, entry)
+  if type(length) == 'table' then return length.err end
+  if length > rule.messages + 1 then redis.call('LTRIM', key, 0, rule.messages) end
+  redis.call('PEXPIRE', key, rule.age_ms + EXPIRY_SLACK_MS)
+end
+
+local function keep_retained(id, place, entry, body)
+  if string.byte(id) == 36 then return end -- of a node: it goes with it
+  if #body > 1 then
+    redis.call('HSET', RETAINED, id, entry)
+    redis.call('ZADD', RETAINED_PLACES, place, id)
+    redis.call('ZREM', CLEARED_PLACES, id)
+  elseif redis.call('HDEL', RETAINED, id) == 1 then
+    redis.call('ZREM', RETAINED_PLACES, id)
+    redis.call('ZADD', CLEARED_PLACES, place, id)
+  end
+end
+
+-- @param filters channels of filters with subscribers, or nil
+-- @return how many copies went out, not counting those on the channel of what is retained; or nil and what went wrong
+local function send_out(place, id, rule, head, body, filters)
+  local packed = pack_place(place)
+  local entry = packed .. body
+  if rule then
+    local problem = keep_history(id, entry, rule)
+    if problem then return nil, problem end
+  end
+  local copies = redis.call('PUBLISH', ID_CHANNEL .. id, packed .. head .. body)
+  local retain = (string.byte(body) or 0) >= RETAIN_FLAG
+  if filters or retain then
+    local copy = packed .. struct.pack('>I2', #id) .. id .. head .. body
+    if filters then
+      for i = 1, #filters do copies = copies + redis.call('PUBLISH', filters[i], copy) end
+    end
+    if retain then
+      keep_retained(id, place, entry, body)
+      redis.call('PUBLISH', RETAINED_CHANNEL, copy)
+    end
+  end
+  return copies
+end

@@ -1,0 +1,168 @@
+import type { Redis } from 'ioredis';
+import { Library } from '../../../../router/engine/redis/library.js';
+import type { RedisServer } from '../../../redis-server.js';
+
+/** The functions as a node calls them, for tests: one connection, batches numbered, answers taken apart. */
+
+export interface Begun {
+  last: number;
+  bits: number;
+  redisRun: string;
+  nowMs: number;
+  seq: number;
+  begin: number;
+  cluster: string;
+}
+
+export interface Sent {
+  id: string;
+  /** Default: '10:60000'; '' = no history. */
+  rule?: string;
+  head?: string;
+  /** Default: a flag byte and 'hello'. */
+  body?: string | Buffer;
+  key?: string;
+}
+
+export interface Read {
+  floor: number;
+  complete: boolean;
+  entries: { place: number; body: string }[];
+}
+
+export const run = (digit: string) => digit.repeat(16);
+export const rulesText = JSON.stringify([
+  ['$SYS/#', 0, 0],
+  ['#', 10, 60_000],
+]);
+export const limitsText = JSON.stringify({ idBytesMax: 1024, levelsMax: 128, payloadBytesMax: 1_000_000 });
+
+export class Functions {
+  readonly redis: Redis;
+  readonly library: Library;
+  readonly run: string;
+  generation = 0;
+  number = 0;
+
+  constructor(server: RedisServer, nodeRun = run('a'), name = 'encke') {
+    this.redis = server.client();
+    this.run = nodeRun;
+    this.library = new Library(name);
+  }
+
+  /** Loads the library, and begins. */
+  static async open(server: RedisServer, nodeRun?: string, name?: string): Promise<Functions> {
+    const functions = new Functions(server, nodeRun, name);
+    await functions.library.load(functions.redis);
+    await functions.begin();
+    return functions;
+  }
+
+  call(name: string, ...args: (string | number | Buffer)[]): Promise<unknown> {
+    return this.redis.call('FCALL', `${this.library.prefix}${name}`, 0, ...args);
+  }
+
+  async begin({
+    generation = ++this.generation,
+    position = 0,
+    index = 0,
+    count = 1,
+    cluster = 'c1',
+    rules = rulesText,
+    limits = limitsText,
+  } = {}): Promise<Begun> {
+    const args = [this.run, generation, position, index, count, cluster, rules, limits];
+    const reply = (await this.call('begin', ...args)) as [
+      number,
+      number,
+      string,
+      number,
+      number,
+      number,
+      string,
+    ];
+    const [last, bits, redisRun, nowMs, seq, begin, clusterNow] = reply;
+    return { last, bits, redisRun, nowMs, seq, begin, cluster: clusterNow };
+  }
+
+  /** @returns place of the last, and for each its copies or what an earlier one with its key had */
+  async publish(
+    messages: readonly Sent[],
+    {
+      number = ++this.number,
+      generation = this.generation,
+      notAfterMs = Number(new Date(2100, 0)),
+      runOf = this.run,
+    } = {},
+  ): Promise<{ seq: number; outcomes: (number | string)[] }> {
+    const args = messages.flatMap(({ id, rule = '10:60000', head = '', body = '\0hello', key = '' }) => [
+      id,
+      rule,
+      head,
+      body,
+      key,
+    ]);
+    const reply = await this.call('publish', runOf, generation, number, notAfterMs, ...args);
+    const [seq, ...outcomes] = reply as [number, ...(number | string)[]];
+    return { seq, outcomes };
+  }
+
+  /** One message. @returns its place */
+  async send(id: string, text = 'hello', rule?: string): Promise<number> {
+    const { seq } = await this.publish([{ id, body: `\0${text}`, ...(rule === undefined ? {} : { rule }) }]);
+    return seq;
+  }
+
+  async place(): Promise<{ seq: number; begin: number; version: number; nowMs: number }> {
+    const [seq, begin, version, nowMs] = (await this.call('place', this.run)) as number[];
+    return { seq: seq!, begin: begin!, version: version!, nowMs: nowMs! };
+  }
+
+  async readAll(
+    ids: readonly [id: string, after: number, rule?: string][],
+    bytesMax = 1_000_000,
+  ): Promise<{ seq: number; begin: number; parts: Read[] }> {
+    const args = ids.flatMap(([id, after, rule = '10:60000']) => [id, after, rule]);
+    const command = ['FCALL', `${this.library.prefix}read`, 0, this.run, bytesMax, ...args] as const;
+    const reply = await this.redis.callBuffer(...(command as unknown as [string, ...string[]]));
+    const [seq, begin, ...parts] = reply as unknown as [number, number, ...[number, number, ...Buffer[]][]];
+    return {
+      seq,
+      begin,
+      parts: parts.map(([floor, complete, ...entries]) => ({
+        floor,
+        complete: complete === 1,
+        entries: entries.map((entry) => ({
+          place: Number(entry.readBigUInt64BE(0)),
+          body: entry.toString('utf8', 9),
+        })),
+      })),
+    };
+  }
+
+  async read(id: string, after: number, rule?: string): Promise<Read> {
+    const { parts } = await this.readAll([rule === undefined ? [id, after] : [id, after, rule]]);
+    return parts[0]!;
+  }
+
+  /** Copies that come to channels, in their order, until the test ends. */
+  async subscribed(server: RedisServer, channels: readonly string[]): Promise<Copy[]> {
+    const redis = server.client();
+    const copies: Copy[] = [];
+    redis.on('messageBuffer', (channel: Buffer, data: Buffer) => {
+      copies.push({
+        channel: channel.toString(),
+        place: Number(data.readBigUInt64BE(0)),
+        rest: data.subarray(8),
+      });
+    });
+    await redis.subscribe(...channels);
+    return copies;
+  }
+}
+
+export interface Copy {
+  channel: string;
+  place: number;
+  rest: Buffer;
+}
