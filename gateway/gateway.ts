@@ -2,7 +2,6 @@ import type { Logger } from 'pino';
 import type { Router } from '../router/router.js';
 import { Sessions } from '../router/session/sessions.js';
 import { Admission } from './admission.js';
-import { isLoopback } from './auth/host-address.js';
 import { HostNames } from './auth/host-names.js';
 import { Clock, ticksPerSec } from './clock.js';
 import type { RefusalReason } from './close-reason.js';
@@ -21,6 +20,7 @@ import { CatchUps } from './http/catch-ups.js';
 import { Cors } from './http/cors.js';
 import { FrontDoor, type FrontDoorParts } from './http/front-door.js';
 import { bindRest } from './http/methods.js';
+import { apiFacts } from './http/page-address-script.js';
 import { Poll } from './http/poll.js';
 import { bindPolls } from './http/poll-routes.js';
 import { Polls } from './http/polls.js';
@@ -166,9 +166,7 @@ export class Gateway {
     bindStreams(publicDoor, { streams, config, counters, cors, history });
     bindPolls(publicDoor, { polls, streams, history, config, counters, cors });
     bindPublicPages(publicDoor, config, this.stats, () => ({
-      apiUrl: takesSends(role) ? this.apiUrl : null,
-      apiOnAnyAddress: !isLoopback(config.apiHost),
-      tokenRequired: this.#guard.tokenRequired,
+      ...apiFacts(takesSends(role) ? this.apiUrl : null, config.apiHost, this.#guard.tokenRequired),
       mqtt: config.mqtt,
     }));
     const orMqtt = config.mqtt ? `, or ${config.mqttPath} with a WebSocket` : '';

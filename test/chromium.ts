@@ -14,9 +14,12 @@ const flags = [
   '--disable-sync',
 ];
 
-/** @returns the browser, or a sentence that says why there is none */
-export async function openChromium(): Promise<Browser | { missing: string }> {
+/**
+ * @param further flags, such as --host-resolver-rules
+ * @returns the browser, or a sentence that says why there is none
+ */
+export async function openChromium(...further: string[]): Promise<Browser | { missing: string }> {
   const found = await findOrInstall('chromium', 'chromium');
   if ('missing' in found) return found;
-  return chromium.launch({ executablePath: found.path, args: flags });
+  return chromium.launch({ executablePath: found.path, args: [...flags, ...further] });
 }

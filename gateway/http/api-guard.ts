@@ -77,6 +77,12 @@ export class ApiGuard {
     return undefined;
   }
 
+  /** For an answer that tells nothing and that everybody may have: so that a page that may call can read it. */
+  corsHeaders(request: HttpRequest): Headers {
+    const origin = request.getHeader('origin');
+    return (origin === '' ? undefined : this.#corsHeaders(origin, request.getHeader('host'))) ?? none;
+  }
+
   /** Whoever may call asks for what cannot be. @param cors as `admit` gave them */
   refuse(response: HttpResponse, cors: Headers, problem: string): void {
     this.#counters.countApiError('400');

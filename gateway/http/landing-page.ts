@@ -1,16 +1,13 @@
 import { pagePolicy } from './content-policy.js';
 import { scriptJson } from './html.js';
 import { listenScript } from './listen-script.js';
+import { type ApiFacts, apiSources, pageAddressScript } from './page-address-script.js';
 import { pageHead } from './page-head.js';
 import { pageStyle } from './page-style.js';
 
 /** `GET /`: the page that explains itself. Plain HTML and a few lines of script, nothing from elsewhere. */
 
-export interface LandingPageFacts {
-  /** Port of the router API; its host is the page's own where the API listens on more than loopback. null = elsewhere. */
-  readonly apiUrl: string | null;
-  readonly apiOnAnyAddress: boolean;
-  readonly tokenRequired: boolean;
+export interface LandingPageFacts extends ApiFacts {
   /** Whether there is /mqtt, and a page to try it. */
   readonly mqtt: boolean;
 }
@@ -33,8 +30,11 @@ export function landingPage(facts: LandingPageFacts): string {
   <button>Open /test/123</button>
 </form>
 
+<h2>Send to an id</h2>
 ${facts.apiUrl === null ? '' : sendForm(facts)}
-${facts.mqtt ? '<p>An id is an MQTT topic, too: <a href="/demo/mqtt">try it over MQTT</a>, from this browser.</p>' : ''}
+<p id="no-api" hidden>Messages are sent through the router API. It is at no address that this browser can reach: send from
+  the machine that it runs on, or ask its operator for an address.</p>
+${facts.mqtt ? '<p>An id is an MQTT topic, too: <a id="demo" href="demo/mqtt">try it over MQTT</a>, from this browser.</p>' : ''}
 
 <h2>Listen here</h2>
 <form id="listen">
@@ -62,19 +62,18 @@ ${facts.mqtt ? '<p>An id is an MQTT topic, too: <a href="/demo/mqtt">try it over
 `;
 }
 
-const script = `
-const facts = JSON.parse(document.getElementById('facts').textContent);
-const api = new URL(facts.apiUrl ?? location.origin);
-if (facts.apiOnAnyAddress) api.hostname = location.hostname;
+const script = `${pageAddressScript('')}
 const byId = (id) => document.getElementById(id);
 const openForm = byId('open'), sendForm = byId('send');
-const pathOf = (id) => id.split('/').map(encodeURIComponent).join('/');
-openForm.elements.id.oninput = () => {
-  openForm.querySelector('button').textContent = 'Open /test/' + openForm.elements.id.value;
+if (byId('demo') !== null) byId('demo').href = new URL('demo/mqtt', root).href;
+openForm.elements.id.oninput = ({ target }) => {
+  const fits = fitsPath(target.value);
+  target.setCustomValidity(fits ? '' : 'A browser takes . and .. out of an address: choose another id.');
+  openForm.querySelector('button').textContent = 'Open /test/' + target.value;
 };
 openForm.onsubmit = (event) => {
   event.preventDefault();
-  window.open('/test/' + pathOf(openForm.elements.id.value), '_blank');
+  window.open(new URL('test/' + pathOf(openForm.elements.id.value), root), '_blank');
 };
 if (sendForm !== null) sendForm.onsubmit = async (event) => {
   event.preventDefault();
@@ -82,10 +81,9 @@ if (sendForm !== null) sendForm.onsubmit = async (event) => {
   const headers = token ? { Authorization: 'Bearer ' + token.value } : {};
   let answer;
   try {
-    // A browser resolves . and .. in a path, however they are written: such an id goes in the body.
-    const dots = id.value.split('/').some((level) => level === '.' || level === '..');
-    const path = dots ? '/send' : '/send/' + pathOf(id.value);
-    const body = dots ? JSON.stringify({ id: id.value, data: text.value }) : text.value;
+    const fits = fitsPath(id.value);
+    const path = fits ? '/send/' + pathOf(id.value) : '/send';
+    const body = fits ? text.value : JSON.stringify({ id: id.value, data: text.value });
     const response = await fetch(new URL(path, api), { method: 'POST', body, headers });
     const said = await response.text();
     const isJson = response.headers.get('content-type') === 'application/json';
@@ -100,13 +98,14 @@ function outcome({ delivered, errors = [], error }) {
   if (error !== undefined) return error;
   return 'Delivered to ' + delivered + (delivered === 1 ? ' connection.' : ' connections.');
 }
-byId('terminal').textContent =
-  'curl -N ' + location.origin + '/stream/123\\n' +
-  'curl ' + (facts.tokenRequired ? "-H 'Authorization: Bearer <token>' " : '') +
-  "-d 'Hello World' " + (facts.apiUrl === null ? 'http://<router>:8001' : api.origin) + '/send/123';
+byId('terminal').textContent = curlToListen('123');
+apiAnswers.then((reachable) => {
+  byId(reachable ? 'sending' : 'no-api').hidden = false;
+  if (reachable) byId('terminal').textContent += '\\n' + curlToSend('123');
+});
 async function refresh() {
   try {
-    const numbers = await (await fetch('/numbers')).json();
+    const numbers = await (await fetch(new URL('numbers', root))).json();
     byId('connections').textContent = numbers.connections.toLocaleString('en');
     byId('messages').textContent = numbers.messages.toLocaleString('en');
     byId('bytes').textContent = numbers.bytesPerConnection?.toLocaleString('en') ?? '–';
@@ -119,13 +118,8 @@ refresh();
 `;
 
 /** The script sends to the router API, which is on a port of its own. */
-export function landingPolicy({ apiUrl, apiOnAnyAddress }: LandingPageFacts): string {
-  return `${policy} ${apiUrl === null ? '' : apiSource(new URL(apiUrl), apiOnAnyAddress)}`.trimEnd();
-}
-
-/** A policy cannot name an IPv6 address, nor "the host of this page at another port". */
-function apiSource({ origin, hostname, port }: URL, anyAddress: boolean): string {
-  return anyAddress || hostname.startsWith('[') ? `http://*:${port}` : origin;
+export function landingPolicy(facts: LandingPageFacts): string {
+  return [policy, ...apiSources(facts)].join(' ');
 }
 
 /** Ends with the directive that is added to. */
@@ -137,12 +131,13 @@ const policy = pagePolicy({
 });
 
 function sendForm({ tokenRequired }: LandingPageFacts): string {
-  return `<h2>Send to an id</h2>
+  return `<section id="sending" hidden>
 <form id="send">
   <label>id <input name="id" value="123" required></label>
   <label>message <input name="text" value="Hello World"></label>
   ${tokenRequired ? '<label>token <input name="token" type="password" autocomplete="off" required></label>' : ''}
   <button>Send</button>
 </form>
-<output id="answer"></output>`;
+<output id="answer"></output>
+</section>`;
 }

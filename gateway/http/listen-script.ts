@@ -1,27 +1,29 @@
 /**
- * What the landing page runs to show the messages of an id as they come, with the client that it gets from
- * `/client.js`. What others have sent is put in as text, and so never becomes markup.
+ * Shows the messages of an id on the landing page as they come, with the client of `/client.js`; runs after the page's
+ * other script, which knows the root. What others have sent is put in as text, and so never becomes markup.
  */
 export const listenScript = `
-import { connect } from '/client.js';
-
+const clientUrl = new URL('client.js', root).href;
+const loading = import(clientUrl).catch(() => undefined);
 const shownMax = 50;
 const byId = (id) => document.getElementById(id);
 const form = byId('listen');
 const button = form.querySelector('button');
 let connection;
 
-form.onsubmit = (event) => {
+form.onsubmit = async (event) => {
   event.preventDefault();
-  if (connection === undefined) listen(form.elements.id.value);
-  else stop('Stopped.');
+  if (connection !== undefined) return stop('Stopped.');
+  const client = await loading;
+  if (client === undefined) return say('The client could not be loaded: open ' + clientUrl + ' to see why.');
+  if (connection === undefined) listen(client.connect, form.elements.id.value);
 };
 
-function listen(id) {
+function listen(connect, id) {
   byId('messages-of-id').replaceChildren();
   button.textContent = 'Stop';
   form.elements.id.disabled = true;
-  connection = connect('/', id, {
+  connection = connect(root, id, {
     since: 'oldest',
     onMessage: ({ time, data }) =>
       show(new Date(time).toLocaleTimeString('en-GB'), typeof data === 'string' ? data : data.length + ' bytes'),

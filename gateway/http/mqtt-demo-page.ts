@@ -1,19 +1,26 @@
+import type { Config } from '../config.js';
 import { pagePolicy } from './content-policy.js';
 import { scriptJson } from './html.js';
+import { demoChecks } from './mqtt-demo-checks.js';
 import { demoScript } from './mqtt-demo-script.js';
+import { type ApiFacts, apiSources, pageAddressScript } from './page-address-script.js';
 import { pageHead } from './page-head.js';
 import { pageStyle } from './page-style.js';
 
 /** `GET /demo/mqtt`: MQTT from this browser, and where it meets `/test/<id>`. Nothing from elsewhere. */
 
-export interface MqttDemoPageFacts {
-  readonly apiUrl: string | null;
-  readonly apiOnAnyAddress: boolean;
-  readonly tokenRequired: boolean;
-}
+/** Where MQTT is, and what the page can tell a reader before the server closes on it. */
+export type MqttDemoConfig = Pick<
+  Config,
+  | 'mqttPath'
+  | 'mqttMaxPacketSize'
+  | 'messageBytesMax'
+  | 'idBytesMax'
+  | 'topicLevelsMax'
+  | 'allowControlCharacters'
+>;
 
 const style = `${pageStyle}
-  [hidden] { display: none; }
   fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
   fieldset:disabled { opacity: .6; }
   label.check { flex-direction: row; align-items: center; gap: .375rem; padding-bottom: .5rem; }
@@ -26,11 +33,15 @@ const style = `${pageStyle}
   #log small { color: var(--quiet); }
 `;
 
-export function mqttDemoPage(facts: MqttDemoPageFacts, mqttPath: string): string {
+export function mqttDemoPage(
+  { apiUrl, apiOnAnyAddress, tokenRequired }: ApiFacts,
+  config: MqttDemoConfig,
+): string {
+  const facts = { apiUrl, apiOnAnyAddress, tokenRequired, limits: limitsOf(config) };
   return `${pageHead('MQTT - Encke', style)}
 <body>
 <h1>MQTT</h1>
-<p>This page is an MQTT client: MQTT.js, over WebSocket, to <code id="url">${mqttPath}</code>. <a href="/">Back to Encke</a></p>
+<p>This page is an MQTT client: MQTT.js, over WebSocket, to <code id="url">${config.mqttPath}</code>. <a id="back" href="../">Back to Encke</a></p>
 
 <h2>Connect</h2>
 <form id="connect">
@@ -63,25 +74,42 @@ export function mqttDemoPage(facts: MqttDemoPageFacts, mqttPath: string): string
 
 <h2>One id, two ways</h2>
 <p>A topic and an id are the same thing: what is published to topic <code class="id">123</code> appears in
-  <a id="comet" href="/test/123" target="_blank" rel="noopener">/test/123</a>, and what is sent there arrives here:</p>
-<pre id="terminal"></pre>
+  <a id="comet" href="../test/123" target="_blank" rel="noopener">/test/123</a>, and what is sent to that id arrives here.</p>
+<pre id="terminal" hidden></pre>
 <form id="http"><button>Listen over HTTP, too</button></form>
 
 <h2>What came</h2>
 <ol id="log"></ol>
-<script src="/demo/mqtt.js"></script>
-<script type="application/json" id="facts">${scriptJson({ apiUrl: facts.apiUrl, apiOnAnyAddress: facts.apiOnAnyAddress, tokenRequired: facts.tokenRequired })}</script>
-<script>${demoScript}</script>
+<script src="mqtt.js"></script>
+<script type="application/json" id="facts">${scriptJson(facts)}</script>
+<script>${script}</script>
 </body>
 </html>
 `;
 }
 
+const script = pageAddressScript('demo/mqtt/') + demoChecks + demoScript;
+
 /** MQTT.js keeps its timers in a worker that it makes from a blob, as those of a page in the background are slowed down. */
-export const mqttDemoPolicy = pagePolicy({
+export function mqttDemoPolicy(facts: ApiFacts): string {
+  return [policy, ...apiSources(facts)].join(' ');
+}
+
+/** Ends with the directive that is added to. */
+const policy = pagePolicy({
   style,
-  scripts: [demoScript],
+  scripts: [script],
   scriptsFrom: ["'self'"],
   connectTo: ["'self'"],
   workersFrom: ['blob:'],
 });
+
+function limitsOf(config: MqttDemoConfig) {
+  return {
+    packetBytesMax: config.mqttMaxPacketSize,
+    messageBytesMax: config.messageBytesMax,
+    topicBytesMax: config.idBytesMax,
+    topicLevelsMax: config.topicLevelsMax,
+    controlCharacters: config.allowControlCharacters,
+  };
+}

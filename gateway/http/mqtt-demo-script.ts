@@ -1,24 +1,26 @@
 /**
- * What the MQTT demo page runs, after MQTT.js. Whatever comes from others is put in as text, and so never becomes
- * markup. It is a string because it runs in the browser and needs no build of its own.
+ * Runs in the MQTT demo page, after MQTT.js, pageAddressScript and demoChecks. Whatever comes from others is put in as
+ * text, and so never becomes markup. It is a string because it runs in the browser and needs no build of its own.
  */
 export const demoScript = String.raw`
 const logLinesMax = 200;
 const reconnectMs = 3000;
 const byId = (id) => document.getElementById(id);
-const facts = JSON.parse(byId('facts').textContent);
 const forms = { connect: byId('connect'), subscribe: byId('subscribe'), publish: byId('publish'), http: byId('http') };
-const url = new URL(byId('url').textContent, location.href);
+const url = new URL(byId('url').textContent.slice(1), root);
 url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
 byId('url').textContent = url.href;
+byId('back').href = root.href;
 const subscriptions = new Map();
+/** Sent and not answered yet: MQTT.js sends it again over each new connection. */
+let unanswered = 0;
 let client;
 
 forms.connect.elements.clientId.value = 'demo-' + Math.random().toString(16).slice(2, 8);
 forms.connect.onsubmit = (event) => {
   event.preventDefault();
   if (client !== undefined) disconnect();
-  else if (typeof mqtt === 'undefined') say('MQTT.js could not be loaded: open /demo/mqtt.js to see why.');
+  else if (typeof mqtt === 'undefined') say('MQTT.js could not be loaded: open ' + new URL('demo/mqtt.js', root) + ' to see why.');
   else connect();
 };
 
@@ -26,13 +28,25 @@ function connect() {
   const { clientId, clean, token } = forms.connect.elements;
   const options = { clientId: clientId.value, clean: clean.checked, reconnectPeriod: reconnectMs, protocolVersion: 4 };
   if (token.value !== '') Object.assign(options, { username: 'demo', password: token.value });
+  let wasOpen = false;
+  let closes = 0; // in a row, while something was unanswered
+  let last = {};
+  options.createWebsocket = (_url, protocols) => {
+    last = {};
+    const socket = new WebSocket(url, protocols);
+    socket.addEventListener('close', ({ code, reason }) => { last = { code, reason }; });
+    return socket;
+  };
   subscriptions.clear();
   showSubscriptions();
+  unanswered = 0;
   const opened = mqtt.connect(url.href, options);
   client = opened;
   say('Connecting ...');
+  answer('');
   label('Disconnect');
   opened.on('connect', ({ sessionPresent }) => {
+    wasOpen = true;
     const kept = sessionPresent ? ' The server has kept the session: its subscriptions go on.' : '';
     say('Connected as ' + (options.clientId || 'a client without a name') + '.' + kept);
     byId('connected').disabled = false;
@@ -41,9 +55,25 @@ function connect() {
   opened.on('close', () => {
     if (client !== opened) return;
     byId('connected').disabled = true;
-    say('Connection closed. Trying again in ' + reconnectMs / 1000 + ' s ...');
+    const final = finalReason(last);
+    if (final !== undefined) return disconnect('The server has closed the connection: ' + final);
+    if (!wasOpen) return disconnect(notOpened(url));
+    closes = unanswered === 0 ? 0 : closes + 1;
+    if (closes === closesMax) return disconnect('The connection was closed ' + closes + ' times before the answer came.');
+    const why = last.reason ? ' by the server (' + last.reason + ')' : '';
+    say('Connection closed' + why + '. Trying again in ' + reconnectMs / 1000 + ' s ...');
   });
   opened.on('error', (error) => refused(opened, error));
+}
+
+async function asked(sent) {
+  const asker = client;
+  unanswered++;
+  try {
+    return await sent;
+  } finally {
+    if (client === asker) unanswered--;
+  }
 }
 
 function disconnect(why = 'Disconnected.') {
@@ -53,6 +83,7 @@ function disconnect(why = 'Disconnected.') {
   byId('connected').disabled = true;
   label('Connect');
   say(why);
+  if (unanswered > 0) answer('There was no answer. It is not sent again.'); // MQTT.js says nothing of it any more
 }
 
 function refused(opened, { code, message }) {
@@ -64,8 +95,10 @@ function refused(opened, { code, message }) {
 forms.subscribe.onsubmit = async (event) => {
   event.preventDefault();
   const { filter, qos } = forms.subscribe.elements;
+  const problem = problemOfFilter(filter.value);
+  if (problem !== undefined) return answer('Not subscribed: ' + problem);
   try {
-    const [granted] = await client.subscribeAsync(filter.value, { qos: Number(qos.value) });
+    const [granted] = await asked(client.subscribeAsync(filter.value, { qos: Number(qos.value) }));
     if (granted === undefined) return answer('You are subscribed to ' + filter.value + ' already.');
     subscriptions.set(granted.topic, granted.qos);
     answer('Subscribed to ' + granted.topic + ' at QoS ' + granted.qos + '.');
@@ -97,8 +130,11 @@ function showSubscriptions() {
 forms.publish.onsubmit = async (event) => {
   event.preventDefault();
   const { topic, text, qos, retain } = forms.publish.elements;
+  const problem = problemOfPublish(topic.value, text.value, qos.value !== '0');
+  if (problem !== undefined) return answer('Not published: ' + problem);
+  answer('');
   try {
-    await client.publishAsync(topic.value, text.value, { qos: Number(qos.value), retain: retain.checked });
+    await asked(client.publishAsync(topic.value, text.value, { qos: Number(qos.value), retain: retain.checked }));
     answer(qos.value === '0' ? 'Sent.' : 'The server has it.');
   } catch (error) {
     answer('Not published: ' + error.message + '.');
@@ -108,15 +144,13 @@ forms.publish.elements.topic.oninput = showMeeting;
 
 function showMeeting() {
   const id = forms.publish.elements.topic.value || '123';
-  const path = id.split('/').map(encodeURIComponent).join('/');
-  const api = new URL(facts.apiUrl ?? location.origin);
-  if (facts.apiOnAnyAddress) api.hostname = location.hostname;
-  const token = facts.tokenRequired ? "-H 'Authorization: Bearer <token>' " : '';
   document.querySelector('.id').textContent = id;
   byId('comet').textContent = '/test/' + id;
-  byId('comet').href = '/test/' + path;
-  byId('terminal').textContent = 'curl ' + token + "-d 'Hello World' " + (facts.apiUrl === null ? 'http://<router>:8001' : api.origin) + '/send/' + path;
+  if (fitsPath(id)) byId('comet').href = new URL('test/' + pathOf(id), root).href;
+  else byId('comet').removeAttribute('href');
+  byId('terminal').textContent = api === undefined ? '' : curlToSend(id);
 }
+apiAnswers.then((reachable) => { byId('terminal').hidden = !reachable; });
 showMeeting();
 
 let listening;
@@ -129,9 +163,9 @@ forms.http.onsubmit = async (event) => {
     button.textContent = 'Listen over HTTP, too';
     return;
   }
-  const { connect } = await import('/client.js');
+  const { connect } = await import(new URL('client.js', root));
   const id = forms.publish.elements.topic.value;
-  listening ??= connect('/', id, {
+  listening ??= connect(root, id, {
     onMessage: ({ data }) => log(id, typeof data === 'string' ? data : textOf(data), 'over HTTP'),
     onLost: () => log(id, 'Some messages may be lost.', 'over HTTP'),
     onError: (error) => log(id, error.message, 'over HTTP'),

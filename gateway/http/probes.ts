@@ -24,7 +24,10 @@ export function bindProbes(door: FrontDoor, parts: ProbesParts): void {
   const get = guarded(parts.guard, (response, request, cors) => answerStats(parts, response, request, cors));
   bindPath(door, '/stats', { get, options });
   // Probes carry no token: an orchestrator has none, and they tell nothing.
-  bindPath(door, '/health', { get: (response) => answerText(response, '200 OK', 'alive') });
+  bindPath(door, '/health', {
+    // The landing page asks whether it can send from where it is.
+    get: (response, request) => answerText(response, '200 OK', 'alive', parts.guard.corsHeaders(request)),
+  });
   bindPath(door, '/ready', { get: (response) => answerReady(response, parts.whyNotReady()) });
 }
 

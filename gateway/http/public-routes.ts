@@ -7,7 +7,7 @@ import type { FrontDoor } from './front-door.js';
 import { type LandingPageFacts, landingPage, landingPolicy } from './landing-page.js';
 import { bindPath } from './methods.js';
 import { MqttClientScript } from './mqtt-client-script.js';
-import { mqttDemoPage, mqttDemoPolicy } from './mqtt-demo-page.js';
+import { type MqttDemoConfig, mqttDemoPage, mqttDemoPolicy } from './mqtt-demo-page.js';
 
 function htmlHeaders(policy: string): Headers {
   return [
@@ -21,7 +21,7 @@ function htmlHeaders(policy: string): Headers {
 /** What the public listener has besides streams: the landing page and its numbers, the client for pages, and the demo of MQTT. */
 export function bindPublicPages(
   door: FrontDoor,
-  config: Pick<Config, 'mqtt' | 'mqttPath'>,
+  config: Pick<Config, 'mqtt'> & MqttDemoConfig,
   stats: Stats,
   facts: () => LandingPageFacts,
 ): void {
@@ -35,14 +35,16 @@ export function bindPublicPages(
     get: (response) => answerJson(response, '200 OK', stats.publicNumbers(), [['Cache-Control', 'no-store']]),
   });
   bindClientScripts(door);
-  if (config.mqtt) bindMqttDemo(door, config.mqttPath, facts);
+  if (config.mqtt) bindMqttDemo(door, config, facts);
 }
 
-function bindMqttDemo(door: FrontDoor, mqttPath: string, facts: () => LandingPageFacts): void {
+function bindMqttDemo(door: FrontDoor, config: MqttDemoConfig, facts: () => LandingPageFacts): void {
   const script = new MqttClientScript();
   bindPath(door, '/demo/mqtt', {
-    get: (response) =>
-      answer(response, '200 OK', htmlHeaders(mqttDemoPolicy), mqttDemoPage(facts(), mqttPath)),
+    get: (response) => {
+      const known = facts();
+      answer(response, '200 OK', htmlHeaders(mqttDemoPolicy(known)), mqttDemoPage(known, config));
+    },
   });
   bindPath(door, '/demo/mqtt.js', { get: (response) => script.answer(response) });
 }

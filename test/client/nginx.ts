@@ -6,7 +6,16 @@ import { join } from 'node:path';
 import { killAtExit } from '../child-processes.js';
 import { findOrInstall } from '../debian-package.js';
 import { freePort } from '../free-port.js';
+import { isOpen } from '../open-port.js';
 import { until } from '../until.js';
+
+/** What clients see of it, besides its location. */
+export interface NginxFront {
+  /** Of `location`: `/` by default, or a prefix such as `/push/`. */
+  path?: string;
+  /** With TLS, where given. */
+  certificate?: { certFile: string; keyFile: string };
+}
 
 /** nginx of Debian in front of a gateway, with a configuration of its own. */
 export class Nginx {
@@ -21,11 +30,17 @@ export class Nginx {
   }
 
   /** @param location what stands in `location / { }` besides proxy_pass; `gzip` and the like may stand there, too */
-  static async start(path: string, target: string, location: string, probe = '/numbers'): Promise<Nginx> {
+  static async start(
+    path: string,
+    target: string,
+    location: string,
+    probe = '/numbers',
+    front: NginxFront = {},
+  ): Promise<Nginx> {
     const directory = mkdtempSync(join(tmpdir(), 'encke-nginx-'));
     const port = await freePort();
     const file = join(directory, 'nginx.conf');
-    writeFileSync(file, configuration(directory, port, target, location));
+    writeFileSync(file, configuration(directory, port, target, location, front));
     const child = spawn(path, ['-c', file, '-e', join(directory, 'error.log')], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -34,9 +49,10 @@ export class Nginx {
     child.stderr!.on('data', (text) => {
       said += text;
     });
-    const url = `http://127.0.0.1:${port}`;
+    const url = `${front.certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
     await until('nginx answers', async () => {
       if (child.exitCode !== null) throw new Error(`nginx ended: ${said}`);
+      if (front.certificate !== undefined) return isOpen(port); // this process does not know its authority
       return (await fetch(url + probe).catch(() => undefined))?.status === 200;
     });
     return new Nginx(url, child, directory);
@@ -54,7 +70,17 @@ export function findNginx() {
 }
 
 /** One process in the foreground, which writes nowhere but into its own directory. */
-function configuration(directory: string, port: number, target: string, location: string): string {
+function configuration(
+  directory: string,
+  port: number,
+  target: string,
+  location: string,
+  { path = '/', certificate }: NginxFront,
+): string {
+  const tls =
+    certificate === undefined
+      ? ''
+      : `ssl_certificate ${certificate.certFile}; ssl_certificate_key ${certificate.keyFile};`;
   const bodies = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   return `
 daemon off;
@@ -65,8 +91,9 @@ http {
   access_log off;
   ${bodies.map((name) => `${name}_temp_path ${directory}/${name};`).join('\n  ')}
   server {
-    listen 127.0.0.1:${port};
-    location / {
+    listen 127.0.0.1:${port}${tls === '' ? '' : ' ssl'};
+    ${tls}
+    location ${path} {
       proxy_pass ${target};
       ${location}
     }

@@ -8,7 +8,7 @@ export function complaintsOf(page: Page): string[] {
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
   });
   page.on('request', (request) => {
-    const here = /^(?:blob:)?http:\/\/(127\.\d+\.\d+\.\d+|localhost):/.test(request.url());
+    const here = /^(?:blob:)?https?:\/\/(127\.\d+\.\d+\.\d+|localhost):/.test(request.url());
     if (!here && !request.url().startsWith('data:')) complaints.push(request.url());
   });
   return complaints;
