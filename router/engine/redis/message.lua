@@ -1,7 +1,7 @@
 -- One message: its place in the history of its id, what is retained, and its copies.
 --
---   <name>:h:<id>   list, newest first, of place (8 bytes) body: one more than the rule keeps, as the oldest of a full list
---                   only says from where on it is complete
+--   <name>:h:<id>   list, newest first, of place (8 bytes) body: at least one more than the rule keeps, as the one behind the
+--                   oldest that is given only says from where on that is complete
 --   <name>:r:m      hash id -> place body of what is retained
 --   <name>:r:z      sorted set of these ids by place; <name>:r:t of those that were cleared lately
 
@@ -13,6 +13,9 @@ local CLEARED_AGE_US = 3600 * 1000000
 -- Lists outlive what is given of them, so that a list that is gone held nothing above its floor.
 local EXPIRY_SLACK_MS = 1000
 
+-- A list is trimmed when it is this share longer than it has to be: a call less for most messages.
+local TRIM_SHARE = 8
+
 -- `messages:ageMs` -> both as numbers; nil for no history
 local rules = {}
 local rules_count = 0
@@ -23,6 +26,7 @@ local function rule_of(text)
   local messages, age_ms = string.match(text, '^(%d+):(%d+)$')
   if not messages then return nil, 'ARGUMENT a rule is messages:ageMs, got ' .. text end
   rule = { messages = tonumber(messages), age_ms = tonumber(age_ms) }
+  rule.length_max = rule.messages + 1 + math.floor(rule.messages / TRIM_SHARE)
   if rule.messages < 1 or rule.age_ms < 1 then return nil, 'ARGUMENT a rule keeps something, got ' .. text end
   if rules_count >= 2000 then rules, rules_count = {}, 0 end
   rules[text] = rule
@@ -35,7 +39,7 @@ local function keep_history(id, entry, rule)
   local key = HISTORY .. id
   local length = redis.pcall('LPUSH', key, entry)
   if type(length) == 'table' then return length.err end
-  if length > rule.messages + 1 then redis.call('LTRIM', key, 0, rule.messages) end
+  if length > rule.length_max then redis.call('LTRIM', key, 0, rule.messages) end
   redis.call('PEXPIRE', key, rule.age_ms + EXPIRY_SLACK_MS)
 end
 
@@ -51,26 +55,25 @@ local function keep_retained(id, place, entry, body)
   end
 end
 
--- @param filters channels of filters with subscribers, or nil
+-- @param channels of filters, and how many subscribers each has
 -- @return how many copies went out, not counting those on the channel of what is retained; or nil and what went wrong
-local function send_out(place, id, rule, head, body, filters)
+local function send_out(place, id, rule, head, body, channels, subscribers)
   local packed = pack_place(place)
-  local entry = packed .. body
   if rule then
-    local problem = keep_history(id, entry, rule)
+    local problem = keep_history(id, packed .. body, rule)
     if problem then return nil, problem end
   end
   local copies = redis.call('PUBLISH', ID_CHANNEL .. id, packed .. head .. body)
-  local retain = (string.byte(body) or 0) >= RETAIN_FLAG
-  if filters or retain then
-    local copy = packed .. struct.pack('>I2', #id) .. id .. head .. body
-    if filters then
-      for i = 1, #filters do copies = copies + redis.call('PUBLISH', filters[i], copy) end
+  local copy
+  for i = 1, #channels do
+    if subscribers[channels[i]] > 0 then
+      copy = copy or packed .. struct.pack('>I2', #id) .. id .. head .. body
+      copies = copies + redis.call('PUBLISH', channels[i], copy)
     end
-    if retain then
-      keep_retained(id, place, entry, body)
-      redis.call('PUBLISH', RETAINED_CHANNEL, copy)
-    end
+  end
+  if (string.byte(body) or 0) >= RETAIN_FLAG then
+    keep_retained(id, place, packed .. body, body)
+    redis.call('PUBLISH', RETAINED_CHANNEL, copy or packed .. struct.pack('>I2', #id) .. id .. head .. body)
   end
   return copies
 end

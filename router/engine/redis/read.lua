@@ -1,21 +1,21 @@
 -- What a node asks of Redis.
 
+local NODES = NAME .. ':nodes' -- sorted set of the runs of nodes, by when each was heard of, ms
+
 -- place run -> seq, begin, version of the list of nodes, time in ms
 -- All that was published before this was answered has a place up to seq; the node is alive.
 local function place(_, a)
   local run = a[1]
   if not is_run(run) then return fail('ARGUMENT place run') end
   local now = now_us()
-  local m = redis.call('HMGET', META, 'run', 'seq', 'begin', 'version')
-  local seq, begun = tonumber(m[2]), tonumber(m[3])
-  if m[1] ~= server_run() then
-    local problem
-    seq, problem = begin_generation(now, 0)
-    if not seq then return problem end
-    begun = seq
-  end
-  redis.call('ZADD', NODES, 'XX', math.floor(now / 1000), run)
-  return { seq, begun, tonumber(m[4] or 0), math.floor(now / 1000) }
+  local node = nodes[run]
+  if node then node.seen = now end
+  local key, seq = last_place(now, node and node.key)
+  if not key then return seq end
+  local m = redis.call('HMGET', META, 'begin', 'version')
+  local now_ms = math.floor(now / 1000)
+  redis.call('ZADD', NODES, 'XX', now_ms, run)
+  return { seq, tonumber(m[1]), tonumber(m[2] or 0), now_ms }
 end
 
 -- The first of the entries, newest first, that is not behind `after`. @return its index, or the length
@@ -69,13 +69,15 @@ local function read(_, a)
   local count = (#a - 2) / 3
   if not is_run(run) or not bytes_max or count % 1 ~= 0 then return fail('ARGUMENT read run bytesMax, then id after rule of each id') end
   local now = now_us()
-  local m = redis.call('HMGET', META, 'run', 'seq', 'begin', 'since', 'top', 'ahead', 'rules', 'r' .. run)
-  if m[1] ~= server_run() then return fail('SUPERSEDED nobody has begun yet on this run of Redis') end
-  local meta = { top = tonumber(m[5] or 0), ahead = tonumber(m[6] or 0) }
-  local base_floor = math.max(tonumber(m[3]), tonumber(m[4] or 0))
+  local node = nodes[run]
+  local m = redis.call('HMGET', META, 'key', 'begin', 'since', 'top', 'ahead')
+  local seq = node and m[1] and tonumber(redis.call('GET', m[1]))
+  if not seq then return fail('SUPERSEDED this node has not begun, or what it began is not known any more') end
+  local meta = { top = tonumber(m[4]), ahead = tonumber(m[5]) }
+  local base_floor = math.max(tonumber(m[2]), tonumber(m[3]))
   -- Other nodes write under other rules: how much they keep is not known here.
-  if m[7] ~= m[8] then base_floor = tonumber(m[2]) end
-  local reply = { tonumber(m[2]), tonumber(m[3]) }
+  if m[1] ~= node.key then base_floor = seq end
+  local reply = { seq, tonumber(m[2]) }
   local left = bytes_max
   for i = 1, count do
     local at = i * 3

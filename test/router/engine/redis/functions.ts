@@ -7,7 +7,7 @@ import type { RedisServer } from '../../../redis-server.js';
 export interface Begun {
   last: number;
   bits: number;
-  redisRun: string;
+  life: string;
   nowMs: number;
   seq: number;
   begin: number;
@@ -81,8 +81,8 @@ export class Functions {
       number,
       string,
     ];
-    const [last, bits, redisRun, nowMs, seq, begin, clusterNow] = reply;
-    return { last, bits, redisRun, nowMs, seq, begin, cluster: clusterNow };
+    const [last, bits, life, nowMs, seq, begin, clusterNow] = reply;
+    return { last, bits, life, nowMs, seq, begin, cluster: clusterNow };
   }
 
   /** @returns place of the last, and for each its copies or what an earlier one with its key had */
