@@ -71,8 +71,8 @@ export function addressKeyOf(peer: Peer): string {
 }
 
 /** The same for people: 192.0.2.7, or 2001:db8:1:2::/64. */
-export function addressKeyText(peer: Peer): string {
-  const key = addressKeyOf(peer);
+export function addressKeyText(peer: Peer | string): string {
+  const key = typeof peer === 'string' ? peer : addressKeyOf(peer);
   if (key.length === 8) return Buffer.from(key, 'hex').join('.');
   const groups = key.match(/.{4}/g)!.map((hex) => Number.parseInt(hex, 16).toString(16));
   return `${groups.join(':')}::/64`;

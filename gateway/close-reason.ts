@@ -103,6 +103,8 @@ export const closeReasons = [
   'control-characters',
   /** CONNACK has said why. */
   'connect-refused',
+  /** No CONNECT within --mqtt-pending-connect-grace-ms, and another connection had no place. */
+  'connect-overdue',
   /** No CONNECT within --mqtt-idle-timeout. */
   'idle-timeout',
   /** Nothing came for one and a half keep-alives [MQTT-3.1.2-24]. */

@@ -35,6 +35,7 @@ import { IdleSockets } from './idle-sockets.js';
 import { type ListenAddress, listenAddressesOf } from './listen-address.js';
 import { Listener } from './listener.js';
 import type { LogNumbers } from './log/log-writer.js';
+import { LoginShares } from './login-shares.js';
 import { MemoryGauge } from './memory.js';
 import { Mqtt } from './mqtt/mqtt.js';
 import { sessionLimits } from './mqtt/session-limits.js';
@@ -95,7 +96,18 @@ export class Gateway {
     const slowConsumers = new SlowConsumers(connections, counters, config, sampledLog, progress);
     const outbound = new Outbound(connections, counters, slowConsumers);
     const admission = new Admission(connections, outbound, counters, config.connectionsPerAddressMax);
-    const shared = { router, config, clock, counters, log: sampledLog, connections, admission, outbound };
+    const loginShares = new LoginShares(router, config);
+    const shared = {
+      router,
+      config,
+      clock,
+      counters,
+      log: sampledLog,
+      connections,
+      admission,
+      outbound,
+      loginShares,
+    };
     const { history } = router;
     const cursors = new StreamCursors(history, connections);
     const wire = new StreamWire(connections, counters, clock, cursors);

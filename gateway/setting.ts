@@ -48,10 +48,10 @@ export function flag() {
   return { schema: z.preprocess(fromText, z.boolean()), expects: 'true or false' };
 }
 
-export function share() {
+export function share(min = 0) {
   const fromText = (value: unknown) =>
     typeof value === 'string' && /^\d*\.?\d+$/.test(value) ? Number(value) : value;
-  return { schema: z.preprocess(fromText, z.number().min(0).max(1)), expects: 'a number from 0 to 1' };
+  return { schema: z.preprocess(fromText, z.number().min(min).max(1)), expects: `a number from ${min} to 1` };
 }
 
 export const mebibyte = 1024 * 1024;

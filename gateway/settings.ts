@@ -10,6 +10,7 @@ import {
   port,
   type Setting,
   setting,
+  share,
   text,
   wholeNumber,
 } from './setting.js';
@@ -109,6 +110,17 @@ export const settings = {
     wholeNumber(64 * 1024, 1024 * 1024 * mebibyte),
     256 * mebibyte,
     'ids and topic filters of all streams, polls and MQTT clients, as they lie in the heap, bytes. Past it: 503, SUBACK 0x80',
+  ),
+  // Eight clients can use all of it up still, and of one address no number of them can.
+  budgetSharePerClient: setting(
+    share(0.01),
+    0.125,
+    'what one client may have of what all share: of --logins-bytes-total-max, --mqtt-subscriptions-total-max, --mqtt-filter-visits-max and --mqtt-sessions-bytes-total-max. Past it: SUBACK 0x80, or as where its queue is full; 1 = all of it',
+  ),
+  budgetSharePerAddress: setting(
+    share(0.01),
+    0.5,
+    'what all clients of one source address (IPv6: one /64) may have of the ids and filters that all share. Past it: SUBACK 0x80; 1 = no limit, as behind a proxy all have one',
   ),
   pendingBytesMax: setting(
     wholeNumber(1024, 1024 * mebibyte),

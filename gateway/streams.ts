@@ -18,6 +18,7 @@ import { type Stream, type StreamClass, streamClass } from './http/stream.js';
 import type { StreamCursors } from './http/stream-cursors.js';
 import type { StreamWire } from './http/stream-wire.js';
 import type { Transport } from './http/transport.js';
+import type { LoginShares } from './login-shares.js';
 import type { Outbound } from './outbound.js';
 import type { SampledLog } from './sampled-log.js';
 import type { SlowConsumers } from './slow-consumers.js';
@@ -43,6 +44,7 @@ export interface StreamParts {
   readonly wire: StreamWire;
   readonly cursors: StreamCursors;
   readonly catchUps: CatchUps;
+  readonly loginShares: LoginShares;
 }
 
 /**
@@ -74,13 +76,13 @@ export class Streams {
 
   /** Says why a stream with this many ids cannot be opened now, or undefined. */
   refusalOf(response: HttpResponse, idCount: number): RefusalReason | undefined {
-    const { admission, config, router, log } = this.#parts;
+    const { admission, config, router, log, loginShares } = this.#parts;
     if (idCount > config.idsPerConnectionMax) return 'too-many-ids';
     if (router.loginsBytes < config.loginsBytesTotalMax) return admission.refusalOf(response);
     const limit = { setting: '--logins-bytes-total-max', limit: config.loginsBytesTotalMax };
     log.warn(
       'logins-bytes',
-      { address: addressText(response), ...limit },
+      { address: addressText(response), ...limit, ...loginShares.largestHolder() },
       'no room for more ids: answered 503',
     );
     return 'logins-bytes';

@@ -2,6 +2,9 @@ import { mapBytes, mapEntryBytes, objectBytes, textBytes } from './heap-cost.js'
 import { ownText } from './own-copy.js';
 import { addVisits, removeVisits } from './tree-visits.js';
 
+/** Of one node in V8's heap, without its level's text and its children. */
+export const levelNodeBytes = objectBytes(4);
+
 /** A level of a path. What it stands for, if anything, is its value; what is below it are its children. */
 export class LevelNode<Value> {
   readonly level: string;
@@ -111,7 +114,7 @@ export class LevelTree<Value> {
   #grow(parent: LevelNode<Value>, level: string): LevelNode<Value> {
     const before = childrenBytes(parent);
     const node = parent.addChild(level);
-    this.#bytes += nodeBytes + textBytes(level) + childrenBytes(parent) - before;
+    this.#bytes += levelNodeBytes + textBytes(level) + childrenBytes(parent) - before;
     return node;
   }
 
@@ -123,13 +126,11 @@ export class LevelTree<Value> {
       const parent = nodes[depth - 1]!;
       const before = childrenBytes(parent);
       parent.removeChild(node);
-      this.#bytes -= nodeBytes + textBytes(node.level) + before - childrenBytes(parent);
+      this.#bytes -= levelNodeBytes + textBytes(node.level) + before - childrenBytes(parent);
     }
     if (depth < nodes.length - 1) removeVisits(nodes, depth + 1, this.#removals++);
   }
 }
-
-const nodeBytes = objectBytes(4);
 
 function childrenBytes<Value>({ children }: LevelNode<Value>): number {
   return children instanceof Map ? mapBytes + children.size * mapEntryBytes : 0;

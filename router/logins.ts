@@ -1,4 +1,5 @@
 import { arrayBytes, objectBytes, setBytes, setEntryBytes } from './heap-cost.js';
+import { loginBytes, Shapes, shapeOf } from './login-cost.js';
 import type { Qos } from './message.js';
 
 /** Up to here an array is smaller than a Set, and looking through it no slower. */
@@ -15,8 +16,13 @@ export class Logins {
   /** The highest QoS that fan-out has found for it. */
   qos: Qos = 0;
 
+  /** What its ids and filters cost, each as if nobody else had it. */
+  costBytes = 0;
+  #shapes: Shapes | undefined = undefined;
+
   constructor(first: string) {
-    this.#filters = [first];
+    this.#filters = [];
+    this.add(first);
   }
 
   get size(): number {
@@ -29,7 +35,14 @@ export class Logins {
     const list = Array.isArray(filters)
       ? arrayBytes(filters.length)
       : setBytes + filters.size * setEntryBytes;
-    return objectBytes(3) + list;
+    return objectBytes(5) + list + (this.#shapes?.bytes ?? 0);
+  }
+
+  /** Nodes of the tree of filters that a message may have to look at because of this subscriber, with this filter too. */
+  visitsWith(filter: string): number {
+    const shape = shapeOf(filter);
+    if (shape === undefined) return this.#shapes?.visits ?? 0;
+    return (this.#shapes ?? new Shapes()).visitsWith(shape);
   }
 
   get first(): string | undefined {
@@ -39,6 +52,12 @@ export class Logins {
 
   /** The caller knows that it is not there yet. */
   add(filter: string): void {
+    this.costBytes += loginBytes(filter);
+    const shape = shapeOf(filter);
+    if (shape !== undefined) {
+      this.#shapes ??= new Shapes();
+      this.#shapes.add(shape);
+    }
     if (!Array.isArray(this.#filters)) {
       this.#filters.add(filter);
       return;
@@ -48,6 +67,12 @@ export class Logins {
   }
 
   delete(filter: string): void {
+    this.costBytes -= loginBytes(filter);
+    const shape = shapeOf(filter);
+    if (shape !== undefined) {
+      this.#shapes!.delete(shape);
+      if (this.#shapes!.visits === 0) this.#shapes = undefined;
+    }
     if (Array.isArray(this.#filters)) this.#filters.splice(this.#filters.indexOf(filter), 1);
     else this.#filters.delete(filter);
   }

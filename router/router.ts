@@ -165,6 +165,19 @@ export class Router {
     return this.#subscriptions.visitsWith(filter);
   }
 
+  /**
+   * What a subscriber's ids and filters cost, bytes, each as if nobody else had it: the same whoever comes and goes, so
+   * that it can be held to a share of `loginsBytes`.
+   */
+  loginsBytesOf(subscriber: Subscriber): number {
+    return this.#subscriptions.costOf(subscriber);
+  }
+
+  /** `visitsWith` as far as it is this subscriber's doing, told in the same way, with one more filter if there is one. */
+  visitsOf(subscriber: Subscriber, filter?: string): number {
+    return this.#subscriptions.visitsOf(subscriber, filter);
+  }
+
   /** How many ids and filters a subscriber has. */
   loginsOf(subscriber: Subscriber): number {
     return this.#subscriptions.countOf(subscriber);

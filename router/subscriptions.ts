@@ -9,6 +9,7 @@ import {
   withoutMember,
 } from './audience.js';
 import { mapEntryBytes, textBytes } from './heap-cost.js';
+import { loginBytes } from './login-cost.js';
 import { Logins } from './logins.js';
 import type { Qos } from './message.js';
 import type { Subscriber } from './subscriber.js';
@@ -95,6 +96,18 @@ export class Subscriptions {
   visitsWith(filter: string): number {
     const { root } = this.tree;
     return hasWildcard(filter) ? visitsWith(root, filter.split('/')) : root.visits;
+  }
+
+  /** See Router. */
+  costOf({ logins }: Subscriber): number {
+    if (logins === undefined) return 0;
+    return typeof logins === 'string' ? loginBytes(logins) : logins.costBytes + logins.bytes;
+  }
+
+  /** See Router. */
+  visitsOf({ logins }: Subscriber, filter = ''): number {
+    if (logins instanceof Logins) return logins.visitsWith(filter);
+    return new Logins(logins ?? '').visitsWith(filter);
   }
 
   /** How many different subscribers a message to this id would find. */

@@ -207,6 +207,12 @@ export class Channels {
     this.#lingers = false;
   }
 
+  /** It has not said CONNECT for so long that its place is another one's. */
+  cutPending(channel: Channel, details: Record<string, unknown>): void {
+    this.#details = details;
+    this.cut(channel, 'connect-overdue');
+  }
+
   /** Another connection takes its session. */
   takenOver(channel: Channel): void {
     this.#quiet = !this.#takeoverLoops.note(channel.session!.clientId, channel.remoteAddress());

@@ -7,7 +7,7 @@ import { answerText, refuse } from '../http/answer.js';
 import type { FrontDoor } from '../http/front-door.js';
 import { bindPath } from '../http/methods.js';
 import { uWS } from '../uws.js';
-import type { ChannelOfSocket } from './channel.js';
+import type { Channel, ChannelOfSocket } from './channel.js';
 import type { Channels } from './channels.js';
 import { frameBytesMax, frameBytesTaken } from './frame-size.js';
 import type { MqttParts } from './mqtt-parts.js';
@@ -90,7 +90,7 @@ export function bindMqtt(
     if (!origins.allow(request.getHeader('origin'), request.getHeader('host'))) {
       return refuseUpgrade(response, 'bad-origin');
     }
-    const reason = admission.refusalOf(response) ?? pendingConnects.refusalOf(response);
+    const reason = admission.refusalOf(response) ?? pendingConnects.refusalOf(response, makeRoom);
     if (reason !== undefined) return refuseUpgrade(response, reason);
     response.upgrade(
       keepAddress(response),
@@ -99,6 +99,11 @@ export function bindMqtt(
       '',
       context,
     );
+  }
+
+  /** Not with a close frame: while its peer has not closed it, what uWS has of its frames stays. */
+  function makeRoom(slot: number, details: Record<string, unknown>): void {
+    channels.cutPending(connections.slots[slot] as Channel, details);
   }
 
   function refuseUpgrade(response: HttpResponse, reason: RefusalReason): void {

@@ -1,9 +1,11 @@
+import { shapeOf } from '../../router/login-cost.js';
 import type { Router } from '../../router/router.js';
 import type { Session } from '../../router/session/session.js';
 import { beyondThisServer, problemOfFilter } from '../../router/topic-filter.js';
-import type { Config } from '../config.js';
+import { type Config, flagOf } from '../config.js';
 import { type Connections, filterRefusalLogged } from '../connections.js';
 import { hasControlCharacter } from '../control-characters.js';
+import type { LoginShares, SharedKey } from '../login-shares.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { Channel } from './channel.js';
 import type { RetainedReplays } from './retained-replays.js';
@@ -19,6 +21,10 @@ export const filterRefusals = [
   'logins-bytes',
   /** With it a message might have to look at more places than --mqtt-filter-visits-max. */
   'too-many-visits',
+  /** The client has --budget-share-per-client of one of these budgets. */
+  'client-share',
+  /** The clients of its address together have --budget-share-per-address of one of them. */
+  'address-share',
   /** Over --id-bytes-max. */
   'too-long',
   /** Over --topic-levels-max. */
@@ -54,6 +60,7 @@ type Parts = {
   config: Config;
   connections: Connections;
   log: SampledLog;
+  loginShares: LoginShares;
 };
 
 /** Which filters are taken; the one place where a refused one is counted, and logged once a connection. */
@@ -63,6 +70,8 @@ export class FilterAdmission {
     FilterRefusal,
     number
   >;
+  /** Of which budget a share was passed last. */
+  #shareOf: SharedKey | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -85,25 +94,38 @@ export class FilterAdmission {
     const problem = problemOfFilter(filter, router.idBytesMax, router.topicLevelsMax);
     if (problem !== undefined && !beyondThisServer.has(problem)) return 'malformed';
     if (problem === undefined && router.isLoggedIn(filter, session)) return 'known';
-    const refusal = (problem as FilterRefusal | undefined) ?? this.#refusalOf(session, filter);
+    const refusal = (problem as FilterRefusal | undefined) ?? this.#refusalOf(channel, session, filter);
     if (refusal === undefined) return 'new';
     this.#refuse(channel, filter, refusal);
     return 'refused';
   }
 
-  #refusalOf(session: Session, filter: string): FilterRefusal | undefined {
-    const { router, replays, config } = this.#parts;
+  #refusalOf(channel: Channel, session: Session, filter: string): FilterRefusal | undefined {
+    const { router, replays, config, loginShares } = this.#parts;
     if (isSubscriptionKind(filter)) return 'subscription-kind';
     const { mqttMaxSubscriptions, mqttSubscriptionsTotalMax, allowControlCharacters } = config;
     if (!allowControlCharacters && hasControlCharacter(filter)) return 'control-characters';
     if (mqttMaxSubscriptions > 0 && router.loginsOf(session) >= mqttMaxSubscriptions) return 'too-many';
     if (router.logins >= mqttSubscriptionsTotalMax) return 'too-many-total';
     if (router.loginsBytes + replays.bytes >= config.loginsBytesTotalMax) return 'logins-bytes';
-    return router.visitsWith(filter) > config.mqttFilterVisitsMax ? 'too-many-visits' : undefined;
+    const visits = this.#visitsOf(filter);
+    if (visits === 'too-many') return 'too-many-visits';
+    const share = loginShares.refusalOf(session, session.clientId, channel.socket, filter, visits);
+    this.#shareOf = share?.key;
+    return share?.refusal;
+  }
+
+  /** What becomes of the places of the tree that a message may have to look at. */
+  #visitsOf(filter: string): 'unlimited' | 'same' | 'more' | 'too-many' {
+    const { router, config } = this.#parts;
+    if (shapeOf(filter) === undefined) return 'unlimited';
+    const visits = router.visitsWith(filter);
+    if (visits > config.mqttFilterVisitsMax) return 'too-many';
+    return visits > router.visitsWith('') ? 'more' : 'same';
   }
 
   #refuse(channel: Channel, filter: string, refusal: FilterRefusal): void {
-    const { connections, config, log } = this.#parts;
+    const { connections, config, log, loginShares } = this.#parts;
     this.refused[refusal]++;
     if ((connections.flags[channel.slot]! & filterRefusalLogged) !== 0) return;
     connections.flags[channel.slot]! |= filterRefusalLogged;
@@ -115,11 +137,20 @@ export class FilterAdmission {
         refusal,
         filter: filter.slice(0, loggedCharactersMax),
         ...limitOf(refusal, filter, config),
+        ...(refusal in budgetOf && loginShares.largestHolder(budgetOf[refusal])),
+        ...(this.#shareOf !== undefined && { of: flagOf(this.#shareOf), all: config[this.#shareOf] }),
       },
       `topic filter refused (SUBACK 0x80); others of this connection are only counted: ${remedies[refusal]}`,
     );
   }
 }
+
+/** Whose room is full when they are the reason. */
+const budgetOf: Partial<Record<FilterRefusal, SharedKey>> = {
+  'logins-bytes': 'loginsBytesTotalMax',
+  'too-many-total': 'mqttSubscriptionsTotalMax',
+  'too-many-visits': 'mqttFilterVisitsMax',
+};
 
 /** Of a topic or filter that stands in a log line. */
 const loggedCharactersMax = 100;
@@ -131,6 +162,10 @@ const remedies: Record<FilterRefusal, string> = {
     'all ids and filters together take as much memory as --logins-bytes-total-max allows: raise it, or see who has so many',
   'too-many-visits':
     'so many filters with + overlap it that a message would have to look at more of them than --mqtt-filter-visits-max',
+  'client-share':
+    'this client has as much of what all share as --budget-share-per-client allows: have it subscribe to less, or raise it',
+  'address-share':
+    'the clients of this address have as much of what all share as --budget-share-per-address allows: set it to 1 where they come through a proxy',
   'too-long': 'it is longer than --id-bytes-max',
   'too-many-levels': 'it has more levels than --topic-levels-max',
   'control-characters': 'it has control characters, which --allow-control-characters false refuses',
@@ -148,6 +183,10 @@ function limitOf(refusal: FilterRefusal, filter: string, config: Config): Record
       return sizeDetails(config, 'loginsBytesTotalMax');
     case 'too-many-visits':
       return sizeDetails(config, 'mqttFilterVisitsMax');
+    case 'client-share':
+      return sizeDetails(config, 'budgetSharePerClient');
+    case 'address-share':
+      return sizeDetails(config, 'budgetSharePerAddress');
     case 'too-long':
       return sizeDetails(config, 'idBytesMax', Buffer.byteLength(filter));
     case 'too-many-levels':

@@ -6,6 +6,7 @@ import type { Config } from '../config.js';
 import type { Connections } from '../connections.js';
 import type { Counters } from '../counters.js';
 import type { FairTurns } from '../fair-turns.js';
+import type { LoginShares } from '../login-shares.js';
 import type { Outbound } from '../outbound.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { ChannelWire } from './channel-wire.js';
@@ -31,6 +32,7 @@ export interface MqttSurroundings {
   readonly admission: Admission;
   readonly outbound: Outbound;
   readonly turns: FairTurns;
+  readonly loginShares: LoginShares;
 }
 
 /** What the MQTT room works with; made once, in mqtt.ts. */

@@ -1,3 +1,4 @@
+import { tickMs, ticksPerSec } from '../clock.js';
 import type { FrontDoor } from '../http/front-door.js';
 import { version } from '../version.js';
 import { ChannelWire } from './channel-wire.js';
@@ -26,12 +27,15 @@ export class Mqtt {
 
   /** @throws ConfigError */
   constructor(surroundings: MqttSurroundings) {
-    const { router, config, connections, counters, outbound } = surroundings;
+    const { router, config, clock, connections, counters, outbound } = surroundings;
     const deferred = new DeferredPublications(router);
+    // At least: a tick that has begun before it does not count.
+    const ageMs = (slot: number) =>
+      (clock.tick - connections.due[slot]! + config.mqttIdleTimeout * ticksPerSec - 1) * tickMs;
     const replays = new RetainedReplays(router, connections, outbound);
     this.#parts = {
       ...surroundings,
-      pendingConnects: new PendingConnects(config, surroundings.log),
+      pendingConnects: new PendingConnects(config, surroundings.log, ageMs),
       wire: new ChannelWire(counters),
       deferred,
       takeovers: new Takeovers(surroundings),

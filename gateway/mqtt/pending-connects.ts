@@ -1,4 +1,4 @@
-import { addressKeyOf, addressText, type Peer } from '../address-limit.js';
+import { addressKeyOf, addressKeyText, addressText, type Peer } from '../address-limit.js';
 import type { RefusalReason } from '../close-reason.js';
 import type { Config } from '../config.js';
 import type { SampledLog } from '../sampled-log.js';
@@ -7,17 +7,26 @@ import type { SampledLog } from '../sampled-log.js';
  * Connections without an accepted CONNECT: how many there may be, in all and from one address. What uWebSockets has of
  * their frames is in no statistics and in no budget, and a stranger needs no password for it; so their number is what
  * bounds it. An entry is here for a moment only: a connection costs nothing once its CONNECT is accepted.
+ *
+ * One that dawdles makes room for one that comes, or strangers who say nothing would keep everybody out. Who has just
+ * come is left its time, so a storm of clients that say CONNECT does not throw itself out.
  */
 export class PendingConnects {
   readonly #max: number;
   readonly #perAddressMax: number;
+  readonly #graceMs: number;
   readonly #log: SampledLog;
+  readonly #ageMs: (slot: number) => number;
+  /** In the order in which they have come. */
   readonly #keyOfSlot = new Map<number, string>();
   readonly #byAddress = new Map<string, number>();
 
-  constructor(config: Config, log: SampledLog) {
+  /** @param ageMs of the connection in this slot; a column that is there already, as a Map's table of a ramp is garbage */
+  constructor(config: Config, log: SampledLog, ageMs: (slot: number) => number) {
+    this.#ageMs = ageMs;
     this.#max = config.mqttMaxPendingConnects;
     this.#perAddressMax = config.mqttMaxPendingConnectsPerAddress;
+    this.#graceMs = config.mqttPendingConnectGraceMs;
     this.#log = log;
   }
 
@@ -26,23 +35,23 @@ export class PendingConnects {
     return this.#keyOfSlot.size;
   }
 
-  /** Says why nobody may come from there now, or undefined. */
-  refusalOf(peer: Peer): RefusalReason | undefined {
-    if (this.#max > 0 && this.#keyOfSlot.size >= this.#max) {
-      this.#warn('too-many-pending-connects', peer, '--mqtt-max-pending-connects', this.#max);
-      return 'too-many-pending-connects';
+  /**
+   * Says why nobody may come from there now, or undefined.
+   * @param evict called with the slot of one that makes room, which leaves before this returns, and with what the log says
+   */
+  refusalOf(peer: Peer, evict: Evict): RefusalReason | undefined {
+    const key = addressKeyOf(peer);
+    if (this.#perAddressMax > 0 && (this.#byAddress.get(key) ?? 0) >= this.#perAddressMax) {
+      const reason = 'too-many-pending-from-address';
+      if (!this.#evictOldest(key, reason, evict)) return this.#refuse(reason, peer);
     }
-    const fromThere = this.#perAddressMax === 0 ? 0 : (this.#byAddress.get(addressKeyOf(peer)) ?? 0);
-    if (this.#perAddressMax > 0 && fromThere >= this.#perAddressMax) {
-      const setting = '--mqtt-max-pending-connects-per-address';
-      this.#warn('too-many-pending-from-address', peer, setting, this.#perAddressMax);
-      return 'too-many-pending-from-address';
-    }
-    return undefined;
+    const reason = 'too-many-pending-connects';
+    if (this.#max === 0 || this.count < this.#max) return undefined;
+    return this.#evictOldest(undefined, reason, evict) ? undefined : this.#refuse(reason, peer);
   }
 
   enter(slot: number, peer: Peer): void {
-    const key = this.#perAddressMax === 0 ? '' : addressKeyOf(peer);
+    const key = addressKeyOf(peer);
     this.#keyOfSlot.set(slot, key);
     this.#byAddress.set(key, (this.#byAddress.get(key) ?? 0) + 1);
   }
@@ -57,11 +66,44 @@ export class PendingConnects {
     else this.#byAddress.set(key, others);
   }
 
-  #warn(reason: RefusalReason, peer: Peer, setting: string, limit: number): void {
+  /** @param from this address, or any @returns whether the oldest was old enough to go */
+  #evictOldest(from: string | undefined, reason: PendingRefusal, evict: Evict): boolean {
+    for (const [slot, key] of this.#keyOfSlot) {
+      const pendingMs = this.#ageMs(slot);
+      if (pendingMs < this.#graceMs) return false;
+      if (from !== undefined && key !== from) continue;
+      evict(slot, { pendingMs, ...this.#limits[reason] });
+      return true;
+    }
+    return false;
+  }
+
+  #refuse<Reason extends PendingRefusal>(reason: Reason, peer: Peer): Reason {
     this.#log.warn(
       reason,
-      { address: addressText(peer), setting, limit },
+      { address: addressText(peer), ...this.#limits[reason], largestHolder: this.#largestHolder() },
       'WebSocket refused: so many connections have not said CONNECT yet. Behind a proxy all clients have its address',
     );
+    return reason;
+  }
+
+  #largestHolder(): Record<string, unknown> {
+    let [address, most] = ['', 0];
+    for (const [key, count] of this.#byAddress) if (count > most) [address, most] = [key, count];
+    return { address: addressKeyText(address), holds: most };
+  }
+
+  get #limits(): Record<PendingRefusal, Record<string, unknown>> {
+    return {
+      'too-many-pending-connects': { setting: '--mqtt-max-pending-connects', limit: this.#max },
+      'too-many-pending-from-address': {
+        setting: '--mqtt-max-pending-connects-per-address',
+        limit: this.#perAddressMax,
+      },
+    };
   }
 }
+
+type PendingRefusal = Extract<RefusalReason, `too-many-pending-${string}`>;
+
+type Evict = (slot: number, details: Record<string, unknown>) => void;

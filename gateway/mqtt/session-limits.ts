@@ -9,6 +9,9 @@ const settingOf = {
   'user-name-full': 'mqttMaxAwaySessionsPerUserName',
 } as const;
 
+/** Its id, and what is counted for what is around it: see weightOf. */
+const aroundMessageBytes = 2_048;
+
 /** The settings of sessions, as the router wants them; its alarms go to the log. */
 export function sessionLimits(config: Config, log: SampledLog): SessionsOptions {
   return {
@@ -27,6 +30,11 @@ export function sessionLimits(config: Config, log: SampledLog): SessionsOptions 
     maxAwayPerAddress: config.mqttMaxAwaySessionsPerAddress,
     maxAwayPerUserName: config.mqttMaxAwaySessionsPerUserName,
     bytesTotalMax: config.mqttSessionsBytesTotalMax,
+    // A queue that holds not even one message would be none.
+    mqueueBytesMax: Math.max(
+      Math.floor(config.mqttSessionsBytesTotalMax * config.budgetSharePerClient),
+      config.messageBytesMax + aroundMessageBytes,
+    ),
     onEvict: ({ session, reason, owner, awaySec, messages }) =>
       log.warn(
         'session-evicted',

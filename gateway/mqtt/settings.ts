@@ -69,6 +69,11 @@ export const mqttSettings = {
     64,
     'such connections from one source address (IPv6: one /64). Past it: 429; 0 = no limit, as behind a proxy all share one',
   ),
+  mqttPendingConnectGraceMs: setting(
+    wholeNumber(0, 600_000),
+    2_000, // a round trip over the slowest of mobile networks, and one retransmission
+    'where those two limits are reached, a connection without an accepted CONNECT makes room for a new one once it is this old, the oldest first, ms',
+  ),
   mqttRequireSubprotocol: setting(
     flag(),
     true,

@@ -14,6 +14,7 @@ export function makeRoom(
 ): SessionDropReason | undefined {
   // Dropping all that is here would not help: keep it.
   if (!sessions.hasBytesFor(bytes - flow.queuedBytes)) return 'sessions-bytes';
+  if (bytes > sessions.limits.mqueueBytesMax) return 'mqueue-full';
   for (;;) {
     const reason = lacking(flow, bytes, sessions);
     if (reason === undefined || sessions.limits.mqueueDrop === 'newest' || flow.queued === 0) return reason;
@@ -22,7 +23,19 @@ export function makeRoom(
   }
 }
 
-function lacking(flow: SessionFlow, bytes: number, sessions: Sessions): SessionDropReason | undefined {
-  if (flow.queued >= sessions.limits.maxMqueue) return 'mqueue-full';
+/** Whether a message has room without dropping another. @param flow of a session where something is under way */
+export function hasRoom(flow: SessionFlow | undefined, bytes: number, sessions: Sessions): boolean {
+  return lacking(flow, bytes, sessions) === undefined;
+}
+
+function lacking(
+  flow: Pick<SessionFlow, 'queued' | 'queuedBytes'> = nothing,
+  bytes: number,
+  sessions: Sessions,
+): SessionDropReason | undefined {
+  const { maxMqueue, mqueueBytesMax } = sessions.limits;
+  if (flow.queued >= maxMqueue || flow.queuedBytes + bytes > mqueueBytesMax) return 'mqueue-full';
   return sessions.hasBytesFor(bytes) ? undefined : 'sessions-bytes';
 }
+
+const nothing = { queued: 0, queuedBytes: 0 };

@@ -43,6 +43,8 @@ export interface SessionsOptions {
   maxAwayPerUserName?: number;
   /** All mqueues, windows and what awaits PUBREL together, see weightOf, bytes. Default 256 MiB. */
   bytesTotalMax?: number;
+  /** The mqueue of one session, bytes. Default as much as all of them. */
+  mqueueBytesMax?: number;
   /** The mqueue of a session has reached its high watermark (raised), or is down to the low one again. It must not throw. */
   onAlarm?: (session: Session, raised: boolean) => void;
   /** A session is about to end, as there is no room for it. It must not throw. */
@@ -71,6 +73,7 @@ const defaults: Required<SessionsOptions> = {
   maxAwayPerAddress: 50_000,
   maxAwayPerUserName: 0,
   bytesTotalMax: 256 * 1024 * 1024,
+  mqueueBytesMax: Number.MAX_SAFE_INTEGER,
   onAlarm: () => {},
   onEvict: () => {},
 };
@@ -85,6 +88,7 @@ const wholeNumbers = [
   'maxAwayPerAddress',
   'maxAwayPerUserName',
   'bytesTotalMax',
+  'mqueueBytesMax',
 ] as const;
 
 /** @throws RangeError where a window could never send, or could run out of packet ids */

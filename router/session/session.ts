@@ -1,7 +1,7 @@
 import type { Message, Qos } from '../message.js';
 import { type Delivery, Subscriber } from '../subscriber.js';
 import { InflightEntry } from './inflight-entry.js';
-import { makeRoom } from './mqueue-policy.js';
+import { hasRoom, makeRoom } from './mqueue-policy.js';
 import { markUnsent, repeatOverdue, repeatUnsent } from './retransmission.js';
 import type { SessionConnection } from './session-connection.js';
 import type { SessionFlow } from './session-store.js';
@@ -61,10 +61,7 @@ export abstract class Session extends Subscriber {
 
   /** Whether the mqueue takes this message without dropping another. */
   queueHasRoomFor(message: Message): boolean {
-    const { sessions } = this;
-    const queued = this.#flow?.queued ?? 0;
-    if (this.is(endedBit) || queued >= sessions.limits.maxMqueue) return false;
-    return sessions.hasBytesFor(weightOf(message));
+    return !this.is(endedBit) && hasRoom(this.#flow, weightOf(message), this.sessions);
   }
 
   /** Nothing is under way. */

@@ -10,6 +10,8 @@ oneProcessFile("limits of one process's memory");
 /** Past a limit in bytes the new is refused, counted and logged, and the process goes on, in a heap as small as this. */
 
 const mebibyte = 1024 * 1024;
+/** One client can reach the limit of all; that it otherwise has a share is in shares.test.ts. */
+const undivided = ['--budget-share-per-client', '1', '--budget-share-per-address', '1'];
 
 async function start(t: Test, heapMb: number, ...flags: string[]): Promise<GatewayProcess> {
   const gateway = await startProcess({ flags, nodeFlags: [`--max-old-space-size=${heapMb}`] });
@@ -28,7 +30,7 @@ const deep = (n: number) => `${n}/${`${n}/`.repeat(30)}+`;
 
 t.test('filters of 32 levels are refused before they take the heap, and the process goes on', async (t) => {
   // All that there is room for in a heap of 128 MB, so that the sum is what is tried.
-  const gateway = await start(t, 128, '--logins-bytes-total-max', `${70 * mebibyte}`);
+  const gateway = await start(t, 128, '--logins-bytes-total-max', `${70 * mebibyte}`, ...undivided);
   const client = await connectRaw(t, gateway, { clientId: 'greedy' });
   const perPacket = 200;
   let [granted, refused, slowestMs] = [0, 0, 0];
@@ -87,7 +89,7 @@ t.test('sessions are refused past their bytes, and those that there are go on', 
 });
 
 t.test('filters that overlap are refused before a publish has to look at too many of them', async (t) => {
-  const gateway = await start(t, 256, '--mqtt-filter-visits-max', '1024');
+  const gateway = await start(t, 256, '--mqtt-filter-visits-max', '1024', ...undivided);
   const client = await connectRaw(t, gateway, { clientId: 'overlapping' });
   const filters = Array.from({ length: 1 << 12 }, (_, n) => {
     const levels = Array.from({ length: 12 }, (_, level) => ((n >> level) & 1 ? '+' : 'a'));
