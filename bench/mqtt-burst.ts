@@ -1,18 +1,19 @@
 import { type GatewayProcess, startGateway } from '../test/gateway-process.js';
 import { until } from '../test/until.js';
+import { readArguments } from './contenders.js';
 import { MqttLoad } from './mqtt-load.js';
 import { sideBySide } from './side-by-side.js';
 
 /**
  * What does a delivery cost when messages come in bursts? One topic with 2,000 subscribers; 20 messages at once, beside
- * one at a time, which is what one write costs: server CPU a delivery. Arguments: other numbers, and the `cli/encke.js` of
- * another build, which gets the burst in the place of one at a time. Server on core 0; run this on core 1:
+ * one at a time, which is what one write costs: server CPU a delivery. Arguments: other numbers, and another build, which
+ * gets the burst in the place of one at a time. Server on core 0; run this on core 1:
  *
- *     npm run build && taskset -c 1 node dist/bench/mqtt-burst.js [10000 50 [/tmp/base/dist/cli/encke.js]]
+ *     npm run build && taskset -c 1 node dist/bench/mqtt-burst.js [10000 50] [--beside /tmp/base/dist/cli/encke.js]
  */
 
-const [subscribers = 2_000, burst = 20] = process.argv.slice(2, 4).map(Number);
-const other = process.argv[4];
+const { build: other, flags: numbers } = readArguments();
+const [subscribers = 2_000, burst = 20] = numbers.map(Number);
 const messages = subscribers > 5_000 ? 2 * burst : 200;
 const payload = 'x'.repeat(100);
 

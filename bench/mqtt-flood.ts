@@ -3,14 +3,14 @@ import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type GatewayProcess, startGateway } from '../test/gateway-process.js';
 import { connectPacket, frame, publishPacket, subscribePacket, upgradeRequest } from '../test/mqtt-bytes.js';
+import { readArguments } from './contenders.js';
 
 /**
  * What does a flood cost the others? MQTT clients that send back-to-back frames of 250 KB full of small packets, and
  * meanwhile one message every 10 ms through the send API to one open stream: its latency, and what the flood brings.
- * Arguments: the `cli/encke.js` of another build to compare with, by turns, and one kind alone. Server on core 0; run this on
- * core 1:
+ * Arguments: one kind alone, and another build to compare with, by turns. Server on core 0; run this on core 1:
  *
- *     npm run build && taskset -c 1 node dist/bench/mqtt-flood.js [/tmp/base/dist/cli/encke.js] ['QoS 0']
+ *     npm run build && taskset -c 1 node dist/bench/mqtt-flood.js ['QoS 0'] [--beside /tmp/base/dist/cli/encke.js]
  */
 
 const frameBytes = 250_000;
@@ -18,7 +18,9 @@ const floodSec = 5;
 const kinds = ['QoS 0', 'QoS 1', 'QoS 2', 'SUBSCRIBE', 'PINGREQ'] as const;
 type Kind = (typeof kinds)[number];
 
-async function compare(other: string | undefined, only: string | undefined): Promise<void> {
+async function compare(): Promise<void> {
+  const { build: other, flags } = readArguments();
+  const [only] = flags;
   console.log('flood            clients  build       p50 ms   p99 ms  worst ms    MB/s    cut');
   for (const kind of kinds) {
     if (only !== undefined && kind !== only) continue;
@@ -162,4 +164,4 @@ function bigFrame(payload: Buffer): Buffer {
 
 if (process.send !== undefined)
   flood(Number(process.argv[2]), process.argv[3] as Kind, Number(process.argv[4]));
-else await compare(process.argv[2] || undefined, process.argv[3]);
+else await compare();
