@@ -1,7 +1,8 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Refusal } from '../close-reason.js';
 import { answerBehindChunks } from './chunked-body.js';
-import { policyHeader, writeSecurityHeaders } from './content-policy.js';
+import { ConstantHeaders } from './constant-headers.js';
+import { policyHeader, securityHeaders, writeSecurityHeaders } from './content-policy.js';
 
 /**
  * Short answers that end the request. Call inside the route handler or a cork. Of the response's own properties
@@ -77,17 +78,21 @@ function writeHead(response: HttpResponse, status: string, headers: Headers): vo
       policy = value; // a page's own
     else response.writeHeader(name, value);
   }
+  if (policy === undefined && response.closes !== true) return usual.write(response);
   writeSecurityHeaders(response, policy);
-  writeKeepAlive(response);
+  if (response.closes !== true) response.writeHeader(...keepAlive);
 }
 
 /**
  * uWS closes a connection on which no request comes for 10 s, which it counts in steps of 4 s: so for 8 to 12 s, and nothing
  * changes that (HTTP_TIMEOUT_S is compiled in). A second less is for the request's way.
  */
-export function writeKeepAlive(response: HttpResponse): void {
-  if (response.closes !== true) response.writeHeader('Keep-Alive', 'timeout=7');
-}
+const keepAlive = ['Keep-Alive', 'timeout=7'] as const;
+
+/** Of answers behind which the connection stays. */
+export const usualHeaders = [...securityHeaders, keepAlive] as const;
+
+const usual = new ConstantHeaders(usualHeaders);
 
 /**
  * An answer that the socket does not take at once ends the connection: a client that sends requests and reads no

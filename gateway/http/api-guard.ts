@@ -1,10 +1,11 @@
-import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { HttpResponse } from 'uWebSockets.js';
 import { BearerAuth } from '../auth/bearer.js';
 import { isAddressOrLocalhost, withoutPort } from '../auth/host-address.js';
 import { HostNames } from '../auth/host-names.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
 import { answerEmpty, answerText, type Headers } from './answer.js';
+import type { RequestHead } from './request-head.js';
 
 /**
  * Who may call the router API, and from which web pages. A browser sends a page's `Origin` with every POST:
@@ -37,9 +38,8 @@ export class ApiGuard {
   }
 
   /** Answers and returns undefined when the caller may not; else the headers that the answer needs. */
-  admit(response: HttpResponse, request: HttpRequest): Headers | undefined {
-    const origin = request.getHeader('origin');
-    const cors = origin === '' ? none : this.#corsHeaders(origin, request.getHeader('host'));
+  admit(response: HttpResponse, { host, origin, authorization }: RequestHead): Headers | undefined {
+    const cors = origin === '' ? none : this.#corsHeaders(origin, host);
     if (cors === undefined) {
       this.#counters.countApiError('403');
       answerText(
@@ -49,7 +49,7 @@ export class ApiGuard {
       );
       return undefined;
     }
-    if (this.#auth.required && !this.#auth.allows(request.getHeader('authorization'))) {
+    if (this.#auth.required && !this.#auth.allows(authorization)) {
       this.#counters.countApiError('401');
       const challenge = [['WWW-Authenticate', 'Bearer realm="encke"']] as const;
       answerText(response, '401 Unauthorized', 'This API wants "Authorization: Bearer <token>".', [
@@ -65,9 +65,8 @@ export class ApiGuard {
    * For requests that a browser makes without an `Origin`. A page whose name was made to lead here would read what
    * it likes: so without a token, only an address is a `Host`, and what --allowed-hosts names.
    */
-  admitRead(response: HttpResponse, request: HttpRequest): Headers | undefined {
-    if (this.#auth.required || this.#hosts.allow(request.getHeader('host')))
-      return this.admit(response, request);
+  admitRead(response: HttpResponse, head: RequestHead): Headers | undefined {
+    if (this.#auth.required || this.#hosts.allow(head.host)) return this.admit(response, head);
     this.#counters.countApiError('421');
     answerText(
       response,
@@ -90,8 +89,8 @@ export class ApiGuard {
   }
 
   /** What a browser asks before it lets a page send the Authorization header. */
-  preflight(response: HttpResponse, request: HttpRequest): void {
-    const cors = this.#corsHeaders(request.getHeader('origin'), request.getHeader('host'));
+  preflight(response: HttpResponse, { host, origin }: RequestHead): void {
+    const cors = this.#corsHeaders(origin, host);
     if (cors === undefined)
       return answerText(response, '403 Forbidden', 'Pages of this origin may not call this API.');
     answerEmpty(response, '204 No Content', [

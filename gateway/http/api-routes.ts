@@ -28,7 +28,7 @@ export function bindApi(door: FrontDoor, parts: ApiParts): Bodies {
   );
   const send = new SendEndpoint(router, config, counters, guard, bodies);
   const sendBatch = new SendBatchEndpoint(router, config, counters, guard, bodies, turns);
-  const options: Handler = (response, request) => guard.preflight(response, request);
+  const options: Handler = (response, _request, head) => guard.preflight(response, head);
   bindPath(door, '/send/*', { post: send.handle, options });
   bindPath(door, '/send', { post: sendBatch.handle, options });
   const get = guarded(guard, (response, request, cors) => answerIds(parts, response, request, cors));

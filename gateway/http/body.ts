@@ -39,7 +39,9 @@ export class Bodies {
   readonly #throughputBytes: number;
   readonly #partialBytesTotalMax: number;
   readonly #onProblem: (status: string) => void;
-  /** Begun since the last tick. Nearly all are done at once, so that the Set below never sees them. */
+  /** Nearly all are done before the next one begins: that one takes the place, and nothing else has ever known of it. */
+  #latest: Reading | undefined = undefined;
+  /** Begun since the last tick, and not done at once. */
   #fresh: Reading[] = [];
   readonly #slow = new Set<Reading>();
   #partialBytes = 0;
@@ -94,6 +96,7 @@ export class Bodies {
   /** Answers those that have stalled. Called in each tick of the sweeper. */
   expire(): void {
     this.#tick++;
+    this.#keepLatest();
     for (const reading of this.#fresh) if (!reading.done) this.#watch(reading);
     this.#fresh = [];
     for (const reading of this.#slow) {
@@ -115,8 +118,15 @@ export class Bodies {
       deadlineTick: this.#tick + this.#timeoutTicks,
       deadlineBytes: this.#throughputBytes,
     };
-    this.#fresh.push(reading);
+    this.#keepLatest();
+    this.#latest = reading;
     return reading;
+  }
+
+  /** In a list of all of them they would outlive a collection, and cost more than the rest of reading a body. */
+  #keepLatest(): void {
+    if (this.#latest?.done === false) this.#fresh.push(this.#latest);
+    this.#latest = undefined;
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { createHash } from 'node:crypto';
+import { ConstantHeaders } from './constant-headers.js';
 
 /**
  * What browsers are told about every answer: to take it for nothing but what its Content-Type says, to show it in no
@@ -9,13 +10,21 @@ import { createHash } from 'node:crypto';
 const nothingElse = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** For answers that are no pages. */
-export const answerPolicy = "default-src 'none'; frame-ancestors 'none'";
+const answerPolicy = "default-src 'none'; frame-ancestors 'none'";
 
 export const policyHeader = 'Content-Security-Policy';
 
-/** The one place where these headers are written. */
+const nosniff = ['X-Content-Type-Options', 'nosniff'] as const;
+
+/** Of answers that are no pages. */
+export const securityHeaders = [nosniff, [policyHeader, answerPolicy]] as const;
+
+const forAnswers = new ConstantHeaders(securityHeaders);
+
+/** @param policy of a page; all else is told to load nothing */
 export function writeSecurityHeaders(response: HttpResponse, policy: string = answerPolicy): void {
-  response.writeHeader('X-Content-Type-Options', 'nosniff');
+  if (policy === answerPolicy) return forAnswers.write(response);
+  response.writeHeader(...nosniff);
   response.writeHeader(policyHeader, policy);
 }
 

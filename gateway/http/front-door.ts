@@ -10,10 +10,10 @@ import { type RefusalReason, refusals } from '../close-reason.js';
 import { answersHead, answerText } from './answer.js';
 import { afterThisRead, awaitChunks } from './chunked-body.js';
 import { writeSecurityHeaders } from './content-policy.js';
-import { RequestFraming } from './request-framing.js';
+import { RequestHead } from './request-head.js';
 
-/** @param headerBytes of the request's header lines */
-export type Handler = (response: HttpResponse, request: HttpRequest, headerBytes: number) => void;
+/** @param head good until the handler returns */
+export type Handler = (response: HttpResponse, request: HttpRequest, head: RequestHead) => void;
 export type RouteMethod = 'get' | 'head' | 'post' | 'options' | 'any';
 
 export interface FrontDoorParts {
@@ -31,7 +31,7 @@ export interface FrontDoorParts {
 export class FrontDoor {
   readonly #app: TemplatedApp;
   readonly #parts: FrontDoorParts;
-  readonly #framing = new RequestFraming();
+  readonly #head = new RequestHead();
 
   constructor(app: TemplatedApp, parts: FrontDoorParts) {
     this.#app = app;
@@ -41,7 +41,7 @@ export class FrontDoor {
   bind(method: RouteMethod, path: string, handler: Handler): void {
     const { hosts } = this.#parts;
     this.#app[method](path, (response, request) => {
-      if (this.#admits(response, request, hosts)) handler(response, request, this.#framing.headerBytes);
+      if (this.#admits(response, request, hosts)) handler(response, request, this.#head);
     });
   }
 
@@ -60,10 +60,10 @@ export class FrontDoor {
     // request then counts as not answered, and without an abort handler uWS ends the process. A stream, or a body that
     // is read, replaces it by its own.
     response.onAborted(ignoreAbort);
-    const framing = this.#framing;
-    const problem = framing.read(request);
+    const head = this.#head;
+    const problem = head.read(request);
     if (problem !== undefined) return this.#refuseFraming(response, request, problem.status, problem.text);
-    if (framing.chunked) {
+    if (head.chunked) {
       if (bodiless.has(request.getMethod()))
         return this.#refuseFraming(
           response,
@@ -74,7 +74,7 @@ export class FrontDoor {
       awaitChunks(response);
     }
     if (this.#parts.isClosing()) response.closes = true;
-    if (hosts === undefined || hosts.allow(framing.host)) return true;
+    if (hosts === undefined || hosts.allow(head.host)) return true;
     const { status, text } = refusals['wrong-host'];
     this.#parts.onRefused('wrong-host', status);
     if (request.getMethod() === 'head') answersHead(response);

@@ -46,9 +46,9 @@ export function bindRest(door: FrontDoor, hint: string): void {
 }
 
 function headHandler(handler: Handler): Handler {
-  return (response, request, headerBytes) => {
+  return (response, request, head) => {
     answersHead(response);
-    handler(response, request, headerBytes);
+    handler(response, request, head);
   };
 }
 

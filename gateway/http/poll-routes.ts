@@ -40,13 +40,13 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
 
   function bind(path: string, rest: '*' | '', idsOf: (request: HttpRequest) => Parsed<string[]>): void {
     bindPath(door, path + rest, {
-      get: (response, request, headerBytes) => {
+      get: (response, request, { headerBytes }) => {
         const headers = cors.headersFor(request);
         const asked = read(request, headerBytes, idsOf(request));
         if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
         whenPrepared(history, response, asked.value, () => poll(response, asked.value, headers));
       },
-      head: (response, request, headerBytes) => {
+      head: (response, request, { headerBytes }) => {
         const headers = cors.headersFor(request);
         const asked = read(request, headerBytes, idsOf(request));
         if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);

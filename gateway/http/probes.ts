@@ -20,7 +20,7 @@ export interface ProbesParts {
 
 /** What every process answers, whatever its role: /health, /ready and /stats. */
 export function bindProbes(door: FrontDoor, parts: ProbesParts): void {
-  const options: Handler = (response, request) => parts.guard.preflight(response, request);
+  const options: Handler = (response, _request, head) => parts.guard.preflight(response, head);
   const get = guarded(parts.guard, (response, request, cors) => answerStats(parts, response, request, cors));
   bindPath(door, '/stats', { get, options });
   // Probes carry no token: an orchestrator has none, and they tell nothing.
@@ -35,8 +35,8 @@ export type GuardedHandler = (response: HttpResponse, request: HttpRequest, cors
 
 /** For who may read. */
 export function guarded(guard: ApiGuard, handler: GuardedHandler): Handler {
-  return (response, request) => {
-    const cors = guard.admitRead(response, request);
+  return (response, request, head) => {
+    const cors = guard.admitRead(response, head);
     if (cors !== undefined) handler(response, request, cors);
   };
 }

@@ -9,6 +9,7 @@ import { answerJson, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { messageFromJson } from './message-object.js';
+import type { RequestHead } from './request-head.js';
 import { failureOf, statusLines } from './send-failure.js';
 import { waitFromQuery } from './send-options.js';
 
@@ -64,8 +65,8 @@ export class SendBatchEndpoint {
     this.#turns = turns;
   }
 
-  readonly handle = (response: HttpResponse, request: HttpRequest): void => {
-    const cors = this.#guard.admit(response, request);
+  readonly handle = (response: HttpResponse, request: HttpRequest, head: RequestHead): void => {
+    const cors = this.#guard.admit(response, head);
     if (cors === undefined) return;
     const wait = waitFromQuery(request);
     if (!wait.ok) return this.#guard.refuse(response, cors, wait.problem);

@@ -4,11 +4,12 @@ import { Message } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
-import { answerJson, endOrClose, type Headers, writeKeepAlive } from './answer.js';
+import { answerJson, endOrClose, type Headers, usualHeaders } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
-import { writeSecurityHeaders } from './content-policy.js';
+import { ConstantHeaders } from './constant-headers.js';
 import { recipientFromPath } from './request.js';
+import type { RequestHead } from './request-head.js';
 import { failureOf, statusLines } from './send-failure.js';
 import { optionsFromQuery } from './send-options.js';
 
@@ -28,8 +29,8 @@ export class SendEndpoint {
     this.#bodies = bodies;
   }
 
-  readonly handle = (response: HttpResponse, request: HttpRequest): void => {
-    const cors = this.#guard.admit(response, request);
+  readonly handle = (response: HttpResponse, request: HttpRequest, head: RequestHead): void => {
+    const cors = this.#guard.admit(response, head);
     if (cors === undefined) return;
     const id = recipientFromPath(request, '/send/', this.#config);
     if (!id.ok) return this.#guard.refuse(response, cors, id.problem);
@@ -73,11 +74,12 @@ export class SendEndpoint {
   }
 }
 
-/** The answer of the hot path: no status line is 200, and each call into uWS is 0.1 µs. */
+const deliveredHeaders = new ConstantHeaders([['Content-Type', 'application/json'], ...usualHeaders]);
+
+/** The answer of the hot path: no status line is 200, and each call into uWS is 0.2 µs. */
 function answerDelivered(response: HttpResponse, cors: Headers, delivered: number): void {
-  response.writeHeader('Content-Type', 'application/json');
-  writeSecurityHeaders(response);
-  writeKeepAlive(response);
+  if (response.closes === true) return answerJson(response, '200 OK', { delivered }, cors);
+  deliveredHeaders.write(response);
   for (const [name, value] of cors) response.writeHeader(name, value);
   const body = `{"delivered":${delivered}}`;
   endOrClose(response, body, body.length);

@@ -49,14 +49,14 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     const idsOf = (request: HttpRequest) =>
       rest === '*' ? idsFromPath(request, path, config) : idsFromQuery(request, path, config);
     bindPath(door, path + rest, {
-      get: (response, request, headerBytes) => {
+      get: (response, request, { headerBytes }) => {
         const headers = cors.headersFor(request);
         const byEventSource = path.startsWith('/events') && asksForEvents(request);
         const asked = admitted(response, request, headerBytes, idsOf(request), headers, byEventSource);
         if (asked !== undefined)
           whenPrepared(history, response, asked, () => open(response, transport, asked, headers));
       },
-      head: (response, request, headerBytes) => {
+      head: (response, request, { headerBytes }) => {
         const headers = cors.headersFor(request);
         if (admitted(response, request, headerBytes, idsOf(request), headers, false) === undefined) return;
         writeStreamHead(response, transport, headers);

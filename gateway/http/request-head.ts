@@ -7,16 +7,19 @@ export interface FramingProblem {
 }
 
 /**
- * Where a request ends, as RFC 9112 6.3 has it. uWS takes the first of two Content-Length fields, an empty one for none,
+ * What every request is looked at for, in one walk through its header fields: each call into uWS is 0.2 µs. Above all,
+ * where it ends, as RFC 9112 6.3 has it. uWS takes the first of two Content-Length fields, an empty one for none,
  * and whatever stands in Transfer-Encoding for `chunked`. A proxy in front may read the same bytes in another way, and
  * then what it takes for a body would be a request here (request smuggling). So all of it is looked at anew.
  *
  * One instance serves all requests: each is over before the next one comes.
  */
-export class RequestFraming {
+export class RequestHead {
   /** The body comes in chunks. */
   chunked = false;
   host = '';
+  origin = '';
+  authorization = '';
   /** Of all header lines. */
   headerBytes = 0;
   #hosts = 0;
@@ -27,6 +30,8 @@ export class RequestFraming {
   /** @returns what is wrong with it; undefined where it is good */
   read(request: HttpRequest): FramingProblem | undefined {
     this.chunked = false;
+    this.origin = '';
+    this.authorization = '';
     this.headerBytes = 0;
     this.#hosts = 0;
     this.#contentLength = undefined;
@@ -36,7 +41,7 @@ export class RequestFraming {
     if (this.#hosts !== 1) return problems.hosts;
     if (this.#conflict) return problems.lengths;
     const length = this.#contentLength;
-    if (length !== undefined && !digits.test(length)) return problems.length;
+    if (length !== undefined && !isNumber(length)) return problems.length;
     return this.#transferEncoding === undefined ? undefined : this.#encodingProblem(this.#transferEncoding);
   }
 
@@ -48,6 +53,12 @@ export class RequestFraming {
         if (name !== 'host') return;
         this.#hosts++;
         this.host = value;
+        return;
+      case 6:
+        if (name === 'origin' && this.origin === '') this.origin = value;
+        return;
+      case 13:
+        if (name === 'authorization' && this.authorization === '') this.authorization = value;
         return;
       case 14:
         if (name !== 'content-length') return;
@@ -72,8 +83,14 @@ export class RequestFraming {
   }
 }
 
-/** As many as uWS reads; it takes nothing but digits. */
-const digits = /^\d{1,18}$/;
+/** Digits, and as many as uWS reads. A regular expression takes ten times as long. */
+function isNumber(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 48 || code > 57) return false;
+  }
+  return text.length >= 1 && text.length <= 18;
+}
 
 const bad = '400 Bad Request';
 const problems = {
