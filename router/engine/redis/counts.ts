@@ -1,0 +1,172 @@
+import type { OnOutcome } from '../engine.js';
+
+/** Copies that nobody answers for, as of an operator's SUBSCRIBE, are remembered for so long, and for so many ids. */
+const silentMs = 10_000;
+const silentIdsMax = 10_000;
+
+/** Number, copies and takers in an answer. */
+const entryBytes = 4 + 2 + 4;
+const copiesMax = 0xffff;
+/** First byte of what comes on a node's own channel. */
+export const countsWord = 0x63; // c
+
+interface Waiting {
+  readonly id: string;
+  /** Until it has been told. */
+  onOutcome: OnOutcome | undefined;
+  /** Copies that went out; undefined until Redis has answered, Infinity where its answer was lost. */
+  copies: number | undefined;
+  answered: number;
+  delivered: number;
+  untilMs: number;
+}
+
+/**
+ * How many took a message, over all nodes: PUBLISH says how many copies went out, and each node says of each copy that it
+ * got how many here took it, all of a turn at once, on the channel of the node that asks. Of one shard.
+ */
+export class Counts {
+  readonly #waitMs: number;
+  /** @param run of the node that asked */
+  readonly #send: (run: string, answer: Buffer) => void;
+  readonly #waiting = new Map<number, Waiting>();
+  /** id -> copies that nobody answered for. */
+  readonly #silent = new Map<string, { copies: number; untilMs: number }>();
+  /** Answers to other nodes, by their runs. */
+  readonly #answers = new Map<string, number[]>();
+  #number = 0;
+  #timer: NodeJS.Timeout | undefined;
+  timedOut = 0;
+
+  constructor(waitMs: number, send: (run: string, answer: Buffer) => void) {
+    this.#waitMs = waitMs;
+    this.#send = send;
+  }
+
+  /** Before a message is sent. @returns the number that its copies are answered under */
+  expect(id: string, onOutcome: OnOutcome): number {
+    this.#number = (this.#number + 1) % 0x1_0000_0000;
+    const waiting = { id, onOutcome, copies: undefined, answered: 0, delivered: 0, untilMs: 0 };
+    this.#waiting.set(this.#number, waiting);
+    return this.#number;
+  }
+
+  /** It was not sent, and its publisher has been told. */
+  forget(number: number): void {
+    this.#waiting.delete(number);
+  }
+
+  /** It was sent. @param copies Infinity = nobody knows */
+  sent(number: number, copies: number): void {
+    const waiting = this.#waiting.get(number);
+    if (waiting === undefined) return;
+    waiting.copies = copies;
+    waiting.untilMs = performance.now() + this.#waitMs;
+    // Behind those that were sent before it, so that the oldest are at the head.
+    this.#waiting.delete(number);
+    this.#waiting.set(number, waiting);
+    this.#settle(number, waiting);
+    if (this.#waiting.has(number)) this.#timer ??= setTimeout(() => this.#sweep(), this.#waitMs);
+  }
+
+  /** A copy was handed out here. @param run of the node that counts @param taken by so many; 0 for the second copy of it */
+  took(run: string, number: number, taken: number): void {
+    const answers = this.#answers.get(run);
+    if (answers !== undefined) {
+      const at = answers.length - 3;
+      if (answers[at] === number && answers[at + 1]! < copiesMax) {
+        answers[at + 1]!++;
+        answers[at + 2]! += taken;
+      } else answers.push(number, 1, taken);
+      return;
+    }
+    if (this.#answers.size === 0) setImmediate(() => this.#sendAnswers());
+    this.#answers.set(run, [number, 1, taken]);
+  }
+
+  /** A copy of one of this node's own was handed out. */
+  note(number: number, copies: number, taken: number): void {
+    const waiting = this.#waiting.get(number);
+    if (waiting === undefined) return;
+    waiting.answered += copies;
+    waiting.delivered += taken;
+    if (waiting.copies !== undefined) this.#settle(number, waiting);
+  }
+
+  /** @param answer of another node, with its first byte */
+  hear(answer: Buffer): void {
+    for (let at = 1; at + entryBytes <= answer.length; at += entryBytes)
+      this.note(answer.readUInt32BE(at), answer.readUInt16BE(at + 4), answer.readUInt32BE(at + 6));
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    for (const { onOutcome, delivered } of this.#waiting.values())
+      onOutcome?.({ delivered, unanswered: 1, carried: 'yes' });
+    this.#waiting.clear();
+  }
+
+  /** Who is not waited for is heard all the same, until the time is over. */
+  #settle(number: number, waiting: Waiting): void {
+    const { copies = 0, answered, id } = waiting;
+    if (answered >= copies) {
+      this.#waiting.delete(number);
+      if (this.#silent.size > 0) this.#silent.delete(id);
+      this.#tell(waiting, 0);
+    } else if (this.#silent.size > 0 && answered >= copies - this.#silentOf(id)) {
+      this.#tell(waiting, copies - answered);
+    }
+  }
+
+  #tell(waiting: Waiting, unanswered: number): void {
+    const { onOutcome, delivered } = waiting;
+    waiting.onOutcome = undefined;
+    onOutcome?.({ delivered, unanswered, carried: 'yes' });
+  }
+
+  #silentOf(id: string): number {
+    const silent = this.#silent.get(id);
+    if (silent === undefined || silent.untilMs > performance.now()) return silent?.copies ?? 0;
+    this.#silent.delete(id);
+    return 0;
+  }
+
+  /** The time of the oldest is over. */
+  #sweep(): void {
+    this.#timer = undefined;
+    const nowMs = performance.now();
+    for (const [number, waiting] of this.#waiting) {
+      const { id, copies, answered, untilMs } = waiting;
+      if (copies === undefined) continue;
+      if (untilMs > nowMs) {
+        this.#timer = setTimeout(() => this.#sweep(), untilMs - nowMs);
+        return;
+      }
+      this.#waiting.delete(number);
+      const unanswered = copies === Infinity ? 1 : copies - answered;
+      if (copies !== Infinity) this.#noteSilent(id, unanswered, nowMs);
+      if (waiting.onOutcome !== undefined) this.timedOut++;
+      this.#tell(waiting, unanswered);
+    }
+  }
+
+  #noteSilent(id: string, copies: number, nowMs: number): void {
+    this.#silent.delete(id);
+    if (this.#silent.size >= silentIdsMax) this.#silent.delete(this.#silent.keys().next().value!);
+    this.#silent.set(id, { copies, untilMs: nowMs + silentMs });
+  }
+
+  #sendAnswers(): void {
+    for (const [run, answers] of this.#answers) {
+      const bytes = Buffer.allocUnsafe(1 + (answers.length / 3) * entryBytes);
+      bytes[0] = countsWord;
+      for (let i = 0, at = 1; i < answers.length; i += 3, at += entryBytes) {
+        bytes.writeUInt32BE(answers[i]!, at);
+        bytes.writeUInt16BE(answers[i + 1]!, at + 4);
+        bytes.writeUInt32BE(answers[i + 2]!, at + 6);
+      }
+      this.#send(run, bytes);
+    }
+    this.#answers.clear();
+  }
+}

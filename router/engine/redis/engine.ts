@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto';
+import type { Message } from '../../message.js';
+import { hasWildcard } from '../../topic-filter.js';
+import type { Engine, OnOutcome, OnPublication, OnRetained, RetainedCopy, Wants } from '../engine.js';
+import { redisOptionsOf } from './addresses.js';
+import { Counts } from './counts.js';
+import { Library } from './library.js';
+import type { RedisEngineOptions, RedisEngineStats } from './options.js';
+import { Publisher } from './publisher.js';
+import { Receiver } from './receiver.js';
+import { Shard } from './shard.js';
+import { shardOf } from './shards.js';
+import { Subscriptions } from './subscriptions.js';
+
+/** How often deadlines and signs of life are looked through. */
+const tickMs = 100;
+/** Past it this process was held up itself, and what is silent may only not have been listened to. */
+const stallMs = 400;
+/** For all servers to be there at the start. */
+const startMsMax = 5_000;
+
+/** All that this node has of one Redis server. */
+interface Part {
+  readonly shard: Shard;
+  readonly counts: Counts;
+  readonly publisher: Publisher;
+  readonly subscriptions: Subscriptions;
+  receiver: Receiver;
+}
+
+/**
+ * The engine of many nodes on Redis; see README.md beside this file. All that is published goes to the id's server, and
+ * comes back from there to all nodes with interest, this one too, in one order.
+ */
+export class RedisEngine implements Engine {
+  readonly cluster = undefined;
+  readonly #options: RedisEngineOptions;
+  readonly #run = randomBytes(8).toString('hex');
+  readonly #library: Library;
+  #parts: Part[] = [];
+  #ticker: NodeJS.Timeout | undefined;
+  #tickedMs = 0;
+  #started = false;
+  readonly #ruleTexts: readonly string[];
+  #onPublication: OnPublication = () => 0;
+  #onRetained: OnRetained = () => {};
+
+  constructor(options: RedisEngineOptions) {
+    this.#options = options;
+    this.#library = new Library(options.name);
+    this.#ruleTexts = options.rules.list.map(
+      ({ messages, ageSec }) => `${messages}:${Math.ceil(ageSec * 1000)}`,
+    );
+    this.#parts = options.shards.map((_, index) => this.#partOf(index));
+  }
+
+  /** Before `start`: connects to all servers. @throws EngineError */
+  async open(): Promise<void> {
+    this.#tickedMs = performance.now();
+    this.#ticker = setInterval(() => this.#tick(), tickMs);
+    const [first, ...others] = this.#parts.map(({ shard }) => shard);
+    try {
+      await first!.start(startMsMax);
+      for (const shard of others) shard.cluster = first!.cluster;
+      await Promise.all(others.map((shard) => shard.start(startMsMax)));
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Of all cursors. */
+  get epoch(): string {
+    return this.#parts[0]!.shard.cluster;
+  }
+
+  async start(onPublication: OnPublication, onRetained: OnRetained, _retained?: RetainedCopy): Promise<void> {
+    this.#onPublication = onPublication;
+    this.#onRetained = onRetained;
+    this.#started = true;
+  }
+
+  get carries(): boolean {
+    return this.#started && this.#parts.every(({ shard }) => shard.carries);
+  }
+
+  publish(message: Message, wants: Wants, onOutcome?: OnOutcome): number {
+    const rule = this.#options.rules.of(message.id);
+    this.#partFor(message.id).publisher.publish(
+      message,
+      rule === -1 ? '' : this.#ruleTexts[rule]!,
+      wants,
+      onOutcome,
+    );
+    return 0;
+  }
+
+  addInterest(filter: string): void {
+    if (hasWildcard(filter)) for (const { subscriptions } of this.#parts) subscriptions.addFilter(filter);
+    else this.#partFor(filter).subscriptions.addId(filter);
+  }
+
+  removeInterest(filter: string): void {
+    if (hasWildcard(filter)) for (const { subscriptions } of this.#parts) subscriptions.removeFilter(filter);
+    else this.#partFor(filter).subscriptions.removeId(filter);
+  }
+
+  whenInterested(ready: () => void): void {
+    const [first, ...others] = this.#parts;
+    if (others.length === 0) return first!.subscriptions.whenInEffect(ready);
+    let waited = this.#parts.length;
+    const one = () => {
+      if (--waited === 0) ready();
+    };
+    for (const { subscriptions } of this.#parts) subscriptions.whenInEffect(one);
+  }
+
+  stats(): RedisEngineStats {
+    const sum = (of: (part: Part) => number) => this.#parts.reduce((total, part) => total + of(part), 0);
+    return {
+      connected: this.#parts.every(({ shard }) => shard.usable),
+      peers: 0,
+      shards: this.#parts.map(({ shard }) => shard.stats()),
+      forwarded: sum(({ publisher }) => publisher.forwarded),
+      batches: sum(({ publisher }) => publisher.batches),
+      received: sum(({ receiver }) => receiver.received),
+      refused: sum(({ publisher }) => publisher.refused),
+      unknown: sum(({ publisher }) => publisher.unknown),
+      countsTimedOut: sum(({ counts }) => counts.timedOut),
+      unreadable: sum(({ receiver }) => receiver.unreadable),
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#started = false;
+    clearInterval(this.#ticker);
+    for (const { shard, publisher, counts, subscriptions } of this.#parts) {
+      publisher.stop();
+      counts.stop();
+      shard.stop();
+      subscriptions.letGo();
+    }
+    this.#onPublication = () => 0;
+  }
+
+  #partFor(id: string): Part {
+    return this.#parts[shardOf(id, this.#parts.length)]!;
+  }
+
+  #partOf(index: number): Part {
+    const { name, shards, connection, countWaitMs, pendingBytesMax, rules, onEvent } = this.#options;
+    const address = shards[index]!;
+    const { idBytesMax, topicLevelsMax, payloadBytesMax } = this.#options;
+    const shard = new Shard(
+      {
+        index,
+        count: shards.length,
+        name: address.name,
+        run: this.#run,
+        connection: redisOptionsOf(address, connection, `${name}/${this.#options.node.name}`),
+        library: this.#library,
+        rules: JSON.stringify(
+          rules.list.map((rule) => [rule.filter, rule.messages, Math.ceil(rule.ageSec * 1000)]),
+        ),
+        limits: JSON.stringify({ idBytesMax, levelsMax: topicLevelsMax, payloadBytesMax }),
+        onComplaint: (sentence) => onEvent('complaint', sentence),
+      },
+      randomBytes(6).toString('base64url'),
+    );
+    const counts = new Counts(countWaitMs, (run, answer) => shard.publishRaw(`${name}:n:${run}`, answer));
+    const publisher = new Publisher({ shard, counts, pendingBytesMax });
+    const fixed = [`${name}:n`, `${name}:n:${this.#run}`, `${name}:r`];
+    const subscriptions = new Subscriptions(shard, name, fixed);
+    const receiver = new Receiver({
+      shard,
+      counts,
+      name,
+      rules,
+      onPublication: (message) => this.#onPublication(message),
+      onRetained: (message) => this.#onRetained(message),
+      onWord: () => {},
+    });
+    shard.onAway = (reason) => {
+      subscriptions.letGo();
+      onEvent('away', `${address.name}: ${reason}`);
+    };
+    shard.onLost((reason) => onEvent('lost', `${address.name}: ${reason}`));
+    shard.onBack(() => onEvent('back', address.name));
+    return { shard, counts, publisher, subscriptions, receiver };
+  }
+
+  #tick(): void {
+    const nowMs = performance.now();
+    const pausedMs = nowMs - this.#tickedMs;
+    this.#tickedMs = nowMs;
+    for (const { shard, publisher } of this.#parts) {
+      shard.tick(nowMs, pausedMs > stallMs ? pausedMs : 0);
+      publisher.tick(nowMs);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import type { HistoryRules } from '../../history/history-rules.js';
+import type { NodeRole } from '../cluster.js';
+
+/** One Redis server, or the one that Sentinels name. */
+export interface ShardAddress {
+  /** As the operator knows it, without user and password. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+  /** Where Sentinels are asked: the name of their master; host and port mean nothing then. */
+  readonly master?: string;
+  readonly user?: string;
+  readonly password?: string;
+}
+
+export interface ConnectionOptions {
+  readonly sentinels: readonly { host: string; port: number }[];
+  readonly sentinelPassword?: string;
+  /** PEM, for servers with TLS. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** `lost` and `back` are of one shard, `gone` of another node; `complaint` is anything that an operator is to mend. */
+export type EngineEvent = 'lost' | 'away' | 'back' | 'gone' | 'gap' | 'complaint';
+
+export interface RedisEngineOptions {
+  /** Of the cluster; the beginning of every key, channel and function. */
+  readonly name: string;
+  readonly node: { readonly name: string; readonly group: string; readonly role: NodeRole };
+  readonly shards: readonly ShardAddress[];
+  readonly connection: ConnectionOptions;
+  readonly rules: HistoryRules;
+  /** How long a send waits for the counts of other nodes, ms. */
+  readonly countWaitMs: number;
+  /** Published and not yet known to be in Redis, bytes, for each shard. */
+  readonly pendingBytesMax: number;
+  readonly idBytesMax: number;
+  readonly topicLevelsMax: number;
+  readonly payloadBytesMax: number;
+  readonly onEvent: (event: EngineEvent, detail: string) => void;
+  /** Something may have been missed of the ids that `concerns` says yes to. */
+  readonly onGap?: (concerns: (id: string) => boolean) => void;
+}
+
+export interface ShardStats {
+  readonly server: string;
+  readonly connected: boolean;
+  readonly reconnects: number;
+  /** Channels that this node is subscribed to. */
+  readonly channels: number;
+  /** Published and not yet known to be in Redis, bytes, now. */
+  readonly pendingBytes: number;
+}
+
+export interface RedisEngineStats {
+  readonly connected: boolean;
+  readonly peers: number;
+  readonly shards: readonly ShardStats[];
+  /** Messages that Redis has taken from this node. */
+  readonly forwarded: number;
+  /** Calls of the publishing function that carried them. */
+  readonly batches: number;
+  /** Messages that this node has handed out. */
+  readonly received: number;
+  /** Not sent, and their publishers were told so. */
+  readonly refused: number;
+  /** Of which it is not known whether they were sent. */
+  readonly unknown: number;
+  /** Sends whose count came without some copies. */
+  readonly countsTimedOut: number;
+  /** On our channels, and not of our making. */
+  readonly unreadable: number;
+}

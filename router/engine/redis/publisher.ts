@@ -1,0 +1,264 @@
+import type { Message } from '../../message.js';
+import { isCarried, type OnOutcome, type Outcome, type Wants } from '../engine.js';
+import type { Counts } from './counts.js';
+import { bodyOf, copyOverheadBytes, countedHeadOf, uncountedHead } from './message-format.js';
+import type { Argument, Begun, Shard, ShardError } from './shard.js';
+
+/** Of one call: Redis does nothing else meanwhile. */
+const batchMessagesMax = 64;
+const batchBytesMax = 64 * 1024;
+/** Calls under way. Messages that come meanwhile go together in the next. */
+const batchesMax = 2;
+/** Bits of which `begin` says whether they ran. */
+const bitsMax = 16;
+/** A message that is not in Redis by then will not be. */
+const waitMsMax = 5_000;
+
+interface Waiting {
+  readonly message: Message;
+  readonly rule: string;
+  readonly key: string;
+  readonly untilMs: number;
+  /** Under which its copies are counted; 0 = nobody asks. */
+  readonly number: number;
+  /** Until it has been told. */
+  onOutcome: OnOutcome | undefined;
+  /** Done with: its bytes are not counted any more. */
+  over: boolean;
+}
+
+interface Batch {
+  readonly number: number;
+  readonly messages: readonly Waiting[];
+}
+
+export interface PublisherParts {
+  readonly shard: Shard;
+  readonly counts: Counts;
+  /** Of messages that are not known to be in Redis. */
+  readonly pendingBytesMax: number;
+}
+
+/**
+ * What this node publishes to a shard, in order: all that came in while the last calls were under way goes in the next one.
+ *
+ * Each message is told what has become of it. `no` is said only where it never will be sent: a call says until when it may
+ * run, and on which connection, and what a broken connection had under way is asked for on the next one.
+ */
+export class Publisher {
+  readonly #parts: PublisherParts;
+  readonly #run: Buffer;
+  #queue: Waiting[] = [];
+  #underWay: Batch[] = [];
+  /** Under way when their connection broke. */
+  #doubtful: Batch[] = [];
+  #scheduled = false;
+  #number = 0;
+  #pendingBytes = 0;
+  #stopped = false;
+  forwarded = 0;
+  batches = 0;
+  refused = 0;
+  unknown = 0;
+
+  constructor(parts: PublisherParts) {
+    this.#parts = parts;
+    const { shard } = parts;
+    this.#run = Buffer.from(shard.parts.run, 'hex');
+    shard.onBegun((begun) => this.#goOn(begun));
+    shard.pendingBytes = () => this.#pendingBytes;
+  }
+
+  /** @param rule of its history, as `publish` takes it @param key an Idempotency-Key, or '' */
+  publish(message: Message, rule: string, wants: Wants, onOutcome?: OnOutcome, key = ''): void {
+    const { shard, counts, pendingBytesMax } = this.#parts;
+    const bytes = bytesOf(message);
+    if (this.#stopped || !shard.carries) return this.#refuse(onOutcome, awayText(shard));
+    if (this.#pendingBytes + bytes > pendingBytesMax)
+      return this.#refuse(onOutcome, fullText(shard, pendingBytesMax));
+    this.#pendingBytes += bytes;
+    const isCounted = wants === 'count' && onOutcome !== undefined;
+    this.#queue.push({
+      message,
+      rule,
+      key,
+      untilMs: performance.now() + waitMsMax,
+      number: isCounted ? counts.expect(message.id, onOutcome) : 0,
+      onOutcome,
+      over: false,
+    });
+    if (this.#scheduled || this.#underWay.length >= batchesMax) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#send();
+    });
+  }
+
+  /** Those whose time is over. */
+  tick(nowMs: number): void {
+    const { shard } = this.#parts;
+    const late = this.#queue.findIndex(({ untilMs }) => untilMs > nowMs);
+    for (const each of this.#queue.splice(0, late === -1 ? this.#queue.length : late))
+      this.#no(each, awayText(shard));
+    for (const batch of [...this.#doubtful, ...this.#underWay])
+      for (const each of batch.messages) if (!each.over && each.untilMs <= nowMs) this.#unknown(each);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const batch of [...this.#doubtful, ...this.#underWay])
+      for (const each of batch.messages) this.#unknown(each);
+    for (const each of this.#queue) this.#no(each, awayText(this.#parts.shard));
+    this.#queue = [];
+  }
+
+  #send(): void {
+    const { shard } = this.#parts;
+    while (this.#queue.length > 0 && this.#underWay.length < batchesMax && shard.open && !this.#stopped) {
+      const batch = { number: ++this.#number, messages: this.#take() };
+      this.#underWay.push(batch);
+      this.batches++;
+      shard.call('publish', this.#argumentsOf(batch)).then(
+        (reply) => this.#sent(batch, reply as (number | string)[]),
+        (error) => this.#failed(batch, error as ShardError),
+      );
+    }
+  }
+
+  #take(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#queue.length && count < batchMessagesMax) {
+      bytes += bytesOf(this.#queue[count]!.message);
+      if (count > 0 && bytes > batchBytesMax) break;
+      count++;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  #argumentsOf({ number, messages }: Batch): Argument[] {
+    const { shard } = this.#parts;
+    const args: Argument[] = [
+      shard.parts.run,
+      shard.generation,
+      number,
+      shard.redisNowMs(messages[0]!.untilMs),
+    ];
+    for (const { message, rule, key, number: counted } of messages) {
+      const head = counted === 0 ? uncountedHead : countedHeadOf(this.#run, counted);
+      args.push(message.id, rule, head, bodyOf(message), key);
+    }
+    return args;
+  }
+
+  #sent(batch: Batch, [, ...copies]: (number | string)[]): void {
+    this.#end(batch);
+    for (const [i, each] of batch.messages.entries()) {
+      const said = copies[i]!;
+      if (said === -1) this.#no(each, keptText(this.#parts.shard));
+      else this.#yes(each, typeof said === 'number' ? said : Number(said.split(' ')[1]));
+    }
+    this.#send();
+  }
+
+  #failed(batch: Batch, error: ShardError): void {
+    this.#end(batch);
+    if (error.kind === 'away') this.#doubtful.push(batch);
+    else if (error.kind === 'refused')
+      for (const each of batch.messages) this.#no(each, refusedText(this.#parts.shard, error));
+    else this.#again(batch.messages);
+    this.#send();
+  }
+
+  /** A connection has begun. */
+  #goOn({ last, bits, sameRun }: Begun): void {
+    const again: Waiting[] = [];
+    for (const { number, messages } of this.#doubtful) {
+      const back = last - number;
+      const ran = back >= 0 && back < bitsMax && Math.floor(bits / 2 ** back) % 2 === 1;
+      for (const each of messages) {
+        if (!sameRun) this.#unknown(each);
+        else if (ran) this.#yes(each, Infinity);
+        else again.push(each);
+      }
+    }
+    this.#doubtful = [];
+    this.#again(again);
+    this.#send();
+  }
+
+  /** It did nothing, and never will: the same messages in front of the others, as long as their time lasts. */
+  #again(messages: readonly Waiting[]): void {
+    this.#queue.unshift(...messages.filter(({ over }) => !over));
+    this.tick(performance.now());
+  }
+
+  #end(batch: Batch): void {
+    const at = this.#underWay.indexOf(batch);
+    if (at !== -1) this.#underWay.splice(at, 1);
+  }
+
+  #yes(each: Waiting, copies: number): void {
+    this.forwarded++;
+    if (!this.#finish(each)) return;
+    if (each.number > 0) this.#parts.counts.sent(each.number, copies);
+    else each.onOutcome?.(isCarried);
+  }
+
+  #no(each: Waiting, reason: string): void {
+    if (!this.#finish(each)) return;
+    if (each.number > 0) this.#parts.counts.forget(each.number);
+    this.#refuse(each.onOutcome, reason);
+  }
+
+  #unknown(each: Waiting): void {
+    if (!this.#finish(each)) return;
+    this.unknown++;
+    if (each.number > 0) this.#parts.counts.forget(each.number);
+    each.onOutcome?.({
+      delivered: 0,
+      unanswered: 0,
+      carried: 'unknown',
+      reason: unknownText(this.#parts.shard),
+    });
+  }
+
+  #finish(each: Waiting): boolean {
+    if (each.over) return false;
+    each.over = true;
+    this.#pendingBytes -= bytesOf(each.message);
+    return true;
+  }
+
+  #refuse(onOutcome: OnOutcome | undefined, reason: string): void {
+    this.refused++;
+    const outcome: Outcome = { delivered: 0, unanswered: 0, carried: 'no', reason };
+    onOutcome?.(outcome);
+  }
+}
+
+/** With what is around it, here and on the connection. */
+function bytesOf({ id, payload }: Message): number {
+  return payload.length + id.length + 8 * copyOverheadBytes;
+}
+
+function awayText({ parts }: Shard): string {
+  return `Redis at ${parts.name} is away: nobody got it. Send it again later.`;
+}
+
+function fullText({ parts }: Shard, bytesMax: number): string {
+  return `More than --redis-pending-bytes-max ${bytesMax} bytes wait for Redis at ${parts.name}: nobody got it. Send it again later.`;
+}
+
+function keptText({ parts }: Shard): string {
+  return `Redis at ${parts.name} could not keep it: nobody got it. Its log and this node's say why.`;
+}
+
+function refusedText({ parts }: Shard, { message }: ShardError): string {
+  return `Redis at ${parts.name} refuses: ${message}. Nobody got it.`;
+}
+
+function unknownText({ parts }: Shard): string {
+  return `Redis at ${parts.name} did not answer in time: it is not known whether it was sent. Send it again with the same Idempotency-Key, or look before you do.`;
+}

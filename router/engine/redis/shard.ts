@@ -1,0 +1,361 @@
+import type { Redis, RedisOptions } from 'ioredis';
+import { EngineError } from './complaints.js';
+import { Connection, silenceMsMax } from './connection.js';
+import type { Library } from './library.js';
+import type { ShardStats } from './options.js';
+
+export type Argument = string | number | Buffer;
+
+/** `away`: it was not called, or nobody knows. `late`, `superseded`: it did nothing. `refused`: so said the server. */
+export class ShardError extends Error {
+  readonly kind: 'away' | 'late' | 'superseded' | 'refused';
+
+  constructor(kind: ShardError['kind'], message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+export interface ShardParts {
+  readonly index: number;
+  readonly count: number;
+  /** For sentences: the server as the operator knows it. */
+  readonly name: string;
+  /** Of this node, 16 hex digits. */
+  readonly run: string;
+  readonly connection: RedisOptions;
+  readonly library: Library;
+  /** Rules of history and limits, for what other programs send; as `begin` takes them. */
+  readonly rules: string;
+  readonly limits: string;
+  readonly onComplaint: (sentence: string) => void;
+}
+
+/** What a new connection has learnt: which of this node's batches have run, where the server is the same one. */
+export interface Begun {
+  readonly last: number;
+  readonly bits: number;
+  /** Nothing is lost of what was there when the last connection began. */
+  readonly sameRun: boolean;
+}
+
+/** How often the server's clock and the list of nodes are asked for. */
+const placeMs = 1_000;
+
+/**
+ * One Redis server, as a node is connected to it:
+ *
+ *     commands     publishes and other scripts, in order; each new one begins a generation, and what an older one still
+ *                  has under way does nothing from then on
+ *     subscribed   copies of messages, and questions whose answer must stand in order with them
+ *     reads        what may be long; made when it is first needed
+ */
+export class Shard {
+  readonly parts: ShardParts;
+  readonly #commands: Connection;
+  readonly #subscribed: Connection;
+  #reads: Connection | undefined;
+  /** Of `commands`, the server's and this node's. */
+  #redisRun = '';
+  #begin = 0;
+  generation = 0;
+  cluster: string;
+  /** All that this node is sent with a place up to here has been handed out. It only rises. */
+  position = 0;
+  /** Of the server's clock before performance.now(), at least. */
+  #aheadMs = 0;
+  /** Since when it is not usable; 0 = it is. */
+  #lostMs = 0;
+  #away = true;
+  #placeWaiters: { resolve: (place: number) => void; reject: (error: Error) => void }[] = [];
+  #placedMs = 0;
+  #complaint = '';
+  readonly #begun: ((begun: Begun) => void)[] = [];
+  readonly #lost: ((reason: string) => void)[] = [];
+  readonly #back: ((sameRun: boolean) => void)[] = [];
+  /** Of `onBack`: no connection has begun on another server, or another run of it, since it was lost. */
+  #sameRun = true;
+  registryVersion = 0;
+  /** Not usable for so long that what is published is refused. */
+  onAway: (reason: string) => void = () => {};
+  onCopy: (channel: Buffer, payload: Buffer) => void = () => {};
+  /** On a new connection: all channels again. */
+  resubscribe: (redis: Redis) => Promise<void> = async () => {};
+  /** Sends the changes of channels that wait for the end of the turn: a place is asked for behind them. */
+  flushChannels: () => void = () => {};
+  channels: () => number = () => 0;
+  pendingBytes: () => number = () => 0;
+
+  constructor(parts: ShardParts, cluster: string) {
+    this.parts = parts;
+    this.cluster = cluster;
+    const onLost = (reason: string) => this.#lose(reason);
+    const onFailed = (error: Error) => this.#fail(error);
+    this.#commands = new Connection(parts.connection, {
+      onOpen: (redis) => this.#open(redis),
+      onLost,
+      onFailed,
+    });
+    this.#subscribed = new Connection(parts.connection, {
+      onOpen: (redis) => this.#openSubscribed(redis),
+      onLost,
+      onFailed,
+    });
+  }
+
+  /** @throws EngineError where it is not there within `waitMs`, or not fit */
+  async start(waitMs: number): Promise<void> {
+    this.#lostMs = performance.now();
+    this.#commands.start();
+    this.#subscribed.start();
+    while (!this.usable) {
+      if (performance.now() - this.#lostMs > waitMs || /^(SHARD|FORMAT) /.test(this.#complaint))
+        throw new EngineError(`Redis at ${this.parts.name} cannot be used: ${sentenceOf(this.#complaint)}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  get usable(): boolean {
+    return this.#commands.redis !== undefined && this.#subscribed.redis !== undefined;
+  }
+
+  /** False where it has not been usable for a while: nothing is published then. */
+  get carries(): boolean {
+    return !this.#away;
+  }
+
+  get open(): boolean {
+    return this.#commands.redis !== undefined;
+  }
+
+  /** The server's clock at a time of performance.now(), ms: at least this. */
+  redisNowMs(nowMs = performance.now()): number {
+    return Math.floor(nowMs + this.#aheadMs);
+  }
+
+  onBegun(listener: (begun: Begun) => void): void {
+    this.#begun.push(listener);
+  }
+
+  onLost(listener: (reason: string) => void): void {
+    this.#lost.push(listener);
+  }
+
+  /** Both connections are there again, and all channels. @param listener told whether it is the same run of the server */
+  onBack(listener: (sameRun: boolean) => void): void {
+    this.#back.push(listener);
+  }
+
+  /** Runs a function on `commands`. @throws ShardError */
+  async call(name: string, args: readonly Argument[]): Promise<unknown> {
+    return this.#fcall(this.#commands.redis, name, args);
+  }
+
+  /** Runs a function on a connection for long answers, whose strings are Buffers. @throws ShardError */
+  async read(name: string, args: readonly Argument[]): Promise<unknown> {
+    if (this.#reads === undefined) {
+      this.#reads = new Connection(this.parts.connection, {
+        onOpen: async () => {},
+        onLost: () => {},
+        onFailed: () => {},
+      });
+      this.#reads.start();
+    }
+    for (let n = 0; n < 100 && this.#reads.redis === undefined; n++)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    return this.#fcall(this.#reads.redis, name, args, true);
+  }
+
+  /** A PUBLISH that nobody waits for. */
+  publishRaw(channel: string, payload: Buffer): void {
+    this.#commands.redis?.publish(channel, payload).catch(() => {});
+  }
+
+  /** Resolves when they are in effect. @throws ShardError */
+  async subscribe(channels: readonly string[]): Promise<void> {
+    const redis = this.#subscribed.redis;
+    if (redis === undefined) throw away(this.parts.name);
+    try {
+      await redis.subscribe(...channels);
+    } catch (error) {
+      throw shardErrorOf(error as Error);
+    }
+  }
+
+  unsubscribe(channels: readonly string[]): void {
+    this.#subscribed.redis?.unsubscribe(...channels).catch(() => {});
+  }
+
+  /**
+   * The place that the shard has given last. When it is answered, all that this node is sent up to there has been handed
+   * out, and all changes of channels of this turn are in effect. One question for all who ask in a turn. @throws ShardError
+   */
+  place(): Promise<number> {
+    if (this.#placeWaiters.length === 0) setImmediate(() => void this.#askPlace());
+    return new Promise((resolve, reject) => this.#placeWaiters.push({ resolve, reject }));
+  }
+
+  tick(nowMs: number, stalledMs: number): void {
+    for (const connection of [this.#commands, this.#subscribed, this.#reads])
+      connection?.tick(nowMs, stalledMs);
+    if (this.#lostMs !== 0 && !this.#away && nowMs - this.#lostMs > silenceMsMax) {
+      this.#away = true;
+      this.onAway(this.#complaint);
+    }
+    if (nowMs - this.#placedMs < placeMs || !this.usable) return;
+    this.#placedMs = nowMs;
+    this.place().catch(() => {});
+  }
+
+  stop(): void {
+    this.#away = true;
+    for (const connection of [this.#commands, this.#subscribed, this.#reads]) connection?.close();
+    this.#endPlaceWaiters(away(this.parts.name));
+  }
+
+  stats(): ShardStats {
+    return {
+      server: this.parts.name,
+      connected: this.usable,
+      reconnects: Math.max(0, this.#commands.opened + this.#subscribed.opened - 2),
+      channels: this.channels(),
+      pendingBytes: this.pendingBytes(),
+    };
+  }
+
+  async #open(redis: Redis): Promise<void> {
+    const { library, run, index, count, rules, limits } = this.parts;
+    await library.load(redis);
+    const args = [run, ++this.generation, this.position, index, count, this.cluster, rules, limits];
+    const reply = await redis.call('FCALL', `${library.prefix}begin`, '0', ...args);
+    const [last, bits, redisRun, nowMs, , begin, cluster] = reply as [
+      number,
+      number,
+      string,
+      number,
+      number,
+      number,
+      string,
+    ];
+    const sameRun = this.#redisRun === redisRun && this.#begin === begin;
+    if (!sameRun && this.#redisRun !== '') {
+      this.#sameRun = false;
+      this.#subscribed.lose('it is another server, or has been restarted');
+    }
+    this.#redisRun = redisRun;
+    this.#begin = begin;
+    this.cluster = cluster;
+    this.#aheadMs = nowMs - performance.now();
+    setImmediate(() => {
+      for (const listener of this.#begun) listener({ last, bits, sameRun });
+      this.#comeBack();
+    });
+  }
+
+  async #openSubscribed(redis: Redis): Promise<void> {
+    while (this.#commands.redis === undefined) {
+      if (redis.status !== 'ready') throw new Error('the connection has ended');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    redis.on('messageBuffer', (channel: Buffer, payload: Buffer) => this.onCopy(channel, payload));
+    await this.parts.library.load(redis);
+    await this.resubscribe(redis);
+    await this.#placeOn(redis);
+    setImmediate(() => this.#comeBack());
+  }
+
+  #comeBack(): void {
+    if (!this.usable || this.#lostMs === 0) return;
+    const sameRun = this.#sameRun;
+    this.#lostMs = 0;
+    this.#away = false;
+    this.#sameRun = true;
+    this.#complaint = '';
+    for (const listener of this.#back) listener(sameRun);
+  }
+
+  #lose(reason: string): void {
+    this.#complaint = reason;
+    if (this.#lostMs !== 0) return;
+    const { heardMs } = this.#subscribed;
+    this.#lostMs = Math.min(performance.now(), Math.max(heardMs, this.#commands.heardMs));
+    this.#endPlaceWaiters(away(this.parts.name));
+    for (const listener of this.#lost) listener(reason);
+  }
+
+  #fail(error: Error): void {
+    if (error.message === this.#complaint) return;
+    this.#complaint = error.message;
+    this.parts.onComplaint(`Redis at ${this.parts.name} cannot be used: ${sentenceOf(error.message)}`);
+  }
+
+  async #askPlace(): Promise<void> {
+    const waiters = this.#placeWaiters;
+    this.#placeWaiters = [];
+    const redis = this.#subscribed.redis;
+    try {
+      if (redis === undefined) throw away(this.parts.name);
+      this.flushChannels();
+      const place = await this.#placeOn(redis);
+      for (const { resolve } of waiters) resolve(place);
+    } catch (error) {
+      for (const { reject } of waiters) reject(error as Error);
+    }
+  }
+
+  async #placeOn(redis: Redis): Promise<number> {
+    const reply = await this.#fcall(redis, 'place', [this.parts.run]);
+    const [seq, , version, nowMs] = reply as [number, number, number, number];
+    // Messages that came behind the answer may have been handed out before it is resolved.
+    this.position = Math.max(this.position, seq);
+    this.registryVersion = version;
+    this.#aheadMs = nowMs - performance.now();
+    return seq;
+  }
+
+  #endPlaceWaiters(error: ShardError): void {
+    const waiters = this.#placeWaiters;
+    this.#placeWaiters = [];
+    for (const { reject } of waiters) reject(error);
+  }
+
+  async #fcall(
+    redis: Redis | undefined,
+    name: string,
+    args: readonly Argument[],
+    asBuffers = false,
+  ): Promise<unknown> {
+    if (redis === undefined) throw away(this.parts.name);
+    const functionName = `${this.parts.library.prefix}${name}`;
+    try {
+      if (asBuffers) return await redis.callBuffer('FCALL', functionName, '0', ...args);
+      return await redis.call('FCALL', functionName, '0', ...args);
+    } catch (error) {
+      throw shardErrorOf(error as Error);
+    }
+  }
+}
+
+function away(name: string): ShardError {
+  return new ShardError('away', `Redis at ${name} is away.`);
+}
+
+/** An answer of the server says that it did nothing; any other error, that nobody knows. */
+function shardErrorOf(error: Error): ShardError {
+  const { name, message } = error;
+  if (message.startsWith('LATE ')) return new ShardError('late', message);
+  if (message.startsWith('SUPERSEDED ')) return new ShardError('superseded', message);
+  return new ShardError(name === 'ReplyError' ? 'refused' : 'away', message);
+}
+
+/** What a server or the system says, for an operator. */
+function sentenceOf(complaint: string): string {
+  const [word] = complaint.split(' ');
+  if (word === 'WRONGPASS' || word === 'NOAUTH')
+    return `${complaint}: give the right user and password (--redis-user, --redis-password-file).`;
+  if (word === 'NOPERM') return `${complaint}: give its user the rights that docs/operations.md names.`;
+  if (word === 'LOADING') return 'it is loading its data. It is tried again.';
+  if (word === 'MASTERDOWN' || word === 'READONLY')
+    return `${complaint}: it is a replica. Name the master, or Sentinels that know it.`;
+  return `${complaint || 'it does not answer'}.`;
+}
