@@ -1,11 +1,12 @@
+import { redisSettings } from './redis-settings.js';
 import { listOf, mebibyte, oneOf, type Setting, setting, text, wholeNumber } from './setting.js';
 
 /** The settings of a node among others: what carries messages between them, and under which names. */
 export const clusterSettings = {
   engine: setting(
-    oneOf(['embedded', 'nats']),
+    oneOf(['embedded', 'nats', 'redis']),
     'embedded',
-    'what carries messages between processes: embedded = nothing, all is in this one; nats = the NATS cluster of --nats',
+    'what carries messages between processes: embedded = nothing, all is in this one; nats = the NATS cluster of --nats; redis = the servers of --redis',
   ),
   nats: {
     ...setting(
@@ -40,6 +41,7 @@ export const clusterSettings = {
     64 * mebibyte,
     'published and not yet at the NATS server, bytes. Past it sends are refused with 503',
   ),
+  ...redisSettings,
   name: setting(
     text('1 to 64 letters, digits, - or _', /^[A-Za-z0-9_-]{1,64}$/),
     'encke',

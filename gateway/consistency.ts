@@ -48,7 +48,7 @@ function inconsistencyOfListeners(config: Config): string | undefined {
 
 /** A gateway without a router, or the other way round, is of no use to anybody. */
 function roleAlone({ engine }: Config, role: NodeRole): string | undefined {
-  if (role === 'both' || engine === 'nats') return undefined;
+  if (role === 'both' || engine !== 'embedded') return undefined;
   const other = role === 'gateway' ? 'router' : 'gateway';
   return `"encke ${commandOf[role]}" does half of the work, and meets the ${other} on NATS: set --engine nats, or run "encke start", which does both.`;
 }
@@ -114,7 +114,7 @@ function idsOutgrowHeads({ requestHeadBytesMax, idBytesMax }: Config): string | 
 }
 
 function workersWithoutNats({ workers, engine }: Config): string | undefined {
-  if (workers === 0 || engine === 'nats') return undefined;
+  if (workers === 0 || engine !== 'embedded') return undefined;
   return `--workers ${workers} needs --engine nats, as workers hand messages to each other over NATS: start a nats-server and add --engine nats, or leave --workers out.`;
 }
 

@@ -27,6 +27,10 @@ export async function carrierOf(config: Config, role: NodeRole, log: Logger, onG
   const rules = config.historyRules.map(historyRule);
   const bytesMax = config.historyBytesTotalMax;
   if (config.engine === 'embedded') return { historyStore: new MemoryHistory({ rules, bytesMax }) };
+  if (config.engine === 'redis') {
+    const { redisCarrier } = await import('./redis-engine.js');
+    return redisCarrier(config, role, new HistoryRules(rules), log, onGap);
+  }
   return natsCarrier(config, role, new HistoryRules(rules), log, onGap);
 }
 
@@ -97,6 +101,9 @@ function historyRule(text: string): HistoryRule {
 }
 
 /** The largest that is published here. */
-function payloadBytesMax({ messageBytesMax, mqtt, mqttMaxPacketSize }: Config, role: NodeRole): number {
+export function payloadBytesMax(
+  { messageBytesMax, mqtt, mqttMaxPacketSize }: Config,
+  role: NodeRole,
+): number {
   return Math.max(messageBytesMax, mqtt && holdsConnections(role) ? mqttMaxPacketSize : 0);
 }

@@ -269,7 +269,7 @@ export class Gateway {
   }
 
   #whyNotReady(): string | undefined {
-    return this.#notReady ?? (this.#router.carries ? undefined : 'NATS is away');
+    return this.#notReady ?? this.#router.trouble;
   }
 }
 

@@ -237,6 +237,11 @@ export class Router {
     return this.#engine.carries;
   }
 
+  /** Why the engine does not carry all that is published, in a few words. */
+  get trouble(): string | undefined {
+    return this.#engine.trouble;
+  }
+
   /** The other nodes, where the engine knows any. */
   get cluster(): Cluster | undefined {
     return this.#engine.cluster;

@@ -4,6 +4,7 @@ import { type Engine, isCarried, type OnOutcome, type OnPublication, type Wants 
 /** The engine of a single process: what is published comes back at once, by a direct call. */
 export class EmbeddedEngine implements Engine {
   readonly carries = true;
+  readonly trouble = undefined;
   readonly cluster = undefined;
   #onPublication: OnPublication = () => 0;
 

@@ -52,8 +52,10 @@ export interface Engine {
    * @param onOutcome told what is wanted; not for `nothing`
    */
   publish(message: Message, wants: Wants, onOutcome?: OnOutcome): number;
-  /** False while what is published reaches this node's own subscribers alone. */
+  /** False while what is published reaches this node's own subscribers alone, or some ids are refused. */
   readonly carries: boolean;
+  /** Why it does not carry all, in a few words. */
+  readonly trouble: string | undefined;
   /** This node has a first subscriber for the id or filter. */
   addInterest(filter: string): void;
   /** This node has lost its last subscriber for the id or filter. */

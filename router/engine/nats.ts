@@ -150,6 +150,10 @@ export class NatsEngine implements Engine {
     return this.#link.carries;
   }
 
+  get trouble(): string | undefined {
+    return this.carries ? undefined : 'NATS is away';
+  }
+
   publish(message: Message, wants: Wants, onOutcome: OnOutcome = () => {}): number {
     if (wants === 'count') return this.#publishCounted(message, onOutcome);
     const onCarried =

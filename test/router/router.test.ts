@@ -197,6 +197,7 @@ t.test('the engine hears of an id when its first subscriber comes and when its l
       async stop() {},
       publish: () => 0,
       carries: true,
+      trouble: undefined,
       cluster: undefined,
       stats: () => undefined,
       addInterest: (id) => heard.push(`+${id}`),

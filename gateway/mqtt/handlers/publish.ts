@@ -1,4 +1,4 @@
-import { isCarried, type OnOutcome, type Outcome } from '../../../router/engine/engine.js';
+import { isCarried, type OnOutcome } from '../../../router/engine/engine.js';
 import { Message } from '../../../router/message.js';
 import type { Session } from '../../../router/session/session.js';
 import type { CloseReason } from '../../close-reason.js';
@@ -12,8 +12,6 @@ import { refusedTopic } from '../refused-topic.js';
 import { puback, pubrec } from '../reply-packets.js';
 import { sizeDetails } from '../size-details.js';
 import { Undecided } from '../undecided.js';
-
-const notCarried: Outcome = Object.freeze({ delivered: 0, unanswered: 0, carried: 'no' });
 
 /** PUBLISH from a client; step 1 of the way of a message. */
 export class PublishHandler {
@@ -95,9 +93,7 @@ export class PublishHandler {
    */
   #publish(topic: string, packet: PublishPacket, onOutcome: OnOutcome): void {
     if (this.#ignores(topic)) return onOutcome(isCarried);
-    const { router } = this.#parts;
-    if (!router.carries) return onOutcome(notCarried);
-    router.publish(messageOf(topic, packet), 'carried', onOutcome);
+    this.#parts.router.publish(messageOf(topic, packet), 'carried', onOutcome);
   }
 
   #ignores(topic: string): boolean {

@@ -84,6 +84,13 @@ export class RedisEngine implements Engine {
     return this.#started && this.#parts.every(({ shard }) => shard.carries);
   }
 
+  get trouble(): string | undefined {
+    const away = this.#parts.filter(({ shard }) => !shard.carries);
+    return away.length === 0
+      ? undefined
+      : `Redis is away: ${away.map(({ shard }) => shard.parts.name).join(', ')}`;
+  }
+
   publish(message: Message, wants: Wants, onOutcome?: OnOutcome): number {
     const rule = this.#options.rules.of(message.id);
     this.#partFor(message.id).publisher.publish(

@@ -173,17 +173,12 @@ export class Shard {
 
   /** Resolves when they are in effect. @throws ShardError */
   async subscribe(channels: readonly string[]): Promise<void> {
-    const redis = this.#subscribed.redis;
-    if (redis === undefined) throw away(this.parts.name);
-    try {
-      await redis.subscribe(...channels);
-    } catch (error) {
-      throw shardErrorOf(error as Error);
-    }
+    await this.#subscribed.redis?.subscribe(...channels);
+    if (!this.usable) throw away(this.parts.name);
   }
 
-  unsubscribe(channels: readonly string[]): void {
-    this.#subscribed.redis?.unsubscribe(...channels).catch(() => {});
+  async unsubscribe(channels: readonly string[]): Promise<void> {
+    await this.#subscribed.redis?.unsubscribe(...channels);
   }
 
   /**

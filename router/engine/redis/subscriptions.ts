@@ -111,14 +111,11 @@ export class Subscriptions {
     this.#changes.clear();
     const gone = changes.flatMap(([channel, subscribed]) => (subscribed ? [] : [channel]));
     const come = changes.flatMap(([channel, subscribed]) => (subscribed ? [channel] : []));
-    for (const some of inPieces(gone)) this.#shard.unsubscribe(some);
-    for (const some of inPieces(come)) this.#send(some);
-    if (come.length > 0 || this.#waiting.length === 0) return;
-    if (this.#latest === undefined) this.letGo();
-    else this.#latest.push(...this.#waiting.splice(0));
+    for (const some of inPieces(gone)) this.#send(this.#shard.unsubscribe(some));
+    for (const some of inPieces(come)) this.#send(this.#shard.subscribe(some));
   }
 
-  #send(channels: readonly string[]): void {
+  #send(answer: Promise<void>): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#latest = waiting;
@@ -126,7 +123,7 @@ export class Subscriptions {
       if (this.#latest === waiting) this.#latest = undefined;
       for (const ready of waiting) ready();
     };
-    this.#shard.subscribe(channels).then(end, () => {
+    answer.then(end, () => {
       if (this.#latest === waiting) this.#latest = undefined;
       if (this.#shard.carries) this.#waiting.unshift(...waiting);
       else for (const ready of waiting) ready();
@@ -145,8 +142,8 @@ export class Subscriptions {
 
   /** What has changed while the channels were subscribed to again. */
   #goOn(): void {
-    this.#flush();
-    if (this.#changes.size === 0 && this.#latest === undefined) this.letGo();
+    if (this.#changes.size > 0) this.#flush();
+    else if (this.#latest === undefined) this.letGo();
   }
 }
 

@@ -1,12 +1,20 @@
 import t from 'tap';
 import { EmbeddedEngine } from '../../../router/engine/embedded.js';
+import { type HistoryRule, HistoryRules } from '../../../router/history/history-rules.js';
 import { engineContract } from '../../contracts/engine.js';
 import { NatsCluster } from '../../nats-cluster.js';
 import { NatsServer } from '../../nats-server.js';
+import { RedisServer } from '../../redis-server.js';
 import { connectNats, historyOf, natsEngineAt } from './engine-parts.js';
+import { connectRedis, redisEngineAt } from './redis/engine-parts.js';
 
-const [single, pair] = await Promise.all([NatsServer.start(), NatsCluster.start(2)]);
-t.teardown(() => Promise.all([single.stop(), pair.stop()]));
+const [single, pair, redis, second] = await Promise.all([
+  NatsServer.start(),
+  NatsCluster.start(2),
+  RedisServer.start(),
+  RedisServer.start(),
+]);
+t.teardown(() => Promise.all([single.stop(), pair.stop(), redis.stop(), second.stop()]));
 
 engineContract('embedded', {
   nodes: 1,
@@ -48,3 +56,28 @@ engineContract('nats, with history', {
   open: natsEngines(() => single.url, historyOf({ filter: '#', messages: 100, ageSec: 60 })),
   connect: connectNats,
 });
+
+function redisEngines(urls: readonly string[], rules: readonly HistoryRule[] = []) {
+  return async () => {
+    const name = `test${++clusters}`;
+    const engines = [0, 1].map((node) =>
+      redisEngineAt(urls, {
+        name,
+        node: { name: `node-${node}`, group: '', role: 'both' },
+        rules: new HistoryRules(rules),
+      }),
+    );
+    const close = async () => {
+      await Promise.all(engines.map((engine) => engine.stop()));
+    };
+    return { engines, close };
+  };
+}
+
+const onRedis = { nodes: 2, direct: false, placed: true, connect: connectRedis } as const;
+engineContract('redis', { ...onRedis, open: redisEngines([redis.url]) });
+engineContract('redis, with history', {
+  ...onRedis,
+  open: redisEngines([redis.url], [{ filter: '#', messages: 100, ageSec: 60 }]),
+});
+engineContract('redis, two shards', { ...onRedis, open: redisEngines([redis.url, second.url]) });
