@@ -183,6 +183,11 @@ export class Router {
     return this.#subscriptions.countOf(subscriber);
   }
 
+  /** What a subscriber has, with the QoS of each. */
+  subscriptionsOf(subscriber: Subscriber): { filter: string; qos: Qos }[] {
+    return this.#subscriptions.listOf(subscriber);
+  }
+
   /** Whether a subscriber has this very id or filter. */
   isLoggedIn(filter: string, subscriber: Subscriber): boolean {
     return this.#subscriptions.has(filter, subscriber);

@@ -80,6 +80,14 @@ export class Subscriptions {
     return typeof logins === 'string' ? 1 : logins.size;
   }
 
+  listOf(subscriber: Subscriber): { filter: string; qos: Qos }[] {
+    const { logins } = subscriber;
+    if (logins === undefined) return [];
+    return Array.from(typeof logins === 'string' ? [logins] : logins, (filter) => {
+      return { filter, qos: grantOf(this.#audienceOf(filter, hasWildcard(filter)), subscriber) ?? 0 };
+    });
+  }
+
   has(filter: string, subscriber: Subscriber): boolean {
     return grantOf(this.#audienceOf(filter, hasWildcard(filter)), subscriber) !== undefined;
   }

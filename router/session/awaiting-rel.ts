@@ -15,6 +15,10 @@ export class AwaitingRel {
     return this.#sinceSec.has(packetId);
   }
 
+  packetIds(): Iterable<number> {
+    return this.#sinceSec.keys();
+  }
+
   add(packetId: number, nowSec: number): void {
     this.#sinceSec.set(packetId, nowSec);
   }

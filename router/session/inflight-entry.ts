@@ -12,7 +12,13 @@ export class InflightEntry {
   /** Seconds of the session clock at the last try. */
   sentAtSec: number;
 
-  constructor(packetId: number, message: Message, qos: 1 | 2, retained: boolean, sentAtSec: number) {
+  constructor(
+    packetId: number,
+    message: Message | undefined,
+    qos: 1 | 2,
+    retained: boolean,
+    sentAtSec: number,
+  ) {
     this.packetId = packetId;
     this.message = message;
     this.qos = qos;

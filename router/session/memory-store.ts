@@ -110,6 +110,10 @@ export class MemoryFlow implements SessionFlow {
     return this.#awaiting?.has(packetId) ?? false;
   }
 
+  awaitingIds(): Iterable<number> {
+    return this.#awaiting?.packetIds() ?? [];
+  }
+
   beginAwaiting(packetId: number, nowSec: number): void {
     this.#awaiting ??= new AwaitingRel();
     if (!this.#awaiting.has(packetId)) this.#total.bytes += weightOfAwaiting;

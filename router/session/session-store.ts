@@ -37,6 +37,7 @@ export interface SessionFlow {
   /** QoS 2 packet ids of the client that await its PUBREL. */
   readonly awaiting: number;
   isAwaiting(packetId: number): boolean;
+  awaitingIds(): Iterable<number>;
   beginAwaiting(packetId: number, nowSec: number): void;
   /** @returns whether it was awaiting */
   endAwaiting(packetId: number): boolean;

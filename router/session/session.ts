@@ -4,6 +4,7 @@ import { InflightEntry } from './inflight-entry.js';
 import { hasRoom, makeRoom } from './mqueue-policy.js';
 import { markUnsent, repeatOverdue, repeatUnsent } from './retransmission.js';
 import type { SessionConnection } from './session-connection.js';
+import { type FlowState, takeFlow } from './session-state.js';
 import type { SessionFlow } from './session-store.js';
 import type { Sessions } from './sessions.js';
 import type { SessionDropReason } from './sessions-stats.js';
@@ -183,6 +184,34 @@ export abstract class Session extends Subscriber {
     this.#flow = flow;
     flow.pauseAwaiting(this.sessions.nowSec);
     markUnsent(flow);
+  }
+
+  /** All that is under way, taken out: what the session is ended with then is nothing. @internal */
+  take(): FlowState {
+    const flow = this.#flow;
+    const state = takeFlow(flow, this.#bits & lastPacketIdMask);
+    this.#flow = undefined;
+    if (flow !== undefined) this.sessions.removeFlow(this, flow);
+    return state;
+  }
+
+  /**
+   * What was under way on another node, in front of what has come here since; the client is away. Where there is no room
+   * it is as with messages that come: what is dropped is counted. @internal
+   */
+  put({ lastPacketId, inflight, queued, awaiting }: FlowState): void {
+    const { sessions } = this;
+    const behind = this.take().queued;
+    this.#bits = (this.#bits & ~lastPacketIdMask) | lastPacketId;
+    for (const entry of inflight) {
+      if (sessions.hasBytesFor(entry.message === undefined ? 0 : weightOf(entry.message)))
+        this.flowToAddTo().send(entry);
+      else this.drop('sessions-bytes');
+    }
+    for (const packetId of awaiting) this.flowToAddTo().beginAwaiting(packetId, sessions.nowSec);
+    for (const { message, qos, retained } of queued) this.enqueue(message, qos, retained);
+    for (const { message, qos, retained } of behind) this.enqueue(message, qos, retained);
+    if (this.#flow !== undefined) this.restore(this.#flow);
   }
 
   /** The session is over: what was under way is lost, and counted. @internal */

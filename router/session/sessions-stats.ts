@@ -26,6 +26,9 @@ export interface SessionsStats {
   takenOver: number;
   /** Sessions that ended because their client has connected to another node. */
   moved: number;
+  /** Sessions that went to another node with all that was in them; that came from one. */
+  departed: number;
+  adopted: number;
   /** Sessions that ended because their client stayed away; because it wanted a clean one. */
   expired: number;
   discarded: number;

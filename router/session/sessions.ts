@@ -10,6 +10,7 @@ import { MemoryStore } from './memory-store.js';
 import { Session } from './session.js';
 import type { SessionConnection } from './session-connection.js';
 import { type SessionLimits, type SessionsOptions, sessionLimits } from './session-limits.js';
+import type { SessionState } from './session-state.js';
 import type { SessionFlow, SessionStore } from './session-store.js';
 import type { SessionDropReason, SessionsStats } from './sessions-stats.js';
 import { weightOfSession } from './weight.js';
@@ -33,6 +34,8 @@ export class Sessions {
   readonly counters = {
     takenOver: 0,
     moved: 0,
+    departed: 0,
+    adopted: 0,
     expired: 0,
     discarded: 0,
     refused: 0,
@@ -143,6 +146,45 @@ export class Sessions {
     this.#takeOver(clientId);
     if (!session.clean) this.#end(session, 'session-moved'); // a clean one has ended with its connection
     return true;
+  }
+
+  /**
+   * One with clean session 0 whose client has connected to another node, which gets all that is in it: see `take`.
+   * @returns undefined where there is none; it has ended then, if it was a clean one
+   */
+  depart(clientId: string): Session | undefined {
+    this.#takeOver(clientId);
+    return this.#byClientId.get(clientId);
+  }
+
+  /** All that is in a session whose client is away; it has ended when this returns. */
+  take(session: Session): SessionState {
+    const owner = this.#away.ownerOf(session);
+    const state = { clientId: session.clientId, owner, ...session.take() };
+    this.counters.departed++;
+    this.#end(session);
+    return state;
+  }
+
+  /**
+   * For a session that comes from another node, and whose client is away; how long it has been is counted anew. It takes
+   * messages at once; what was in it there is put in front of them, see `Session.put`.
+   * @returns undefined where there is no room
+   */
+  adopt(clientId: string, owner: SessionOwner | undefined): Session | undefined {
+    if (!this.hasRoomFor(clientId, false)) return undefined;
+    this.move(clientId); // an older one that was left here
+    this.#makeRoom(false);
+    const session = this.#add(clientId, false);
+    this.#away.present(session, owner);
+    this.#away.add(session, awayTiers.noFilters, this.nowSec);
+    this.counters.adopted++;
+    return session;
+  }
+
+  /** All, for who goes through them within one turn of the loop. */
+  get all(): Iterable<Session> {
+    return this.#byClientId.values();
   }
 
   /** Once a second. @param nowSec of a clock that never goes back and was near 0 when this was made */

@@ -27,7 +27,7 @@ export class SimulatedClient {
   /** Messages at QoS 1 and 2 that were handed to the application, doubled ones at QoS 1 included. */
   readonly received: { topic: string; text: string; qos: Qos; dup: boolean }[] = [];
   readonly #router: Router;
-  readonly #sessions: Sessions;
+  #sessions: Sessions;
   readonly #random: SeededRandom;
   readonly #maxInflight: number;
   #session: Session | undefined;
@@ -40,6 +40,8 @@ export class SimulatedClient {
   #lastPacketId = 0;
   /** What the broker has sent and has not been told to forget: entry by packet id. */
   readonly #inflight = new Map<number, InflightEntry>();
+  /** Its session is on its way between two nodes: it cannot connect. */
+  moving = false;
 
   constructor(clientId: string, router: Router, sessions: Sessions, random: SeededRandom) {
     this.clientId = clientId;
@@ -56,6 +58,18 @@ export class SimulatedClient {
   /** Nothing is on the wire in either direction. */
   get quiet(): boolean {
     return this.#toClient.length + this.#toBroker.length + this.#outgoing.size === 0;
+  }
+
+  /** Where its session is. */
+  get sessions(): Sessions {
+    return this.#sessions;
+  }
+
+  /** From now on it connects to another node, which has its session. Entries are other objects there. */
+  goTo(sessions: Sessions, inflight: readonly InflightEntry[]): void {
+    this.#sessions = sessions;
+    for (const entry of inflight)
+      if (this.#inflight.has(entry.packetId)) this.#inflight.set(entry.packetId, entry);
   }
 
   connect(): Session {

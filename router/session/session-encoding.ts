@@ -1,0 +1,227 @@
+import { Message, type Qos } from '../message.js';
+import type { SessionOwner } from './away-sessions.js';
+import { InflightEntry } from './inflight-entry.js';
+import type { Queued } from './mqueue.js';
+import type { FlowState, SessionState, Subscription } from './session-state.js';
+
+/**
+ * Sessions as bytes, on their way from one node to another: chunks of whole records, made one by one as they are sent, so
+ * that a long queue is in memory once.
+ *
+ *     chunk    version (1)  record  record …                                         numbers big endian
+ *     record   type (1)  length (4)  body
+ *     body     session    client id, owner, packet id given out last, packet ids that await PUBREL
+ *              filter     QoS, filter             of the session before, and so are:
+ *              inflight   packet id, message      in the order in which they are repeated
+ *              released   packet id               PUBREC has come
+ *              queued     QoS granted, message
+ *              end        nothing: this session is complete
+ */
+const version = 1;
+const recordType = { session: 1, filter: 2, inflight: 3, released: 4, queued: 5, end: 6 } as const;
+const recordHeadBytes = 5;
+/** A chunk is sent when it has as much; a larger message goes in one of its own. */
+export const chunkBytes = 128 * 1024;
+
+/** Flags of a message: granted QoS in bits 0 and 1, its own in 2 and 3. */
+const retainedBit = 16;
+const retainBit = 32;
+/** id length, flags, time, offset */
+const messageHeadBytes = 2 + 1 + 8 + 8;
+
+/** One with its subscriptions, its content, or both. */
+export interface EncodedSession {
+  readonly clientId: string;
+  readonly owner: SessionOwner | undefined;
+  readonly subscriptions?: readonly Subscription[];
+  readonly flow?: FlowState;
+}
+
+/** What was read of one; absent parts are empty. */
+export interface DecodedSession extends SessionState {
+  readonly subscriptions: readonly Subscription[];
+}
+
+/** In chunks of 128 KB or so. */
+export function* encodeSessions(sessions: Iterable<EncodedSession>): Generator<Buffer> {
+  let parts: Buffer[] = [Buffer.of(version)];
+  let bytes = 1;
+  for (const session of sessions) {
+    for (const record of recordsOf(session)) {
+      if (bytes > 1 && bytes + record.length > chunkBytes) {
+        yield Buffer.concat(parts);
+        parts = [Buffer.of(version)];
+        bytes = 1;
+      }
+      parts.push(record);
+      bytes += record.length;
+    }
+  }
+  if (bytes > 1) yield Buffer.concat(parts);
+}
+
+/** Reads chunks in their order. */
+export class SessionDecoder {
+  #session: Mutable<DecodedSession> | undefined;
+
+  /** @returns the sessions that this chunk completes @throws Error for what no node has written, or another version */
+  read(chunk: Buffer): DecodedSession[] {
+    if (chunk[0] !== version) throw new RangeError(`Sessions in version ${chunk[0]}, not ${version}.`);
+    const complete: DecodedSession[] = [];
+    for (let at = 1; at < chunk.length; ) {
+      const start = at + recordHeadBytes;
+      const end = start + chunk.readUInt32BE(at + 1);
+      if (end > chunk.length) throw new RangeError('A session breaks off.');
+      const done = this.#record(chunk[at]!, chunk.subarray(start, end));
+      if (done !== undefined) complete.push(done);
+      at = end;
+    }
+    return complete;
+  }
+
+  #record(type: number, body: Buffer): DecodedSession | undefined {
+    if (type === recordType.session) {
+      this.#session = sessionIn(body);
+      return undefined;
+    }
+    const session = this.#session;
+    if (session === undefined) throw new RangeError('A part of no session.');
+    switch (type) {
+      case recordType.filter:
+        session.subscriptions.push({ qos: qosIn(body[0]!), filter: body.toString('utf8', 1) });
+        return undefined;
+      case recordType.inflight:
+        session.inflight.push(inflightIn(body));
+        return undefined;
+      case recordType.released:
+        session.inflight.push(releasedIn(body));
+        return undefined;
+      case recordType.queued:
+        session.queued.push(queuedIn(body));
+        return undefined;
+      case recordType.end:
+        this.#session = undefined;
+        return session;
+      default:
+        throw new RangeError(`A record of type ${type}.`);
+    }
+  }
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Item)[] ? Item[] : T[K] };
+
+function* recordsOf({ clientId, owner, subscriptions, flow }: EncodedSession): Generator<Buffer> {
+  const awaiting = flow?.awaiting ?? [];
+  const ids = Buffer.allocUnsafe(2 * awaiting.length);
+  for (const [n, packetId] of awaiting.entries()) ids.writeUInt16BE(packetId, 2 * n);
+  const ownerText = owner === undefined ? '' : JSON.stringify([owner.address, owner.userName]);
+  yield record(recordType.session, [text(clientId), text(ownerText), uint16(flow?.lastPacketId ?? 0), ids]);
+  for (const { filter, qos } of subscriptions ?? [])
+    yield record(recordType.filter, [Buffer.of(qos), Buffer.from(filter)]);
+  for (const { packetId, message, qos, retained } of flow?.inflight ?? []) {
+    if (message === undefined) yield record(recordType.released, [uint16(packetId)]);
+    else yield record(recordType.inflight, [uint16(packetId), ...messageParts(message, qos, retained)]);
+  }
+  for (const { message, qos, retained } of flow?.queued ?? [])
+    yield record(recordType.queued, messageParts(message, qos, retained));
+  yield record(recordType.end, []);
+}
+
+function record(type: number, parts: readonly Uint8Array[]): Buffer {
+  const head = Buffer.allocUnsafe(recordHeadBytes);
+  head[0] = type;
+  head.writeUInt32BE(
+    parts.reduce((sum, { length }) => sum + length, 0),
+    1,
+  );
+  return Buffer.concat([head, ...parts]);
+}
+
+function messageParts(message: Message, granted: Qos, retained: boolean): Uint8Array[] {
+  const id = Buffer.from(message.id);
+  const head = Buffer.allocUnsafe(messageHeadBytes);
+  head.writeUInt16BE(id.length, 0);
+  head[2] = granted | (message.qos << 2) | (retained ? retainedBit : 0) | (message.retain ? retainBit : 0);
+  head.writeDoubleBE(message.timeMs, 3);
+  head.writeDoubleBE(message.offset, 11);
+  return [head, id, message.payload];
+}
+
+function sessionIn(body: Buffer): Mutable<DecodedSession> {
+  const [clientId, afterId] = textIn(body, 0);
+  const [ownerText, at] = textIn(body, afterId);
+  const awaiting: number[] = [];
+  for (let next = at + 2; next + 2 <= body.length; next += 2) awaiting.push(body.readUInt16BE(next));
+  return {
+    clientId,
+    owner: ownerIn(ownerText),
+    lastPacketId: body.readUInt16BE(at),
+    awaiting,
+    subscriptions: [],
+    inflight: [],
+    queued: [],
+  };
+}
+
+function ownerIn(json: string): SessionOwner | undefined {
+  if (json === '') return undefined;
+  const [address, userName] = JSON.parse(json);
+  return { address: String(address), userName: userName === null ? undefined : String(userName) };
+}
+
+function inflightIn(body: Buffer): InflightEntry {
+  const { message, qos, retained } = queuedIn(body.subarray(2));
+  if (qos === 0) throw new RangeError('In flight at QoS 0.');
+  return new InflightEntry(packetIdIn(body), message, qos, retained, 0);
+}
+
+function releasedIn(body: Buffer): InflightEntry {
+  return new InflightEntry(packetIdIn(body), undefined, 2, false, 0);
+}
+
+function queuedIn(body: Buffer): Queued {
+  const idEnd = messageHeadBytes + body.readUInt16BE(0);
+  const flags = body[2]!;
+  if (idEnd > body.length) throw new RangeError('A message breaks off.');
+  const id = body.toString('utf8', messageHeadBytes, idEnd);
+  const payload = new Uint8Array(body.subarray(idEnd)); // its own: a chunk has many
+  const [timeMs, offset] = [body.readDoubleBE(3), body.readDoubleBE(11)];
+  const message = new Message(
+    id,
+    payload,
+    timeMs,
+    qosIn((flags >> 2) & 3),
+    (flags & retainBit) !== 0,
+    offset,
+  );
+  return { message, qos: qosIn(flags & 3), retained: (flags & retainedBit) !== 0 };
+}
+
+function packetIdIn(body: Buffer): number {
+  const packetId = body.readUInt16BE(0);
+  if (packetId === 0) throw new RangeError('Packet id 0.');
+  return packetId;
+}
+
+function qosIn(value: number): Qos {
+  if (value > 2) throw new RangeError(`QoS ${value}.`);
+  return value as Qos;
+}
+
+function text(value: string): Buffer {
+  const bytes = Buffer.from(value);
+  return Buffer.concat([uint16(bytes.length), bytes]);
+}
+
+/** @returns the text, and where what is behind it begins */
+function textIn(body: Buffer, at: number): [string, number] {
+  const end = at + 2 + body.readUInt16BE(at);
+  if (end > body.length) throw new RangeError('A text breaks off.');
+  return [body.toString('utf8', at + 2, end), end];
+}
+
+function uint16(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(2);
+  bytes.writeUInt16BE(value);
+  return bytes;
+}

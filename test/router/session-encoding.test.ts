@@ -1,0 +1,124 @@
+import t from 'tap';
+import { encodeSessions, InflightEntry, Message, type Qos, SessionDecoder } from '../../router/index.js';
+import {
+  chunkBytes,
+  type DecodedSession,
+  type EncodedSession,
+} from '../../router/session/session-encoding.js';
+import { SeededRandom } from '../seeded-random.js';
+
+function decode(chunks: Iterable<Buffer>): DecodedSession[] {
+  const decoder = new SessionDecoder();
+  return [...chunks].flatMap((chunk) => decoder.read(chunk));
+}
+
+const message = (text: string, qos: Qos = 1, retain = false) =>
+  new Message('user/ä', new TextEncoder().encode(text), 1_790_000_000_123, qos, retain, 2 ** 52 + 1);
+
+const everything: EncodedSession = {
+  clientId: 'größe',
+  owner: { address: '10.0.0.1', userName: undefined },
+  subscriptions: [
+    { filter: 'user/+/x', qos: 0 },
+    { filter: '#', qos: 2 },
+  ],
+  flow: {
+    lastPacketId: 65_535,
+    inflight: [
+      new InflightEntry(7, message('one'), 1, true, 0),
+      new InflightEntry(9, undefined, 2, false, 0),
+      new InflightEntry(65_535, message('', 2, true), 2, false, 0),
+    ],
+    queued: [
+      { message: message('two', 2), qos: 1, retained: false },
+      { message: message('three', 0), qos: 0, retained: true },
+    ],
+    awaiting: [1, 500, 65_535],
+  },
+};
+
+t.test('all of a session comes back, in its order', async (t) => {
+  const [decoded, next, ...others] = decode(
+    encodeSessions([everything, { clientId: 'idle', owner: undefined }]),
+  );
+  t.same(others, []);
+  const { flow, ...rest } = everything;
+  const plain = (of: object) => JSON.parse(JSON.stringify(of));
+  t.same(plain(decoded!), plain({ ...rest, ...flow! }));
+  t.same(next, {
+    clientId: 'idle',
+    owner: undefined,
+    lastPacketId: 0,
+    subscriptions: [],
+    inflight: [],
+    queued: [],
+    awaiting: [],
+  });
+  const owner = { address: 'a', userName: 'u' };
+  t.same(decode(encodeSessions([{ clientId: 'c', owner }]))[0]!.owner, owner);
+});
+
+t.test(
+  'a long queue is several chunks, made as they are taken; a payload keeps no chunk alive',
+  async (t) => {
+    const payload = 'x'.repeat(10_000);
+    let made = 0;
+    function* sessions(): Generator<EncodedSession> {
+      for (let n = 0; n < 100; n++) {
+        made++;
+        const queued = Array.from({ length: 5 }, (_, m) => {
+          return { message: message(`${n}.${m} ${payload}`), qos: 1 as const, retained: false };
+        });
+        yield { clientId: `c${n}`, owner: undefined, flow: { ...everything.flow!, queued } };
+      }
+    }
+    const chunks = encodeSessions(sessions());
+    const first = chunks.next().value as Buffer;
+    t.ok(made < 5, `${made} sessions encoded for the first chunk`);
+    const all = [first, ...chunks];
+    t.ok(all.length > 30 && all.every(({ length }) => length <= chunkBytes), `${all.length} chunks`);
+    const decoded = decode(all);
+    t.same(
+      decoded.map(({ clientId }) => clientId),
+      Array.from({ length: 100 }, (_, n) => `c${n}`),
+    );
+    const { payload: last } = decoded[99]!.queued[4]!.message;
+    t.ok(Buffer.from(last).toString().startsWith('99.4 '));
+    t.equal(last.buffer.byteLength, last.length);
+  },
+);
+
+t.test('a message larger than a chunk has one of its own', async (t) => {
+  const large = { message: message('x'.repeat(300_000)), qos: 1 as const, retained: false };
+  const flow = { lastPacketId: 0, inflight: [], awaiting: [], queued: [large, large] };
+  const chunks = [...encodeSessions([{ clientId: 'c', owner: undefined, flow }])];
+  t.equal(chunks.length, 4);
+  t.equal(decode(chunks)[0]!.queued.length, 2);
+});
+
+t.test('what no node has written is refused, and nothing else happens', async (t) => {
+  const random = new SeededRandom();
+  t.comment(`ENCKE_TEST_SEED=${random.seed}`);
+  const [good] = [...encodeSessions([everything])] as [Buffer];
+  t.throws(() => decode([Buffer.of(2)]), { name: 'RangeError', message: /version 2, not 1/ });
+  t.throws(() => decode([Buffer.alloc(0)]), RangeError);
+  t.throws(() => decode([Buffer.of(1, 5, 0, 0, 0, 0)]), { message: /part of no session/ });
+  for (let cut = 2; cut < good.length - 5; cut++) {
+    let complete = 0;
+    try {
+      complete = decode([good.subarray(0, cut)]).length;
+    } catch (error) {
+      if (!(error instanceof RangeError)) t.fail(`cut at ${cut}: ${error}`);
+    }
+    if (complete > 0) t.fail(`cut at ${cut}: complete`);
+  }
+  for (let round = 0; round < 5_000; round++) {
+    const bent = Buffer.from(good);
+    bent[random.below(bent.length)] = random.below(256);
+    try {
+      decode([bent]);
+    } catch (error) {
+      if (!(error instanceof RangeError || error instanceof SyntaxError)) t.fail(`${error}`);
+    }
+  }
+});
