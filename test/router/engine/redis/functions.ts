@@ -144,20 +144,31 @@ export class Functions {
     const { parts } = await this.readAll([rule === undefined ? [id, after] : [id, after, rule]]);
     return parts[0]!;
   }
+}
 
-  /** Copies that come to channels, in their order, until the test ends. */
-  async subscribed(server: RedisServer, channels: readonly string[]): Promise<Copy[]> {
-    const redis = server.client();
-    const copies: Copy[] = [];
+/** What comes to some channels. */
+export class Subscriber {
+  readonly #redis: Redis;
+  readonly #copies: Copy[] = [];
+
+  private constructor(redis: Redis) {
+    this.#redis = redis;
     redis.on('messageBuffer', (channel: Buffer, data: Buffer) => {
-      copies.push({
-        channel: channel.toString(),
-        place: Number(data.readBigUInt64BE(0)),
-        rest: data.subarray(8),
-      });
+      const place = Number(data.readBigUInt64BE(0));
+      this.#copies.push({ channel: channel.toString(), place, rest: data.subarray(8) });
     });
-    await redis.subscribe(...channels);
-    return copies;
+  }
+
+  static async of(server: RedisServer, channels: readonly string[]): Promise<Subscriber> {
+    const subscriber = new Subscriber(server.client());
+    await subscriber.#redis.subscribe(...channels);
+    return subscriber;
+  }
+
+  /** All copies that were published until now, and have not been taken yet. */
+  async take(): Promise<Copy[]> {
+    await this.#redis.ping(); // its answer comes behind them
+    return this.#copies.splice(0);
   }
 }
 
