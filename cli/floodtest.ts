@@ -179,7 +179,11 @@ async function flood(flags: Flags, command: Command): Promise<number> {
   const run = new Flood(options, (row) => show(row, recording, flags.json === true));
   // The first signal ends the run with its summary, the second ends the process.
   let interrupts = 0;
-  const interrupt = () => (interrupts++ === 0 ? run.stop() : process.exit(130));
+  const interrupt = () => {
+    if (interrupts++ > 0) process.exit(130);
+    console.error('Stopping: what is on its way is waited for. A second Ctrl-C ends at once.');
+    run.stop();
+  };
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   try {
     await run.run();

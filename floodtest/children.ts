@@ -7,6 +7,8 @@ import { connectionsOf, type Share } from './plan.js';
 /** A small young generation costs no CPU here, since next to nothing is made for a message: 4.0 KB become 3.3. */
 const CHILD_FLAGS = ['--max-semi-space-size=2'];
 const REPORT_TIMEOUT_MS = 5000;
+/** When somebody has interrupted the run and waits. */
+const HURRIED_TIMEOUT_MS = 700;
 const CLOSE_TIMEOUT_MS = 5000;
 
 export interface ChildrenEvents {
@@ -18,8 +20,10 @@ export interface ChildrenEvents {
 export class Children {
   readonly #events: ChildrenEvents;
   readonly #processes: ChildProcess[] = [];
-  #unanswered = 0;
+  /** By process: questions that it has not answered; one that was given up is answered late, and before the next. */
+  readonly #unanswered: number[] = [];
   #onAllAnswered: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #closing = false;
 
   constructor(events: ChildrenEvents) {
@@ -32,14 +36,18 @@ export class Children {
       serialization: 'advanced',
     });
     this.#processes.push(child);
+    this.#unanswered.push(0);
     child.on('message', (message: FromChild) => {
       this.#events.answered(share.index, message);
-      if (--this.#unanswered === 0) this.#onAllAnswered?.();
+      this.#unanswered[share.index]!--;
+      this.#resolveIfAnswered();
     });
     child.on('exit', (code, signal) => {
       if (this.#closing) return;
       const place = `Process ${share.index + 1} of ${share.processes}`;
       const how = signal ?? `exit code ${code}`;
+      this.#unanswered[share.index] = 0;
+      this.#resolveIfAnswered();
       this.#events.failed(
         new Error(`${place} with ${connectionsOf(share)} connections ended by itself (${how}).`),
       );
@@ -53,28 +61,40 @@ export class Children {
     return this.#processes.flatMap(({ pid, connected }) => (connected && pid !== undefined ? [pid] : []));
   }
 
-  /** @returns how many were there to be told */
-  tell(message: ToChild): number {
-    const told = this.#processes.filter((child) => child.connected);
+  tell(message: ToChild): void {
     // One that was just killed is connected until its exit is heard; without a callback the error would end this process.
-    for (const child of told) child.send(message, () => {});
-    return told.length;
+    for (const child of this.#processes) if (child.connected) child.send(message, () => {});
   }
 
   /** Waits for the answers of all. A process that is too busy to answer is counted with its last answer. */
-  async ask(question: 'report' | 'quiet'): Promise<void> {
-    this.#unanswered = this.tell(question);
-    if (this.#unanswered === 0) return;
+  async ask(question: 'report' | 'quiet', hurried = false): Promise<void> {
+    this.#processes.forEach((child, index) => {
+      if (child.connected) this.#unanswered[index]!++;
+    });
+    this.tell(question);
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, REPORT_TIMEOUT_MS);
-      this.#onAllAnswered = () => {
-        clearTimeout(timer);
+      const done = () => {
+        clearTimeout(this.#timer);
         resolve();
       };
+      this.#timer = setTimeout(done, hurried ? HURRIED_TIMEOUT_MS : REPORT_TIMEOUT_MS);
+      this.#onAllAnswered = done;
+      this.#resolveIfAnswered();
     });
   }
 
+  /** What is being waited for is not waited for much longer. */
+  hurry(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#onAllAnswered?.(), HURRIED_TIMEOUT_MS);
+  }
+
+  #resolveIfAnswered(): void {
+    if (this.#unanswered.every((count) => count === 0)) this.#onAllAnswered?.();
+  }
+
   async close(): Promise<void> {
+    clearTimeout(this.#timer);
     this.#closing = true;
     await Promise.all(this.#processes.map(close));
   }

@@ -58,6 +58,9 @@ export interface Counts extends Tally {
   published: number;
   /** Due, but the device was not connected, or had too many messages unacknowledged. */
   unpublished: number;
+  /** Published long after they were due, or due and never got to: see LATE_AFTER_MS. */
+  late: number;
+  overdue: number;
   /** Published and not acknowledged yet. */
   unacknowledged: number;
 }
@@ -80,6 +83,8 @@ export interface ProcessReport {
   /** Before the first connection. */
   baseRssBytes: number;
   cpuSec: number;
+  /** Of the time in which its devices publish: how much of it the process was at work. */
+  busyShare: number;
 }
 
 /** The last seq of each device, by its number from 0, of those that publish in one process. */
@@ -123,6 +128,8 @@ export function noCounts(): Counts {
     reached: 0,
     published: 0,
     unpublished: 0,
+    late: 0,
+    overdue: 0,
     unacknowledged: 0,
     ...noTally(),
   };

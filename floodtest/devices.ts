@@ -2,6 +2,7 @@
  * The devices of one process: each publishes at the same interval, one after the other, by deadlines that nothing
  * moves. Owns when the next message is due and the last seq of each device.
  */
+import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { MessageText } from '../msggen/message-text.js';
 import { Schedule } from '../msggen/schedule.js';
 import type { Published } from './counts.js';
@@ -14,10 +15,17 @@ import type { MqttWs } from './transport/mqtt-ws.js';
  * the last login, so that a subscriber must have received every message from the first one on.
  */
 export const PUBLISH_AFTER_MS = 1000;
+/** What is published later than that after it was due is late; as in msggen. */
+export const LATE_AFTER_MS = 100;
+/** Beyond its means a process would do nothing but publish: after so long it reads what has come, and reports. */
+const TURN_MS = 20;
 
 export class Devices {
   published = 0;
   unpublished = 0;
+  late = 0;
+  /** Of this process, since the first message was due: the share of the time that it was at work. */
+  busyShare = 0;
   readonly #share: Share;
   readonly #plan: DevicesPlan;
   readonly #mqtt: MqttWs;
@@ -28,7 +36,10 @@ export class Devices {
   #schedule: Schedule | undefined;
   #startMs = 0;
   #due = 0;
+  #stoppedMs: number | undefined;
+  #utilization: EventLoopUtilization | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #next: NodeJS.Immediate | undefined;
   readonly #seqs: Uint32Array;
 
   constructor(share: Share, plan: DevicesPlan, connections: number, mqtt: MqttWs) {
@@ -63,6 +74,22 @@ export class Devices {
 
   stop(): void {
     clearTimeout(this.#timer);
+    clearImmediate(this.#next);
+    this.measure();
+    this.#stoppedMs ??= performance.now();
+  }
+
+  /** Brings `busyShare` up to date, as long as it publishes. */
+  measure(): void {
+    if (this.#utilization === undefined || this.#stoppedMs !== undefined) return;
+    this.busyShare = performance.eventLoopUtilization(this.#utilization).utilization;
+  }
+
+  /** Due, and nobody has got to it. */
+  get overdue(): number {
+    if (this.#schedule === undefined) return 0;
+    const elapsedMs = (this.#stoppedMs ?? performance.now()) - this.#startMs;
+    return Math.max(0, this.#schedule.dueBy(elapsedMs) - this.#due);
   }
 
   get lastSeqs(): Published[] {
@@ -72,14 +99,21 @@ export class Devices {
 
   #tick(): void {
     const schedule = this.#schedule!;
-    const dueBy = schedule.dueBy(performance.now() - this.#startMs);
-    for (; this.#due < dueBy; this.#due++)
-      this.#publish(this.#first + (this.#due % this.#count), this.#startMs + schedule.dueAtMs(this.#due));
+    this.#utilization ??= performance.eventLoopUtilization();
+    let nowMs = performance.now();
+    const turnEndMs = nowMs + TURN_MS;
+    const dueBy = schedule.dueBy(nowMs - this.#startMs);
+    for (; this.#due < dueBy && nowMs < turnEndMs; this.#due++) {
+      const dueMs = this.#startMs + schedule.dueAtMs(this.#due);
+      this.#publish(this.#first + (this.#due % this.#count), dueMs, nowMs);
+      nowMs = performance.now();
+    }
     const sleepMs = schedule.dueAtMs(this.#due) - (performance.now() - this.#startMs);
-    this.#timer = setTimeout(() => this.#tick(), Math.max(1, Math.ceil(sleepMs)));
+    if (sleepMs > 0) this.#timer = setTimeout(() => this.#tick(), Math.ceil(sleepMs));
+    else this.#next = setImmediate(() => this.#tick());
   }
 
-  #publish(connection: number, dueMs: number): void {
+  #publish(connection: number, dueMs: number, nowMs: number): void {
     if (!this.#mqtt.canPublish(connection)) {
       this.unpublished++;
       return;
@@ -91,5 +125,6 @@ export class Devices {
     const qos = qosOf(this.#share.mqtt.qosShares, number);
     this.#mqtt.publish(connection, topic, this.#text!.text(number + 1, this.#due, dueMs), qos);
     this.published++;
+    if (nowMs - dueMs > LATE_AFTER_MS) this.late++;
   }
 }

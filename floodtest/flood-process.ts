@@ -102,7 +102,9 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     this.#giveUpUnanswered();
     const { tallies, publishers, reached } = this.#receipts;
     const { refusals, failures, closures } = this.#outcomes;
-    const { published = 0, unpublished = 0, unacknowledged = 0 } = this.devices ?? {};
+    this.devices?.measure();
+    const { published = 0, unpublished = 0, late = 0, overdue = 0 } = this.devices ?? {};
+    const { unacknowledged = 0, busyShare = 0 } = this.devices ?? {};
     const {
       unsubscribed = 0,
       resubscribed = 0,
@@ -110,7 +112,7 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     } = this.#mqtt?.resubscriptions ?? {};
     const counts = {
       ...this.#outcomes.counts,
-      ...{ reached, published, unpublished, unacknowledged },
+      ...{ reached, published, unpublished, late, overdue, unacknowledged },
       ...{ unsubscribed, resubscribed, receivedUnsubscribed },
     };
     for (const tally of tallies.slice(0, EVERYTHING_ROW)) addCounts(counts, tally);
@@ -127,6 +129,7 @@ export class FloodProcess implements TransportEvents, SocketOwner {
       rssBytes: process.memoryUsage.rss(),
       baseRssBytes: this.#baseRssBytes,
       cpuSec: (cpu.user + cpu.system) / 1e6,
+      busyShare,
     };
   }
 

@@ -48,6 +48,8 @@ export class Flood {
   rssBytes = 0;
   baseRssBytes = 0;
   cpuSec = 0;
+  /** Of the busiest process, while its devices published. */
+  busyShare = 0;
   serverBefore: ServerUsage | undefined;
   server: ServerUsage | undefined;
   /** A row each, as in ROW_NAMES. */
@@ -107,13 +109,14 @@ export class Flood {
   /** Ends the run with one last row. */
   stop(): void {
     this.#stopping = true;
+    this.#children.hurry();
     this.#wake?.();
   }
 
   async #nextRow(atMostMs: number): Promise<void> {
     const nextRow = Math.round(this.elapsedSec) + 1;
     await this.#sleepUntil(Math.min(this.#startMs + nextRow * ROW_INTERVAL_MS, atMostMs));
-    await this.#children.ask('report');
+    await this.#children.ask('report', this.#stopping);
     this.elapsedSec = (performance.now() - this.#startMs) / 1000;
     this.#addUp();
     this.#emitRow();
@@ -170,6 +173,7 @@ export class Flood {
     this.rssBytes = 0;
     this.baseRssBytes = 0;
     this.cpuSec = 0;
+    this.busyShare = 0;
     const publishers = new Set<number>();
     for (const report of this.#reports.filter((known) => known !== undefined)) {
       addCounts(counts, report.counts);
@@ -183,6 +187,7 @@ export class Flood {
       this.rssBytes += report.rssBytes;
       this.baseRssBytes += report.baseRssBytes;
       this.cpuSec += report.cpuSec;
+      this.busyShare = Math.max(this.busyShare, report.busyShare);
     }
     this.counts = counts;
     this.publishers = publishers.size;

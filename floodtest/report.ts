@@ -1,6 +1,7 @@
 /** What a run says: a line a second, a summary to read, or the same as one JSON object. */
 import { formatLatency, formatMs, type LatencyHistogram } from '../msggen/latency.js';
 import { EVERYTHING_ROW, type Reasons, ROW_NAMES } from './counts.js';
+import { LATE_AFTER_MS } from './devices.js';
 import type { Flood, FloodOptions } from './flood.js';
 import type { MqttPlan } from './mqtt-plan.js';
 import type { Gateway } from './plan.js';
@@ -52,6 +53,7 @@ export function summaryText(flood: Flood, options: FloodOptions): string {
       : [
           `published    ${counts.published} messages from ${share.mqtt.devices.count} devices${counts.unpublished === 0 ? '' : `; ${counts.unpublished} were due when the device could not publish`}${counts.unacknowledged === 0 ? '' : `; ${counts.unacknowledged} are not acknowledged`}`,
         ]),
+    ...(isOwnLimit(flood) ? [ownLimitLine(flood)] : []),
     `received     ${counts.messages} messages on ${counts.reached} connections, ${counts.stamped} of them stamped, from ${flood.publishers} publisher${flood.publishers === 1 ? '' : 's'}`,
   ];
   if (counts.stamped > 0) {
@@ -92,6 +94,22 @@ export function summaryText(flood: Flood, options: FloodOptions): string {
     `floodtest    ${ownBytesPerConnection(flood) ?? '-'} B a connection in ${share.processes} process${share.processes === 1 ? '' : 'es'}; ${flood.cpuSec.toFixed(2)} s CPU`,
   );
   return lines.join('\n');
+}
+
+/** Of what was due; more that is late or was never got to is another rate than the one asked for. */
+const MISSED_SHARE = 0.05;
+const BUSY_SHARE = 0.9;
+
+/** Whether the devices did not keep to their rate because floodtest had no time left. */
+function isOwnLimit({ counts, busyShare }: Flood): boolean {
+  const { published, unpublished, late, overdue } = counts;
+  return late + overdue > MISSED_SHARE * (published + unpublished + overdue) && busyShare > BUSY_SHARE;
+}
+
+function ownLimitLine({ counts, busyShare }: Flood): string {
+  const busy = `its busiest process was at work for ${(busyShare * 100).toFixed(0)} % of the time`;
+  const missed = `${counts.late} messages were published more than ${LATE_AFTER_MS} ms after they were due, and ${counts.overdue} were not got to`;
+  return `limit        floodtest's own: ${busy}, ${missed}. Ask for a lower --publish-rate, or for more --processes on more cores`;
 }
 
 /** Even the fastest message took so long: rather the clocks than the way. */
@@ -165,6 +183,8 @@ export function summaryJson(flood: Flood, options: FloodOptions, context: Contex
     elapsedSec: flood.elapsedSec,
     connectedAtMost: flood.connectedAtMost,
     ...flood.counts,
+    ownLimit: isOwnLimit(flood),
+    busyShare: flood.busyShare,
     closures: flood.closures,
     refusals: flood.refusals,
     failures: flood.failures,

@@ -316,3 +316,19 @@ t.test('the record has further columns, behind the ones it always had', async (t
   });
   t.ok(records.some(({ everythingLatencyMaxMs }) => Number(everythingLatencyMaxMs) > 0));
 });
+
+t.test('a rate beyond its means is told as its own limit, and Ctrl-C is heard all the same', async (t) => {
+  const gateway = await faultyGateway(t);
+  const asked = '--connections 4 --devices 100 --publish-rate 50000000 --hold 60s --processes 1';
+  const tool = startFlood([gateway.url], asked);
+  await until('it publishes', () => /published [1-9]/.test(tool.stderr), 30_000);
+  const startMs = performance.now();
+  tool.child.kill('SIGINT');
+  await until('it says so', () => tool.stderr.includes('Stopping'));
+  t.ok(performance.now() - startMs < 1000, `${performance.now() - startMs} ms`);
+  const summary = await tool.summary();
+  t.comment(`${Math.round(performance.now() - startMs)} ms to the end`);
+  t.equal(summary.ownLimit, true);
+  t.ok(summary.busyShare > 0.9);
+  t.ok(summary.late + summary.overdue > 0.05 * summary.published);
+});
