@@ -8,7 +8,7 @@ import { nowUs } from '../msggen/stamp.js';
 import { addCounts, EVERYTHING_ROW, type ProcessReport, type Published } from './counts.js';
 import { Devices } from './devices.js';
 import { Dialer } from './dialer.js';
-import type { SocketOwner } from './flood-socket.js';
+import { ENDED_BY_SERVER, type SocketOwner } from './flood-socket.js';
 import { Lifetimes } from './lifetimes.js';
 import { Outcomes } from './outcomes.js';
 import { Phases } from './phases.js';
@@ -171,7 +171,7 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     this.#dialer.destroy(connection);
   }
 
-  ended(connection: number, reason = 'ended by the server'): void {
+  ended(connection: number, reason = ENDED_BY_SERVER): void {
     if (!this.#phases.is(connection, 'leaving')) this.#countEnd(connection, reason);
     this.#dialer.destroy(connection);
   }
@@ -200,7 +200,9 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     this.#transport.receive(connection, bytes, end);
   }
 
-  gone(connection: number, reason: string, attempt: number): void {
+  gone(connection: number, why: string, attempt: number): void {
+    const cutShort = why === ENDED_BY_SERVER && this.#transport.isWithin?.(connection) === true;
+    const reason = cutShort ? 'closed in the middle of a response, before its last chunk or byte' : why;
     this.#transport.forget(connection);
     this.#dialer.forget(connection);
     if (this.#phases.is(connection, 'away')) return;

@@ -4,6 +4,9 @@
  */
 import { Socket } from 'node:net';
 
+/** It has closed the connection, without an error. */
+export const ENDED_BY_SERVER = 'ended by the server';
+
 const READ_BUFFER_BYTES = 64 * 1024;
 
 export interface SocketOwner {
@@ -26,7 +29,7 @@ export class FloodSocket extends Socket {
   readonly owner: SocketOwner;
   readonly connection: number;
   readonly attempt: number;
-  reason = 'ended by the server';
+  reason = ENDED_BY_SERVER;
 
   constructor(owner: SocketOwner, connection: number, attempt: number) {
     // @types/node 20 knows `onread` for net.connect only; the constructor is what takes it.

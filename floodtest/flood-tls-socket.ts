@@ -1,6 +1,9 @@
-/** A connection's socket over TLS. It reads into buffers of its own, and costs some 30 KB where a plain one costs 3. */
+/**
+ * A connection's socket over TLS. It reads into buffers of its own, and costs 53 KB where a plain one costs 4.4 (3,000
+ * connections in one process, Node 20.20).
+ */
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
-import type { SocketOwner } from './flood-socket.js';
+import { ENDED_BY_SERVER, type SocketOwner } from './flood-socket.js';
 
 export function openTlsSocket(
   owner: SocketOwner,
@@ -8,7 +11,7 @@ export function openTlsSocket(
   attempt: number,
   options: ConnectionOptions,
 ): TLSSocket {
-  let reason = 'ended by the server';
+  let reason = ENDED_BY_SERVER;
   return connect(options)
     .on('secureConnect', () => owner.opened(connection))
     .on('data', (bytes) => owner.received(connection, bytes, bytes.length))

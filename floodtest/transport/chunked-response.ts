@@ -71,6 +71,12 @@ export class ChunkedResponse {
     if (to < end) this.#carries.set(connection, Buffer.from(bytes.subarray(to, end)));
   }
 
+  /** Whether its body has begun, and the last chunk, which ends it, has not come (RFC 9112 7.1 and 8). */
+  isWithin(connection: number): boolean {
+    const phase = this.#phases[connection];
+    return phase !== AT_HEAD && phase !== OVER;
+  }
+
   forget(connection: number): void {
     this.#carries.delete(connection);
     this.#phases[connection] = AT_HEAD;

@@ -51,6 +51,10 @@ class CometPage implements Transport {
     this.#response.receive(connection, bytes, end);
   }
 
+  isWithin(connection: number): boolean {
+    return this.#response.isWithin(connection);
+  }
+
   forget(connection: number): void {
     this.#response.forget(connection);
     this.#unfinished.forget(connection);

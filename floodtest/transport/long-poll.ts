@@ -47,6 +47,10 @@ export class LongPoll implements Transport {
     this.#responses.receive(connection, bytes, end);
   }
 
+  isWithin(connection: number): boolean {
+    return this.#responses.isWithin(connection);
+  }
+
   forget(connection: number): void {
     this.#responses.forget(connection);
     this.#open[connection] = 0;

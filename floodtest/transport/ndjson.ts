@@ -45,6 +45,10 @@ export class Ndjson implements Transport {
     this.#response.receive(connection, bytes, end);
   }
 
+  isWithin(connection: number): boolean {
+    return this.#response.isWithin(connection);
+  }
+
   forget(connection: number): void {
     this.#response.forget(connection);
     this.#unfinished.forget(connection);

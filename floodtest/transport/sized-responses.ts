@@ -1,7 +1,9 @@
 /**
- * HTTP/1.1 responses with a Content-Length, one after the other on each connection, read from raw bytes. What is
- * incomplete at the end of a read is copied aside until the rest comes; between two responses nothing is kept.
+ * HTTP/1.1 responses that end, one after the other on each connection, read from raw bytes: with a Content-Length, or in
+ * chunks where a proxy has made chunks of it. What is incomplete at the end of a read is copied aside until the rest
+ * comes; between two responses nothing is kept.
  */
+import { chunkedBodyAt } from './chunked-body.js';
 import { HEAD_BYTES_MAX, headerOf, headLength, isInterim, statusOf } from './response-head.js';
 
 const RESPONSE_LIMIT_BYTES = 16 * 1024 * 1024;
@@ -35,6 +37,11 @@ export class SizedResponses {
     }
   }
 
+  /** Whether a response has begun, and not ended. */
+  isWithin(connection: number): boolean {
+    return this.#carries.has(connection);
+  }
+
   forget(connection: number): void {
     this.#carries.delete(connection);
   }
@@ -50,6 +57,9 @@ export class SizedResponses {
     const head = bytes.toString('latin1', 0, bodyStart);
     const status = statusOf(head);
     if (isInterim(status)) return bodyStart;
+    if (!NO_BODY.includes(status) && headerOf(head, 'Transfer-Encoding')?.toLowerCase() === 'chunked') {
+      return this.#readChunked(connection, status, head, bytes, bodyStart);
+    }
     const length = headerOf(head, 'Content-Length') ?? '';
     const size = NO_BODY.includes(status) ? 0 : /^\d+$/.test(length) ? Number(length) : Number.NaN;
     if (!Number.isSafeInteger(size)) {
@@ -62,6 +72,17 @@ export class SizedResponses {
     if (end > bytes.length) return 0;
     this.#onResponse(connection, status, head, bytes.subarray(bodyStart, end));
     return end;
+  }
+
+  #readChunked(connection: number, status: string, head: string, bytes: Buffer, bodyStart: number): number {
+    const read = chunkedBodyAt(bytes, bodyStart);
+    if (typeof read === 'string') return this.#violated(connection, bytes, `broken chunks: ${read}`);
+    if (read !== undefined) {
+      this.#onResponse(connection, status, head, read.body);
+      return read.end;
+    }
+    if (bytes.length - bodyStart <= RESPONSE_LIMIT_BYTES) return 0;
+    return this.#violated(connection, bytes, `a response of more than ${RESPONSE_LIMIT_BYTES} bytes`);
   }
 
   #violated(connection: number, bytes: Buffer, what: string): number {

@@ -33,6 +33,8 @@ export interface Transport {
   opening(connection: number): string;
   /** Bytes 0 up to `end` have come for the connection. */
   receive(connection: number, bytes: Buffer, end: number): void;
+  /** The server has closed the socket in good order: whether something had begun that has not ended. */
+  isWithin?(connection: number): boolean;
   /** The socket is gone: whatever was kept for it is given back, other than where to go on. */
   forget(connection: number): void;
   /** Called now and then: what is due is done, and who is silent for too long has ended. */

@@ -71,6 +71,11 @@ export class FaultyGateway {
     for (const { response } of this.#of(id)) response.end();
   }
 
+  /** Closes the connections of an id in the middle of their stream: without its last chunk, and without a reset. */
+  cutShort(id: string): void {
+    for (const { response } of this.#of(id)) response.socket?.end();
+  }
+
   /** Cuts the connections of an id with a reset. */
   reset(id: string): void {
     for (const { response } of this.#of(id)) if (response.socket !== null) resetSocket(response.socket);

@@ -1,4 +1,4 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import type { TransportEvents } from '../../floodtest/transport/transport.js';
 import { TRANSPORTS, type TransportName } from '../../floodtest/transport/transports.js';
 import { share } from './share.js';
@@ -118,8 +118,25 @@ const POLL_BODY =
   '{"cursor":"e:9","recovered":true,"more":false,"messages":[{"id":"1","data":"ä\\"b\\\\","time":1},{"id":"1","data":"","time":2}]}';
 const TWO_MESSAGES = `HTTP/1.1 200 OK\r\nencke-cursor: e:9\r\nencke-recovered: false\r\nContent-Length: ${Buffer.byteLength(POLL_BODY)}\r\n\r\n${POLL_BODY}`;
 
-t.test('long-poll is read the same however the bytes are cut, and polls on behind the cursor', async (t) => {
-  const answers = Buffer.from(NOTHING_YET + TWO_MESSAGES + NOTHING_YET);
+/** As a proxy makes of it that takes the Content-Length away. */
+const IN_CHUNKS = (() => {
+  const body = Buffer.from(POLL_BODY);
+  const [first, rest] = [body.subarray(0, 50), body.subarray(50)].map((part) => part.toString('latin1'));
+  const chunks = `32\r\n${first}\r\n${rest!.length.toString(16)};x="y"\r\n${rest}\r\n0\r\nTrailer: t\r\n\r\n`;
+  const head =
+    'HTTP/1.1 200 OK\r\nencke-cursor: e:9\r\nencke-recovered: false\r\nTransfer-Encoding: chunked\r\n\r\n';
+  return Buffer.from(head + chunks, 'latin1');
+})();
+
+for (const [how, answer] of [
+  ['', Buffer.from(TWO_MESSAGES)],
+  [' in chunks', IN_CHUNKS],
+] as const)
+  t.test(`long-poll${how} is read the same however the bytes are cut, and polls on behind the cursor`, (t) =>
+    readPolls(t, answer));
+
+async function readPolls(t: Test, answer: Buffer): Promise<void> {
+  const answers = Buffer.concat([Buffer.from(NOTHING_YET), answer, Buffer.from(NOTHING_YET)]);
   for (let size = 1; size <= answers.length; size++) {
     const heard = new Heard();
     const transport = TRANSPORTS['long-poll'](heard, share({ connections: 2, idPrefix: 'a b/' }));
@@ -139,18 +156,26 @@ t.test('long-poll is read the same however the bytes are cut, and polls on behin
     transport.forget(1);
     if (size === 1) t.match(transport.opening(1), /^GET \/poll\/a%20b\/1\?cursor=e%3A7&timeout=0 /);
   }
-});
+}
 
 t.test('long-poll hears refusals, and answers it cannot read', async (t) => {
   const heard = new Heard();
-  const transport = TRANSPORTS['long-poll'](heard, share({ connections: 3 }));
+  const transport = TRANSPORTS['long-poll'](heard, share({ connections: 4 }));
   const receive = (connection: number, text: string) =>
     transport.receive(connection, Buffer.from(text), text.length);
   receive(0, 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\nno');
-  receive(1, 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n');
+  receive(1, 'HTTP/1.1 200 OK\r\n\r\n');
   receive(2, NOTHING_YET);
   receive(2, 'HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno');
-  t.same(heard.said, ['HTTP 503', 'HTTP 200 without Content-Length', 'logged in', 'recovered', 'HTTP 400']);
+  receive(3, 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n');
+  t.same(heard.said, [
+    'HTTP 503',
+    'HTTP 200 without Content-Length',
+    'logged in',
+    'recovered',
+    'HTTP 400',
+    'broken chunks: the data of a chunk goes on behind its size',
+  ]);
 });
 
 /** The body of a transport as one text, cut into chunks of a size, which need not be the server's. */

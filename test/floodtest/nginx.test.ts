@@ -16,15 +16,18 @@ if ('missing' in found) {
   process.stderr.write(`\nSKIPPED: floodtest was not tried through nginx. ${found.missing}\n\n`);
   t.test('floodtest through nginx', { skip: found.missing }, async () => {});
 } else {
-  for (const transport of ['http-chunked', 'ndjson', 'sse']) {
+  for (const transport of ['http-chunked', 'ndjson', 'sse', 'long-poll']) {
     t.test(`${transport}: nothing is lost that was not lost`, (t) => throughNginx(t, found.path, transport));
   }
+  t.test('long-poll: neither where nginx makes chunks of what has a Content-Length', (t) =>
+    throughNginx(t, found.path, 'long-poll', 'ssi on; ssi_types *;'),
+  );
 }
 
-async function throughNginx(t: Test, path: string, transport: string): Promise<void> {
-  const gateway = await startGateway();
+async function throughNginx(t: Test, path: string, transport: string, further = ''): Promise<void> {
+  const gateway = await startGateway({ flags: ['--history-rules', `# ${MESSAGES} 60`] });
   t.teardown(() => gateway.kill());
-  const nginx = await Nginx.start(path, gateway.url, PROXY_LINES, '/');
+  const nginx = await Nginx.start(path, gateway.url, PROXY_LINES + further, '/');
   t.teardown(() => nginx.stop());
   const args = ['--connections', '2', '--ids', '1', '--transport', transport, '--url', nginx.url, '--json'];
   const flood = new ToolProcess(['floodtest', ...args]);
