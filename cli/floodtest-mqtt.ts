@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Lives, type MqttPlan, QOS_0_ONLY, type QosShares } from '../floodtest/mqtt-plan.js';
 import type { Qos } from '../msggen/mqtt/packets.js';
+import { type MqttTokenFlags, mqttTokenOptions, tokenOf } from './token-options.js';
 import {
   integerBetween,
   livesOf,
@@ -42,13 +43,12 @@ that two gateways on one machine hold, 16,000 connections each:
   $flood --connections 15999 --devices 15999 --lives 5%:5m-10m    5 % live 5 to 10 minutes
 `;
 
-export interface MqttFlags {
+export interface MqttFlags extends MqttTokenFlags {
   qos?: QosShares;
   cleanSession?: boolean;
   keepAlive?: number;
   clientIdPrefix?: string;
   username?: string;
-  mqttToken?: string;
   topic?: string;
   lives?: Lives;
   resubscribeRate?: number;
@@ -78,7 +78,7 @@ const OPTIONS: Record<keyof MqttFlags, Option> = {
     'client ids are this and a number (default: one for each run)',
   ),
   username: new Option('--username <name>', 'user name (default: none, with a token floodtest)'),
-  mqttToken: new Option('--mqtt-token <token>', 'password').env('ENCKE_MQTT_TOKEN'),
+  ...mqttTokenOptions(),
   topic: new Option('--topic <filter>', 'filter instead of the id; {n} is its number').argParser(
     topicTemplate,
   ),
@@ -147,15 +147,16 @@ export function checkMqttFlags(
   }
 }
 
-export function mqttPlanOf(flags: MqttFlags, idPrefix: string): MqttPlan {
-  const { devices, everything, mqttToken } = flags;
+export function mqttPlanOf(flags: MqttFlags, idPrefix: string, command: Command): MqttPlan {
+  const { devices, everything } = flags;
+  const mqttToken = tokenOf(command, 'mqttToken');
   return {
     qosShares: flags.qos ?? QOS_0_ONLY,
     cleanSession: flags.cleanSession ?? true,
     keepAliveSec: flags.keepAlive ?? 300,
     clientIdPrefix: flags.clientIdPrefix ?? `floodtest-${process.pid.toString(36)}-`,
     username: flags.username ?? (mqttToken ? 'floodtest' : undefined),
-    password: mqttToken || undefined,
+    password: mqttToken,
     filter: flags.topic ?? `${idPrefix}{n}`,
     everything: everything === true ? 0 : everything,
     lives: flags.lives,

@@ -262,7 +262,7 @@ function optionsOf(flags: Flags, gateways: Gateway[], command: Command): FloodOp
       answerTimeoutMs: ANSWER_TIMEOUT_MS,
       cut: flags.cut,
       sourcePortOffset: Math.floor(Math.random() * SOURCE_PORTS),
-      mqtt: mqttPlanOf(flags, flags.idPrefix),
+      mqtt: mqttPlanOf(flags, flags.idPrefix, command),
     },
     holdMs: flags.hold,
     serverPids: flags.pid ?? [],

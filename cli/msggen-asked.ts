@@ -6,6 +6,7 @@ import type { Asked } from '../msggen/report.js';
 import type { FailOn } from '../msggen/verdict.js';
 import { withoutUser } from '../nats-access/access.js';
 import { type NatsFlags, nameAddressOf, natsFlagNames } from './nats-options.js';
+import { type MqttTokenFlags, type TokenFlags, tokenOf } from './token-options.js';
 import { gatewayUrl } from './values.js';
 
 export const defaults = {
@@ -24,7 +25,7 @@ export const defaults = {
   mqttPath: '/mqtt',
 } as const;
 
-export interface Flags extends NatsFlags {
+export interface Flags extends NatsFlags, TokenFlags, MqttTokenFlags {
   messages?: number;
   interval?: number;
   rate?: number | 'max';
@@ -41,21 +42,19 @@ export interface Flags extends NatsFlags {
   waitingLimit: number;
   seed?: number;
   url?: URL;
-  token?: string;
   transport: 'http' | 'nats' | 'mqtt-ws';
   topic?: string;
   qos?: Qos;
   retain?: true;
   window?: number;
   username?: string;
-  mqttToken?: string;
   answerTimeout?: number;
   failOn?: FailOn;
   json?: true;
 }
 
-const MQTT_FLAGS = ['qos', 'retain', 'username', 'mqttToken'] as const;
-const HTTP_FLAGS = ['batch', 'token'] as const;
+const MQTT_FLAGS = ['qos', 'retain', 'username', 'mqttToken', 'mqttTokenFile'] as const;
+const HTTP_FLAGS = ['batch', 'token', 'tokenFile'] as const;
 /** The transports that a flag goes with; one that is not here goes with all. */
 const TRANSPORTS_OF: Record<string, readonly Flags['transport'][]> = {
   ...Object.fromEntries(HTTP_FLAGS.map((name) => [name, ['http']])),
@@ -71,13 +70,15 @@ export function askedBy(given: Flags, command: Command): Asked {
   const implied = given.nats !== undefined && command.getOptionValueSource('transport') === 'default';
   const flags: Flags = implied ? { ...given, transport: 'nats' } : given;
   checkTogether(flags, command);
-  const { rate, senders, transport, mqttToken } = flags;
+  const { rate, senders, transport } = flags;
+  const token = transport === 'http' ? tokenOf(command, 'token') : undefined;
+  const mqttToken = transport === 'mqtt-ws' ? tokenOf(command, 'mqttToken') : undefined;
   const intervalMs =
     flags.interval ?? (typeof rate === 'number' ? (senders * 1000) / rate : defaults.intervalMs);
   return {
     transport,
     url: urlOf(flags, command),
-    token: flags.token || undefined,
+    token,
     senders,
     intervalMs: rate === 'max' ? undefined : intervalMs,
     ratePerSec: rate ?? (senders * 1000) / intervalMs,
@@ -99,7 +100,7 @@ export function askedBy(given: Flags, command: Command): Asked {
       retain: flags.retain === true,
       window: flags.window ?? defaults.window,
       username: flags.username ?? (mqttToken ? 'msggen' : undefined),
-      password: mqttToken || undefined,
+      password: mqttToken,
     },
     nats: { address: nameAddressOf(flags), window: flags.window ?? defaults.natsWindow },
   };

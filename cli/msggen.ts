@@ -4,6 +4,7 @@ import { FAIL_ON_HELP, failOnOf } from './fail-on.js';
 import { askedBy, defaults, type Flags } from './msggen-asked.js';
 import { generate } from './msggen-run.js';
 import { addNatsOptions } from './nats-options.js';
+import { addTokenOptions, mqttTokenOptions } from './token-options.js';
 import {
   durationMs,
   gatewayUrl,
@@ -46,6 +47,7 @@ Examples:
 `;
 
 export function msggenCommand(): Command {
+  const { mqttToken, mqttTokenFile } = mqttTokenOptions('mqtt-ws: ');
   const command = new Command('msggen')
     .description('send messages to random ids at a steady rate, and say what rate and latency came of it')
     .addOption(
@@ -112,7 +114,6 @@ export function msggenCommand(): Command {
       gatewayUrl,
     )
     .option('--no-wait', 'do not wait for how many connections on all nodes a message reached')
-    .addOption(new Option('--token <token>', 'token of the router API').env('ENCKE_API_TOKEN'))
     .option('--qos <qos>', 'mqtt-ws: QoS to publish at: 0, 1 or 2 (default: 0)', qosLevel)
     .option('--retain', 'mqtt-ws: each message is kept as the last one of its topic')
     .option(
@@ -121,12 +122,14 @@ export function msggenCommand(): Command {
       integerBetween(1, 65_535),
     )
     .option('--username <name>', 'mqtt-ws: user name (default: none, with a token msggen)')
-    .addOption(new Option('--mqtt-token <token>', 'mqtt-ws: password').env('ENCKE_MQTT_TOKEN'))
+    .addOption(mqttToken)
+    .addOption(mqttTokenFile)
     .option('--json', 'print one JSON object at the end instead of text')
     .addHelpText('after', HELP)
     .action(async (flags: Flags, command: Command) => {
       process.exitCode = await generate(askedBy(flags, command), flags.json === true, flags.failOn);
     });
+  addTokenOptions(command);
   return addNatsOptions(command, 'nats, which it implies');
 }
 

@@ -2,14 +2,14 @@ import { isUtf8 } from 'node:buffer';
 import { Command, Option } from 'commander';
 import type { NameAddress } from '../msggen/global-name.js';
 import { addNatsOptions, type NatsFlags, nameAddressOf, natsFlagNames } from './nats-options.js';
+import { addTokenOptions, type TokenFlags, tokenOf } from './token-options.js';
 import { durationMs, serverUrl } from './values.js';
 
-interface SendFlags extends NatsFlags {
+interface SendFlags extends NatsFlags, TokenFlags {
   qos?: '0' | '1' | '2';
   retain?: true;
   url?: URL;
   timeout: number;
-  token?: string;
 }
 
 /** `encke send <id> <message>`: one message through the router API, or through the router's global name on NATS. */
@@ -23,7 +23,6 @@ export function sendCommand(): Command {
         .env('ENCKE_API_URL')
         .argParser(serverUrl),
     )
-    .addOption(new Option('--token <token>', "the router API's token").env('ENCKE_API_TOKEN'))
     .addOption(
       new Option(
         '-q, --qos <qos>',
@@ -39,9 +38,11 @@ Prints the answer: {"delivered":N}, how many took it, and "unanswered" where nod
 
 Examples:
   encke send 123 "Hello World"
+  encke send --token-file /etc/encke/api-token 123 "Hello World"
   encke send --nats nats://127.0.0.1:4222 --name encke 123 "Hello World"`,
     )
     .action(send);
+  addTokenOptions(command);
   return addNatsOptions(command, 'send through NATS instead, to whichever router answers to --name');
 }
 
@@ -52,13 +53,13 @@ async function send(id: string, message: string, flags: SendFlags, command: Comm
     return fail(
       'an argument is not UTF-8, or has U+FFFD in it: give such a message on standard input, with -.',
     );
-  if (flags.nats === undefined) await sendToApi(id, message, flags);
+  if (flags.nats === undefined) await sendToApi(id, message, flags, tokenOf(command, 'token'));
   else await sendToName(id, message, flags, nameAddressOf(flags));
 }
 
 /** A variable that is set for other commands is no mistake; a flag is. */
 function checkTogether({ nats }: SendFlags, command: Command): void {
-  const others = nats === undefined ? natsFlagNames : (['url', 'token'] as const);
+  const others = nats === undefined ? natsFlagNames : (['url', 'token', 'tokenFile'] as const);
   const other = others.find((name) => command.getOptionValueSource(name) === 'cli');
   if (other === undefined) return;
   const { long } = command.options.find((option) => option.attributeName() === other)!;
@@ -96,10 +97,15 @@ function jsonOf(id: string, body: Buffer, { qos, retain }: SendFlags): string {
   return JSON.stringify({ id, ...data, ...options });
 }
 
-async function sendToApi(id: string, message: string, flags: SendFlags): Promise<void> {
+async function sendToApi(
+  id: string,
+  message: string,
+  flags: SendFlags,
+  token: string | undefined,
+): Promise<void> {
   const url = flags.url ?? new URL('http://127.0.0.1:8001');
   const body = message === '-' ? await readStandardInput() : Buffer.from(message);
-  const headers = flags.token === undefined ? {} : { authorization: `Bearer ${flags.token}` };
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   // A Client takes the path as it is; with a URL, the id ".." would be resolved away.
   const path = `/send/${id.split('/').map(encodeURIComponent).join('/')}`;
   const options = new URLSearchParams();

@@ -17,7 +17,7 @@ export async function whyUnreachable(url: URL, token: string | undefined): Promi
     await body.dump();
     if (statusCode !== 401 && statusCode !== 403) return undefined;
     const given = token === undefined ? 'no token was given' : 'it does not accept the token that was given';
-    return `The router API at ${url.origin} answers ${statusCode}: ${given}. Give the one the server was started with: --token, or ENCKE_API_TOKEN.`;
+    return `The router API at ${url.origin} answers ${statusCode}: ${given}. Give the one the server was started with: --token-file, --token or ENCKE_API_TOKEN.`;
   } catch (error) {
     const reason =
       error instanceof Error ? ('code' in error ? String(error.code) : error.message) : String(error);
@@ -48,7 +48,7 @@ export async function whyNobodyAnswers(address: NameAddress): Promise<string | u
 /** The sentence for an MQTT connection that could not be had. */
 export function whyNoMqtt(url: string, reason: string): string {
   if (reason.startsWith('CONNACK 4') || reason.startsWith('CONNACK 5')) {
-    return `The gateway at ${url} refuses to connect us (${reason}). Give the password that it was started with: --mqtt-token, or ENCKE_MQTT_TOKEN.`;
+    return `The gateway at ${url} refuses to connect us (${reason}). Give the password that it was started with: --mqtt-token-file, --mqtt-token or ENCKE_MQTT_TOKEN.`;
   }
   if (reason.startsWith('HTTP') || reason.startsWith('CONNACK') || reason.startsWith('no subprotocol')) {
     return `There is no MQTT over WebSocket to be had at ${url} (${reason}). Name a gateway with --url, such as http://127.0.0.1:8000 or ws://127.0.0.1:8000/mqtt.`;

@@ -5,7 +5,7 @@ import { RealClient } from '../gateway/mqtt/real-client.js';
 import { ask } from '../gateway/raw-wire.js';
 import { type GatewayProcessOptions, startGateway } from '../gateway-process.js';
 import { configFile, problemOf } from './config-file.js';
-import { start } from './encke.js';
+import { encke, start } from './encke.js';
 import './no-settings.js';
 import { isUsageError } from './usage-error.js';
 
@@ -86,4 +86,35 @@ t.test('a token that is given both ways stops the start', async (t) => {
   const environment = { ENCKE_API_TOKEN: `${secret}-x` };
   const mixed = await start(['--api-token-file', path], { environment });
   isUsageError(t, 'from two places', mixed, '--api-token-file');
+});
+
+t.test('send and msggen take the same files, and floodtest that of MQTT', async (t) => {
+  const path = tokenFile(`${secret}\n`);
+  const flags = ['--api-token-file', path, '--mqtt-token-file', path];
+  const gateway = await startGateway({ flags });
+  t.teardown(() => gateway.kill());
+  const send = ['send', '--url', gateway.apiUrl, '123', 'Hello'];
+  const ofApi = ['--token-file', path];
+  t.match(await encke([...send, ...ofApi]), { code: 0, stdout: '{"delivered":0}\n' });
+  const byVariable = await encke(send, { environment: { ENCKE_API_TOKEN_FILE: path } });
+  t.match(byVariable, { code: 0, stdout: '{"delivered":0}\n' });
+  const wrongByVariable = { environment: { ENCKE_API_TOKEN: `${secret}-x` } };
+  t.match(await encke([...send, ...ofApi], wrongByVariable), { code: 0 }, 'a flag goes before a variable');
+  t.match(await encke(send, wrongByVariable), { code: 1, stderr: /401/ });
+  const load = ['msggen', '--messages', '1', '--json'];
+  t.match(await encke([...load, '--url', gateway.apiUrl, ...ofApi]), { code: 0, stdout: /"sent":1,/ });
+  const mqtt = ['--url', gateway.url, '-t', 'mqtt-ws', '--mqtt-token-file', path];
+  t.match(await encke([...load, ...mqtt]), { code: 0, stdout: /"sent":1,/ });
+  const flood = ['floodtest', '--connections', '1', '--hold', '1ms', '--json', ...mqtt];
+  t.match(await encke(flood), { code: 0, stdout: /"connectedAtMost":1,/ });
+
+  const both = await encke([...send, ...ofApi, '--token', secret]);
+  t.match(both, { code: 2, stderr: /--token and --token-file say the same thing/ });
+  t.notMatch(both.stderr, secret);
+  const nowhere = await encke([...send, '--token-file', join(dir, 'nowhere')]);
+  t.match(nowhere, { code: 2, stderr: /--token-file .*nowhere/ });
+  const overNats = await encke(['send', '--nats', 'nats://127.0.0.1:1', ...ofApi, '1', 'x']);
+  t.match(overNats, { code: 2, stderr: /--token-file does not go with --nats/ });
+  const overMqtt = await encke([...load, '-t', 'mqtt-ws', ...ofApi]);
+  t.match(overMqtt, { code: 2, stderr: /--token-file is for --transport http/ });
 });

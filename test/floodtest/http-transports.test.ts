@@ -133,7 +133,8 @@ for (const [how, answer] of [
   [' in chunks', IN_CHUNKS],
 ] as const)
   t.test(`long-poll${how} is read the same however the bytes are cut, and polls on behind the cursor`, (t) =>
-    readPolls(t, answer));
+    readPolls(t, answer),
+  );
 
 async function readPolls(t: Test, answer: Buffer): Promise<void> {
   const answers = Buffer.concat([Buffer.from(NOTHING_YET), answer, Buffer.from(NOTHING_YET)]);
