@@ -104,6 +104,25 @@ t.test('docs/decisions has a line for each dependency, and for each longer page'
   }
 });
 
+t.test('lines of documents have 120 characters at most, tables excepted', async (t) => {
+  for (const document of ['README.md', 'CHANGELOG.md', ...markdownIn('docs')]) {
+    const lines = read(document).split('\n');
+    const long = lines.flatMap((line, i) => (line.length > 120 && !/^ *\|/.test(line) ? [i + 1] : []));
+    t.same(long, [], `${document}: lines that are too long`);
+  }
+});
+
+t.test('charts have a role and a title, for those who do not see them', async (t) => {
+  const charts = readdirSync(join(root, 'docs/charts')).filter((name) => name.endsWith('.svg'));
+  t.ok(charts.length > 10, 'they were found');
+  for (const name of charts)
+    t.match(
+      read(`docs/charts/${name}`).slice(0, 1000),
+      /^<svg [^>]*role="img"[^>]*><title>[^<]+<\/title>/,
+      name,
+    );
+});
+
 t.test('no document waits for a figure', async (t) => {
   for (const document of ['README.md', ...markdownIn('docs')])
     t.notMatch(read(document), /^[A-Z]{3,}\d*$/m, document);

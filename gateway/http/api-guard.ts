@@ -77,9 +77,8 @@ export class ApiGuard {
   }
 
   /** For an answer that tells nothing and that everybody may have: so that a page that may call can read it. */
-  corsHeaders(request: HttpRequest): Headers {
-    const origin = request.getHeader('origin');
-    return (origin === '' ? undefined : this.#corsHeaders(origin, request.getHeader('host'))) ?? none;
+  corsHeaders({ host, origin }: RequestHead): Headers {
+    return (origin === '' ? undefined : this.#corsHeaders(origin, host)) ?? none;
   }
 
   /** Whoever may call asks for what cannot be. @param cors as `admit` gave them */

@@ -26,7 +26,7 @@ export function bindProbes(door: FrontDoor, parts: ProbesParts): void {
   // Probes carry no token: an orchestrator has none, and they tell nothing.
   bindPath(door, '/health', {
     // The landing page asks whether it can send from where it is.
-    get: (response, request) => answerText(response, '200 OK', 'alive', parts.guard.corsHeaders(request)),
+    get: (response, _request, head) => answerText(response, '200 OK', 'alive', parts.guard.corsHeaders(head)),
   });
   bindPath(door, '/ready', { get: (response) => answerReady(response, parts.whyNotReady()) });
 }
