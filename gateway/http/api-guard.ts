@@ -1,4 +1,4 @@
-import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { HttpResponse } from 'uWebSockets.js';
 import { BearerAuth } from '../auth/bearer.js';
 import { isAddressOrLocalhost, withoutPort } from '../auth/host-address.js';
 import { HostNames } from '../auth/host-names.js';
