@@ -5,7 +5,7 @@ import { shardAddressOf } from '../router/engine/redis/addresses.js';
 import { RedisEngine } from '../router/engine/redis/engine.js';
 import type { EngineEvent } from '../router/engine/redis/options.js';
 import type { HistoryRules } from '../router/history/history-rules.js';
-import { MemoryHistory } from '../router/history/memory-history.js';
+import { ReplicatedHistory } from '../router/history/replicated-history.js';
 import { type Config, ConfigError } from './config.js';
 import { type Carrier, type OnGap, payloadBytesMax } from './engine.js';
 import { flagOf } from './setting.js';
@@ -23,6 +23,7 @@ export async function redisCarrier(
   onGap: OnGap,
 ): Promise<Carrier> {
   const { name, nodeName, redis, redisUser, redisSentinels, redisPendingBytesMax, countWaitMs } = config;
+  const historyBytesMax = config.historyBytesTotalMax;
   const password = passwordOf(config);
   const sentinelPassword = secretIn('redisSentinelPasswordFile', config);
   const [ca, cert, key] = [
@@ -42,16 +43,22 @@ export async function redisCarrier(
       ...(key === '' ? {} : { key }),
     },
     rules,
+    historyBytesMax,
     countWaitMs,
     pendingBytesMax: Math.floor(redisPendingBytesMax / redis.length),
     idBytesMax: config.idBytesMax,
     topicLevelsMax: config.topicLevelsMax,
     payloadBytesMax: payloadBytesMax(config, role),
-    onEvent: (event, detail) => tell(log, event, detail),
+    onEvent: (event, detail) => {
+      tell(log, event, detail);
+      // What is here is no longer complete; it is, once it is read anew.
+      if (event === 'lost' || event === 'gap') historyStore.forgetAll();
+    },
     onGap,
   });
+  const historyStore = new ReplicatedHistory(rules, engine.history, historyBytesMax);
   await engine.open();
-  return { engine, historyStore: new MemoryHistory({ rules: [] }) };
+  return { engine, historyStore };
 }
 
 function tell(log: Logger, event: EngineEvent, detail: string): void {

@@ -1,20 +1,19 @@
 import { rmSync } from 'node:fs';
 import { sumOf } from '../gateway/cluster/stats-sum.js';
 import { GatewayProcess, type GatewayProcessOptions, startProcess } from './gateway-process.js';
-import { NatsServer } from './nats-server.js';
 import { fenceId, nodeName } from './one-process.js';
-import { until } from './until.js';
+import { RedisServer } from './redis-server.js';
 
 /**
- * Two nodes on one nats-server in the place of a single process: every send goes in at the one, and every connection is
+ * Two nodes on one redis-server in the place of a single process: every send goes in at the one, and every connection is
  * at the other. What `startGateway` gives where ENCKE_TEST_NODES is 2.
  *
- *     gateway.send, apiUrl, apiPort ──> sender ──> nats-server ──> holder <── url, port
+ *     gateway.send, apiUrl, apiPort ──> sender ──> redis-server ──> holder <── url, port
  *     gateway.publisher (MQTT)      ──>
  */
 
 /** One for each test file, for all that it starts: each pair has a name of its own. */
-let natsServer: Promise<NatsServer> | undefined;
+let redisServer: Promise<RedisServer> | undefined;
 let pairs = 0;
 
 /** Listened to by one of the two only; the other takes a free one, or none. */
@@ -45,7 +44,7 @@ export class NodePair extends GatewayProcess {
 
   /** Without what the one says when the other stops. */
   override get log(): string {
-    return (this.#sender.log + this.#holder.log).replace(/^.*"msg":"nats: gone".*\n/gm, '');
+    return (this.#sender.log + this.#holder.log).replace(/^.*"msg":"redis: gone".*\n/gm, '');
   }
 
   override get alive(): boolean {
@@ -84,11 +83,11 @@ export class NodePair extends GatewayProcess {
 }
 
 export async function startPair(options: GatewayProcessOptions): Promise<NodePair> {
-  natsServer ??= startNats();
-  const { url } = await natsServer;
+  redisServer ??= startRedis();
+  const { url } = await redisServer;
   const flags = options.flags ?? [];
-  const name = `t${process.pid}-${++pairs}`;
-  const common = ['--engine', 'nats', '--nats', url, '--name', name, '--count-wait-ms', '10000'];
+  const name = `t${process.pid}_${++pairs}`;
+  const common = ['--engine', 'redis', '--redis', url, '--name', name, '--count-wait-ms', '10000'];
   const ownName = flagValue(flags, '--node-name') ?? nodeName;
   const own = without(flags, ['--node-name']);
   const [sender, holder] = await bothOrNone([
@@ -99,10 +98,6 @@ export async function startPair(options: GatewayProcessOptions): Promise<NodePai
     startProcess({ ...options, flags: [...common, '--node-name', ownName, ...without(own, senderOnly)] }),
   ]);
   const pair = new NodePair(sender, holder);
-  await until('the two know each other', async () => {
-    const both = await Promise.all([peersOf(sender, flags), peersOf(holder, flags)]);
-    return both.every((peers) => peers === 1);
-  });
   return pair;
 }
 
@@ -117,14 +112,8 @@ async function bothOrNone(
   throw second.status === 'rejected' ? second.reason : (first as PromiseRejectedResult).reason;
 }
 
-async function peersOf({ apiUrl }: GatewayProcess, flags: readonly string[]): Promise<number> {
-  const authorization = `Bearer ${flagValue(flags, '--api-token') ?? ''}`;
-  const answer = await fetch(`${apiUrl}/stats`, { headers: { authorization } });
-  return ((await answer.json()) as { engine: { peers: number } }).engine.peers;
-}
-
-async function startNats(): Promise<NatsServer> {
-  const server = await NatsServer.start();
+async function startRedis(): Promise<RedisServer> {
+  const server = await RedisServer.start();
   server.unref(); // it goes with this process
   process.once('exit', () => rmSync(server.directory, { recursive: true, force: true }));
   return server;

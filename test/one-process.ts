@@ -3,7 +3,7 @@
  * about one process, and why. `grep -rn oneProcess test` is the whole list.
  */
 
-/** The servers of this run are two nodes on a nats-server each; see `NodePair`. */
+/** The servers of this run are two nodes on a redis-server; see `NodePair`. */
 export const onTwoNodes = process.env.ENCKE_TEST_NODES === '2';
 
 /** Of the node that connections are at, where no --node-name is given: it is in $SYS topics. */
@@ -20,7 +20,7 @@ export function oneProcessFile(reason: string): void {
 }
 
 /**
- * A cursor at the so manieth message of each id. Of two nodes an offset is a place in the stream of all ids: it grows
+ * A cursor at the so manieth message of each id. On two nodes an offset is a place among those of all ids: it grows
  * with each message, but not by one.
  */
 export function cursorAt(...offsets: number[]): RegExp {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
 /**
- * The test files of a room once more, each as a process of its own, with two nodes on a nats-server in the place of each
+ * The test files of a room once more, each as a process of its own, with two nodes on a redis-server in the place of each
  * server that it starts: publishers on the one, everybody else on the other. `npm run build && ENCKE_TEST_NODES=2 npx tap
  * dist/test/gateway/streams.test.js` does so with a single file.
  *

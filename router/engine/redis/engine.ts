@@ -10,6 +10,7 @@ import { Publisher } from './publisher.js';
 import { Receiver } from './receiver.js';
 import { Shard } from './shard.js';
 import { shardOf } from './shards.js';
+import { SharedHistory } from './shared-history.js';
 import { Subscriptions } from './subscriptions.js';
 
 /** How often deadlines and signs of life are looked through. */
@@ -42,6 +43,8 @@ export class RedisEngine implements Engine {
   #tickedMs = 0;
   #started = false;
   readonly #ruleTexts: readonly string[];
+  /** What a ReplicatedHistory reads from; its epoch is known after `open`. */
+  readonly history: SharedHistory;
   #onPublication: OnPublication = () => 0;
   #onRetained: OnRetained = () => {};
 
@@ -52,6 +55,12 @@ export class RedisEngine implements Engine {
       ({ messages, ageSec }) => `${messages}:${Math.ceil(ageSec * 1000)}`,
     );
     this.#parts = options.shards.map((_, index) => this.#partOf(index));
+    this.history = new SharedHistory({
+      ruleTexts: this.#ruleTexts,
+      bytesMax: options.historyBytesMax,
+      epoch: () => this.epoch,
+      partFor: (id) => this.#partFor(id),
+    });
   }
 
   /** Before `start`: connects to all servers. @throws EngineError */
@@ -141,6 +150,7 @@ export class RedisEngine implements Engine {
   async stop(): Promise<void> {
     this.#started = false;
     clearInterval(this.#ticker);
+    this.history.stop();
     for (const { shard, publisher, counts, subscriptions } of this.#parts) {
       publisher.stop();
       counts.stop();

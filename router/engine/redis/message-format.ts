@@ -82,6 +82,15 @@ export function readCopy(bytes: Buffer, id: string | undefined): Copy | undefine
   };
 }
 
+/** @param entry place and body, as the list of an id has it */
+export function messageInHistory(id: string, entry: Buffer): Message {
+  const flags = entry[placeBytes] ?? 0;
+  const place = placeIn(entry);
+  const qos = (flags & 3) as Qos;
+  const payload = entry.subarray(placeBytes + 1);
+  return new Message(id, payload, Math.floor(place / 1000), qos, (flags & retainFlag) !== 0, place);
+}
+
 /** More than a safe integer for what is none. */
 function placeIn(bytes: Buffer): number {
   return bytes.readUInt32BE(0) * 0x1_0000_0000 + bytes.readUInt32BE(4);

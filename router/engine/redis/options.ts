@@ -33,6 +33,8 @@ export interface RedisEngineOptions {
   readonly shards: readonly ShardAddress[];
   readonly connection: ConnectionOptions;
   readonly rules: HistoryRules;
+  /** Payloads of history that are being read from Redis, all together. */
+  readonly historyBytesMax: number;
   /** How long a send waits for the counts of other nodes, ms. */
   readonly countWaitMs: number;
   /** Published and not yet known to be in Redis, bytes, for each shard. */

@@ -15,6 +15,7 @@ export function redisEngineAt(
     shards: urls.map((url) => shardAddressOf(url, '', '')),
     connection: { sentinels: [] },
     rules: new HistoryRules([]),
+    historyBytesMax: 64 * 1024 * 1024,
     countWaitMs: 5_000,
     pendingBytesMax: 64 * 1024 * 1024,
     idBytesMax: 1024,

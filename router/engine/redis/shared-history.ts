@@ -1,0 +1,125 @@
+import type { HistorySource, Loaded } from '../../history/replicated-history.js';
+import type { Message } from '../../message.js';
+import { messageInHistory } from './message-format.js';
+import type { Shard } from './shard.js';
+import type { Subscriptions } from './subscriptions.js';
+
+/** Of one answer, so that no other caller waits long for it. */
+const pieceBytesMax = 1024 * 1024;
+/** Before the next try, where a server says no. */
+const retryMs = 50;
+
+export interface SharedHistoryParts {
+  /** What the functions know a rule by. */
+  readonly ruleTexts: readonly string[];
+  /** Payloads of all that is being loaded. */
+  readonly bytesMax: number;
+  readonly epoch: () => string;
+  /** Of the shard that has the id. */
+  readonly partFor: (id: string) => { readonly shard: Shard; readonly subscriptions: Subscriptions };
+}
+
+/** What `read` answers of one id. */
+export type ReadPart = [floor: number, complete: number, ...entries: Buffer[]];
+
+/** The histories in Redis, a list for each id, as this node reads them. */
+export class SharedHistory implements HistorySource {
+  readonly #parts: SharedHistoryParts;
+  #loadingBytes = 0;
+  #stopped = false;
+
+  constructor(parts: SharedHistoryParts) {
+    this.#parts = parts;
+  }
+
+  get epoch(): string {
+    return this.#parts.epoch();
+  }
+
+  position(_rule: number, id: string): number {
+    return this.#parts.partFor(id).shard.position;
+  }
+
+  hold(id: string): void {
+    this.#parts.partFor(id).subscriptions.hold(id);
+  }
+
+  release(id: string): void {
+    this.#parts.partFor(id).subscriptions.release(id);
+  }
+
+  async begin(_rule: number, id: string): Promise<void> {
+    const { shard } = this.#parts.partFor(id);
+    while (shard.carries && !(await this.#arrived(id)));
+  }
+
+  async load(rule: number, id: string, offset: number, untilMs: number): Promise<Loaded | undefined> {
+    while (!this.#stopped && performance.now() < untilMs) {
+      try {
+        if (!(await this.#arrived(id))) continue;
+        const loaded = await this.#read(rule, id, offset);
+        // What was read may be under way to here still.
+        if (await this.#arrived(id)) return loaded;
+      } catch {
+        await pause(retryMs);
+      }
+    }
+    return undefined;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /**
+   * The subscription of a held id is in effect, and all that its shard has published until now has come.
+   * @returns false where the connection was lost meanwhile
+   */
+  async #arrived(id: string): Promise<boolean> {
+    const { shard, subscriptions } = this.#parts.partFor(id);
+    try {
+      await shard.place(); // behind the SUBSCRIBE, on the same connection
+      return true;
+    } catch {
+      await new Promise<void>((resolve) => subscriptions.whenInEffect(resolve));
+      if (!shard.usable) await pause(retryMs);
+      return false;
+    }
+  }
+
+  /** @throws ShardError */
+  async #read(rule: number, id: string, offset: number): Promise<Loaded> {
+    const { shard } = this.#parts.partFor(id);
+    const messages: Message[] = [];
+    let [after, floor, bytes] = [offset, offset, 0];
+    try {
+      for (;;) {
+        const args = [shard.parts.run, pieceBytesMax, id, after, this.#parts.ruleTexts[rule]!];
+        const [position, , part] = (await shard.read('read', args)) as [number, number, ReadPart];
+        const [pieceFloor, complete, ...entries] = part;
+        // What was read before may have gone since; it is here.
+        if (pieceFloor > after) floor = pieceFloor;
+        for (const entry of entries) {
+          const message = messageInHistory(id, entry).kept();
+          messages.push(message);
+          bytes += message.payload.length;
+          this.#loadingBytes += message.payload.length;
+          after = message.offset;
+        }
+        while (this.#loadingBytes > this.#parts.bytesMax && messages.length > 1) {
+          const { offset: dropped, payload } = messages.shift()!;
+          bytes -= payload.length;
+          this.#loadingBytes -= payload.length;
+          floor = Math.max(floor, dropped);
+        }
+        if (complete === 1) return { messages, floor, position };
+      }
+    } finally {
+      this.#loadingBytes -= bytes;
+    }
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
