@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { keepYoungGenerationSmall } from '../gateway/memory.js';
 import { version } from '../gateway/version.js';
+import { keepYoungGenerationSmall } from '../gateway/young-generation.js';
 import { watchStandardStreams } from './standard-streams.js';
 
 /**
@@ -25,7 +25,6 @@ const program = new Command('encke')
   .showHelpAfterError('Run "encke --help" to see what there is.');
 const asked = process.argv[2] ?? '';
 watchStandardStreams(asked);
-// Before the server's modules are loaded: they would make it grow to 2 × 8 MB, of which nothing goes back.
 if (['start', 'gateway', 'router'].includes(asked)) keepYoungGenerationSmall();
 const wanted = Object.hasOwn(commands, asked) ? [asked] : Object.keys(commands);
 for (const name of wanted) program.addCommand(await commands[name]!());

@@ -207,7 +207,7 @@ export class Gateway {
       () => bodies?.expire(),
       () => mqtt.tick(),
       () => history.tick(performance.now()),
-      () => reclaimer.tick(counters),
+      () => reclaimer.tick(counters, router.messages),
       () => namesakes.tick(),
       () => clock.tick % ticksPerSec === 0 && slowConsumers.cutStalled(),
       () => publicSockets.tick(),

@@ -5,15 +5,6 @@ import vm from 'node:vm';
 /** Fewer connections than this, and the process's own memory drowns theirs. */
 const connectionsForEstimate = 1_000;
 
-/**
- * V8's young generation would grow to 2 × 16 MB under load, which is 3,300 bytes for each of 10,000
- * connections; a factor of 1 keeps it at its first size, 2 × 1 MB. V8 shrinks it only when it collects after 5 s in which
- * next to nothing was allocated: so one that has grown stays for as long as nobody asks for anything.
- */
-export function keepYoungGenerationSmall(): void {
-  v8.setFlagsFromString('--semi-space-growth-factor=1');
-}
-
 /** What the process weighs, and what of it is the connections'. */
 export class MemoryGauge {
   readonly #baselineBytes = memoryUsage.rss();

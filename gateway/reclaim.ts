@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import type { Counters } from './counters.js';
 import { collectGarbage, heapBytes, mallocTrim, spareBytes } from './memory.js';
+import { YoungGeneration } from './young-generation.js';
 
 /** Next to nothing for this many ticks of the sweeper (2 s): the burst is over. */
 const quietTicks = 8;
@@ -93,6 +94,7 @@ export class Reclaimer {
   readonly #opened: Burst;
   readonly #closed: Burst;
   readonly #messages: Burst;
+  readonly #young = new YoungGeneration();
   readonly #pauseMsMax: number;
   readonly #log: Logger;
   readonly #steps: readonly Step[];
@@ -115,9 +117,13 @@ export class Reclaimer {
     this.#steps = [collect, collect, new Step(spareBytes, trimMsPerMb, mallocTrim)];
   }
 
-  /** Called in each tick of the sweeper. */
-  tick({ opened, closedTotal, messagesWritten }: Counters): void {
+  /**
+   * Called in each tick of the sweeper.
+   * @param messages handed out since the start
+   */
+  tick({ opened, closedTotal, messagesWritten }: Counters, messages: number): void {
     const bursts = [
+      this.#young.tick(messages),
       this.#opened.over(opened),
       this.#closed.over(closedTotal),
       this.#messages.over(messagesWritten),

@@ -60,6 +60,7 @@ export class Router {
   readonly idBytesMax: number;
   readonly topicLevelsMax: number;
   #published = 0;
+  #messages = 0;
   #delivering = false;
   /** Published from inside a `deliver`: the wills of connections that were cut there, so at most one for each. */
   readonly #waiting: Message[] = [];
@@ -257,6 +258,11 @@ export class Router {
     return this.#engine.stats();
   }
 
+  /** Messages handed out on this node since the start, wherever they came from. */
+  get messages(): number {
+    return this.#messages;
+  }
+
   /** Deliveries tried since the start, taken or not: what a fan-out has cost. */
   get deliveries(): number {
     return this.#fanOut.delivered + this.#fanOut.dropped;
@@ -313,6 +319,7 @@ export class Router {
   }
 
   #handOut(message: Message): number {
+    this.#messages++;
     message.offset = this.#historyStore.append(message);
     if (message.retain) this.#retained.keep(message);
     return this.#fanOut.run(message);
