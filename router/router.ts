@@ -230,12 +230,18 @@ export class Router {
    * `send` for who has checked the id and made the message already. A message is published once: it gets its offset here.
    * @param wants what `onOutcome` is told, once: whether it is carried to the other nodes, or how many took it on all
    * of them; before this returns where there is but one
+   * @param idempotencyKey of all messages to the id with the same one within 5 minutes one is sent
    * @returns how many subscribers took it on this node; 0 where it comes back later, as from inside a `deliver`
    */
-  publish(message: Message, wants: Wants = 'nothing', onOutcome?: OnOutcome): number {
+  publish(
+    message: Message,
+    wants: Wants = 'nothing',
+    onOutcome?: OnOutcome,
+    idempotencyKey?: string,
+  ): number {
     assertMessage(message);
     this.#published++;
-    return this.#engine.publish(message, wants, onOutcome);
+    return this.#engine.publish(message, wants, onOutcome, idempotencyKey);
   }
 
   /** False while what is published reaches this node's own subscribers alone. */

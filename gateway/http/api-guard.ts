@@ -95,7 +95,7 @@ export class ApiGuard {
     answerEmpty(response, '204 No Content', [
       ...cors,
       ['Access-Control-Allow-Methods', 'GET, POST'],
-      ['Access-Control-Allow-Headers', 'Authorization, Content-Type'],
+      ['Access-Control-Allow-Headers', 'Authorization, Content-Type, Idempotency-Key'],
       ['Access-Control-Max-Age', '600'],
     ]);
   }

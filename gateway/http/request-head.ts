@@ -20,6 +20,7 @@ export class RequestHead {
   host = '';
   origin = '';
   authorization = '';
+  idempotencyKey = '';
   /** Of all header lines. */
   headerBytes = 0;
   #hosts = 0;
@@ -32,6 +33,7 @@ export class RequestHead {
     this.chunked = false;
     this.origin = '';
     this.authorization = '';
+    this.idempotencyKey = '';
     this.headerBytes = 0;
     this.#hosts = 0;
     this.#contentLength = undefined;
@@ -64,6 +66,9 @@ export class RequestHead {
         if (name !== 'content-length') return;
         if (this.#contentLength !== undefined && this.#contentLength !== value) this.#conflict = true;
         this.#contentLength = value;
+        return;
+      case 15:
+        if (name === 'idempotency-key') this.idempotencyKey = value;
         return;
       case 17:
         if (name !== 'transfer-encoding') return;

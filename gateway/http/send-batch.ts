@@ -11,10 +11,13 @@ import type { Bodies } from './body.js';
 import { messageFromJson } from './message-object.js';
 import type { RequestHead } from './request-head.js';
 import { failureOf, statusLines } from './send-failure.js';
-import { waitFromQuery } from './send-options.js';
+import { idempotencyKeyOf, waitFromQuery } from './send-options.js';
 
 /** Line numbers named in one answer; more bad lines are only counted. */
 const errorsNamedMax = 100;
+
+/** Messages of one batch of which it is not known what has become of them; then its next lines wait. */
+const undecidedMax = 4096;
 
 /** Bodies of batches that take more than one turn, together. */
 const bytesUnderWayMax = 64 * 1024 * 1024;
@@ -28,6 +31,8 @@ export interface BatchTotals {
   unanswered?: number;
   /** Messages that were not carried to the other nodes, and never will be, where there were any. */
   uncarried?: number;
+  /** Messages that were sent before, under the same Idempotency-Key, where there were any. */
+  repeated?: number;
   /** Messages of which it is not known whether they were carried, where there were any. */
   unknown?: number;
   /** Bad lines in all. */
@@ -70,8 +75,10 @@ export class SendBatchEndpoint {
     if (cors === undefined) return;
     const wait = waitFromQuery(request);
     if (!wait.ok) return this.#guard.refuse(response, cors, wait.problem);
+    const key = idempotencyKeyOf(head);
+    if (!key.ok) return this.#guard.refuse(response, cors, key.problem);
     this.#bodies.read(response, cors, this.#config.batchBytesMax, (body) => {
-      this.#work(new Batch(body, wait.value), response, cors);
+      this.#work(new Batch(body, wait.value, key.value), response, cors);
     });
   };
 
@@ -92,15 +99,18 @@ export class SendBatchEndpoint {
       if (batch.undecided === 0) end();
       else batch.onDecided = end;
     };
-    if (batch.done) return endOnceDecided();
-    this.#turns.add({
-      overdue: false,
-      goOn: () => {
-        if (!this.#publishSome(batch)) return true;
-        endOnceDecided();
-        return false;
-      },
-    });
+    const goOn = () => {
+      if (this.#publishSome(batch)) endOnceDecided();
+      else if (batch.undecided < undecidedMax) return true;
+      else batch.onDecided = proceed;
+      return false;
+    };
+    const proceed = () => {
+      batch.onDecided = undefined;
+      this.#turns.add({ overdue: false, goOn });
+    };
+    if (batch.done) endOnceDecided();
+    else proceed();
   }
 
   /** A batch goes on though its publisher has gone, so those under way have a limit. @returns false when it is refused */
@@ -116,7 +126,7 @@ export class SendBatchEndpoint {
 
   /** @returns true when all lines are done */
   #publishSome(batch: Batch): boolean {
-    while (!batch.done) {
+    while (!batch.done && batch.undecided < undecidedMax) {
       const line = batch.take();
       if (line?.trim() !== '') this.#publishLine(batch, line);
       if (this.#turns.over) break;
@@ -130,7 +140,7 @@ export class SendBatchEndpoint {
     if (!sent.ok) return batch.addError(sent.problem);
     batch.totals.messages++;
     batch.undecided++;
-    this.#router.publish(sent.value.message, batch.counted ? 'count' : 'carried', batch.note);
+    this.#router.publish(sent.value.message, batch.counted ? 'count' : 'carried', batch.note, batch.lineKey);
   }
 
   #answer(response: HttpResponse, cors: Headers, { totals, worst }: Batch): void {
@@ -151,6 +161,7 @@ export class SendBatchEndpoint {
 /** A body that is worked off line by line. Its lines are not split beforehand: empty ones would weigh ten times the body. */
 class Batch {
   readonly #body: Buffer;
+  readonly #key: string;
   /** How many took its messages is waited for. */
   readonly counted: boolean;
   readonly totals: BatchTotals;
@@ -164,14 +175,21 @@ class Batch {
   /** Of its messages: one that may have been carried is to be asked for before it is sent again. */
   worst: Outcome = isCarried;
 
-  constructor(body: Buffer, counted: boolean) {
+  /** @param key an Idempotency-Key, or '' */
+  constructor(body: Buffer, counted: boolean, key: string) {
     this.#body = body;
+    this.#key = key;
     this.counted = counted;
     this.totals = { messages: 0, ...(counted ? { delivered: 0 } : {}), bad: 0, errors: [] };
   }
 
   get bytes(): number {
     return this.#body.length;
+  }
+
+  /** Of the line taken last: a batch that is sent again has the same lines. */
+  get lineKey(): string {
+    return this.#key === '' ? '' : `${this.#key}:${this.line}`;
   }
 
   get done(): boolean {
@@ -194,8 +212,9 @@ class Batch {
     if (this.counted) totals.delivered! += delivered;
     if (unanswered > 0) totals.unanswered = Math.max(totals.unanswered ?? 0, unanswered);
     if (outcome.carried !== 'yes') this.#noteFailed(outcome);
+    if (outcome.repeated) totals.repeated = (totals.repeated ?? 0) + 1;
     this.undecided--;
-    if (this.undecided === 0 && this.done) this.onDecided?.();
+    if (this.undecided === (this.done ? 0 : undecidedMax / 2)) this.onDecided?.();
   };
 
   #noteFailed(outcome: Outcome): void {

@@ -1,6 +1,7 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import type { Qos } from '../../router/message.js';
 import type { Parsed } from './request.js';
+import type { RequestHead } from './request-head.js';
 
 /** How a message is to be sent, besides to whom. */
 export interface SendOptions {
@@ -15,6 +16,15 @@ export interface SendOptions {
  * costs nothing more by it, and a session that asked for QoS 1 gets what is sent while its client is away.
  */
 const asUsual: Parsed<SendOptions> = { ok: true, value: { qos: 1, retain: false, wait: true } };
+
+/** Of the header Idempotency-Key. */
+const keyShape = /^[\x21-\x7e]{1,64}$/;
+
+/** @returns '' where there is none */
+export function idempotencyKeyOf({ idempotencyKey }: RequestHead): Parsed<string> {
+  if (idempotencyKey === '' || keyShape.test(idempotencyKey)) return { ok: true, value: idempotencyKey };
+  return { ok: false, problem: 'An Idempotency-Key is 1 to 64 printable characters without spaces.' };
+}
 
 /** `?qos=0|1|2&retain=0|1&wait=0|1` */
 export function optionsFromQuery(request: HttpRequest): Parsed<SendOptions> {

@@ -11,7 +11,7 @@ import { ConstantHeaders } from './constant-headers.js';
 import { recipientFromPath } from './request.js';
 import type { RequestHead } from './request-head.js';
 import { failureOf, statusLines } from './send-failure.js';
-import { optionsFromQuery } from './send-options.js';
+import { idempotencyKeyOf, optionsFromQuery } from './send-options.js';
 
 /** `POST /send/<id>`: the body is the message, whatever it is. Step 1 of the way of a message. */
 export class SendEndpoint {
@@ -36,15 +36,17 @@ export class SendEndpoint {
     if (!id.ok) return this.#guard.refuse(response, cors, id.problem);
     const options = optionsFromQuery(request);
     if (!options.ok) return this.#guard.refuse(response, cors, options.problem);
+    const key = idempotencyKeyOf(head);
+    if (!key.ok) return this.#guard.refuse(response, cors, key.problem);
     const { qos, retain, wait } = options.value;
     this.#bodies.read(response, cors, this.#config.messageBytesMax, (payload) => {
       const message = new Message(id.value, payload, Date.now(), qos, retain);
-      this.#send(response, cors, message, wait);
+      this.#send(response, cors, message, wait, key.value);
     });
   };
 
   /** Answers when it is known how many took it, or that it is carried: at once, where there is no other node. */
-  #send(response: HttpResponse, cors: Headers, message: Message, counted: boolean): void {
+  #send(response: HttpResponse, cors: Headers, message: Message, counted: boolean, key: string): void {
     let waiting = false;
     let over = false;
     const answer: OnOutcome = (outcome) => {
@@ -53,7 +55,7 @@ export class SendEndpoint {
       if (waiting) response.cork(() => this.#answer(response, cors, outcome, counted));
       else this.#answer(response, cors, outcome, counted);
     };
-    this.#router.publish(message, counted ? 'count' : 'carried', answer);
+    this.#router.publish(message, counted ? 'count' : 'carried', answer, key);
     if (over) return;
     waiting = true;
     response.onAborted(() => {
@@ -62,13 +64,14 @@ export class SendEndpoint {
   }
 
   #answer(response: HttpResponse, cors: Headers, outcome: Outcome, counted: boolean): void {
-    const { delivered, unanswered } = outcome;
+    const { delivered, unanswered, repeated } = outcome;
     if (outcome.carried !== 'yes') {
       const { status, error } = failureOf(outcome);
       this.#counters.countApiError(status);
       return answerJson(response, statusLines[status], { delivered, error }, cors);
     }
-    if (!counted) answerJson(response, '202 Accepted', { accepted: true }, cors);
+    if (repeated) answerJson(response, '200 OK', { delivered, unanswered, repeated }, cors);
+    else if (!counted) answerJson(response, '202 Accepted', { accepted: true }, cors);
     else if (unanswered === 0) answerDelivered(response, cors, delivered);
     else answerJson(response, '200 OK', { delivered, unanswered }, cors);
   }

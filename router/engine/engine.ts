@@ -25,6 +25,8 @@ export interface Outcome {
    * `unknown`: it may be, as the answer was lost.
    */
   readonly carried: 'yes' | 'no' | 'unknown';
+  /** It was sent before, under the same Idempotency-Key, and is not sent again. */
+  readonly repeated?: true;
   /** Where it is not `yes`: why, as a sentence for its publisher. */
   readonly reason?: string;
 }
@@ -50,8 +52,9 @@ export interface Engine {
    * Hands a message to every node with interest. @returns how many subscribers on this node took it; 0 also where it
    * takes a way that comes back later
    * @param onOutcome told what is wanted; not for `nothing`
+   * @param idempotencyKey of its publisher: of all messages to the id with the same one within 5 minutes one is sent
    */
-  publish(message: Message, wants: Wants, onOutcome?: OnOutcome): number;
+  publish(message: Message, wants: Wants, onOutcome?: OnOutcome, idempotencyKey?: string): number;
   /** False while what is published reaches this node's own subscribers alone, or some ids are refused. */
   readonly carries: boolean;
   /** Why it does not carry all, in a few words. */

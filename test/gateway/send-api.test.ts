@@ -219,6 +219,27 @@ t.test('a batch does not wait for its counts where that is not wanted', async (t
   await stream.close();
 });
 
+t.test('of sends with the same Idempotency-Key one goes out, for each id', async (t) => {
+  const wire = await openStream(port, '/stream?id=k1&id=k2');
+  const post = (path: string, body: string, key: string) =>
+    ask(apiPort, path, { method: 'POST', body, headers: { 'Idempotency-Key': key } });
+  t.same((await post('/send/k1', '<one>', 'key')).json, { delivered: 1 });
+  const again = await post('/send/k1', '<one>', 'key');
+  t.equal(again.status, 200);
+  t.match(again.json, { repeated: true });
+  t.same((await post('/send/k2', '<two>', 'key')).json, { delivered: 1 }, 'another id is another message');
+  const lines = batchOf([
+    { id: 'k1', data: '<three>' },
+    { id: 'k1', data: '<three>' },
+  ]);
+  t.match((await post('/send', lines, 'batch')).json, { messages: 2, delivered: 2 }, 'two lines are two messages');
+  t.match((await post('/send?wait=0', lines, 'batch')).json, { messages: 2, repeated: 2 });
+  for (const bad of ['two words', 'x'.repeat(65)]) t.equal((await post('/send/k1', 'x', bad)).status, 400);
+  t.same((await post('/send/k1', '<end>', '')).json, { delivered: 1 });
+  await wire.saw('<end>');
+  t.equal([...wire.text.matchAll(/<\w+>/g)].join(''), '<one><two><three><three><end>');
+});
+
 t.test('an empty batch is no messages', async (t) => {
   for (const body of ['', '\n', '\r\n\n']) {
     t.same((await post('/send', body)).json, { messages: 0, delivered: 0, bad: 0, errors: [] });

@@ -4,6 +4,10 @@ import type { OnOutcome } from '../engine.js';
 const silentMs = 10_000;
 const silentIdsMax = 10_000;
 
+/** What waits for answers: the ids, and what is around them. Past it a count is not waited for. */
+const waitingBytesMax = 32 * 1024 * 1024;
+const waitingEntryBytes = 250;
+
 /** Number, copies and takers in an answer. */
 const entryBytes = 4 + 2 + 4;
 const copiesMax = 0xffff;
@@ -30,10 +34,11 @@ export class Counts {
   /** @param run of the node that asked */
   readonly #send: (run: string, answer: Buffer) => void;
   readonly #waiting = new Map<number, Waiting>();
-  /** id -> copies that nobody answered for. */
-  readonly #silent = new Map<string, { copies: number; untilMs: number }>();
+  /** id -> of so many copies only so many were answered. */
+  readonly #silent = new Map<string, { copies: number; answered: number; untilMs: number }>();
   /** Answers to other nodes, by their runs. */
   readonly #answers = new Map<string, number[]>();
+  #waitingBytes = 0;
   #number = 0;
   #timer: NodeJS.Timeout | undefined;
   timedOut = 0;
@@ -48,12 +53,14 @@ export class Counts {
     this.#number = (this.#number + 1) % 0x1_0000_0000;
     const waiting = { id, onOutcome, copies: undefined, answered: 0, delivered: 0, untilMs: 0 };
     this.#waiting.set(this.#number, waiting);
+    this.#waitingBytes += id.length + waitingEntryBytes;
     return this.#number;
   }
 
   /** It was not sent, and its publisher has been told. */
   forget(number: number): void {
-    this.#waiting.delete(number);
+    const waiting = this.#waiting.get(number);
+    if (waiting !== undefined) this.#drop(number, waiting);
   }
 
   /** It was sent. @param copies Infinity = nobody knows */
@@ -66,7 +73,9 @@ export class Counts {
     this.#waiting.delete(number);
     this.#waiting.set(number, waiting);
     this.#settle(number, waiting);
-    if (this.#waiting.has(number)) this.#timer ??= setTimeout(() => this.#sweep(), this.#waitMs);
+    if (!this.#waiting.has(number)) return;
+    if (this.#waitingBytes > waitingBytesMax) this.#giveUp(number, waiting);
+    else this.#timer ??= setTimeout(() => this.#sweep(), this.#waitMs);
   }
 
   /** A copy was handed out here. @param run of the node that counts @param taken by so many; 0 for the second copy of it */
@@ -104,16 +113,17 @@ export class Counts {
     for (const { onOutcome, delivered } of this.#waiting.values())
       onOutcome?.({ delivered, unanswered: 1, carried: 'yes' });
     this.#waiting.clear();
+    this.#waitingBytes = 0;
   }
 
   /** Who is not waited for is heard all the same, until the time is over. */
   #settle(number: number, waiting: Waiting): void {
     const { copies = 0, answered, id } = waiting;
     if (answered >= copies) {
-      this.#waiting.delete(number);
+      this.#drop(number, waiting);
       if (this.#silent.size > 0) this.#silent.delete(id);
       this.#tell(waiting, 0);
-    } else if (this.#silent.size > 0 && answered >= copies - this.#silentOf(id)) {
+    } else if (this.#silent.size > 0 && this.#isAllOf(id, copies, answered)) {
       this.#tell(waiting, copies - answered);
     }
   }
@@ -124,11 +134,11 @@ export class Counts {
     onOutcome?.({ delivered, unanswered, carried: 'yes' });
   }
 
-  #silentOf(id: string): number {
+  /** The rest of as many copies was not answered a while ago, either. */
+  #isAllOf(id: string, copies: number, answered: number): boolean {
     const silent = this.#silent.get(id);
-    if (silent === undefined || silent.untilMs > performance.now()) return silent?.copies ?? 0;
-    this.#silent.delete(id);
-    return 0;
+    if (silent === undefined || silent.copies !== copies || answered < silent.answered) return false;
+    return silent.untilMs > performance.now();
   }
 
   /** The time of the oldest is over. */
@@ -137,23 +147,32 @@ export class Counts {
     const nowMs = performance.now();
     for (const [number, waiting] of this.#waiting) {
       const { id, copies, answered, untilMs } = waiting;
-      if (copies === undefined) continue;
+      if (copies === undefined) continue; // it is not known to be in Redis yet
       if (untilMs > nowMs) {
         this.#timer = setTimeout(() => this.#sweep(), untilMs - nowMs);
         return;
       }
-      this.#waiting.delete(number);
-      const unanswered = copies === Infinity ? 1 : copies - answered;
-      if (copies !== Infinity) this.#noteSilent(id, unanswered, nowMs);
-      if (waiting.onOutcome !== undefined) this.timedOut++;
-      this.#tell(waiting, unanswered);
+      if (copies !== Infinity) this.#noteSilent(id, copies, answered, nowMs);
+      this.#giveUp(number, waiting);
     }
   }
 
-  #noteSilent(id: string, copies: number, nowMs: number): void {
+  #giveUp(number: number, waiting: Waiting): void {
+    const { copies, answered } = waiting;
+    this.#drop(number, waiting);
+    if (waiting.onOutcome !== undefined) this.timedOut++;
+    this.#tell(waiting, copies === undefined || copies === Infinity ? 1 : copies - answered);
+  }
+
+  #drop(number: number, { id }: Waiting): void {
+    this.#waiting.delete(number);
+    this.#waitingBytes -= id.length + waitingEntryBytes;
+  }
+
+  #noteSilent(id: string, copies: number, answered: number, nowMs: number): void {
     this.#silent.delete(id);
     if (this.#silent.size >= silentIdsMax) this.#silent.delete(this.#silent.keys().next().value!);
-    this.#silent.set(id, { copies, untilMs: nowMs + silentMs });
+    this.#silent.set(id, { copies, answered, untilMs: nowMs + silentMs });
   }
 
   #sendAnswers(): void {

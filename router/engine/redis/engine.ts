@@ -3,6 +3,7 @@ import type { Message } from '../../message.js';
 import { hasWildcard } from '../../topic-filter.js';
 import type { Engine, OnOutcome, OnPublication, OnRetained, RetainedCopy, Wants } from '../engine.js';
 import { redisOptionsOf } from './addresses.js';
+import { EngineError } from './complaints.js';
 import { Counts } from './counts.js';
 import { Library } from './library.js';
 import type { RedisEngineOptions, RedisEngineStats } from './options.js';
@@ -17,8 +18,8 @@ import { Subscriptions } from './subscriptions.js';
 const tickMs = 100;
 /** Past it this process was held up itself, and what is silent may only not have been listened to. */
 const stallMs = 400;
-/** For all servers to be there at the start. */
-const startMsMax = 5_000;
+/** So long the start waits for servers that are away; then it goes on without them, if any is there. */
+const startMsMax = 3_000;
 
 /** All that this node has of one Redis server. */
 interface Part {
@@ -38,7 +39,10 @@ export class RedisEngine implements Engine {
   readonly #options: RedisEngineOptions;
   readonly #run = randomBytes(8).toString('hex');
   readonly #library: Library;
-  #parts: Part[] = [];
+  #parts: Part[];
+  #cluster = '';
+  /** Servers that have been asked for their cluster. */
+  readonly #asked = new Set<number>();
   #ticker: NodeJS.Timeout | undefined;
   #tickedMs = 0;
   #started = false;
@@ -67,20 +71,38 @@ export class RedisEngine implements Engine {
   async open(): Promise<void> {
     this.#tickedMs = performance.now();
     this.#ticker = setInterval(() => this.#tick(), tickMs);
-    const [first, ...others] = this.#parts.map(({ shard }) => shard);
-    try {
-      await first!.start(startMsMax);
-      for (const shard of others) shard.cluster = first!.cluster;
-      await Promise.all(others.map((shard) => shard.start(startMsMax)));
-    } catch (error) {
+    const shards = this.#parts.map(({ shard }) => shard);
+    for (const shard of shards) shard.start();
+    const untilMs = performance.now() + startMsMax;
+    while (
+      shards.some(({ usable, misfit }) => !usable && misfit === undefined) &&
+      performance.now() < untilMs
+    )
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    const misfit = shards.find((shard) => shard.misfit !== undefined);
+    const away = shards.filter(({ usable }) => !usable);
+    if (misfit !== undefined || away.length === shards.length) {
       await this.stop();
-      throw error;
+      throw new EngineError(misfit?.misfit ?? away.map(({ complaint }) => complaint).join(' '));
     }
+    for (const { parts, complaint } of away) this.#options.onEvent('away', `${parts.name}: ${complaint}`);
+  }
+
+  /** The first server's is that of all; where it has none yet, or is away, another one may know it. */
+  async #clusterOf(index: number, own: string | null): Promise<string> {
+    this.#asked.add(index);
+    if (own !== null && (index === 0 || this.#cluster === '')) this.#cluster = own;
+    const { length } = this.#parts;
+    for (let n = 0; this.#cluster === '' && n < 50 && (index > 0 || this.#asked.size < length); n++)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    if (this.#cluster === '' && index > 0) throw new Error('it waits for the first server of the list');
+    if (this.#cluster === '') this.#cluster = randomBytes(6).toString('base64url');
+    return this.#cluster;
   }
 
   /** Of all cursors. */
   get epoch(): string {
-    return this.#parts[0]!.shard.cluster;
+    return this.#cluster;
   }
 
   async start(onPublication: OnPublication, onRetained: OnRetained, _retained?: RetainedCopy): Promise<void> {
@@ -100,13 +122,14 @@ export class RedisEngine implements Engine {
       : `Redis is away: ${away.map(({ shard }) => shard.parts.name).join(', ')}`;
   }
 
-  publish(message: Message, wants: Wants, onOutcome?: OnOutcome): number {
+  publish(message: Message, wants: Wants, onOutcome?: OnOutcome, idempotencyKey?: string): number {
     const rule = this.#options.rules.of(message.id);
     this.#partFor(message.id).publisher.publish(
       message,
       rule === -1 ? '' : this.#ruleTexts[rule]!,
       wants,
       onOutcome,
+      idempotencyKey,
     );
     return 0;
   }
@@ -168,22 +191,20 @@ export class RedisEngine implements Engine {
     const { name, shards, connection, countWaitMs, pendingBytesMax, rules, onEvent } = this.#options;
     const address = shards[index]!;
     const { idBytesMax, topicLevelsMax, payloadBytesMax } = this.#options;
-    const shard = new Shard(
-      {
-        index,
-        count: shards.length,
-        name: address.name,
-        run: this.#run,
-        connection: redisOptionsOf(address, connection, `${name}/${this.#options.node.name}`),
-        library: this.#library,
-        rules: JSON.stringify(
-          rules.list.map((rule) => [rule.filter, rule.messages, Math.ceil(rule.ageSec * 1000)]),
-        ),
-        limits: JSON.stringify({ idBytesMax, levelsMax: topicLevelsMax, payloadBytesMax }),
-        onComplaint: (sentence) => onEvent('complaint', sentence),
-      },
-      randomBytes(6).toString('base64url'),
-    );
+    const shard = new Shard({
+      index,
+      count: shards.length,
+      name: address.name,
+      run: this.#run,
+      connection: redisOptionsOf(address, connection, `${name}/${this.#options.node.name}`),
+      library: this.#library,
+      rules: JSON.stringify(
+        rules.list.map((rule) => [rule.filter, rule.messages, Math.ceil(rule.ageSec * 1000)]),
+      ),
+      limits: JSON.stringify({ idBytesMax, levelsMax: topicLevelsMax, payloadBytesMax }),
+      clusterOf: (own) => this.#clusterOf(index, own),
+      onComplaint: (sentence) => onEvent('complaint', sentence),
+    });
     const counts = new Counts(countWaitMs, (run, answer) => shard.publishRaw(`${name}:n:${run}`, answer));
     const publisher = new Publisher({ shard, counts, pendingBytesMax });
     const fixed = [`${name}:n`, `${name}:n:${this.#run}`, `${name}:r`];
@@ -198,6 +219,7 @@ export class RedisEngine implements Engine {
       onWord: () => {},
     });
     shard.onAway = (reason) => {
+      publisher.refuseWaiting();
       subscriptions.letGo();
       onEvent('away', `${address.name}: ${reason}`);
     };

@@ -95,6 +95,11 @@ export class Publisher {
     });
   }
 
+  /** Redis is away: what it was not asked for yet, it will not be. */
+  refuseWaiting(): void {
+    for (const each of this.#queue.splice(0)) this.#no(each, awayText(this.#parts.shard));
+  }
+
   /** Those whose time is over. */
   tick(nowMs: number): void {
     const { shard } = this.#parts;
@@ -157,18 +162,28 @@ export class Publisher {
     for (const [i, each] of batch.messages.entries()) {
       const said = copies[i]!;
       if (said === -1) this.#no(each, keptText(this.#parts.shard));
-      else this.#yes(each, typeof said === 'number' ? said : Number(said.split(' ')[1]));
+      else if (typeof said === 'number') this.#yes(each, said);
+      else this.#repeated(each, Number(said.split(' ')[1]));
     }
     this.#send();
   }
 
   #failed(batch: Batch, error: ShardError): void {
     this.#end(batch);
+    const { shard } = this.#parts;
     if (error.kind === 'away') this.#doubtful.push(batch);
-    else if (error.kind === 'refused')
-      for (const each of batch.messages) this.#no(each, refusedText(this.#parts.shard, error));
+    else if (error.kind === 'refused') this.#refuseAll(batch, error);
     else this.#again(batch.messages);
+    if (error.kind === 'superseded') shard.renew(error.message);
     this.#send();
+  }
+
+  /** Redis has said so, and why: full memory, a missing right. */
+  #refuseAll({ messages }: Batch, error: ShardError): void {
+    const { shard } = this.#parts;
+    const reason = `Redis at ${shard.parts.name} refuses: ${error.message}. Nobody got it.`;
+    for (const each of messages) this.#no(each, reason);
+    shard.complain(error.message);
   }
 
   /** A connection has begun. */
@@ -204,6 +219,13 @@ export class Publisher {
     if (!this.#finish(each)) return;
     if (each.number > 0) this.#parts.counts.sent(each.number, copies);
     else each.onOutcome?.(isCarried);
+  }
+
+  /** Its key was there. */
+  #repeated(each: Waiting, copies: number): void {
+    if (!this.#finish(each)) return;
+    if (each.number > 0) this.#parts.counts.forget(each.number);
+    each.onOutcome?.({ delivered: 0, unanswered: copies, carried: 'yes', repeated: true });
   }
 
   #no(each: Waiting, reason: string): void {
@@ -253,10 +275,6 @@ function fullText({ parts }: Shard, bytesMax: number): string {
 
 function keptText({ parts }: Shard): string {
   return `Redis at ${parts.name} could not keep it: nobody got it. Its log and this node's say why.`;
-}
-
-function refusedText({ parts }: Shard, { message }: ShardError): string {
-  return `Redis at ${parts.name} refuses: ${message}. Nobody got it.`;
 }
 
 function unknownText({ parts }: Shard): string {

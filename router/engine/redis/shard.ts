@@ -1,5 +1,4 @@
 import type { Redis, RedisOptions } from 'ioredis';
-import { EngineError } from './complaints.js';
 import { Connection, silenceMsMax } from './connection.js';
 import type { Library } from './library.js';
 import type { ShardStats } from './options.js';
@@ -28,6 +27,8 @@ export interface ShardParts {
   /** Rules of history and limits, for what other programs send; as `begin` takes them. */
   readonly rules: string;
   readonly limits: string;
+  /** Which cluster it is to belong to. @param own that it belongs to, if so. Rejects where that is not known yet. */
+  readonly clusterOf: (own: string | null) => Promise<string>;
   readonly onComplaint: (sentence: string) => void;
 }
 
@@ -39,6 +40,7 @@ export interface Begun {
   readonly sameRun: boolean;
 }
 
+const complaintMs = 10_000;
 /** How often the server's clock and the list of nodes are asked for. */
 const placeMs = 1_000;
 
@@ -59,7 +61,7 @@ export class Shard {
   #redisRun = '';
   #begin = 0;
   generation = 0;
-  cluster: string;
+  cluster = '';
   /** All that this node is sent with a place up to here has been handed out. It only rises. */
   position = 0;
   /** Of the server's clock before performance.now(), at least. */
@@ -69,7 +71,10 @@ export class Shard {
   #away = true;
   #placeWaiters: { resolve: (place: number) => void; reject: (error: Error) => void }[] = [];
   #placedMs = 0;
+  /** Why it is not usable. */
   #complaint = '';
+  #complained = '';
+  #complainedMs = 0;
   readonly #begun: ((begun: Begun) => void)[] = [];
   readonly #lost: ((reason: string) => void)[] = [];
   readonly #back: ((sameRun: boolean) => void)[] = [];
@@ -86,9 +91,8 @@ export class Shard {
   channels: () => number = () => 0;
   pendingBytes: () => number = () => 0;
 
-  constructor(parts: ShardParts, cluster: string) {
+  constructor(parts: ShardParts) {
     this.parts = parts;
-    this.cluster = cluster;
     const onLost = (reason: string) => this.#lose(reason);
     const onFailed = (error: Error) => this.#fail(error);
     this.#commands = new Connection(parts.connection, {
@@ -103,16 +107,20 @@ export class Shard {
     });
   }
 
-  /** @throws EngineError where it is not there within `waitMs`, or not fit */
-  async start(waitMs: number): Promise<void> {
+  start(): void {
     this.#lostMs = performance.now();
     this.#commands.start();
     this.#subscribed.start();
-    while (!this.usable) {
-      if (performance.now() - this.#lostMs > waitMs || /^(SHARD|FORMAT) /.test(this.#complaint))
-        throw new EngineError(`Redis at ${this.parts.name} cannot be used: ${sentenceOf(this.#complaint)}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+  }
+
+  /** What keeps it from being used, and would not go by itself; a sentence. */
+  get misfit(): string | undefined {
+    return misfitShape.test(this.#complaint) ? this.#sentence(this.#complaint) : undefined;
+  }
+
+  /** What keeps it from being used, as a sentence. */
+  get complaint(): string {
+    return this.#sentence(this.#complaint);
   }
 
   get usable(): boolean {
@@ -164,6 +172,20 @@ export class Shard {
     for (let n = 0; n < 100 && this.#reads.redis === undefined; n++)
       await new Promise((resolve) => setTimeout(resolve, 10));
     return this.#fcall(this.#reads.redis, name, args, true);
+  }
+
+  /** The server does not know this node any more, or is no longer the one that takes writes: begins on a new connection. */
+  renew(reason: string): void {
+    this.#commands.lose(reason);
+  }
+
+  /** Tells the operator: of the same trouble now and then. */
+  complain(trouble: string): void {
+    const nowMs = performance.now();
+    if (trouble === this.#complained && nowMs - this.#complainedMs < complaintMs) return;
+    this.#complained = trouble;
+    this.#complainedMs = nowMs;
+    this.parts.onComplaint(this.#sentence(trouble));
   }
 
   /** A PUBLISH that nobody waits for. */
@@ -221,9 +243,10 @@ export class Shard {
   async #open(redis: Redis): Promise<void> {
     const { library, run, index, count, rules, limits } = this.parts;
     await library.load(redis);
-    const args = [run, ++this.generation, this.position, index, count, this.cluster, rules, limits];
+    const cluster = await this.parts.clusterOf(await redis.hget(`${library.name}:meta`, 'cluster'));
+    const args = [run, ++this.generation, this.position, index, count, cluster, rules, limits];
     const reply = await redis.call('FCALL', `${library.prefix}begin`, '0', ...args);
-    const [last, bits, redisRun, nowMs, , begin, cluster] = reply as [
+    const [last, bits, redisRun, nowMs, , begin, its] = reply as [
       number,
       number,
       string,
@@ -239,7 +262,7 @@ export class Shard {
     }
     this.#redisRun = redisRun;
     this.#begin = begin;
-    this.cluster = cluster;
+    this.cluster = its;
     this.#aheadMs = nowMs - performance.now();
     setImmediate(() => {
       for (const listener of this.#begun) listener({ last, bits, sameRun });
@@ -266,6 +289,7 @@ export class Shard {
     this.#away = false;
     this.#sameRun = true;
     this.#complaint = '';
+    this.#complained = '';
     for (const listener of this.#back) listener(sameRun);
   }
 
@@ -278,10 +302,13 @@ export class Shard {
     for (const listener of this.#lost) listener(reason);
   }
 
-  #fail(error: Error): void {
-    if (error.message === this.#complaint) return;
-    this.#complaint = error.message;
-    this.parts.onComplaint(`Redis at ${this.parts.name} cannot be used: ${sentenceOf(error.message)}`);
+  #fail({ message }: Error): void {
+    this.#complaint = message;
+    if (message !== this.#complained) this.complain(message);
+  }
+
+  #sentence(trouble: string): string {
+    return `Redis at ${this.parts.name} cannot be used: ${sentenceOf(trouble)}`;
   }
 
   async #askPlace(): Promise<void> {
@@ -339,15 +366,24 @@ function away(name: string): ShardError {
 function shardErrorOf(error: Error): ShardError {
   const { name, message } = error;
   if (message.startsWith('LATE ')) return new ShardError('late', message);
-  if (message.startsWith('SUPERSEDED ')) return new ShardError('superseded', message);
+  if (supersededShape.test(message)) return new ShardError('superseded', message);
   return new ShardError(name === 'ReplyError' ? 'refused' : 'away', message);
 }
+
+/** This connection is of no use any more: to begin again is; on what is the master by then, with the functions loaded. */
+const supersededShape = /^(SUPERSEDED|READONLY|MASTERDOWN|LOADING) |Function not found/;
+
+/** Whoever is told so starts again with other settings. */
+const misfitShape = /^(SHARD|FORMAT|WRONGPASS|NOAUTH|NOPERM) /;
 
 /** What a server or the system says, for an operator. */
 function sentenceOf(complaint: string): string {
   const [word] = complaint.split(' ');
   if (word === 'WRONGPASS' || word === 'NOAUTH')
     return `${complaint}: give the right user and password (--redis-user, --redis-password-file).`;
+  if (word === 'SHARD')
+    return `it belongs to another list of servers (${complaint}): all nodes have the same --redis, in the same order.`;
+  if (word === 'OOM') return `${complaint} Give it more memory, or keep less history (--history-rules).`;
   if (word === 'NOPERM') return `${complaint}: give its user the rights that docs/operations.md names.`;
   if (word === 'LOADING') return 'it is loading its data. It is tried again.';
   if (word === 'MASTERDOWN' || word === 'READONLY')
