@@ -232,12 +232,17 @@ t.test('of sends with the same Idempotency-Key one goes out, for each id', async
     { id: 'k1', data: '<three>' },
     { id: 'k1', data: '<three>' },
   ]);
-  t.match((await post('/send', lines, 'batch')).json, { messages: 2, delivered: 2 }, 'two lines are two messages');
+  t.match(
+    (await post('/send', lines, 'batch')).json,
+    { messages: 2, delivered: 2 },
+    'two lines are two messages',
+  );
   t.match((await post('/send?wait=0', lines, 'batch')).json, { messages: 2, repeated: 2 });
   for (const bad of ['two words', 'x'.repeat(65)]) t.equal((await post('/send/k1', 'x', bad)).status, 400);
   t.same((await post('/send/k1', '<end>', '')).json, { delivered: 1 });
   await wire.saw('<end>');
   t.equal([...wire.text.matchAll(/<\w+>/g)].join(''), '<one><two><three><three><end>');
+  await wire.close();
 });
 
 t.test('an empty batch is no messages', async (t) => {

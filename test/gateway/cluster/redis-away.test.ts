@@ -9,7 +9,7 @@ import { redisServer, startRedisNodes } from './redis-nodes.js';
 
 t.test('Redis stands still for 20 s', async (t) => {
   const redis = await redisServer(t);
-  const [one, two] = await startRedisNodes(t, [redis.url], ['gw-1', 'gw-2']);
+  const [one, two] = await startRedisNodes(t, [redis.url], ['gw-1', 'gw-2'], ['--count-wait-ms', '10000']);
   const stream = await openStream(two!.port, '/stream/123');
   const post = (path: string, body: string) => ask(one!.apiPort, path, { method: 'POST', body });
   const readiness = async () => {
@@ -63,7 +63,7 @@ t.test('Redis stands still for 20 s', async (t) => {
 
 t.test('Redis is restarted: nodes are back within a second', async (t) => {
   const redis = await redisServer(t);
-  const [one, two] = await startRedisNodes(t, [redis.url], ['gw-1', 'gw-2']);
+  const [one, two] = await startRedisNodes(t, [redis.url], ['gw-1', 'gw-2'], ['--count-wait-ms', '10000']);
   const stream = await openStream(two!.port, '/stream/123');
   for (let round = 0; round < 3; round++) {
     await redis.kill();
@@ -85,7 +85,7 @@ t.test(
   async (t) => {
     const servers = await Promise.all([0, 1, 2].map(() => redisServer(t)));
     const urls = servers.map(({ url }) => url);
-    const [one, two] = await startRedisNodes(t, urls, ['gw-1', 'gw-2']);
+    const [one, two] = await startRedisNodes(t, urls, ['gw-1', 'gw-2'], ['--count-wait-ms', '10000']);
     const ids = Array.from({ length: 30 }, (_, n) => `id-${n}`);
     const streams = await Promise.all(ids.map((id) => openStream(two!.port, `/stream/${id}`)));
     const sendAll = (text: string) =>
@@ -150,7 +150,7 @@ t.test('an Idempotency-Key makes it safe to send again', async (t) => {
   const redis = await redisServer(t);
   const way = await CuttableWay.start(redis.port);
   t.teardown(() => way.stop());
-  const [one, two] = await startRedisNodes(t, [redis.url], ['gw-1', 'gw-2']);
+  const [one, two] = await startRedisNodes(t, [redis.url], ['gw-1', 'gw-2'], ['--count-wait-ms', '10000']);
   const stream = await openStream(two!.port, '/stream/123');
   const post = (path: string, body: string, key: string) =>
     ask(one!.apiPort, path, { method: 'POST', body, headers: { 'Idempotency-Key': key } });

@@ -8,7 +8,7 @@ import { redisServer, startRedisNodes } from './redis-nodes.js';
 /** Two nodes on Redis: what is sent to the one reaches who is connected to the other. */
 
 const redis = await redisServer(t);
-const [one, two] = await startRedisNodes(t, [redis.url], ['gw-1', 'gw-2']);
+const [one, two] = await startRedisNodes(t, [redis.url], ['gw-1', 'gw-2'], ['--count-wait-ms', '10000']);
 
 t.test('curl at one node reaches the open page of the other', async (t) => {
   const stream = await openStream(two!.port, '/test/123');
