@@ -12,7 +12,7 @@ const waitingEntryBytes = 250;
 const entryBytes = 4 + 2 + 4;
 const copiesMax = 0xffff;
 /** First byte of what comes on a node's own channel. */
-export const countsWord = 0x63; // c
+export const countsWord = 0x43; // C
 
 interface Waiting {
   readonly id: string;

@@ -37,7 +37,8 @@ interface Part {
 export class RedisEngine implements Engine {
   readonly cluster = undefined;
   readonly #options: RedisEngineOptions;
-  readonly #run = randomBytes(8).toString('hex');
+  /** 52 bits, which a number holds. */
+  readonly #run = `000${randomBytes(7).toString('hex').slice(0, 13)}`;
   readonly #library: Library;
   #parts: Part[];
   #cluster = '';
@@ -51,6 +52,9 @@ export class RedisEngine implements Engine {
   readonly history: SharedHistory;
   #onPublication: OnPublication = () => 0;
   #onRetained: OnRetained = () => {};
+
+  /** What other nodes say, besides counts: in the order of the shard's messages. */
+  onWord: (shard: Shard, payload: Buffer) => void = () => {};
 
   constructor(options: RedisEngineOptions) {
     this.#options = options;
@@ -216,7 +220,7 @@ export class RedisEngine implements Engine {
       rules,
       onPublication: (message) => this.#onPublication(message),
       onRetained: (message) => this.#onRetained(message),
-      onWord: () => {},
+      onWord: (payload) => this.onWord(shard, payload),
     });
     shard.onAway = (reason) => {
       publisher.refuseWaiting();

@@ -77,10 +77,10 @@ export class Shard {
   #complainedMs = 0;
   readonly #begun: ((begun: Begun) => void)[] = [];
   readonly #lost: ((reason: string) => void)[] = [];
+  readonly #pulse: ((registryVersion: number) => void)[] = [];
   readonly #back: ((sameRun: boolean) => void)[] = [];
   /** Of `onBack`: no connection has begun on another server, or another run of it, since it was lost. */
   #sameRun = true;
-  registryVersion = 0;
   /** Not usable for so long that what is published is refused. */
   onAway: (reason: string) => void = () => {};
   onCopy: (channel: Buffer, payload: Buffer) => void = () => {};
@@ -147,6 +147,11 @@ export class Shard {
 
   onLost(listener: (reason: string) => void): void {
     this.#lost.push(listener);
+  }
+
+  /** Once a second, and whenever a place is asked for. @param listener told the version of the list of nodes */
+  onPulse(listener: (registryVersion: number) => void): void {
+    this.#pulse.push(listener);
   }
 
   /** Both connections are there again, and all channels. @param listener told whether it is the same run of the server */
@@ -330,7 +335,7 @@ export class Shard {
     const [seq, , version, nowMs] = reply as [number, number, number, number];
     // Messages that came behind the answer may have been handed out before it is resolved.
     this.position = Math.max(this.position, seq);
-    this.registryVersion = version;
+    for (const listener of this.#pulse) listener(version);
     this.#aheadMs = nowMs - performance.now();
     return seq;
   }
