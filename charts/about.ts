@@ -1,4 +1,4 @@
-// What the JSON beside a recording says about it: the machine, when it was, what was asked. All of it may be
+// Reads the JSON beside a recording: the machine, the time, and what was asked. All of it may be
 // missing; a chart then says less, and is drawn all the same.
 
 import { readFile } from 'node:fs/promises';

@@ -21,7 +21,7 @@ const LISTED_COLUMNS_MAX = 20;
 export class Csv {
   readonly #columns = new Map<string, Column>();
   readonly rowsTotal: number;
-  /** What was left out, as sentences for the user. */
+  /** Sentences for the user about what was left out. */
   readonly notes: string[] = [];
 
   constructor(

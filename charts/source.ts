@@ -12,7 +12,7 @@ export interface Source {
   readonly name: string;
   readonly title: string;
   readonly about: About;
-  /** What was left out or is missing, as sentences for the user. */
+  /** Sentences for the user about what was left out or is missing. */
   readonly notes: readonly string[];
 }
 

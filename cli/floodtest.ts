@@ -181,7 +181,8 @@ async function flood(flags: Flags, command: Command): Promise<number> {
   let interrupts = 0;
   const interrupt = () => {
     if (interrupts++ > 0) process.exit(130);
-    console.error('Stopping: what is on its way is waited for. A second Ctrl-C ends at once.');
+    if (options.share.mqtt.devices !== undefined)
+      console.error('Stopping: messages that are on their way are waited for. A second Ctrl-C ends at once.');
     run.stop();
   };
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);

@@ -1,4 +1,4 @@
-/** What is asked of `encke msggen`: its flags, their defaults, and which of them go together. */
+/** The options of `encke msggen`: its flags, their defaults, and which of them go together. */
 import type { Command } from 'commander';
 import { descriptorLimit, OWN_DESCRIPTORS } from '../msggen/descriptors.js';
 import type { Qos } from '../msggen/mqtt/packets.js';

@@ -1,8 +1,8 @@
 const servers: ReadonlySet<string> = new Set(['start', 'gateway', 'router']);
 
 /**
- * What becomes of a command whose output cannot be written. A server goes on: all it loses is its welcome. Any other ends:
- * as by SIGPIPE, which Node ignores, where its reader has gone (`encke --help | head -1`), or else with a sentence.
+ * Handles output that cannot be written. A server goes on: all it loses is its welcome. Any other command ends: as by
+ * SIGPIPE, which Node ignores, where its reader has gone (`encke --help | head -1`), or else with a sentence.
  */
 export function watchStandardStreams(asked: string): void {
   process.stderr.on('error', () => {}); // there is nowhere to say it

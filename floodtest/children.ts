@@ -83,7 +83,7 @@ export class Children {
     });
   }
 
-  /** What is being waited for is not waited for much longer. */
+  /** Answers that are being waited for get no more than HURRIED_TIMEOUT_MS. */
   hurry(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#onAllAnswered?.(), HURRIED_TIMEOUT_MS);

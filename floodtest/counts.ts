@@ -1,7 +1,7 @@
-/** What is counted about connections and messages: the same numbers for one process and for all of them added up. */
+/** The counts of connections and messages: the same numbers for one process and for all of them added up. */
 import type { LatencyCounts } from '../msggen/latency.js';
 
-/** What was received at each QoS (over HTTP: at none, which is the first), and by the subscribers to everything. */
+/** A row for each QoS (over HTTP: the first), and one for the subscribers to everything. */
 export const EVERYTHING_ROW = 3;
 export const ROW_NAMES = ['qos0', 'qos1', 'qos2', 'everything'] as const;
 
@@ -68,7 +68,7 @@ export interface Counts extends Tally {
 /** How often each reason was met, such as `HTTP 503` or `ECONNRESET`. */
 export type Reasons = Record<string, number>;
 
-/** What a process answers when it is asked. The latencies are those since it was last asked. */
+/** The answer of a process that is asked. The latencies are those since it was last asked. */
 export interface ProcessReport {
   /** Messages are those of the subscribers, without the subscribers to everything. */
   counts: Counts;

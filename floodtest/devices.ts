@@ -15,7 +15,7 @@ import type { MqttWs } from './transport/mqtt-ws.js';
  * the last login, so that a subscriber must have received every message from the first one on.
  */
 export const PUBLISH_AFTER_MS = 1000;
-/** What is published later than that after it was due is late; as in msggen. */
+/** A message that is published later than that after it was due is late; as in msggen. */
 export const LATE_AFTER_MS = 100;
 /** Beyond its means a process would do nothing but publish: after so long it reads what has come, and reports. */
 const TURN_MS = 20;

@@ -242,7 +242,7 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     return true;
   }
 
-  /** What it has published is acknowledged first: otherwise nobody knew what became of it. */
+  /** Its messages are acknowledged first: otherwise nobody knew what became of them. */
   #leave(connection: number): boolean {
     const mqtt = this.#mqtt!;
     if (!this.#phases.is(connection, 'connected') || mqtt.outstanding(connection) > 0) return false;

@@ -28,7 +28,7 @@ const ROW_INTERVAL_MS = 1000;
 const DRAIN_ROWS_LIMIT = 15;
 
 export interface FloodOptions {
-  /** What every process is told; `index` is filled in for each. */
+  /** The same for every process; `index` is filled in for each. */
   share: Omit<Share, 'index'>;
   /** How long to hold once every connection has been tried; for ever when undefined. */
   holdMs: number | undefined;

@@ -1,4 +1,4 @@
-/** What the MQTT connections of a run are like, and which of them have which QoS or live only a while. */
+/** The plan of a run's MQTT connections: their session and keep-alive, and which of them have which QoS or live only a while. */
 import type { Qos } from '../msggen/mqtt/packets.js';
 
 /** Shares of QoS 0, 1 and 2; together 1. */

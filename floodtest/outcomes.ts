@@ -1,4 +1,4 @@
-/** What became of the connections of one process: counts, and how often each reason was met. */
+/** The outcomes of the connections of one process: counts, and how often each reason was met. */
 import { noCounts, type Reasons } from './counts.js';
 
 export class Outcomes {

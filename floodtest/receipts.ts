@@ -1,5 +1,5 @@
 /**
- * What the connections of one process have received: counts and latencies, a row for each QoS and one for the subscribers
+ * The messages that the connections of one process have received: counts and latencies, a row for each QoS and one for the subscribers
  * to everything. Those tell the streams of messages apart by topic, all others have one stream of each publisher.
  */
 import { type LatencyCounts, LatencyHistogram } from '../msggen/latency.js';
@@ -106,7 +106,7 @@ export class Receipts {
     }
   }
 
-  /** What is published at another gateway only reaches this one when the two are connected. */
+  /** A message published at another gateway only reaches this one when the two are connected. */
   #settleEverything(connection: number, place: Place, published: Published[], loggedInUs: number): void {
     const accounts = this.#everything.get(connection)!;
     const tally = this.tallies[EVERYTHING_ROW]!;

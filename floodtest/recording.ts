@@ -90,7 +90,7 @@ export class Recording {
     try {
       closeSync(this.#descriptor);
     } catch {
-      // What a disk reports only now was told when it could not be written, or is past telling.
+      // An error that the disk reports only now was told when a row could not be written, or is past telling.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** What a run says: a line a second, a summary to read, or the same as one JSON object. */
+/** The output of a run: a line a second, a summary to read, or the same as one JSON object. */
 import { formatLatency, formatMs, type LatencyHistogram } from '../msggen/latency.js';
 import { EVERYTHING_ROW, type Reasons, ROW_NAMES } from './counts.js';
 import { LATE_AFTER_MS } from './devices.js';
@@ -115,7 +115,7 @@ function ownLimitLine({ counts, busyShare }: Flood): string {
 /** Even the fastest message took so long: rather the clocks than the way. */
 const SKEW_SUSPECTED_MS = 1000;
 
-/** What the latencies tell about the clocks of the two ends. */
+/** Lines about the clocks of the two ends, as far as the latencies tell. */
 function clockLines(latency: LatencyHistogram): string[] {
   const { min } = latency.summaryMs()!;
   if (latency.negatives > 0) {

@@ -4,7 +4,7 @@
  *     absent --> subscribed --UNSUBSCRIBE--> unsubscribing --UNSUBACK--> unsubscribed
  *                subscribed <----SUBACK----- subscribing <--SUBSCRIBE--- unsubscribed
  *
- * Who is absent may have left while it was unsubscribed: a session keeps that.
+ * A connection that is absent may have left while it was unsubscribed: a session keeps that.
  */
 import { unsubscribePacket } from '../msggen/mqtt/packets.js';
 import { Schedule } from '../msggen/schedule.js';
@@ -134,7 +134,7 @@ export class Resubscriptions {
   }
 
   /**
-   * Whether a PUBLISH with this text must not come now. What was sent before, and is sent again, may [MQTT-3.10.4-3];
+   * Whether a PUBLISH with this text must not come now. One that was sent before may be sent again [MQTT-3.10.4-3];
    * and so may what the server had buffered (3.10.4), which is what was due before UNSUBACK.
    */
   refuses(connection: number, dup: boolean, bytes: Buffer, start: number, end: number): boolean {

@@ -1,5 +1,5 @@
 /**
- * What the stamps tell about losses: for each pair of publisher and connection the highest seq, and the gaps before it,
+ * Finds losses by the stamps. It keeps for each pair of publisher and connection the highest seq, and the gaps before it,
  * so that a late message is out of order and no longer lost, and one that comes again is a double, however late it is.
  * A gap is only seen when a later message comes: what is lost at the very end shows when the messages received are
  * compared with those msggen saw delivered.
@@ -47,7 +47,7 @@ export class StampAccounts {
     const { seq } = stamp;
     const highest = columns.highest[connection]!;
     if (highest === 0) {
-      // Who was logged in before the publisher began must have had its seq 1; others join at any number.
+      // A connection that was logged in before the publisher began must have had its seq 1; others join at any number.
       const first = publisherBeganAfter(stamp.publisher, loggedInUs, this.aheadUs) ? 1 : seq;
       columns.first[connection] = first;
       this.#advance(tally, stamp, columns, connection, first - 1);

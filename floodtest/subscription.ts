@@ -1,4 +1,4 @@
-/** What a connection over MQTT subscribes to. */
+/** The subscription of a connection over MQTT. */
 import { type Qos, subscribePacket } from '../msggen/mqtt/packets.js';
 import { deviceFilter, qosOf } from './mqtt-plan.js';
 import { idNumberOf, type Place, type Share } from './plan.js';

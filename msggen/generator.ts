@@ -252,7 +252,7 @@ export class Generator implements LaneOwner {
     }
   }
 
-  /** What would not even find room to wait is not taken in one by one. */
+  /** Messages that would not even find room to wait are not taken in one by one. */
   #skipBeyond(dueBy: number): void {
     const beyond = dueBy - this.due - this.#waiting.limit;
     if (beyond <= 0) return;
@@ -260,7 +260,7 @@ export class Generator implements LaneOwner {
     this.countError(TOO_MANY_FOR_US, beyond);
   }
 
-  /** What has no answer at the end has waited until now at least. */
+  /** Messages without an answer at the end have waited until now at least. */
   #recordUnanswered(): void {
     const endMs = this.elapsedMs;
     for (const lane of this.#lanes) {

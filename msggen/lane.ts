@@ -20,7 +20,7 @@ export interface Lane {
   close(): Promise<void>;
 }
 
-/** What a lane needs of the generator. Times are in ms since the run began. */
+/** The generator, as a lane sees it. Times are in ms since the run began. */
 export interface LaneOwner {
   readonly addresses: Addresses;
   readonly nowMs: number;

@@ -10,8 +10,10 @@ const SUB_BUCKETS = 1 << SUB_BITS;
 const MAX_US = 0xffff_ffff;
 const BUCKETS = SUB_BUCKETS * (32 - SUB_BITS + 1);
 
-/** What a histogram is made of, as it travels between processes: pairs of bucket and count, most being empty; those of
- * negative values behind all others. */
+/**
+ * A histogram as it travels between processes: pairs of bucket and count, since most buckets are empty; those of negative
+ * values come behind all others.
+ */
 export interface LatencyCounts {
   pairs: Uint32Array;
   total: number;

@@ -1,4 +1,4 @@
-/** What a run says: a line while it goes on, a summary to read, or the same as one JSON object. */
+/** The output of a run: a line while it goes on, a summary to read, or the same as one JSON object. */
 import {
   type Generator,
   type GeneratorOptions,

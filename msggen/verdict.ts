@@ -1,4 +1,4 @@
-/** What a run must not have done, and what it has done of that: the two make an exit code. */
+/** Compares a run with the limits that it was given: the exit code says whether it kept them. */
 import { formatMs, type LatencyHistogram } from './latency.js';
 
 export interface LatencyLimit {

@@ -130,6 +130,7 @@ t.test('no document waits for a figure', async (t) => {
 
 interface LockEntry {
   readonly version: string;
+  readonly hasInstallScript?: true;
   readonly optionalDependencies?: Record<string, string>;
   readonly resolved?: string;
   readonly integrity?: string;
@@ -146,6 +147,21 @@ t.test('the lock file installs on every platform, and names no registry', async 
     }
   }
 });
+
+t.test(
+  'allowScripts names each package with an install script, so that npm 11 and 12 have nothing to warn of',
+  async (t) => {
+    const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, LockEntry> };
+    const { allowScripts } = JSON.parse(read('package.json')) as { allowScripts: Record<string, boolean> };
+    const withScripts = Object.entries(packages).filter(
+      ([path, entry]) => path !== '' && entry.hasInstallScript,
+    );
+    t.same(
+      withScripts.map(([path]) => path.replace(/^.*node_modules\//, '')),
+      Object.keys(allowScripts),
+    );
+  },
+);
 
 t.test('what is installed on Linux on x64 is checked against the lock file', async (t) => {
   const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, LockEntry> };

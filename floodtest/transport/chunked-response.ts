@@ -42,7 +42,7 @@ export class ChunkedResponse {
   readonly #events: ResponseEvents;
   readonly #onPiece: OnPiece;
   readonly #phases: Uint8Array;
-  /** What is still to come of the data of a chunk. */
+  /** Bytes of a chunk's data that are still to come. */
   readonly #remaining: Uint32Array;
   readonly #carries = new Map<number, Buffer>();
 

@@ -31,7 +31,7 @@ export class MqttPings {
     this.#unanswered[connection] = 0;
   }
 
-  /** Whoever it is time for; who has not answered the last ping is dead, and is not pinged again. */
+  /** Pings each connection that is due. One that has not answered the last ping is dead, and is not pinged again. */
   sweep(ping: (connection: number) => void, dead: (connection: number) => void): void {
     const elapsedSec = this.#elapsedSec;
     for (let connection = 0; connection < this.#dueSec.length; connection++) {

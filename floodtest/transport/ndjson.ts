@@ -1,6 +1,6 @@
 /**
- * `GET /stream/<id>`: one JSON object a line, `{"id","data","time","cursor"}`; an empty line is a heartbeat. Whoever was
- * cut comes back with `?cursor=`, and is told `{"recovered":…}` first.
+ * `GET /stream/<id>`: one JSON object a line, `{"id","data","time","cursor"}`; an empty line is a heartbeat. A client that
+ * was cut comes back with `?cursor=`, and is told `{"recovered":…}` first.
  */
 import { connectionsOf, type Share } from '../plan.js';
 import { ChunkedResponse } from './chunked-response.js';
@@ -33,7 +33,7 @@ export class Ndjson implements Transport {
     );
   }
 
-  /** Whoever says from when (`since`) is told its first cursor before the first message. */
+  /** With `since`, the server tells the first cursor before the first message. */
   opening(connection: number): string {
     const cursor = this.#cursors?.of(connection);
     const since = this.#cursors === undefined ? '' : '?since=now';

@@ -1,6 +1,6 @@
 /**
  * `GET /events/<id>`: server-sent events, as far as Encke uses them: lines end with LF or CRLF, a message is an event
- * without a type. Whoever was cut comes back with `Last-Event-ID`.
+ * without a type. A client that was cut comes back with `Last-Event-ID`.
  */
 import { connectionsOf, type Share } from '../plan.js';
 import { ChunkedResponse } from './chunked-response.js';

@@ -6,7 +6,7 @@
 import type { Publication } from '../../msggen/mqtt/packets.js';
 import type { Share } from '../plan.js';
 
-/** What a transport reports. The bytes are only valid during the call: they lie in a buffer all sockets share. */
+/** The reports of a transport. The bytes are only valid during the call: they lie in a buffer all sockets share. */
 export interface TransportEvents {
   /** The server has accepted the connection; from now on it receives. `resumed`: it goes on where it was. */
   loggedIn(connection: number, resumed?: boolean): void;
@@ -14,7 +14,7 @@ export interface TransportEvents {
   refused(connection: number, reason: string): void;
   /** The server has ended the connection; without a reason in good order. */
   ended(connection: number, reason?: string): void;
-  /** What the server says of the cursor it was given: whether nothing is gone. */
+  /** The server has answered a cursor: whether nothing is gone. */
   recovered(connection: number, recovered: boolean): void;
   /** A piece of the body with content: not a heartbeat. Of long-poll an answer with messages. */
   chunk(connection: number): void;

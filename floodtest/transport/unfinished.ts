@@ -1,4 +1,5 @@
-/** What has begun in one piece and ends in a later one, by connection: a line, or an event. */
+/** Keeps, by connection, a line or an event that has begun in one piece and ends in a later one. */
+
 /** A message is 64 KB at most (--message-bytes-max), and this is what other servers may send. */
 export const UNFINISHED_BYTES_MAX = 16 * 1024 * 1024;
 

@@ -1,5 +1,5 @@
 /**
- * What a client sends, as masked WebSocket frames with one MQTT packet each, gathered in one buffer until it is taken:
+ * Writes a client's packets, as masked WebSocket frames with one MQTT packet each, gathered in one buffer until it is taken:
  * everything that is due for a socket at one time goes out in one write. One writer serves all sockets in turn.
  */
 import { lengthBytes, type Qos, writeLength } from './packets.js';
@@ -24,7 +24,7 @@ export class FrameWriter {
     return this.#length;
   }
 
-  /** What was gathered, as a copy; the writer is empty afterwards. */
+  /** @returns a copy of what was gathered; the writer is empty afterwards */
   take(): Buffer {
     const taken = Buffer.from(this.#bytes.subarray(0, this.#length));
     this.#length = 0;

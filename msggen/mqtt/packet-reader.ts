@@ -1,5 +1,5 @@
 /**
- * What comes back on the sockets: the answer to the upgrade, then WebSocket frames, and in them MQTT packets that begin
+ * Reads what the server sends: the answer to the upgrade, then WebSocket frames, and in them MQTT packets that begin
  * and end where they like. One reader serves all connections: at rest one of them owns a byte here, and a copy of what
  * has come only while a frame or a packet is incomplete.
  */

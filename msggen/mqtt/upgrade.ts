@@ -8,7 +8,7 @@ export function newKey(): string {
   return randomBytes(16).toString('base64');
 }
 
-/** What the server makes of the key. */
+/** The Sec-WebSocket-Accept that belongs to the key (RFC 6455 4.2.2). */
 export function acceptOf(key: string): string {
   return createHash('sha1')
     .update(key + ACCEPT_GUID)
