@@ -69,7 +69,7 @@ export class RedisServer {
   }
 
   /** A connection of its own, which ends with the server. It speaks RESP3, and never gives up. */
-  client(options: { username?: string; password?: string } = {}): Redis {
+  client(options: { username?: string; password?: string; enableReadyCheck?: boolean } = {}): Redis {
     const client = new Redis({
       port: this.port,
       host: '127.0.0.1',

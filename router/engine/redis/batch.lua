@@ -4,8 +4,6 @@
 -- tells which life of that memory it is, so a node that did not hear the end of a batch, as the connection broke, learns from
 -- the next `begin` whether it ran, and knows where that cannot be known.
 
-local IDEMPOTENCY = NAME .. ':k:'
-local IDEMPOTENCY_MS = 300000
 local ARGUMENTS_PER_MESSAGE = 5
 -- Batches of which it is known whether they ran: the last one and those before it.
 local REMEMBERED = 2 ^ 16
@@ -26,14 +24,6 @@ local function forget_old_nodes(now)
   for run, node in pairs(nodes) do
     if node.seen < now - FORGOTTEN_AGE_US then nodes[run] = nil end
   end
-end
-
-local function is_run(run)
-  return run and #run == 16 and not string.find(run, '[^0-9a-f]')
-end
-
-local function idempotency_key(id, key)
-  return IDEMPOTENCY .. #id .. ':' .. id .. ':' .. key
 end
 
 -- @return the cluster that this shard belongs to, or nil and an error reply
@@ -89,15 +79,6 @@ local function check_messages(a, count, rules, lists)
   end
 end
 
--- Where that is a repetition, its outcome is that of the first, and nothing is sent.
-local function send_once(key, place, id, rule, head, body, channels, subscribers)
-  local outcome = redis.call('GET', key)
-  if outcome then return outcome end
-  local copies, trouble = send_out(place, id, rule, head, body, channels, subscribers)
-  if copies then redis.call('SET', key, string.format('%.0f %d', place, copies), 'PX', IDEMPOTENCY_MS) end
-  return copies, trouble
-end
-
 -- publish run generation number notAfterMs, and for each message: id rule head body key
 --   -> seq of the last, and for each message: its copies; a text `place copies` where its key was there already; -1 where it
 --      could not be kept, and did not go out
@@ -119,7 +100,7 @@ local function publish(_, a)
   end
   local since = number - node.last
   if since < 1 then return fail('SUPERSEDED a later batch has run') end
-  local key, seq = last_place(now, node.key, node.rules)
+  local key, seq = last_place(now, node.key, node.rules, true)
   if not key then return seq end
   node.key = key
   local first = give_places(now, key, seq, count)
@@ -132,13 +113,8 @@ local function publish(_, a)
   for i = 1, count do
     local at = i * ARGUMENTS_PER_MESSAGE
     local id, once = a[at], a[at + 4]
-    local outcome, trouble
-    if once == '' then
-      outcome, trouble = send_out(first + i - 1, id, rules[i], a[at + 2], a[at + 3], lists[i], subscribers)
-    else
-      outcome, trouble = send_once(idempotency_key(id, once), first + i - 1, id, rules[i], a[at + 2], a[at + 3], lists[i],
-        subscribers)
-    end
+    local once_key = once ~= '' and idempotency_key(id, once)
+    local outcome, trouble = send_once(once_key, first + i - 1, id, rules[i], a[at + 2], a[at + 3], lists[i], subscribers)
     if trouble then redis.log(redis.LOG_WARNING, NAME .. ': history of ' .. id .. ': ' .. trouble) end
     reply[i + 1] = outcome or -1
   end

@@ -4,5 +4,96 @@ export class EngineError extends Error {
   override readonly name = 'EngineError';
 }
 
-/** First words of the errors that the functions answer with. */
-export type FunctionErrorCode = 'LATE' | 'SUPERSEDED' | 'FORMAT' | 'SHARD' | 'ARGUMENT' | 'ID' | 'TOOBIG';
+/** What a node's user must be allowed; docs/operations.md has the whole line. Nothing of it is dangerous by Redis's own list, but INFO. */
+export const nodeRights =
+  '-@all +@read +@write +@pubsub +@connection -@dangerous +fcall +function|load +info +time';
+
+const oldest = { redis: [7, 0], valkey: [7, 2] } as const;
+
+/**
+ * What keeps a server from being used, as a sentence that goes on from "Redis at … cannot be used:"; undefined where it is fit.
+ * @param info answer of INFO
+ */
+export function problemOfServer(info: string): string | undefined {
+  const of = (field: string) => new RegExp(`^${field}:(.*?)\\r?$`, 'm').exec(info)?.[1];
+  const valkey = of('valkey_version');
+  const product = valkey === undefined ? 'redis' : 'valkey';
+  const version = valkey ?? of('redis_version') ?? '0';
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [wantedMajor, wantedMinor] = oldest[product];
+  if (major < wantedMajor || (major === wantedMajor && minor < wantedMinor)) {
+    return `it is ${product === 'redis' ? 'Redis' : 'Valkey'} ${version}, and Encke needs Redis 7.0 or Valkey 7.2, for functions: install a newer one.`;
+  }
+  if (of('redis_mode') === 'cluster') {
+    return 'it is a node of Redis Cluster, which Encke does not use: name plain Redis servers in --redis, several to spread the ids over them.';
+  }
+  const policy = of('maxmemory_policy');
+  if (Number(of('maxmemory')) > 0 && policy !== undefined && policy !== 'noeviction') {
+    return `its maxmemory-policy is ${policy}, by which history goes without a word when memory is full: set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in redis.conf).`;
+  }
+  return undefined;
+}
+
+type Remedy = (complaint: string, cluster: string) => string;
+
+/** By the first word of what Redis, or one of the functions, answers. */
+const remedies: Record<string, Remedy> = {
+  NOAUTH: (said) => `${said}: give a user and password (--redis-user, --redis-password-file).`,
+  WRONGPASS: (said) => `${said}: give the right user and password (--redis-user, --redis-password-file).`,
+  NOPERM: (said, cluster) => `${said}. Give it what it needs: ${grant(cluster)}`,
+  LOADING: () => 'it is loading its data. It is tried again.',
+  BUSY: () =>
+    'a script or function runs there for longer than busy-reply-threshold. It is tried again; see SLOWLOG GET, or end it with FUNCTION KILL.',
+  OOM: () =>
+    'its memory is full (maxmemory), so what would be kept is refused: raise maxmemory, or keep less history (--history-rules).',
+  MISCONF: (said) => `it refuses to write: ${said}`,
+  NOREPLICAS: () =>
+    'it refuses to write, as fewer replicas are connected than min-replicas-to-write says: bring them back, or lower it.',
+  MASTERDOWN: replica,
+  READONLY: replica,
+  MOVED: clustered,
+  CROSSSLOT: clustered,
+  CLUSTERDOWN: clustered,
+  FORMAT: (said) =>
+    `${said.slice('FORMAT '.length)}: run the version that wrote them, or delete the keys of this name, with the history in them.`,
+  SHARD: (said, cluster) => {
+    const [, index, count] = said.split(' ');
+    return `it is server ${Number(index) + 1} of a list of ${count}, by what other nodes of ${cluster} have said, and for this node it is another: give all nodes the same servers in --redis, in the same order. To change the list, stop all nodes and delete the keys ${cluster}:* on each server; history goes with them.`;
+  },
+};
+
+/** @param complaint what Redis answered @returns a sentence that goes on from "Redis at … cannot be used:" */
+export function sentenceOf(complaint: string, cluster: string): string {
+  const [word = ''] = complaint.split(' ');
+  const remedy = remedies[word];
+  if (remedy !== undefined) return remedy(complaint, cluster);
+  if (/^ERR unknown command .?(FUNCTION|FCALL)/i.test(complaint)) {
+    return 'it knows no functions, as it is too old or they were renamed: Encke needs Redis 7.0 or Valkey 7.2.';
+  }
+  if (/ACL failure|no permissions/i.test(complaint)) {
+    return `its user may not do what Encke does there (${complaint}). Give it what it needs: ${grant(cluster)}`;
+  }
+  if (/Function [^ ]+ already exists/.test(complaint)) {
+    return `${complaint}: another program has a library with such a function. Delete it (FUNCTION DELETE), or give this cluster another --name.`;
+  }
+  return complaint === '' ? 'it does not answer.' : `${complaint.replace(/\.$/, '')}.`;
+}
+
+/** @param missing commands, as ACL SETUSER takes them */
+export function missingRights(missing: readonly string[], cluster: string): EngineError {
+  return new EngineError(
+    `its user may not do ${missing.join(' ')} on keys and channels ${cluster}:*. Give it what it needs: ${grant(cluster)}`,
+  );
+}
+
+function grant(cluster: string): string {
+  return `ACL SETUSER <user> ~${cluster}:* &${cluster}:* ${nodeRights}`;
+}
+
+function replica(complaint: string): string {
+  return `${complaint.replace(/\.$/, '')}: it is a replica. Name the master in --redis, or Sentinels that know it.`;
+}
+
+function clustered(): string {
+  return 'it is a node of Redis Cluster, which Encke does not use: name plain Redis servers in --redis.';
+}

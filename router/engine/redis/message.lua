@@ -1,15 +1,12 @@
--- One message: its place in the history of its id, what is retained, and its copies.
+-- One message: kept in the history of its id, and its copies.
 --
 --   <name>:h:<id>   list, newest first, of place (8 bytes) body: at least one more than the rule keeps, as the one behind the
 --                   oldest that is given only says from where on that is complete
---   <name>:r:m      hash id -> place body of what is retained
---   <name>:r:z      sorted set of these ids by place; <name>:r:t of those that were cleared lately
+--   <name>:k:<length of the id>:<id>:<Idempotency-Key>   `place copies` of the first message with that key
 
 local HISTORY = NAME .. ':h:'
-local RETAINED = NAME .. ':r:m'
-local RETAINED_PLACES = NAME .. ':r:z'
-local CLEARED_PLACES = NAME .. ':r:t'
-local CLEARED_AGE_US = 3600 * 1000000
+local IDEMPOTENCY = NAME .. ':k:'
+local IDEMPOTENCY_MS = 300000
 -- Lists outlive what is given of them, so that a list that is gone held nothing above its floor.
 local EXPIRY_SLACK_MS = 1000
 
@@ -43,18 +40,6 @@ local function keep_history(id, entry, rule)
   redis.call('PEXPIRE', key, rule.age_ms + EXPIRY_SLACK_MS)
 end
 
-local function keep_retained(id, place, entry, body)
-  if string.byte(id) == 36 then return end -- of a node: it goes with it
-  if #body > 1 then
-    redis.call('HSET', RETAINED, id, entry)
-    redis.call('ZADD', RETAINED_PLACES, place, id)
-    redis.call('ZREM', CLEARED_PLACES, id)
-  elseif redis.call('HDEL', RETAINED, id) == 1 then
-    redis.call('ZREM', RETAINED_PLACES, id)
-    redis.call('ZADD', CLEARED_PLACES, place, id)
-  end
-end
-
 -- @param channels of filters, and how many subscribers each has
 -- @return how many copies went out, not counting those on the channel of what is retained; or nil and what went wrong
 local function send_out(place, id, rule, head, body, channels, subscribers)
@@ -72,8 +57,23 @@ local function send_out(place, id, rule, head, body, channels, subscribers)
     end
   end
   if (string.byte(body) or 0) >= RETAIN_FLAG then
-    keep_retained(id, place, packed .. body, body)
+    keep_retained(id, place, body)
     redis.call('PUBLISH', RETAINED_CHANNEL, copy or packed .. struct.pack('>I2', #id) .. id .. head .. body)
   end
   return copies
+end
+
+local function idempotency_key(id, key)
+  return IDEMPOTENCY .. #id .. ':' .. id .. ':' .. key
+end
+
+-- @param key of the Idempotency-Key, or nil or false: each time
+-- @return as send_out; where it is a repetition, the outcome of the first as text, and nothing is sent
+local function send_once(key, place, ...)
+  if not key then return send_out(place, ...) end
+  local outcome = redis.call('GET', key)
+  if outcome then return outcome end
+  local copies, trouble = send_out(place, ...)
+  if copies then redis.call('SET', key, string.format('%.0f %d', place, copies), 'PX', IDEMPOTENCY_MS) end
+  return copies, trouble
 end

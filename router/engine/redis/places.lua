@@ -24,6 +24,11 @@ local function fail(text)
   return redis.error_reply('-' .. text)
 end
 
+-- Of a node.
+local function is_run(run)
+  return run and #run == 16 and not string.find(run, '[^0-9a-f]')
+end
+
 local function pack_place(place)
   return struct.pack('>I8', place)
 end
@@ -45,19 +50,25 @@ local function server_token()
   return string.sub(redis.sha1hex(run .. promotion), 1, 12)
 end
 
+-- As it was when this library last looked.
+local own_token
+
 -- The highest place that was given by this library. Where the data has gone back behind it, that is noticed.
 local given = 0
 
 -- Where the last place is not found as expected: a generation begins, or the rules have changed.
 -- @param rules digest of those that messages will be kept under; nil = as they are
 -- @param above a place that a node has seen: a promoted replica may not know of it, and its clock may be behind
+-- @param must_be_founded an error where it is not known which shard this is: all data are gone
 -- @return key of the last place, and that; or nil and an error reply
-local function settle(now, rules, above)
+local function settle(now, rules, above, must_be_founded)
   local token = server_token()
-  local m = redis.call('HMGET', META, 'format', 'server', 'key', 'rules', 'begin')
+  own_token = token
+  local m = redis.call('HMGET', META, 'format', 'server', 'key', 'rules', 'begin', 'cluster')
   if m[1] and m[1] ~= FORMAT then
     return nil, fail('FORMAT the data in Redis has format ' .. m[1] .. ', and this version of Encke reads ' .. FORMAT)
   end
+  if must_be_founded and not m[6] then return nil, fail('SUPERSEDED what nodes began is gone: begin again') end
   rules = rules or m[4] or NO_RULES
   local key = SEQ .. token .. ':' .. rules
   local seq = m[3] and tonumber(redis.call('GET', m[3]))
@@ -80,10 +91,10 @@ end
 
 -- @param key of the last place as this caller knows it, or nil
 -- @return as settle
-local function last_place(now, key, rules)
+local function last_place(now, key, rules, must_be_founded)
   local seq = key and tonumber(redis.call('GET', key))
   if seq and seq >= given then return key, seq end
-  return settle(now, rules, 0)
+  return settle(now, rules, 0, must_be_founded)
 end
 
 -- Where the clock was set back, places run ahead of it: how far, and up to which place, is noted, as what is kept expires by

@@ -1,4 +1,5 @@
 import type { Redis, RedisOptions } from 'ioredis';
+import { sentenceOf } from './complaints.js';
 import { Connection, silenceMsMax } from './connection.js';
 import type { Library } from './library.js';
 import type { ShardStats } from './options.js';
@@ -313,7 +314,7 @@ export class Shard {
   }
 
   #sentence(trouble: string): string {
-    return `Redis at ${this.parts.name} cannot be used: ${sentenceOf(trouble)}`;
+    return `Redis at ${this.parts.name} cannot be used: ${sentenceOf(trouble, this.parts.library.name)}`;
   }
 
   async #askPlace(): Promise<void> {
@@ -379,19 +380,4 @@ function shardErrorOf(error: Error): ShardError {
 const supersededShape = /^(SUPERSEDED|READONLY|MASTERDOWN|LOADING) |Function not found/;
 
 /** Whoever is told so starts again with other settings. */
-const misfitShape = /^(SHARD|FORMAT|WRONGPASS|NOAUTH|NOPERM) /;
-
-/** What a server or the system says, for an operator. */
-function sentenceOf(complaint: string): string {
-  const [word] = complaint.split(' ');
-  if (word === 'WRONGPASS' || word === 'NOAUTH')
-    return `${complaint}: give the right user and password (--redis-user, --redis-password-file).`;
-  if (word === 'SHARD')
-    return `it belongs to another list of servers (${complaint}): all nodes have the same --redis, in the same order.`;
-  if (word === 'OOM') return `${complaint} Give it more memory, or keep less history (--history-rules).`;
-  if (word === 'NOPERM') return `${complaint}: give its user the rights that docs/operations.md names.`;
-  if (word === 'LOADING') return 'it is loading its data. It is tried again.';
-  if (word === 'MASTERDOWN' || word === 'READONLY')
-    return `${complaint}: it is a replica. Name the master, or Sentinels that know it.`;
-  return `${complaint || 'it does not answer'}.`;
-}
+const misfitShape = /^(SHARD|FORMAT|WRONGPASS|NOAUTH|NOPERM) |^its? /; // it is too old, its user may not …

@@ -1,0 +1,27 @@
+-- What is retained, which every node has; one that was away learns what changed.
+--
+--   <name>:r:m   hash id -> place (8 bytes) body
+--   <name>:r:z   sorted set of these ids by place
+--   <name>:r:t   sorted set of ids that were cleared, by place, for an hour; `cleared` of the meta hash: who knows less than that
+--                reads all
+
+local RETAINED = NAME .. ':r:m'
+local RETAINED_PLACES = NAME .. ':r:z'
+local CLEARED_PLACES = NAME .. ':r:t'
+local CLEARED_AGE_US = 3600 * 1000000
+
+local function keep_retained(id, place, body)
+  if string.byte(id) == 36 then return end -- of a node: it goes with it
+  if #body > 1 then
+    redis.call('HSET', RETAINED, id, pack_place(place) .. body)
+    redis.call('ZADD', RETAINED_PLACES, place, id)
+    redis.call('ZREM', CLEARED_PLACES, id)
+  elseif redis.call('HDEL', RETAINED, id) == 1 then
+    redis.call('ZREM', RETAINED_PLACES, id)
+    redis.call('ZADD', CLEARED_PLACES, place, id)
+    local old = place - CLEARED_AGE_US
+    if redis.call('ZREMRANGEBYSCORE', CLEARED_PLACES, '-inf', old) > 0 then
+      redis.call('HSET', META, 'cleared', old)
+    end
+  end
+end
