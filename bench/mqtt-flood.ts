@@ -11,9 +11,13 @@ import { readArguments } from './contenders.js';
  * Arguments: one kind alone, and another build to compare with, by turns. Server on core 0; run this on core 1:
  *
  *     npm run build && taskset -c 1 node dist/bench/mqtt-flood.js ['QoS 0'] [--beside /tmp/base/dist/cli/encke.js]
+ *
+ * FLOOD_FRAME_BYTES and FLOOD_CLIENTS change how large frames are, and how many flood: with 4000000 and 40 more waits
+ * than may, and turns get longer.
  */
 
-const frameBytes = 250_000;
+const frameBytes = Number(process.env.FLOOD_FRAME_BYTES || 250_000);
+const crowds = (process.env.FLOOD_CLIENTS || '1,20').split(',').map(Number);
 const floodSec = 5;
 const kinds = ['QoS 0', 'QoS 1', 'QoS 2', 'SUBSCRIBE', 'PINGREQ'] as const;
 type Kind = (typeof kinds)[number];
@@ -24,7 +28,7 @@ async function compare(): Promise<void> {
   console.log('flood            clients  build       p50 ms   p99 ms  worst ms    MB/s    cut');
   for (const kind of kinds) {
     if (only !== undefined && kind !== only) continue;
-    for (const clients of [1, 20]) {
+    for (const clients of crowds) {
       await measure(kind, clients, 'this', undefined);
       if (other !== undefined) await measure(kind, clients, 'other', other);
     }

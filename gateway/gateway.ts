@@ -160,7 +160,7 @@ export class Gateway {
       descriptorsMax,
     });
     const idleSockets = new IdleSockets(apiSockets, descriptorsMax, () => this.#api.port, sampledLog);
-    turns.onTurn = () => throttle.step(mqtt.waitingBytes);
+    turns.onTurn = () => throttle.step(mqtt.endTurn());
     this.stats = new Stats({
       router,
       connections,

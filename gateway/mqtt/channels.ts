@@ -109,6 +109,11 @@ export class Channels {
     this.close(channel, 'packet-too-large');
   }
 
+  /** A turn of the loop is over in which something has waited. */
+  endTurn(): void {
+    this.#inbound.endTurn();
+  }
+
   /** Called in each tick of the sweeper. */
   tick(): void {
     this.#inbound.tick();

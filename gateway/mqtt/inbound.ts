@@ -62,6 +62,11 @@ export class Inbound {
     return { now: this.#queues.count, bytes: this.#queues.bytes };
   }
 
+  /** A turn of the loop is over. */
+  endTurn(): void {
+    this.#queues.endTurn();
+  }
+
   /** @param bytes valid during the call */
   read(channel: Channel, bytes: Buffer): void {
     const { rateLimits, counters, turns, config } = this.#parts;

@@ -63,8 +63,9 @@ export class Mqtt {
     for (const path of paths) bindMqtt(door, path, this.#channels, this.#parts, this.#origins, onGone);
   }
 
-  /** Of what clients have sent, what waits for its turn, now. */
-  get waitingBytes(): number {
+  /** A turn of the loop is over in which something has waited. @returns of what clients have sent, what still does */
+  endTurn(): number {
+    this.#channels.endTurn();
     return this.#channels.received.receiveQueues.bytes;
   }
 

@@ -3,8 +3,9 @@ import type { Channel } from './channel.js';
 
 /**
  * What connections have sent beyond their share of a turn, in order, until it is handled. uWS cannot stop reading a
- * WebSocket, so past a limit for all together each gets at least as much of every turn as its socket may bring in one: then the
- * turns get longer, and TCP holds the senders back.
+ * WebSocket, so past a limit for all together turns get longer: by a part of what is too much, whoever it is of, as the
+ * sockets of fast senders bring next to nothing by then (see ReceiveThrottle). At twice the limit each gets as much of
+ * every turn as a socket may bring in one, so that memory is bounded where that cannot be.
  *
  *     frame -> handled at once: its slice      [……rest][frame][frame] -> a slice a turn
  */
@@ -18,7 +19,7 @@ export class ReceiveQueues {
    * @param bytesPerTurn the most that one socket brings in a turn
    */
   constructor(bytesMax: number, bytesPerTurn: number, handle: HandleSlice) {
-    this.#limits = { bytes: 0, bytesMax, bytesPerTurn };
+    this.#limits = { bytes: 0, bytesMax, bytesPerTurn, handledInTurn: 0 };
     this.#handle = handle;
   }
 
@@ -42,6 +43,11 @@ export class ReceiveQueues {
     return queue;
   }
 
+  /** A turn of the loop is over. */
+  endTurn(): void {
+    this.#limits.handledInTurn = 0;
+  }
+
   /** Those that a client reads no answers for. */
   *stuck(ms: number): Iterable<Channel> {
     for (const [channel, queue] of this.#queues)
@@ -61,7 +67,15 @@ interface ReceiveLimits {
   bytes: number;
   readonly bytesMax: number;
   readonly bytesPerTurn: number;
+  /** Of all connections, of what has waited. */
+  handledInTurn: number;
 }
+
+/**
+ * What a turn has to catch up with, of what waits past the limit. 100 floods that are held back bring 4 KB each in a turn:
+ * so 26 MB wait past the limit then, and a turn takes 0.12 s.
+ */
+const caughtUpPerTurn = 1 / 64;
 
 /** Small frames are kept together in chunks that grow up to this: an object for each would weigh more than they do. */
 const chunkBytes = 64 * 1024;
@@ -140,8 +154,9 @@ export class ReceiveQueue implements SlicedWork {
   }
 
   get overdue(): boolean {
-    const { bytes, bytesMax, bytesPerTurn } = this.#limits;
-    if (bytes > bytesMax && this.#handledBytes < bytesPerTurn) return true;
+    const { bytes, bytesMax, bytesPerTurn, handledInTurn } = this.#limits;
+    const behind = bytes > 2 * bytesMax || handledInTurn < (bytes - bytesMax) * caughtUpPerTurn;
+    if (behind && this.#handledBytes < bytesPerTurn) return true;
     this.#handledBytes = 0;
     return false;
   }
@@ -154,6 +169,7 @@ export class ReceiveQueue implements SlicedWork {
     if (this.#dropped) return false;
     // None: its first packet waits for something else than its turn.
     this.#handledBytes += handled === 0 ? this.#limits.bytesPerTurn : handled;
+    this.#limits.handledInTurn += handled;
     this.#start += handled;
     this.#count(-handled);
     if (this.#start === filled) {
