@@ -159,7 +159,12 @@ export class Gateway {
       ports: () => [this.#public.port, this.#mqttOnly?.port ?? 0],
       descriptorsMax,
     });
-    const idleSockets = new IdleSockets(apiSockets, descriptorsMax, () => this.#api.port, sampledLog);
+    const idleSockets = new IdleSockets(
+      apiSockets,
+      descriptorsMax,
+      (socket) => this.#api.accepted(socket),
+      sampledLog,
+    );
     turns.onTurn = () => throttle.step(mqtt.endTurn());
     this.stats = new Stats({
       router,

@@ -21,19 +21,24 @@ interface Socket extends SocketActivity {
 export class IdleSockets {
   readonly #budget: SocketBudget;
   readonly #descriptorsMax: () => number;
-  readonly #port: () => number;
+  readonly #accepted: (descriptor: number) => boolean;
   readonly #log: SampledLog;
   #looking = false;
   #closed = 0;
 
   /**
    * @param descriptorsMax all descriptors are below this
-   * @param port that the sockets were accepted on
+   * @param accepted whether a socket was accepted by the router API: another listener may have its port, on another address
    */
-  constructor(budget: SocketBudget, descriptorsMax: () => number, port: () => number, log: SampledLog) {
+  constructor(
+    budget: SocketBudget,
+    descriptorsMax: () => number,
+    accepted: (descriptor: number) => boolean,
+    log: SampledLog,
+  ) {
     this.#budget = budget;
     this.#descriptorsMax = descriptorsMax;
-    this.#port = port;
+    this.#accepted = accepted;
     this.#log = log;
     budget.onOverTarget(() => this.#look());
   }
@@ -52,7 +57,7 @@ export class IdleSockets {
     const step = (from: number): void => {
       const end = Math.min(from + descriptorsPerTurn, this.#descriptorsMax());
       for (let descriptor = from; descriptor < end; descriptor++) {
-        if (calls.localPort(descriptor) !== this.#port()) continue;
+        if (!this.#accepted(descriptor)) continue;
         const activity = calls.activity(descriptor); // none of the socket that listens
         if (activity !== undefined) found.push({ descriptor, ...activity });
       }
@@ -75,7 +80,7 @@ export class IdleSockets {
       .filter((socket, index) => index < excess || (!socket.hasSent && socket.sinceSentMs > dawdlesMs));
     for (const { descriptor, sinceSentMs } of gone) {
       // It may be another socket by now, or one that was answered since.
-      const now = calls.localPort(descriptor) === this.#port() ? calls.activity(descriptor) : undefined;
+      const now = this.#accepted(descriptor) ? calls.activity(descriptor) : undefined;
       if (now === undefined || now.sinceSentMs < sinceSentMs) continue;
       calls.shutDown(descriptor);
       this.#closed++;

@@ -8,6 +8,8 @@ export interface SocketCalls {
   option(descriptor: number, level: number, name: number): number | undefined;
   /** Port of its own end. */
   localPort(descriptor: number): number | undefined;
+  /** Address of its own end, as `peerAddress`. */
+  localAddress(descriptor: number): string | undefined;
   /** Address of the other end in hex: 8 digits for IPv4 (mapped into IPv6 too), 32 for IPv6. */
   peerAddress(descriptor: number): string | undefined;
   /** What the other end has acknowledged since the connection began, bytes; undefined on kernels before 4.1. */
@@ -99,6 +101,8 @@ function bind(koffi: typeof import('koffi').default): SocketCalls {
       got(() => getsockname(descriptor, value, length), 128) === undefined
         ? undefined
         : value.readUInt16BE(2),
+    localAddress: (descriptor) =>
+      got(() => getsockname(descriptor, value, length), 128) === undefined ? undefined : addressHex(value),
     peerAddress: (descriptor) =>
       got(() => getpeername(descriptor, value, length), 128) === undefined ? undefined : addressHex(value),
     bytesAcked: (descriptor) => {

@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer, isIPv4, type Server } from 'node:net';
 import type { Config } from './config.js';
 import { holdsConnections, type NodeRole, takesSends } from './role.js';
 
@@ -80,6 +80,13 @@ export function urlOf(host: string, port: number): string {
 
 export function isAnyAddress(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
+}
+
+/** Of an IPv4 address, as SocketCalls has it; undefined where the host says nothing of the local end of its sockets. */
+export function addressHexOf(host: string): string | undefined {
+  return isIPv4(host) && !isAnyAddress(host)
+    ? Buffer.from(host.split('.').map(Number)).toString('hex')
+    : undefined;
 }
 
 /** @returns the error's code where it fails */

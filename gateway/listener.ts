@@ -1,6 +1,14 @@
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import type { Logger } from 'pino';
-import { freePort, isAnyAddress, type ListenAddress, listenErrorOf, urlOf } from './listen-address.js';
+import { socketCalls } from './libc.js';
+import {
+  addressHexOf,
+  freePort,
+  isAnyAddress,
+  type ListenAddress,
+  listenErrorOf,
+  urlOf,
+} from './listen-address.js';
 import type { SocketBudget } from './socket-budget.js';
 import type { SocketOptions } from './socket-options.js';
 import { uWS } from './uws.js';
@@ -85,6 +93,14 @@ export class Listener {
 
   get url(): string {
     return urlOf(this.#address.host, this.#port);
+  }
+
+  /** Whether a socket is one that was accepted here. Where it listens on a name, or on any address, its port says so. */
+  accepted(descriptor: number): boolean {
+    const calls = socketCalls();
+    if (calls === undefined || calls.localPort(descriptor) !== this.#port) return false;
+    const own = addressHexOf(this.#address.host);
+    return own === undefined || calls.localAddress(descriptor) === own;
   }
 
   /** @throws ListenError */

@@ -58,7 +58,7 @@ function projectOf(t: Test, { compiler = true } = {}) {
   };
 }
 
-t.test('compiles what is newer, and else asks nobody', async (t) => {
+t.test('compiles what is different, and else asks nobody', async (t) => {
   const project = projectOf(t);
   t.match(project.build('prepare'), { status: 0, said: /^Compiling …\n$/ });
   t.match(project.compiled(), 'answer = 1');
@@ -70,14 +70,33 @@ t.test('compiles what is newer, and else asks nobody', async (t) => {
   t.same(project.build(), { status: 0, said: '' });
 
   const soon = new Date(Date.now() + 1);
-  utimesSync(project.source, soon, soon); // touched, and nothing to be written
-  t.match(project.build(), { status: 0, said: 'Compiling' });
+  utimesSync(project.source, soon, soon); // touched, and nothing is different
   t.same(project.build(), { status: 0, said: '' });
 
   writeFileSync(project.inPath('cli/old.ts'), 'export const old = 3;\n');
   utimesSync(project.inPath('cli/old.ts'), 1, 1); // as of an archive
   t.match(project.build(), { status: 0, said: 'Compiling' });
   t.ok(existsSync(project.inPath('dist/cli/old.js')));
+});
+
+t.test('a newer source is compiled although its time is older, as of an archive or a checkout', async (t) => {
+  const project = projectOf(t);
+  project.build('prepare');
+  for (const answer of [2, 3]) {
+    writeFileSync(project.source, `export const answer: number = ${answer};\n`);
+    utimesSync(project.source, 1, 1);
+    t.match(project.build(), { status: 0, said: 'Compiling' });
+    t.match(project.compiled(), `answer = ${answer}`);
+  }
+  t.same(project.build(), { status: 0, said: '' });
+});
+
+t.test('what is missing of what was compiled is compiled again', async (t) => {
+  const project = projectOf(t);
+  project.build('prepare');
+  rmSync(project.output);
+  t.match(project.build(), { status: 0, said: 'Compiling' });
+  t.match(project.compiled(), 'answer = 1');
 });
 
 t.test('an error is told each time, until it is mended', async (t) => {

@@ -13,7 +13,12 @@ const addressOrLocalhost = /^(?:(?:[\w-]+\.)*localhost|\d{1,3}(?:\.\d{1,3}){3}|\
  * @param host the header, with or without a port
  */
 export function isAddressOrLocalhost(host: string): boolean {
-  return addressOrLocalhost.test(withoutPort(host));
+  return addressOrLocalhost.test(nameOf(host));
+}
+
+/** In lower case, and without the dot that a name may end with: `Example.com.:8000` is `example.com` (RFC 1034 3.1). */
+export function nameOf(host: string): string {
+  return withoutPort(host).toLowerCase().replace(/\.$/, '');
 }
 
 export function withoutPort(host: string): string {

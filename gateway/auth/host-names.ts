@@ -1,4 +1,4 @@
-import { isAddressOrLocalhost, isLoopback, withoutPort } from './host-address.js';
+import { isAddressOrLocalhost, isLoopback, nameOf } from './host-address.js';
 
 /**
  * By which names requests may come. A page of a name that was made to lead to somebody's loopback (DNS rebinding) is of
@@ -12,7 +12,7 @@ export class HostNames {
 
   /** @param names as in --allowed-hosts; `*`: all */
   constructor(names: readonly string[], open = false) {
-    this.#names = new Set(names.map((name) => name.toLowerCase()));
+    this.#names = new Set(names.map(nameOf));
     this.#open = open || this.#names.has('*');
   }
 
@@ -24,6 +24,6 @@ export class HostNames {
   /** @param host the header, with or without a port */
   allow(host: string): boolean {
     if (this.#open || isAddressOrLocalhost(host)) return true;
-    return this.#names.size > 0 && this.#names.has(withoutPort(host).toLowerCase());
+    return this.#names.size > 0 && this.#names.has(nameOf(host));
   }
 }

@@ -87,8 +87,13 @@ export class ChannelWire implements Wire {
     this.#counters.messageBytesWritten += messageOf(outgoing)!.payload.length;
   }
 
-  /** uWS has no timer for WebSockets where `idleTimeout` is 0. */
-  keepAlive(): void {}
+  /**
+   * uWS has no timer for WebSockets where `idleTimeout` is 0. But as it uncorks it may write off what it had, and then no
+   * drain event says that the socket takes more.
+   */
+  keepAlive(channel: Channel): void {
+    if (channel.socket.getBufferedAmount() === 0) channel.channels.takesMore(channel);
+  }
 
   pushThrough(channel: Channel): boolean {
     return channel.socket.getBufferedAmount() === 0 && !channel.channels.isReading(channel);

@@ -5,7 +5,8 @@ import { type CloseReason, webSocketCodes, webSocketPolicyCode } from '../close-
 import type { Outbound } from '../outbound.js';
 import { type Channel, type ChannelOfSocket, channelClass } from './channel.js';
 import type { ChannelWire } from './channel-wire.js';
-import { frameBytesMax, frameBytesTaken } from './frame-size.js';
+import { detailsOfEnd, reasonOf } from './end-by-uws.js';
+import { frameBytesMax } from './frame-size.js';
 import { HeldReplies } from './held-replies.js';
 import { Inbound } from './inbound.js';
 import type { MqttParts } from './mqtt-parts.js';
@@ -42,6 +43,8 @@ export class Channels {
   #quiet = false;
   /** What the log says besides of the close that comes next. */
   #details: Record<string, unknown> | undefined;
+  /** What has come of the one that is closed next is still handled. */
+  #finishes = false;
   /** It gets a close frame, and its socket goes with the peer's. */
   #lingers = false;
 
@@ -100,13 +103,18 @@ export class Channels {
 
   /** A frame larger than it may be, and not so large that uWS has closed already. */
   refuseFrame(channel: Channel, bytes: number): void {
-    this.#details = sizeDetails(
-      this.#parts.config,
-      'mqttMaxFrameSize',
-      bytes,
-      frameBytesMax(this.#parts.config),
-    );
-    this.close(channel, 'packet-too-large');
+    const { config } = this.#parts;
+    const details = sizeDetails(config, 'mqttMaxFrameSize', bytes, frameBytesMax(config));
+    this.closeBehind(channel, 'packet-too-large', details);
+  }
+
+  /** Something has come that may not: `close`, once what has come before it is handled. */
+  closeBehind(channel: Channel, reason: CloseReason, details?: Record<string, unknown>): void {
+    const close = () => {
+      this.#details = details;
+      this.close(channel, reason);
+    };
+    if (!this.#inbound.closesBehind(channel, close)) close();
   }
 
   /** A turn of the loop is over in which something has waited. */
@@ -114,7 +122,7 @@ export class Channels {
     this.#inbound.endTurn();
   }
 
-  /** Called in each tick of the sweeper. */
+  /** In each tick of the sweeper. */
   tick(): void {
     this.#inbound.tick();
   }
@@ -124,9 +132,19 @@ export class Channels {
     return this.#inbound.isReading(channel);
   }
 
-  /** Whether the connection that a client had before is gone, and what it has sent is still to be handled. */
+  /**
+   * Whether what a client has sent on the connection before is still to be handled. If that is open, it is closed, as
+   * this one takes over; what it has sent in time is handled all the same.
+   */
   isFinishing(clientId: string): boolean {
-    return this.#inbound.isFinishing(clientId);
+    const before = this.#parts.sessions.find(clientId)?.connection as Channel | undefined;
+    if (before === undefined || !this.#inbound.isReading(before) || this.#inbound.isFinishing(clientId))
+      return this.#inbound.isFinishing(clientId);
+    this.#parts.sessions.counters.takenOver++;
+    this.#finishes = true;
+    this.takenOver(before);
+    this.#finishes = false;
+    return true;
   }
 
   /** Whether it waits for room in its socket: for what is sent to it, or for answers. */
@@ -248,23 +266,13 @@ export class Channels {
   gone(channel: Channel, webSocketCode: number, webSocketReason: string): boolean {
     const ours = this.#closing !== 'peer-closed';
     const reason = ours ? this.#closing : reasonOf(webSocketCode, webSocketReason);
-    if (!ours && reason !== 'peer-closed') this.#logEndByUws(channel, reason);
-    const finishes =
-      reason === 'peer-closed' &&
-      this.#inbound.finishes(channel, () => this.#release(channel, this.#closing));
-    if (!finishes) this.#release(channel, reason);
+    if (!ours && reason !== 'peer-closed') {
+      const who = { ...channel.describe(), ...detailsOfEnd(reason, this.#parts.config) };
+      this.#parts.log.warn(reason, who, 'connection closed');
+    }
+    const release = () => this.#release(channel, this.#closing === 'peer-closed' ? reason : this.#closing);
+    if ((ours && !this.#finishes) || !this.#inbound.finishes(channel, release)) release();
     return this.#lingers;
-  }
-
-  /** Its socket is closed already, and says no more where it came from. */
-  #logEndByUws(channel: Channel, reason: CloseReason): void {
-    const { config, log } = this.#parts;
-    const most = frameBytesTaken(config);
-    const details =
-      reason === 'packet-too-large'
-        ? { ...sizeDetails(config, 'mqttMaxFrameSize', most, frameBytesMax(config)), bytes: `over ${most}` }
-        : undefined;
-    log.warn(reason, { ...channel.describe(), ...details }, 'connection closed');
   }
 
   #release(channel: Channel, reason: CloseReason): void {
@@ -289,11 +297,4 @@ export class Channels {
     if (reason === 'disconnected' || reason === 'server-stopping') return undefined;
     return { ...channel.describe(), address: channel.remoteAddress(), ...this.#details };
   }
-}
-
-/** Where uWS itself has closed, it says so in a close that was none of the client's frames (1006, with a text). */
-function reasonOf(code: number, text: string): CloseReason {
-  if (code === 1006 && text.includes('too big')) return 'packet-too-large';
-  if (code === 1006 && text.includes('backpressure')) return 'answers-unread';
-  return 'peer-closed';
 }

@@ -55,7 +55,7 @@ export function bindMqtt(
     open: (socket) => channels.open(socket),
     message: (socket, frame, isBinary) => {
       const { channel } = ownedBy(socket);
-      if (!isBinary) return channels.close(channel, 'text-frame'); // [MQTT-6.0.0-1]
+      if (!isBinary) return channels.closeBehind(channel, 'text-frame'); // [MQTT-6.0.0-1]
       if (frame.byteLength > frameMax) return channels.refuseFrame(channel, frame.byteLength);
       channels.read(channel, Buffer.from(frame));
       if (channels.isBehind(channel))

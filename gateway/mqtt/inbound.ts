@@ -70,12 +70,11 @@ export class Inbound {
   /** @param bytes valid during the call */
   read(channel: Channel, bytes: Buffer): void {
     const { rateLimits, counters, turns, config } = this.#parts;
-    counters.mqttBytesReceived += bytes.length;
-    if (!rateLimits.admitsBytes(channel.slot, bytes.length)) {
-      const reason = this.#channels.because('rate-limited', sizeDetails(config, 'mqttRateLimitBytes'));
-      return this.#channels.close(channel, reason);
-    }
     const queue = this.#queues.of(channel);
+    if (queue?.onHandled !== undefined) return;
+    counters.mqttBytesReceived += bytes.length;
+    if (!rateLimits.admitsBytes(channel.slot, bytes.length))
+      return this.#channels.closeBehind(channel, 'rate-limited', sizeDetails(config, 'mqttRateLimitBytes'));
     if (queue === undefined) return this.#begin(channel, bytes, turns.full);
     queue.push(bytes);
     if (channel.session === undefined && queue.bytes > this.#heldBackBytesMax)
@@ -84,11 +83,25 @@ export class Inbound {
       this.#channels.cut(channel, 'answers-unread');
   }
 
+  /**
+   * What it has sent before is handled first, and nothing that comes from now on.
+   * @param close called once that is done @returns whether there is anything to be handled
+   */
+  closesBehind(channel: Channel, close: () => void): boolean {
+    const queue = this.#queues.of(channel);
+    if (queue === undefined) return false;
+    queue.onHandled ??= close;
+    return true;
+  }
+
   /** Called in each tick of the sweeper. */
   tick(): void {
     if (this.#queues.count === 0) return;
-    for (const channel of [...this.#queues.stuck(unansweredMs)])
-      this.#channels.cut(channel, 'answers-unread');
+    for (const [channel, state] of [...this.#queues.parked(unansweredMs)]) {
+      if (state === 'stuck') this.#channels.cut(channel, 'answers-unread');
+      // All answers are taken, and no drain event has said so.
+      else if (state === 'taken') this.#channels.takesMore(channel);
+    }
   }
 
   /** Whether something that it has sent is still to be handled. */
@@ -177,7 +190,8 @@ export class Inbound {
     // As it uncorks, uWS may write off what it had, and then no drain event comes.
     if (this.#channels.outbound.isBackpressured(channel)) this.#channels.takesMore(channel);
     const finished = waiting === undefined && this.#handled === bytes.length && queue.bytes === bytes.length;
-    if (finished && channel.socket instanceof GoneSocket) channel.socket.close();
+    if (finished && queue.onHandled !== undefined) queue.onHandled();
+    else if (finished && channel.socket instanceof GoneSocket) channel.socket.close();
     return this.#handled;
   };
 

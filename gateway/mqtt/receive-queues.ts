@@ -48,10 +48,14 @@ export class ReceiveQueues {
     this.#limits.handledInTurn = 0;
   }
 
-  /** Those that a client reads no answers for. */
-  *stuck(ms: number): Iterable<Channel> {
-    for (const [channel, queue] of this.#queues)
-      if (queue.isStuck(channel.socket.getBufferedAmount(), ms)) yield channel;
+  /** Those that wait for answers to be read, and whether none has been for so long. */
+  *parked(ms: number): Iterable<[Channel, 'taken' | 'stuck' | 'waiting']> {
+    for (const [channel, queue] of this.#queues) {
+      if (!queue.parked) continue;
+      const unsentBytes = channel.socket.getBufferedAmount();
+      const stuck = queue.isStuck(unsentBytes, ms);
+      yield [channel, unsentBytes === 0 ? 'taken' : stuck ? 'stuck' : 'waiting'];
+    }
   }
 
   /** The connection is gone, and what waits of it with it. */
@@ -88,6 +92,8 @@ export class ReceiveQueue implements SlicedWork {
   readonly #onEmpty: () => void;
   /** Of its peer: once the socket is closed it is too late to ask. */
   readonly addressText: string;
+  /** Called once all of it is handled: the connection is to be closed behind it, and what comes meanwhile is not taken. */
+  onHandled: (() => void) | undefined = undefined;
   #chunks: Buffer[] = [];
   /** Of the first chunk, what is handled; of the last one, what is filled. */
   #start = 0;

@@ -27,6 +27,7 @@ const strangers = [
   'evil.example:8000',
   '127.0.0.1.evil.example',
   'localhost.evil.example',
+  'evil.example.',
   '',
   '2130706433',
 ];
@@ -38,6 +39,7 @@ const own = [
   '[::1]',
   '[::1]:8000',
   'app.localhost:8000',
+  'localhost.:8000',
 ];
 
 function as(host: string, headers: Record<string, string> = {}) {
@@ -64,13 +66,19 @@ t.test('a gateway on loopback is called by address or as localhost', async (t) =
 });
 
 t.test('--allowed-hosts are names of it besides, for its streams, its API and MQTT', async (t) => {
-  const gateway = await startGateway({ flags: ['--allowed-hosts', 'Push.example,other.example'] });
+  const gateway = await startGateway({ flags: ['--allowed-hosts', 'Push.example,other.example.'] });
   t.teardown(() => gateway.kill());
-  for (const host of ['push.example', 'push.example:443', 'OTHER.example']) {
+  for (const host of [
+    'push.example',
+    'push.example:443',
+    'OTHER.example',
+    'push.example.',
+    'other.example.:80',
+  ]) {
     t.equal((await ask(gateway.port, '/poll/a?timeout=0', as(host))).status, 204, host);
     t.equal((await ask(gateway.apiPort, '/stats', as(host))).status, 200, host);
   }
-  for (const host of ['evil.example', 'a.push.example', 'push.example.evil']) {
+  for (const host of ['evil.example', 'a.push.example', 'push.example.evil', 'push.example..']) {
     t.equal((await ask(gateway.port, '/poll/a?timeout=0', as(host))).status, 421, host);
     t.equal((await ask(gateway.apiPort, '/stats', as(host))).status, 421, host);
   }

@@ -48,10 +48,10 @@ export class Wire {
   }
 
   /** @param from source address, for instance 127.0.0.9 */
-  static async open(port: number, from?: string): Promise<Wire> {
+  static async open(port: number, from?: string, host = '127.0.0.1'): Promise<Wire> {
     const socket = connect({
       port,
-      host: '127.0.0.1',
+      host,
       ...(from === undefined ? {} : { localAddress: from }),
     });
     const wire = new Wire(socket);

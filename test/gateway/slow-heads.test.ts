@@ -1,8 +1,9 @@
 import t from 'tap';
+import { freePort } from '../free-port.js';
 import { startGateway } from '../gateway-process.js';
 import { oneProcessFile } from '../one-process.js';
 import { until } from '../until.js';
-import { ask, Wire } from './raw-wire.js';
+import { ask, openStream, Wire } from './raw-wire.js';
 
 oneProcessFile('the sockets of one process');
 
@@ -10,12 +11,14 @@ oneProcessFile('the sockets of one process');
 class SlowHeads {
   readonly #wires = new Set<Wire>();
   readonly #port: number;
+  readonly #host: string;
   #opening = true;
   opened = 0;
   refused = 0;
 
-  constructor(port: number, count: number) {
+  constructor(port: number, count: number, host = '127.0.0.1') {
     this.#port = port;
+    this.#host = host;
     for (let n = 0; n < count; n++) void this.#keepOne();
   }
 
@@ -26,7 +29,7 @@ class SlowHeads {
 
   async #keepOne(): Promise<void> {
     while (this.#opening) {
-      const wire = await Wire.open(this.#port).catch(() => undefined);
+      const wire = await Wire.open(this.#port, undefined, this.#host).catch(() => undefined);
       if (wire === undefined) {
         this.refused++;
         continue;
@@ -82,3 +85,27 @@ for (const [heads, flags] of [
     t.equal(slow.refused, 0);
   });
 }
+
+t.test("streams on the same port of another address are none of the API's sockets", async (t) => {
+  const port = String(await freePort());
+  const gateway = await startGateway({
+    flags: ['--port', port, '--api-host', '127.0.0.2', '--api-port', port, '--api-sockets-max', '64'],
+  });
+  t.teardown(() => gateway.kill());
+  const streams = await Promise.all(
+    Array.from({ length: 20 }, (_, n) => openStream(gateway.port, `/stream/${n}`)),
+  );
+  const slow = new SlowHeads(gateway.apiPort, 200, '127.0.0.2');
+  t.teardown(() => slow.stop());
+  // Who asks may meet the close, as fetch keeps its connection.
+  const closedIdle = () =>
+    gateway.stats().then(
+      ({ sockets }) => sockets.apiClosedIdle,
+      () => 0,
+    );
+  await until('many slow heads were closed', async () => (await closedIdle()) > 400, 30_000);
+  await slow.stop();
+  t.equal(streams.filter(({ closed }) => closed).length, 0);
+  const { connections } = JSON.parse((await ask(gateway.port, '/numbers')).text);
+  t.equal(connections, 20);
+});

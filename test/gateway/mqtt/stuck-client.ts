@@ -63,9 +63,23 @@ export class StuckClient {
 
   /** In one frame; its mask is zero, so that the packets stand in it as they are. */
   send(...packets: Uint8Array[]): void {
-    const payload = Buffer.concat(packets);
+    this.#sendFrame(0x82, Buffer.concat(packets));
+  }
+
+  /** A text frame, which MQTT has none of. */
+  sendText(text: string): void {
+    this.#sendFrame(0x81, Buffer.from(text));
+  }
+
+  /** Of a close frame that has come. */
+  takeCloseCode(): number | undefined {
+    this.#readFrames();
+    return this.closeCode;
+  }
+
+  #sendFrame(first: number, payload: Buffer): void {
     const head = Buffer.alloc(payload.length < 126 ? 6 : payload.length < 65_536 ? 8 : 14);
-    head[0] = 0x82;
+    head[0] = first;
     head[1] = 0x80 | (payload.length < 126 ? payload.length : payload.length < 65_536 ? 126 : 127);
     if (head.length === 8) head.writeUInt16BE(payload.length, 2);
     if (head.length === 14) head.writeBigUInt64BE(BigInt(payload.length), 2);
