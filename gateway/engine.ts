@@ -16,8 +16,8 @@ export interface Carrier {
   readonly historyStore: HistoryStore;
 }
 
-/** Something of some ids may have been missed on this node: whoever has a cursor had better come back with it. */
-export type OnGap = (concerns: (id: string) => boolean) => void;
+/** Something of some ids may have been missed on this node: whoever has a cursor had better come back with it. Resolves when they are cut. */
+export type OnGap = (concerns: (id: string) => boolean) => Promise<void>;
 
 /**
  * The engine that the settings ask for, connected.

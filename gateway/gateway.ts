@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Router } from '../router/router.js';
 import { Sessions } from '../router/session/sessions.js';
@@ -54,6 +55,9 @@ import { Streams } from './streams.js';
 import { Sweeper } from './sweeper.js';
 import { uWS } from './uws.js';
 import type { ListeningPorts } from './workers/worker.js';
+
+/** Of connections in one turn of the loop. */
+const gapCutsMax = 500;
 
 /**
  * The gateway's listeners and what stands between them and the router. Listens, and stops gracefully. In the role of a
@@ -251,10 +255,13 @@ export class Gateway {
   }
 
   /** Cuts the HTTP streams and polls of some ids: they come back with their cursors, and are told whether something is missing. */
-  announceGap(concerns: (id: string) => boolean): void {
+  async announceGap(concerns: (id: string) => boolean): Promise<void> {
+    let cut = 0;
     for (const connection of this.#connections.slots) {
       if (!(connection instanceof Stream || connection instanceof Poll)) continue;
-      if (connection.ids.some(concerns)) connection.cut('history-gap');
+      if (!connection.ids.some(concerns)) continue;
+      connection.cut('history-gap');
+      if (++cut % gapCutsMax === 0) await nextTurn();
     }
   }
 

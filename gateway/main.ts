@@ -19,7 +19,7 @@ export async function runGateway(config: Config, role: NodeRole, worker?: Worker
   const processLog = openProcessLog(config);
   const log = worker === undefined ? processLog.log : processLog.log.child({ worker: worker.number });
   let gateway: Gateway | undefined;
-  const carrier = await carrierOf(config, role, log, (concerns) => gateway?.announceGap(concerns));
+  const carrier = await carrierOf(config, role, log, async (concerns) => gateway?.announceGap(concerns));
   const router = new Router({
     ...carrier,
     idBytesMax: config.idBytesMax,

@@ -56,6 +56,7 @@ const budgets = [
   { key: 'logPendingBytesMax', heap: 1, other: 1 }, // lines, and what is being written of them
   { key: 'natsPendingBytesMax', heap: 0, other: 1, counts: (config) => config.engine === 'nats' },
   { key: 'redisPendingBytesMax', heap: 1, other: 1, counts: (config) => config.engine === 'redis' },
+  { key: 'redisHeldBytesMax', heap: 1, other: 1, counts: (config) => config.engine === 'redis' },
 ] as const satisfies readonly (Omit<Budget, 'key'> & { key: string })[];
 
 export type BudgetKey = (typeof budgets)[number]['key'];

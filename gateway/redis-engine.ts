@@ -46,6 +46,7 @@ export async function redisCarrier(
     historyBytesMax,
     countWaitMs,
     pendingBytesMax: Math.floor(redisPendingBytesMax / redis.length),
+    heldBytesMax: Math.floor(config.redisHeldBytesMax / redis.length),
     idBytesMax: config.idBytesMax,
     topicLevelsMax: config.topicLevelsMax,
     payloadBytesMax: payloadBytesMax(config, role),

@@ -50,4 +50,9 @@ export const redisSettings = {
     64 * mebibyte,
     'published and not yet known to be in Redis, bytes, over all servers. Past it sends are refused with 503',
   ),
+  redisHeldBytesMax: setting(
+    wholeNumber(mebibyte, 1024 * 1024 * mebibyte),
+    32 * mebibyte,
+    'what comes while a node reads what it has missed, bytes, over all servers. Past it that is read, too, and ids without history lose it',
+  ),
 } satisfies Record<string, Setting>;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** The way of one node to NATS, which can be cut and given back. */
+/** The way of one node to a server, which can be cut and given back. */
 export class CuttableWay {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -9,9 +9,10 @@ export class CuttableWay {
 
   private constructor(server: Server, targetPort: number) {
     this.#server = server;
+    this.targetPort = targetPort;
     server.on('connection', (near) => {
       if (!this.#open) return near.destroy();
-      const far = connect(targetPort, '127.0.0.1');
+      const far = connect(this.targetPort, '127.0.0.1');
       near.pipe(far).pipe(near);
       for (const [socket, other] of [
         [near, far],
@@ -27,14 +28,26 @@ export class CuttableWay {
     });
   }
 
+  /** To another server, from the next connection on. */
+  targetPort: number;
+
   static async start(targetPort: number): Promise<CuttableWay> {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new CuttableWay(server, targetPort);
   }
 
+  /** To NATS. */
   get url(): string {
-    return `nats://127.0.0.1:${(this.#server.address() as { port: number }).port}`;
+    return `nats://127.0.0.1:${this.port}`;
+  }
+
+  get redisUrl(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  get port(): number {
+    return (this.#server.address() as { port: number }).port;
   }
 
   cut(): void {

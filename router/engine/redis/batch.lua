@@ -110,13 +110,19 @@ local function publish(_, a)
 
   local subscribers = subscribers_of(lists)
   local reply = { given }
+  local noted
   for i = 1, count do
     local at = i * ARGUMENTS_PER_MESSAGE
     local id, once = a[at], a[at + 4]
     local once_key = once ~= '' and idempotency_key(id, once)
     local outcome, trouble = send_once(once_key, first + i - 1, id, rules[i], a[at + 2], a[at + 3], lists[i], subscribers)
     if trouble then redis.log(redis.LOG_WARNING, NAME .. ': history of ' .. id .. ': ' .. trouble) end
+    if rules[i] then
+      noted = noted or {}
+      noted[#noted + 1] = id
+    end
     reply[i + 1] = outcome or -1
   end
+  if noted then note_recent(first, noted) end
   return reply
 end

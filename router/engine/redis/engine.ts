@@ -3,12 +3,14 @@ import type { Message } from '../../message.js';
 import { hasWildcard } from '../../topic-filter.js';
 import type { Engine, OnOutcome, OnPublication, OnRetained, RetainedCopy, Wants } from '../engine.js';
 import { redisOptionsOf } from './addresses.js';
+import { CatchUp } from './catch-up.js';
 import { EngineError } from './complaints.js';
 import { Counts } from './counts.js';
 import { Library } from './library.js';
 import type { RedisEngineOptions, RedisEngineStats } from './options.js';
 import { Publisher } from './publisher.js';
 import { Receiver } from './receiver.js';
+import { RecentIds } from './recent-ids.js';
 import { Shard } from './shard.js';
 import { shardOf } from './shards.js';
 import { SharedHistory } from './shared-history.js';
@@ -27,7 +29,8 @@ interface Part {
   readonly counts: Counts;
   readonly publisher: Publisher;
   readonly subscriptions: Subscriptions;
-  receiver: Receiver;
+  readonly receiver: Receiver;
+  readonly catchUp: CatchUp;
 }
 
 /**
@@ -170,6 +173,7 @@ export class RedisEngine implements Engine {
       refused: sum(({ publisher }) => publisher.refused),
       unknown: sum(({ publisher }) => publisher.unknown),
       countsTimedOut: sum(({ counts }) => counts.timedOut),
+      uncovered: sum(({ catchUp, receiver }) => catchUp.uncovered + receiver.lost),
       unreadable: sum(({ receiver }) => receiver.unreadable),
     };
   }
@@ -192,7 +196,7 @@ export class RedisEngine implements Engine {
   }
 
   #partOf(index: number): Part {
-    const { name, shards, connection, countWaitMs, pendingBytesMax, rules, onEvent } = this.#options;
+    const { name, shards, connection, countWaitMs, pendingBytesMax, rules, onEvent, onGap } = this.#options;
     const address = shards[index]!;
     const { idBytesMax, topicLevelsMax, payloadBytesMax } = this.#options;
     const shard = new Shard({
@@ -218,10 +222,25 @@ export class RedisEngine implements Engine {
       counts,
       name,
       rules,
+      heldBytesMax: this.#options.heldBytesMax,
       onPublication: (message) => this.#onPublication(message),
       onRetained: (message) => this.#onRetained(message),
       onWord: (payload) => this.onWord(shard, payload),
     });
+    const catchUp = new CatchUp({
+      shard,
+      subscriptions,
+      receiver,
+      recent: new RecentIds(shard),
+      rules,
+      ruleTexts: this.#ruleTexts,
+      onGap: async (reason, concerns) => {
+        onEvent('gap', `${address.name}: ${reason}`);
+        await onGap?.((id) => this.#partFor(id).shard === shard && concerns(id));
+      },
+    });
+    shard.onInterrupted = () => receiver.hold();
+    shard.catchUp = (behind) => catchUp.run(behind);
     shard.onAway = (reason) => {
       publisher.refuseWaiting();
       subscriptions.letGo();
@@ -229,7 +248,7 @@ export class RedisEngine implements Engine {
     };
     shard.onLost((reason) => onEvent('lost', `${address.name}: ${reason}`));
     shard.onBack(() => onEvent('back', address.name));
-    return { shard, counts, publisher, subscriptions, receiver };
+    return { shard, counts, publisher, subscriptions, receiver, catchUp };
   }
 
   #tick(): void {

@@ -10,7 +10,7 @@ export interface RedisCaller {
 /** Redis allows these in names of libraries and functions, and `<name>:` is the beginning of every key. */
 const nameShape = /^[A-Za-z][A-Za-z0-9_]{0,31}$/;
 /** In this order: each uses what is declared in those before. */
-const sharedFiles = ['places', 'channels', 'retained-keep', 'message', 'reports'];
+const sharedFiles = ['places', 'channels', 'retained-keep', 'message', 'recent', 'reports'];
 const nodeFiles = [...sharedFiles, 'batch', 'read', 'retained-read', 'rights', 'register'];
 const publicFiles = [...sharedFiles, 'send'];
 

@@ -91,6 +91,10 @@ export function messageInHistory(id: string, entry: Buffer): Message {
   return new Message(id, payload, Math.floor(place / 1000), qos, (flags & retainFlag) !== 0, place);
 }
 
+export function placeOfEntry(entry: Buffer): number {
+  return placeIn(entry);
+}
+
 /** More than a safe integer for what is none. */
 function placeIn(bytes: Buffer): number {
   return bytes.readUInt32BE(0) * 0x1_0000_0000 + bytes.readUInt32BE(4);

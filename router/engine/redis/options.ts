@@ -39,12 +39,14 @@ export interface RedisEngineOptions {
   readonly countWaitMs: number;
   /** Published and not yet known to be in Redis, bytes, for each shard. */
   readonly pendingBytesMax: number;
+  /** What comes while a node reads what it has missed, bytes, for each shard. */
+  readonly heldBytesMax: number;
   readonly idBytesMax: number;
   readonly topicLevelsMax: number;
   readonly payloadBytesMax: number;
   readonly onEvent: (event: EngineEvent, detail: string) => void;
-  /** Something may have been missed of the ids that `concerns` says yes to. */
-  readonly onGap?: (concerns: (id: string) => boolean) => void;
+  /** Something was missed, or may have been, of the ids that `concerns` says yes to; resolves when whoever is to be cut is. */
+  readonly onGap?: (concerns: (id: string) => boolean) => Promise<void>;
 }
 
 export interface ShardStats {
@@ -73,6 +75,11 @@ export interface RedisEngineStats {
   readonly unknown: number;
   /** Sends whose count came without some copies. */
   readonly countsTimedOut: number;
+  /**
+   * What may have been missed while a connection was lost: ids without history that somebody here is logged in as, and
+   * filters where it was too much, or too long, to know.
+   */
+  readonly uncovered: number;
   /** On our channels, and not of our making. */
   readonly unreadable: number;
 }

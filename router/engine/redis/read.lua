@@ -2,7 +2,7 @@
 
 local NODES = NAME .. ':nodes' -- sorted set of the runs of nodes, by when each was heard of, ms
 
--- place run -> seq, begin, version of the list of nodes, time in ms
+-- place run, and 1 where the node has filters -> seq, begin, version of the list of nodes, time in ms
 -- All that was published before this was answered has a place up to seq; the node is alive.
 local function place(_, a)
   local run = a[1]
@@ -10,6 +10,7 @@ local function place(_, a)
   local now = now_us()
   local node = nodes[run]
   if node then node.seen = now end
+  if a[2] == '1' then expect_filters(now) end
   local key, seq = last_place(now, node and node.key)
   if not key then return seq end
   local m = redis.call('HMGET', META, 'begin', 'version')
@@ -31,19 +32,20 @@ end
 -- Entries are read in pieces of so many, oldest first, until there are bytes enough.
 local PIECE = 100
 
+-- What is there is given below base_floor, too, where nobody knows whether it is complete.
 -- @return { floor, 1 = that is all | 0 = there is more behind the last entry, entries … }, bytes
 local function read_id(id, after, rule, base_floor, now, m, bytes_max)
   local key = HISTORY .. id
   local length = redis.call('LLEN', key)
-  local floor = math.max(base_floor, age_floor(now, rule.age_ms, m.top, m.ahead))
-  local reply = { floor, 1 }
+  local bottom = age_floor(now, rule.age_ms, m.top, m.ahead)
+  local reply = { math.max(base_floor, bottom), 1 }
   if length == 0 then return reply, 0 end
   if length > rule.messages then
-    floor = math.max(floor, place_of(redis.call('LINDEX', key, rule.messages)))
-    reply[1] = floor
+    bottom = math.max(bottom, place_of(redis.call('LINDEX', key, rule.messages)))
+    reply[1] = math.max(base_floor, bottom)
   end
   local bytes = 0
-  local last = first_not_behind(key, length, math.max(after, floor)) - 1
+  local last = first_not_behind(key, length, math.max(after, bottom)) - 1
   while last >= 0 do
     local first = math.max(0, last - PIECE + 1)
     local entries = redis.call('LRANGE', key, first, last)

@@ -1,4 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { HistoryRules } from '../../history/history-rules.js';
+import type { Message } from '../../message.js';
 import type { OnPublication, OnRetained } from '../engine.js';
 import { type Counts, countsWord } from './counts.js';
 import { type Copy, messageOf, readCopy } from './message-format.js';
@@ -15,19 +17,46 @@ export interface ReceiverParts {
   /** Of the cluster. */
   readonly name: string;
   readonly rules: HistoryRules;
+  /** What is held while what was missed is read, bytes; past it, that is read, too. */
+  readonly heldBytesMax: number;
   readonly onPublication: OnPublication;
   readonly onRetained: OnRetained;
   /** What other nodes say, besides counts. */
   readonly onWord: (payload: Buffer) => void;
 }
 
+/** A copy, or a word of another node, that waits for what came before it. */
+interface Held {
+  readonly copy?: Copy;
+  readonly retainOnly?: boolean;
+  readonly word?: Buffer;
+}
+
+/** Besides its payload. */
+const heldBytesEach = 300;
+/** Handed out in one turn of the loop. */
+const turnMessages = 500;
+
 /**
  * What a shard publishes, on its way to own subscribers. Copies of a message come one behind the other and carry its
  * place, so the first is handed out, and of the others only their count is answered.
+ *
+ * From when the connection is lost, what comes on the next one is held, until what was missed has been handed out.
  */
 export class Receiver {
   readonly #parts: ReceiverParts;
   readonly #kindAt: number;
+  #held: Held[] | undefined;
+  #heldBytes = 0;
+  heldSinceMs = 0;
+  /** More has come than is held: none of it is. */
+  overflowed = false;
+  /** Held, and let go: of ids without history, that was lost. */
+  lost = 0;
+  /** Of ids of which something was missed: up to there that has been handed out. */
+  readonly #progress = new Map<string, number>();
+  /** How many took a message that was missed; its copies may be held. */
+  readonly #taken = new Map<number, number>();
   /** Handed out to own subscribers. */
   received = 0;
   /** On our channels, and not of our making. */
@@ -49,7 +78,64 @@ export class Receiver {
 
   #hear(payload: Buffer): void {
     if (payload[0] === countsWord) this.#parts.counts.hear(payload);
-    else this.#parts.onWord(payload);
+    else if (this.#held === undefined) this.#parts.onWord(payload);
+    else this.#hold({ word: Buffer.from(payload) }, payload.length);
+  }
+
+  /** From now on what comes is held. */
+  hold(): void {
+    if (this.#held === undefined) this.heldSinceMs = performance.now();
+    this.#held ??= [];
+    this.overflowed = false;
+  }
+
+  /** Up to here it has been handed out what an id has missed; 0 = nothing was. */
+  progressOf(id: string): number {
+    return this.#progress.get(id) ?? 0;
+  }
+
+  /** One that was missed, of an id with history. */
+  handOutMissed(message: Message): void {
+    if (message.offset <= this.progressOf(message.id)) return;
+    this.#progress.set(message.id, message.offset);
+    this.received++;
+    const taken = this.#parts.onPublication(message);
+    if (this.#held !== undefined && this.#held.length > 0) this.#taken.set(message.offset, taken);
+  }
+
+  /** All up to a place has been read, and handed out: what is held goes, and then what comes. */
+  async drain(place: number, isCurrent: () => boolean): Promise<void> {
+    const { shard } = this.#parts;
+    while (this.#held!.length > 0) {
+      for (const held of this.#held!.splice(0, turnMessages)) this.#letGo(held);
+      await nextTurn();
+      if (!isCurrent()) throw new Error('the connection has ended');
+    }
+    shard.position = Math.max(shard.position, place);
+    this.#heldBytes = 0;
+    if (this.overflowed) return;
+    this.#held = undefined;
+    this.#progress.clear();
+    this.#taken.clear();
+  }
+
+  #hold(held: Held, bytes: number): void {
+    if (this.overflowed) return this.#noteLost(held);
+    this.#held!.push(held);
+    this.#heldBytes += bytes + heldBytesEach;
+    if (this.#heldBytes <= this.#parts.heldBytesMax) return;
+    this.overflowed = true;
+    for (const one of this.#held!.splice(0)) this.#noteLost(one);
+    this.#heldBytes = 0;
+  }
+
+  #noteLost({ copy }: Held): void {
+    if (copy !== undefined && this.#parts.rules.of(copy.id) === -1) this.lost++;
+  }
+
+  #letGo({ copy, retainOnly, word }: Held): void {
+    if (word !== undefined) this.#parts.onWord(word);
+    else this.#handle(copy!, retainOnly === true);
   }
 
   #copy(copy: Copy | undefined, retainOnly: boolean): void {
@@ -57,11 +143,18 @@ export class Receiver {
       this.unreadable++;
       return;
     }
+    if (this.#held === undefined) return this.#handle(copy, retainOnly);
+    const own = { ...copy, payload: Buffer.from(copy.payload) };
+    this.#hold({ copy: own, retainOnly }, copy.payload.length + copy.id.length);
+  }
+
+  #handle(copy: Copy, retainOnly: boolean): void {
     const { shard, counts } = this.#parts;
     let taken = 0;
     if (copy.place > shard.position) {
       shard.position = copy.place;
-      taken = this.#handOut(copy, retainOnly);
+      if (copy.place > this.progressOf(copy.id)) taken = this.#handOut(copy, retainOnly);
+      else taken = this.#taken.get(copy.place) ?? 0; // it has been read
     }
     if (copy.run === undefined || retainOnly) return;
     if (copy.run === shard.parts.run) counts.note(copy.number, 1, taken);

@@ -5,7 +5,7 @@ local NEEDED = {
   { 'GET', SEQ }, { 'SET', SEQ, '' }, { 'DEL', SEQ }, { 'INCRBY', SEQ, '1' }, { 'RENAME', SEQ, SEQ },
   { 'HGET', META, '' }, { 'HMGET', META, '' }, { 'HSET', META, '', '' }, { 'HDEL', META, '' }, { 'HEXISTS', META, '' },
   { 'LPUSH', HISTORY, '' }, { 'LTRIM', HISTORY, '0', '1' }, { 'PEXPIRE', HISTORY, '1' },
-  { 'LLEN', HISTORY }, { 'LINDEX', HISTORY, '0' }, { 'LRANGE', HISTORY, '0', '1' },
+  { 'APPEND', RECENT, '' }, { 'LLEN', HISTORY }, { 'LINDEX', HISTORY, '0' }, { 'LRANGE', HISTORY, '0', '1' },
   { 'ZADD', RETAINED_PLACES, '0', '' }, { 'ZREM', RETAINED_PLACES, '' }, { 'ZREMRANGEBYSCORE', RETAINED_PLACES, '0', '1' },
   { 'ZRANGE', RETAINED_PLACES, '0', '1' }, { 'ZSCORE', RETAINED_PLACES, '' },
   { 'PUBSUB', 'NUMSUB', ID_CHANNEL }, { 'PUBLISH', ID_CHANNEL, '' }, { 'SUBSCRIBE', ID_CHANNEL }, { 'UNSUBSCRIBE', ID_CHANNEL },

@@ -160,14 +160,16 @@ local function send(ids, a)
   local subscribers = subscribers_of(channels)
   local first = give_places(now, key, seq, #ids)
   local body = string.char(options.flags) .. a[1]
-  local copies = 0
+  local copies, noted = 0, {}
   for i = 1, #ids do
+    local rule = rule_of(rule_for(ids[i], list))
+    if rule then noted[#noted + 1] = ids[i] end
     local once = options.key and idempotency_key(ids[i], options.key)
-    local outcome, trouble = send_once(once, first + i - 1, ids[i], rule_of(rule_for(ids[i], list)), '\0', body, channels[i],
-      subscribers)
+    local outcome, trouble = send_once(once, first + i - 1, ids[i], rule, '\0', body, channels[i], subscribers)
     if trouble then error({ err = trouble }) end
     copies = copies + (tonumber(outcome) or tonumber(string.match(outcome, '%d+$')))
   end
+  if #noted > 0 then note_recent(first, noted, true) end
   return copies
 end
 
@@ -210,7 +212,8 @@ end
 local NEEDED = {
   { 'TIME' }, { 'INFO', 'server' }, { 'HMGET', META, 'key' }, { 'HGET', META, 'key' }, { 'HSET', META, 'key', '' },
   { 'GET', SEQ }, { 'SET', SEQ, '' }, { 'DEL', SEQ }, { 'INCRBY', SEQ, '1' }, { 'LPUSH', HISTORY, '' },
-  { 'LTRIM', HISTORY, '0', '1' }, { 'PEXPIRE', HISTORY, '1' }, { 'PUBSUB', 'NUMSUB', ID_CHANNEL }, { 'PUBLISH', ID_CHANNEL, '' },
+  { 'LTRIM', HISTORY, '0', '1' }, { 'PEXPIRE', HISTORY, '1' }, { 'APPEND', RECENT, '' },
+  { 'PUBSUB', 'NUMSUB', ID_CHANNEL }, { 'PUBLISH', ID_CHANNEL, '' },
   { 'HDEL', RETAINED, '' }, { 'ZADD', RETAINED_PLACES, '0', '' }, { 'ZREM', RETAINED_PLACES, '' },
   { 'ZREMRANGEBYSCORE', RETAINED_PLACES, '0', '1' }, { 'HGETALL', REPORTS },
 }

@@ -1,4 +1,5 @@
 import type { Redis, RedisOptions } from 'ioredis';
+import type { Behind } from './catch-up.js';
 import { sentenceOf } from './complaints.js';
 import { Connection, silenceMsMax } from './connection.js';
 import type { Library } from './library.js';
@@ -85,11 +86,17 @@ export class Shard {
   /** Not usable for so long that what is published is refused. */
   onAway: (reason: string) => void = () => {};
   onCopy: (channel: Buffer, payload: Buffer) => void = () => {};
+  /** What comes from now on is to wait for what was missed. Called more than once, it is as if it had been called once. */
+  onInterrupted: () => void = () => {};
+  /** On a new connection, which has all channels: what was missed while there was none. */
+  catchUp: (behind: Behind) => Promise<void> = async () => {};
   /** On a new connection: all channels again. */
   resubscribe: (redis: Redis) => Promise<void> = async () => {};
   /** Sends the changes of channels that wait for the end of the turn: a place is asked for behind them. */
   flushChannels: () => void = () => {};
   channels: () => number = () => 0;
+  /** What they miss while this node is away is noted in Redis. */
+  hasFilters: () => boolean = () => false;
   pendingBytes: () => number = () => 0;
 
   constructor(parts: ShardParts) {
@@ -103,7 +110,10 @@ export class Shard {
     });
     this.#subscribed = new Connection(parts.connection, {
       onOpen: (redis) => this.#openSubscribed(redis),
-      onLost,
+      onLost: (reason) => {
+        this.onInterrupted();
+        this.#lose(reason);
+      },
       onFailed,
     });
   }
@@ -283,8 +293,12 @@ export class Shard {
     }
     redis.on('messageBuffer', (channel: Buffer, payload: Buffer) => this.onCopy(channel, payload));
     await this.parts.library.load(redis);
+    if (this.position !== 0) this.onInterrupted();
     await this.resubscribe(redis);
-    await this.#placeOn(redis);
+    const ask = () => this.#placeOn(redis);
+    const { place, begin } = await ask();
+    if (this.position === 0) this.position = place;
+    else await this.catchUp({ place, begin, ask, isCurrent: () => redis.status === 'ready' });
     setImmediate(() => this.#comeBack());
   }
 
@@ -324,21 +338,21 @@ export class Shard {
     try {
       if (redis === undefined) throw away(this.parts.name);
       this.flushChannels();
-      const place = await this.#placeOn(redis);
+      const { place } = await this.#placeOn(redis);
+      // Messages that came behind the answer may have been handed out before it is resolved.
+      this.position = Math.max(this.position, place);
       for (const { resolve } of waiters) resolve(place);
     } catch (error) {
       for (const { reject } of waiters) reject(error as Error);
     }
   }
 
-  async #placeOn(redis: Redis): Promise<number> {
-    const reply = await this.#fcall(redis, 'place', [this.parts.run]);
-    const [seq, , version, nowMs] = reply as [number, number, number, number];
-    // Messages that came behind the answer may have been handed out before it is resolved.
-    this.position = Math.max(this.position, seq);
+  async #placeOn(redis: Redis): Promise<{ place: number; begin: number }> {
+    const reply = await this.#fcall(redis, 'place', [this.parts.run, this.hasFilters() ? 1 : 0]);
+    const [place, begin, version, nowMs] = reply as [number, number, number, number];
     for (const listener of this.#pulse) listener(version);
     this.#aheadMs = nowMs - performance.now();
-    return seq;
+    return { place, begin };
   }
 
   #endPlaceWaiters(error: ShardError): void {

@@ -20,6 +20,8 @@ export class Subscriptions {
   readonly #prefixes = new Map<string, number>();
   /** Channels that are to be subscribed to (true) or no longer, at the end of the turn. */
   readonly #changes = new Map<string, boolean>();
+  /** Ids that came while the connection was away, and the place that was then given to messages: older ones are not theirs. */
+  readonly #late = new Map<string, number>();
   #scheduled = false;
   /** Who waits for what is sent next. */
   #waiting: (() => void)[] = [];
@@ -33,16 +35,19 @@ export class Subscriptions {
     shard.resubscribe = (redis) => this.#resubscribe(redis);
     shard.flushChannels = () => this.#flush();
     shard.channels = () => this.#ids.size + this.#prefixes.size + this.#fixed.length;
+    shard.hasFilters = () => this.#prefixes.size > 0;
     shard.onBack(() => this.#goOn());
   }
 
   addId(id: string): void {
     if (this.#ids.has(id)) return;
     this.#ids.add(id);
+    if (!this.#shard.usable) this.#late.set(id, this.#shard.redisNowMs() * 1000);
     if (!this.#held.has(id)) this.#change(this.#ofId(id), true);
   }
 
   removeId(id: string): void {
+    if (this.#late.size > 0) this.#late.delete(id);
     if (this.#ids.delete(id) && !this.#held.has(id)) this.#change(this.#ofId(id), false);
   }
 
@@ -63,7 +68,9 @@ export class Subscriptions {
     const prefix = literalPartOf(filter);
     const filters = this.#prefixes.get(prefix) ?? 0;
     this.#prefixes.set(prefix, filters + 1);
-    if (filters === 0) this.#change(this.#ofPrefix(prefix), true);
+    if (filters > 0) return;
+    this.#change(this.#ofPrefix(prefix), true);
+    if (this.#prefixes.size === 1) this.#shard.place().catch(() => {}); // it says that there are filters
   }
 
   removeFilter(filter: string): void {
@@ -71,6 +78,34 @@ export class Subscriptions {
     const filters = (this.#prefixes.get(prefix) ?? 0) - 1;
     if (filters > 0) this.#prefixes.set(prefix, filters);
     else if (this.#prefixes.delete(prefix)) this.#change(this.#ofPrefix(prefix), false);
+  }
+
+  /** Of now, whoever comes and goes while they are walked through. */
+  ids(): readonly string[] {
+    return [...this.#ids];
+  }
+
+  has(id: string): boolean {
+    return this.#ids.has(id);
+  }
+
+  /** The place from which on this node owes an id's subscribers its messages; undefined = from where the node stands. */
+  since(id: string): number | undefined {
+    const late = this.#late.get(id);
+    return late === undefined || this.matchesFilter(id) ? undefined : late;
+  }
+
+  get prefixes(): number {
+    return this.#prefixes.size;
+  }
+
+  /** Whether messages of an id come by way of a filter. */
+  matchesFilter(id: string): boolean {
+    if (this.#prefixes.size === 0) return false;
+    if (this.#prefixes.has('') && !id.startsWith('$')) return true;
+    for (let slash = id.indexOf('/'); slash !== -1; slash = id.indexOf('/', slash + 1))
+      if (this.#prefixes.has(id.slice(0, slash + 1))) return true;
+    return this.#prefixes.has(`${id}/`);
   }
 
   /** Calls back when all that was added before is in effect, or while Redis is away. */
@@ -142,6 +177,7 @@ export class Subscriptions {
 
   /** What has changed while the channels were subscribed to again. */
   #goOn(): void {
+    this.#late.clear();
     if (this.#changes.size > 0) this.#flush();
     else if (this.#latest === undefined) this.letGo();
   }

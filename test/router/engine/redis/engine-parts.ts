@@ -18,6 +18,7 @@ export function redisEngineAt(
     historyBytesMax: 64 * 1024 * 1024,
     countWaitMs: 5_000,
     pendingBytesMax: 64 * 1024 * 1024,
+    heldBytesMax: 16 * 1024 * 1024,
     idBytesMax: 1024,
     topicLevelsMax: 128,
     payloadBytesMax: 256 * 1024,

@@ -1,0 +1,157 @@
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
+import type { HistoryRules } from '../../history/history-rules.js';
+import { messageInHistory, placeOfEntry } from './message-format.js';
+import type { Receiver } from './receiver.js';
+import type { RecentIds } from './recent-ids.js';
+import type { Shard } from './shard.js';
+import type { ReadPart } from './shared-history.js';
+import type { Subscriptions } from './subscriptions.js';
+
+/** Ids of one question; 2 µs of Redis each. */
+const idsMax = 500;
+/** Of one answer: what is handed out in a turn of the loop. */
+const pieceBytesMax = 256 * 1024;
+const retryMs = 50;
+
+/** The new connection. */
+export interface Behind {
+  /** All that its server has published up to here is on one side; copies of what comes later come on the connection. */
+  readonly place: number;
+  /** Nothing is known of what this server, or the one before it, gave places below this. */
+  readonly begin: number;
+  isCurrent(): boolean;
+  /** Once more, later. @throws ShardError */
+  ask(): Promise<{ place: number; begin: number }>;
+}
+
+export interface CatchUpParts {
+  readonly shard: Shard;
+  readonly subscriptions: Subscriptions;
+  readonly receiver: Receiver;
+  readonly recent: RecentIds;
+  readonly rules: HistoryRules;
+  readonly ruleTexts: readonly string[];
+  /** Before what is left of these ids is handed out. */
+  readonly onGap: (reason: string, concerns: (id: string) => boolean) => Promise<void>;
+}
+
+/**
+ * What a node does on a new connection before it goes on: it reads what its own ids have missed, by id, in pieces, and
+ * hands it out; then what has come on the connection meanwhile.
+ *
+ *     lost ─────── position ── missed ────── place ── held ──── now
+ *                              read                   live copies
+ *
+ * Of ids without history that is not possible; they are counted.
+ */
+export class CatchUp {
+  readonly #parts: CatchUpParts;
+  /** Ids and filters of which something may have been missed without a word, summed over all losses. */
+  uncovered = 0;
+  /** By rule: the ids under it have been told. */
+  #told: readonly boolean[] = [];
+
+  constructor(parts: CatchUpParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws ShardError where the connection is lost, too; the next one goes on from there */
+  async run(behind: Behind): Promise<void> {
+    const { receiver } = this.#parts;
+    let { place, begin } = behind;
+    for (;;) {
+      await this.#catchUpTo(place, begin, behind);
+      await receiver.drain(place, behind.isCurrent);
+      if (!receiver.overflowed) return;
+      // More has come meanwhile than is held: it is read.
+      receiver.hold();
+      ({ place, begin } = await behind.ask());
+    }
+  }
+
+  async #catchUpTo(place: number, begin: number, behind: Behind): Promise<void> {
+    const { shard, rules, subscriptions } = this.#parts;
+    const from = shard.position;
+    if (place <= from) return;
+    await this.#tellKnownGaps(from, begin);
+    const asked: string[] = [];
+    for (const id of subscriptions.ids()) {
+      if (rules.of(id) === -1) this.uncovered++;
+      else if (asked.push(id) === idsMax) await this.#read(asked.splice(0), from, place, behind);
+    }
+    await this.#read(asked, from, place, behind);
+    if (subscriptions.prefixes > 0) await this.#readFiltered(from, place, behind);
+  }
+
+  /** Those of whole rules: what is older than its age has gone, and all from before the server's last restart. */
+  async #tellKnownGaps(from: number, begin: number): Promise<void> {
+    const { shard, rules, onGap } = this.#parts;
+    const nowMs = shard.redisNowMs();
+    this.#told = rules.list.map(
+      ({ messages, ageSec }) => messages > 0 && (begin > from || from < (nowMs - ageSec * 1000) * 1000),
+    );
+    if (!this.#told.includes(true)) return;
+    const reason = begin > from ? 'the server has begun anew' : 'it took longer than history lasts';
+    await onGap(reason, (id) => this.#told[rules.of(id)] === true);
+  }
+
+  /** What was missed by filters: the ids are asked for that had a message. */
+  async #readFiltered(from: number, place: number, behind: Behind): Promise<void> {
+    const { recent, receiver, rules, subscriptions } = this.#parts;
+    const covered = await recent.walk(from, place, receiver.heldSinceMs, behind.isCurrent, async (ids) => {
+      const asked = [...ids].filter(
+        (id) => rules.of(id) !== -1 && subscriptions.matchesFilter(id) && !subscriptions.has(id),
+      );
+      while (asked.length > 0) await this.#read(asked.splice(0, idsMax), from, place, behind);
+    });
+    if (!covered) this.uncovered += subscriptions.prefixes;
+  }
+
+  async #read(ids: string[], from: number, place: number, behind: Behind): Promise<void> {
+    const { shard, rules, ruleTexts, receiver, subscriptions } = this.#parts;
+    const after = (id: string) => Math.max(subscriptions.since(id) ?? from, receiver.progressOf(id));
+    while (ids.length > 0) {
+      const triples = ids.flatMap((id) => [id, after(id), ruleTexts[rules.of(id)]!]);
+      let reply: [number, number, ...ReadPart[]];
+      try {
+        reply = (await shard.read('read', [shard.parts.run, pieceBytesMax, ...triples])) as typeof reply;
+      } catch {
+        if (!behind.isCurrent()) throw new Error('the connection has ended');
+        await pause(retryMs);
+        continue;
+      }
+      const parts = reply.slice(2) as ReadPart[];
+      await this.#tellGaps(ids, parts, after);
+      if (!behind.isCurrent()) throw new Error('the connection has ended');
+      let isComplete = true;
+      for (const [index, [, complete, ...entries]] of parts.entries()) {
+        const id = ids[index]!;
+        let isLate = false;
+        for (const entry of entries) {
+          isLate = placeOfEntry(entry) > place; // then it is among those that are held
+          if (isLate) break;
+          receiver.handOutMissed(messageInHistory(id, entry));
+        }
+        isComplete = complete === 1 || isLate;
+      }
+      // The last one is asked for again where there is more of it.
+      ids.splice(0, isComplete ? parts.length : parts.length - 1);
+      await nextTurn();
+    }
+  }
+
+  /** Of ids that got more messages than are kept. */
+  async #tellGaps(
+    ids: readonly string[],
+    parts: readonly ReadPart[],
+    after: (id: string) => number,
+  ): Promise<void> {
+    const gone = new Set<string>();
+    const { rules, onGap } = this.#parts;
+    for (const [index, [floor]] of parts.entries()) {
+      const id = ids[index]!;
+      if (floor > after(id) && this.#told[rules.of(id)] !== true) gone.add(id);
+    }
+    if (gone.size > 0) await onGap('more was missed than is kept', (id) => gone.has(id));
+  }
+}
