@@ -26,18 +26,13 @@ export class Haproxy {
 
   /**
    * @param targetPort of the gateway, which need not be there yet
-   * @param frontend further lines of the frontend
-   * @param backend further lines of the backend
+   * @param sections frontends and backends, for ports 80 and 8000
    */
-  static async start(
-    path: string,
-    targetPort: number,
-    { frontend = '', backend = '' }: { frontend?: string; backend?: string } = {},
-  ): Promise<Haproxy> {
+  static async start(path: string, targetPort: number, sections = plainSections): Promise<Haproxy> {
     const directory = mkdtempSync(join(tmpdir(), 'encke-haproxy-'));
     const port = await freePort();
     const file = join(directory, 'haproxy.cfg');
-    writeFileSync(file, configuration(port, targetPort, frontend, backend));
+    writeFileSync(file, configuration(port, targetPort, sections));
     const child = spawn(path, ['-db', '-f', file], { stdio: ['ignore', 'ignore', 'pipe'] });
     killAtExit(child);
     let said = '';
@@ -62,8 +57,16 @@ export function findHaproxy() {
   return findOrInstall('haproxy', 'haproxy');
 }
 
+const plainSections = `
+frontend public
+  bind :80
+  default_backend encke
+backend encke
+  server encke 127.0.0.1:8000
+`;
+
 /** In the foreground, one thread, writing nowhere. */
-function configuration(port: number, targetPort: number, frontend: string, backend: string): string {
+function configuration(port: number, targetPort: number, sections: string): string {
   return `
 global
   maxconn 4000
@@ -74,12 +77,6 @@ defaults
   timeout client 60s
   timeout server 60s
   timeout tunnel 60s
-frontend public
-  bind 127.0.0.1:${port}
-  ${frontend.replaceAll('\n', '\n  ')}
-  default_backend encke
-backend encke
-  ${backend.replaceAll('\n', '\n  ')}
-  server encke 127.0.0.1:${targetPort}
+${sections.replaceAll('bind :80', `bind 127.0.0.1:${port}`).replaceAll('127.0.0.1:8000', `127.0.0.1:${targetPort}`)}
 `;
 }

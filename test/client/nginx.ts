@@ -13,6 +13,8 @@ import { until } from '../until.js';
 export interface NginxFront {
   /** Of `location`: `/` by default, or a prefix such as `/push/`. */
   path?: string;
+  /** Further locations, as they stand in a configuration. */
+  locations?: string;
   /** With TLS, where given. */
   certificate?: { certFile: string; keyFile: string };
 }
@@ -75,7 +77,7 @@ function configuration(
   port: number,
   target: string,
   location: string,
-  { path = '/', certificate }: NginxFront,
+  { path = '/', locations = '', certificate }: NginxFront,
 ): string {
   const tls =
     certificate === undefined
@@ -97,6 +99,7 @@ http {
       proxy_pass ${target};
       ${location}
     }
+    ${locations}
   }
 }
 `;
