@@ -24,26 +24,31 @@ export class SubscribeHandler {
     // By filter: in one packet equal ones count once, at the last QoS, or 64 KB would be 16,000 times everything.
     const granted = new Map<string, Qos>();
     const codes: number[] = [];
+    let again = false;
     const { router, rewrite, filters } = this.#parts;
     const requests = packet.requests.map(({ filter, qos }) => ({
       filter: rewrite.subscribeFilter(filter),
       qos,
     }));
     // Before the first is subscribed to: with one that is none, the packet does nothing.
-    if (requests.some(({ filter }) => filters.isMalformed(filter))) return 'malformed-packet';
+    if (requests.length > 1 && requests.some(({ filter }) => filters.isMalformed(filter)))
+      return 'malformed-packet';
     for (const { filter, qos } of requests) {
       if (!granted.has(filter)) {
         const admitted = filters.admit(channel, session, filter);
+        if (admitted === 'malformed') return 'malformed-packet';
         if (admitted === 'refused') {
           codes.push(subscribeFailed);
           continue;
         }
-        if (admitted === 'new') router.subscribe(filter, session, qos); // so that the next one is judged with it
+        // At once, so that the next one is judged with it.
+        if (admitted === 'new') router.subscribe(filter, session, qos);
+        if (admitted === 'known' || requests.length > 1) again = true;
       }
       granted.set(filter, qos);
       codes.push(qos);
     }
-    for (const [filter, qos] of granted) router.subscribe(filter, session, qos); // again: replaced [MQTT-3.8.4-3]
+    if (again) for (const [filter, qos] of granted) router.subscribe(filter, session, qos); // replaced [MQTT-3.8.4-3]
     // [MQTT-3.8.4-1], one for all [MQTT-3.8.4-5]; and then what is retained [MQTT-3.3.1-6]
     this.#channels.replyWhenInterested(channel, suback(packet.packetId, codes), () =>
       this.#parts.replays.begin(channel, granted),
