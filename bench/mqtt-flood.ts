@@ -2,8 +2,9 @@ import { fork } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type GatewayProcess, startGateway } from '../test/gateway-process.js';
-import { connectPacket, frame, publishPacket, subscribePacket, upgradeRequest } from '../test/mqtt-bytes.js';
+import { connectPacket, frame, upgradeRequest } from '../test/mqtt-bytes.js';
 import { readArguments } from './contenders.js';
+import { bigFrame, type Kind, kinds, packetsOf } from './flood-frames.js';
 
 /**
  * What does a flood cost the others? MQTT clients that send back-to-back frames of 250 KB full of small packets, and
@@ -16,11 +17,8 @@ import { readArguments } from './contenders.js';
  * than may, and turns get longer.
  */
 
-const frameBytes = Number(process.env.FLOOD_FRAME_BYTES || 250_000);
 const crowds = (process.env.FLOOD_CLIENTS || '1,20').split(',').map(Number);
 const floodSec = 5;
-const kinds = ['QoS 0', 'QoS 1', 'QoS 2', 'SUBSCRIBE', 'PINGREQ'] as const;
-type Kind = (typeof kinds)[number];
 
 async function compare(): Promise<void> {
   const { build: other, flags } = readArguments();
@@ -135,35 +133,6 @@ function flood(port: number, kind: Kind, clients: number): void {
     process.send!({ cut });
     setTimeout(() => process.send!({ cut }), floodSec * 1000);
   }, 1_000);
-}
-
-function packetsOf(kind: Kind): Buffer {
-  const packets: Buffer[] = [];
-  for (let bytes = 0, n = 0; ; n++) {
-    const next = packetOf(kind, n);
-    bytes += next.length;
-    if (bytes > frameBytes) return Buffer.concat(packets);
-    packets.push(next);
-  }
-}
-
-function packetOf(kind: Kind, n: number): Buffer {
-  const packetId = 1 + (n % 1_000);
-  if (kind === 'QoS 0') return publishPacket('a', 'xx');
-  if (kind === 'QoS 1') return publishPacket('a', 'xx', 1, packetId);
-  if (kind === 'SUBSCRIBE') return subscribePacket(packetId, `f${n % 50}`, 0);
-  if (kind === 'PINGREQ') return Buffer.from([0xc0, 0]);
-  const pubrel = Buffer.from([0x62, 2, packetId >> 8, packetId & 0xff]);
-  return Buffer.concat([publishPacket('a', 'xx', 2, packetId), pubrel]);
-}
-
-/** One binary frame with a mask of zero. */
-function bigFrame(payload: Buffer): Buffer {
-  const header = Buffer.alloc(14);
-  header[0] = 0x82;
-  header[1] = 0xff;
-  header.writeUInt32BE(payload.length, 6);
-  return Buffer.concat([header, payload]);
 }
 
 if (process.send !== undefined)
