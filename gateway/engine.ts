@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import { FileError } from '../nats-access/named-file.js';
 import { assertUsable, type TlsFiles } from '../nats-access/tls-files.js';
+import { FileError } from '../redis-access/named-file.js';
 import type { Engine } from '../router/engine/engine.js';
 import { type HistoryRule, HistoryRules } from '../router/history/history-rules.js';
 import type { HistoryStore } from '../router/history/history-store.js';

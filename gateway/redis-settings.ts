@@ -1,4 +1,4 @@
-import { redisUrlShape } from '../router/engine/redis/addresses.js';
+import { redisUrlShape } from '../redis-access/addresses.js';
 import { listOf, mebibyte, type Setting, setting, text, wholeNumber } from './setting.js';
 
 /** The settings of `--engine redis`: its servers, and how a node logs in there. */

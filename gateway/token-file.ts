@@ -1,4 +1,4 @@
-import { FileError, readNamed } from '../nats-access/named-file.js';
+import { FileError, readNamed } from '../redis-access/named-file.js';
 
 /** A token that stands in a file of its own, as anybody on the machine can read the flags of a process. */
 

@@ -4,10 +4,10 @@
  */
 import { connect, errors, type NatsConnection } from '@nats-io/transport-node';
 import { type Access, accessOptions, withoutUser } from '../nats-access/access.js';
-import { FileError } from '../nats-access/named-file.js';
 import { remedyOf } from '../nats-access/remedy.js';
 import { asksForTls } from '../nats-access/tls.js';
 import { assertUsable } from '../nats-access/tls-files.js';
+import { FileError } from '../redis-access/named-file.js';
 
 /** Which NATS, and which router on it. */
 export interface NameAddress extends Access {

@@ -1,5 +1,5 @@
 import { type ConnectionOptions, credsAuthenticator } from '@nats-io/transport-node';
-import { FileError, readNamed } from './named-file.js';
+import { FileError, readNamed } from '../redis-access/named-file.js';
 import { tlsOptionsOf } from './tls.js';
 import type { TlsFiles } from './tls-files.js';
 

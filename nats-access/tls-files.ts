@@ -1,5 +1,5 @@
 import { createSecureContext } from 'node:tls';
-import { FileError, readNamed } from './named-file.js';
+import { FileError, readNamed } from '../redis-access/named-file.js';
 
 /** PEM files, by their paths. A certificate and its key go together. */
 export interface TlsFiles {

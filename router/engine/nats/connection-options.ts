@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from '@nats-io/transport-node';
 import { type Access, accessOptions } from '../../../nats-access/access.js';
-import { FileError } from '../../../nats-access/named-file.js';
+import { FileError } from '../../../redis-access/named-file.js';
 import { EngineError } from './engine-error.js';
 
 /** How to reach NATS; servers that are not named are learnt from those that are. */

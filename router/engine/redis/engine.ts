@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { redisOptionsOf } from '../../../redis-access/addresses.js';
 import type { Message } from '../../message.js';
 import { hasWildcard } from '../../topic-filter.js';
 import type { Engine, OnOutcome, OnPublication, OnRetained, RetainedCopy, Wants } from '../engine.js';
-import { redisOptionsOf } from './addresses.js';
 import { CatchUp } from './catch-up.js';
 import { EngineError } from './complaints.js';
 import { Counts } from './counts.js';

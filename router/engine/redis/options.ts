@@ -1,27 +1,6 @@
+import type { ConnectionOptions, ShardAddress } from '../../../redis-access/addresses.js';
 import type { HistoryRules } from '../../history/history-rules.js';
 import type { NodeRole } from '../cluster.js';
-
-/** One Redis server, or the one that Sentinels name. */
-export interface ShardAddress {
-  /** As the operator knows it, without user and password. */
-  readonly name: string;
-  readonly host: string;
-  readonly port: number;
-  readonly tls: boolean;
-  /** Where Sentinels are asked: the name of their master; host and port mean nothing then. */
-  readonly master?: string;
-  readonly user?: string;
-  readonly password?: string;
-}
-
-export interface ConnectionOptions {
-  readonly sentinels: readonly { host: string; port: number }[];
-  readonly sentinelPassword?: string;
-  /** PEM, for servers with TLS. */
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-}
 
 /** `lost` and `back` are of one shard, `gone` of another node; `complaint` is anything that an operator is to mend. */
 export type EngineEvent = 'lost' | 'away' | 'back' | 'gone' | 'gap' | 'complaint';

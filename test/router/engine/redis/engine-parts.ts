@@ -1,5 +1,5 @@
+import { shardAddressOf } from '../../../../redis-access/addresses.js';
 import type { Engine } from '../../../../router/engine/engine.js';
-import { shardAddressOf } from '../../../../router/engine/redis/addresses.js';
 import { RedisEngine } from '../../../../router/engine/redis/engine.js';
 import type { RedisEngineOptions } from '../../../../router/engine/redis/options.js';
 import { HistoryRules } from '../../../../router/history/history-rules.js';

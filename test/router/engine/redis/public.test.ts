@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { shardOf } from '../../../../router/engine/redis/shards.js';
+import { shardOf } from '../../../../redis-access/shards.js';
 import { RedisServer } from '../../../redis-server.js';
 import { Functions, limitsText, rulesText, Subscriber } from './functions.js';
 

@@ -1,12 +1,38 @@
 import { isIP } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { RedisOptions } from 'ioredis';
-import type { ConnectionOptions, ShardAddress } from './options.js';
+
+/** One Redis server, or the one that Sentinels name. */
+export interface ShardAddress {
+  /** As the operator knows it, without user and password. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+  /** Where Sentinels are asked: the name of their master; host and port mean nothing then. */
+  readonly master?: string;
+  readonly user?: string;
+  readonly password?: string;
+}
+
+export interface ConnectionOptions {
+  readonly sentinels: readonly { host: string; port: number }[];
+  readonly sentinelPassword?: string;
+  /** PEM, for servers with TLS. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
 
 /** `redis://`, `rediss://` where TLS is a must, `redis+sentinel://<master>` where Sentinels are asked who it is. */
 export const redisUrlShape = /^rediss?(\+sentinel)?:\/\/([^\s/@]+@)?[^\s/@]+$/;
 
 const portDefault = 6379;
+
+/** As it may be shown and logged. */
+export function withoutUser(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, '//');
+}
 
 /** @param url of that shape @param user, password for a URL without */
 export function shardAddressOf(url: string, user: string, password: string): ShardAddress {
