@@ -102,7 +102,8 @@ export class Streams {
     stream.onEvent = this.#onEvent.bind(stream);
     response.onAborted(stream.onEvent);
     admission.enter(stream, response);
-    connections.due[slot] = clock.heartbeatDue(slot);
+    connections.due[slot] =
+      transport.heartbeatHeader === undefined ? clock.heartbeatDue(slot) : clock.firstHeartbeatDue(slot);
     // A stream ends when the server stops, and uWS cannot close a connection behind a chunked response whose head did
     // not say so. The client does, instead of coming back over it to be refused (RFC 9112 9.6).
     response.writeHeader('Connection', 'close');
@@ -226,6 +227,8 @@ function startOf(ids: readonly string[], messages: readonly Message[], offsets: 
 export function writeStreamHead(response: HttpResponse, transport: Transport, headers: Headers): void {
   response.writeHeader('Content-Type', transport.contentType);
   for (const [name, value] of streamHeaders) response.writeHeader(name, value);
+  if (transport.heartbeatHeader !== undefined)
+    response.writeHeader('Encke-Heartbeat', transport.heartbeatHeader);
   writeSecurityHeaders(response, transport.contentPolicy);
   for (const [name, value] of headers) response.writeHeader(name, value);
 }

@@ -9,7 +9,7 @@ const allowCredentials = 'Access-Control-Allow-Credentials';
 const requestHeaders = 'If-None-Match, Last-Event-ID, Cache-Control';
 
 /** What a page of another origin may read of an answer, besides its body. */
-const exposed = 'Encke-Cursor, Encke-Recovered, ETag, Retry-After';
+const exposed = 'Encke-Cursor, Encke-Recovered, ETag, Retry-After, Encke-Heartbeat';
 
 /**
  * Which pages may read streams and polls, besides the gateway's own: --allow-origin. Those of an origin that is named may

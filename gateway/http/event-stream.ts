@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Message } from '../../router/message.js';
+import { heartbeatHeader } from '../clock.js';
 import { wireIndex } from '../wire.js';
 import type { CursorOf } from './message-cursor.js';
 import { lineOf } from './ndjson.js';
@@ -38,19 +39,25 @@ const retryMaxMs = 5_000;
 
 const heartbeat = Buffer.from(':\n');
 
-export function eventStreamOfText(cursorOf: CursorOf): Transport {
-  return eventStream('sse', cursorOf, new SharedPieces(wireIndex.sse, textEvent));
+export function eventStreamOfText(cursorOf: CursorOf, heartbeatSec: number): Transport {
+  return eventStream('sse', cursorOf, heartbeatSec, new SharedPieces(wireIndex.sse, textEvent));
 }
 
-export function eventStreamOfJson(cursorOf: CursorOf): Transport {
-  return eventStream('sse-json', cursorOf, new SharedPieces(wireIndex.sseJson, jsonEvent));
+export function eventStreamOfJson(cursorOf: CursorOf, heartbeatSec: number): Transport {
+  return eventStream('sse-json', cursorOf, heartbeatSec, new SharedPieces(wireIndex.sseJson, jsonEvent));
 }
 
-function eventStream(name: 'sse' | 'sse-json', cursorOf: CursorOf, pieces: SharedPieces): Transport {
+function eventStream(
+  name: 'sse' | 'sse-json',
+  cursorOf: CursorOf,
+  heartbeatSec: number,
+  pieces: SharedPieces,
+): Transport {
   return {
     name,
     contentType: 'text/event-stream; charset=utf-8',
     heartbeat,
+    heartbeatHeader: heartbeatHeader(heartbeatSec),
     checkpoint: cursorEvent,
     greeting,
 

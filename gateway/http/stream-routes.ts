@@ -41,8 +41,8 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
   bind('/test/', '*', cometPage(config.heartbeatSec));
   bind('/stream/', '*', lines);
   bind('/stream', '', lines);
-  bind('/events/', '*', eventStreamOfText(cursorOf));
-  bind('/events', '', eventStreamOfJson(cursorOf));
+  bind('/events/', '*', eventStreamOfText(cursorOf, config.heartbeatSec));
+  bind('/events', '', eventStreamOfJson(cursorOf, config.heartbeatSec));
 
   /** @param rest `*`: the id is the rest of the path; nothing: ids are in the query */
   function bind(path: string, rest: '*' | '', transport: Transport): void {

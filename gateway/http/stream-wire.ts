@@ -54,7 +54,7 @@ export class StreamWire implements Wire {
     this.#newlineOwed = (flags[slot]! & newlineOwed) !== 0;
     this.#refused = false;
     this.#watchWritable(stream);
-    due[slot] = this.#clock.heartbeatDue(slot);
+    due[slot] = this.#clock.heartbeatDueAfter(due[slot]!, slot);
     do {
       stream.response.cork(this.#writeSome);
       while (this.#rest !== undefined) stream.response.cork(this.#writeRest);

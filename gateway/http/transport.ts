@@ -39,6 +39,8 @@ export interface Transport {
   readonly contentPolicy?: string;
   /** What goes out on an idle stream, complete. */
   readonly heartbeat: Uint8Array;
+  /** Of `Encke-Heartbeat`: the first heartbeat comes early, as it says. Undefined: neither. */
+  readonly heartbeatHeader?: string;
   /** What a stream starts with, after the headers; complete, and not empty. */
   greeting(start: StreamStart): string;
   /** The message as one piece of body. @returns bytes that are valid until the next call for the same message */
