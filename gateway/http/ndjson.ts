@@ -42,7 +42,7 @@ export function lineOf(message: Message, cursor: string | undefined): string {
 }
 
 /** Without its end, where the cursor stands, which may be the recipient's own. */
-function openLine(message: Message): string {
+export function openLine(message: Message): string {
   return JSON.stringify({ id: message.id, ...dataOf(message), time: message.timeMs }).slice(0, -1);
 }
 

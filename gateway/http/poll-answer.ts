@@ -6,7 +6,7 @@ import { revalidates, unrecovered } from '../connections.js';
 import { wireIndex } from '../wire.js';
 import { endWithoutBody, type Headers } from './answer.js';
 import { writeSecurityHeaders } from './content-policy.js';
-import { lineOf } from './ndjson.js';
+import { openLine } from './ndjson.js';
 import { SharedPieces } from './shared-pieces.js';
 
 /** What a poll is answered with. */
@@ -27,7 +27,7 @@ export interface PollResult {
 export class PollAnswer {
   readonly #history: Pick<History, 'epoch'>;
   /** Most answers are one message, and the same for all who have waited for it. */
-  readonly #lines = new SharedPieces(wireIndex.poll, (message) => lineOf(message, undefined));
+  readonly #lines = new SharedPieces(wireIndex.poll, pollLine);
 
   constructor(history: Pick<History, 'epoch'>) {
     this.#history = history;
@@ -67,6 +67,12 @@ export class PollAnswer {
     for (const [name, value] of headers) response.writeHeader(name, value);
     endWithoutBody(response);
   }
+}
+
+/** The cursor of the answer is behind all its messages; with its offset each has a place of its own. */
+function pollLine(message: Message): string {
+  const { offset } = message;
+  return `${openLine(message)}${offset === 0 ? '' : `,"offset":${offset}`}}`;
 }
 
 function writeCursor(response: HttpResponse, cursor: string | undefined): void {
