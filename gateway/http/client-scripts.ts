@@ -1,46 +1,88 @@
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { answer, answerText, type Headers } from './answer.js';
+import { gzipSync } from 'node:zlib';
+import { answer, answerEmpty, answerText, type Headers } from './answer.js';
+import { bundleOf, type Module } from './client-bundle.js';
 import type { FrontDoor } from './front-door.js';
 import { bindPath } from './methods.js';
 
 /**
- * The JavaScript client for pages: `/client.js`, and the modules that it imports under `/client/`. They are served as
- * the compiler has left them beside the gateway, which imports nothing of them.
+ * The JavaScript client for pages: `/client.js` is all of it, and the modules that it is made of are under `/client/`.
+ * They are served as the compiler has left them beside the gateway, which imports nothing of them.
  */
 
 const compiled = new URL('../../client/', import.meta.url);
 
 const headers: Headers = [
-  ['Content-Type', 'text/javascript; charset=utf-8'],
-  // A new version is there with the next start.
+  // A new version is there with the next start; until then a browser that asks is told that it has it.
   ['Cache-Control', 'no-cache'],
   // They hold nothing of anybody's: a page of another origin, where --allow-origin lets it read streams, may import them.
   ['Access-Control-Allow-Origin', '*'],
+  ['Vary', 'Accept-Encoding'],
 ];
 
-const entry = `export * from './client/index.js';\n`;
-
 export function bindClientScripts(door: FrontDoor): void {
-  bindPath(door, '/client.js', { get: (response) => answer(response, '200 OK', headers, entry) });
-  const scripts = readScripts();
-  if (scripts.size === 0) return bindMissing(door);
-  for (const [name, bytes] of scripts) {
-    bindPath(door, `/client/${name}`, { get: (response) => answer(response, '200 OK', headers, bytes) });
-  }
+  const modules = readModules();
+  if (modules.size === 0) return bindMissing(door);
+  const bundle = bundleOf(modules, 'index.js');
+  bindScript(door, '/client.js', 'client.js', bundle);
+  for (const [name, module] of modules) bindScript(door, `/client/${name}`, name, module);
 }
 
-function bindMissing(door: FrontDoor): void {
-  bindPath(door, '/client/*', {
-    get: (response) =>
-      answerText(response, '404 Not Found', 'The client is not built: run "npm run build" and start again.'),
+function bindScript(door: FrontDoor, path: string, name: string, { text, map }: Module): void {
+  const plain = text.replace(/\n\/\/# sourceMappingURL=.*\n?$/, '\n');
+  const script = map === undefined ? plain : `${plain}//# sourceMappingURL=${name}.map\n`;
+  bindFile(door, path, 'text/javascript; charset=utf-8', script);
+  if (map !== undefined) bindFile(door, `${path}.map`, 'application/json', map);
+}
+
+function bindFile(door: FrontDoor, path: string, type: string, text: string): void {
+  const plain = Buffer.from(text);
+  const zipped = gzipSync(plain, { level: 9 });
+  // Weak, as it is the same for both (RFC 9110 8.8.1).
+  const tag = `W/"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`;
+  const all: Headers = [['ETag', tag], ...headers];
+  bindPath(door, path, {
+    get: (response: HttpResponse, request: HttpRequest) => {
+      if (request.getHeader('if-none-match').includes(tag.slice(2)))
+        return answerEmpty(response, '304 Not Modified', all);
+      const typed: Headers = [['Content-Type', type], ...all];
+      if (!takesGzip(request)) return answer(response, '200 OK', typed, plain);
+      answer(response, '200 OK', [['Content-Encoding', 'gzip'], ...typed], zipped);
+    },
   });
 }
 
-/** Some 20 KB in all. */
-function readScripts(): Map<string, Buffer> {
+function takesGzip(request: HttpRequest): boolean {
+  return /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(request.getHeader('accept-encoding'));
+}
+
+function bindMissing(door: FrontDoor): void {
+  for (const path of ['/client.js', '/client/*']) {
+    bindPath(door, path, {
+      get: (response) =>
+        answerText(
+          response,
+          '404 Not Found',
+          'The client is not built: run "npm run build" and start again.',
+        ),
+    });
+  }
+}
+
+/** Some 100 KB in all, with their source maps. */
+function readModules(): Map<string, Module> {
   try {
-    const names = readdirSync(compiled).filter((name) => name.endsWith('.js'));
-    return new Map(names.map((name) => [name, readFileSync(new URL(name, compiled))]));
+    const names = readdirSync(compiled);
+    const read = (name: string) => readFileSync(new URL(name, compiled), 'utf8');
+    const modules = names.filter((name) => name.endsWith('.js'));
+    return new Map(
+      modules.map((name) => {
+        const map = names.includes(`${name}.map`) ? read(`${name}.map`) : undefined;
+        return [name, { text: read(name), map }];
+      }),
+    );
   } catch {
     return new Map();
   }
