@@ -1,6 +1,9 @@
+import { type Place, parseCursor } from './places.js';
+
 /**
- * Keeps the cursor over a reload of the page, in sessionStorage: each tab has its own. A cursor is good for the same
- * server and the same ids in the same order alone, so these are kept with it.
+ * Keeps where a connection stands over a reload of the page, in sessionStorage: each tab has its own. Under one key
+ * there is a place for each id of each server, as `{"<url>":{"<id>":"epoch:offset"}}`; so neither the order of the ids
+ * matters nor that several connections have one key. Of two that have an id in common, the place of the slower is kept.
  */
 
 export interface CursorStorage {
@@ -9,46 +12,77 @@ export interface CursorStorage {
   removeItem(key: string): void;
 }
 
+type Kept = Record<string, Record<string, string>>;
+
+/** Of this page, those that are in use. */
+const memories = new Set<CursorMemory>();
+
 export class CursorMemory {
   readonly #storage: CursorStorage | undefined;
   readonly #key: string;
-  readonly #owner: string;
+  readonly #url: string;
+  readonly #places = new Map<string, Place>();
+  /** What was kept, and could not be read. */
+  unreadable = false;
 
-  constructor(key: string, url: string, ids: readonly string[], storage = sessionStorageIfAny()) {
+  constructor(key: string, url: string, storage = sessionStorageIfAny()) {
     this.#storage = storage;
     this.#key = key;
-    this.#owner = JSON.stringify([url, ...ids]);
+    this.#url = url;
+    memories.add(this);
   }
 
-  read(): string | undefined {
-    try {
-      const kept = JSON.parse(this.#storage?.getItem(this.#key) ?? 'null') as Kept | null;
-      return kept?.owner === this.#owner ? kept.cursor : undefined;
-    } catch {
-      return undefined; // not ours
-    }
+  read(id: string): Place | undefined {
+    const kept = this.#load()[this.#url];
+    if (kept === undefined || !Object.hasOwn(kept, id)) return undefined;
+    const [place] = parseCursor(String(kept[id]), 1) ?? [];
+    if (place === undefined) this.unreadable = true;
+    else this.#places.set(id, place);
+    return place;
   }
 
-  keep(cursor: string): void {
+  /** @param place undefined: forgets the id */
+  keep(id: string, place: Place | undefined): void {
+    if (place === undefined) this.#places.delete(id);
+    else this.#places.set(id, place);
+    const all = this.#load();
+    const kept = Object.assign(Object.create(null), all[this.#url]);
+    const slowest = this.#slowest(id);
+    if (slowest === undefined) delete kept[id];
+    else kept[id] = `${slowest.epoch}:${slowest.offset}`;
     try {
-      this.#storage?.setItem(this.#key, JSON.stringify({ owner: this.#owner, cursor } satisfies Kept));
+      this.#storage?.setItem(this.#key, JSON.stringify({ ...all, [this.#url]: kept }));
     } catch {
       // Full, or forbidden: then a reload begins anew.
     }
   }
 
-  forget(): void {
-    try {
-      this.#storage?.removeItem(this.#key);
-    } catch {
-      // As above.
-    }
+  close(): void {
+    memories.delete(this);
   }
-}
 
-interface Kept {
-  readonly owner: string;
-  readonly cursor: string;
+  #slowest(id: string): Place | undefined {
+    let slowest = this.#places.get(id);
+    for (const other of memories) {
+      if (other.#storage !== this.#storage || other.#key !== this.#key || other.#url !== this.#url) continue;
+      const place = other.#places.get(id);
+      if (place && (!slowest || (place.epoch === slowest.epoch && place.offset < slowest.offset)))
+        slowest = place;
+    }
+    return slowest;
+  }
+
+  #load(): Kept {
+    try {
+      const text = this.#storage?.getItem(this.#key) ?? '{}';
+      const kept = JSON.parse(text) as Kept;
+      if (typeof kept === 'object' && kept !== null && !Array.isArray(kept)) return kept;
+    } catch {
+      // As below.
+    }
+    this.unreadable = true;
+    return {};
+  }
 }
 
 /** A page that may not have any throws on the mere look at it; Node has none. */

@@ -1,7 +1,8 @@
 import { retryAfterMs } from './backoff.js';
 import { CorsError, RefusedError, UnavailableError } from './failure.js';
+import type { ConnectOptions, FetchResponse, RequestHeaders } from './options.js';
 
-/** Where the server is and which ids are asked for: makes requests, and judges the status of what comes back. */
+/** Where the server is and how it is asked: makes requests, and judges the status of what comes back. */
 
 /** Of a browser's headers, besides the application's own. */
 const usualHeaderBytes = 1024;
@@ -12,52 +13,97 @@ const offsetDigitsMax = 16;
 /** Client errors that pass: timeout, too early, too many. */
 const passing = new Set([408, 425, 429]);
 
-export interface EndpointOptions {
-  readonly headers?: Record<string, string> | undefined;
-  readonly credentials?: 'omit' | 'same-origin' | 'include' | undefined;
-  readonly fetch?: typeof fetch | undefined;
+export type Query = Readonly<Record<string, string | undefined>>;
+type EndpointOptions = Pick<ConnectOptions, 'headers' | 'credentials' | 'fetch'>;
+
+interface Page {
+  location?: { href: string };
+  document?: { baseURI: string };
+  origin?: string;
 }
+const page = globalThis as Page;
+
+/** Functions are the same where they are the same object. */
+const numbers = new WeakMap<object, number>();
+let functions = 0;
 
 export class Endpoint {
   readonly #base: URL;
-  readonly #ids: readonly string[];
   readonly #options: EndpointOptions;
+  readonly #headBytesMax: number;
 
-  /** @param url of the gateway; in a page, it may be relative to the page */
-  constructor(url: string | URL, ids: readonly string[], options: EndpointOptions) {
-    const page = (globalThis as { location?: { href: string } }).location?.href;
-    this.#base = new URL(url, page);
-    this.#ids = ids;
+  /** @param url of the gateway; in a page, it may be relative to the page, as its links are */
+  constructor(url: unknown, options: EndpointOptions, headBytesMax: number) {
+    this.#base = urlOf(url);
     this.#options = options;
+    this.#headBytesMax = headBytesMax;
+    if (typeof options.headers !== 'function') checkHeaders(options.headers);
   }
 
   get href(): string {
     return this.#base.href;
   }
 
-  /** Of the largest request that may come to be: with a cursor of full length. */
-  get headBytesMax(): number {
-    const offsets = this.#ids.map(() => '9'.repeat(offsetDigitsMax));
-    const longest = this.#urlOf('events', { cursor: `${'e'.repeat(epochLengthMax)}:${offsets.join(',')}` });
-    const headers = Object.entries(this.#options.headers ?? {});
-    const own = headers.reduce((bytes, [name, value]) => bytes + name.length + value.length + 4, 0);
-    return longest.length + own + usualHeaderBytes;
+  get origin(): string {
+    return this.#base.origin;
+  }
+
+  /** Endpoints with the same one make the same requests. */
+  get key(): string {
+    const { headers, credentials, fetch } = this.#options;
+    const own = typeof headers === 'function' ? numberOf(headers) : Object.entries(headers ?? {}).sort();
+    return JSON.stringify([this.href, own, credentials, fetch && numberOf(fetch), this.#headBytesMax]);
+  }
+
+  /** A server refuses a larger head, at the latest when the client comes back with a cursor. @returns bytes past it */
+  missingBytes(ids: readonly string[]): number {
+    const offsets = ids.map(() => '9'.repeat(offsetDigitsMax));
+    const longest = this.#urlOf('events', ids, {
+      cursor: `${'e'.repeat(epochLengthMax)}:${offsets.join(',')}`,
+    });
+    const headers = typeof this.#options.headers === 'function' ? {} : (this.#options.headers ?? {});
+    const own = Object.entries(headers).reduce(
+      (bytes, [name, { length }]) => bytes + name.length + length + 4,
+      0,
+    );
+    return longest.length + own + usualHeaderBytes - this.#headBytesMax;
+  }
+
+  checkRoom(ids: readonly string[]): void {
+    const missing = this.missingBytes(ids);
+    if (missing <= 0) return;
+    const max = this.#headBytesMax;
+    throw new TypeError(
+      `A request for these ids could be ${max + missing} bytes with its cursor, and servers take ${max}: connect several times, each for some of the ids, or raise --request-head-bytes-max and say so in requestHeadBytesMax.`,
+    );
   }
 
   /** @returns an answer with a good status; throws otherwise */
-  async get(path: string, query: Record<string, string | undefined>, signal: AbortSignal): Promise<Response> {
+  async ask(
+    path: string,
+    ids: readonly string[],
+    query: Query,
+    signal: AbortSignal,
+    method: 'GET' | 'HEAD' = 'GET',
+  ): Promise<FetchResponse> {
     const { headers, credentials, fetch = globalThis.fetch } = this.#options;
-    const request = {
-      signal,
-      cache: 'no-store',
-      ...(headers && { headers }),
-      ...(credentials && { credentials }),
-    };
-    const response = await fetch(this.#urlOf(path, query), request).catch((error) =>
-      this.#explain(error, signal),
-    );
-    if (!response.ok) await refuse(response);
-    return response;
+    for (let again = typeof headers === 'function'; ; again = false) {
+      const own = await headersOf(headers);
+      signal.throwIfAborted();
+      const request = {
+        method,
+        signal,
+        cache: 'no-store',
+        ...(own && { headers: own }),
+        ...(credentials && { credentials }),
+      } as const;
+      const asked = (async () => fetch(this.#urlOf(path, ids, query), request))();
+      const response = await asked.catch((error) => this.#explain(error, signal));
+      if (response.ok) return response;
+      // A token that has run out is asked for anew, once.
+      if (response.status === 401 && again) continue;
+      return refuse(response);
+    }
   }
 
   /**
@@ -66,21 +112,21 @@ export class Endpoint {
    */
   async #explain(error: unknown, signal: AbortSignal): Promise<never> {
     const { fetch = globalThis.fetch } = this.#options;
-    const page = (globalThis as { location?: { origin: string } }).location?.origin;
-    if (!(error instanceof TypeError) || page === undefined || page === this.#base.origin) throw error;
+    const { origin } = page; // of about:srcdoc, too, where the location has none
+    if (!(error instanceof TypeError) || origin === undefined || origin === this.#base.origin) throw error;
     const probe = new URL(this.#base);
     probe.pathname = `${probe.pathname.replace(/\/$/, '')}/client.js`;
     const request = { mode: 'no-cors', cache: 'no-store', credentials: 'omit', signal } as const;
     await fetch(probe.href, request).catch(() => {
       throw error;
     });
-    throw new CorsError(this.#base.origin, page, { cause: error });
+    throw new CorsError(this.#base.origin, origin, { cause: error });
   }
 
-  #urlOf(path: string, query: Record<string, string | undefined>): string {
+  #urlOf(path: string, ids: readonly string[], query: Query): string {
     const url = new URL(this.#base);
     url.pathname = `${url.pathname.replace(/\/$/, '')}/${path}`;
-    for (const id of this.#ids) url.searchParams.append('id', id);
+    for (const id of ids) url.searchParams.append('id', id);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, value);
     }
@@ -88,7 +134,51 @@ export class Endpoint {
   }
 }
 
-async function refuse(response: Response): Promise<never> {
+/** Relative to `<base href>`, if there is one; in about:srcdoc, to the page around it. */
+function urlOf(given: unknown): URL {
+  const base = page.document?.baseURI ?? page.location?.href;
+  let url: URL;
+  try {
+    if (typeof given !== 'string' && !(given instanceof URL)) throw given;
+    url = new URL(given, base);
+  } catch {
+    const why =
+      base === undefined ? 'outside of a page it must be absolute' : `it is no address from ${base}`;
+    throw new TypeError(
+      `The URL ${JSON.stringify(given)} cannot be used: ${why}, as https://push.example.com is.`,
+    );
+  }
+  if (!/^https?:$/.test(url.protocol))
+    throw new TypeError(`The URL ${url.href} cannot be used: it must begin with http: or https:.`);
+  if (url.username !== '' || url.password !== '')
+    throw new TypeError(
+      'The URL has a user or a password in it, which fetch refuses: leave them out, and give an Authorization in headers.',
+    );
+  url.hash = '';
+  return url;
+}
+
+async function headersOf(headers: EndpointOptions['headers']): Promise<RequestHeaders | undefined> {
+  if (typeof headers !== 'function') return headers;
+  try {
+    const own = await headers();
+    checkHeaders(own);
+    return own;
+  } catch (error) {
+    throw new UnavailableError(`headers failed: ${error}`, undefined, { cause: error });
+  }
+}
+
+function checkHeaders(headers: RequestHeaders | undefined): void {
+  if (headers === undefined) return;
+  try {
+    new Headers(headers);
+  } catch (error) {
+    throw new TypeError(`headers can never be sent: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function refuse(response: FetchResponse): Promise<never> {
   const { status, headers } = response;
   const text = (await response.text()).slice(0, 500);
   if (status >= 400 && status < 500 && !passing.has(status)) throw new RefusedError(status, text);
@@ -96,4 +186,10 @@ async function refuse(response: Response): Promise<never> {
     `The server answered ${status}.`,
     retryAfterMs(headers.get('retry-after'), Date.now()),
   );
+}
+
+function numberOf(given: object): number {
+  const known = numbers.get(given) ?? ++functions;
+  numbers.set(given, known);
+  return known;
 }

@@ -29,14 +29,14 @@ export class CorsError extends Error {
   }
 }
 
-/** The server cannot serve this now: 429, 503 and other errors of the server or of a proxy. */
+/** The server cannot serve this now: 429, 503 and other errors of the server or of a proxy; or `headers` failed. */
 export class UnavailableError extends Error {
   override readonly name = 'UnavailableError';
   /** What it said in Retry-After. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(message: string, retryAfterMs?: number) {
-    super(message);
+  constructor(message: string, retryAfterMs?: number, options?: ErrorOptions) {
+    super(message, options);
     this.retryAfterMs = retryAfterMs;
   }
 }
@@ -55,6 +55,29 @@ export class SilenceError extends Error {
   override readonly name = 'SilenceError';
 
   constructor(timeoutMs: number) {
-    super(`Nothing came for ${timeoutMs} ms: the connection is dead.`);
+    super(`Nothing came for ${timeoutMs} ms: the connection is dead, or a proxy is buffering it.`);
   }
 }
+
+/** This `fetch` gives a body only when it has ended, as in React Native: event streams cannot be read with it. */
+export class NoStreamingError extends Error {
+  override readonly name = 'NoStreamingError';
+
+  constructor() {
+    super("This fetch cannot read a body that has not ended: use transport 'auto' or 'long-poll'.");
+  }
+}
+
+/** A browser opens six connections to an origin over HTTP/1.1: this one waits for its turn. */
+export class CrowdedError extends Error {
+  override readonly name = 'CrowdedError';
+
+  constructor(origin: string, count: number) {
+    super(
+      `${count} streams of this page to ${origin} are open, and the page needs connections for other requests, too: this one waits for its turn. Connections with the same options, and the same headers function, share one stream.`,
+    );
+  }
+}
+
+/** Not a failure: a new request takes the place of this one at once, from the same cursors. */
+export class Superseded extends Error {}

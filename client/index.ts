@@ -1,24 +1,59 @@
-import { Connection } from './connection.js';
-import type { ConnectOptions, State } from './options.js';
+import { Link } from './link.js';
+import { Member } from './member.js';
+import type { ConnectOptions, Since, State } from './options.js';
+import { idsOf, settingsOf, sinceOf } from './settings.js';
 import type { Transport } from './transport-choice.js';
 
 /** Encke's client for browsers and Node: `import { connect } from 'encke/client'`. No dependencies. */
 
 export type { CursorStorage } from './cursor-memory.js';
-export { CorsError, RefusedError } from './failure.js';
+export {
+  CorsError,
+  CrowdedError,
+  GreetingMissedError,
+  NoStreamingError,
+  RefusedError,
+  SilenceError,
+  UnavailableError,
+} from './failure.js';
 export type { Message } from './message.js';
-export type { ConnectOptions, Loss, State, StateDetail } from './options.js';
+export type {
+  ConnectOptions,
+  Fetch,
+  FetchResponse,
+  Loss,
+  RequestHeaders,
+  Signal,
+  Since,
+  State,
+  StateDetail,
+} from './options.js';
 export type { Transport } from './transport-choice.js';
 
 export interface EnckeConnection {
   readonly state: State;
+  /** In the order that `cursor` has. */
+  readonly ids: readonly string[];
   /** Behind the last message that was handled; undefined before there is one, or where the server keeps no history. */
   readonly cursor: string | undefined;
   /** The one in use now. */
   readonly transport: Transport;
-  /** For good. */
+  /**
+   * Listens to these, too, on the same connection; the others miss nothing by it.
+   * @param options `since`: from where to begin; default: from now on
+   * @returns resolves when it is in effect, or the connection closed; rejects when the server refuses
+   */
+  add(ids: string | readonly string[], options?: { readonly since?: Since | undefined }): Promise<void>;
+  /** Nothing of these comes any more. The last id cannot be removed. */
+  remove(ids: string | readonly string[]): void;
+  /** Tries at once if it waits for the next attempt; else asks anew from its cursor. */
+  reconnect(): void;
+  /** For good; no callback is called after that. */
   close(): void;
 }
+
+/** Of this page, or process. */
+const links = new Set<Link>();
 
 /**
  * Receives what is sent to `ids` from now on, or from `cursor` or `since`, until `close`.
@@ -26,12 +61,47 @@ export interface EnckeConnection {
  * @param ids one, or several over one connection
  */
 export function connect(
-  url: string | URL,
+  url: string | { readonly href: string },
   ids: string | readonly string[],
   options: ConnectOptions,
 ): EnckeConnection {
-  const each = typeof ids === 'string' ? [ids] : [...new Set(ids)];
+  const each = idsOf(ids);
   if (each.length === 0) throw new TypeError('connect needs an id, or an array of them.');
   if (typeof options?.onMessage !== 'function') throw new TypeError('connect needs an onMessage function.');
-  return new Connection(url, each, options);
+  const settings = settingsOf(url, options);
+  settings.endpoint.checkRoom(each);
+  const member = new Member(settings, each, options);
+  linkFor(member).join(member);
+  const { signal } = options;
+  if (signal?.aborted) member.close();
+  else signal?.addEventListener('abort', () => member.close());
+  return connectionOf(member);
+}
+
+function linkFor(member: Member): Link {
+  for (const link of links) if (link.accepts(member)) return link;
+  const link = new Link(member.settings, () => links.delete(link));
+  links.add(link);
+  return link;
+}
+
+function connectionOf(member: Member): EnckeConnection {
+  return {
+    get state() {
+      return member.state;
+    },
+    get ids() {
+      return member.places.ids;
+    },
+    get cursor() {
+      return member.places.cursor;
+    },
+    get transport() {
+      return member.link.transport;
+    },
+    add: (ids, options) => member.add(idsOf(ids), sinceOf(options?.since)),
+    remove: (ids) => member.remove(idsOf(ids)),
+    reconnect: () => member.link.reconnect(),
+    close: () => member.close(),
+  };
 }

@@ -1,9 +1,9 @@
 import { Deadline } from './deadline.js';
-import type { Endpoint } from './endpoint.js';
-import { SilenceError } from './failure.js';
+import type { Endpoint, Query } from './endpoint.js';
+import { SilenceError, UnavailableError } from './failure.js';
 import type { WireMessage } from './message.js';
 import { pause } from './pause.js';
-import type { Receiver } from './receiver.js';
+import type { PollPace } from './poll-pace.js';
 
 /** Polls, one after the other, each from the cursor of the one before. */
 
@@ -14,66 +14,80 @@ const heldMaxSec = 60;
 /** A poll that is answered with nothing, and sooner than this, is followed by a pause. */
 const emptyAnswerMinMs = 1_000;
 
-export interface LongPollSettings {
-  readonly pollTimeoutSec: number | undefined;
-}
-
-interface PollAnswer {
+export interface PollAnswer {
   readonly cursor?: string;
   readonly recovered: boolean;
   readonly more: boolean;
   readonly messages: readonly WireMessage[];
 }
 
-/** Returns when `isOver` says so, between two polls; throws when one fails. */
+export interface PollReceiver {
+  /** Where the next poll goes on. */
+  query(): Query;
+  answered(answer: PollAnswer, query: Query, first: boolean): Promise<unknown> | undefined;
+}
+
+/** Throws when a poll fails, and nothing can be done about it; ends otherwise when the signal is aborted. */
 export async function longPoll(
   endpoint: Endpoint,
-  receiver: Receiver,
-  { pollTimeoutSec }: LongPollSettings,
+  ids: readonly string[],
+  receiver: PollReceiver,
+  pace: PollPace,
   abort: AbortController,
-  isOver: () => boolean,
 ): Promise<void> {
   // The first one does not wait: it shows that there is a way, and where the ids stand.
   await poll(0, true);
-  while (receiver.listens && !isOver()) {
+  while (!abort.signal.aborted) {
     const startedMs = performance.now();
-    const count = await poll(pollTimeoutSec, false);
+    let count = 0;
+    try {
+      count = await poll(pace.timeoutSec, false);
+    } catch (error) {
+      if (abort.signal.aborted || !mayBeCut(error) || !pace.cut(performance.now() - startedMs)) throw error;
+    }
     const missingMs = emptyAnswerMinMs - (performance.now() - startedMs);
     if (count === 0 && missingMs > 0) await pause(missingMs * (1 + Math.random()), abort.signal);
   }
 
   /** @returns how many messages it brought */
   async function poll(timeoutSec: number | undefined, first: boolean): Promise<number> {
-    const { cursor, since } = receiver;
-    const deadline = new Deadline(abort);
-    deadline.set((timeoutSec ?? heldMaxSec) * 1000 + answerSlackMs, (ms) => new SilenceError(ms));
-    try {
-      const from = cursor === undefined ? { since } : { cursor };
-      const response = await endpoint.get('poll', { ...from, timeout: timeoutSec?.toString() }, abort.signal);
-      const answer = await answerOf(response);
-      if (!receiver.listens) return 0;
-      receiver.opened();
-      if (cursor !== undefined && (first || !answer.recovered)) receiver.resumed(answer.recovered);
-      handOver(answer, receiver);
-      return answer.messages.length;
-    } finally {
-      deadline.clear();
-    }
+    const query = receiver.query();
+    const answer = await pollOnce(endpoint, ids, query, timeoutSec, abort);
+    pace.answered();
+    if (!abort.signal.aborted) await receiver.answered(answer, query, first);
+    return answer.messages.length;
   }
 }
 
-async function answerOf(response: Response): Promise<PollAnswer> {
-  if (response.status === 200) return (await response.json()) as PollAnswer;
-  const cursor = response.headers.get('encke-cursor');
-  const recovered = response.headers.get('encke-recovered') !== 'false';
-  return { ...(cursor !== null && { cursor }), recovered, more: false, messages: [] };
+/** @param timeoutSec undefined: as long as the server holds it by itself */
+export async function pollOnce(
+  endpoint: Endpoint,
+  ids: readonly string[],
+  query: Query,
+  timeoutSec: number | undefined,
+  abort: AbortController,
+): Promise<PollAnswer> {
+  const deadline = new Deadline(abort);
+  deadline.set((timeoutSec ?? heldMaxSec) * 1000 + answerSlackMs, (ms) => new SilenceError(ms));
+  try {
+    const response = await endpoint.ask(
+      'poll',
+      ids,
+      { ...query, timeout: timeoutSec?.toString() },
+      abort.signal,
+    );
+    if (response.status === 200) return (await response.json()) as PollAnswer;
+    const cursor = response.headers.get('encke-cursor');
+    const recovered = response.headers.get('encke-recovered') !== 'false';
+    return { ...(cursor !== null && { cursor }), recovered, more: false, messages: [] };
+  } finally {
+    deadline.clear();
+  }
 }
 
-/** The cursor stands behind all messages, so it moves with the last one. */
-function handOver({ messages, cursor }: PollAnswer, receiver: Receiver): void {
-  for (const [index, message] of messages.entries()) {
-    if (!receiver.listens) return;
-    receiver.received(message, index === messages.length - 1 ? cursor : undefined);
-  }
-  if (messages.length === 0 && cursor !== undefined) receiver.moved(cursor);
+/** By a proxy that waits for an answer no longer than so; fetch says TypeError when a connection breaks. */
+function mayBeCut(error: unknown): boolean {
+  return (
+    error instanceof TypeError || (error instanceof UnavailableError && error.retryAfterMs === undefined)
+  );
 }

@@ -6,10 +6,7 @@ export interface Message {
   readonly data: string | Uint8Array;
   /** When the server took it, in ms since 1970. */
   readonly time: number;
-  /**
-   * Behind which nothing is unhandled once this message is. Long-poll gives one cursor for all messages of an
-   * answer: those before the last have the one before the answer. Undefined where the server keeps no history.
-   */
+  /** Behind which nothing is unhandled once this message is. Undefined where the server keeps no history. */
   readonly cursor: string | undefined;
 }
 
@@ -19,6 +16,8 @@ export interface WireMessage {
   readonly data: string;
   readonly encoding?: string;
   readonly time: number;
+  /** Its place in the history of its id, in an answer of `/poll`. */
+  readonly offset?: number;
 }
 
 export function messageOf({ id, data, encoding, time }: WireMessage, cursor: string | undefined): Message {

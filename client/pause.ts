@@ -1,3 +1,11 @@
+/** The longest that a timer can be set for; anything longer fires after 1 ms. */
+const timerMaxMs = 2 ** 31 - 1;
+
+/** As `setTimeout`; what is longer than a timer can be never comes. */
+export function later(delayMs: number, callback: () => void): ReturnType<typeof setTimeout> | undefined {
+  return delayMs > timerMaxMs ? undefined : setTimeout(callback, delayMs);
+}
+
 /** Waits; ends early, and quietly, when the signal aborts. */
 export function pause(durationMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -6,7 +14,7 @@ export function pause(durationMs: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', end);
       resolve();
     };
-    const timer = setTimeout(end, durationMs);
+    const timer = later(durationMs, end);
     if (signal.aborted) end();
     else signal.addEventListener('abort', end);
   });

@@ -1,70 +1,113 @@
 import { Deadline } from './deadline.js';
-import type { Endpoint } from './endpoint.js';
+import type { Endpoint, Query } from './endpoint.js';
 import { EventStreamParser, type StreamEvent } from './event-stream-parser.js';
-import { GreetingMissedError, SilenceError, UnavailableError } from './failure.js';
-import type { WireMessage } from './message.js';
-import type { Receiver } from './receiver.js';
+import { GreetingMissedError, NoStreamingError, SilenceError, UnavailableError } from './failure.js';
+import type { FetchResponse } from './options.js';
 
 /**
  * One event stream, from request to end. It is read with fetch, as EventSource tells neither status nor headers,
  * gives no sign of a heartbeat, and is not in Node 20.
  */
 
-export interface ServerSentEventsSettings {
+/** What comes later than this after the greeting is a sign that the way lets through what is written. */
+const flowsAfterMs = 250;
+/** Where the server announces none: its default and a third. */
+const heartbeatTimeoutMs = 60_000;
+const heartbeatSlack = 4 / 3;
+const slackMinMs = 5_000;
+
+export interface StreamTiming {
   readonly greetingTimeoutMs: number;
-  readonly heartbeatTimeoutMs: number;
+  readonly heartbeatTimeoutMs: number | undefined;
+  /** There is no other transport: a slow line is waited for, and the greeting has its time from the answer's head on. */
+  readonly patient: boolean;
+  /** The greeting is not enough to call it open. */
+  readonly needsFlow: boolean;
 }
 
-/** Returns when the server has ended the stream; throws when anything else has. */
+export interface StreamReceiver {
+  retryIn(delayMs: number): void;
+  /** Once; before that no event is given. */
+  opened(): void;
+  /** Something has come a while after the greeting. */
+  flows(): void;
+  /** @returns a promise where the next event has to wait */
+  event(event: StreamEvent): Promise<unknown> | undefined;
+}
+
+/** Returns when the server has ended the stream, or the signal is aborted between two events; throws when anything else has. */
 export async function serverSentEvents(
   endpoint: Endpoint,
-  receiver: Receiver,
-  { greetingTimeoutMs, heartbeatTimeoutMs }: ServerSentEventsSettings,
+  ids: readonly string[],
+  query: Query,
+  receiver: StreamReceiver,
+  timing: StreamTiming,
   abort: AbortController,
 ): Promise<void> {
-  const { cursor, since } = receiver;
   const deadline = new Deadline(abort);
-  let greeted = false;
+  const awaitGreeting = () => deadline.set(timing.greetingTimeoutMs, (ms) => new GreetingMissedError(ms));
+  let greetedAtMs: number | undefined;
+  let opened = false;
+  const events: StreamEvent[] = [];
   const parser = new EventStreamParser({
     onRetry(delayMs) {
       receiver.retryIn(delayMs);
-      if (greeted) return;
-      greeted = true;
-      receiver.opened();
+      greetedAtMs ??= performance.now();
     },
-    onEvent(event) {
-      if (receiver.listens) handle(event, receiver, cursor !== undefined);
-    },
+    onEvent: (event) => events.push(event),
   });
-  deadline.set(greetingTimeoutMs, (ms) => new GreetingMissedError(ms));
+  if (timing.patient)
+    deadline.set(timing.heartbeatTimeoutMs ?? heartbeatTimeoutMs, (ms) => new SilenceError(ms));
+  else awaitGreeting();
   try {
-    const query = cursor === undefined ? { since } : { cursor };
-    const response = await endpoint.get('events', query, abort.signal);
+    const response = await endpoint.ask('events', ids, query, abort.signal);
+    if (timing.patient) awaitGreeting();
+    const announced = heartbeatsOf(response);
+    const silentMs = timing.heartbeatTimeoutMs ?? announced.timeoutMs;
+    const firstSilentMs = Math.min(silentMs, announced.firstMs + timing.greetingTimeoutMs);
     for await (const bytes of bodyOf(response)) {
       parser.push(bytes);
-      if (!receiver.listens) return;
-      if (parser.lastEventId !== '') receiver.moved(parser.lastEventId);
-      if (greeted) deadline.set(heartbeatTimeoutMs, (ms) => new SilenceError(ms));
+      if (greetedAtMs === undefined) continue;
+      const flows = performance.now() - greetedAtMs > flowsAfterMs;
+      if (!opened && (flows || !timing.needsFlow)) {
+        opened = true;
+        receiver.opened();
+      }
+      if (flows) receiver.flows();
+      for (const event of opened ? events.splice(0) : []) {
+        if (abort.signal.aborted) return;
+        const waits = receiver.event(event);
+        if (waits === undefined) continue;
+        deadline.clear(); // the time that the application takes is no silence
+        await waits;
+      }
+      if (abort.signal.aborted) return;
+      deadline.set(flows ? silentMs : firstSilentMs, (ms) => new SilenceError(ms));
     }
-    if (!greeted) throw new UnavailableError('The event stream ended before it began.');
+    if (greetedAtMs === undefined) throw new UnavailableError('The event stream ended before it began.');
   } finally {
     deadline.clear();
-    abort.abort(); // whatever ended this, the request is over
   }
 }
 
-/** Safari cannot iterate a stream. */
-async function* bodyOf({ body, headers }: Response): AsyncGenerator<Uint8Array> {
-  const type = headers.get('content-type') ?? 'nothing';
-  if (!type.startsWith('text/event-stream') || body === null)
-    throw new UnavailableError(`Not an event stream but ${type} was answered.`);
-  const reader = body.getReader();
-  for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
+/** `Encke-Heartbeat: 45; first=3`: seconds; 0 = never. */
+function heartbeatsOf({ headers }: FetchResponse): { timeoutMs: number; firstMs: number } {
+  const [, sec, firstSec] = /^(\d+)(?:; *first=(\d+))?/.exec(headers.get('encke-heartbeat') ?? '') ?? [];
+  const everyMs = Number(sec) * 1000;
+  const timeoutMs =
+    sec === undefined ? heartbeatTimeoutMs : Math.max(everyMs * heartbeatSlack, everyMs + slackMinMs);
+  return {
+    timeoutMs: everyMs === 0 ? Number.POSITIVE_INFINITY : timeoutMs,
+    firstMs: firstSec === undefined ? timeoutMs : Number(firstSec) * 1000,
+  };
 }
 
-function handle({ type, data, lastEventId }: StreamEvent, receiver: Receiver, asked: boolean): void {
-  const value = JSON.parse(data) as unknown;
-  if (type === 'message') receiver.received(value as WireMessage, lastEventId || undefined);
-  else if (type === 'lost') receiver.lost((value as { lost: number }).lost);
-  else if (type === 'recovered' && asked) receiver.resumed((value as { recovered: boolean }).recovered);
+/** Safari cannot iterate a stream. */
+async function* bodyOf({ body, headers }: FetchResponse): AsyncGenerator<Uint8Array> {
+  const type = headers.get('content-type') ?? 'nothing';
+  if (!type.startsWith('text/event-stream'))
+    throw new UnavailableError(`Not an event stream but ${type} was answered.`);
+  const reader = (body as ReadableStream<Uint8Array> | undefined)?.getReader?.();
+  if (reader === undefined) throw new NoStreamingError();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
 }

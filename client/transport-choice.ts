@@ -1,64 +1,124 @@
 /**
- * Which transport is next. `auto` is SSE until its greeting stays away, then long-poll: as long as polls are
- * answered, it is a proxy that buffers, and not the server that is away. SSE is tried again after 5 minutes, and
- * after twice as long each time that it is still kept back, at most an hour: each try costs up to the greeting's timeout.
+ * Which transport is next.
+ *
+ *            greeting missed, silence, cut three times in its first seconds
+ *     sse ------------------------------------------------------------------> long-poll
+ *      ^                                                                        |    |
+ *      |   a try of SSE beside the polls was answered                           |    |
+ *      +------------------------------------------------------------------------+    |
+ *      |   polls are not answered, either: it is the server that is away             |
+ *      +-----------------------------------------------------------------------------+
+ *
+ * The tries run while polls go on, so they delay no message: the first after 1 s where SSE has worked by this route
+ * before (a server that stood still, a dead connection), else after 5 s, and each after twice as long, at most 5 minutes.
  */
 
 export type Transport = 'sse' | 'long-poll';
 
-const retryFirstMs = 300_000;
-const retryMaxMs = 3_600_000;
+const firstTryKnownMs = 1_000;
+const firstTryMs = 5_000;
+const tryMinMs = 500;
+/** Event streams that ended in their first seconds, one after the other, mean a proxy that lets none live. */
+const cutShortMax = 3;
 
 export class TransportChoice {
   readonly #fixed: boolean;
-  readonly #nowMs: () => number;
+  readonly #tryMaxMs: number;
   #current: Transport;
-  #retryMs: number;
-  #retryAtMs = Number.POSITIVE_INFINITY;
+  #tryMs = firstTryMs;
+  /** An event stream was open by this route. */
+  #known = false;
+  #streams = true;
   /** A poll was answered, since SSE was given up. */
   #proven = false;
-  readonly #retryFirstMs: number;
+  #cutShort = 0;
+  #needsFlow = false;
 
-  constructor(wanted: 'auto' | Transport, retrySseMs = retryFirstMs, nowMs = () => performance.now()) {
+  constructor(wanted: 'auto' | Transport, tryMaxMs = 300_000) {
     this.#fixed = wanted !== 'auto';
     this.#current = wanted === 'auto' ? 'sse' : wanted;
-    this.#retryFirstMs = retrySseMs;
-    this.#retryMs = retrySseMs;
-    this.#nowMs = nowMs;
+    this.#tryMaxMs = tryMaxMs;
   }
 
   get current(): Transport {
     return this.#current;
   }
 
-  /** Makes long-poll the current one. */
-  greetingMissed(): void {
-    if (this.#fixed) return;
-    this.#current = 'long-poll';
-    this.#proven = false;
+  get fixed(): boolean {
+    return this.#fixed;
   }
 
+  /** A greeting was not enough the last time: SSE has to show that more comes through. */
+  get needsFlow(): boolean {
+    return this.#needsFlow;
+  }
+
+  /** @returns after how long SSE is to be tried beside the polls; Infinity: never */
+  nextTryMs(random = Math.random): number {
+    if (this.#fixed || !this.#streams || this.#tryMaxMs === Number.POSITIVE_INFINITY)
+      return Number.POSITIVE_INFINITY;
+    const waitMs = Math.max(tryMinMs, Math.min(this.#tryMs, this.#tryMaxMs));
+    this.#tryMs = waitMs * 2;
+    return waitMs * (1 + random() / 4);
+  }
+
+  /** On the current transport the server answers. */
   opened(): void {
-    if (this.#fixed) return;
-    if (this.#current === 'sse') {
-      this.#retryMs = this.#retryFirstMs;
-    } else if (!this.#proven) {
-      this.#proven = true;
-      this.#retryAtMs = this.#nowMs() + this.#retryMs;
-      this.#retryMs = Math.min(this.#retryMs * 2, Math.max(retryMaxMs, this.#retryFirstMs));
-    }
+    if (this.#current === 'long-poll') this.#proven = true;
+    else if (!this.#known) this.#tryMs = firstTryKnownMs;
+    this.#known ||= this.#current === 'sse';
+  }
+
+  /** Something has come a while after the event stream began: no proxy keeps it back, or cuts it. */
+  lived(): void {
+    this.#cutShort = 0;
+    this.#needsFlow = false;
+    this.#tryMs = firstTryKnownMs;
+  }
+
+  greetingMissed(): void {
+    this.#giveUp();
+  }
+
+  /** Nothing came behind the greeting, or nothing more. */
+  silent(): void {
+    if (this.#current !== 'sse') return;
+    this.#needsFlow = true;
+    this.#giveUp();
+  }
+
+  /** The event stream ended soon after it had begun. */
+  cutShort(): void {
+    if (this.#current === 'sse' && ++this.#cutShort >= cutShortMax) this.#giveUp();
+  }
+
+  /** This fetch cannot read event streams at all. */
+  cannotStream(): void {
+    this.#streams = false;
+    this.#giveUp();
+  }
+
+  /** A try of SSE was answered. */
+  returned(): void {
+    this.#current = 'sse';
+  }
+
+  /** The network is another one: what is known of the way is not known any more. */
+  moved(): void {
+    this.#known = false;
+    this.#tryMs = firstTryKnownMs;
   }
 
   /** An attempt failed: where polls were never answered, it was no proxy that buffers. */
   failed(): void {
-    if (!this.#fixed && this.#current === 'long-poll' && !this.#proven) this.#current = 'sse';
+    if (this.#streams && this.#current === 'long-poll' && !this.#fixed && !this.#proven)
+      this.#current = 'sse';
   }
 
-  /** Between two polls: makes SSE the current one again, when it is time. @returns whether it has */
-  returnsToSse(): boolean {
-    if (this.#fixed || !this.#proven || this.#nowMs() < this.#retryAtMs) return false;
-    this.#current = 'sse';
+  #giveUp(): void {
+    if (this.#fixed) return;
+    this.#current = 'long-poll';
     this.#proven = false;
-    return true;
+    this.#cutShort = 0;
   }
 }

@@ -61,28 +61,46 @@ t.test('after close nothing comes, and the server knows', async (t) => {
   }
 });
 
-t.test('what a callback throws is uncaught, as in EventSource, and the connection goes on', async (t) => {
-  const thrown: unknown[] = [];
-  const onUncaught = (error: unknown) => thrown.push(error);
-  const others = process.listeners('uncaughtException');
-  process.removeAllListeners('uncaughtException');
-  process.on('uncaughtException', onUncaught);
+t.test('what callbacks throw ends neither the process nor the connection, and is reported', async (t) => {
+  const uncaught: unknown[] = [];
+  const onUncaught = (error: unknown) => uncaught.push(error);
+  const reported = t.capture(console, 'error');
+  const events = ['uncaughtException', 'unhandledRejection'] as const;
+  const others = events.map((event) => process.listeners(event as 'uncaughtException'));
+  for (const event of events) process.removeAllListeners(event).on(event, onUncaught);
   t.teardown(() => {
-    process.off('uncaughtException', onUncaught);
-    for (const other of others) process.on('uncaughtException', other);
+    for (const [index, event] of events.entries()) {
+      process.removeAllListeners(event);
+      for (const other of others[index]!) process.on(event as 'uncaughtException', other);
+    }
   });
   const seen: unknown[] = [];
+  const fails = (name: string) => () => {
+    throw new Error(name);
+  };
   const connection = connect(gateway.url, 'throws', {
+    since: 'oldest',
     onMessage: ({ data }) => {
       seen.push(data);
-      throw new Error('of the application');
+      if (data === '1') throw new Error('of the application');
+      return Promise.reject(new Error('later'));
     },
+    onState: fails('onState'),
+    onRecovered: fails('onRecovered'),
+    onLost: fails('onLost'),
+    onError: fails('onError'),
   });
   t.teardown(() => connection.close());
   await until('open', () => connection.state === 'open');
-  for (const data of ['1', '2']) await gateway.send('throws', data);
-  await until('both', () => seen.length === 2 && thrown.length === 2);
+  for (const data of ['1', '2', '3']) await gateway.send('throws', data);
+  await until('all', () => seen.length === 3);
   t.equal(connection.state, 'open');
+  connection.close();
+  await new Promise((resolve) => setImmediate(resolve));
+  t.same(uncaught, []);
+  const sentences = reported().map(({ args }) => `${args[0]} ${(args[1] as Error).message}`);
+  for (const name of ['onState threw onState', 'onMessage threw of the application', 'onMessage threw later'])
+    t.ok(sentences.includes(`encke/client: ${name}`), name);
 });
 
 t.test('what cannot be meant is refused at once', async (t) => {
@@ -97,7 +115,7 @@ t.test('what cannot be meant is refused at once', async (t) => {
 t.test('it is importable as encke/client, and its files import nothing but each other', async (t) => {
   const { connect: exported } = await import('encke/client' as string);
   t.equal(exported, connect);
-  const entry = await (await fetch(`${gateway.url}/client.js`)).text();
+  const entry = await (await fetch(`${gateway.url}/client/index.js`)).text();
   const seen = new Set<string>();
   const follow = async (source: string, base: string) => {
     for (const [, target] of source.matchAll(/(?:from|import)\s*\(?['"]([^'"]+)['"]/g)) {
@@ -110,6 +128,6 @@ t.test('it is importable as encke/client, and its files import nothing but each 
       await follow(await response.text(), href);
     }
   };
-  await follow(entry, `${gateway.url}/client.js`);
+  await follow(entry, `${gateway.url}/client/index.js`);
   t.ok(seen.size > 10, `${seen.size} files`);
 });

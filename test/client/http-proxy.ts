@@ -9,6 +9,15 @@ export class HttpProxy {
   buffers = false;
   /** Nothing more is passed on of answers that have begun, and none is closed. */
   stalls = false;
+  /** Of event streams the beginning comes through, and nothing behind it, as by a proxy that fills a buffer first. */
+  holdsAfterGreeting = false;
+  /** Event streams are cut so long after their beginning. */
+  cutsStreamsAfterMs: number | undefined;
+  /** What is not answered by then is answered 504, or cut. */
+  answersWithinMs: number | undefined;
+  cutsLate = false;
+  /** Of the line: a connection, and each piece of an answer, take so long. */
+  latencyMs = 0;
   /** Answers this in place of the gateway. */
   refusal: { status: number; headers?: Record<string, string> } | undefined;
   /** Paths with their queries, as asked for. */
@@ -54,22 +63,44 @@ export class HttpProxy {
       return;
     }
     this.#open.add(to);
-    const upstream = request(this.#target + from.url, { headers: from.headers, agent: false });
+    const late = this.answersWithinMs && setTimeout(() => this.#endLate(to), this.answersWithinMs);
+    const upstream = request(this.#target + from.url, {
+      headers: from.headers,
+      method: from.method!,
+      agent: false,
+    });
     to.once('close', () => {
       this.#open.delete(to);
+      clearTimeout(late);
       upstream.destroy();
     });
     upstream.once('error', () => to.socket?.destroy());
-    upstream.once('response', (answer) => this.#answer(answer, to));
+    upstream.once('response', (answer) => {
+      clearTimeout(late);
+      this.#answer(answer, to);
+    });
     upstream.end();
   }
 
+  #endLate(to: ServerResponse): void {
+    if (this.cutsLate && to.socket !== null) resetSocket(to.socket);
+    else to.writeHead(504).end('The proxy has waited long enough.');
+  }
+
   #answer(answer: IncomingMessage, to: ServerResponse): void {
-    const held = this.buffers && answer.headers['content-type']?.startsWith('text/event-stream');
+    const isStream = answer.headers['content-type']?.startsWith('text/event-stream');
+    const held = this.buffers && isStream;
     const { connection: _, 'transfer-encoding': __, ...headers } = answer.headers;
-    if (!held) to.writeHead(answer.statusCode!, headers).flushHeaders();
-    answer.on('data', (bytes) => held || this.stalls || to.write(bytes));
-    answer.once('end', () => to.end());
+    const late = (step: () => void) => (this.latencyMs === 0 ? step() : setTimeout(step, this.latencyMs));
+    if (!held) late(() => to.writeHead(answer.statusCode!, headers).flushHeaders());
+    let pieces = 0;
+    answer.on('data', (bytes) => {
+      const passes = !held && !this.stalls && !(isStream && this.holdsAfterGreeting && pieces++ > 0);
+      if (passes) late(() => to.write(bytes));
+    });
+    answer.once('end', () => late(() => to.end()));
     answer.once('error', () => to.socket?.destroy());
+    if (isStream && this.cutsStreamsAfterMs !== undefined)
+      setTimeout(() => to.socket && resetSocket(to.socket), this.cutsStreamsAfterMs);
   }
 }

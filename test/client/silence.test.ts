@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import t from 'tap';
-import { startGateway } from '../gateway-process.js';
+import { startGateway, startProcess } from '../gateway-process.js';
 import { until } from '../until.js';
 import { listen, proxied } from './client-parts.js';
 import { countedTo } from './listener.js';
@@ -62,7 +63,7 @@ t.test('auto: where nothing answers, it stays with SSE and waits', async (t) => 
 
 t.test('sse: heartbeats that stay away mean a dead connection', async (t) => {
   const proxy = await proxied(t, gateway);
-  const listener = await listen(t, proxy.url, 'dead', { heartbeatTimeoutMs: 500 }).open();
+  const listener = await listen(t, proxy.url, 'dead', { transport: 'sse', heartbeatTimeoutMs: 500 }).open();
   proxy.stalls = true;
   await gateway.send('dead', '1');
   await until('it is given up', () => listener.connection.state === 'waiting');
@@ -84,4 +85,20 @@ t.test('sse: heartbeats keep a silent stream open', async (t) => {
   );
   t.equal(listener.openings, 1);
   t.equal(listener.connection.state, 'open');
+});
+
+t.test('a process that stood still reads what has come before it believes in silence', async (t) => {
+  const gateway = await startProcess({ flags: ['--heartbeat-sec', '1'] });
+  t.teardown(() => gateway.kill());
+  for (const transport of ['sse', 'long-poll'] as const) {
+    const listener = await listen(t, gateway.url, 'stood', { transport, heartbeatTimeoutMs: 1_500 }).open();
+    const { openings } = listener;
+    const post = ['-s', '-d', transport, `${gateway.apiUrl}/send/stood`];
+    t.equal(spawnSync('sh', ['-c', `sleep 2; curl ${post.join(' ')}`]).status, 0, 'it stood still');
+    await listener.has(1);
+    t.equal(listener.openings, openings, `${transport}: over the same connection`);
+    t.same(listener.delaysMs, []);
+    t.same([listener.losses, listener.recoveries], [[], 0]);
+    listener.connection.close();
+  }
 });

@@ -1,0 +1,239 @@
+import type { Query } from './endpoint.js';
+import type { StreamEvent } from './event-stream-parser.js';
+import { SilenceError, Superseded } from './failure.js';
+import { longPoll, type PollAnswer } from './long-poll.js';
+import type { Member } from './member.js';
+import type { WireMessage } from './message.js';
+import { pause } from './pause.js';
+import { formatCursor, type Place, parseCursor } from './places.js';
+import type { PollPace } from './poll-pace.js';
+import type { Roster } from './roster.js';
+import { serverSentEvents } from './server-sent-events.js';
+import type { Settings } from './settings.js';
+import type { Slots } from './slots.js';
+import type { Transport, TransportChoice } from './transport-choice.js';
+
+/** After it has been open for so long, an attempt was a good one. */
+export const steadyMs = 10_000;
+/** An event stream brought a message so much later than a poll: something keeps it back. */
+const bufferedMs = 1_000;
+
+export interface AttemptParts {
+  readonly settings: Settings;
+  readonly roster: Roster;
+  readonly choice: TransportChoice;
+  readonly pace: PollPace;
+  readonly slots: Slots;
+  onOpened(): void;
+  onRetry(delayMs: number): void;
+}
+
+/** Where each member stood when it was asked. */
+type Before = ReadonlyMap<Member, { readonly ids: readonly string[]; readonly cursor: string | undefined }>;
+
+/**
+ * One request for all that the roster wants, and what comes of it: an event stream; or polls, beside which SSE is tried
+ * now and then, until one of the tries takes their place.
+ */
+export class Attempt {
+  readonly ids: readonly string[];
+  readonly #parts: AttemptParts;
+  readonly #abort: AbortController;
+  #openedAtMs: number | undefined;
+  /** When polls first brought something since SSE is being tried. */
+  #polledAtMs: number | undefined;
+
+  constructor(parts: AttemptParts, abort: AbortController) {
+    this.#parts = parts;
+    this.#abort = abort;
+    this.ids = parts.roster.begin();
+  }
+
+  /** Undefined: not open yet. */
+  get openForMs(): number | undefined {
+    return this.#openedAtMs === undefined ? undefined : performance.now() - this.#openedAtMs;
+  }
+
+  /** Returns when the server has ended it; throws when anything else has. */
+  async run(): Promise<void> {
+    const { choice } = this.#parts;
+    if (choice.current === 'sse') await this.#stream(this.#abort, false, choice.fixed, () => undefined);
+    else await this.#poll();
+    this.#abort.signal.throwIfAborted();
+  }
+
+  async #stream(
+    abort: AbortController,
+    needsFlow: boolean,
+    patient: boolean,
+    onOpened: () => void,
+  ): Promise<void> {
+    const { settings, roster, choice, onRetry } = this.#parts;
+    const query = roster.query(this.ids);
+    const before = this.#standings();
+    let startedMs = Number.POSITIVE_INFINITY;
+    let cursor = '';
+    const receiver = {
+      retryIn: onRetry,
+      opened: () => {
+        onOpened();
+        startedMs = performance.now();
+        this.#opened(query, 'sse');
+      },
+      flows: () => {
+        if (performance.now() - startedMs >= steadyMs) choice.lived();
+      },
+      event: (event: StreamEvent) => {
+        // An event without an id of its own has that of the one before: its id has no history.
+        const own = event.lastEventId !== cursor;
+        cursor = event.lastEventId;
+        return this.#event(event, own, query, before);
+      },
+    };
+    await serverSentEvents(
+      settings.endpoint,
+      this.ids,
+      query,
+      receiver,
+      { ...settings, needsFlow, patient },
+      abort,
+    );
+    abort.signal.throwIfAborted();
+  }
+
+  async #poll(): Promise<void> {
+    const polls = childOf(this.#abort);
+    const before = this.#standings();
+    const tries = this.#trySse(polls);
+    tries.catch(() => undefined); // looked at below
+    const receiver = {
+      query: () => this.#parts.roster.query(this.ids),
+      answered: (answer: PollAnswer, query: Query, first: boolean) =>
+        this.#answered(answer, query, first, before),
+    };
+    try {
+      await longPoll(this.#parts.settings.endpoint, this.ids, receiver, this.#parts.pace, polls);
+    } catch (error) {
+      if (!polls.signal.aborted) throw error;
+      if (!(polls.signal.reason instanceof Superseded)) throw polls.signal.reason;
+    } finally {
+      polls.abort();
+    }
+    await tries;
+  }
+
+  /** @returns when a try has taken the place of the polls, and has ended; or when the polls have ended by themselves */
+  async #trySse(polls: AbortController): Promise<void> {
+    const { choice, slots } = this.#parts;
+    for (;;) {
+      await pause(choice.nextTryMs(), polls.signal);
+      if (polls.signal.aborted) return;
+      const tried = childOf(this.#abort);
+      const giveUp = () => tried.abort(new Superseded());
+      const holder = { yieldTurn: giveUp };
+      if (!slots.tryTake(holder)) continue;
+      polls.signal.addEventListener('abort', giveUp);
+      let taken = false;
+      this.#polledAtMs = undefined;
+      try {
+        await this.#stream(tried, choice.needsFlow, false, () => {
+          // What polls have had for long came through a buffer.
+          if (performance.now() - (this.#polledAtMs ?? Number.POSITIVE_INFINITY) > bufferedMs)
+            throw new SilenceError(bufferedMs);
+          taken = true;
+          polls.signal.removeEventListener('abort', giveUp);
+          choice.returned();
+          polls.abort(new Superseded());
+        });
+        if (taken) return;
+      } catch (error) {
+        if (taken) throw tried.signal.aborted ? tried.signal.reason : error;
+      } finally {
+        tried.abort();
+        slots.release(holder);
+      }
+    }
+  }
+
+  #opened(query: Query, transport: Transport): void {
+    const { choice, roster, onOpened } = this.#parts;
+    this.#openedAtMs ??= performance.now();
+    choice.opened();
+    onOpened();
+    for (const [member, ids] of roster.live) member.opened(ids, query.cursor !== undefined, transport);
+  }
+
+  #event({ type, data, lastEventId }: StreamEvent, own: boolean, query: Query, before: Before) {
+    const { roster } = this.#parts;
+    const value = JSON.parse(data);
+    const places = parseCursor(lastEventId, this.ids.length);
+    if (type === 'message') {
+      const { id } = value as WireMessage;
+      const place = own ? places?.[this.ids.indexOf(id)] : undefined;
+      roster.move(this.ids, places, id);
+      return roster.deliver(value, place);
+    }
+    if (type === 'lost') for (const [member] of roster.live) member.lose(value.lost);
+    if (type === 'recovered' && query.cursor !== undefined)
+      return this.#resumed(value.recovered, places, before);
+    roster.move(this.ids, places);
+    return undefined;
+  }
+
+  async #answered(answer: PollAnswer, query: Query, first: boolean, before: Before): Promise<void> {
+    const { roster, choice } = this.#parts;
+    if (first) this.#opened(query, 'long-poll');
+    choice.opened();
+    const places = answer.cursor === undefined ? undefined : parseCursor(answer.cursor, this.ids.length);
+    if (query.cursor !== undefined && (first || !answer.recovered))
+      await this.#resumed(answer.recovered, undefined, before);
+    for (const message of answer.messages) {
+      if (this.#abort.signal.aborted) return;
+      this.#polledAtMs ??= performance.now();
+      await roster.deliver(message, placeOf(message, places));
+    }
+    if (!this.#abort.signal.aborted) roster.move(this.ids, places);
+  }
+
+  /** Of several members some may have lost nothing: each is asked for alone. */
+  async #resumed(recovered: boolean, places: Place[] | undefined, before: Before): Promise<void> {
+    const { roster, settings } = this.#parts;
+    for (const [member] of roster.live) {
+      const { ids, cursor } = before.get(member) ?? {};
+      let alone = recovered;
+      if (!recovered && before.size > 1 && ids !== undefined && cursor !== undefined) {
+        const asked = settings.endpoint.ask('poll', ids, { cursor }, this.#abort.signal, 'HEAD');
+        alone = await asked
+          .then(({ headers }) => headers.get('encke-recovered') === 'true')
+          .catch(() => false);
+      }
+      member.resumed(alone);
+    }
+    roster.move(this.ids, places);
+  }
+
+  #standings(): Before {
+    const { live } = this.#parts.roster;
+    return new Map(
+      live.map(([member, ids]) => [
+        member,
+        { ids, cursor: formatCursor(ids.map((id) => member.places.get(id)!.place)) },
+      ]),
+    );
+  }
+}
+
+/** In an answer of `/poll` each message says its own place. */
+export function placeOf({ offset }: WireMessage, places: readonly Place[] | undefined): Place | undefined {
+  const epoch = places?.[0]?.epoch;
+  return epoch === undefined || offset === undefined ? undefined : { epoch, offset };
+}
+
+/** Aborted with its parent, and without it. */
+function childOf({ signal }: AbortController): AbortController {
+  const child = new AbortController();
+  const end = () => child.abort(signal.reason);
+  if (signal.aborted) end();
+  else signal.addEventListener('abort', end);
+  return child;
+}

@@ -1,0 +1,73 @@
+import { later } from './pause.js';
+import { inPage } from './settings.js';
+
+/**
+ * A browser opens six connections to an origin over HTTP/1.1, and a page needs some for other requests: so its streams
+ * and polls have four. Those past them wait, and where some wait, the one that has had its turn for the longest goes
+ * to the end of the queue. Elsewhere there is no such limit.
+ */
+
+export const slotsMax = 4;
+const turnMs = 10_000;
+
+export interface SlotHolder {
+  /** Its turn is over. */
+  yieldTurn(): void;
+}
+
+interface Waiting {
+  readonly holder: SlotHolder;
+  grant(): void;
+}
+
+const byOrigin = new Map<string, Slots>();
+
+export class Slots {
+  readonly #holders: SlotHolder[] = [];
+  readonly #queue: Waiting[] = [];
+  #turn: ReturnType<typeof setTimeout> | undefined;
+
+  static of(origin: string): Slots {
+    const known = byOrigin.get(origin) ?? new Slots();
+    byOrigin.set(origin, known);
+    return known;
+  }
+
+  /** @returns undefined where it has one at once; else a promise of it, which the signal's abort ends, too */
+  take(holder: SlotHolder, signal: AbortSignal): Promise<void> | undefined {
+    if (this.tryTake(holder)) return undefined;
+    this.#turn ??= later(turnMs, () => this.#passOn());
+    return new Promise((resolve) => {
+      const waiting = { holder, grant: resolve };
+      this.#queue.push(waiting);
+      signal.addEventListener('abort', () => {
+        const index = this.#queue.indexOf(waiting);
+        if (index !== -1) this.#queue.splice(index, 1);
+        resolve();
+      });
+    });
+  }
+
+  tryTake(holder: SlotHolder): boolean {
+    if (inPage && (this.#holders.length >= slotsMax || this.#queue.length > 0)) return false;
+    this.#holders.push(holder);
+    return true;
+  }
+
+  release(holder: SlotHolder): void {
+    const index = this.#holders.indexOf(holder);
+    if (index === -1) return;
+    this.#holders.splice(index, 1);
+    const next = this.#queue.shift();
+    if (next === undefined) return;
+    this.#holders.push(next.holder);
+    next.grant();
+  }
+
+  #passOn(): void {
+    this.#turn = undefined;
+    if (this.#queue.length === 0) return;
+    this.#turn = later(turnMs, () => this.#passOn());
+    this.#holders[0]?.yieldTurn();
+  }
+}

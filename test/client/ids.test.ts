@@ -1,0 +1,145 @@
+import t from 'tap';
+import { RefusedError } from '../../client/index.js';
+import { startGateway } from '../gateway-process.js';
+import { SeededRandom } from '../seeded-random.js';
+import { until } from '../until.js';
+import { listen, proxied } from './client-parts.js';
+import { countedTo, type Listener } from './listener.js';
+
+/** Ids that come and go on an open connection. */
+
+t.setTimeout(120_000);
+const gateway = await startGateway();
+t.teardown(() => gateway.kill());
+
+for (const transport of ['sse', 'long-poll'] as const) {
+  const id = (name: string) => `${transport}/${name}`;
+
+  t.test(`${transport}: an id is added, and the others miss nothing by it`, async (t) => {
+    const listener = await listen(t, gateway.url, id('a'), { transport }).open();
+    await gateway.send(id('b'), 'before');
+    let sent = 0;
+    let adding = true;
+    const sending = (async () => {
+      while (adding || sent < 20) await gateway.send(id('a'), String(++sent));
+    })();
+    await listener.connection.add(id('b'));
+    await gateway.send(id('b'), 'b');
+    adding = false;
+    await sending;
+    await listener.has(sent + 1);
+    t.same(
+      listener.texts.filter((text) => text !== 'b'),
+      countedTo(sent),
+    );
+    t.equal(listener.texts.filter((text) => text === 'b').length, 1);
+    t.same([listener.openings, listener.recoveries, listener.losses], [1, 0, []], 'nobody is told');
+    t.same(listener.connection.ids, [id('a'), id('b')]);
+    t.match(listener.connection.cursor, new RegExp(`^\\w+:${sent},2$`));
+  });
+
+  t.test(`${transport}: since, for an id that is added`, async (t) => {
+    for (const text of countedTo(5)) await gateway.send(id('old'), text);
+    const listener = await listen(t, gateway.url, id('x'), { transport }).open();
+    await listener.connection.add(id('old'), { since: 'oldest' });
+    await gateway.send(id('old'), '6');
+    await listener.has(6);
+    t.same(listener.texts, countedTo(6));
+  });
+
+  t.test(`${transport}: ids come and go at random, and nothing is lost or doubled`, async (t) => {
+    const random = new SeededRandom();
+    t.comment(`ENCKE_TEST_SEED=${random.seed}`);
+    const proxy = await proxied(t, gateway);
+    const ids = ['kept', 'b', 'c', 'd'].map((name) => id(`random/${name}`));
+    const got = new Map<string, string[]>(ids.map((id) => [id, []]));
+    const listener = listen(t, proxy.url, ids[0]!, {
+      transport,
+      onMessage: (message) => got.get(message.id)!.push(String(message.data)),
+    });
+    await listener.open();
+    const sent = new Map<string, number>(ids.map((id) => [id, 0]));
+    const present = new Map<string, number>();
+    for (let n = 0; n < 250; n++) {
+      const id = ids[random.below(ids.length)]!;
+      sent.set(id, sent.get(id)! + 1);
+      await gateway.send(id, String(sent.get(id)));
+      const other = ids[1 + random.below(ids.length - 1)]!;
+      if (random.chance(0.1) && !present.has(other)) {
+        await listener.connection.add(other);
+        present.set(other, sent.get(other)!);
+        got.set(other, []);
+      } else if (random.chance(0.05) && present.has(other)) {
+        listener.connection.remove(other);
+        present.delete(other);
+      } else if (random.chance(0.01)) {
+        proxy.cut();
+      }
+    }
+    await until('all of the id that stays', () => got.get(ids[0]!)!.length >= sent.get(ids[0]!)!, 30_000);
+    t.same(got.get(ids[0]!), countedTo(sent.get(ids[0]!)!));
+    for (const [id, from] of present) {
+      await until('all of those that are there', () => got.get(id)!.length >= sent.get(id)! - from, 30_000);
+      t.same(got.get(id), countedTo(sent.get(id)!).slice(from), id);
+    }
+    t.same(listener.losses, []);
+  });
+
+  t.test(`${transport}: of an id that was removed nothing comes`, async (t) => {
+    const listener = await listen(t, gateway.url, [id('stays'), id('goes')], { transport }).open();
+    listener.connection.remove(id('goes'));
+    await gateway.send(id('goes'), 'x');
+    await until('the server knows', async () => (await gateway.send(id('goes'), 'x')) === 0);
+    await gateway.send(id('stays'), 'y');
+    await listener.has(1);
+    t.same(listener.texts, ['y']);
+    t.throws(() => listener.connection.remove(id('stays')), /close it instead/);
+    t.same([listener.openings, listener.losses], [1, []]);
+  });
+
+  t.test(`${transport}: an id that the server refuses is not added, and all else goes on`, async (t) => {
+    const listener = await listen(t, gateway.url, id('good'), { transport }).open();
+    await t.rejects(listener.connection.add([id('wild/+')]), { name: 'RefusedError', status: 400 });
+    t.match(listener.errors, [RefusedError]);
+    t.same(listener.connection.ids, [id('good')]);
+    await gateway.send(id('good'), '1');
+    await listener.has(1);
+    t.equal(listener.connection.state, 'open');
+  });
+}
+
+t.test('what is added while it waits is there when it is back', async (t) => {
+  const proxy = await proxied(t, gateway);
+  const listener: Listener = await listen(t, proxy.url, 'waits/a').open();
+  proxy.refusal = { status: 503 };
+  proxy.cut();
+  await until('waiting', () => listener.connection.state === 'waiting');
+  const added = listener.connection.add('waits/b');
+  await gateway.send('waits/a', 'a');
+  proxy.refusal = undefined;
+  listener.connection.reconnect();
+  await added;
+  await gateway.send('waits/b', 'b');
+  await listener.has(2);
+  t.same([listener.texts.sort(), listener.losses], [['a', 'b'], []]);
+});
+
+t.test('reconnect cuts the wait, and asks anew where it is open', async (t) => {
+  const proxy = await proxied(t, gateway);
+  const listener = await listen(t, proxy.url, 'again').open();
+  proxy.refusal = { status: 503, headers: { 'retry-after': '600' } };
+  proxy.cut();
+  await until('it waits for long', () => (listener.delaysMs.at(-1) ?? 0) > 600_000, 20_000);
+  proxy.refusal = undefined;
+  listener.connection.reconnect();
+  await until('open', () => listener.openings === 2, 2_000);
+  t.equal(listener.recoveries, 1);
+  const asked = proxy.asked.length;
+  await gateway.send('again', '1');
+  await listener.has(1);
+  listener.connection.reconnect();
+  await until('it has asked anew', () => proxy.asked.length > asked);
+  await gateway.send('again', '2');
+  await listener.has(2);
+  t.same([listener.texts, listener.openings, listener.recoveries], [['1', '2'], 2, 1], 'and nobody is told');
+});
