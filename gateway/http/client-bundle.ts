@@ -53,7 +53,7 @@ function inOrder(modules: ReadonlyMap<string, Module>, entry: string): Set<strin
 
 /** Of those that have lines of their own; what is behind code, or in a text, stays. */
 function withoutComments(text: string): string {
-  return text.replace(/^[ \t]*(?:\/\/(?!#).*|\/\*[^]*?\*\/[ \t]*)$/gm, (comment) =>
+  return text.replace(/^[ \t]*(?:\/\/(?!#).*|\/\*[\s\S]*?\*\/[ \t]*)$/gm, (comment) =>
     comment.replace(/[^\n]/g, ''),
   );
 }
