@@ -37,6 +37,7 @@ export async function redisCarrier(
     idBytesMax: config.idBytesMax,
     topicLevelsMax: config.topicLevelsMax,
     payloadBytesMax: payloadBytesMax(config, role),
+    retainedMax: config.mqttMaxRetained,
     onEvent: (event, detail) => {
       tell(log, event, detail);
       // What is here is no longer complete; it is, once it is read anew.

@@ -59,6 +59,7 @@ local function begin(_, a)
   local key, seq = settle(now, rules, position)
   if not key then return seq end
   redis.call('HSET', META, 'cluster', cluster, 'index', index, 'count', count, 'limits', limits, 'rules:' .. rules, rules_text)
+  limit_retained(cjson.decode(limits))
   forget_old_nodes(now)
   node = node or { last = 0, bits = 0 }
   node.generation, node.rules, node.key, node.seen = generation, rules, key, now

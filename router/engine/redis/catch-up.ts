@@ -3,6 +3,7 @@ import type { HistoryRules } from '../../history/history-rules.js';
 import { messageInHistory, placeOfEntry } from './message-format.js';
 import type { Receiver } from './receiver.js';
 import type { RecentIds } from './recent-ids.js';
+import type { SharedRetained } from './retained-copy.js';
 import type { Shard } from './shard.js';
 import type { ReadPart } from './shared-history.js';
 import type { Subscriptions } from './subscriptions.js';
@@ -29,6 +30,7 @@ export interface CatchUpParts {
   readonly subscriptions: Subscriptions;
   readonly receiver: Receiver;
   readonly recent: RecentIds;
+  readonly retained: SharedRetained;
   readonly rules: HistoryRules;
   readonly ruleTexts: readonly string[];
   /** Before what is left of these ids is handed out. */
@@ -61,6 +63,7 @@ export class CatchUp {
     let { place, begin } = behind;
     for (;;) {
       await this.#catchUpTo(place, begin, behind);
+      await this.#parts.retained.catchUp(begin, behind.isCurrent);
       await receiver.drain(place, behind.isCurrent);
       if (!receiver.overflowed) return;
       // More has come meanwhile than is held: it is read.

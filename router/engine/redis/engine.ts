@@ -11,6 +11,7 @@ import type { RedisEngineOptions, RedisEngineStats } from './options.js';
 import { Publisher } from './publisher.js';
 import { Receiver } from './receiver.js';
 import { RecentIds } from './recent-ids.js';
+import { SharedRetained } from './retained-copy.js';
 import { Shard } from './shard.js';
 import { shardOf } from './shards.js';
 import { SharedHistory } from './shared-history.js';
@@ -31,6 +32,7 @@ interface Part {
   readonly subscriptions: Subscriptions;
   readonly receiver: Receiver;
   readonly catchUp: CatchUp;
+  readonly retained: SharedRetained;
 }
 
 /**
@@ -112,9 +114,10 @@ export class RedisEngine implements Engine {
     return this.#cluster;
   }
 
-  async start(onPublication: OnPublication, onRetained: OnRetained, _retained?: RetainedCopy): Promise<void> {
+  async start(onPublication: OnPublication, onRetained: OnRetained, copy?: RetainedCopy): Promise<void> {
     this.#onPublication = onPublication;
     this.#onRetained = onRetained;
+    if (copy !== undefined) await Promise.all(this.#parts.map(({ retained }) => retained.start(copy)));
     this.#started = true;
   }
 
@@ -182,7 +185,8 @@ export class RedisEngine implements Engine {
     this.#started = false;
     clearInterval(this.#ticker);
     this.history.stop();
-    for (const { shard, publisher, counts, subscriptions } of this.#parts) {
+    for (const { shard, publisher, counts, subscriptions, retained } of this.#parts) {
+      retained.stop();
       publisher.stop();
       counts.stop();
       shard.stop();
@@ -199,6 +203,7 @@ export class RedisEngine implements Engine {
     const { name, shards, connection, countWaitMs, pendingBytesMax, rules, onEvent, onGap } = this.#options;
     const address = shards[index]!;
     const { idBytesMax, topicLevelsMax, payloadBytesMax } = this.#options;
+    const retainedMax = Math.ceil(this.#options.retainedMax / shards.length);
     const shard = new Shard({
       index,
       count: shards.length,
@@ -209,7 +214,7 @@ export class RedisEngine implements Engine {
       rules: JSON.stringify(
         rules.list.map((rule) => [rule.filter, rule.messages, Math.ceil(rule.ageSec * 1000)]),
       ),
-      limits: JSON.stringify({ idBytesMax, levelsMax: topicLevelsMax, payloadBytesMax }),
+      limits: JSON.stringify({ idBytesMax, levelsMax: topicLevelsMax, payloadBytesMax, retainedMax }),
       clusterOf: (own) => this.#clusterOf(index, own),
       onComplaint: (sentence) => onEvent('complaint', sentence),
     });
@@ -224,14 +229,23 @@ export class RedisEngine implements Engine {
       rules,
       heldBytesMax: this.#options.heldBytesMax,
       onPublication: (message) => this.#onPublication(message),
-      onRetained: (message) => this.#onRetained(message),
+      onRetained: (message) => {
+        retained.note(message.id);
+        this.#onRetained(message);
+      },
       onWord: (payload) => this.onWord(shard, payload),
+    });
+    const retained: SharedRetained = new SharedRetained({
+      shard,
+      owns: (id) => shardOf(id, shards.length) === index,
+      hasHistory: (id) => rules.of(id) !== -1,
     });
     const catchUp = new CatchUp({
       shard,
       subscriptions,
       receiver,
       recent: new RecentIds(shard),
+      retained,
       rules,
       ruleTexts: this.#ruleTexts,
       onGap: async (reason, concerns) => {
@@ -248,7 +262,7 @@ export class RedisEngine implements Engine {
     };
     shard.onLost((reason) => onEvent('lost', `${address.name}: ${reason}`));
     shard.onBack(() => onEvent('back', address.name));
-    return { shard, counts, publisher, subscriptions, receiver, catchUp };
+    return { shard, counts, publisher, subscriptions, receiver, catchUp, retained };
   }
 
   #tick(): void {

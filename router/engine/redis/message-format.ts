@@ -91,6 +91,11 @@ export function messageInHistory(id: string, entry: Buffer): Message {
   return new Message(id, payload, Math.floor(place / 1000), qos, (flags & retainFlag) !== 0, place);
 }
 
+/** Of an id of which nothing is retained any more. */
+export function isBareEntry(entry: Buffer): boolean {
+  return entry.length === placeBytes;
+}
+
 export function placeOfEntry(entry: Buffer): number {
   return placeIn(entry);
 }

@@ -23,6 +23,8 @@ export interface RedisEngineOptions {
   readonly idBytesMax: number;
   readonly topicLevelsMax: number;
   readonly payloadBytesMax: number;
+  /** Messages that are retained, over all shards. */
+  readonly retainedMax: number;
   readonly onEvent: (event: EngineEvent, detail: string) => void;
   /** Something was missed, or may have been, of the ids that `concerns` says yes to; resolves when whoever is to be cut is. */
   readonly onGap?: (concerns: (id: string) => boolean) => Promise<void>;

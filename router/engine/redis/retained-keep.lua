@@ -10,9 +10,19 @@ local RETAINED_PLACES = NAME .. ':r:z'
 local CLEARED_PLACES = NAME .. ':r:t'
 local CLEARED_AGE_US = 3600 * 1000000
 
+-- Of all ids; nil while no node has said. Past it no more are kept, here and on the nodes.
+local retained_max
+
+-- @param limits of a node
+local function limit_retained(limits)
+  retained_max = limits.retainedMax
+end
+
 local function keep_retained(id, place, body)
   if string.byte(id) == 36 then return end -- of a node: it goes with it
   if #body > 1 then
+    local is_full = retained_max and redis.call('HLEN', RETAINED) >= retained_max
+    if is_full and redis.call('HEXISTS', RETAINED, id) == 0 then return end
     redis.call('HSET', RETAINED, id, pack_place(place) .. body)
     redis.call('ZADD', RETAINED_PLACES, place, id)
     redis.call('ZREM', CLEARED_PLACES, id)

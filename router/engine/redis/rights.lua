@@ -3,7 +3,7 @@
 local NEEDED = {
   { 'TIME' }, { 'INFO', 'server' },
   { 'GET', SEQ }, { 'SET', SEQ, '' }, { 'DEL', SEQ }, { 'INCRBY', SEQ, '1' }, { 'RENAME', SEQ, SEQ },
-  { 'HGET', META, '' }, { 'HMGET', META, '' }, { 'HSET', META, '', '' }, { 'HDEL', META, '' }, { 'HEXISTS', META, '' },
+  { 'HGET', META, '' }, { 'HMGET', META, '' }, { 'HSET', META, '', '' }, { 'HDEL', META, '' }, { 'HEXISTS', META, '' }, { 'HLEN', META },
   { 'LPUSH', HISTORY, '' }, { 'LTRIM', HISTORY, '0', '1' }, { 'PEXPIRE', HISTORY, '1' },
   { 'APPEND', RECENT, '' }, { 'LLEN', HISTORY }, { 'LINDEX', HISTORY, '0' }, { 'LRANGE', HISTORY, '0', '1' },
   { 'ZADD', RETAINED_PLACES, '0', '' }, { 'ZREM', RETAINED_PLACES, '' }, { 'ZREMRANGEBYSCORE', RETAINED_PLACES, '0', '1' },

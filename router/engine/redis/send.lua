@@ -144,6 +144,7 @@ local function send(ids, a)
   local cluster
   cluster, problem = known_cluster()
   if not cluster then return problem end
+  limit_retained(cluster.limits)
   if #a[1] > cluster.limits.payloadBytesMax then
     return fail('TOOBIG the message is longer than the nodes accept, ' .. cluster.limits.payloadBytesMax .. ' bytes')
   end
@@ -214,7 +215,7 @@ local NEEDED = {
   { 'GET', SEQ }, { 'SET', SEQ, '' }, { 'DEL', SEQ }, { 'INCRBY', SEQ, '1' }, { 'LPUSH', HISTORY, '' },
   { 'LTRIM', HISTORY, '0', '1' }, { 'PEXPIRE', HISTORY, '1' }, { 'APPEND', RECENT, '' },
   { 'PUBSUB', 'NUMSUB', ID_CHANNEL }, { 'PUBLISH', ID_CHANNEL, '' },
-  { 'HDEL', RETAINED, '' }, { 'ZADD', RETAINED_PLACES, '0', '' }, { 'ZREM', RETAINED_PLACES, '' },
+  { 'HDEL', RETAINED, '' }, { 'HLEN', RETAINED }, { 'HEXISTS', RETAINED, '' }, { 'ZADD', RETAINED_PLACES, '0', '' }, { 'ZREM', RETAINED_PLACES, '' },
   { 'ZREMRANGEBYSCORE', RETAINED_PLACES, '0', '1' }, { 'HGETALL', REPORTS },
 }
 

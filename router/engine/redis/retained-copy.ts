@@ -1,0 +1,153 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Message } from '../../message.js';
+import type { RetainedCopy } from '../engine.js';
+import { bodyOf, isBareEntry, messageInHistory } from './message-format.js';
+import type { Shard } from './shard.js';
+
+/** Of one answer. */
+const pageBytesMax = 1024 * 1024;
+/** Of one call that gives back what a server has lost. */
+const restoredMax = 100;
+const retryMs = 100;
+
+export interface SharedRetainedParts {
+  readonly shard: Shard;
+  /** Whether the id is one of this shard. */
+  readonly owns: (id: string) => boolean;
+  /** Whether a place is an offset in the history of the id. */
+  readonly hasHistory: (id: string) => boolean;
+}
+
+/** `retained` of read.lua: floor, where to go on, 1 = that is all, and id and entry of each change. */
+type Page = [floor: number, next: number, complete: number, ...changes: Buffer[]];
+
+/**
+ * What is retained of a shard's ids: Redis keeps it, and every node has a copy. What is published comes to all nodes; one
+ * that was away reads what has changed since, in order. What begins with $ goes with the node that published it, and is
+ * not in Redis.
+ */
+export class SharedRetained {
+  readonly #parts: SharedRetainedParts;
+  #copy: RetainedCopy | undefined;
+  /** All changes up to here are in the copy, besides those that come to this node. */
+  #position = 0;
+  #loaded = false;
+  /** What the server does not know any more, until it does. */
+  readonly #lost = new Map<string, Message>();
+  #stopped = false;
+
+  constructor(parts: SharedRetainedParts) {
+    this.#parts = parts;
+    parts.shard.onBack(() => {
+      if (this.#copy !== undefined && !this.#loaded) void this.#load().catch(() => {});
+    });
+  }
+
+  /** Reads all; later, where the server is away. */
+  async start(copy: RetainedCopy): Promise<void> {
+    this.#copy = copy;
+    if (this.#parts.shard.usable) await this.#load().catch(() => {});
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Somebody has published it: it is known again. */
+  note(id: string): void {
+    if (this.#lost.size > 0) this.#lost.delete(id);
+  }
+
+  /**
+   * On a new connection, before what comes on it is handed out.
+   * @param begin nothing that happened before is known to be known to the server
+   */
+  async catchUp(begin: number, isCurrent: () => boolean): Promise<void> {
+    const { shard } = this.#parts;
+    if (this.#copy === undefined || !this.#loaded) return;
+    const after = Math.max(this.#position, shard.position);
+    const first = await this.#page(after, isCurrent);
+    const isBehind = first[0] > after;
+    // Of what was cleared since, the server knows only for a while, or not at all: then all is compared.
+    const seen = isBehind ? new Set<string>() : undefined;
+    this.#position = await this.#apply(isBehind ? await this.#page(0, isCurrent) : first, isCurrent, seen);
+    if (seen === undefined) return;
+    const missing = this.#missing(seen);
+    // The server has begun anew and may have lost it; what was cleared lately it knows, and does not take.
+    if (first[0] <= begin) this.#restore(missing);
+    else for (const { id } of missing) this.#copy.forget(id);
+  }
+
+  async #load(): Promise<void> {
+    const isCurrent = () => this.#parts.shard.usable && !this.#stopped;
+    this.#position = await this.#apply(await this.#page(0, isCurrent), isCurrent);
+    this.#loaded = true;
+  }
+
+  /** @returns up to where that is all */
+  async #apply(first: Page, isCurrent: () => boolean, seen?: Set<string>): Promise<number> {
+    for (let page = first; ; ) {
+      const [, next, complete, ...changes] = page;
+      for (let n = 0; n < changes.length; n += 2) {
+        const id = changes[n]!.toString();
+        this.#keep(id, changes[n + 1]!);
+        seen?.add(id);
+      }
+      if (complete === 1) return next;
+      page = await this.#page(next, isCurrent);
+    }
+  }
+
+  #keep(id: string, entry: Buffer): void {
+    if (isBareEntry(entry)) this.#copy!.keep(new Message(id, Buffer.alloc(0), 0, 0, true));
+    else {
+      const message = messageInHistory(id, entry);
+      if (!this.#parts.hasHistory(id)) message.offset = 0;
+      this.#copy!.keep(message);
+    }
+  }
+
+  async #page(after: number, isCurrent: () => boolean): Promise<Page> {
+    for (;;) {
+      try {
+        return (await this.#parts.shard.read('retained', [after, pageBytesMax])) as Page;
+      } catch (error) {
+        if (!isCurrent()) throw error;
+        await pause(retryMs);
+      }
+    }
+  }
+
+  #missing(seen: ReadonlySet<string>): Message[] {
+    const missing: Message[] = [];
+    const walk = this.#copy!.walk('#'); // none that begins with $
+    for (walk.seek(Infinity); !walk.done; walk.seek(Infinity)) {
+      const message = walk.take();
+      if (!seen.has(message.id) && this.#parts.owns(message.id)) missing.push(message);
+    }
+    return missing;
+  }
+
+  /** Gives them back to the server. Each node has them, and begins somewhere else, so that each has a part of the work. */
+  #restore(missing: readonly Message[]): void {
+    const isUnderWay = this.#lost.size > 0;
+    const middle = Math.floor(Math.random() * missing.length);
+    for (const message of [...missing.slice(middle), ...missing.slice(0, middle)])
+      this.#lost.set(message.id, message);
+    if (!isUnderWay && this.#lost.size > 0) void this.#restoreAll();
+  }
+
+  async #restoreAll(): Promise<void> {
+    const { shard } = this.#parts;
+    while (this.#lost.size > 0 && !this.#stopped) {
+      const some = [...this.#lost.values()].slice(0, restoredMax);
+      const args = some.flatMap((message) => [message.id, bodyOf(message)]);
+      try {
+        await shard.call('restore', [shard.parts.run, ...args]);
+        for (const { id } of some) this.#lost.delete(id);
+      } catch {
+        await pause(retryMs);
+      }
+    }
+  }
+}
