@@ -3,7 +3,7 @@ import { SeededRandom } from '../seeded-random.js';
 import { runSeedsOnNodes } from './history-model.js';
 
 t.test(
-  'whatever becomes of nodes, of their ways to NATS and of NATS, nothing is lost, doubled or reordered but what is said',
+  'whatever becomes of nodes, of their ways to Redis and of Redis, nothing is lost, doubled or reordered but what is said',
   async (t) => {
     const { seed } = new SeededRandom();
     t.comment(
@@ -11,8 +11,8 @@ t.test(
     );
     const { faults, counts } = await runSeedsOnNodes(2, seed, 40_000, (line) => t.comment(line));
     t.same(faults, []);
-    const { received, nodeDeaths, nodePauses, waysCut, natsPauses, natsDeaths } = counts;
+    const { received, nodeDeaths, nodePauses, waysCut, redisPauses, redisDeaths } = counts;
     t.ok(received > 0);
-    t.ok(nodeDeaths + nodePauses + waysCut + natsPauses + natsDeaths >= 5, JSON.stringify(counts));
+    t.ok(nodeDeaths + nodePauses + waysCut + redisPauses + redisDeaths >= 5, JSON.stringify(counts));
   },
 );

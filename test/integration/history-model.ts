@@ -12,7 +12,7 @@ import { parseDuration } from './session-model.js';
  *     node dist/test/integration/history-model.js --for 30m [--seed N] [--program other/dist/cli/encke.js]
  *     node dist/test/integration/history-model.js --for 30m --nodes 2 [--seed N]
  *
- * One seed after the other, each on a server of its own; with --nodes, on so many nodes on a nats-server, which are killed,
+ * One seed after the other, each on a server of its own; with --nodes, on so many nodes on a redis-server, which are killed,
  * as is that, while they go on.
  */
 

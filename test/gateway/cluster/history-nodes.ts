@@ -1,21 +1,25 @@
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
-import { NatsServer } from '../../nats-server.js';
+import { RedisServer, type RedisServerOptions } from '../../redis-server.js';
 import { until } from '../../until.js';
 import { Wire } from '../raw-wire.js';
 
-/** Several `encke start --engine nats` on one nats-server, and their readers, as the tests of history across nodes want them. */
+/** Several `encke start --engine redis` on one redis-server, and their readers, as the tests of history across nodes want them. */
 export class HistoryNodes {
-  readonly nats: NatsServer;
+  readonly redis: RedisServer;
   readonly list: GatewayProcess[] = [];
   readonly #flags: readonly string[];
 
-  private constructor(nats: NatsServer, flags: readonly string[]) {
-    this.nats = nats;
+  private constructor(redis: RedisServer, flags: readonly string[]) {
+    this.redis = redis;
     this.#flags = flags;
   }
 
-  static async start(count: number, flags: readonly string[] = []): Promise<HistoryNodes> {
-    const nodes = new HistoryNodes(await NatsServer.start(), flags);
+  static async start(
+    count: number,
+    flags: readonly string[] = [],
+    options: RedisServerOptions = {},
+  ): Promise<HistoryNodes> {
+    const nodes = new HistoryNodes(await RedisServer.start(options), flags);
     try {
       await Promise.all(Array.from({ length: count }, () => nodes.add()));
     } catch (error) {
@@ -25,11 +29,11 @@ export class HistoryNodes {
     return nodes;
   }
 
-  /** One more. @param url how it reaches NATS */
-  async add(flags: readonly string[] = [], url = this.nats.url): Promise<GatewayProcess> {
+  /** One more. @param url how it reaches Redis */
+  async add(flags: readonly string[] = [], url = this.redis.url): Promise<GatewayProcess> {
     const node = await startGateway({
       flags: [
-        ...['--engine', 'nats', '--nats', url, '--heartbeat-sec', '0', '--log-level', 'warn'],
+        ...['--engine', 'redis', '--redis', url, '--heartbeat-sec', '0', '--log-level', 'warn'],
         ...['--drain-sec', '0', ...this.#flags, ...flags],
       ],
     });
@@ -39,7 +43,7 @@ export class HistoryNodes {
 
   async stop(): Promise<void> {
     await Promise.all(this.list.map((node) => node.kill()));
-    await this.nats.stop();
+    await this.redis.stop();
   }
 }
 

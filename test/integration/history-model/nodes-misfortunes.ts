@@ -1,10 +1,10 @@
 import type { CuttableWay } from '../../cuttable-way.js';
 import type { GatewayProcess } from '../../gateway-process.js';
-import type { NatsServer } from '../../nats-server.js';
+import type { RedisServer } from '../../redis-server.js';
 import type { SeededRandom } from '../../seeded-random.js';
 import type { NodesTruth } from './nodes-truth.js';
 
-export const noMisfortunes = { nodeDeaths: 0, nodePauses: 0, waysCut: 0, natsPauses: 0, natsDeaths: 0 };
+export const noMisfortunes = { nodeDeaths: 0, nodePauses: 0, waysCut: 0, redisPauses: 0, redisDeaths: 0 };
 
 type Misfortune = keyof typeof noMisfortunes;
 
@@ -13,19 +13,20 @@ const shares: Record<Misfortune, number> = {
   nodeDeaths: 15,
   nodePauses: 20,
   waysCut: 40,
-  natsPauses: 15,
-  natsDeaths: 10,
+  redisPauses: 15,
+  redisDeaths: 10,
 };
 const awayMsMax = 2_000;
 
 /** What may fail. */
 export interface Cluster {
-  readonly nats: NatsServer;
+  readonly redis: RedisServer;
   /** Undefined: it was killed, and starts anew when the round is over. */
   readonly nodes: (GatewayProcess | undefined)[];
-  /** Of each node to NATS. */
+  /** Of each node to Redis. */
   readonly ways: CuttableWay[];
   readonly truth: NodesTruth;
+  readonly ids: readonly string[];
   readonly random: SeededRandom;
   readonly counts: Record<Misfortune, number>;
   /** What is away right now, each until then. */
@@ -34,7 +35,7 @@ export interface Cluster {
 
 /** One in a hundred steps. */
 export async function maybeMisfortune(cluster: Cluster): Promise<void> {
-  const { random, nodes, ways, nats } = cluster;
+  const { random, nodes, ways, redis } = cluster;
   const kind = kindOf(random.below(10_000));
   const n = random.below(nodes.length);
   switch (kind) {
@@ -56,17 +57,20 @@ export async function maybeMisfortune(cluster: Cluster): Promise<void> {
         () => way.giveBack(),
       );
     }
-    case 'natsPauses': {
-      const signal = (name: NodeJS.Signals) => () => nats.signal(name);
-      return outage(cluster, 'nats', kind, signal('SIGSTOP'), signal('SIGCONT'));
+    case 'redisPauses': {
+      const signal = (name: NodeJS.Signals) => () => redis.signal(name);
+      return outage(cluster, 'redis', kind, signal('SIGSTOP'), signal('SIGCONT'));
     }
-    case 'natsDeaths':
+    case 'redisDeaths':
       return outage(
         cluster,
-        'nats',
+        'redis',
         kind,
-        () => nats.kill(),
-        () => nats.restart(),
+        () => redis.kill(),
+        async () => {
+          await redis.restart();
+          cluster.truth.beginAnew(cluster.ids);
+        },
       );
   }
 }

@@ -44,8 +44,7 @@ export class NodesPublisher {
     const [path, body] = single ? [`/send/${first!.id}`, first!.data] : ['/send', batchOf(messages)];
     try {
       const answer = await ask(node.apiPort, path, { method: 'POST', body });
-      if (answer.status !== 200 && answer.status !== 503)
-        throw new RangeError(`${answer.status}: ${answer.text}`);
+      if (![200, 503, 504].includes(answer.status)) throw new RangeError(`${answer.status}: ${answer.text}`);
       return answer.status === 200;
     } catch (error) {
       if (error instanceof RangeError) throw error;

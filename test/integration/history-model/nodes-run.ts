@@ -1,7 +1,7 @@
 import { CuttableWay } from '../../cuttable-way.js';
 import { ask } from '../../gateway/raw-wire.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
-import { NatsServer } from '../../nats-server.js';
+import { RedisServer } from '../../redis-server.js';
 import { SeededRandom } from '../../seeded-random.js';
 import { until } from '../../until.js';
 import { type Cluster, maybeMisfortune, noMisfortunes } from './nodes-misfortunes.js';
@@ -42,7 +42,7 @@ interface World extends Cluster {
 
 /**
  * The model of history on several nodes of a cluster: readers come back to any node, publishers send to any node, and
- * nodes, their ways to NATS, and NATS have their misfortunes.
+ * nodes, their ways to Redis, and Redis have their misfortunes.
  */
 export async function runNodes({
   seed,
@@ -53,9 +53,9 @@ export async function runNodes({
   const random = new SeededRandom(seed);
   const messages = random.pick([10, 100, 100]);
   say(`seed ${seed}, ${nodes} nodes, ${messages} kept of an id`);
-  const nats = await NatsServer.start();
+  const redis = await RedisServer.start({ appendonly: true });
   const flags = [
-    ...['--engine', 'nats', '--log-level', 'info', '--drain-sec', '0'],
+    ...['--engine', 'redis', '--log-level', 'info', '--drain-sec', '0'],
     ...['--history-rules', `# ${messages} 86400`, '--history-bytes-total-max', `${2 ** 30}`],
     ...['--pending-bytes-max', `${2 ** 24}`, '--batch-bytes-max', `${2 ** 24}`, '--heartbeat-sec', '1'],
   ];
@@ -63,14 +63,14 @@ export async function runNodes({
   const faults: string[] = [];
   const up = (): GatewayProcess[] => world.nodes.filter((node) => node !== undefined);
   const world: World = {
-    ...{ nats, nodes: [], ways: [], truth, readers: [], random, faults, outages: new Map(), rounds: 0 },
+    ...{ redis, ids, nodes: [], ways: [], truth, readers: [], random, faults, outages: new Map(), rounds: 0 },
     counts: { ...noMisfortunes },
     publisher: new NodesPublisher(random, truth, () => (up().length === 0 ? undefined : random.pick(up()))),
   };
   const start = async () => {
     for (let n = 0; n < nodes; n++) {
-      world.ways[n] ??= await CuttableWay.start(nats.port);
-      world.nodes[n] ??= await startGateway({ flags: [...flags, '--nats', world.ways[n]!.url] });
+      world.ways[n] ??= await CuttableWay.start(redis.port);
+      world.nodes[n] ??= await startGateway({ flags: [...flags, '--redis', world.ways[n]!.redisUrl] });
     }
   };
   try {
@@ -91,7 +91,7 @@ export async function runNodes({
     await Promise.all(world.outages.values());
     await Promise.all(up().map((node) => node.kill()));
     for (const way of world.ways) way.stop();
-    await nats.stop();
+    await redis.stop();
   }
   return { faults, counts: countsOf(world) };
 }

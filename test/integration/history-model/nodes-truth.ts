@@ -1,23 +1,25 @@
 import { Truth } from './truth.js';
 
-/** While NATS was not there, or a node had just lost it: who resumes then may have waited in vain. */
+/** While Redis was not there, or a node had just lost it: who resumes then may have waited in vain. */
 interface Outage {
   readonly fromMs: number;
   toMs: number;
 }
 
-/** How long a node waits for NATS before it tells who resumes that something may be gone. */
+/** How long a node waits for Redis before it tells who resumes that something may be gone. */
 const loadWaitMs = 5_000;
-/** Until nodes have found NATS again, and have read what they missed. */
+/** Until nodes have found Redis again, and have read what they missed. */
 const recoveryMs = 3_000;
 
-/** So long after it was refused a send may be stored: it lay in a socket while NATS stood still, and its node before. */
+/** So long after it was refused a send may be stored: it lay in a socket while Redis stood still, and its node before. */
 const storedLateMs = 5_000;
 
 /** What was published to the nodes of a cluster. A send that was not acknowledged may be in history or not, and at any place. */
 export class NodesTruth extends Truth {
   readonly #uncertain = new Map<string, Set<number>>();
   readonly #outages: Outage[] = [];
+  /** What each id had got when Redis was started last: nothing of that is known to be complete. */
+  readonly #begun = new Map<string, number>();
   uncertain = 0;
   /** By id and offset, when it was sent and when that was answered. */
   readonly #sent = new Map<string, { beganMs: number; answeredMs: number }>();
@@ -44,7 +46,12 @@ export class NodesTruth extends Truth {
     let offset = this.last(id);
     while (offset > 0 && this.last(id) - offset + this.#storedBehind(id, offset) < this.bounds.messages)
       offset--;
-    return Math.max(super.goneUpTo(id), offset);
+    return Math.max(super.goneUpTo(id), offset, this.#begun.get(id) ?? 0);
+  }
+
+  /** Redis has been started anew. */
+  beginAnew(ids: readonly string[]): void {
+    for (const id of ids) this.#begun.set(id, this.last(id));
   }
 
   /** The first that must be there behind an offset, with what happened around it. */
@@ -79,7 +86,7 @@ export class NodesTruth extends Truth {
     return count;
   }
 
-  /** NATS is away, or some node's way to it is cut. @returns to be called when it is back */
+  /** Redis is away, or some node's way to it is cut. @returns to be called when it is back */
   beginOutage(): () => void {
     const outage = { fromMs: performance.now(), toMs: Number.POSITIVE_INFINITY };
     this.#outages.push(outage);
@@ -88,13 +95,13 @@ export class NodesTruth extends Truth {
     };
   }
 
-  /** Whether somebody who asked then, and is answered now, may have waited for NATS for as long as a node does. */
+  /** Whether somebody who asked then, and is answered now, may have waited for Redis for as long as a node does. */
   mayHaveWaitedInVain(askedMs: number): boolean {
     return performance.now() - askedMs >= loadWaitMs * 0.9 && this.#wasAwaySince(askedMs);
   }
 
   /**
-   * Whether a poll that asked then may have got what its own node handed out while NATS was away. That has no place to come
+   * Whether a poll that asked then may have got what its own node handed out while Redis was away. That has no place to come
    * back to: what does not fit into one answer is lost, and told.
    */
   mayHaveOverflowed(ids: readonly string[], askedMs: number): boolean {
