@@ -17,6 +17,8 @@ import type { Transport, TransportChoice } from './transport-choice.js';
 export const steadyMs = 10_000;
 /** An event stream brought a message so much later than a poll: something keeps it back. */
 const bufferedMs = 1_000;
+/** Beside polls a try of SSE may take longer: nothing waits for it, and the line may be slow. */
+const tryPatience = 3;
 
 export interface AttemptParts {
   readonly settings: Settings;
@@ -69,6 +71,8 @@ export class Attempt {
     onOpened: () => void,
   ): Promise<void> {
     const { settings, roster, choice, onRetry } = this.#parts;
+    const beside = abort !== this.#abort;
+    const greetingTimeoutMs = settings.greetingTimeoutMs * (beside ? tryPatience : 1);
     const query = roster.query(this.ids);
     const before = this.#standings();
     let startedMs = Number.POSITIVE_INFINITY;
@@ -95,7 +99,7 @@ export class Attempt {
       this.ids,
       query,
       receiver,
-      { ...settings, needsFlow, patient },
+      { ...settings, greetingTimeoutMs, needsFlow, patient },
       abort,
     );
     abort.signal.throwIfAborted();

@@ -3,11 +3,14 @@ import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { type ConnectOptions, connect } from '../../client/index.js';
 import { startGateway } from '../gateway-process.js';
+import { oneProcessFile } from '../one-process.js';
 import { until } from '../until.js';
 import { listen, proxied } from './client-parts.js';
 import { countedTo } from './listener.js';
 
 /** What `connect` takes, and what it refuses. */
+
+oneProcessFile('what the client takes and does by itself; nothing crosses');
 
 t.setTimeout(120_000);
 const gateway = await startGateway();
@@ -143,6 +146,8 @@ t.test('on a line of 3.5 s latency each transport opens', async (t) => {
       proxy.latencyMs = 3_500;
       const listener = await listen(t, proxy.url, 'slow', { transport }).open();
       t.equal(listener.delaysMs.length, 0, transport);
+      if (transport === 'auto')
+        await until('SSE, too', () => listener.connection.transport === 'sse', 40_000);
     }),
   );
 });
