@@ -66,6 +66,7 @@ const gapCutsMax = 500;
 export class Gateway {
   readonly #router: Router;
   readonly #config: Config;
+  readonly #log: Logger;
   readonly #role: NodeRole;
   readonly #connections: Connections;
   readonly #outbound: Outbound;
@@ -119,7 +120,7 @@ export class Gateway {
     const streams = new Streams({ ...shared, slowConsumers, wire, cursors, catchUps });
     const unsent = new UnsentAnswers(config.pendingBytesTotalMax);
     const polls = new Polls({ ...shared, unsent });
-    const sessions = new Sessions(router, sessionLimits(config, sampledLog));
+    const sessions = new Sessions(router, sessionLimits(config, sampledLog, router.clients));
     const turns = new FairTurns(outbound, config.turnBudgetMs);
     const mqtt = new Mqtt({ ...shared, sessions, turns });
     const publicApp = uWS.App();
@@ -137,6 +138,7 @@ export class Gateway {
     const apiSockets = new SocketBudget(apiSocketsMax + apiSocketsBeyond(apiSocketsMax), apiSocketsMax);
     this.#router = router;
     this.#config = config;
+    this.#log = log;
     this.#role = role;
     this.#connections = connections;
     this.#outbound = outbound;
@@ -275,9 +277,22 @@ export class Gateway {
     this.#public.close();
     this.#mqttOnly?.close();
     await drain(this.#connections, this.#outbound, this.#config.drainSec);
+    await this.#handOver();
     this.#api.close();
     this.#sweeper.stop();
     await this.#router.stop();
+  }
+
+  /** What waits for clients that are away. */
+  async #handOver(): Promise<void> {
+    const handed = await this.#router.clients?.handOver();
+    if (handed === undefined || handed.adopted + handed.lost === 0) return;
+    if (handed.lost === 0) this.#log.info(handed, 'sessions of clients that are away are with other nodes');
+    else
+      this.#log.warn(
+        handed,
+        'sessions of clients that are away are lost, as no other node took them: stop nodes one by one, and give the others room (--mqtt-max-sessions)',
+      );
   }
 
   #whyNotReady(): string | undefined {

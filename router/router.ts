@@ -6,7 +6,7 @@ import {
   InvalidArgumentError,
   payloadOf,
 } from './arguments.js';
-import type { Cluster } from './engine/cluster.js';
+import type { ClientRegistry, Cluster } from './engine/cluster.js';
 import { EmbeddedEngine } from './engine/embedded.js';
 import type { Engine, OnOutcome, Wants } from './engine/engine.js';
 import { FanOut } from './fan-out.js';
@@ -257,6 +257,11 @@ export class Router {
   /** The other nodes, where the engine knows any. */
   get cluster(): Cluster | undefined {
     return this.#engine.cluster;
+  }
+
+  /** Where the engine knows which node has which client. */
+  get clients(): ClientRegistry | undefined {
+    return this.#engine.clients;
   }
 
   /** What the engine says of itself; undefined where everything is in this process. */

@@ -56,6 +56,9 @@ export class Channels {
     this.#dispatch = new PacketDispatch(parts, this);
     this.#takeoverLoops = new TakeoverLoops(parts.log);
     this.#inbound = new Inbound(parts, this, this.#dispatch);
+    parts.claims.goOn = (channel) => this.#inbound.goOn(channel);
+    parts.claims.close = (channel, clientId) => this.close(channel, this.because('taken-over', { clientId }));
+    parts.claims.whenDecided = (session, ready) => this.#dispatch.whenDecided(session, ready);
   }
 
   /** What has come and is not handled yet, now. */
@@ -63,9 +66,10 @@ export class Channels {
     return { partialPackets: this.#inbound.partialPackets, receiveQueues: this.#inbound.queues };
   }
 
-  /** Connections of which an answer waits for NATS, and sessions with a message that does, now. */
-  get waiting(): { replies: number; undecided: number } {
+  /** CONNECTs and answers that wait for other nodes, by connection, and sessions with a message that does, now. */
+  get waiting(): { connects: number; replies: number; undecided: number } {
     return {
+      connects: this.#parts.claims.count,
       replies: this.#held.count + this.#publishReplies.count,
       undecided: this.#dispatch.undecided,
     };
@@ -276,10 +280,12 @@ export class Channels {
   }
 
   #release(channel: Channel, reason: CloseReason): void {
-    const { pendingConnects, admission, sessions, wills, presence, rateLimits, replays } = this.#parts;
+    const { pendingConnects, admission, claims, sessions, wills, presence, rateLimits, replays } =
+      this.#parts;
     const { session, slot } = channel;
     this.#inbound.release(channel);
     pendingConnects.leave(slot);
+    claims.release(channel);
     this.#held.release(channel);
     this.#publishReplies.release(channel);
     rateLimits.release(slot);

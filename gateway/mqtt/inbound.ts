@@ -77,7 +77,7 @@ export class Inbound {
       return this.#channels.closeBehind(channel, 'rate-limited', sizeDetails(config, 'mqttRateLimitBytes'));
     if (queue === undefined) return this.#begin(channel, bytes, turns.full);
     queue.push(bytes);
-    if (channel.session === undefined && queue.bytes > this.#heldBackBytesMax)
+    if (channel.session === undefined && this.#isTooMuch(channel, queue.bytes))
       this.#channels.close(channel, 'not-connected');
     else if (queue.parked && queue.bytes > this.#heldBackBytesMax)
       this.#channels.cut(channel, 'answers-unread');
@@ -92,6 +92,19 @@ export class Inbound {
     if (queue === undefined) return false;
     queue.onHandled ??= close;
     return true;
+  }
+
+  /** A CONNECT that waited may be handled. */
+  goOn(channel: Channel): void {
+    const queue = this.#queues.of(channel);
+    if (queue?.letGo()) this.#parts.turns.add(queue);
+  }
+
+  /** Behind a CONNECT: many may wait for other nodes at the same time, so all together have a limit, too. */
+  #isTooMuch(channel: Channel, bytes: number): boolean {
+    if (bytes > this.#heldBackBytesMax) return true;
+    const { claims, config } = this.#parts;
+    return this.#queues.bytes > config.mqttReceiveQueueBytesTotalMax && claims.has(channel);
   }
 
   /** Called in each tick of the sweeper. */
@@ -171,7 +184,8 @@ export class Inbound {
     const queue = this.#queues.begin(channel);
     if (waiting !== undefined) queue.push(waiting);
     if (handled < bytes.length) queue.push(bytes.subarray(handled));
-    if (this.#answersWait) queue.park(channel.socket.getBufferedAmount());
+    if (this.#parts.claims.has(channel)) queue.hold();
+    else if (this.#answersWait) queue.park(channel.socket.getBufferedAmount());
     else this.#parts.turns.add(queue);
   }
 
@@ -185,6 +199,7 @@ export class Inbound {
     if (!this.#parts.connections.has(channel)) return this.#handled;
     const queue = this.#queues.of(channel)!;
     if (waiting !== undefined) queue.putBack(waiting);
+    if (this.#parts.claims.has(channel)) queue.hold();
     const unsentBytes = channel.socket.getBufferedAmount();
     if (this.#answersWait && unsentBytes > 0) queue.park(unsentBytes);
     // As it uncorks, uWS may write off what it had, and then no drain event comes.

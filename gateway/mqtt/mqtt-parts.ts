@@ -10,6 +10,7 @@ import type { LoginShares } from '../login-shares.js';
 import type { Outbound } from '../outbound.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { ChannelWire } from './channel-wire.js';
+import type { ClientClaims } from './client-claims.js';
 import type { DeferredPublications } from './deferred-publications.js';
 import type { FilterAdmission } from './filter-admission.js';
 import type { PendingConnects } from './pending-connects.js';
@@ -41,6 +42,7 @@ export interface MqttParts extends MqttSurroundings {
   readonly wire: ChannelWire;
   readonly deferred: DeferredPublications;
   readonly takeovers: Takeovers;
+  readonly claims: ClientClaims;
   readonly wills: Wills;
   readonly presence: Presence;
   readonly rateLimits: RateLimits;

@@ -3,6 +3,7 @@ import type { FrontDoor } from '../http/front-door.js';
 import { version } from '../version.js';
 import { ChannelWire } from './channel-wire.js';
 import { Channels } from './channels.js';
+import { ClientClaims } from './client-claims.js';
 import { DeferredPublications } from './deferred-publications.js';
 import { bindMqtt } from './endpoint.js';
 import { FilterAdmission } from './filter-admission.js';
@@ -39,6 +40,7 @@ export class Mqtt {
       wire: new ChannelWire(counters),
       deferred,
       takeovers: new Takeovers(surroundings),
+      claims: new ClientClaims({ ...surroundings, registry: router.clients }),
       wills: new Wills(deferred, config.mqttWillsBytesTotalMax),
       presence: new Presence(deferred, config),
       rateLimits: new RateLimits(
@@ -81,7 +83,7 @@ export class Mqtt {
 
   /** For /stats. */
   stats() {
-    const { counters, filters, pendingConnects, sessions, replays, takeovers, wills } = this.#parts;
+    const { counters, filters, pendingConnects, router, sessions, replays, takeovers, wills } = this.#parts;
     return {
       pendingConnects: pendingConnects.count,
       connacks: counters.mqttConnacks,
@@ -93,6 +95,7 @@ export class Mqtt {
       retainedReplays: replays.count,
       waiting: this.#channels.waiting,
       takeovers: takeovers.stats(),
+      clients: router.clients?.stats(),
       takeoverLoops: this.#channels.takeoverLoops,
       willsBytes: wills.bytes,
       sessions: sessions.stats(),

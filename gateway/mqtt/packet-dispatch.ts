@@ -1,3 +1,4 @@
+import type { Session } from '../../router/session/session.js';
 import { ticksPerSec } from '../clock.js';
 import type { CloseReason } from '../close-reason.js';
 import { speaksMqtt31 } from '../connections.js';
@@ -46,6 +47,11 @@ export class PacketDispatch {
   /** Sessions with messages of which it is not known whether they are carried, now. */
   get undecided(): number {
     return this.#publish.undecided;
+  }
+
+  /** Calls back when there is none of this session. */
+  whenDecided(session: Session, ready: () => void): void {
+    this.#publish.whenDecided(session, ready);
   }
 
   /** @returns why the connection must be closed, if so; or that the packet has to wait */

@@ -101,6 +101,7 @@ export class ReceiveQueue implements SlicedWork {
   #bytes = 0;
   #putBack: Buffer | undefined;
   #parkedMs = 0;
+  #held = false;
   #unsentBytes = 0;
   #dropped = false;
   /** Handled in this turn. */
@@ -131,6 +132,18 @@ export class ReceiveQueue implements SlicedWork {
 
   unpark(): void {
     this.#parkedMs = 0;
+  }
+
+  /** Its CONNECT waits: it is in no turn until it is let go. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** @returns whether it was held */
+  letGo(): boolean {
+    const held = this.#held;
+    this.#held = false;
+    return held;
   }
 
   /** @returns whether it is parked, and none of the answers has gone for so long */
@@ -183,7 +196,7 @@ export class ReceiveQueue implements SlicedWork {
       this.#start = 0;
     }
     if (this.#putBack !== undefined) this.#unshift(this.#putBack);
-    if (this.#chunks.length > 0) return !this.parked;
+    if (this.#chunks.length > 0) return !this.parked && !this.#held;
     this.drop();
     return false;
   }

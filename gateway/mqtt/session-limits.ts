@@ -1,6 +1,8 @@
+import type { ClientRegistry } from '../../router/engine/cluster.js';
 import type { SessionsOptions } from '../../router/session/sessions.js';
 import type { Config } from '../config.js';
 import type { SampledLog } from '../sampled-log.js';
+import { isMadeHere } from './client-id.js';
 import { sizeDetails } from './size-details.js';
 
 const settingOf = {
@@ -13,8 +15,13 @@ const settingOf = {
 const aroundMessageBytes = 2_048;
 
 /** The settings of sessions, as the router wants them; its alarms go to the log. */
-export function sessionLimits(config: Config, log: SampledLog): SessionsOptions {
+export function sessionLimits(
+  config: Config,
+  log: SampledLog,
+  clients: ClientRegistry | undefined,
+): SessionsOptions {
   return {
+    ...(clients && { onEnd: (clientId) => isMadeHere(clientId) || clients.release(clientId) }),
     maxInflight: config.mqttMaxInflight,
     retryIntervalSec: config.mqttRetryInterval,
     maxAwaitingRel: config.mqttMaxAwaitingRel,

@@ -44,7 +44,7 @@ export class Takeovers {
 
   constructor({ router, sessions, log }: { router: Router; sessions: Sessions; log: SampledLog }) {
     this.#router = router;
-    this.#cluster = router.cluster;
+    this.#cluster = router.clients === undefined ? router.cluster : undefined;
     this.#sessions = sessions;
     this.#log = log;
     this.#cluster?.onAnnouncement(topic, (body, from) => this.#hear(body, from));

@@ -21,6 +21,9 @@ interface Publication {
 export class Undecided {
   readonly #bySession = new Map<Session, Map<number, Publication>>();
 
+  /** Who waits until a session has none. */
+  readonly #onNone = new Map<Session, (() => void)[]>();
+
   /** Sessions with some, now. */
   get count(): number {
     return this.#bySession.size;
@@ -55,9 +58,22 @@ export class Undecided {
     return true;
   }
 
+  /** Calls back when nothing of it is undecided: it may go to another node then, which knows what it has taken. */
+  whenNone(session: Session, ready: () => void): void {
+    if (!this.#bySession.has(session)) return ready();
+    const others = this.#onNone.get(session);
+    if (others === undefined) this.#onNone.set(session, [ready]);
+    else others.push(ready);
+  }
+
   #remove(session: Session, packetId: number): void {
     const publications = this.#bySession.get(session);
     publications?.delete(packetId);
-    if (publications?.size === 0) this.#bySession.delete(session);
+    if (publications?.size !== 0) return;
+    this.#bySession.delete(session);
+    const waiting = this.#onNone.get(session) ?? [];
+    this.#onNone.delete(session);
+    // The packet that was decided last is let go of first.
+    for (const ready of waiting) setImmediate(ready);
   }
 }

@@ -1,3 +1,6 @@
+import type { Session } from '../session/session.js';
+import type { Sessions } from '../session/sessions.js';
+
 /**
  * The other nodes, as the rest of the house sees them: who they are, something to say to all of them, and something
  * to ask of all of them. Messages for subscribers do not go this way, see Engine.
@@ -64,6 +67,46 @@ export interface Cluster {
   serve(subject: string, answer: (request: NameRequest) => void): void;
   /** Another node has gone, by its word or by its silence. */
   onGone(listener: (node: ClusterNode) => void): void;
+}
+
+/**
+ * Which node has which client id: one connection for each, over all nodes. A session with clean session 0 follows its client.
+ *
+ * Errors: nothing throws or rejects. Where what knows the nodes is away, a claim goes on without, and is made good later.
+ */
+export interface ClientRegistry {
+  /** Once, before the first claim. */
+  serve(here: ClientsHere): void;
+  /**
+   * A client has connected, and from now on its id is this node's: a connection elsewhere is closed. Calls back once,
+   * maybe before this returns: then its session, where it has one on another living node and `clean` is false, is in
+   * `sessions`, its client away. An older claim of the id is over when there is a newer one.
+   */
+  claim(clientId: string, clean: boolean, ready: () => void): void;
+  /** Its session has ended here: whoever connects next has nobody to ask. */
+  release(clientId: string): void;
+  /** This node stops: sessions whose clients are away go to nodes that stay. Resolves when none is left, or nobody takes more. */
+  handOver(): Promise<HandedOver>;
+  /** Plain numbers for operators. */
+  stats(): object;
+}
+
+/** Sessions that another node has now, and that none has: what waited in them. */
+export interface HandedOver {
+  readonly adopted: number;
+  readonly lost: number;
+  readonly messagesLost: number;
+}
+
+/** What the registry works on. */
+export interface ClientsHere {
+  readonly sessions: Sessions;
+  /** Ends a connection that waits to be told that the client id is its own. @returns whether there was one */
+  displace(clientId: string): boolean;
+  /** Calls back when it is known of all that the client has sent whether it is carried. */
+  whenDecided(session: Session, ready: () => void): void;
+  /** What was in a session is lost. */
+  onLost(clientId: string, node: string, messages: number): void;
 }
 
 /** A request under the cluster's name, from whatever program. */

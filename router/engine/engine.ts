@@ -1,6 +1,6 @@
 import type { Message } from '../message.js';
 import type { Retained } from '../retained.js';
-import type { Cluster } from './cluster.js';
+import type { ClientRegistry, Cluster } from './cluster.js';
 
 /** Called by the engine for each message this node should deliver. @returns how many subscribers took it */
 export type OnPublication = (message: Message) => number;
@@ -70,6 +70,8 @@ export interface Engine {
   whenInterested(ready: () => void): void;
   /** The other nodes, where there may be any. */
   readonly cluster: Cluster | undefined;
+  /** Where it knows which node has which client. */
+  readonly clients?: ClientRegistry;
   /** Its own numbers, plain data for operators; undefined where it has none. */
   stats(): object | undefined;
   stop(): Promise<void>;

@@ -49,6 +49,8 @@ export interface SessionsOptions {
   onAlarm?: (session: Session, raised: boolean) => void;
   /** A session is about to end, as there is no room for it. It must not throw. */
   onEvict?: (eviction: Eviction) => void;
+  /** A session has ended, for whatever cause. It must not throw. */
+  onEnd?: (clientId: string) => void;
 }
 
 export interface SessionLimits extends Required<SessionsOptions> {
@@ -76,6 +78,7 @@ const defaults: Required<SessionsOptions> = {
   mqueueBytesMax: Number.MAX_SAFE_INTEGER,
   onAlarm: () => {},
   onEvict: () => {},
+  onEnd: () => {},
 };
 
 const wholeNumbers = [

@@ -317,6 +317,7 @@ export class Sessions {
     this.#clientsBytes -= weightOfSession(session.clientId, session.clean);
     this.#router.retire(session);
     session.end(reason);
+    this.limits.onEnd(session.clientId);
   }
 
   #expire(lastSec: number): void {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { addressKeyText } from '../../address-limit.js';
 import { BearerAuth } from '../../auth/bearer.js';
 import type { CloseReason } from '../../close-reason.js';
@@ -7,6 +6,7 @@ import { isServerTopic } from '../../server-topic.js';
 import { AutoSubscriptions } from '../auto-subscriptions.js';
 import type { Channel } from '../channel.js';
 import type { Channels } from '../channels.js';
+import { makeClientId } from '../client-id.js';
 import { type ConnectPacket, readConnect, type Will } from '../connect-packet.js';
 import type { MqttParts } from '../mqtt-parts.js';
 import { protocolLevel } from '../packet.js';
@@ -31,7 +31,8 @@ export class ConnectHandler {
 
   /**
    * @param flags of the fixed header
-   * @returns 'wait' while what its client has sent on the connection before is still handled
+   * @returns 'wait' while what its client has sent on the connection before is still handled, or while another node may
+   * have the client id: see ClientClaims
    */
   handle(
     channel: Channel,
@@ -47,6 +48,12 @@ export class ConnectHandler {
     const refusal = this.#refusalOf(packet, will);
     if (refusal !== undefined) return this.#refuse(channel, refusal);
     if (this.#channels.isFinishing(packet.clientId)) return 'wait';
+    if (packet.clientId !== '' && this.#parts.claims.waits(channel, packet.clientId, packet.clean)) {
+      // It has said CONNECT in time; that it waits is not its fault.
+      this.#parts.pendingConnects.leave(channel.slot);
+      this.#parts.connections.due[channel.slot] = 0;
+      return 'wait';
+    }
     this.#accept(channel, packet, will, keepAlive);
     // Nothing is being delivered or flushed here. So the will of who was taken over goes out before anything that
     // this client has sent right behind its CONNECT, as it may (3.1.4).
@@ -99,7 +106,7 @@ export class ConnectHandler {
     const { router, sessions, wills, counters, presence, connections, takeovers } = this.#parts;
     const { level, clean, keepAliveSec, userName } = packet;
     if (level === protocolLevel.mqtt31) connections.flags[channel.slot]! |= speaksMqtt31;
-    const clientId = packet.clientId === '' ? `encke-${randomUUID()}` : packet.clientId; // [MQTT-3.1.3-6]
+    const clientId = packet.clientId === '' ? makeClientId() : packet.clientId; // [MQTT-3.1.3-6]
     const owner = () => ({ address: addressKeyText(channel.socket), userName });
     const { session, present } = sessions.open(clientId, clean, channel, owner); // ends who had the id [MQTT-3.1.4-2]
     channel.session = session;

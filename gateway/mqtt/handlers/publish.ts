@@ -29,6 +29,11 @@ export class PublishHandler {
     return this.#undecided.count;
   }
 
+  /** Calls back when there is none of this session. */
+  whenDecided(session: Session, ready: () => void): void {
+    this.#undecided.whenNone(session, ready);
+  }
+
   handle(channel: Channel, session: Session, reader: PacketReader, flags: number): CloseReason | undefined {
     const { counters, rateLimits, config, rewrite } = this.#parts;
     const packet = readPublish(reader, flags);
