@@ -1,8 +1,10 @@
 import type { ClientRegistry } from '../../router/engine/cluster.js';
+import type { Router } from '../../router/router.js';
 import type { Session } from '../../router/session/session.js';
 import type { Sessions } from '../../router/session/sessions.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { Channel } from './channel.js';
+import { isMadeHere } from './client-id.js';
 
 interface Claim {
   readonly channel: Channel;
@@ -11,7 +13,7 @@ interface Claim {
 }
 
 export interface ClientClaimsParts {
-  readonly registry: ClientRegistry | undefined;
+  readonly router: Router;
   readonly sessions: Sessions;
   readonly log: SampledLog;
 }
@@ -30,11 +32,13 @@ export class ClientClaims {
   goOn: (channel: Channel) => void = () => {};
   whenDecided: (session: Session, ready: () => void) => void = (_session, ready) => ready();
 
-  constructor({ registry, sessions, log }: ClientClaimsParts) {
-    this.#registry = registry;
+  constructor({ router, sessions, log }: ClientClaimsParts) {
+    this.#registry = router.clients;
     this.#sessions = sessions;
-    registry?.serve({
+    this.#registry?.serve({
+      router,
       sessions,
+      clientIds: () => Array.from(sessions.all, ({ clientId }) => clientId).filter((id) => !isMadeHere(id)),
       displace: (clientId) => this.#displace(clientId),
       whenDecided: (session, ready) => this.whenDecided(session, ready),
       onLost: (clientId, node, messagesLost) =>

@@ -40,7 +40,7 @@ export class Mqtt {
       wire: new ChannelWire(counters),
       deferred,
       takeovers: new Takeovers(surroundings),
-      claims: new ClientClaims({ ...surroundings, registry: router.clients }),
+      claims: new ClientClaims(surroundings),
       wills: new Wills(deferred, config.mqttWillsBytesTotalMax),
       presence: new Presence(deferred, config),
       rateLimits: new RateLimits(

@@ -1,3 +1,4 @@
+import type { Router } from '../router.js';
 import type { Session } from '../session/session.js';
 import type { Sessions } from '../session/sessions.js';
 
@@ -100,7 +101,10 @@ export interface HandedOver {
 
 /** What the registry works on. */
 export interface ClientsHere {
+  readonly router: Router;
   readonly sessions: Sessions;
+  /** Of all sessions whose clients have chosen their ids. */
+  clientIds(): string[];
   /** Ends a connection that waits to be told that the client id is its own. @returns whether there was one */
   displace(clientId: string): boolean;
   /** Calls back when it is known of all that the client has sent whether it is carried. */

@@ -182,6 +182,11 @@ export class Sessions {
     return session;
   }
 
+  /** Whose a session is that outlives its connection, where that is known. */
+  ownerOf(session: Session): SessionOwner | undefined {
+    return this.#away.ownerOf(session);
+  }
+
   /** All, for who goes through them within one turn of the loop. */
   get all(): Iterable<Session> {
     return this.#byClientId.values();

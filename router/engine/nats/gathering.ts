@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { Msg } from '@nats-io/transport-node';
+import { Asks } from '../asks.js';
 import type { Answer, Answers, Cluster, ClusterNode, NameRequest, NodeRole } from '../cluster.js';
-import { Asks } from './asks.js';
 import { type Link, receiver } from './link.js';
 import { Peers, type PeerWord } from './peers.js';
 import { beatMs } from './pulse.js';

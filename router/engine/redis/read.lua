@@ -1,7 +1,5 @@
 -- What a node asks of Redis.
 
-local NODES = NAME .. ':nodes' -- sorted set of the runs of nodes, by when each was heard of, ms
-
 -- place run, and 1 where the node has filters -> seq, begin, version of the list of nodes, time in ms
 -- All that was published before this was answered has a place up to seq; the node is alive.
 local function place(_, a)
@@ -15,7 +13,7 @@ local function place(_, a)
   if not key then return seq end
   local m = redis.call('HMGET', META, 'begin', 'version')
   local now_ms = math.floor(now / 1000)
-  redis.call('ZADD', NODES, 'XX', now_ms, run)
+  hear_of(run, now_ms)
   return { seq, tonumber(m[1]), tonumber(m[2] or 0), now_ms }
 end
 

@@ -1,6 +1,6 @@
 import t from 'tap';
+import { Asks, lateMax } from '../../../router/engine/asks.js';
 import type { Answers, ClusterNode } from '../../../router/engine/cluster.js';
-import { Asks, lateMax } from '../../../router/engine/nats/asks.js';
 import { until } from '../../until.js';
 
 const nodeOf = (run: number): ClusterNode => ({ run, name: '', group: '', role: 'both', startedMs: 0 });

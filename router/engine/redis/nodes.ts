@@ -1,0 +1,301 @@
+import { Asks } from '../asks.js';
+import type { Answer, Answers, Cluster, ClusterNode, NodeRole } from '../cluster.js';
+import type { Argument, Shard } from './shard.js';
+
+/** A word is a letter, the run of the node that it comes from in 16 hex digits, and what that node says. */
+export type Letter = 'A' | 'Q' | 'R' | 'W' | 'N' | 'O' | 'M' | 'S' | 'D' | 'X';
+const headBytes = 1 + 16;
+/** A run as a number: of 64 random bits these many fit. */
+const runDigits = 13;
+/** The list of nodes is asked for no more often. */
+const refreshMsMin = 500;
+/** Where Redis came back with nothing: so long the other nodes have to say that they are there. */
+const graceMs = 4_000;
+/** Words of nodes that are not in the list yet, and wait until it is read. */
+const heldWordsMax = 1_000;
+
+export interface NodesParts {
+  /** Of the cluster. */
+  readonly name: string;
+  readonly run: string;
+  readonly node: { readonly name: string; readonly group: string; readonly role: NodeRole };
+  readonly shards: readonly Shard[];
+}
+
+interface About {
+  readonly name: string;
+  readonly group: string;
+  readonly role: NodeRole;
+  readonly startedMs: number;
+  /** It goes soon, and takes no sessions. */
+  readonly stopping?: boolean;
+}
+
+interface Peer {
+  readonly node: ClusterNode;
+  readonly stopping: boolean;
+}
+
+/** @param from run of the node that says it @param shard by which server it came */
+export type OnWord = (from: string, body: Buffer, shard: number) => void;
+
+/**
+ * The nodes of the cluster, and what they say to each other. The first server has the list of them, with a version that
+ * each node hears once a second: it asks what has changed since, so that nobody is told anything twice. See nodes.lua.
+ */
+export class Nodes implements Cluster {
+  readonly self: ClusterNode;
+  readonly run: string;
+  readonly #parts: NodesParts;
+  readonly #list: Shard;
+  readonly #about: About;
+  #stopping = false;
+  readonly #byRun = new Map<string, Peer>();
+  #peers: readonly ClusterNode[] = [];
+  readonly #asks = new Asks();
+  readonly #announcements = new Map<string, (body: Uint8Array, from: ClusterNode) => void>();
+  readonly #questions = new Map<string, (body: Uint8Array, from: ClusterNode) => Uint8Array>();
+  readonly #words = new Map<string, OnWord>();
+  readonly #gone: ((node: ClusterNode, run: string) => void)[] = [];
+  #version = 0;
+  #refreshing: Promise<void> | undefined;
+  #refreshedMs = 0;
+  #graceEndMs = 0;
+  #held = 0;
+  #joined = false;
+
+  constructor(parts: NodesParts) {
+    this.#parts = parts;
+    this.run = parts.run;
+    this.#about = { ...parts.node, startedMs: Date.now() };
+    this.self = nodeOf(parts.run, this.#about);
+    this.#list = parts.shards[0]!;
+    this.#list.onBack((sameRun) => {
+      if (!sameRun) this.#graceEndMs = performance.now() + graceMs;
+      if (this.#joined) void this.#refresh();
+    });
+    this.on('A', (from, body) => this.#known(from, (node) => this.#hearAnnouncement(node, body)));
+    this.on('Q', (from, body) => this.#known(from, (node) => this.#answer(node, from, body)));
+    this.on('R', (from, body) => this.#hearAnswer(from, body));
+  }
+
+  get peers(): readonly ClusterNode[] {
+    return this.#peers;
+  }
+
+  /** Runs of the others that hold connections and stay. */
+  get hosts(): readonly string[] {
+    return [...this.#byRun].flatMap(([run, { node, stopping }]) =>
+      stopping || node.role === 'router' ? [] : [run],
+    );
+  }
+
+  isHere(run: string): boolean {
+    return this.#byRun.has(run);
+  }
+
+  nameOf(run: string): string {
+    return this.#byRun.get(run)?.node.name ?? run;
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  /** From now on this node is one of the cluster, and knows the others. @throws ShardError */
+  async join(): Promise<void> {
+    this.#joined = true;
+    await this.#join();
+    await this.#refresh();
+  }
+
+  /** The others are told that it goes soon. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#join().catch(() => {});
+    await this.#refresh();
+  }
+
+  async leave(): Promise<void> {
+    this.#joined = false;
+    this.#asks.endAll();
+    if (this.#list.open) await this.#list.call('leave', [this.run]).catch(() => {});
+  }
+
+  announce(topic: string, body: Uint8Array): void {
+    this.#tellAll('A', named(topic, body));
+  }
+
+  onAnnouncement(topic: string, listener: (body: Uint8Array, from: ClusterNode) => void): void {
+    this.#announcements.set(topic, listener);
+  }
+
+  ask(
+    question: string,
+    body: Uint8Array,
+    waitMs: number,
+    onAnswers: (answers: Answers) => void,
+    onAnswer?: (answer: Answer) => void,
+  ): void {
+    if (this.#peers.length === 0) return onAnswers({ answers: [], unanswered: 0 });
+    const number = this.#asks.begin(this.#peers, waitMs, onAnswers, onAnswer);
+    if (number === undefined) return;
+    this.#tellAll('Q', Buffer.concat([numberBytes(number), named(question, body)]));
+  }
+
+  onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => Uint8Array): void {
+    this.#questions.set(question, answer);
+  }
+
+  /** Programs ask the functions of Redis. */
+  serve(): void {}
+
+  onGone(listener: (node: ClusterNode, run: string) => void): void {
+    this.#gone.push(listener);
+  }
+
+  /** One listener a letter. */
+  on(letter: Letter, listener: OnWord): void {
+    this.#words.set(letter, listener);
+  }
+
+  word(letter: Letter, ...parts: (string | Uint8Array)[]): Buffer {
+    const bytes = parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part));
+    return Buffer.concat([Buffer.from(letter + this.run), ...bytes]);
+  }
+
+  /** @returns whether that node is there to hear it, as far as the server knows @throws ShardError */
+  async tell(run: string, shard: number, word: Buffer): Promise<boolean> {
+    const copies = await this.#parts.shards[shard]!.call('tell', [run, word]);
+    return Number(copies) > 0;
+  }
+
+  /** What came on a channel of nodes. */
+  hear(payload: Buffer, shard: number): void {
+    if (payload.length < headBytes) return;
+    const from = payload.toString('latin1', 1, headBytes);
+    const letter = String.fromCharCode(payload[0]!);
+    if (from === this.run && letter !== 'M') return;
+    this.#words.get(letter)?.(from, payload.subarray(headBytes), shard);
+  }
+
+  tick(nowMs: number): void {
+    if (!this.#joined || !this.#list.usable || nowMs - this.#refreshedMs < refreshMsMin) return;
+    const graceIsOver = this.#graceEndMs !== 0 && nowMs > this.#graceEndMs;
+    if (graceIsOver || this.#list.registryVersion !== this.#version) void this.#refresh();
+  }
+
+  #tellAll(letter: Letter, body: Uint8Array): void {
+    const shard = this.#parts.shards.find(({ usable }) => usable);
+    shard?.publishRaw(`${this.#parts.name}:n`, this.word(letter, body));
+  }
+
+  async #join(): Promise<void> {
+    const about: About = this.#stopping ? { ...this.#about, stopping: true } : this.#about;
+    await this.#list.call('join', [this.run, JSON.stringify(about)]);
+  }
+
+  /** One at a time. */
+  #refresh(): Promise<void> {
+    this.#refreshing ??= this.#read()
+      .catch(() => {})
+      .finally(() => {
+        this.#refreshing = undefined;
+      });
+    return this.#refreshing;
+  }
+
+  async #read(): Promise<void> {
+    const nowMs = performance.now();
+    this.#refreshedMs = nowMs;
+    const graceIsOver = this.#graceEndMs !== 0 && nowMs > this.#graceEndMs;
+    const args: Argument[] = [this.run, graceIsOver ? -1 : this.#version];
+    const reply = (await this.#list.call('changes', args)) as [number, number, number, ...string[]];
+    const [version, all, isListed, ...changes] = reply;
+    if (graceIsOver) this.#graceEndMs = 0;
+    if (isListed === 0 && this.#joined) await this.#join(); // it was silent for too long, or the list is a new one
+    const listed = new Set<string>();
+    for (let at = 0; at < changes.length; at += 2) {
+      const [run, text] = [changes[at]!, changes[at + 1]!];
+      listed.add(run);
+      if (run === this.run) continue;
+      const about = aboutIn(text);
+      if (about === undefined) this.#remove(run);
+      else this.#byRun.set(run, { node: nodeOf(run, about), stopping: about.stopping === true });
+    }
+    if (all === 1 && this.#graceEndMs === 0)
+      for (const run of [...this.#byRun.keys()]) if (!listed.has(run)) this.#remove(run);
+    this.#version = version;
+    this.#peers = [...this.#byRun.values()].map(({ node }) => node);
+  }
+
+  #remove(run: string): void {
+    const peer = this.#byRun.get(run);
+    if (peer === undefined) return;
+    this.#byRun.delete(run);
+    this.#peers = this.#peers.filter((node) => node !== peer.node);
+    this.#asks.gone(peer.node.run);
+    for (const listener of this.#gone) listener(peer.node, run);
+  }
+
+  /** One that has just come may say something before this node has heard of it. */
+  #known(run: string, then: (node: ClusterNode) => void): void {
+    const known = this.#byRun.get(run);
+    if (known !== undefined) return then(known.node);
+    if (this.#held >= heldWordsMax) return;
+    this.#held++;
+    void this.#refresh().then(() => {
+      this.#held--;
+      const found = this.#byRun.get(run);
+      if (found !== undefined) then(found.node);
+    });
+  }
+
+  #hearAnnouncement(node: ClusterNode, body: Buffer): void {
+    const [topic, said] = nameIn(body);
+    this.#announcements.get(topic)?.(said, node);
+  }
+
+  #answer(node: ClusterNode, run: string, body: Buffer): void {
+    if (body.length < 4) return;
+    const [question, asked] = nameIn(body.subarray(4));
+    const answer = this.#questions.get(question)?.(asked, node);
+    const shard = this.#parts.shards.find(({ usable }) => usable);
+    if (answer !== undefined)
+      shard?.publishRaw(`${this.#parts.name}:n:${run}`, this.word('R', body.subarray(0, 4), answer));
+  }
+
+  #hearAnswer(run: string, body: Buffer): void {
+    const peer = this.#byRun.get(run);
+    if (peer === undefined || body.length < 4) return;
+    this.#asks.answered(body.readUInt32BE(0), { from: peer.node, body: body.subarray(4) });
+  }
+}
+
+function nodeOf(run: string, { name, group, role, startedMs }: About): ClusterNode {
+  return { run: Number.parseInt(run.slice(0, runDigits), 16), name, group, role, startedMs };
+}
+
+function aboutIn(text: string): About | undefined {
+  try {
+    const about = JSON.parse(text) as About;
+    return typeof about.name === 'string' ? about : undefined;
+  } catch {
+    return undefined; // '' = it has gone
+  }
+}
+
+function named(name: string, body: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.of(name.length), Buffer.from(name, 'latin1'), body]);
+}
+
+function nameIn(bytes: Buffer): [name: string, body: Buffer] {
+  const end = 1 + (bytes[0] ?? 0);
+  return [bytes.toString('latin1', 1, end), bytes.subarray(end)];
+}
+
+function numberBytes(number: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(number % 0x1_0000_0000);
+  return bytes;
+}

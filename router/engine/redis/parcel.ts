@@ -1,0 +1,64 @@
+import type { Shard } from './shard.js';
+
+/** More goes as a list in Redis: what is published waits in Redis for all of its receivers. */
+const inlineBytesMax = 32 * 1024;
+const ageMs = 60_000;
+const inline = 0x69; // i
+const listed = 0x6c; // l
+const headBytes = 1 + 4;
+
+/**
+ * Chunks for another node, of any length together: few bytes go with the word, others are put into a list in Redis, one chunk
+ * after the other.
+ *
+ *     i  length (4)  bytes            l  number of chunks (4)
+ */
+export async function pack(
+  shard: Pick<Shard, 'call'>,
+  key: string,
+  chunks: Iterable<Buffer>,
+): Promise<Buffer> {
+  let first: Buffer | undefined;
+  let count = 0;
+  for (const chunk of chunks) {
+    if (first === undefined && count === 0 && chunk.length <= inlineBytesMax) {
+      first = chunk;
+      continue;
+    }
+    if (first !== undefined) await shard.call('put', [key, ageMs, first]);
+    if (first !== undefined) count++;
+    first = undefined;
+    await shard.call('put', [key, ageMs, chunk]);
+    count++;
+  }
+  if (count > 0) return headOf(listed, count);
+  const bytes = first ?? Buffer.alloc(0);
+  return Buffer.concat([headOf(inline, bytes.length), bytes]);
+}
+
+/** How many bytes of a word are the parcel. @throws RangeError for what no node has written */
+export function parcelBytes(word: Buffer): number {
+  return headBytes + (word[0] === inline ? word.readUInt32BE(1) : 0);
+}
+
+/** Chunk by chunk. @throws ShardError, RangeError where one is gone */
+export async function* unpack(shard: Shard, key: string, word: Buffer): AsyncGenerator<Buffer> {
+  const count = word.readUInt32BE(1);
+  if (word[0] === inline) {
+    if (count > 0) yield word.subarray(headBytes, headBytes + count);
+    return;
+  }
+  for (let index = 0; index < count; index++) {
+    const chunk = await shard.read('take', [key, index]);
+    if (!Buffer.isBuffer(chunk)) throw new RangeError('A part of it is gone.');
+    yield chunk;
+  }
+  await shard.call('drop', [key]).catch(() => {});
+}
+
+function headOf(kind: number, value: number): Buffer {
+  const head = Buffer.allocUnsafe(headBytes);
+  head[0] = kind;
+  head.writeUInt32BE(value, 1);
+  return head;
+}
