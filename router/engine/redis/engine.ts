@@ -4,9 +4,11 @@ import type { Message } from '../../message.js';
 import { hasWildcard } from '../../topic-filter.js';
 import type { Engine, OnOutcome, OnPublication, OnRetained, RetainedCopy, Wants } from '../engine.js';
 import { CatchUp } from './catch-up.js';
+import { Clients } from './clients.js';
 import { EngineError } from './complaints.js';
 import { Counts } from './counts.js';
 import { Library } from './library.js';
+import { Nodes } from './nodes.js';
 import type { RedisEngineOptions, RedisEngineStats } from './options.js';
 import { Publisher } from './publisher.js';
 import { Receiver } from './receiver.js';
@@ -40,7 +42,8 @@ interface Part {
  * comes back from there to all nodes with interest, this one too, in one order.
  */
 export class RedisEngine implements Engine {
-  readonly cluster = undefined;
+  readonly cluster: Nodes;
+  readonly clients: Clients;
   readonly #options: RedisEngineOptions;
   /** 52 bits, which a number holds. */
   readonly #run = `000${randomBytes(7).toString('hex').slice(0, 13)}`;
@@ -58,8 +61,6 @@ export class RedisEngine implements Engine {
   #onPublication: OnPublication = () => 0;
   #onRetained: OnRetained = () => {};
 
-  /** What other nodes say, besides counts: in the order of the shard's messages. */
-  onWord: (shard: Shard, payload: Buffer) => void = () => {};
 
   constructor(options: RedisEngineOptions) {
     this.#options = options;
@@ -68,6 +69,11 @@ export class RedisEngine implements Engine {
       ({ messages, ageSec }) => `${messages}:${Math.ceil(ageSec * 1000)}`,
     );
     this.#parts = options.shards.map((_, index) => this.#partOf(index));
+    const { name, node } = options;
+    const shards = this.#parts.map(({ shard }) => shard);
+    this.cluster = new Nodes({ name, run: this.#run, node, shards });
+    this.cluster.onGone((gone) => options.onEvent('gone', gone.name));
+    this.clients = new Clients(this.cluster, shards);
     this.history = new SharedHistory({
       ruleTexts: this.#ruleTexts,
       bytesMax: options.historyBytesMax,
@@ -119,6 +125,7 @@ export class RedisEngine implements Engine {
     this.#onRetained = onRetained;
     if (copy !== undefined) await Promise.all(this.#parts.map(({ retained }) => retained.start(copy)));
     this.#started = true;
+    await this.cluster.join();
   }
 
   get carries(): boolean {
@@ -168,7 +175,7 @@ export class RedisEngine implements Engine {
     const sum = (of: (part: Part) => number) => this.#parts.reduce((total, part) => total + of(part), 0);
     return {
       connected: this.#parts.every(({ shard }) => shard.usable),
-      peers: 0,
+      peers: this.cluster.peers.length,
       shards: this.#parts.map(({ shard }) => shard.stats()),
       forwarded: sum(({ publisher }) => publisher.forwarded),
       batches: sum(({ publisher }) => publisher.batches),
@@ -183,6 +190,8 @@ export class RedisEngine implements Engine {
 
   async stop(): Promise<void> {
     this.#started = false;
+    this.clients.stop();
+    await this.cluster.leave();
     clearInterval(this.#ticker);
     this.history.stop();
     for (const { shard, publisher, counts, subscriptions, retained } of this.#parts) {
@@ -233,7 +242,7 @@ export class RedisEngine implements Engine {
         retained.note(message.id);
         this.#onRetained(message);
       },
-      onWord: (payload) => this.onWord(shard, payload),
+      onWord: (payload) => this.cluster.hear(payload, index),
     });
     const retained: SharedRetained = new SharedRetained({
       shard,
@@ -269,6 +278,7 @@ export class RedisEngine implements Engine {
     const nowMs = performance.now();
     const pausedMs = nowMs - this.#tickedMs;
     this.#tickedMs = nowMs;
+    this.cluster.tick(nowMs);
     for (const { shard, publisher } of this.#parts) {
       shard.tick(nowMs, pausedMs > stallMs ? pausedMs : 0);
       publisher.tick(nowMs);

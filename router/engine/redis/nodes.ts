@@ -5,8 +5,6 @@ import type { Argument, Shard } from './shard.js';
 /** A word is a letter, the run of the node that it comes from in 16 hex digits, and what that node says. */
 export type Letter = 'A' | 'Q' | 'R' | 'W' | 'N' | 'O' | 'M' | 'S' | 'D' | 'X';
 const headBytes = 1 + 16;
-/** A run as a number: of 64 random bits these many fit. */
-const runDigits = 13;
 /** The list of nodes is asked for no more often. */
 const refreshMsMin = 500;
 /** Where Redis came back with nothing: so long the other nodes have to say that they are there. */
@@ -102,10 +100,9 @@ export class Nodes implements Cluster {
     return this.#stopping;
   }
 
-  /** From now on this node is one of the cluster, and knows the others. @throws ShardError */
+  /** From now on this node is one of the cluster, and knows the others; where the first server is away, once that is back. */
   async join(): Promise<void> {
     this.#joined = true;
-    await this.#join();
     await this.#refresh();
   }
 
@@ -273,7 +270,7 @@ export class Nodes implements Cluster {
 }
 
 function nodeOf(run: string, { name, group, role, startedMs }: About): ClusterNode {
-  return { run: Number.parseInt(run.slice(0, runDigits), 16), name, group, role, startedMs };
+  return { run: Number.parseInt(run, 16), name, group, role, startedMs };
 }
 
 function aboutIn(text: string): About | undefined {
