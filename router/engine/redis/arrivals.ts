@@ -9,6 +9,8 @@ class Arrival extends Move {
 }
 
 export interface ArrivalsParts extends MovesParts {
+  /** Whether its client is here, and waits for a session from there. */
+  readonly isAwaited: (clientId: string, from: string) => boolean;
   /** A session is on its way here. */
   readonly onArriving: (clientId: string) => void;
   /** It is here, or does not come. */
@@ -52,27 +54,27 @@ export class Arrivals extends Moves<Arrival> {
     const move = new Arrival(id, from, home, this.shards.length);
     this.begin(move);
     try {
+      // Where the old node stops: whether it is still its own. Else their clients have asked for them.
       const passed = parcel.toString('latin1', parcelBytes(parcel));
       const decoder = new SessionDecoder();
       const offered: DecodedSession[] = [];
       for await (const chunk of unpack(shard, `${id}o`, parcel)) offered.push(...decoder.read(chunk));
-      this.#adopt(
-        move,
-        offered.filter((_, n) => passed === '' || passed[n] === '1'),
-      );
+      const free = passed === '' ? offered : offered.filter((_, n) => passed[n] === '1');
+      this.#adopt(move, free, passed === '');
     } catch {
       this.giveUp(move);
     }
   }
 
-  #adopt(move: Arrival, offered: readonly DecodedSession[]): void {
+  #adopt(move: Arrival, offered: readonly DecodedSession[], askedFor: boolean): void {
     const { sessions, router } = this.here;
     const refused: string[] = [];
     for (const { clientId, owner, subscriptions } of offered) {
-      const session = this.nodes.stopping || this.has(clientId) ? undefined : sessions.adopt(clientId, owner);
+      const isWanted = askedFor ? this.#parts.isAwaited(clientId, move.other) : this.#isFree(clientId);
+      const session = isWanted ? sessions.adopt(clientId, owner) : undefined;
       if (session === undefined) {
         refused.push(clientId);
-        this.#parts.onArrived(clientId);
+        if (isWanted) this.#parts.onArrived(clientId);
         continue;
       }
       this.add(move, session, subscriptions, (shard) => move.marked[shard]!);
@@ -81,6 +83,12 @@ export class Arrivals extends Moves<Arrival> {
     if (refused.length > 0) this.#say(move, this.nodes.word('X', move.id, refused.join('\0')));
     if (move.sessions.size === 0) this.end(move);
     else router.whenInterested(() => this.#setMarks(move));
+  }
+
+  /** Its client is not here by now, with a session of its own. */
+  #isFree(clientId: string): boolean {
+    if (this.nodes.stopping || this.has(clientId)) return false;
+    return this.here.sessions.find(clientId)?.connection === undefined;
   }
 
   #setMarks(move: Arrival): void {

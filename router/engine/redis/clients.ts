@@ -57,6 +57,7 @@ export class Clients implements ClientRegistry {
     this.#departures = new Departures(parts);
     this.#arrivals = new Arrivals({
       ...parts,
+      isAwaited: (clientId, from) => this.#waiting.get(clientId)?.previous === from,
       onArriving: (clientId) => this.#extend(clientId),
       onArrived: (clientId) => this.#end(this.#waiting.get(clientId)),
     });

@@ -1,6 +1,5 @@
 import type { Test } from 'tap';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
-import type { NatsServer } from '../../nats-server.js';
 import { until } from '../../until.js';
 import { ask, openStream, type Wire } from '../raw-wire.js';
 
@@ -9,8 +8,9 @@ import { ask, openStream, type Wire } from '../raw-wire.js';
 let clusters = 0;
 
 /** Flags of a cluster of its own. */
-export function onNats({ url }: NatsServer): string[] {
-  return ['--engine', 'nats', '--nats', url, '--name', `workers-${clusters++}`];
+export function onNats({ url }: { readonly url: string }): string[] {
+  const engine = url.startsWith('redis:') ? 'redis' : 'nats';
+  return ['--engine', engine, `--${engine}`, url, '--name', `workers_${clusters++}`];
 }
 
 /** By number; the last start of each. */
@@ -47,7 +47,7 @@ export async function untilGone(pids: readonly number[]): Promise<void> {
 /** Workers of a cluster of its own; gone when the test ends. */
 export async function startWorkers(
   t: Test,
-  nats: NatsServer,
+  nats: { readonly url: string },
   workers: number,
   flags: readonly string[] = [],
   role?: 'gateway' | 'router',
