@@ -18,8 +18,10 @@ interface Claim {
   readonly clientId: string;
   readonly clean: boolean;
   readonly ready: () => void;
-  /** Run of the node that is asked for it. */
-  previous: string;
+  /** Run of the node that is asked for it; undefined until Redis has answered, which may be after that node has. */
+  previous: string | undefined;
+  /** Run of the node that has nothing. */
+  nothingAt: string | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -57,7 +59,10 @@ export class Clients implements ClientRegistry {
     this.#departures = new Departures(parts);
     this.#arrivals = new Arrivals({
       ...parts,
-      isAwaited: (clientId, from) => this.#waiting.get(clientId)?.previous === from,
+      isAwaited: (clientId, from) => {
+        const claim = this.#waiting.get(clientId);
+        return claim !== undefined && (claim.previous === undefined || claim.previous === from);
+      },
       onArriving: (clientId) => this.#extend(clientId),
       onArrived: (clientId) => this.#end(this.#waiting.get(clientId)),
     });
@@ -84,7 +89,14 @@ export class Clients implements ClientRegistry {
       this.#noteUnclaimed(clientId);
       return ready();
     }
-    const claim: Claim = { clientId, clean, ready, previous: '', timer: undefined };
+    const claim: Claim = {
+      clientId,
+      clean,
+      ready,
+      previous: undefined,
+      nothingAt: undefined,
+      timer: undefined,
+    };
     this.#waiting.set(clientId, claim);
     this.#claims[index]!.push(claim);
     this.#schedule();
@@ -154,14 +166,14 @@ export class Clients implements ClientRegistry {
   #settle(claim: Claim, previous: string, heard: number): void {
     if (this.#waiting.get(claim.clientId) !== claim) return;
     const { clientId } = claim;
+    claim.previous = previous;
     const arrives = this.#arrivals.has(clientId);
     const comes =
       previous === this.#nodes.run && heard > 0 && this.#here!.sessions.find(clientId) === undefined;
-    if (!arrives && !comes && (previous === this.#nodes.run || heard === 0)) return this.#end(claim);
+    const nobodyIsThere = previous === this.#nodes.run || heard === 0 || claim.nothingAt === previous;
+    if (!arrives && !comes && nobodyIsThere) return this.#end(claim);
     this.#counters.asked++;
-    claim.previous = previous;
-    claim.timer = setTimeout(() => this.#giveUp(claim), arrives ? undefined : answerMsMax);
-    if (arrives) this.#extend(clientId);
+    if (!arrives) claim.timer = setTimeout(() => this.#giveUp(claim), answerMsMax);
   }
 
   #giveUp(claim: Claim): void {
@@ -183,7 +195,9 @@ export class Clients implements ClientRegistry {
 
   #hearNothing(from: string, clientId: string): void {
     const claim = this.#waiting.get(clientId);
-    if (claim?.previous === from && !this.#arrivals.has(clientId)) this.#end(claim);
+    if (claim === undefined) return;
+    claim.nothingAt = from;
+    if (claim.previous === from && !this.#arrivals.has(clientId)) this.#end(claim);
   }
 
   /** Another node has the client now. */

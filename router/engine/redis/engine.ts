@@ -61,7 +61,6 @@ export class RedisEngine implements Engine {
   #onPublication: OnPublication = () => 0;
   #onRetained: OnRetained = () => {};
 
-
   constructor(options: RedisEngineOptions) {
     this.#options = options;
     this.#library = new Library(options.name);

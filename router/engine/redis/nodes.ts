@@ -56,6 +56,8 @@ export class Nodes implements Cluster {
   readonly #words = new Map<string, OnWord>();
   readonly #gone: ((node: ClusterNode, run: string) => void)[] = [];
   #version = 0;
+  /** As Redis has said last. */
+  #listVersion = 0;
   #refreshing: Promise<void> | undefined;
   #refreshedMs = 0;
   #graceEndMs = 0;
@@ -68,6 +70,9 @@ export class Nodes implements Cluster {
     this.#about = { ...parts.node, startedMs: Date.now() };
     this.self = nodeOf(parts.run, this.#about);
     this.#list = parts.shards[0]!;
+    this.#list.onPulse((version) => {
+      this.#listVersion = version;
+    });
     this.#list.onBack((sameRun) => {
       if (!sameRun) this.#graceEndMs = performance.now() + graceMs;
       if (this.#joined) void this.#refresh();
@@ -179,7 +184,7 @@ export class Nodes implements Cluster {
   tick(nowMs: number): void {
     if (!this.#joined || !this.#list.usable || nowMs - this.#refreshedMs < refreshMsMin) return;
     const graceIsOver = this.#graceEndMs !== 0 && nowMs > this.#graceEndMs;
-    if (graceIsOver || this.#list.registryVersion !== this.#version) void this.#refresh();
+    if (graceIsOver || this.#listVersion !== this.#version) void this.#refresh();
   }
 
   #tellAll(letter: Letter, body: Uint8Array): void {
