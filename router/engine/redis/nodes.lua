@@ -17,9 +17,16 @@ local WENT_KEPT = 1000
 local SILENT_MS = 3000
 -- Of one call.
 local SILENT_MAX = 10
+-- So many are told at once when one comes or goes. More hear it with their next place, or each of many that come together
+-- would be told to all of them.
+local TOLD_MAX = 32
 
 local function next_version()
   return redis.call('HINCRBY', META, 'version', 1)
+end
+
+local function tell_change(run)
+  if redis.call('ZCARD', NODES) <= TOLD_MAX then redis.call('PUBLISH', NAME .. ':n', 'J' .. run) end
 end
 
 local function remove_node(run)
@@ -55,6 +62,7 @@ local function join(_, a)
   redis.call('ZREM', WENT, run)
   local version = next_version()
   redis.call('ZADD', CAME, version, run)
+  tell_change(run)
   return version
 end
 
@@ -62,6 +70,7 @@ end
 local function leave(_, a)
   if not is_run(a[1]) then return fail('ARGUMENT leave run') end
   remove_node(a[1])
+  tell_change(a[1])
   return 1
 end
 

@@ -3,7 +3,7 @@ import type { Answer, Answers, Cluster, ClusterNode, NodeRole } from '../cluster
 import type { Argument, Shard } from './shard.js';
 
 /** A word is a letter, the run of the node that it comes from in 16 hex digits, and what that node says. */
-export type Letter = 'A' | 'Q' | 'R' | 'W' | 'N' | 'O' | 'M' | 'S' | 'D' | 'X';
+export type Letter = 'J' | 'A' | 'Q' | 'R' | 'W' | 'N' | 'O' | 'M' | 'S' | 'D' | 'X';
 const headBytes = 1 + 16;
 /** The list of nodes is asked for no more often. */
 const refreshMsMin = 500;
@@ -59,6 +59,7 @@ export class Nodes implements Cluster {
   /** As Redis has said last. */
   #listVersion = 0;
   #refreshing: Promise<void> | undefined;
+  #refreshNext: Promise<void> | undefined;
   #refreshedMs = 0;
   #graceEndMs = 0;
   #held = 0;
@@ -77,6 +78,7 @@ export class Nodes implements Cluster {
       if (!sameRun) this.#graceEndMs = performance.now() + graceMs;
       if (this.#joined) void this.#refresh();
     });
+    this.on('J', () => this.#joined && void this.#refresh());
     this.on('A', (from, body) => this.#known(from, (node) => this.#hearAnnouncement(node, body)));
     this.on('Q', (from, body) => this.#known(from, (node) => this.#answer(node, from, body)));
     this.on('R', (from, body) => this.#hearAnswer(from, body));
@@ -197,14 +199,21 @@ export class Nodes implements Cluster {
     await this.#list.call('join', [this.run, JSON.stringify(about)]);
   }
 
-  /** One at a time. */
+  /** One at a time; resolves when one that has begun after the call has ended. */
   #refresh(): Promise<void> {
-    this.#refreshing ??= this.#read()
-      .catch(() => {})
-      .finally(() => {
-        this.#refreshing = undefined;
-      });
-    return this.#refreshing;
+    if (this.#refreshing === undefined) {
+      this.#refreshing = this.#read()
+        .catch(() => {})
+        .finally(() => {
+          this.#refreshing = undefined;
+        });
+      return this.#refreshing;
+    }
+    this.#refreshNext ??= this.#refreshing.then(() => {
+      this.#refreshNext = undefined;
+      return this.#refresh();
+    });
+    return this.#refreshNext;
   }
 
   async #read(): Promise<void> {
@@ -261,10 +270,10 @@ export class Nodes implements Cluster {
   #answer(node: ClusterNode, run: string, body: Buffer): void {
     if (body.length < 4) return;
     const [question, asked] = nameIn(body.subarray(4));
-    const answer = this.#questions.get(question)?.(asked, node);
+    // Also where nobody here knows the question: this node is not waited for.
+    const answer = this.#questions.get(question)?.(asked, node) ?? new Uint8Array(0);
     const shard = this.#parts.shards.find(({ usable }) => usable);
-    if (answer !== undefined)
-      shard?.publishRaw(`${this.#parts.name}:n:${run}`, this.word('R', body.subarray(0, 4), answer));
+    shard?.publishRaw(`${this.#parts.name}:n:${run}`, this.word('R', body.subarray(0, 4), answer));
   }
 
   #hearAnswer(run: string, body: Buffer): void {
