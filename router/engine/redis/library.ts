@@ -11,7 +11,16 @@ export interface RedisCaller {
 const nameShape = /^[A-Za-z][A-Za-z0-9_]{0,31}$/;
 /** In this order: each uses what is declared in those before. */
 const sharedFiles = ['places', 'channels', 'retained-keep', 'message', 'recent', 'reports'];
-const nodeFiles = [...sharedFiles, 'batch', 'nodes', 'read', 'clients', 'retained-read', 'rights', 'register'];
+const nodeFiles = [
+  ...sharedFiles,
+  'batch',
+  'nodes',
+  'read',
+  'clients',
+  'retained-read',
+  'rights',
+  'register',
+];
 const publicFiles = [...sharedFiles, 'send'];
 
 /**
