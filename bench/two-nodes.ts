@@ -1,39 +1,43 @@
 /**
  * The question: how long does a message take from one node to another, and how many go through? Two nodes and one
- * nats-server; msggen sends to the one, all streams are on the other. With history (which the nodes share) and without.
+ * redis-server or several; msggen sends to the one, all streams are on the other. With history (which the nodes share)
+ * and without; counted and not.
  *
- *     npm run build && node dist/bench/two-nodes.js [streams] [messages in a request]
+ *     npm run build && node dist/bench/two-nodes.js [streams] [messages in a request] [redis-servers] [with | without]
  */
 import { Flood } from '../floodtest/flood.js';
 import { sourceAddresses, sourceAddressesFor } from '../floodtest/plan.js';
 import { serverUsage } from '../floodtest/server-usage.js';
 import { formatLatency, LatencyHistogram } from '../msggen/latency.js';
 import { startGateway } from '../test/gateway-process.js';
-import { NatsServer } from '../test/nats-server.js';
+import { RedisServer } from '../test/redis-server.js';
 import { until } from '../test/until.js';
 import { everyShare } from './flood-share.js';
 import { runMsggen } from './msggen-process.js';
 
 const streams = Number(process.argv[2] ?? 1_000);
 const batch = Number(process.argv[3] ?? 500);
+const servers = Number(process.argv[4] ?? 1);
+const only = process.argv[5];
 const steadyRate = 1_000;
-const steadySec = 20;
-const fullSec = 15;
+const steadySec = 15;
+const fullSec = 10;
 /** Code that runs for the first time is slow, and is not the question. */
 const warmUpSec = 5;
 
 /** As many as fit into one message a stream and turn, and the default. */
 const histories = { 'without history': '# 0 0', 'with history': '# 100 60' };
 
-for (const [name, rules] of Object.entries(histories)) await measure(name, rules);
+for (const [name, rules] of Object.entries(histories))
+  if (only === undefined || name.startsWith(`${only} `)) await measure(name, rules);
 process.exit();
 
 async function measure(name: string, rules: string): Promise<void> {
-  const nats = await NatsServer.start();
+  const redis = await Promise.all(Array.from({ length: servers }, () => RedisServer.start()));
   const start = (node: string) =>
     startGateway({
       flags: [
-        ...['--engine', 'nats', '--nats', nats.url, '--node-name', node],
+        ...['--engine', 'redis', '--redis', redis.map(({ url }) => url).join(), '--node-name', node],
         ...['--history-rules', rules, '--log-level', 'warn'],
       ],
     });
@@ -49,7 +53,11 @@ async function measure(name: string, rules: string): Promise<void> {
   const flooding = flood.run();
   await until('all streams are open', () => flood.counts.connected === streams, 120_000);
 
-  const processes = { sender: sender.pid, receiver: receiver.pid, 'nats-server': nats.pid };
+  const processes = {
+    sender: sender.pid,
+    receiver: receiver.pid,
+    ...Object.fromEntries(redis.map(({ pid }, n) => [`redis-server ${n + 1}`, pid])),
+  };
   const phase = async (title: string, flags: string[]) => {
     latency.reset();
     const receivedBefore = flood.counts.messages;
@@ -83,15 +91,23 @@ async function measure(name: string, rules: string): Promise<void> {
   await phase('', ['--rate', 'max', '--batch', '50', '--until', `${warmUpSec}s`]);
   await phase('', ['--rate', String(steadyRate), '--until', `${warmUpSec}s`]);
   await phase(`${steadyRate}/s, one by one`, ['--rate', String(steadyRate), '--until', `${steadySec}s`]);
-  await phase(`as fast as it goes, ${batch} in a request`, [
-    ...['--rate', 'max', '--batch', String(batch), '--connections', '4', '--until', `${fullSec}s`],
+  await phase('as fast as it goes, one by one', [
+    ...['--rate', 'max', '--connections', '64', '--until', `${fullSec}s`],
   ]);
+  for (const [title, flags] of [
+    [`as fast as it goes, ${batch} in a request`, []],
+    [`as fast as it goes, ${batch} in a request, not counted`, ['--no-wait']],
+  ] as const)
+    await phase(title, [
+      ...['--rate', 'max', '--batch', String(batch), '--connections', '4', '--until', `${fullSec}s`],
+      ...flags,
+    ]);
   for (const node of [sender, receiver])
     if (node.log !== '') console.log(`log of process ${node.pid}: ${node.log}`);
   flood.stop();
   await flooding;
   await Promise.all([sender.kill(), receiver.kill()]);
-  await nats.stop();
+  await Promise.all(redis.map((server) => server.stop()));
 }
 
 function cpuOf(pids: Record<string, number>): Record<string, { cpuSec: number }> {

@@ -340,7 +340,8 @@ function twoNodes(
     there.remove('a');
     await settled(there, here);
     here.publish('a', 'by the filter');
-    await settled(there, here); // what is under way when interest ends may be lost
+    // What is under way when interest ends may be lost.
+    await until('it has come', () => there.handedOut.length === 1);
     there.remove('a/#');
     await settled(there, here);
     here.publish('a', 'to nobody');
