@@ -84,19 +84,28 @@ async function work({ url, role, ids, history }: Order): Promise<void> {
     async ({ wants, inTurn, inflightMax }: { wants: Wants; inTurn: number; inflightMax: number }) => {
       let inflight = 0;
       let sent = 0;
+      let wake = () => {};
       const batchesBefore = engine.stats().batches;
       const startMs = performance.now();
+      const drainedTo = async (most: number) => {
+        while (inflight > most)
+          await new Promise<void>((resolve) => {
+            wake = () => inflight <= most && resolve();
+          });
+      };
       while (performance.now() - startMs < seconds * 1000) {
-        for (let i = 0; i < inTurn && inflight < inflightMax; i++) {
+        for (let i = 0; i < inTurn; i++) {
           inflight++;
           sent++;
-          engine.publish(new Message(`user/${Math.floor(Math.random() * ids)}`, payload, 1, 1), wants, () => {
+          const message = new Message(`user/${Math.floor(Math.random() * ids)}`, payload, 1, 1);
+          engine.publish(message, wants, () => {
             inflight--;
+            wake();
           });
         }
-        await new Promise(setImmediate);
+        await drainedTo(inflightMax - inTurn);
       }
-      while (inflight > 0) await new Promise(setImmediate);
+      await drainedTo(0);
       const ms = performance.now() - startMs;
       process.send!({ sent, ms, batches: engine.stats().batches - batchesBefore });
     },

@@ -14,15 +14,13 @@ import { Message, type Qos } from '../../message.js';
  * Numbers are big endian.
  */
 
-export const runBytes = 8;
-/** Of a channel's payload besides id and payload, at most. */
-export const copyOverheadBytes = 24;
+const runBytes = 8;
 
 const placeBytes = 8;
-const plainHead = 0;
-const countedHead = 1;
-const countedHeadBytes = 1 + runBytes + 4;
-const retainFlag = 4;
+export const plainHead = 0;
+export const countedHead = 1;
+export const countedHeadBytes = 1 + runBytes + 4;
+export const retainFlag = 4;
 
 /** One copy of a message, as it came on a channel. */
 export interface Copy {
@@ -35,24 +33,6 @@ export interface Copy {
   readonly retain: boolean;
   /** A view of what was read. */
   readonly payload: Buffer;
-}
-
-export const uncountedHead = Buffer.from([plainHead]);
-
-/** @param run 16 hex digits @param number less than 2^32 */
-export function countedHeadOf(run: Buffer, number: number): Buffer {
-  const head = Buffer.allocUnsafe(countedHeadBytes);
-  head[0] = countedHead;
-  run.copy(head, 1);
-  head.writeUInt32BE(number, 1 + runBytes);
-  return head;
-}
-
-export function bodyOf({ payload, qos, retain }: Message): Buffer {
-  const body = Buffer.allocUnsafe(1 + payload.length);
-  body[0] = qos | (retain ? retainFlag : 0);
-  body.set(payload, 1);
-  return body;
 }
 
 /** @param id of the channel; undefined where it is in the payload @returns undefined for what no node has published */

@@ -1,8 +1,8 @@
 import type { Message } from '../../message.js';
 import { isCarried, type OnOutcome, type Outcome, type Wants } from '../engine.js';
 import type { Counts } from './counts.js';
-import { bodyOf, copyOverheadBytes, countedHeadOf, uncountedHead } from './message-format.js';
-import type { Argument, Begun, Shard, ShardError } from './shard.js';
+import { PublishCallWriter, type Published } from './publish-call.js';
+import type { Begun, Shard, ShardError } from './shard.js';
 
 /** Of one call: Redis does nothing else meanwhile. */
 const batchMessagesMax = 64;
@@ -14,13 +14,11 @@ const bitsMax = 16;
 /** A message that is not in Redis by then will not be. */
 const waitMsMax = 5_000;
 
-interface Waiting {
-  readonly message: Message;
-  readonly rule: string;
-  readonly key: string;
+/** Of a message besides id and payload, here and on the connection, bytes. */
+const messageOverheadBytes = 200;
+
+interface Waiting extends Published {
   readonly untilMs: number;
-  /** Under which its copies are counted; 0 = nobody asks. */
-  readonly number: number;
   /** Until it has been told. */
   onOutcome: OnOutcome | undefined;
   /** Done with: its bytes are not counted any more. */
@@ -47,8 +45,8 @@ export interface PublisherParts {
  */
 export class Publisher {
   readonly #parts: PublisherParts;
-  readonly #run: Buffer;
-  #queue: Waiting[] = [];
+  readonly #writer: PublishCallWriter;
+  readonly #queue = new Queue();
   #underWay: Batch[] = [];
   /** Under way when their connection broke. */
   #doubtful: Batch[] = [];
@@ -64,7 +62,8 @@ export class Publisher {
   constructor(parts: PublisherParts) {
     this.#parts = parts;
     const { shard } = parts;
-    this.#run = Buffer.from(shard.parts.run, 'hex');
+    const { library, run } = shard.parts;
+    this.#writer = new PublishCallWriter(`${library.prefix}publish`, run);
     shard.onBegun((begun) => this.#goOn(begun));
     shard.pendingBytes = () => this.#pendingBytes;
   }
@@ -87,6 +86,7 @@ export class Publisher {
       onOutcome,
       over: false,
     });
+    if (this.#underWay.length === 0) return this.#send();
     if (this.#scheduled || this.#underWay.length >= batchesMax) return;
     this.#scheduled = true;
     setImmediate(() => {
@@ -97,15 +97,14 @@ export class Publisher {
 
   /** Redis is away: what it was not asked for yet, it will not be. */
   refuseWaiting(): void {
-    for (const each of this.#queue.splice(0)) this.#no(each, awayText(this.#parts.shard));
+    for (const each of this.#queue.take(this.#queue.length)) this.#no(each, awayText(this.#parts.shard));
   }
 
   /** Those whose time is over. */
   tick(nowMs: number): void {
     const { shard } = this.#parts;
-    const late = this.#queue.findIndex(({ untilMs }) => untilMs > nowMs);
-    for (const each of this.#queue.splice(0, late === -1 ? this.#queue.length : late))
-      this.#no(each, awayText(shard));
+    while (this.#queue.length > 0 && this.#queue.at(0).untilMs <= nowMs)
+      this.#no(this.#queue.take(1)[0]!, awayText(shard));
     for (const batch of [...this.#doubtful, ...this.#underWay])
       for (const each of batch.messages) if (!each.over && each.untilMs <= nowMs) this.#unknown(each);
   }
@@ -114,8 +113,7 @@ export class Publisher {
     this.#stopped = true;
     for (const batch of [...this.#doubtful, ...this.#underWay])
       for (const each of batch.messages) this.#unknown(each);
-    for (const each of this.#queue) this.#no(each, awayText(this.#parts.shard));
-    this.#queue = [];
+    this.refuseWaiting();
   }
 
   #send(): void {
@@ -124,8 +122,10 @@ export class Publisher {
       const batch = { number: ++this.#number, messages: this.#take() };
       this.#underWay.push(batch);
       this.batches++;
-      shard.call('publish', this.#argumentsOf(batch)).then(
-        (reply) => this.#sent(batch, reply as (number | string)[]),
+      const notAfterMs = shard.redisNowMs(batch.messages[0]!.untilMs);
+      const call = this.#writer.write(shard.generation, batch.number, notAfterMs, batch.messages);
+      shard.send(call).then(
+        (reply) => this.#sent(batch, reply as (number | Buffer)[]),
         (error) => this.#failed(batch, error as ShardError),
       );
     }
@@ -135,35 +135,22 @@ export class Publisher {
     let bytes = 0;
     let count = 0;
     while (count < this.#queue.length && count < batchMessagesMax) {
-      bytes += bytesOf(this.#queue[count]!.message);
+      bytes += bytesOf(this.#queue.at(count).message);
       if (count > 0 && bytes > batchBytesMax) break;
       count++;
     }
-    return this.#queue.splice(0, count);
+    return this.#queue.take(count);
   }
 
-  #argumentsOf({ number, messages }: Batch): Argument[] {
-    const { shard } = this.#parts;
-    const args: Argument[] = [
-      shard.parts.run,
-      shard.generation,
-      number,
-      shard.redisNowMs(messages[0]!.untilMs),
-    ];
-    for (const { message, rule, key, number: counted } of messages) {
-      const head = counted === 0 ? uncountedHead : countedHeadOf(this.#run, counted);
-      args.push(message.id, rule, head, bodyOf(message), key);
-    }
-    return args;
-  }
-
-  #sent(batch: Batch, [, ...copies]: (number | string)[]): void {
+  /** @param reply the last place, and for each message how many copies went out */
+  #sent(batch: Batch, reply: readonly (number | Buffer)[]): void {
     this.#end(batch);
-    for (const [i, each] of batch.messages.entries()) {
-      const said = copies[i]!;
+    for (let i = 0; i < batch.messages.length; i++) {
+      const each = batch.messages[i]!;
+      const said = reply[i + 1]!;
       if (said === -1) this.#no(each, keptText(this.#parts.shard));
       else if (typeof said === 'number') this.#yes(each, said);
-      else this.#repeated(each, Number(said.split(' ')[1]));
+      else this.#repeated(each, Number(said.toString().split(' ')[1]));
     }
     this.#send();
   }
@@ -205,7 +192,7 @@ export class Publisher {
 
   /** It did nothing, and never will: the same messages in front of the others, as long as their time lasts. */
   #again(messages: readonly Waiting[]): void {
-    this.#queue.unshift(...messages.filter(({ over }) => !over));
+    this.#queue.putBack(messages.filter(({ over }) => !over));
     this.tick(performance.now());
   }
 
@@ -260,9 +247,42 @@ export class Publisher {
   }
 }
 
-/** With what is around it, here and on the connection. */
+/** In the order in which they came. What is taken from the head of an array moves the rest: so that is not done each time. */
+class Queue {
+  #waiting: Waiting[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#waiting.length - this.#head;
+  }
+
+  at(index: number): Waiting {
+    return this.#waiting[this.#head + index]!;
+  }
+
+  push(each: Waiting): void {
+    this.#waiting.push(each);
+  }
+
+  take(count: number): Waiting[] {
+    const taken = this.#waiting.slice(this.#head, this.#head + count);
+    this.#head += count;
+    if (this.#head > this.#waiting.length / 2) {
+      this.#waiting.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return taken;
+  }
+
+  /** In front of the others. */
+  putBack(messages: readonly Waiting[]): void {
+    this.#waiting = [...messages, ...this.#waiting.slice(this.#head)];
+    this.#head = 0;
+  }
+}
+
 function bytesOf({ id, payload }: Message): number {
-  return payload.length + id.length + 8 * copyOverheadBytes;
+  return payload.length + id.length + messageOverheadBytes;
 }
 
 function awayText({ parts }: Shard): string {

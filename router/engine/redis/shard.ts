@@ -1,4 +1,4 @@
-import type { Redis, RedisOptions } from 'ioredis';
+import type { Command, Redis, RedisOptions } from 'ioredis';
 import type { Behind } from './catch-up.js';
 import { sentenceOf } from './complaints.js';
 import { Connection, silenceMsMax } from './connection.js';
@@ -173,6 +173,17 @@ export class Shard {
   /** Runs a function on `commands`. @throws ShardError */
   async call(name: string, args: readonly Argument[]): Promise<unknown> {
     return this.#fcall(this.#commands.redis, name, args);
+  }
+
+  /** A call on `commands` that is written already. @throws ShardError */
+  async send(command: Command): Promise<unknown> {
+    const redis = this.#commands.redis;
+    if (redis === undefined) throw away(this.parts.name);
+    try {
+      return await redis.sendCommand(command);
+    } catch (error) {
+      throw shardErrorOf(error as Error);
+    }
   }
 
   /** Runs a function on a connection for long answers, whose strings are Buffers. @throws ShardError */
