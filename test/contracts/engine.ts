@@ -345,7 +345,7 @@ function twoNodes(
     there.remove('a/#');
     await settled(there, here);
     here.publish('a', 'to nobody');
-    here.publish('a/b', 'to nobody');
+    t.equal((await here.count('a/b', 'to nobody')).delivered, 0, 'and both have gone');
     await settled(here, there);
     there.add('a');
     await settled(there, here);
