@@ -35,6 +35,13 @@ export interface Copy {
   readonly payload: Buffer;
 }
 
+export function bodyOf({ payload, qos, retain }: Message): Buffer {
+  const body = Buffer.allocUnsafe(1 + payload.length);
+  body[0] = qos | (retain ? retainFlag : 0);
+  body.set(payload, 1);
+  return body;
+}
+
 /** @param id of the channel; undefined where it is in the payload @returns undefined for what no node has published */
 export function readCopy(bytes: Buffer, id: string | undefined): Copy | undefined {
   let at = placeBytes;
