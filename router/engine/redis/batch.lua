@@ -28,7 +28,7 @@ end
 
 -- @return the cluster that this shard belongs to, or nil and an error reply
 local function check_shard(index, count, cluster)
-  local m = redis.call('HMGET', META, 'cluster', 'index', 'count')
+  local m = call('HMGET', META, 'cluster', 'index', 'count')
   if not m[1] then return cluster end
   if m[2] ~= index or m[3] ~= count or (index ~= '0' and m[1] ~= cluster) then
     return nil, fail('SHARD ' .. m[2] .. ' ' .. m[3] .. ' ' .. m[1])
@@ -58,13 +58,13 @@ local function begin(_, a)
   local rules = string.sub(redis.sha1hex(rules_text), 1, 12)
   local key, seq = settle(now, rules, position)
   if not key then return seq end
-  redis.call('HSET', META, 'cluster', cluster, 'index', index, 'count', count, 'limits', limits, 'rules:' .. rules, rules_text)
+  call('HSET', META, 'cluster', cluster, 'index', index, 'count', count, 'limits', limits, 'rules:' .. rules, rules_text)
   limit_retained(cjson.decode(limits))
   forget_old_nodes(now)
   node = node or { last = 0, bits = 0 }
   node.generation, node.rules, node.key, node.seen = generation, rules, key, now
   nodes[run] = node
-  local begun = tonumber(redis.call('HGET', META, 'begin'))
+  local begun = tonumber(call('HGET', META, 'begin'))
   return { node.last, node.bits, life_of(now), math.floor(now / 1000), seq, begun, cluster }
 end
 
@@ -109,14 +109,14 @@ local function publish(_, a)
   node.last, node.seen = number, now
   node.bits = since < 16 and node.bits * 2 ^ since % REMEMBERED + 1 or 1
 
-  local subscribers = subscribers_of(lists)
+  local wanted = wanted_of(lists)
   local reply = { given }
   local noted
   for i = 1, count do
     local at = i * ARGUMENTS_PER_MESSAGE
     local id, once = a[at], a[at + 4]
     local once_key = once ~= '' and idempotency_key(id, once)
-    local outcome, trouble = send_once(once_key, first + i - 1, id, rules[i], a[at + 2], a[at + 3], lists[i], subscribers)
+    local outcome, trouble = send_once(once_key, first + i - 1, id, rules[i], a[at + 2], a[at + 3], wanted[i])
     if trouble then redis.log(redis.LOG_WARNING, NAME .. ': history of ' .. id .. ': ' .. trouble) end
     if rules[i] then
       noted = noted or {}

@@ -19,19 +19,19 @@ local RETAIN_FLAG = 4
 -- @return channels of the filters that may match an id, longest first
 local function filter_channels(id)
   local channels = { FILTER_CHANNEL .. id .. '/' }
-  local slash = string.find(id, '/', 1, true)
+  local slash = find(id, '/', 1, true)
   if slash then
     local ends, count = {}, 0
     while slash do
       count = count + 1
       ends[count] = slash
-      slash = string.find(id, '/', slash + 1, true)
+      slash = find(id, '/', slash + 1, true)
     end
     for i = count, 1, -1 do
-      channels[count - i + 2] = FILTER_CHANNEL .. string.sub(id, 1, ends[i])
+      channels[count - i + 2] = FILTER_CHANNEL .. sub(id, 1, ends[i])
     end
   end
-  if string.byte(id) ~= 36 then channels[#channels + 1] = FILTER_CHANNEL end
+  if byte(id) ~= 36 then channels[#channels + 1] = FILTER_CHANNEL end
   return channels
 end
 
@@ -41,7 +41,7 @@ local ASKED_MAX = 1000
 -- Which channels have subscribers, asked in one call: within a script that does not change. (An empty PUBLISH to each costs
 -- about the same for one message, and for a batch more.)
 local function ask_subscribers(channels, first, last, counts)
-  local reply = redis.call('PUBSUB', 'NUMSUB', unpack(channels, first, last))
+  local reply = call('PUBSUB', 'NUMSUB', unpack(channels, first, last))
   for i = 1, #reply, 2 do counts[reply[i]] = reply[i + 1] end
 end
 
@@ -49,10 +49,6 @@ end
 -- @return channel -> number of its subscribers
 local function subscribers_of(lists)
   local counts = {}
-  if #lists == 1 and #lists[1] <= ASKED_MAX then
-    ask_subscribers(lists[1], 1, #lists[1], counts)
-    return counts
-  end
   local asked, size = {}, 0
   for i = 1, #lists do
     local channels = lists[i]
@@ -69,4 +65,23 @@ local function subscribers_of(lists)
     ask_subscribers(asked, first, math.min(size, first + ASKED_MAX - 1), counts)
   end
   return counts
+end
+
+-- @param lists of the channels that each message may go to
+-- @return lists of those with subscribers; nil in the place of an empty one
+local function wanted_of(lists)
+  local wanted = {}
+  local single = #lists == 1 and #lists[1] <= ASKED_MAX
+  local reply = single and call('PUBSUB', 'NUMSUB', unpack(lists[1]))
+  local counts = not single and subscribers_of(lists)
+  for i = 1, #lists do
+    local channels = lists[i]
+    for j = 1, #channels do
+      if (single and reply[j * 2] or counts[channels[j]]) > 0 then
+        wanted[i] = wanted[i] or {}
+        wanted[i][#wanted[i] + 1] = channels[j]
+      end
+    end
+  end
+  return wanted
 end

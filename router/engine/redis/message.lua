@@ -23,6 +23,7 @@ local function rule_of(text)
   local messages, age_ms = string.match(text, '^(%d+):(%d+)$')
   if not messages then return nil, 'ARGUMENT a rule is messages:ageMs, got ' .. text end
   rule = { messages = tonumber(messages), age_ms = tonumber(age_ms) }
+  rule.expiry_ms = string.format('%.0f', rule.age_ms + EXPIRY_SLACK_MS)
   rule.length_max = rule.messages + 1 + math.floor(rule.messages / TRIM_SHARE)
   if rule.messages < 1 or rule.age_ms < 1 then return nil, 'ARGUMENT a rule keeps something, got ' .. text end
   if rules_count >= 2000 then rules, rules_count = {}, 0 end
@@ -34,31 +35,29 @@ end
 -- @return nil, or what went wrong
 local function keep_history(id, entry, rule)
   local key = HISTORY .. id
-  local length = redis.pcall('LPUSH', key, entry)
+  local length = try_call('LPUSH', key, entry)
   if type(length) == 'table' then return length.err end
-  if length > rule.length_max then redis.call('LTRIM', key, 0, rule.messages) end
-  redis.call('PEXPIRE', key, rule.age_ms + EXPIRY_SLACK_MS)
+  if length > rule.length_max then call('LTRIM', key, 0, rule.messages) end
+  call('PEXPIRE', key, rule.expiry_ms)
 end
 
--- @param channels of filters, and how many subscribers each has
+-- @param channels of filters that somebody has, or nil
 -- @return how many copies went out, not counting those on the channel of what is retained; or nil and what went wrong
-local function send_out(place, id, rule, head, body, channels, subscribers)
+local function send_out(place, id, rule, head, body, channels)
   local packed = pack_place(place)
   if rule then
     local problem = keep_history(id, packed .. body, rule)
     if problem then return nil, problem end
   end
-  local copies = redis.call('PUBLISH', ID_CHANNEL .. id, packed .. head .. body)
+  local copies = call('PUBLISH', ID_CHANNEL .. id, packed .. head .. body)
   local copy
-  for i = 1, #channels do
-    if subscribers[channels[i]] > 0 then
-      copy = copy or packed .. struct.pack('>I2', #id) .. id .. head .. body
-      copies = copies + redis.call('PUBLISH', channels[i], copy)
-    end
+  if channels then
+    copy = packed .. pack('>I2', #id) .. id .. head .. body
+    for i = 1, #channels do copies = copies + call('PUBLISH', channels[i], copy) end
   end
-  if (string.byte(body) or 0) >= RETAIN_FLAG then
+  if (byte(body) or 0) >= RETAIN_FLAG then
     keep_retained(id, place, body)
-    redis.call('PUBLISH', RETAINED_CHANNEL, copy or packed .. struct.pack('>I2', #id) .. id .. head .. body)
+    call('PUBLISH', RETAINED_CHANNEL, copy or packed .. pack('>I2', #id) .. id .. head .. body)
   end
   return copies
 end
@@ -71,9 +70,9 @@ end
 -- @return as send_out; where it is a repetition, the outcome of the first as text, and nothing is sent
 local function send_once(key, place, ...)
   if not key then return send_out(place, ...) end
-  local outcome = redis.call('GET', key)
+  local outcome = call('GET', key)
   if outcome then return outcome end
   local copies, trouble = send_out(place, ...)
-  if copies then redis.call('SET', key, string.format('%.0f %d', place, copies), 'PX', IDEMPOTENCY_MS) end
+  if copies then call('SET', key, string.format('%.0f %d', place, copies), 'PX', IDEMPOTENCY_MS) end
   return copies, trouble
 end

@@ -11,6 +11,20 @@
 --   <name>:meta                   hash: format; server; key of the last place; begin; top and ahead (clock); rules, since, and
 --                                 their text; limits; cluster, index, count (which shard of which list); version (nodes)
 
+-- A global is looked up by its name each time, and so is what is in it. While functions are loaded there is none of these yet.
+local call, try_call, pack, unpack_place, byte, sub, find
+
+-- @return what is to be registered
+local function awake(callback)
+  return function(keys, a)
+    if not call then
+      call, try_call, pack, unpack_place = redis.call, redis.pcall, struct.pack, struct.unpack
+      byte, sub, find = string.byte, string.sub, string.find
+    end
+    return callback(keys, a)
+  end
+end
+
 local NAME = '@name@'
 local FORMAT = '1'
 local META = NAME .. ':meta'
@@ -26,27 +40,27 @@ end
 
 -- Of a node.
 local function is_run(run)
-  return run and #run == 16 and not string.find(run, '[^0-9a-f]')
+  return run and #run == 16 and not find(run, '[^0-9a-f]')
 end
 
 local function pack_place(place)
-  return struct.pack('>I8', place)
+  return pack('>I8', place)
 end
 
 local function place_of(entry)
-  return (struct.unpack('>I8', entry))
+  return (unpack_place('>I8', entry))
 end
 
 -- Within a script it stands still, and keys expire by it.
 local function now_us()
-  local time = redis.call('TIME')
+  local time = call('TIME')
   return time[1] * 1000000 + time[2]
 end
 
 -- Another one for each process, and for each time that a replica is promoted in it.
 local function server_token()
-  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-  local promotion = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+  local run = string.match(call('INFO', 'server'), 'run_id:(%x+)')
+  local promotion = string.match(call('INFO', 'replication'), 'master_replid:(%x+)')
   return string.sub(redis.sha1hex(run .. promotion), 1, 12)
 end
 
@@ -64,26 +78,26 @@ local given = 0
 local function settle(now, rules, above, must_be_founded)
   local token = server_token()
   own_token = token
-  local m = redis.call('HMGET', META, 'format', 'server', 'key', 'rules', 'begin', 'cluster')
+  local m = call('HMGET', META, 'format', 'server', 'key', 'rules', 'begin', 'cluster')
   if m[1] and m[1] ~= FORMAT then
     return nil, fail('FORMAT the data in Redis has format ' .. m[1] .. ', and this version of Encke reads ' .. FORMAT)
   end
   if must_be_founded and not m[6] then return nil, fail('SUPERSEDED what nodes began is gone: begin again') end
   rules = rules or m[4] or NO_RULES
   local key = SEQ .. token .. ':' .. rules
-  local seq = m[3] and tonumber(redis.call('GET', m[3]))
+  local seq = m[3] and tonumber(call('GET', m[3]))
   if m[2] == token and seq and seq >= given and seq >= above then
     if m[3] ~= key then
-      redis.call('RENAME', m[3], key)
+      call('RENAME', m[3], key)
       -- Before this, less may have been kept than these rules say.
-      redis.call('HSET', META, 'key', key, 'rules', rules, 'since', seq)
+      call('HSET', META, 'key', key, 'rules', rules, 'since', seq)
     end
     return key, seq
   end
   local begin = math.max((seq or 0) + 1, tonumber(m[5] or 0) + 1, above + 1, given + 1, now)
-  if m[3] then redis.call('DEL', m[3]) end
-  redis.call('SET', key, string.format('%.0f', begin))
-  redis.call('HSET', META, 'format', FORMAT, 'server', token, 'key', key, 'rules', rules, 'since', begin, 'begin', begin,
+  if m[3] then call('DEL', m[3]) end
+  call('SET', key, string.format('%.0f', begin))
+  call('HSET', META, 'format', FORMAT, 'server', token, 'key', key, 'rules', rules, 'since', begin, 'begin', begin,
     'top', begin, 'ahead', begin - now)
   given = begin
   return key, begin
@@ -92,7 +106,7 @@ end
 -- @param key of the last place as this caller knows it, or nil
 -- @return as settle
 local function last_place(now, key, rules, must_be_founded)
-  local seq = key and tonumber(redis.call('GET', key))
+  local seq = key and tonumber(call('GET', key))
   if seq and seq >= given then return key, seq end
   return settle(now, rules, 0, must_be_founded)
 end
@@ -100,15 +114,15 @@ end
 -- Where the clock was set back, places run ahead of it: how far, and up to which place, is noted, as what is kept expires by
 -- the clock. See age_floor.
 local function note_ahead(now)
-  local noted = redis.call('HGET', META, 'ahead')
-  redis.call('HSET', META, 'top', given, 'ahead', math.max(tonumber(noted or 0), given - now))
+  local noted = call('HGET', META, 'ahead')
+  call('HSET', META, 'top', given, 'ahead', math.max(tonumber(noted or 0), given - now))
 end
 
 -- Gives `count` places. @return the first of them
 local function give_places(now, key, seq, count)
   local first = math.max(seq + 1, now)
   given = first + count - 1
-  redis.call('INCRBY', key, given - seq) -- in place: a third of what SET costs
+  call('INCRBY', key, given - seq) -- in place: a third of what SET costs
   if first - now > AHEAD_US then note_ahead(now) end
   return first
 end

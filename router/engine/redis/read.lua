@@ -11,7 +11,7 @@ local function place(_, a)
   if a[2] == '1' then expect_filters(now) end
   local key, seq = last_place(now, node and node.key)
   if not key then return seq end
-  local m = redis.call('HMGET', META, 'begin', 'version')
+  local m = call('HMGET', META, 'begin', 'version')
   local now_ms = math.floor(now / 1000)
   hear_of(run, now_ms)
   return { seq, tonumber(m[1]), tonumber(m[2] or 0), now_ms }
@@ -22,7 +22,7 @@ local function first_not_behind(key, length, after)
   local low, high = 0, length
   while low < high do
     local middle = math.floor((low + high) / 2)
-    if place_of(redis.call('LINDEX', key, middle)) > after then low = middle + 1 else high = middle end
+    if place_of(call('LINDEX', key, middle)) > after then low = middle + 1 else high = middle end
   end
   return low
 end
@@ -34,19 +34,19 @@ local PIECE = 100
 -- @return { floor, 1 = that is all | 0 = there is more behind the last entry, entries … }, bytes
 local function read_id(id, after, rule, base_floor, now, m, bytes_max)
   local key = HISTORY .. id
-  local length = redis.call('LLEN', key)
+  local length = call('LLEN', key)
   local bottom = age_floor(now, rule.age_ms, m.top, m.ahead)
   local reply = { math.max(base_floor, bottom), 1 }
   if length == 0 then return reply, 0 end
   if length > rule.messages then
-    bottom = math.max(bottom, place_of(redis.call('LINDEX', key, rule.messages)))
+    bottom = math.max(bottom, place_of(call('LINDEX', key, rule.messages)))
     reply[1] = math.max(base_floor, bottom)
   end
   local bytes = 0
   local last = first_not_behind(key, length, math.max(after, bottom)) - 1
   while last >= 0 do
     local first = math.max(0, last - PIECE + 1)
-    local entries = redis.call('LRANGE', key, first, last)
+    local entries = call('LRANGE', key, first, last)
     for i = #entries, 1, -1 do
       if bytes > 0 and bytes + #entries[i] > bytes_max then
         reply[2] = 0
@@ -70,8 +70,8 @@ local function read(_, a)
   if not is_run(run) or not bytes_max or count % 1 ~= 0 then return fail('ARGUMENT read run bytesMax, then id after rule of each id') end
   local now = now_us()
   local node = nodes[run]
-  local m = redis.call('HMGET', META, 'key', 'begin', 'since', 'top', 'ahead')
-  local seq = node and m[1] and tonumber(redis.call('GET', m[1]))
+  local m = call('HMGET', META, 'key', 'begin', 'since', 'top', 'ahead')
+  local seq = node and m[1] and tonumber(call('GET', m[1]))
   if not seq then return fail('SUPERSEDED this node has not begun, or what it began is not known any more') end
   local meta = { top = tonumber(m[4]), ahead = tonumber(m[5]) }
   local base_floor = math.max(tonumber(m[2]), tonumber(m[3]))

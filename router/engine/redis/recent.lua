@@ -30,12 +30,12 @@ local function note_recent(first, ids, always)
   if is_full then return end
   ids[#ids + 1] = ''
   local noted = table.concat(ids, '\0')
-  local length = redis.call('APPEND', second_key, noted)
-  if length == #noted then redis.call('PEXPIRE', second_key, RECENT_AGE_MS) end
+  local length = call('APPEND', second_key, noted)
+  if length == #noted then call('PEXPIRE', second_key, RECENT_AGE_MS) end
   is_full = length > RECENT_BYTES_MAX
 end
 
 -- recent second -> ids with a message in that second, each with a 0 byte behind it; more than 1 MB: not all of them
 local function recent(_, a)
-  return redis.call('GET', RECENT .. a[1]) or ''
+  return call('GET', RECENT .. a[1]) or ''
 end

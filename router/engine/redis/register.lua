@@ -1,7 +1,7 @@
 -- The functions of one version of nodes, side by side with those of another: their names carry a digest of this source.
 
 local function register(name, callback, flags)
-  redis.register_function({ function_name = '@prefix@' .. name, callback = callback, flags = flags })
+  redis.register_function({ function_name = '@prefix@' .. name, callback = awake(callback), flags = flags })
 end
 
 register('begin', begin, { 'allow-oom' })

@@ -9,6 +9,6 @@ local function report(_, a)
   local run, json = a[1], a[2]
   if not is_run(run) or not json then return fail('ARGUMENT report run json') end
   local now_ms = math.floor(now_us() / 1000)
-  redis.call('HSET', REPORTS, run, string.format('%.0f %s', now_ms, json))
+  call('HSET', REPORTS, run, string.format('%.0f %s', now_ms, json))
   return 1
 end

@@ -21,17 +21,17 @@ end
 local function keep_retained(id, place, body)
   if string.byte(id) == 36 then return end -- of a node: it goes with it
   if #body > 1 then
-    local is_full = retained_max and redis.call('HLEN', RETAINED) >= retained_max
-    if is_full and redis.call('HEXISTS', RETAINED, id) == 0 then return end
-    redis.call('HSET', RETAINED, id, pack_place(place) .. body)
-    redis.call('ZADD', RETAINED_PLACES, place, id)
-    redis.call('ZREM', CLEARED_PLACES, id)
-  elseif redis.call('HDEL', RETAINED, id) == 1 then
-    redis.call('ZREM', RETAINED_PLACES, id)
-    redis.call('ZADD', CLEARED_PLACES, place, id)
+    local is_full = retained_max and call('HLEN', RETAINED) >= retained_max
+    if is_full and call('HEXISTS', RETAINED, id) == 0 then return end
+    call('HSET', RETAINED, id, pack_place(place) .. body)
+    call('ZADD', RETAINED_PLACES, place, id)
+    call('ZREM', CLEARED_PLACES, id)
+  elseif call('HDEL', RETAINED, id) == 1 then
+    call('ZREM', RETAINED_PLACES, id)
+    call('ZADD', CLEARED_PLACES, place, id)
     local old = place - CLEARED_AGE_US
-    if redis.call('ZREMRANGEBYSCORE', CLEARED_PLACES, '-inf', old) > 0 then
-      redis.call('HSET', META, 'cleared', old)
+    if call('ZREMRANGEBYSCORE', CLEARED_PLACES, '-inf', old) > 0 then
+      call('HSET', META, 'cleared', old)
     end
   end
 end

@@ -4,7 +4,7 @@ local PAGE_IDS = 500
 
 -- @return ids with a place behind `after`, and these, by place; the last place that the page tells all of, or nil for all
 local function changes_behind(key, after)
-  local found = redis.call('ZRANGE', key, '(' .. string.format('%.0f', after), '+inf', 'BYSCORE', 'LIMIT', 0, PAGE_IDS,
+  local found = call('ZRANGE', key, '(' .. string.format('%.0f', after), '+inf', 'BYSCORE', 'LIMIT', 0, PAGE_IDS,
     'WITHSCORES')
   local changes = {}
   for i = 1, #found, 2 do
@@ -23,8 +23,8 @@ end
 local function retained(_, a)
   local after, bytes_max = tonumber(a[1]), tonumber(a[2])
   if not after or not bytes_max then return fail('ARGUMENT retained after bytesMax') end
-  local m = redis.call('HMGET', META, 'key', 'begin', 'cleared')
-  local seq = m[1] and tonumber(redis.call('GET', m[1]))
+  local m = call('HMGET', META, 'key', 'begin', 'cleared')
+  local seq = m[1] and tonumber(call('GET', m[1]))
   if not seq then return fail('SUPERSEDED nobody has begun') end
   local kept, kept_until = changes_behind(RETAINED_PLACES, after)
   local cleared, cleared_until = changes_behind(CLEARED_PLACES, after)
@@ -36,7 +36,7 @@ local function retained(_, a)
   for i = 1, #kept do
     local change = kept[i]
     if change.place > last then return reply end
-    local entry = redis.call('HGET', RETAINED, change.id) or pack_place(change.place)
+    local entry = call('HGET', RETAINED, change.id) or pack_place(change.place)
     if bytes > 0 and bytes + #entry > bytes_max then
       reply[2], reply[3] = kept[i - 1].place, 0
       return reply
@@ -60,7 +60,7 @@ local function restore(_, a)
   local unknown = {}
   for i = 1, count do
     local id, body = a[i * 2], a[i * 2 + 1]
-    local known = #body < 2 or redis.call('HEXISTS', RETAINED, id) == 1 or redis.call('ZSCORE', CLEARED_PLACES, id)
+    local known = #body < 2 or call('HEXISTS', RETAINED, id) == 1 or call('ZSCORE', CLEARED_PLACES, id)
     if not known then unknown[#unknown + 1] = { id = id, body = body } end
   end
   if #unknown == 0 then return 0 end
@@ -68,7 +68,7 @@ local function restore(_, a)
   for i = 1, #unknown do
     local id, body = unknown[i].id, unknown[i].body
     keep_retained(id, first + i - 1, body)
-    redis.call('PUBLISH', RETAINED_CHANNEL, pack_place(first + i - 1) .. struct.pack('>I2', #id) .. id .. '\0' .. body)
+    call('PUBLISH', RETAINED_CHANNEL, pack_place(first + i - 1) .. pack('>I2', #id) .. id .. '\0' .. body)
   end
   return #unknown
 end

@@ -112,7 +112,7 @@ end
 
 -- @return what is known of the nodes, or nil and an error reply
 local function known_cluster()
-  local m = redis.call('HMGET', META, 'format', 'index', 'count', 'limits', 'server', 'key', 'rules')
+  local m = call('HMGET', META, 'format', 'index', 'count', 'limits', 'server', 'key', 'rules')
   if m[1] and m[1] ~= FORMAT then
     return nil, fail('FORMAT the data in Redis has format ' .. m[1] .. ', and this function reads ' .. FORMAT)
   end
@@ -154,11 +154,11 @@ local function send(ids, a)
   local now = now_us()
   local key, seq = last_place(now, cluster.key)
   if not key then return seq end
-  local rules_text = cluster.rules and redis.call('HGET', META, 'rules:' .. cluster.rules)
+  local rules_text = cluster.rules and call('HGET', META, 'rules:' .. cluster.rules)
   local list = rules_text and parse('rules', rules_text) or {}
   local channels = {}
   for i = 1, #ids do channels[i] = filter_channels(ids[i]) end
-  local subscribers = subscribers_of(channels)
+  local wanted = wanted_of(channels)
   local first = give_places(now, key, seq, #ids)
   local body = string.char(options.flags) .. a[1]
   local copies, noted = 0, {}
@@ -166,7 +166,7 @@ local function send(ids, a)
     local rule = rule_of(rule_for(ids[i], list))
     if rule then noted[#noted + 1] = ids[i] end
     local once = options.key and idempotency_key(ids[i], options.key)
-    local outcome, trouble = send_once(once, first + i - 1, ids[i], rule, '\0', body, channels[i], subscribers)
+    local outcome, trouble = send_once(once, first + i - 1, ids[i], rule, '\0', body, wanted[i])
     if trouble then error({ err = trouble }) end
     copies = copies + (tonumber(outcome) or tonumber(string.match(outcome, '%d+$')))
   end
@@ -186,7 +186,7 @@ local function ids(keys)
     local channels = filter_channels(keys[i])
     local filters = 0
     for _, count in pairs(subscribers_of({ channels })) do filters = filters + count end
-    local nodes_with_id = redis.call('PUBSUB', 'NUMSUB', ID_CHANNEL .. keys[i])[2]
+    local nodes_with_id = call('PUBSUB', 'NUMSUB', ID_CHANNEL .. keys[i])[2]
     reply[i] = string.format('{"id":%s,"nodes":%d,"filters":%d}', cjson.encode(keys[i]), nodes_with_id, filters)
   end
   return reply
@@ -198,7 +198,7 @@ local function stats()
   local cluster, problem = known_cluster()
   if not cluster then return problem end
   local oldest = now_us() / 1000 - REPORT_AGE_MS
-  local reports = redis.call('HGETALL', REPORTS)
+  local reports = call('HGETALL', REPORTS)
   local fresh = {}
   for i = 2, #reports, 2 do
     local ms, json = string.match(reports[i], '^(%d+) (.*)$')
@@ -245,7 +245,7 @@ local function told(callback)
 end
 
 local function register(name, callback, flags)
-  redis.register_function({ function_name = NAME .. '_' .. name, callback = told(callback), flags = flags })
+  redis.register_function({ function_name = NAME .. '_' .. name, callback = awake(told(callback)), flags = flags })
 end
 
 register('send', send, {})
