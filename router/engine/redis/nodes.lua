@@ -16,7 +16,7 @@ local WENT_KEPT = 1000
 -- Nodes ask for a place once a second.
 local SILENT_MS = 3000
 -- Of one call.
-local SILENT_MAX = 10
+local SILENT_MAX = 100
 -- So many are told at once when one comes or goes. More hear it with their next place, or each of many that come together
 -- would be told to all of them.
 local TOLD_MAX = 32

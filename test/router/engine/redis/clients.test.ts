@@ -1,0 +1,115 @@
+import t from 'tap';
+import { RedisServer } from '../../../redis-server.js';
+import { until } from '../../../until.js';
+import { Functions, run } from './functions.js';
+
+/** Which node has which client: the functions alone. */
+
+const redis = await RedisServer.start();
+t.teardown(() => redis.stop());
+const functions = await Functions.open(redis);
+const call = (name: string, ...args: string[]) => functions.call(name, ...args);
+const [a, b, c] = [run('a'), run('b'), run('c')];
+
+async function heardBy(node: string): Promise<string[]> {
+  const words: string[] = [];
+  const client = redis.client();
+  client.on('message', (_channel: string, word: string) => words.push(word));
+  await client.subscribe(`encke:n:${node}`);
+  return words;
+}
+
+/** Words come on another connection than answers. */
+async function said(words: string[], count: number): Promise<string[]> {
+  await until('it is heard', () => words.length >= count);
+  return words.splice(0);
+}
+
+const ofA = await heardBy(a);
+const ofC = await heardBy(c);
+
+t.test('a claim says who had it, and asks that node in the same call', async (t) => {
+  t.same(await call('claim', a, '0', 'x', '1', 'y'), ['', 0, '', 0]);
+  t.same(await call('claim', a, '0', 'x'), [a, 0], 'its own');
+  t.same(ofA, []);
+  t.same(await call('claim', b, '0', 'x', '1', 'y', '0', 'z'), [a, 1, a, 1, '', 0]);
+  t.same(await said(ofA, 2), [`W${b}0x`, `W${b}1y`]);
+  t.same(await call('claim', c, '0', 'x'), [b, 0], 'nobody hears: that node is not there');
+});
+
+t.test('only who has it releases it', async (t) => {
+  await call('release', a, 'x');
+  t.same(await call('keep', b, 'x'), [c]);
+  await call('release', c, 'x');
+  t.same(await call('keep', b, 'x'), [''], 'nobody had it, and now this node has');
+  t.same(await call('keep', b, 'x'), ['']);
+  t.same(await call('keep', a, 'x', 'new'), [b, '']);
+});
+
+t.test('who stops passes on what is its own, and the next node hears which of them', async (t) => {
+  await call('claim', a, '0', 'p', '0', 'q', '0', 'r');
+  await call('claim', b, '0', 'q');
+  await said(ofA, 1);
+  t.equal(await call('pass', a, c, `O${a}…`, 'p', 'q', 'r'), '101');
+  t.same(await said(ofC, 1), [`O${a}…101`]);
+  t.same(await call('keep', c, 'p', 'q'), ['', b]);
+  t.same(await call('claim', c, '0', 'p', '0', 'p'), [c, 1, c, 0], 'told once that it is on its way');
+  t.same(await call('claim', b, '0', 'r'), [c, 1], 'or whoever claims it asks there');
+  t.same(await said(ofC, 1), [`W${b}0r`]);
+});
+
+t.test('a mark is heard by both, and says whether the other is there', async (t) => {
+  t.equal(await call('mark', c, a, 'M1'), 1);
+  t.same([await said(ofA, 1), await said(ofC, 1)], [['M1'], ['M1']]);
+  t.equal(await call('mark', c, b, 'M2'), 0);
+});
+
+t.test('what a node had that is gone is nobody’s after a while', async (t) => {
+  await call('join', a, '{}');
+  const ids = Array.from({ length: 2_000 }, (_, n) => ['0', `s${n}`]).flat();
+  await call('claim', a, ...ids.slice(0, 2_000));
+  await call('claim', b, ...ids.slice(2_000));
+  let cursor = '0';
+  let calls = 0;
+  do {
+    cursor = String(await call('sweep', a, cursor));
+    calls++;
+  } while (cursor !== '0');
+  t.ok(calls > 3, `${calls} calls, so that none takes long`);
+  t.same(await call('keep', c, 's0', 's999', 's1000', 's1999'), [a, a, '', '']);
+});
+
+t.test('what is no run, or lacks something, is refused', async (t) => {
+  for (const args of [
+    ['claim', 'x', '0', 'id'],
+    ['claim', a, '0'],
+    ['keep', 'x'],
+    ['release', ''],
+    ['pass', a, 'x', 'w'],
+    ['sweep', a, 'x'],
+    ['mark', a, b],
+    ['tell', 'x', 'w'],
+    ['join', 'x', '{}'],
+    ['leave'],
+    ['changes', a],
+  ] as [string, ...string[]][])
+    await t.rejects(call(...args), /^ARGUMENT /, args.join(' '));
+});
+
+t.test('chunks come back as they were, and go by themselves', async (t) => {
+  const bytes = Buffer.from([0, 255, 13, 10, 128]);
+  for (const chunk of [bytes, Buffer.alloc(200_000, 7)]) await functions.call('put', 'k', 50, chunk);
+  const take = async (index: number) =>
+    functions.redis.callBuffer(
+      'FCALL',
+      `${functions.library.prefix}take`,
+      '0',
+      'k',
+      index,
+    ) as Promise<Buffer | null>;
+  t.same(await take(0), bytes);
+  t.equal((await take(1))!.length, 200_000);
+  t.equal(await take(2), null);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  t.equal(await take(0), null);
+});
