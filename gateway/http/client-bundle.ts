@@ -2,8 +2,8 @@
  * The client for pages as one module: 23 files are as many requests, some only known when others have come. Nothing but
  * lines is put together, as the compiler has left them; so each keeps its place, and source maps hold.
  *
- * That works as modules of the client import each other by one line, `import { a, b } from './c.js';`, under the same
- * names, and have no name at their top level twice. A test loads it.
+ * That works as each import of a module of the client is one line, under the names that are exported, and no name is
+ * at the top level of two modules. A test loads it.
  */
 
 export interface Module {
