@@ -20,8 +20,8 @@ const batch = Number(process.argv[3] ?? 500);
 const servers = Number(process.argv[4] ?? 1);
 const only = process.argv[5];
 const steadyRate = 1_000;
-const steadySec = 15;
-const fullSec = 10;
+const steadySec = 10;
+const fullSec = 8;
 /** Code that runs for the first time is slow, and is not the question. */
 const warmUpSec = 5;
 

@@ -26,6 +26,9 @@ const stallMs = 400;
 /** So long the start waits for servers that are away; then it goes on without them, if any is there. */
 const startMsMax = 3_000;
 
+/** So long a stop waits for what is on its way. */
+const stopMsMax = 1_000;
+
 /** All that this node has of one Redis server. */
 interface Part {
   readonly shard: Shard;
@@ -89,17 +92,18 @@ export class RedisEngine implements Engine {
     for (const shard of shards) shard.start();
     const untilMs = performance.now() + startMsMax;
     while (
-      shards.some(({ usable, misfit }) => !usable && misfit === undefined) &&
+      shards.some(({ usable, trouble }) => !usable && trouble.misfit === undefined) &&
       performance.now() < untilMs
     )
       await new Promise((resolve) => setTimeout(resolve, 10));
-    const misfit = shards.find((shard) => shard.misfit !== undefined);
+    const misfit = shards.find(({ trouble }) => trouble.misfit !== undefined);
     const away = shards.filter(({ usable }) => !usable);
     if (misfit !== undefined || away.length === shards.length) {
       await this.stop();
-      throw new EngineError(misfit?.misfit ?? away.map(({ complaint }) => complaint).join(' '));
+      throw new EngineError(misfit?.trouble.misfit ?? away.map(({ trouble }) => trouble.sentence).join(' '));
     }
-    for (const { parts, complaint } of away) this.#options.onEvent('away', `${parts.name}: ${complaint}`);
+    for (const { parts, trouble } of away)
+      this.#options.onEvent('away', `${parts.name}: ${trouble.sentence}`);
   }
 
   /** The first server's is that of all; where it has none yet, or is away, another one may know it. */
@@ -189,6 +193,7 @@ export class RedisEngine implements Engine {
 
   async stop(): Promise<void> {
     this.#started = false;
+    await this.#drained();
     this.clients.stop();
     await this.cluster.leave();
     clearInterval(this.#ticker);
@@ -201,6 +206,14 @@ export class RedisEngine implements Engine {
       subscriptions.letGo();
     }
     this.#onPublication = () => 0;
+  }
+
+  /** Wills of connections that the stop has ended are on their way yet. */
+  async #drained(): Promise<void> {
+    const untilMs = performance.now() + stopMsMax;
+    const isBusy = ({ shard, publisher }: Part) => shard.usable && !publisher.idle;
+    while (this.#parts.some(isBusy) && performance.now() < untilMs)
+      await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
   #partFor(id: string): Part {

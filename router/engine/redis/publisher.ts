@@ -1,8 +1,9 @@
 import type { Message } from '../../message.js';
 import { isCarried, type OnOutcome, type Outcome, type Wants } from '../engine.js';
 import type { Counts } from './counts.js';
-import { PublishCallWriter, type Published } from './publish-call.js';
+import { PublishCallWriter } from './publish-call.js';
 import type { Begun, Shard, ShardError } from './shard.js';
+import { bytesOf, type Waiting, WaitingQueue } from './waiting.js';
 
 /** Of one call: Redis does nothing else meanwhile. */
 const batchMessagesMax = 64;
@@ -13,17 +14,6 @@ const batchesMax = 2;
 const bitsMax = 16;
 /** A message that is not in Redis by then will not be. */
 const waitMsMax = 5_000;
-
-/** Of a message besides id and payload, here and on the connection, bytes. */
-const messageOverheadBytes = 200;
-
-interface Waiting extends Published {
-  readonly untilMs: number;
-  /** Until it has been told. */
-  onOutcome: OnOutcome | undefined;
-  /** Done with: its bytes are not counted any more. */
-  over: boolean;
-}
 
 interface Batch {
   readonly number: number;
@@ -46,7 +36,7 @@ export interface PublisherParts {
 export class Publisher {
   readonly #parts: PublisherParts;
   readonly #writer: PublishCallWriter;
-  readonly #queue = new Queue();
+  readonly #queue = new WaitingQueue();
   #underWay: Batch[] = [];
   /** Under way when their connection broke. */
   #doubtful: Batch[] = [];
@@ -107,6 +97,11 @@ export class Publisher {
       this.#no(this.#queue.take(1)[0]!, awayText(shard));
     for (const batch of [...this.#doubtful, ...this.#underWay])
       for (const each of batch.messages) if (!each.over && each.untilMs <= nowMs) this.#unknown(each);
+  }
+
+  /** Nothing is on its way. */
+  get idle(): boolean {
+    return this.#pendingBytes === 0;
   }
 
   stop(): void {
@@ -170,7 +165,7 @@ export class Publisher {
     const { shard } = this.#parts;
     const reason = `Redis at ${shard.parts.name} refuses: ${error.message}. Nobody got it.`;
     for (const each of messages) this.#no(each, reason);
-    shard.complain(error.message);
+    shard.trouble.tell(error.message);
   }
 
   /** A connection has begun. */
@@ -245,44 +240,6 @@ export class Publisher {
     const outcome: Outcome = { delivered: 0, unanswered: 0, carried: 'no', reason };
     onOutcome?.(outcome);
   }
-}
-
-/** In the order in which they came. What is taken from the head of an array moves the rest: so that is not done each time. */
-class Queue {
-  #waiting: Waiting[] = [];
-  #head = 0;
-
-  get length(): number {
-    return this.#waiting.length - this.#head;
-  }
-
-  at(index: number): Waiting {
-    return this.#waiting[this.#head + index]!;
-  }
-
-  push(each: Waiting): void {
-    this.#waiting.push(each);
-  }
-
-  take(count: number): Waiting[] {
-    const taken = this.#waiting.slice(this.#head, this.#head + count);
-    this.#head += count;
-    if (this.#head > this.#waiting.length / 2) {
-      this.#waiting.splice(0, this.#head);
-      this.#head = 0;
-    }
-    return taken;
-  }
-
-  /** In front of the others. */
-  putBack(messages: readonly Waiting[]): void {
-    this.#waiting = [...messages, ...this.#waiting.slice(this.#head)];
-    this.#head = 0;
-  }
-}
-
-function bytesOf({ id, payload }: Message): number {
-  return payload.length + id.length + messageOverheadBytes;
 }
 
 function awayText({ parts }: Shard): string {

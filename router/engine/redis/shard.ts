@@ -1,48 +1,18 @@
-import type { Command, Redis, RedisOptions } from 'ioredis';
+import type { Command, Redis } from 'ioredis';
 import type { Behind } from './catch-up.js';
-import { sentenceOf } from './complaints.js';
 import { Connection, silenceMsMax } from './connection.js';
-import type { Library } from './library.js';
 import type { ShardStats } from './options.js';
+import { PlaceQuestion } from './place-question.js';
+import { away, shardErrorOf } from './shard-error.js';
+import type { Begun, ShardParts } from './shard-parts.js';
+import { Trouble } from './trouble.js';
+
+export { ShardError } from './shard-error.js';
+
+export type { Begun, ShardParts } from './shard-parts.js';
 
 export type Argument = string | number | Buffer;
 
-/** `away`: it was not called, or nobody knows. `late`, `superseded`: it did nothing. `refused`: so said the server. */
-export class ShardError extends Error {
-  readonly kind: 'away' | 'late' | 'superseded' | 'refused';
-
-  constructor(kind: ShardError['kind'], message: string) {
-    super(message);
-    this.kind = kind;
-  }
-}
-
-export interface ShardParts {
-  readonly index: number;
-  readonly count: number;
-  /** For sentences: the server as the operator knows it. */
-  readonly name: string;
-  /** Of this node, 16 hex digits. */
-  readonly run: string;
-  readonly connection: RedisOptions;
-  readonly library: Library;
-  /** Rules of history and limits, for what other programs send; as `begin` takes them. */
-  readonly rules: string;
-  readonly limits: string;
-  /** Which cluster it is to belong to. @param own that it belongs to, if so. Rejects where that is not known yet. */
-  readonly clusterOf: (own: string | null) => Promise<string>;
-  readonly onComplaint: (sentence: string) => void;
-}
-
-/** What a new connection has learnt: which of this node's batches have run, where the server is the same one. */
-export interface Begun {
-  readonly last: number;
-  readonly bits: number;
-  /** Nothing is lost of what was there when the last connection began. */
-  readonly sameRun: boolean;
-}
-
-const complaintMs = 10_000;
 /** How often the server's clock and the list of nodes are asked for. */
 const placeMs = 1_000;
 
@@ -71,12 +41,10 @@ export class Shard {
   /** Since when it is not usable; 0 = it is. */
   #lostMs = 0;
   #away = true;
-  #placeWaiters: { resolve: (place: number) => void; reject: (error: Error) => void }[] = [];
+  readonly #placeQuestion = new PlaceQuestion(() => this.#askPlace());
   #placedMs = 0;
   /** Why it is not usable. */
-  #complaint = '';
-  #complained = '';
-  #complainedMs = 0;
+  readonly trouble: Trouble;
   readonly #begun: ((begun: Begun) => void)[] = [];
   readonly #lost: ((reason: string) => void)[] = [];
   readonly #pulse: ((registryVersion: number) => void)[] = [];
@@ -101,8 +69,9 @@ export class Shard {
 
   constructor(parts: ShardParts) {
     this.parts = parts;
+    this.trouble = new Trouble(parts.name, parts.library.name, parts.onComplaint);
     const onLost = (reason: string) => this.#lose(reason);
-    const onFailed = (error: Error) => this.#fail(error);
+    const onFailed = ({ message }: Error) => this.trouble.fail(message);
     this.#commands = new Connection(parts.connection, {
       onOpen: (redis) => this.#open(redis),
       onLost,
@@ -122,16 +91,6 @@ export class Shard {
     this.#lostMs = performance.now();
     this.#commands.start();
     this.#subscribed.start();
-  }
-
-  /** What keeps it from being used, and would not go by itself; a sentence. */
-  get misfit(): string | undefined {
-    return misfitShape.test(this.#complaint) ? this.#sentence(this.#complaint) : undefined;
-  }
-
-  /** What keeps it from being used, as a sentence. */
-  get complaint(): string {
-    return this.#sentence(this.#complaint);
   }
 
   get usable(): boolean {
@@ -206,15 +165,6 @@ export class Shard {
     this.#commands.lose(reason);
   }
 
-  /** Tells the operator: of the same trouble now and then. */
-  complain(trouble: string): void {
-    const nowMs = performance.now();
-    if (trouble === this.#complained && nowMs - this.#complainedMs < complaintMs) return;
-    this.#complained = trouble;
-    this.#complainedMs = nowMs;
-    this.parts.onComplaint(this.#sentence(trouble));
-  }
-
   /** A PUBLISH that nobody waits for. */
   publishRaw(channel: string, payload: Buffer): void {
     this.#commands.redis?.publish(channel, payload).catch(() => {});
@@ -235,8 +185,7 @@ export class Shard {
    * out, and all changes of channels of this turn are in effect. One question for all who ask in a turn. @throws ShardError
    */
   place(): Promise<number> {
-    if (this.#placeWaiters.length === 0) setImmediate(() => void this.#askPlace());
-    return new Promise((resolve, reject) => this.#placeWaiters.push({ resolve, reject }));
+    return this.#placeQuestion.answer();
   }
 
   tick(nowMs: number, stalledMs: number): void {
@@ -244,7 +193,7 @@ export class Shard {
       connection?.tick(nowMs, stalledMs);
     if (this.#lostMs !== 0 && !this.#away && nowMs - this.#lostMs > silenceMsMax) {
       this.#away = true;
-      this.onAway(this.#complaint);
+      this.onAway(this.trouble.now);
     }
     if (nowMs - this.#placedMs < placeMs || !this.usable) return;
     this.#placedMs = nowMs;
@@ -254,7 +203,7 @@ export class Shard {
   stop(): void {
     this.#away = true;
     for (const connection of [this.#commands, this.#subscribed, this.#reads]) connection?.close();
-    this.#endPlaceWaiters(away(this.parts.name));
+    this.#placeQuestion.fail(away(this.parts.name));
   }
 
   stats(): ShardStats {
@@ -319,43 +268,27 @@ export class Shard {
     this.#lostMs = 0;
     this.#away = false;
     this.#sameRun = true;
-    this.#complaint = '';
-    this.#complained = '';
+    this.trouble.end();
     for (const listener of this.#back) listener(sameRun);
   }
 
   #lose(reason: string): void {
-    this.#complaint = reason;
+    this.trouble.now = reason;
     if (this.#lostMs !== 0) return;
     const { heardMs } = this.#subscribed;
     this.#lostMs = Math.min(performance.now(), Math.max(heardMs, this.#commands.heardMs));
-    this.#endPlaceWaiters(away(this.parts.name));
+    this.#placeQuestion.fail(away(this.parts.name));
     for (const listener of this.#lost) listener(reason);
   }
 
-  #fail({ message }: Error): void {
-    this.#complaint = message;
-    if (message !== this.#complained) this.complain(message);
-  }
-
-  #sentence(trouble: string): string {
-    return `Redis at ${this.parts.name} cannot be used: ${sentenceOf(trouble, this.parts.library.name)}`;
-  }
-
-  async #askPlace(): Promise<void> {
-    const waiters = this.#placeWaiters;
-    this.#placeWaiters = [];
+  async #askPlace(): Promise<number> {
     const redis = this.#subscribed.redis;
-    try {
-      if (redis === undefined) throw away(this.parts.name);
-      this.flushChannels();
-      const { place } = await this.#placeOn(redis);
-      // Messages that came behind the answer may have been handed out before it is resolved.
-      this.position = Math.max(this.position, place);
-      for (const { resolve } of waiters) resolve(place);
-    } catch (error) {
-      for (const { reject } of waiters) reject(error as Error);
-    }
+    if (redis === undefined || !this.usable) throw away(this.parts.name);
+    this.flushChannels();
+    const { place } = await this.#placeOn(redis);
+    // Messages that came behind the answer may have been handed out before it is resolved.
+    this.position = Math.max(this.position, place);
+    return place;
   }
 
   async #placeOn(redis: Redis): Promise<{ place: number; begin: number }> {
@@ -364,12 +297,6 @@ export class Shard {
     for (const listener of this.#pulse) listener(version);
     this.#aheadMs = nowMs - performance.now();
     return { place, begin };
-  }
-
-  #endPlaceWaiters(error: ShardError): void {
-    const waiters = this.#placeWaiters;
-    this.#placeWaiters = [];
-    for (const { reject } of waiters) reject(error);
   }
 
   async #fcall(
@@ -388,21 +315,3 @@ export class Shard {
     }
   }
 }
-
-function away(name: string): ShardError {
-  return new ShardError('away', `Redis at ${name} is away.`);
-}
-
-/** An answer of the server says that it did nothing; any other error, that nobody knows. */
-function shardErrorOf(error: Error): ShardError {
-  const { name, message } = error;
-  if (message.startsWith('LATE ')) return new ShardError('late', message);
-  if (supersededShape.test(message)) return new ShardError('superseded', message);
-  return new ShardError(name === 'ReplyError' ? 'refused' : 'away', message);
-}
-
-/** This connection is of no use any more: to begin again is; on what is the master by then, with the functions loaded. */
-const supersededShape = /^(SUPERSEDED|READONLY|MASTERDOWN|LOADING) |Function not found/;
-
-/** Whoever is told so starts again with other settings. */
-const misfitShape = /^(SHARD|FORMAT|WRONGPASS|NOAUTH|NOPERM) |^its? /; // it is too old, its user may not …

@@ -221,6 +221,15 @@ t.test('a message with an Idempotency-Key goes once, whoever sends it again', as
   t.same(witness.got, ['first', 'x', 'y']);
 });
 
+t.test('what was published before the stop goes out', async (t) => {
+  const { publisher, witness } = await setUp(t);
+  for (let i = 0; i < 500; i++)
+    publisher.engine.publish(new Message('a', Buffer.from(`${i}`), 1, 1), 'nothing');
+  await publisher.engine.stop();
+  await until('all has come', () => witness.got.length === 501);
+  t.equal(witness.got.at(-1), '499');
+});
+
 t.test('a server that has forgotten its functions, or this node, is begun with again', async (t) => {
   const { redis, publisher, witness } = await setUp(t);
   await redis.client().call('FUNCTION', 'FLUSH');

@@ -1,0 +1,53 @@
+import type { Message } from '../../message.js';
+import type { OnOutcome } from '../engine.js';
+import type { Published } from './publish-call.js';
+
+/** Of a message besides id and payload, here and on the connection, bytes. */
+const messageOverheadBytes = 200;
+
+/** A message on its way to Redis. */
+export interface Waiting extends Published {
+  readonly untilMs: number;
+  /** Until it has been told. */
+  onOutcome: OnOutcome | undefined;
+  /** Done with: its bytes are not counted any more. */
+  over: boolean;
+}
+
+export function bytesOf({ id, payload }: Message): number {
+  return payload.length + id.length + messageOverheadBytes;
+}
+
+/** In the order in which they came. What is taken from the head of an array moves the rest: so that is not done each time. */
+export class WaitingQueue {
+  #waiting: Waiting[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#waiting.length - this.#head;
+  }
+
+  at(index: number): Waiting {
+    return this.#waiting[this.#head + index]!;
+  }
+
+  push(each: Waiting): void {
+    this.#waiting.push(each);
+  }
+
+  take(count: number): Waiting[] {
+    const taken = this.#waiting.slice(this.#head, this.#head + count);
+    this.#head += count;
+    if (this.#head > this.#waiting.length / 2) {
+      this.#waiting.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return taken;
+  }
+
+  /** In front of the others. */
+  putBack(messages: readonly Waiting[]): void {
+    this.#waiting = [...messages, ...this.#waiting.slice(this.#head)];
+    this.#head = 0;
+  }
+}
