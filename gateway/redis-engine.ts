@@ -38,11 +38,8 @@ export async function redisCarrier(
     topicLevelsMax: config.topicLevelsMax,
     payloadBytesMax: payloadBytesMax(config, role),
     retainedMax: config.mqttMaxRetained,
-    onEvent: (event, detail) => {
-      tell(log, event, detail);
-      // What is here is no longer complete; it is, once it is read anew.
-      if (event === 'lost' || event === 'gap') historyStore.forgetAll();
-    },
+    onEvent: (event, detail) => tell(log, event, detail),
+    onInterrupted: () => historyStore.forgetAll(),
     onGap,
   });
   const historyStore = new ReplicatedHistory(rules, engine.history, historyBytesMax);

@@ -1,8 +1,160 @@
 import t from 'tap';
 import { type HistoryOptions, type HistoryStore, Message, type Qos } from '../../router/index.js';
 
-/** What every history store has to keep to; see router/history/history-store.ts. @param open makes a new, empty store */
+/** A new, empty store, and how messages get into it. */
+export interface OpenedHistory {
+  readonly store: HistoryStore;
+  /** @returns its offset */
+  append(message: Message): Promise<number>;
+  /** As before a resume from the oldest: `first`, `last` and `after` know of these ids. */
+  prepare(...ids: string[]): Promise<void>;
+}
+
+/**
+ * What every history store has to keep to, wherever it keeps its messages; see router/history/history-store.ts.
+ * @param keepsTimes a message is given with the time that it came with; else with that of its place
+ */
+export function sharedHistoryContract(
+  name: string,
+  open: (options?: HistoryOptions) => Promise<OpenedHistory>,
+  keepsTimes: boolean,
+): void {
+  const appendTo = (opened: OpenedHistory, id: string, text: string) =>
+    opened.append(new Message(id, Buffer.from(text), 0));
+
+  t.test(`${name}: offsets of an id rise, whatever others get, and nothing is lost in between`, async (t) => {
+    const opened = await open();
+    const { store } = opened;
+    t.match(store.epoch, /^[A-Za-z0-9_-]{8,32}$/);
+    const offsets: number[] = [];
+    let offsetOfB = 0;
+    for (let n = 1; n <= 50; n++) {
+      offsets.push(await appendTo(opened, 'a', `a${n}`));
+      if (n % 5 === 0) offsetOfB = await appendTo(opened, 'b', `b${n / 5}`);
+    }
+    await opened.prepare('a', 'b');
+    t.ok(offsets.every((offset, n) => offset > (offsets[n - 1] ?? 0)));
+    t.ok(store.first('a') <= offsets[0]! && store.last('a') >= offsets[49]!);
+    t.same(textsAfter(store, 'a', offsets[46]!), ['a48', 'a49', 'a50']);
+    t.equal(textsAfter(store, 'a', offsets[0]!).length, 49);
+    t.same(
+      textsAfter(store, 'b', 0),
+      Array.from({ length: 10 }, (_, n) => `b${n + 1}`),
+    );
+    t.same(textsAfter(store, 'b', offsetOfB), []);
+    t.same(textsAfter(store, 'b', offsetOfB + 1), [], 'and nothing behind what was never given');
+  });
+
+  t.test(`${name}: a message comes back with all that it was`, async (t) => {
+    const opened = await open();
+    const sizes = [0, 1, 31, 32, 33, 63, 64, 96, 97, 1_000, 65_536, 200_000];
+    const offsets: number[] = [];
+    for (const [n, size] of sizes.entries()) {
+      const message = new Message('a', pattern(size), 1.7e12 + n, (n % 3) as Qos, n % 2 === 1);
+      offsets.push(await opened.append(message));
+    }
+    await opened.prepare('a');
+    const messages = allAfter(opened.store, 'a', 0);
+    t.equal(messages.length, sizes.length);
+    for (const [n, message] of messages.entries()) {
+      const { id, timeMs, qos, retain, offset } = message;
+      t.same([id, qos, retain, offset], ['a', n % 3, n % 2 === 1, offsets[n]]);
+      t.ok(keepsTimes ? timeMs === 1.7e12 + n : Math.abs(timeMs - Date.now()) < 60_000);
+      t.equal(message.wire, undefined);
+      t.ok(pattern(sizes[n]!).equals(message.payload), `${sizes[n]} B`);
+    }
+  });
+
+  t.test(
+    `${name}: sequences tell the order among ids, and sizes are told before a message is taken`,
+    async (t) => {
+      const opened = await open();
+      for (const text of ['a1', 'b22', 'b333', 'a4444']) await appendTo(opened, text[0]!, text);
+      await opened.prepare('a', 'b');
+      const [a, b] = [opened.store.after('a', 0), opened.store.after('b', 0)];
+      const order = [a, b, b, a].map((reader) => {
+        const { sequence, bytes } = reader;
+        reader.take();
+        return { sequence, bytes };
+      });
+      t.same(
+        order.map(({ bytes }) => bytes),
+        [2, 3, 4, 5],
+      );
+      for (let n = 1; n < 4; n++) t.ok(order[n]!.sequence > order[n - 1]!.sequence);
+      t.same([a.sequence, b.sequence], [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+    },
+  );
+
+  t.test(`${name}: ids are told apart in every alphabet and at every length`, async (t) => {
+    const opened = await open();
+    const ids = [
+      'a',
+      'b',
+      'ab',
+      'ba',
+      'é',
+      'e',
+      'ā',
+      '\u0101\u0101',
+      '\u0001\u0001',
+      '鍵',
+      '🌠',
+      '/',
+      '//',
+      'a/b',
+    ];
+    for (const length of [15, 16, 17, 20, 80, 81, 512]) ids.push('x'.repeat(length), 'ж'.repeat(length));
+    for (const id of ids) await appendTo(opened, id, id);
+    await opened.prepare(...ids);
+    for (const id of ids) t.same(textsAfter(opened.store, id, 0), [id]);
+  });
+
+  t.test(`${name}: the last messages are kept, as many as the rule says`, async (t) => {
+    const opened = await open({ rules: [{ filter: '#', messages: 3, ageSec: 60 }] });
+    const offsets: number[] = [];
+    for (let n = 1; n <= 10; n++) offsets.push(await appendTo(opened, 'a', `${n}`));
+    await opened.prepare('a');
+    const first = opened.store.first('a');
+    t.ok(first > offsets[6]! && first <= offsets[7]!);
+    t.same(textsAfter(opened.store, 'a', 0), ['8', '9', '10']);
+  });
+
+  t.test(`${name}: the first rule that matches holds, and where none does there is no history`, async (t) => {
+    const rules = [
+      { filter: 'none/#', messages: 0, ageSec: 0 },
+      { filter: 'room/+/chat', messages: 2, ageSec: 60 },
+      { filter: 'room/#', messages: 1, ageSec: 60 },
+      { filter: '$devices/#', messages: 3, ageSec: 60 },
+      { filter: 'exact', messages: 4, ageSec: 60 },
+    ];
+    const opened = await open({ rules });
+    const kept = async (id: string) => {
+      for (let n = 1; n <= 5; n++) await appendTo(opened, id, `${n}`);
+      await opened.prepare(id);
+      return textsAfter(opened.store, id, 0).length;
+    };
+    const counts: number[] = [];
+    for (const id of ['room/7/chat', 'room/7', 'room', 'room/7/chat/x', 'exact', '$devices', '$devices/1'])
+      counts.push(await kept(id));
+    t.same(counts, [2, 1, 1, 1, 4, 3, 3]);
+    for (const id of ['none', 'none/x', 'rooms', 'exact/x', '$SYS/x', '$devicesx', 'other']) {
+      t.equal(await appendTo(opened, id, 'x'), 0, id);
+      t.same([opened.store.keeps(id), opened.store.last(id)], [false, 0]);
+      t.same(textsAfter(opened.store, id, 0), []);
+    }
+    t.equal(opened.store.keeps('room/7/chat'), true);
+  });
+}
+
+/** What a store has to keep to besides that whose messages are in this process. @param open makes a new, empty store */
 export function historyStoreContract(name: string, open: (options?: HistoryOptions) => HistoryStore): void {
+  const openShared = async (options?: HistoryOptions) => {
+    const store = open(options);
+    return { store, append: async (message: Message) => store.append(message), async prepare() {} };
+  };
+  sharedHistoryContract(name, openShared, true);
+
   t.test(`${name}: a new store has nothing, and an epoch of its own`, async (t) => {
     const [store, other] = [open(), open()];
     t.match(store.epoch, /^[A-Za-z0-9_-]{8,32}$/);

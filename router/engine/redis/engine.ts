@@ -221,7 +221,8 @@ export class RedisEngine implements Engine {
   }
 
   #partOf(index: number): Part {
-    const { name, shards, connection, countWaitMs, pendingBytesMax, rules, onEvent, onGap } = this.#options;
+    const { name, shards, connection, countWaitMs, pendingBytesMax, rules } = this.#options;
+    const { onEvent, onGap, onInterrupted } = this.#options;
     const address = shards[index]!;
     const { idBytesMax, topicLevelsMax, payloadBytesMax } = this.#options;
     const retainedMax = Math.ceil(this.#options.retainedMax / shards.length);
@@ -274,7 +275,10 @@ export class RedisEngine implements Engine {
         await onGap?.((id) => this.#partFor(id).shard === shard && concerns(id));
       },
     });
-    shard.onInterrupted = () => receiver.hold();
+    shard.onInterrupted = () => {
+      receiver.hold();
+      onInterrupted?.();
+    };
     shard.catchUp = (behind) => catchUp.run(behind);
     shard.onAway = (reason) => {
       publisher.refuseWaiting();

@@ -26,6 +26,8 @@ export interface RedisEngineOptions {
   /** Messages that are retained, over all shards. */
   readonly retainedMax: number;
   readonly onEvent: (event: EngineEvent, detail: string) => void;
+  /** What is here of any history is not complete any more; it is, once it is read anew. */
+  readonly onInterrupted?: () => void;
   /** Something was missed, or may have been, of the ids that `concerns` says yes to; resolves when whoever is to be cut is. */
   readonly onGap?: (concerns: (id: string) => boolean) => Promise<void>;
 }

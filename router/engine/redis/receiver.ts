@@ -91,7 +91,7 @@ export class Receiver {
 
   /** Up to here it has been handed out what an id has missed; 0 = nothing was. */
   progressOf(id: string): number {
-    return this.#progress.get(id) ?? 0;
+    return this.#progress.size === 0 ? 0 : (this.#progress.get(id) ?? 0);
   }
 
   /** One that was missed, of an id with history. */

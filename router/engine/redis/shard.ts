@@ -97,6 +97,11 @@ export class Shard {
     return this.#commands.redis !== undefined && this.#subscribed.redis !== undefined;
   }
 
+  /** What is published comes, or will once it was read. */
+  get hears(): boolean {
+    return this.#subscribed.redis !== undefined;
+  }
+
   /** False where it has not been usable for a while: nothing is published then. */
   get carries(): boolean {
     return !this.#away;

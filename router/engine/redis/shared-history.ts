@@ -1,6 +1,7 @@
 import type { HistorySource, Loaded } from '../../history/replicated-history.js';
 import type { Message } from '../../message.js';
 import { messageInHistory } from './message-format.js';
+import type { Receiver } from './receiver.js';
 import type { Shard } from './shard.js';
 import type { Subscriptions } from './subscriptions.js';
 
@@ -16,7 +17,11 @@ export interface SharedHistoryParts {
   readonly bytesMax: number;
   readonly epoch: () => string;
   /** Of the shard that has the id. */
-  readonly partFor: (id: string) => { readonly shard: Shard; readonly subscriptions: Subscriptions };
+  readonly partFor: (id: string) => {
+    readonly shard: Shard;
+    readonly subscriptions: Subscriptions;
+    readonly receiver: Receiver;
+  };
 }
 
 /** What `read` answers of one id. */
@@ -37,7 +42,9 @@ export class SharedHistory implements HistorySource {
   }
 
   position(_rule: number, id: string): number {
-    return this.#parts.partFor(id).shard.position;
+    const { shard, receiver } = this.#parts.partFor(id);
+    // While a node catches up, some of its ids are ahead of it.
+    return Math.max(shard.position, receiver.progressOf(id));
   }
 
   hold(id: string): void {

@@ -42,7 +42,7 @@ export class Subscriptions {
   addId(id: string): void {
     if (this.#ids.has(id)) return;
     this.#ids.add(id);
-    if (!this.#shard.usable) this.#late.set(id, this.#shard.redisNowMs() * 1000);
+    if (!this.#shard.hears) this.#late.set(id, this.#shard.redisNowMs() * 1000);
     if (!this.#held.has(id)) this.#change(this.#ofId(id), true);
   }
 

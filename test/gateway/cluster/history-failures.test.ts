@@ -123,6 +123,26 @@ t.test(
   },
 );
 
+t.test('a poll that waits is answered with what its node has missed, and a cursor behind that', async (t) => {
+  const nodes = await nodesOf(t, 1);
+  const way = await wayTo(t, nodes);
+  const one = nodes.list[0]!;
+  const two = await nodes.add([], way.redisUrl);
+  for (let round = 0; round < 5; round++) {
+    const id = `waits/${round}`;
+    const waiting = poll(two.port, `poll/${id}?timeout=30`);
+    await until('it waits', async () => (await two.stats()).router.logins === 1);
+    way.cut();
+    await until('it is noticed', async () => !(await connected(two)));
+    for (const text of numbered(3)) await publish(one, id, [text]);
+    way.giveBack();
+    const { texts, cursor } = await waiting;
+    await until('it is back', async () => connected(two));
+    const rest = await poll(two.port, `poll/${id}?cursor=${cursor}&timeout=0`);
+    t.same([...texts, ...rest.texts], numbered(3));
+  }
+});
+
 t.test(
   'what is gone when a node comes back is told to those whose ids it is, before what is left',
   async (t) => {

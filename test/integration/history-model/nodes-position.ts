@@ -134,7 +134,7 @@ export class NodesPosition implements ReaderPosition {
   #unrecovered(): void {
     const vain = this.#truth.mayHaveWaitedInVain(this.#askedMs);
     const overflowed = this.#truth.mayHaveOverflowed(this.ids, this.#askedMs);
-    if (!vain && !overflowed && !this.#places.some(({ id, offset }) => this.#truth.goneUpTo(id) > offset))
+    if (!vain && !overflowed && !this.#places.some(({ id, offset }) => this.#truth.mayLack(id, offset)))
       this.#fault(
         `is told recovered: false at ${this.#places.map(({ offset }) => offset)}; ${this.#asked}, ${this.#truth.describeLast(this.ids)}`,
       );

@@ -49,6 +49,11 @@ export class NodesTruth extends Truth {
     return Math.max(super.goneUpTo(id), offset, this.#begun.get(id) ?? 0);
   }
 
+  /** Whether who stands there may be told that something is gone: after a restart of Redis nobody knows, though he has all. */
+  mayLack(id: string, offset: number): boolean {
+    return this.goneUpTo(id) > offset || (this.#begun.get(id) ?? -1) >= offset;
+  }
+
   /** Redis has been started anew. */
   beginAnew(ids: readonly string[]): void {
     for (const id of ids) this.#begun.set(id, this.last(id));
