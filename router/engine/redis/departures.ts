@@ -10,6 +10,8 @@ import { shardOf } from './shards.js';
 const batchMax = 100;
 /** Nodes that are asked to take the sessions of one that stops, one after the other. */
 const triesMax = 3;
+/** So long a node that stops goes on giving away; 1,000 sessions with little in them take less than a second. */
+const giveAwayMsMax = 20_000;
 
 class Departure extends Move {
   /** Client ids that the other node does not take, when it is over; undefined = its client has asked for it. */
@@ -51,8 +53,9 @@ export class Departures extends Moves<Departure> {
     const { sessions } = this.here;
     const departedBefore = sessions.stats().departed;
     await this.nodes.stop();
+    const untilMs = performance.now() + giveAwayMsMax;
     const batches: Session[][] = this.shards.flatMap((_, home) => inBatches(this.#staying(home)));
-    for (const batch of batches) await this.#give(batch);
+    for (const batch of batches) await this.#give(batch, untilMs);
     await Promise.all([...this.byId.values()].map((move) => this.#over(move)));
     const left = this.#staying();
     return {
@@ -93,11 +96,12 @@ export class Departures extends Moves<Departure> {
   }
 
   /** By turns to the nodes that stay, until one takes them. @param batch of one shard */
-  async #give(batch: readonly Session[]): Promise<void> {
+  async #give(batch: readonly Session[], untilMs: number): Promise<void> {
     let left = batch.filter((session) => this.here.sessions.find(session.clientId) === session);
     let holder = this.nodes.run;
     const { hosts } = this.nodes;
     for (let tried = 0; tried < Math.min(triesMax, hosts.length) && left.length > 0; tried++) {
+      if (performance.now() > untilMs) return;
       const to = hosts[this.#number % hosts.length]!;
       const move = this.#begin(to, left);
       const over = this.#over(move);
