@@ -4,8 +4,8 @@ import { descriptorLimit, OWN_DESCRIPTORS } from '../msggen/descriptors.js';
 import type { Qos } from '../msggen/mqtt/packets.js';
 import type { Asked } from '../msggen/report.js';
 import type { FailOn } from '../msggen/verdict.js';
-import { withoutUser } from '../nats-access/access.js';
-import { type NatsFlags, nameAddressOf, natsFlagNames } from './nats-options.js';
+import { withoutUser } from '../redis-access/addresses.js';
+import { nameAddressOf, type RedisFlags, redisFlagNames } from './redis-options.js';
 import { type MqttTokenFlags, type TokenFlags, tokenOf } from './token-options.js';
 import { gatewayUrl } from './values.js';
 
@@ -15,17 +15,15 @@ export const defaults = {
   /** Fewer connections make fuller batches: what is due while a request is on the wire goes with the next one. */
   batchConnections: 4,
   window: 32,
-  /** More, and messages for one id may overtake each other. */
-  natsWindow: 1,
   answerTimeoutMs: 60_000,
-  /** A router waits for other nodes for a quarter of a second, unless it was told otherwise. */
-  natsAnswerTimeoutMs: 5_000,
+  /** Redis answers within milliseconds, or not at all. */
+  redisAnswerTimeoutMs: 5_000,
   apiUrl: 'http://127.0.0.1:8001',
   gatewayUrl: 'http://127.0.0.1:8000',
   mqttPath: '/mqtt',
 } as const;
 
-export interface Flags extends NatsFlags, TokenFlags, MqttTokenFlags {
+export interface Flags extends RedisFlags, TokenFlags, MqttTokenFlags {
   messages?: number;
   interval?: number;
   rate?: number | 'max';
@@ -42,7 +40,7 @@ export interface Flags extends NatsFlags, TokenFlags, MqttTokenFlags {
   waitingLimit: number;
   seed?: number;
   url?: URL;
-  transport: 'http' | 'nats' | 'mqtt-ws';
+  transport: 'http' | 'redis' | 'mqtt-ws';
   topic?: string;
   qos?: Qos;
   retain?: true;
@@ -54,21 +52,20 @@ export interface Flags extends NatsFlags, TokenFlags, MqttTokenFlags {
 }
 
 const MQTT_FLAGS = ['qos', 'retain', 'username', 'mqttToken', 'mqttTokenFile'] as const;
-const HTTP_FLAGS = ['batch', 'token', 'tokenFile'] as const;
+const HTTP_FLAGS = ['batch', 'token', 'tokenFile', 'wait'] as const;
 /** The transports that a flag goes with; one that is not here goes with all. */
 const TRANSPORTS_OF: Record<string, readonly Flags['transport'][]> = {
   ...Object.fromEntries(HTTP_FLAGS.map((name) => [name, ['http']])),
   ...Object.fromEntries(MQTT_FLAGS.map((name) => [name, ['mqtt-ws']])),
-  ...Object.fromEntries(natsFlagNames.map((name) => [name, ['nats']])),
-  wait: ['http', 'nats'],
-  window: ['mqtt-ws', 'nats'],
+  ...Object.fromEntries(redisFlagNames.map((name) => [name, ['redis']])),
+  window: ['mqtt-ws', 'redis'],
   url: ['http', 'mqtt-ws'],
 };
 
 /** @param given as commander has read them; what does not go together ends the process with a sentence */
 export function askedBy(given: Flags, command: Command): Asked {
-  const implied = given.nats !== undefined && command.getOptionValueSource('transport') === 'default';
-  const flags: Flags = implied ? { ...given, transport: 'nats' } : given;
+  const implied = given.redis !== undefined && command.getOptionValueSource('transport') === 'default';
+  const flags: Flags = implied ? { ...given, transport: 'redis' } : given;
   checkTogether(flags, command);
   const { rate, senders, transport } = flags;
   const token = transport === 'http' ? tokenOf(command, 'token') : undefined;
@@ -93,7 +90,8 @@ export function askedBy(given: Flags, command: Command): Asked {
     connections: connectionsOf(flags),
     waitingLimit: flags.waitingLimit,
     answerTimeoutMs:
-      flags.answerTimeout ?? (transport === 'nats' ? defaults.natsAnswerTimeoutMs : defaults.answerTimeoutMs),
+      flags.answerTimeout ??
+      (transport === 'redis' ? defaults.redisAnswerTimeoutMs : defaults.answerTimeoutMs),
     seed: flags.seed ?? Math.floor(Math.random() * 0x1_0000_0000),
     mqtt: {
       qos: flags.qos ?? 0,
@@ -102,7 +100,10 @@ export function askedBy(given: Flags, command: Command): Asked {
       username: flags.username ?? (mqttToken ? 'msggen' : undefined),
       password: mqttToken,
     },
-    nats: { address: nameAddressOf(flags), window: flags.window ?? defaults.natsWindow },
+    redis:
+      transport === 'redis'
+        ? { address: nameAddressOf(flags, command), window: flags.window ?? defaults.window }
+        : undefined,
   };
 }
 
@@ -131,7 +132,7 @@ function checkTogether(flags: Flags, command: Command): void {
 /** The address, for MQTT as the ws URL it is. */
 function urlOf(flags: Flags, command: Command): URL {
   const { transport, url } = flags;
-  if (transport === 'nats') return new URL(withoutUser(nameAddressOf(flags).servers[0]!));
+  if (transport === 'redis') return new URL(withoutUser(flags.redis?.[0] ?? 'redis://127.0.0.1:6379'));
   const [variable, preset] =
     transport === 'http' ? ['ENCKE_API_URL', defaults.apiUrl] : ['ENCKE_URL', defaults.gatewayUrl];
   const given = url ?? urlIn(variable, process.env[variable] || preset, command);

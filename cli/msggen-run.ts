@@ -1,21 +1,21 @@
 /** A run of `encke msggen`: can it begin, its live line, its end, and its exit code. */
 import { randomBytes } from 'node:crypto';
 import { Generator } from '../msggen/generator.js';
-import { whyNoNats } from '../msggen/global-name.js';
+import { whyRefused } from '../msggen/global-name.js';
 import { HttpLane } from '../msggen/http-lane.js';
 import type { Lane, LaneOwner } from '../msggen/lane.js';
 import { MqttLane } from '../msggen/mqtt-lane.js';
-import { NatsLane } from '../msggen/nats-lane.js';
 import { whyNobodyAnswers, whyNoMqtt, whyUnreachable } from '../msggen/reach.js';
+import { RedisLane } from '../msggen/redis-lane.js';
 import { type Asked, liveLine, summaryJson, summaryText } from '../msggen/report.js';
 import { FAILED_EXIT_CODE, type FailOn, verdictOf } from '../msggen/verdict.js';
 
 function laneOf(asked: Asked): (index: number, owner: LaneOwner) => Lane {
-  const { url, token, batch, wait, mqtt, nats, answerTimeoutMs } = asked;
+  const { url, token, batch, wait, mqtt, redis, answerTimeoutMs } = asked;
   if (asked.transport === 'http')
     return (index, owner) => new HttpLane(index, owner, url, token, batch, wait, answerTimeoutMs);
-  if (asked.transport === 'nats')
-    return (index, owner) => new NatsLane(index, owner, nats.address, nats.window, wait, answerTimeoutMs);
+  if (redis !== undefined)
+    return (index, owner) => new RedisLane(index, owner, redis.address, redis.window, answerTimeoutMs);
   const run = randomBytes(3).toString('hex');
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const server = {
@@ -70,15 +70,15 @@ export async function generate(asked: Asked, json: boolean, failOn?: FailOn): Pr
 }
 
 async function whyNotOpen(generator: Generator, asked: Asked): Promise<string | undefined> {
-  const { transport, nats } = asked;
+  const { transport, redis } = asked;
   if (transport === 'http') return whyUnreachable(asked.url, asked.token);
-  const unanswered = transport === 'nats' ? await whyNobodyAnswers(nats.address) : undefined;
+  const unanswered = redis === undefined ? undefined : await whyNobodyAnswers(redis.address);
   if (unanswered !== undefined) return unanswered;
   try {
     await generator.open();
     return undefined;
   } catch (error) {
-    if (transport === 'nats') return whyNoNats(nats.address, error);
+    if (redis !== undefined) return whyRefused(redis.address.shards[0]!, redis.address, error);
     return whyNoMqtt(asked.url.href, (error as Error).message);
   }
 }

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { FAIL_ON_HELP, failOnOf } from './fail-on.js';
 import { askedBy, defaults, type Flags } from './msggen-asked.js';
 import { generate } from './msggen-run.js';
-import { addNatsOptions } from './nats-options.js';
+import { addRedisOptions } from './redis-options.js';
 import { addTokenOptions, mqttTokenOptions } from './token-options.js';
 import {
   durationMs,
@@ -28,9 +28,8 @@ With -t mqtt-ws messages are published over MQTT connections to the gateway. At 
 PUBACK and PUBCOMP, and each connection has at most --window messages unacknowledged. At QoS 0 nothing comes back for a
 message; the run ends when the server has answered a ping behind the last one.
 
-With --nats messages go to the global name of a router on NATS, and whichever node serves it takes the next one. Each
-connection waits for the answer to a message before it sends the next; with a --window over 1 messages for one id may
-overtake each other where several nodes serve the name.
+With --redis messages go to the global name of a router, a function on Redis (FCALL encke_send), and no node takes part
+in sending. Each connection has at most --window calls unanswered. The answer to each is how many copies went to nodes.
 
 What never gets an answer counts in the latency with the time that it has waited, until --answer-timeout or the end of
 the run. The exit code is 1 when nothing could be sent, and 3 when something happened that --fail-on names: loss (no
@@ -41,7 +40,7 @@ Examples:
   encke msggen --senders 100 --interval 100 --max-id 10000 --until 24h --stamp
   encke msggen --rate 50000 --batch 100 --max-id 10000 --until 10m --json
   encke msggen --rate 1000 --until 1m --answer-timeout 5s --fail-on loss,errors,p99=50ms
-  encke msggen --nats nats://127.0.0.1:4222 --name encke --rate 1000 --until 1m --stamp
+  encke msggen --redis redis://127.0.0.1:6379 --name encke --rate 1000 --until 1m --stamp
   encke msggen -t mqtt-ws --qos 1 --rate 1000 --max-id 10000 --until 1m --stamp
   encke msggen -t mqtt-ws --rate max --topic 'topic/device_user{n}/t_1' --max-id 2000 --until 10s
 `;
@@ -52,7 +51,7 @@ export function msggenCommand(): Command {
     .description('send messages to random ids at a steady rate, and say what rate and latency came of it')
     .addOption(
       new Option('-t, --transport <name>', 'how they are sent')
-        .choices(['http', 'nats', 'mqtt-ws'])
+        .choices(['http', 'redis', 'mqtt-ws'])
         .default('http'),
     )
     .option('-m, --messages <n>', 'messages from each sender (or say --until or --forever)', positiveInteger)
@@ -103,7 +102,7 @@ export function msggenCommand(): Command {
     )
     .option(
       '--answer-timeout <duration>',
-      `for so long an answer is waited for (default: ${defaults.answerTimeoutMs / 1000}s, with nats ${defaults.natsAnswerTimeoutMs / 1000}s)`,
+      `for so long an answer is waited for (default: ${defaults.answerTimeoutMs / 1000}s, with redis ${defaults.redisAnswerTimeoutMs / 1000}s)`,
       durationMs,
     )
     .option('--fail-on <what>', FAIL_ON_HELP, failOnOf)
@@ -118,7 +117,7 @@ export function msggenCommand(): Command {
     .option('--retain', 'mqtt-ws: each message is kept as the last one of its topic')
     .option(
       '--window <n>',
-      `mqtt-ws and nats: messages of a connection that may be unacknowledged (default: ${defaults.window}, with nats ${defaults.natsWindow})`,
+      `mqtt-ws and redis: messages of a connection that may be unanswered (default: ${defaults.window})`,
       integerBetween(1, 65_535),
     )
     .option('--username <name>', 'mqtt-ws: user name (default: none, with a token msggen)')
@@ -130,7 +129,7 @@ export function msggenCommand(): Command {
       process.exitCode = await generate(askedBy(flags, command), flags.json === true, flags.failOn);
     });
   addTokenOptions(command);
-  return addNatsOptions(command, 'nats, which it implies');
+  return addRedisOptions(command, 'redis, which it implies');
 }
 
 function rateOrMax(text: string): number | 'max' {

@@ -1,18 +1,17 @@
-import { isUtf8 } from 'node:buffer';
 import { Command, Option } from 'commander';
 import type { NameAddress } from '../msggen/global-name.js';
-import { addNatsOptions, type NatsFlags, nameAddressOf, natsFlagNames } from './nats-options.js';
+import { addRedisOptions, nameAddressOf, type RedisFlags, redisFlagNames } from './redis-options.js';
 import { addTokenOptions, type TokenFlags, tokenOf } from './token-options.js';
 import { durationMs, serverUrl } from './values.js';
 
-interface SendFlags extends NatsFlags, TokenFlags {
+interface SendFlags extends RedisFlags, TokenFlags {
   qos?: '0' | '1' | '2';
   retain?: true;
   url?: URL;
   timeout: number;
 }
 
-/** `encke send <id> <message>`: one message through the router API, or through the router's global name on NATS. */
+/** `encke send <id> <message>`: one message through the router API, or through the router's global name, a function on Redis. */
 export function sendCommand(): Command {
   const command = new Command('send')
     .description('send one message to whoever is logged in under an id')
@@ -29,21 +28,22 @@ export function sendCommand(): Command {
         'how hard MQTT deliveries are tried; each subscriber gets the lower of this and its own (default: 1)',
       ).choices(['0', '1', '2']),
     )
-    .option('--timeout <duration>', 'for so long the API is waited for', durationMs, 30_000)
+    .option('--timeout <duration>', 'for so long the answer is waited for', durationMs, 30_000)
     .option('-r, --retain', 'keep it for who subscribes later; an empty message clears what is kept')
     .addHelpText(
       'after',
       `
 Prints the answer: {"delivered":N}, how many took it, and "unanswered" where nodes did not say in time.
+With --redis no router is asked, as a function on Redis sends it; it answers {"copies":N}: how many went to nodes.
 
 Examples:
   encke send 123 "Hello World"
   encke send --token-file /etc/encke/api-token 123 "Hello World"
-  encke send --nats nats://127.0.0.1:4222 --name encke 123 "Hello World"`,
+  encke send --redis redis://127.0.0.1:6379 --name encke 123 "Hello World"`,
     )
     .action(send);
   addTokenOptions(command);
-  return addNatsOptions(command, 'send through NATS instead, to whichever router answers to --name');
+  return addRedisOptions(command, 'send through Redis instead, by the function of --name');
 }
 
 async function send(id: string, message: string, flags: SendFlags, command: Command): Promise<void> {
@@ -53,17 +53,17 @@ async function send(id: string, message: string, flags: SendFlags, command: Comm
     return fail(
       'an argument is not UTF-8, or has U+FFFD in it: give such a message on standard input, with -.',
     );
-  if (flags.nats === undefined) await sendToApi(id, message, flags, tokenOf(command, 'token'));
-  else await sendToName(id, message, flags, nameAddressOf(flags));
+  if (flags.redis === undefined) await sendToApi(id, message, flags, tokenOf(command, 'token'));
+  else await sendToName(id, message, flags, nameAddressOf(flags, command));
 }
 
 /** A variable that is set for other commands is no mistake; a flag is. */
-function checkTogether({ nats }: SendFlags, command: Command): void {
-  const others = nats === undefined ? natsFlagNames : (['url', 'token', 'tokenFile'] as const);
+function checkTogether({ redis }: SendFlags, command: Command): void {
+  const others = redis === undefined ? redisFlagNames : (['url', 'token', 'tokenFile'] as const);
   const other = others.find((name) => command.getOptionValueSource(name) === 'cli');
   if (other === undefined) return;
   const { long } = command.options.find((option) => option.attributeName() === other)!;
-  const sentence = nats === undefined ? `${long} goes with --nats.` : `${long} does not go with --nats.`;
+  const sentence = redis === undefined ? `${long} goes with --redis.` : `${long} does not go with --redis.`;
   command.error(`error: ${sentence}`, { exitCode: 2 });
 }
 
@@ -73,28 +73,29 @@ async function sendToName(
   flags: SendFlags,
   address: NameAddress,
 ): Promise<void> {
-  const { askName, connectToNats, whyNoAnswer, whyNoNats } = await import('../msggen/global-name.js');
+  const { connectionTo, indexOf, whyRefused, within } = await import('../msggen/global-name.js');
   const body = message === '-' ? await readStandardInput() : Buffer.from(message);
-  const nats = await connectToNats(address, false).catch((error) => fail(whyNoNats(address, error)));
-  if (nats === undefined) return;
+  const options = [
+    ...(flags.qos === undefined ? [] : ['QOS', flags.qos]),
+    ...(flags.retain ? ['RETAIN'] : []),
+  ];
+  const shard = address.shards[indexOf(id, address)]!;
+  const redis = connectionTo(shard, address, false);
+  let trouble: Error | undefined;
+  redis.on('error', (error: Error) => {
+    trouble ??= error;
+  });
   try {
-    const answer = await askName(nats, `${address.name}.send`, jsonOf(id, body, flags));
-    const { error } = answer as { error?: string };
-    if (error === undefined) process.stdout.write(`${JSON.stringify(answer)}\n`);
-    else fail(error);
+    await within(flags.timeout, redis.connect());
+    const call = redis.fcall(`${address.name}_send`, 1, id, body, ...options);
+    const copies = await within(flags.timeout, call);
+    process.stdout.write(`${JSON.stringify({ copies })}\n`);
   } catch (error) {
-    fail(whyNoAnswer(address, error));
+    fail(whyRefused(shard, address, trouble ?? error));
   } finally {
-    await nats.close();
+    redis.disconnect();
+    redis.stream?.destroy(); // a server that stands still takes no part in a good-bye
   }
-}
-
-function jsonOf(id: string, body: Buffer, { qos, retain }: SendFlags): string {
-  const data = isUtf8(body)
-    ? { data: body.toString() }
-    : { data: body.toString('base64'), encoding: 'base64' };
-  const options = { ...(qos === undefined ? {} : { qos: Number(qos) }), ...(retain ? { retain } : {}) };
-  return JSON.stringify({ id, ...data, ...options });
 }
 
 async function sendToApi(

@@ -5,6 +5,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { Lives, QosShares } from '../floodtest/mqtt-plan.js';
 import type { Qos } from '../msggen/mqtt/packets.js';
+import { redisUrlShape } from '../redis-access/addresses.js';
 
 const DECIMAL = /^[0-9]+(\.[0-9]+)?$/;
 const INTEGER = /^[0-9]+$/;
@@ -109,18 +110,23 @@ export function gatewayUrl(text: string): URL {
   return url;
 }
 
-/** Servers of one NATS cluster, comma-separated. */
-export function natsServers(text: string): string[] {
-  const servers = text.split(',');
-  if (servers.every((server) => /^(nats|tls):\/\/([^\s/@]+@)?[^\s/@]+$/.test(server) && URL.canParse(server)))
-    return servers;
-  throw new InvalidArgumentError('Give NATS URLs such as nats://127.0.0.1:4222, comma-separated.');
+/** Redis servers, comma-separated. */
+export function redisUrls(text: string): string[] {
+  const urls = text.split(',');
+  if (urls.every((url) => redisUrlShape.test(url) && URL.canParse(url))) return urls;
+  throw new InvalidArgumentError('Give Redis URLs such as redis://127.0.0.1:6379, comma-separated.');
+}
+
+export function sentinelAddresses(text: string): string[] {
+  const addresses = text.split(',');
+  if (addresses.every((address) => /^[^\s/@]+:\d+$/.test(address))) return addresses;
+  throw new InvalidArgumentError('Give addresses such as 10.0.0.1:26379, comma-separated.');
 }
 
 /** The global name of a router. */
 export function clusterName(text: string): string {
-  if (/^[A-Za-z0-9_-]{1,64}$/.test(text)) return text;
-  throw new InvalidArgumentError('Give 1 to 64 letters, digits, - or _.');
+  if (/^[A-Za-z][A-Za-z0-9_]{0,31}$/.test(text)) return text;
+  throw new InvalidArgumentError('Give 1 to 32 letters, digits or _, a letter first.');
 }
 
 export function qosLevel(text: string): Qos {

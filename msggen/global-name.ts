@@ -1,73 +1,106 @@
 /**
- * The global name of a router on NATS, from outside: how to connect, and to ask one thing. What is said there is the
- * tools' own: they share no code with the server that they talk to but how to get in at NATS.
+ * The global name of a router from outside: a function on Redis, which nodes have loaded there. What is said here is the
+ * tools' own: they share no code with the server that they talk to but how to get in at Redis.
  */
-import { connect, errors, type NatsConnection } from '@nats-io/transport-node';
-import { type Access, accessOptions, withoutUser } from '../nats-access/access.js';
-import { remedyOf } from '../nats-access/remedy.js';
-import { asksForTls } from '../nats-access/tls.js';
-import { assertUsable } from '../nats-access/tls-files.js';
-import { FileError } from '../redis-access/named-file.js';
+import { Redis } from 'ioredis';
+import type { Access } from '../redis-access/access.js';
+import { redisOptionsOf, type ShardAddress } from '../redis-access/addresses.js';
+import { connectionRemedyOf, withoutOpensslCode } from '../redis-access/remedy.js';
+import { shardOf } from '../redis-access/shards.js';
 
-/** Which NATS, and which router on it. */
+/** Which Redis, and which router on it. */
 export interface NameAddress extends Access {
   readonly name: string;
 }
 
 const connectTimeoutMs = 5_000;
-/** A router waits for other nodes for a quarter of a second, unless it was told otherwise. */
-export const answerTimeoutMs = 5_000;
 
-/** @param lasting comes back by itself when the server does; else the first loss ends it */
-export async function connectToNats(address: NameAddress, lasting: boolean): Promise<NatsConnection> {
-  if (address.tls !== undefined) assertUsable(address.tls);
-  return connect({
-    ...accessOptions(address),
-    timeout: connectTimeoutMs,
-    noAsyncTraces: true,
-    reconnect: lasting,
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 250,
+/** A connection that has not been made yet, and reports nothing by itself. @param lasting comes back when the server does */
+export function connectionTo(shard: ShardAddress, { connection }: NameAddress, lasting: boolean): Redis {
+  const redis = new Redis({
+    ...redisOptionsOf(shard, connection, 'encke-tool'),
+    lazyConnect: true,
+    connectTimeout: connectTimeoutMs,
+    enableOfflineQueue: false,
+    enableReadyCheck: false,
+    autoResendUnfulfilledCommands: false, // it may have run
+    maxRetriesPerRequest: 0,
+    disableClientInfo: true, // not in Redis 7.0
+    retryStrategy: () => (lasting ? 250 : null),
+    sentinelRetryStrategy: () => (lasting ? 250 : null),
+  } as never);
+  redis.on('error', () => {}); // said by what was under way
+  return redis;
+}
+
+/** The place in the list of the server that has an id. */
+export function indexOf(id: string, { shards }: NameAddress): number {
+  return shardOf(id, shards.length);
+}
+
+/** Why a server cannot be used, or does not know the name; undefined where it is there. */
+export async function whyNoName(shard: ShardAddress, address: NameAddress): Promise<string | undefined> {
+  const redis = connectionTo(shard, address, false);
+  let trouble: Error | undefined;
+  redis.on('error', (error: Error) => {
+    trouble ??= error;
   });
+  try {
+    await within(connectTimeoutMs, redis.connect());
+    await within(connectTimeoutMs, redis.fcall(`${address.name}_version`, 0));
+    return undefined;
+  } catch (error) {
+    return whyRefused(shard, address, trouble ?? error);
+  } finally {
+    redis.disconnect();
+    redis.stream?.destroy();
+  }
 }
 
-/** @returns the answer's JSON; rejects as `whyNoAnswer` reads it */
-export async function askName(nats: NatsConnection, subject: string, body: string): Promise<unknown> {
-  const answer = await nats.request(subject, body, { timeout: answerTimeoutMs });
-  return answer.json();
+/** Rejects where it takes longer. */
+export async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new NoAnswer(`no answer within ${ms / 1000} s`)), ms);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
-/** The sentence for a connection to NATS that could not be had. */
-export function whyNoNats(address: NameAddress, error: unknown): string {
-  if (error instanceof FileError) return error.message;
-  const reason = error instanceof Error ? messagesOf(error) : '';
-  const overTls = asksForTls(address.servers, address.tls);
-  const where = address.servers.map(withoutUser).join(', ');
-  return `NATS at ${where} cannot be reached or refuses (${reasonOf(error)}). ${remedyOf(reason, overTls)}`;
+export class NoAnswer extends Error {}
+
+/** The sentence for a call that could not be made, or that was refused. */
+export function whyRefused(shard: ShardAddress, { name }: NameAddress, error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  const where = `Redis at ${shard.name}`;
+  if (/Function not found/.test(reason))
+    return `Nobody answers to the name "${name}" on ${where}. Start a node with "encke start --engine redis --name ${name}", or give another name with --name.`;
+  if (error instanceof NoAnswer)
+    return `${where} has not answered (${reason}): it may have done what it was asked, or not.`;
+  const sentence = sentenceOf(reason);
+  if (sentence !== undefined) return sentence;
+  const code = (error as NodeJS.ErrnoException).code ?? withoutOpensslCode(reason).replace(/\.$/, '');
+  return `${where} cannot be reached or refuses (${code}). ${remedyOf(reason, shard) ?? otherwise}`;
 }
 
-/** The sentence for a request that was not answered. */
-export function whyNoAnswer(address: NameAddress, error: unknown): string {
-  const { name } = address;
-  const where = address.servers.map(withoutUser).join(', ');
-  if (isNobody(error))
-    return `Nobody answers to the name "${name}" on NATS at ${where}. Start a router with "encke start --engine nats --name ${name}", or give another name with --name.`;
-  if (error instanceof errors.TimeoutError)
-    return `A router of "${name}" on NATS at ${where} has not answered within ${answerTimeoutMs / 1000} s: it may have done what it was asked, or not.`;
-  return `The request to "${name}" on NATS at ${where} failed (${reasonOf(error)}).`;
+function remedyOf(reason: string, { tls }: ShardAddress): string | undefined {
+  if (/^(NOAUTH|WRONGPASS)/.test(reason)) return login;
+  return connectionRemedyOf(reason, tls);
 }
 
-/** NATS says at once that nobody serves a subject. */
-export function isNobody(error: unknown): boolean {
-  return error instanceof errors.RequestError && error.isNoResponders();
-}
+const login =
+  'Say who this is: --redis-user and --redis-password-file, or user and password in the URL of --redis.';
+const otherwise = 'Start it with "redis-server", or name another with --redis.';
 
-function messagesOf(error: Error): string {
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? error.cause : error;
-  return 'code' in cause ? String(cause.code) : error.message;
+/** What a function says is wrong with what was asked. */
+export function sentenceOf(reason: string): string | undefined {
+  const [, word, text] = /^(ID|TOOBIG|ARGUMENT|SHARD|NONODE|FORMAT|NOPERM) (.*)$/s.exec(reason) ?? [];
+  if (text === undefined) return undefined;
+  const capital = `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}`;
+  if (word === 'SHARD')
+    return `${capital}: give the same servers in --redis as the nodes have, in the same order.`;
+  return `${capital}.`;
 }

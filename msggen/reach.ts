@@ -1,6 +1,6 @@
 /** Asks the server one thing before a run, so that a wrong address or token ends with a sentence, not with a million errors. */
 import { Client } from 'undici';
-import { askName, connectToNats, type NameAddress, whyNoAnswer, whyNoNats } from './global-name.js';
+import { type NameAddress, whyNoName } from './global-name.js';
 
 const REACH_TIMEOUT_MS = 5000;
 
@@ -27,22 +27,10 @@ export async function whyUnreachable(url: URL, token: string | undefined): Promi
   }
 }
 
-/** The same for a router's global name on NATS. */
+/** The same for a router's global name on Redis: each of its servers has to know it. */
 export async function whyNobodyAnswers(address: NameAddress): Promise<string | undefined> {
-  let nats: Awaited<ReturnType<typeof connectToNats>>;
-  try {
-    nats = await connectToNats(address, false);
-  } catch (error) {
-    return whyNoNats(address, error);
-  }
-  try {
-    await askName(nats, `${address.name}.stats`, '');
-    return undefined;
-  } catch (error) {
-    return whyNoAnswer(address, error);
-  } finally {
-    await nats.close();
-  }
+  const reasons = await Promise.all(address.shards.map((shard) => whyNoName(shard, address)));
+  return reasons.find((reason) => reason !== undefined);
 }
 
 /** The sentence for an MQTT connection that could not be had. */

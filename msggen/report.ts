@@ -11,7 +11,7 @@ import { formatLatency, formatMs } from './latency.js';
 import type { Qos } from './mqtt/packets.js';
 
 export interface Asked extends GeneratorOptions {
-  transport: 'http' | 'nats' | 'mqtt-ws';
+  transport: 'http' | 'redis' | 'mqtt-ws';
   url: URL;
   token: string | undefined;
   /** Messages in one request at most. */
@@ -20,14 +20,14 @@ export interface Asked extends GeneratorOptions {
   wait: boolean;
   /** How it is published, over MQTT. */
   mqtt: MqttAsked;
-  /** Which router is asked, over NATS. */
-  nats: NatsAsked;
+  /** Which router is asked, by its global name on Redis. */
+  redis: RedisAsked | undefined;
   senders: number;
   /** Between two messages of a sender. Undefined with rate `max`. */
   intervalMs: number | undefined;
 }
 
-export interface NatsAsked {
+export interface RedisAsked {
   address: NameAddress;
   /** Messages of a connection that may be unanswered. */
   window: number;
@@ -56,7 +56,7 @@ function isAnswered({ transport }: Asked): boolean {
 
 /** Whether the answers say how many were reached. */
 function isCounted(asked: Asked): boolean {
-  return isAnswered(asked) && asked.wait;
+  return asked.transport === 'http' && asked.wait;
 }
 
 export function liveLine(generator: Generator, asked: Asked, sentInLastSecond: number): string {
@@ -88,6 +88,7 @@ export function summaryText(generator: Generator, asked: Asked): string {
     `asked      ${askedRate(asked)} from ${asked.senders} sender${asked.senders === 1 ? '' : 's'} to ids ${addresses.id(1)} to ${addresses.id(asked.maxId)}${isAnswered(asked) ? '' : ` at QoS ${mqtt.qos}`}`,
     `sent       ${generator.sent} in ${(generator.elapsedMs / 1000).toFixed(1)} s: ${achievedPerSec(generator, asked).toFixed(1)}/s achieved`,
     ...(isCounted(asked) ? [`delivered  ${generator.delivered}`] : []),
+    ...(asked.redis === undefined ? [] : [`copies     ${generator.delivered} to nodes`]),
     `errors     ${generator.errorsTotal}${reasonsIn(generator.errors)}`,
     `bandwidth  ${bandwidthText(generator)}`,
   ];
@@ -134,7 +135,7 @@ function unsentOf({ errors }: Generator): number {
 
 export function summaryJson(generator: Generator, asked: Asked, startedAt: Date): object {
   const cpu = process.cpuUsage();
-  const { transport, mqtt, nats } = asked;
+  const { transport, mqtt, redis } = asked;
   return {
     tool: 'msggen',
     url: transport === 'http' ? asked.url.origin : asked.url.href,
@@ -156,7 +157,7 @@ export function summaryJson(generator: Generator, asked: Asked, startedAt: Date)
       seed: asked.seed,
       transport,
       ...(transport === 'mqtt-ws' ? { qos: mqtt.qos, retain: mqtt.retain, window: mqtt.window } : {}),
-      ...(transport === 'nats' ? { name: nats.address.name, window: nats.window } : {}),
+      ...(redis === undefined ? {} : { name: redis.address.name, window: redis.window }),
     },
     publisher: generator.text.publisher ?? null,
     elapsedSec: generator.elapsedMs / 1000,
@@ -164,6 +165,7 @@ export function summaryJson(generator: Generator, asked: Asked, startedAt: Date)
     sent: generator.sent,
     achievedPerSec: achievedPerSec(generator, asked),
     delivered: isCounted(asked) ? generator.delivered : null,
+    ...(redis === undefined ? {} : { copies: generator.delivered }),
     bytesSent: generator.traffic.sentBytes,
     bytesReceived: generator.traffic.receivedBytes,
     ...bandwidthOf(generator),

@@ -1,4 +1,4 @@
-/** Bytes that a lane has sent and received: payload of TCP, so HTTP, WebSocket and MQTT included. Over NATS of its messages alone. */
+/** Bytes that a lane has sent and received: payload of TCP, so HTTP, WebSocket and MQTT included. */
 import type { Socket } from 'node:net';
 
 export interface Traffic {

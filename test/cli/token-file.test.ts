@@ -113,8 +113,8 @@ t.test('send and msggen take the same files, and floodtest that of MQTT', async 
   t.notMatch(both.stderr, secret);
   const nowhere = await encke([...send, '--token-file', join(dir, 'nowhere')]);
   t.match(nowhere, { code: 2, stderr: /--token-file .*nowhere/ });
-  const overNats = await encke(['send', '--nats', 'nats://127.0.0.1:1', ...ofApi, '1', 'x']);
-  t.match(overNats, { code: 2, stderr: /--token-file does not go with --nats/ });
+  const overRedis = await encke(['send', '--redis', 'redis://127.0.0.1:1', ...ofApi, '1', 'x']);
+  t.match(overRedis, { code: 2, stderr: /--token-file does not go with --redis/ });
   const overMqtt = await encke([...load, '-t', 'mqtt-ws', ...ofApi]);
   t.match(overMqtt, { code: 2, stderr: /--token-file is for --transport http/ });
 });

@@ -69,7 +69,12 @@ export class Shard {
 
   constructor(parts: ShardParts) {
     this.parts = parts;
-    this.trouble = new Trouble(parts.name, parts.library.name, parts.onComplaint);
+    this.trouble = new Trouble(
+      parts.name,
+      parts.connection.tls !== undefined,
+      parts.library.name,
+      parts.onComplaint,
+    );
     const onLost = (reason: string) => this.#lose(reason);
     const onFailed = ({ message }: Error) => this.trouble.fail(message);
     this.#commands = new Connection(parts.connection, {

@@ -1,3 +1,4 @@
+import { connectionRemedyOf, withoutOpensslCode } from '../../../redis-access/remedy.js';
 import { sentenceOf } from './complaints.js';
 
 /** Of the same trouble an operator is told so often, ms. */
@@ -8,6 +9,7 @@ const misfitShape = /^(SHARD|FORMAT|WRONGPASS|NOAUTH|NOPERM) |^its? /; // it is 
 /** Why a server is not usable, as it or the system said last; and what an operator is told of it. */
 export class Trouble {
   readonly #server: string;
+  readonly #overTls: boolean;
   readonly #cluster: string;
   readonly #onComplaint: (sentence: string) => void;
   /** '' = there is none. */
@@ -16,8 +18,9 @@ export class Trouble {
   #toldMs = 0;
 
   /** @param server, cluster for sentences */
-  constructor(server: string, cluster: string, onComplaint: (sentence: string) => void) {
+  constructor(server: string, overTls: boolean, cluster: string, onComplaint: (sentence: string) => void) {
     this.#server = server;
+    this.#overTls = overTls;
     this.#cluster = cluster;
     this.#onComplaint = onComplaint;
   }
@@ -51,6 +54,8 @@ export class Trouble {
   }
 
   #sentenceOf(trouble: string): string {
-    return `Redis at ${this.#server} cannot be used: ${sentenceOf(trouble, this.#cluster)}`;
+    const remedy = connectionRemedyOf(trouble, this.#overTls);
+    const sentence = sentenceOf(withoutOpensslCode(trouble), this.#cluster);
+    return `Redis at ${this.#server} cannot be used: ${sentence}${remedy === undefined ? '' : ` ${remedy}`}`;
   }
 }
