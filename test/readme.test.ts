@@ -28,8 +28,8 @@ const [startIt, ...others] = shellBlocks;
 /** It would run this test. */
 const testIt = others.pop();
 
-const [port, apiPort, nodePort, nodeApiPort, natsPort] = await Promise.all(
-  Array.from({ length: 5 }, freePort),
+const [port, apiPort, nodePort, nodeApiPort, otherPort, otherApiPort, redisPort] = await Promise.all(
+  Array.from({ length: 7 }, freePort),
 );
 const onFreePorts = (text: string) =>
   text
@@ -37,9 +37,10 @@ const onFreePorts = (text: string) =>
     .replaceAll(':8001', `:${apiPort}`)
     .replaceAll(/(?<=:|-port )9000\b/g, String(nodePort))
     .replaceAll(/(?<=:|-port )9001\b/g, String(nodeApiPort))
-    .replaceAll(':4222', `:${natsPort}`)
-    .replaceAll('nats-server ', `nats-server -p ${natsPort} `)
-    .replaceAll('/tmp/encke-nats', join(folder, 'nats'));
+    .replaceAll(/(?<=:|-port )9002\b/g, String(otherPort))
+    .replaceAll(/(?<=:|-port )9003\b/g, String(otherApiPort))
+    .replaceAll('redis-server ', `redis-server --port ${redisPort} `)
+    .replaceAll('redis-cli ', `redis-cli -p ${redisPort} `);
 
 /** The defaults of the commands; what a block says itself is stronger. */
 const environment = {
@@ -47,7 +48,7 @@ const environment = {
   ENCKE_API_PORT: String(apiPort),
   ENCKE_URL: `http://127.0.0.1:${port}`,
   ENCKE_API_URL: `http://127.0.0.1:${apiPort}`,
-  ENCKE_NATS: `nats://127.0.0.1:${natsPort}`,
+  ENCKE_REDIS: `redis://127.0.0.1:${redisPort}`,
 };
 
 /** A checkout as far as the blocks see one: what they write stays here. */
@@ -113,12 +114,12 @@ await Promise.race([
   server.outcome.then(({ code, out, err }) => Promise.reject(new Error(`ended with ${code}: ${out}${err}`))),
 ]);
 
-const nats = await findOrInstall('nats-server', 'nats-server');
+const redis = await findOrInstall('redis-server', 'redis-server');
 const answers: Record<string, RegExp> = {
   'curl -d': /^\{"delivered":0\}$/m,
   'curl -sN': /"data":"Hello again"[\s\S]*"data":"Extra, extra"/,
   "curl 'http": /"messages":\[\{"id":"123","data":"Hello World"/,
-  'nats-server': /^ready$[\s\S]*^\{"delivered":0\}$/m, // what the nodes say stands between them
+  'redis-server': /^ready$[\s\S]*^ready$[\s\S]*Hello World/m, // what the nodes say stands between them
   'npx encke send': /received +200\b/,
 };
 
@@ -133,8 +134,8 @@ t.test('each block that follows can be pasted: it ends by itself, and does what 
     const [start, expected] = Object.entries(answers).find(([start]) => text.startsWith(start)) ?? [];
     if (expected === undefined) {
       t.fail(`not known: ${text}`);
-    } else if (start === 'nats-server' && 'missing' in nats) {
-      process.stderr.write(`\nSKIPPED: nothing of the README was tried on NATS. ${nats.missing}\n\n`);
+    } else if (start === 'redis-server' && 'missing' in redis) {
+      process.stderr.write(`\nSKIPPED: nothing of the README was tried on Redis. ${redis.missing}\n\n`);
     } else {
       const { out } = await run(t, text);
       t.match(out, expected, text);
@@ -161,5 +162,5 @@ t.test('the README names no ports but those that this test replaces', async (t) 
   const ports = new Set(
     [...shellBlocks.join('').matchAll(/(?:127\.0\.0\.1:|port )(\d+)/g)].map(([, n]) => n),
   );
-  t.same([...ports].sort(), ['4222', '8000', '8001', '9000', '9001']);
+  t.same([...ports].sort(), ['8000', '8001', '9000', '9001', '9002', '9003']);
 });
