@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connectAsync, type MqttClient } from 'mqtt';
 import t, { type Test } from 'tap';
@@ -232,8 +233,9 @@ t.test(
   },
 );
 
-/** By hand 20: then a node at the standard limits is still subscribed when it goes on. */
+/** ENCKE_TEST_PAUSE_SEC=20 for longer. */
 const pausedSec = Number(process.env.ENCKE_TEST_PAUSE_SEC ?? 5);
+delete process.env.ENCKE_TEST_PAUSE_SEC; // nodes refuse what they do not know
 
 for (const [what, options] of [
   ['and what Redis holds for it meanwhile is enough', {}],
@@ -247,15 +249,19 @@ for (const [what, options] of [
     two.child.kill('SIGSTOP');
     const sent: string[] = [];
     // A kernel holds some MB for a node that does not read.
-    const filler = 'x'.repeat(options === undefined || !('configuration' in options) ? 100 : 20_000);
+    const filler = 'x'.repeat('configuration' in options ? 50_000 : 100);
     const endMs = performance.now() + pausedSec * 1_000;
     for (let n = 0; performance.now() < endMs; n++) {
       const text = `m${n} ${filler}`;
       await fetch(`${one.apiUrl}/send/room/${n % 20}?wait=0`, { method: 'POST', body: text });
       sent.push(text);
-      await pause(10);
+      await pause(25); // a queue takes 1,000
     }
     two.child.kill('SIGCONT');
+    const isEnded = /overcoming of output buffer limits/.test(
+      readFileSync(`${nodes.redis.directory}/log`, 'utf8'),
+    );
+    t.equal(isEnded, 'configuration' in options);
     await until('all have all', () => all.got.length >= sent.length, 20_000).catch(() => {});
     const numberOf = (text: string) => text.split(' ')[0]!;
     const inOrderOfId = (texts: string[]) =>
@@ -266,7 +272,7 @@ for (const [what, options] of [
       exact.got.map(numberOf),
       sent.map(numberOf).filter((_, n) => n % 20 === 1),
     );
-    t.comment(`${sent.length} messages, ${(await two.stats()).engine.shards[0].reconnects} reconnects`);
+    t.comment(`${sent.length} messages`);
   });
 }
 
