@@ -1,20 +1,18 @@
 import type { Query } from './endpoint.js';
 import type { StreamEvent } from './event-stream-parser.js';
 import { SilenceError, Superseded } from './failure.js';
-import { longPoll, type PollAnswer } from './long-poll.js';
+import { longPoll, type PollAnswer, recovers } from './long-poll.js';
 import type { Member } from './member.js';
 import type { WireMessage } from './message.js';
-import { pause } from './pause.js';
+import { childOf, pause } from './pause.js';
 import { formatCursor, type Place, parseCursor } from './places.js';
 import type { PollPace } from './poll-pace.js';
 import type { Roster } from './roster.js';
 import { serverSentEvents } from './server-sent-events.js';
 import type { Settings } from './settings.js';
 import type { Slots } from './slots.js';
-import type { Transport, TransportChoice } from './transport-choice.js';
+import { steadyMs, type Transport, type TransportChoice } from './transport-choice.js';
 
-/** After it has been open for so long, an attempt was a good one. */
-export const steadyMs = 10_000;
 /** An event stream brought a message so much later than a poll: something keeps it back. */
 const bufferedMs = 1_000;
 /** Beside polls a try of SSE may take longer: nothing waits for it, and the line may be slow. */
@@ -59,14 +57,14 @@ export class Attempt {
   /** Returns when the server has ended it; throws when anything else has. */
   async run(): Promise<void> {
     const { choice } = this.#parts;
-    if (choice.current === 'sse') await this.#stream(this.#abort, false, choice.fixed, () => undefined);
+    if (choice.current === 'sse') await this.#stream(this.#abort, 0, choice.fixed, () => undefined);
     else await this.#poll();
     this.#abort.signal.throwIfAborted();
   }
 
   async #stream(
     abort: AbortController,
-    needsFlow: boolean,
+    proofMs: number,
     patient: boolean,
     onOpened: () => void,
   ): Promise<void> {
@@ -75,17 +73,15 @@ export class Attempt {
     const greetingTimeoutMs = settings.greetingTimeoutMs * (beside ? tryPatience : 1);
     const query = roster.query(this.ids);
     const before = this.#standings();
-    let startedMs = Number.POSITIVE_INFINITY;
     let cursor = '';
     const receiver = {
       retryIn: onRetry,
       opened: () => {
         onOpened();
-        startedMs = performance.now();
         this.#opened(query, 'sse');
       },
-      flows: () => {
-        if (performance.now() - startedMs >= steadyMs) choice.lived();
+      flows: (forMs: number) => {
+        if (forMs >= steadyMs) choice.lived();
       },
       event: (event: StreamEvent) => {
         // An event without an id of its own has that of the one before: its id has no history.
@@ -99,7 +95,7 @@ export class Attempt {
       this.ids,
       query,
       receiver,
-      { ...settings, greetingTimeoutMs, needsFlow, patient },
+      { ...settings, greetingTimeoutMs, proofMs, patient },
       abort,
     );
     abort.signal.throwIfAborted();
@@ -140,12 +136,15 @@ export class Attempt {
       let taken = false;
       this.#polledAtMs = undefined;
       try {
-        await this.#stream(tried, choice.needsFlow, false, () => {
+        // Ids without history have no proof: what came meanwhile by polls could not be told from what comes then.
+        const proofMs = this.#parts.roster.hasCursor ? choice.proofMs : 0;
+        await this.#stream(tried, proofMs, false, () => {
           // What polls have had for long came through a buffer.
-          if (performance.now() - (this.#polledAtMs ?? Number.POSITIVE_INFINITY) > bufferedMs)
-            throw new SilenceError(bufferedMs);
+          const polledForMs = performance.now() - (this.#polledAtMs ?? Number.POSITIVE_INFINITY);
+          if (proofMs < steadyMs && polledForMs > bufferedMs) throw new SilenceError(bufferedMs);
           taken = true;
           polls.signal.removeEventListener('abort', giveUp);
+          slots.release(holder); // it has the place of the polls
           choice.returned();
           polls.abort(new Superseded());
         });
@@ -153,6 +152,7 @@ export class Attempt {
       } catch (error) {
         if (taken) throw tried.signal.aborted ? tried.signal.reason : error;
       } finally {
+        polls.signal.removeEventListener('abort', giveUp);
         tried.abort();
         slots.release(holder);
       }
@@ -202,17 +202,13 @@ export class Attempt {
   /** Of several members some may have lost nothing: each is asked for alone. */
   async #resumed(recovered: boolean, places: Place[] | undefined, before: Before): Promise<void> {
     const { roster, settings } = this.#parts;
-    for (const [member] of roster.live) {
+    const each = roster.live.map(async ([member]) => {
       const { ids, cursor } = before.get(member) ?? {};
-      let alone = recovered;
-      if (!recovered && before.size > 1 && ids !== undefined && cursor !== undefined) {
-        const asked = settings.endpoint.ask('poll', ids, { cursor }, this.#abort.signal, 'HEAD');
-        alone = await asked
-          .then(({ headers }) => headers.get('encke-recovered') === 'true')
-          .catch(() => false);
-      }
-      member.resumed(alone);
-    }
+      if (recovered || before.size === 1 || ids === undefined || cursor === undefined)
+        return member.resumed(recovered);
+      member.resumed(await recovers(settings.endpoint, ids, cursor, this.#abort).catch(() => false));
+    });
+    await Promise.all(each);
     roster.move(this.ids, places);
   }
 
@@ -231,13 +227,4 @@ export class Attempt {
 export function placeOf({ offset }: WireMessage, places: readonly Place[] | undefined): Place | undefined {
   const epoch = places?.[0]?.epoch;
   return epoch === undefined || offset === undefined ? undefined : { epoch, offset };
-}
-
-/** Aborted with its parent, and without it. */
-function childOf({ signal }: AbortController): AbortController {
-  const child = new AbortController();
-  const end = () => child.abort(signal.reason);
-  if (signal.aborted) end();
-  else signal.addEventListener('abort', end);
-  return child;
 }

@@ -1,4 +1,4 @@
-import { Attempt, type AttemptParts, steadyMs } from './attempt.js';
+import { Attempt, type AttemptParts } from './attempt.js';
 import { Backoff } from './backoff.js';
 import { catchUp } from './catch-up.js';
 import {
@@ -18,7 +18,7 @@ import { PollPace } from './poll-pace.js';
 import { type Group, Roster } from './roster.js';
 import { type Settings, sharedIdsMax } from './settings.js';
 import { Slots, slotsMax } from './slots.js';
-import { type Transport, TransportChoice } from './transport-choice.js';
+import { steadyMs, type Transport, TransportChoice } from './transport-choice.js';
 import { onWake, type WakeReason } from './wake.js';
 
 /**
@@ -258,8 +258,10 @@ export class Link {
   async #catchUp(group: Group, abort: AbortController): Promise<void> {
     const { member } = group;
     const kept = await catchUp(this.#settings.endpoint, this.#roster, group, abort);
+    if (member.over) return;
     // Beside it no cursor of the others would be recovered.
-    if (!kept && member.places.cursor === undefined && this.#roster.hasCursor) this.#separate(member);
+    const { members, hasCursor } = this.#roster;
+    if (!kept && members.size > 1 && hasCursor && member.places.cursor === undefined) this.#separate(member);
     else member.caughtUp(this.transport);
   }
 

@@ -2,7 +2,7 @@ import { Deadline } from './deadline.js';
 import type { Endpoint, Query } from './endpoint.js';
 import { SilenceError, UnavailableError } from './failure.js';
 import type { WireMessage } from './message.js';
-import { pause } from './pause.js';
+import { childOf, pause } from './pause.js';
 import type { PollPace } from './poll-pace.js';
 
 /** Polls, one after the other, each from the cursor of the one before. */
@@ -39,23 +39,23 @@ export async function longPoll(
   await poll(0, true);
   while (!abort.signal.aborted) {
     const startedMs = performance.now();
-    let count = 0;
+    let moved = false;
     try {
-      count = await poll(pace.timeoutSec, false);
+      moved = await poll(pace.timeoutSec, false);
     } catch (error) {
       if (abort.signal.aborted || !mayBeCut(error) || !pace.cut(performance.now() - startedMs)) throw error;
     }
     const missingMs = emptyAnswerMinMs - (performance.now() - startedMs);
-    if (count === 0 && missingMs > 0) await pause(missingMs * (1 + Math.random()), abort.signal);
+    if (!moved && missingMs > 0) await pause(missingMs * (1 + Math.random()), abort.signal);
   }
 
-  /** @returns how many messages it brought */
-  async function poll(timeoutSec: number | undefined, first: boolean): Promise<number> {
+  /** @returns whether it brought something new: a server, or a cache, that says the same again is not to be asked at once */
+  async function poll(timeoutSec: number | undefined, first: boolean): Promise<boolean> {
     const query = receiver.query();
     const answer = await pollOnce(endpoint, ids, query, timeoutSec, abort);
     pace.answered();
     if (!abort.signal.aborted) await receiver.answered(answer, query, first);
-    return answer.messages.length;
+    return answer.messages.length > 0 && (answer.cursor === undefined || answer.cursor !== query.cursor);
   }
 }
 
@@ -82,6 +82,25 @@ export async function pollOnce(
     return { ...(cursor !== null && { cursor }), recovered, more: false, messages: [] };
   } finally {
     deadline.clear();
+  }
+}
+
+/** @returns whether one who came back with this cursor would miss nothing */
+export async function recovers(
+  endpoint: Endpoint,
+  ids: readonly string[],
+  cursor: string,
+  parent: AbortController,
+): Promise<boolean> {
+  const abort = childOf(parent);
+  const deadline = new Deadline(abort);
+  deadline.set(answerSlackMs, (ms) => new SilenceError(ms));
+  try {
+    const { headers } = await endpoint.ask('poll', ids, { cursor }, abort.signal, 'HEAD');
+    return headers.get('encke-recovered') === 'true';
+  } finally {
+    deadline.clear();
+    abort.abort();
   }
 }
 

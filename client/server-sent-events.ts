@@ -3,14 +3,13 @@ import type { Endpoint, Query } from './endpoint.js';
 import { EventStreamParser, type StreamEvent } from './event-stream-parser.js';
 import { GreetingMissedError, NoStreamingError, SilenceError, UnavailableError } from './failure.js';
 import type { FetchResponse } from './options.js';
+import { flowsAfterMs } from './transport-choice.js';
 
 /**
  * One event stream, from request to end. It is read with fetch, as EventSource tells neither status nor headers,
  * gives no sign of a heartbeat, and is not in Node 20.
  */
 
-/** What comes later than this after the greeting is a sign that the way lets through what is written. */
-const flowsAfterMs = 250;
 /** Where the server announces none: its default and a third. */
 const heartbeatTimeoutMs = 60_000;
 const heartbeatSlack = 4 / 3;
@@ -21,8 +20,8 @@ export interface StreamTiming {
   readonly heartbeatTimeoutMs: number | undefined;
   /** There is no other transport: a slow line is waited for, and the greeting has its time from the answer's head on. */
   readonly patient: boolean;
-  /** The greeting is not enough to call it open. */
-  readonly needsFlow: boolean;
+  /** It is open when something has come so long after the greeting; 0: with the greeting. */
+  readonly proofMs: number;
 }
 
 export interface StreamReceiver {
@@ -30,7 +29,7 @@ export interface StreamReceiver {
   /** Once; before that no event is given. */
   opened(): void;
   /** Something has come a while after the greeting. */
-  flows(): void;
+  flows(forMs: number): void;
   /** @returns a promise where the next event has to wait */
   event(event: StreamEvent): Promise<unknown> | undefined;
 }
@@ -65,15 +64,16 @@ export async function serverSentEvents(
     const announced = heartbeatsOf(response);
     const silentMs = timing.heartbeatTimeoutMs ?? announced.timeoutMs;
     const firstSilentMs = Math.min(silentMs, announced.firstMs + timing.greetingTimeoutMs);
-    for await (const bytes of bodyOf(response)) {
+    for await (const bytes of bodyOf(response, abort.signal)) {
       parser.push(bytes);
       if (greetedAtMs === undefined) continue;
-      const flows = performance.now() - greetedAtMs > flowsAfterMs;
-      if (!opened && (flows || !timing.needsFlow)) {
+      const forMs = performance.now() - greetedAtMs;
+      const flows = forMs > flowsAfterMs;
+      if (!opened && forMs >= timing.proofMs) {
         opened = true;
         receiver.opened();
       }
-      if (flows) receiver.flows();
+      if (flows) receiver.flows(forMs);
       for (const event of opened ? events.splice(0) : []) {
         if (abort.signal.aborted) return;
         const waits = receiver.event(event);
@@ -93,21 +93,26 @@ export async function serverSentEvents(
 /** `Encke-Heartbeat: 45; first=3`: seconds; 0 = never. */
 function heartbeatsOf({ headers }: FetchResponse): { timeoutMs: number; firstMs: number } {
   const [, sec, firstSec] = /^(\d+)(?:; *first=(\d+))?/.exec(headers.get('encke-heartbeat') ?? '') ?? [];
-  const everyMs = Number(sec) * 1000;
+  const everyMs = Number(sec) * 1000 || Number.POSITIVE_INFINITY;
   const timeoutMs =
     sec === undefined ? heartbeatTimeoutMs : Math.max(everyMs * heartbeatSlack, everyMs + slackMinMs);
-  return {
-    timeoutMs: everyMs === 0 ? Number.POSITIVE_INFINITY : timeoutMs,
-    firstMs: firstSec === undefined ? timeoutMs : Number(firstSec) * 1000,
-  };
+  return { timeoutMs, firstMs: firstSec === undefined ? timeoutMs : Number(firstSec) * 1000 };
 }
 
 /** Safari cannot iterate a stream. */
-async function* bodyOf({ body, headers }: FetchResponse): AsyncGenerator<Uint8Array> {
+async function* bodyOf({ body, headers }: FetchResponse, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const type = headers.get('content-type') ?? 'nothing';
   if (!type.startsWith('text/event-stream'))
     throw new UnavailableError(`Not an event stream but ${type} was answered.`);
   const reader = (body as ReadableStream<Uint8Array> | undefined)?.getReader?.();
   if (reader === undefined) throw new NoStreamingError();
-  for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
+  // A body that somebody has wrapped ends with this alone, and not with the signal.
+  const end = () => void reader.cancel().catch(() => undefined);
+  signal.addEventListener('abort', end);
+  try {
+    for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
+  } finally {
+    signal.removeEventListener('abort', end);
+    end();
+  }
 }

@@ -3,8 +3,8 @@ import { inPage } from './settings.js';
 
 /**
  * A browser opens six connections to an origin over HTTP/1.1, and a page needs some for other requests: so its streams
- * and polls have four. Those past them wait, and where some wait, the one that has had its turn for the longest goes
- * to the end of the queue. Elsewhere there is no such limit.
+ * and polls have four, and tries of SSE beside the polls one. Those past them wait, and where some wait, the one that
+ * has had its turn for the longest goes to the end of the queue. Elsewhere there is no such limit.
  */
 
 export const slotsMax = 4;
@@ -35,7 +35,7 @@ export class Slots {
 
   /** @returns undefined where it has one at once; else a promise of it, which the signal's abort ends, too */
   take(holder: SlotHolder, signal: AbortSignal): Promise<void> | undefined {
-    if (this.tryTake(holder)) return undefined;
+    if (this.#queue.length === 0 && this.#takeOf(slotsMax, holder)) return undefined;
     this.#turn ??= later(turnMs, () => this.#passOn());
     return new Promise((resolve) => {
       const waiting = { holder, grant: resolve };
@@ -48,8 +48,13 @@ export class Slots {
     });
   }
 
+  /** For a short while: for this one does not wait, nor do those that wait come before it. */
   tryTake(holder: SlotHolder): boolean {
-    if (inPage && (this.#holders.length >= slotsMax || this.#queue.length > 0)) return false;
+    return this.#takeOf(slotsMax + 1, holder);
+  }
+
+  #takeOf(max: number, holder: SlotHolder): boolean {
+    if (inPage && this.#holders.length >= max) return false;
     this.#holders.push(holder);
     return true;
   }
@@ -58,6 +63,7 @@ export class Slots {
     const index = this.#holders.indexOf(holder);
     if (index === -1) return;
     this.#holders.splice(index, 1);
+    if (this.#holders.length >= slotsMax) return;
     const next = this.#queue.shift();
     if (next === undefined) return;
     this.#holders.push(next.holder);

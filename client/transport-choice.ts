@@ -15,6 +15,11 @@
 
 export type Transport = 'sse' | 'long-poll';
 
+/** After it has been open for so long, an attempt was a good one. */
+export const steadyMs = 10_000;
+/** What comes later than this after the greeting is a sign that the way lets through what is written. */
+export const flowsAfterMs = 250;
+
 const firstTryKnownMs = 1_000;
 const firstTryMs = 5_000;
 const tryMinMs = 500;
@@ -32,7 +37,7 @@ export class TransportChoice {
   /** A poll was answered, since SSE was given up. */
   #proven = false;
   #cutShort = 0;
-  #needsFlow = false;
+  #proofMs = 0;
 
   constructor(wanted: 'auto' | Transport, tryMaxMs = 300_000) {
     this.#fixed = wanted !== 'auto';
@@ -48,9 +53,9 @@ export class TransportChoice {
     return this.#fixed;
   }
 
-  /** A greeting was not enough the last time: SSE has to show that more comes through. */
-  get needsFlow(): boolean {
-    return this.#needsFlow;
+  /** Where a greeting was not enough the last time: how long SSE has to go on before it takes the place of polls. */
+  get proofMs(): number {
+    return this.#proofMs;
   }
 
   /** @returns after how long SSE is to be tried beside the polls; Infinity: never */
@@ -72,7 +77,7 @@ export class TransportChoice {
   /** Something has come a while after the event stream began: no proxy keeps it back, or cuts it. */
   lived(): void {
     this.#cutShort = 0;
-    this.#needsFlow = false;
+    this.#proofMs = 0;
     this.#tryMs = firstTryKnownMs;
   }
 
@@ -83,13 +88,15 @@ export class TransportChoice {
   /** Nothing came behind the greeting, or nothing more. */
   silent(): void {
     if (this.#current !== 'sse') return;
-    this.#needsFlow = true;
+    this.#proofMs = Math.max(this.#proofMs, flowsAfterMs);
     this.#giveUp();
   }
 
   /** The event stream ended soon after it had begun. */
   cutShort(): void {
-    if (this.#current === 'sse' && ++this.#cutShort >= cutShortMax) this.#giveUp();
+    if (this.#current !== 'sse' || ++this.#cutShort < cutShortMax) return;
+    this.#proofMs = steadyMs;
+    this.#giveUp();
   }
 
   /** This fetch cannot read event streams at all. */

@@ -75,10 +75,10 @@ t.test('silence behind the greeting: SSE has to show that more comes through', a
   choice.opened();
   choice.silent();
   t.equal(choice.current, 'long-poll');
-  t.equal(choice.needsFlow, true);
+  t.equal(choice.proofMs, 250);
   choice.returned();
   choice.lived();
-  t.equal(choice.needsFlow, false);
+  t.equal(choice.proofMs, 0);
 });
 
 t.test('three event streams in turn that are cut in their first seconds: polls', async (t) => {

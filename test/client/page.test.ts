@@ -151,6 +151,42 @@ async function tryPage(browser: Browser): Promise<void> {
     });
   });
 
+  t.test('four that cannot share go back to SSE when a proxy no longer buffers', async (t) => {
+    const proxy = await HttpProxy.to(gateway.url);
+    t.teardown(() => proxy.close());
+    const page = await openPage(t, proxy.url);
+    proxy.buffers = true;
+    const options = '{ headers: { "X-Own": String(n) }, greetingTimeoutMs: 300, retrySseMs: 500 }';
+    await connectMany(page, 4, `(n) => (${options})`);
+    const all = (transport: string) =>
+      `all.every(({ connection }) => connection.state === 'open' && connection.transport === '${transport}')`;
+    await page.waitForFunction(all('long-poll'));
+    proxy.buffers = false;
+    await page.waitForFunction(all('sse'));
+    for (let n = 0; n < 4; n++) await gateway.send(`many/${n}`, 'x');
+    await page.waitForFunction('all.every(({ got }) => got.length === 1)');
+  });
+
+  t.test('a thousand in a loop, mounted twice, do not hold up the page, and leave nothing', async (t) => {
+    const own = await startProcess();
+    t.teardown(() => own.kill());
+    const page = await openPage(t, own.url);
+    const elapsedMs = await page.evaluate(`import('/client.js').then(({ connect }) => {
+      const startedMs = performance.now();
+      const mount = (n) => connect('/', 'loop/' + n, { onMessage() {} });
+      window.loop = Array.from({ length: 1_000 }, (_, n) => { mount(n).close(); return mount(n); });
+      return performance.now() - startedMs;
+    })`);
+    t.comment(`${elapsedMs} ms`);
+    t.ok(Number(elapsedMs) < 5_000, `${elapsedMs} ms`);
+    await page.waitForFunction(`loop.filter(({ state }) => state === 'open').length >= 200`, undefined, {
+      timeout: 60_000,
+    });
+    t.ok((await openStreams(own)) <= 6);
+    await page.evaluate('for (const connection of loop) connection.close()');
+    await until('no stream is left', async () => (await openStreams(own)) === 0);
+  });
+
   t.test('who is refused, and an id without history, do not take the others with them', async (t) => {
     const own = await startProcess({ flags: ['--history-rules', 'private/# 0 0;# 100 60'] });
     t.teardown(() => own.kill());

@@ -79,13 +79,28 @@ t.test(
     const gateway = await startGateway();
     t.teardown(() => gateway.kill());
     const proxy = await proxied(t, gateway);
-    proxy.cutsStreamsAfterMs = 200;
-    const steady = listen(t, proxy.url, 'cut', { transport: 'sse' });
+    const steadyProxy = await proxied(t, gateway);
+    proxy.cutsStreamsAfterMs = steadyProxy.cutsStreamsAfterMs = 200;
+    const steady = listen(t, steadyProxy.url, 'cut', { transport: 'sse' });
     const auto = listen(t, proxy.url, 'cut', {});
     await until('auto polls', () => auto.connection.transport === 'long-poll', 30_000);
     await auto.open();
     await gateway.send('cut', '1');
     await auto.has(1);
+    const openings = auto.openings;
+    const tries = () => proxy.asked.filter((path) => path.startsWith('/events')).length;
+    const before = tries();
+    await until('SSE is tried beside the polls', () => tries() >= before + 3, 60_000);
+    await gateway.send('cut', '2');
+    await auto.has(2);
+    t.same([auto.openings, auto.connection.transport], [openings, 'long-poll'], 'and nobody is told');
+    proxy.cutsStreamsAfterMs = undefined;
+    for (let n = 3; auto.connection.transport !== 'sse'; n++) {
+      await gateway.send('cut', String(n));
+      await auto.has(n);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    t.same([auto.texts, auto.losses], [countedTo(auto.texts.length), []], 'SSE again, once it has lived');
     await until('four waits', () => steady.delaysMs.length >= 4, 60_000);
     const errors = steady.states.filter(([state]) => state === 'open').length;
     t.ok(errors >= 3, 'it was open each time');
