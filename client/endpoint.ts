@@ -1,6 +1,7 @@
 import { retryAfterMs } from './backoff.js';
 import { CorsError, RefusedError, UnavailableError } from './failure.js';
 import type { ConnectOptions, FetchResponse, RequestHeaders } from './options.js';
+import { unlessAborted } from './pause.js';
 
 /** Where the server is and how it is asked: makes requests, and judges the status of what comes back. */
 
@@ -31,13 +32,16 @@ export class Endpoint {
   readonly #base: URL;
   readonly #options: EndpointOptions;
   readonly #headBytesMax: number;
+  /** Those that are known before the first request. */
+  readonly #headers: readonly (readonly [name: string, value: string])[];
 
   /** @param url of the gateway; in a page, it may be relative to the page, as its links are */
   constructor(url: unknown, options: EndpointOptions, headBytesMax: number) {
     this.#base = urlOf(url);
     this.#options = options;
     this.#headBytesMax = headBytesMax;
-    if (typeof options.headers !== 'function') checkHeaders(options.headers);
+    // Not Object.entries: in JavaScript there are those who give a Headers object, or pairs, as fetch takes them.
+    this.#headers = typeof options.headers === 'function' ? [] : pairsOf(options.headers);
   }
 
   get href(): string {
@@ -51,7 +55,7 @@ export class Endpoint {
   /** Endpoints with the same one make the same requests. */
   get key(): string {
     const { headers, credentials, fetch } = this.#options;
-    const own = typeof headers === 'function' ? numberOf(headers) : Object.entries(headers ?? {}).sort();
+    const own = typeof headers === 'function' ? numberOf(headers) : this.#headers;
     return JSON.stringify([this.href, own, credentials, fetch && numberOf(fetch), this.#headBytesMax]);
   }
 
@@ -61,11 +65,7 @@ export class Endpoint {
     const longest = this.#urlOf('events', ids, {
       cursor: `${'e'.repeat(epochLengthMax)}:${offsets.join(',')}`,
     });
-    const headers = typeof this.#options.headers === 'function' ? {} : (this.#options.headers ?? {});
-    const own = Object.entries(headers).reduce(
-      (bytes, [name, { length }]) => bytes + name.length + length + 4,
-      0,
-    );
+    const own = this.#headers.reduce((bytes, [name, { length }]) => bytes + name.length + length + 4, 0);
     return longest.length + own + usualHeaderBytes - this.#headBytesMax;
   }
 
@@ -88,8 +88,8 @@ export class Endpoint {
   ): Promise<FetchResponse> {
     const { headers, credentials, fetch = globalThis.fetch } = this.#options;
     for (let again = typeof headers === 'function'; ; again = false) {
-      const own = await headersOf(headers);
-      signal.throwIfAborted();
+      // Neither a function of the application nor a fetch that heeds no signal holds an attempt up for ever.
+      const own = await unlessAborted(headersOf(headers), signal);
       const request = {
         method,
         signal,
@@ -98,7 +98,10 @@ export class Endpoint {
         ...(credentials && { credentials }),
       } as const;
       const asked = (async () => fetch(this.#urlOf(path, ids, query), request))();
-      const response = await asked.catch((error) => this.#explain(error, signal));
+      const response = await unlessAborted(
+        asked.catch((error) => this.#explain(error, signal)),
+        signal,
+      );
       if (response.ok) return response;
       // A token that has run out is asked for anew, once.
       if (response.status === 401 && again) continue;
@@ -139,8 +142,9 @@ function urlOf(given: unknown): URL {
   const base = page.document?.baseURI ?? page.location?.href;
   let url: URL;
   try {
-    if (typeof given !== 'string' && !(given instanceof URL)) throw given;
-    url = new URL(given, base);
+    const address = (given as { href?: unknown } | null | undefined)?.href ?? given;
+    if (typeof address !== 'string') throw given;
+    url = new URL(address, base);
   } catch {
     const why =
       base === undefined ? 'outside of a page it must be absolute' : `it is no address from ${base}`;
@@ -162,17 +166,17 @@ async function headersOf(headers: EndpointOptions['headers']): Promise<RequestHe
   if (typeof headers !== 'function') return headers;
   try {
     const own = await headers();
-    checkHeaders(own);
+    pairsOf(own);
     return own;
   } catch (error) {
     throw new UnavailableError(`headers failed: ${error}`, undefined, { cause: error });
   }
 }
 
-function checkHeaders(headers: RequestHeaders | undefined): void {
-  if (headers === undefined) return;
+/** In order, with names in lower case; throws where they are none. */
+function pairsOf(headers: RequestHeaders | undefined): [name: string, value: string][] {
   try {
-    new Headers(headers);
+    return [...new Headers(headers)];
   } catch (error) {
     throw new TypeError(`headers can never be sent: ${(error as Error).message}`, { cause: error });
   }
