@@ -76,13 +76,17 @@ export class CursorMemory {
     try {
       const text = this.#storage?.getItem(this.#key) ?? '{}';
       const kept = JSON.parse(text) as Kept;
-      if (typeof kept === 'object' && kept !== null && !Array.isArray(kept)) return kept;
+      if (isRecord(kept) && Object.values(kept).every(isRecord)) return kept;
     } catch {
       // As below.
     }
     this.unreadable = true;
     return {};
   }
+}
+
+function isRecord(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** A page that may not have any throws on the mere look at it; Node has none. */

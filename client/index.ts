@@ -72,9 +72,7 @@ export function connect(
   settings.endpoint.checkRoom(each);
   const member = new Member(settings, each, options);
   linkFor(member).join(member);
-  const { signal } = options;
-  if (signal?.aborted) member.close();
-  else signal?.addEventListener('abort', () => member.close());
+  member.heedSignal();
   return connectionOf(member);
 }
 
@@ -101,7 +99,7 @@ function connectionOf(member: Member): EnckeConnection {
     },
     add: (ids, options) => member.add(idsOf(ids), sinceOf(options?.since)),
     remove: (ids) => member.remove(idsOf(ids)),
-    reconnect: () => member.link.reconnect(),
+    reconnect: () => member.reconnect(),
     close: () => member.close(),
   };
 }

@@ -30,7 +30,12 @@ export class Member {
   /** A cursor was discarded: told when it opens. */
   #discarded = false;
   /** Of ids that were added: told when they are in effect. */
-  readonly #added = new Map<string, { resolve(): void; reject(error: Error): void }>();
+  readonly #added = new Map<string, Added>();
+  /** While a promise of the application is waited for. */
+  #busy: Promise<unknown> | undefined;
+  #release = () => {};
+  #quiet = false;
+  readonly #aborted = () => this.close();
 
   constructor(settings: Settings, ids: readonly string[], options: ConnectOptions) {
     const { remember, storage, cursor } = options;
@@ -57,16 +62,22 @@ export class Member {
     return this.#state === 'closed' || this.#state === 'failed';
   }
 
-  /** In effect when the promise resolves: from then on nothing is missed. */
+  /** From when it has joined a link. */
+  heedSignal(): void {
+    const { signal } = this.#options;
+    if (signal?.aborted) this.close();
+    else signal?.addEventListener('abort', this.#aborted);
+  }
+
+  /** In effect when the promise resolves, for who adds it a second time, too: from then on nothing is missed. */
   add(ids: readonly string[], since: string | undefined): Promise<void> {
     const fresh = ids.filter((id) => !this.over && this.places.get(id) === undefined);
     this.settings.endpoint.checkRoom([...this.places.ids, ...fresh]);
-    const each = fresh.map((id) => {
-      this.places.add(id, since, this.#memory?.read(id));
-      return new Promise<void>((resolve, reject) => this.#added.set(id, { resolve, reject }));
-    });
+    for (const id of fresh) this.places.add(id, since, this.#memory?.read(id));
+    for (const id of this.over || this.#openedOnce ? fresh : ids)
+      if (!this.#added.has(id)) this.#added.set(id, addedOf());
     if (fresh.length > 0) this.link.changed();
-    const all = Promise.all(each).then(() => undefined);
+    const all = Promise.all(ids.map((id) => this.#added.get(id)?.promise)).then(() => undefined);
     all.catch(() => undefined); // onError is told, too
     return all;
   }
@@ -75,18 +86,23 @@ export class Member {
     const rest = this.places.ids.filter((id) => !ids.includes(id));
     if (rest.length === 0)
       throw new TypeError('A connection needs an id: close it instead of removing the last one.');
-    for (const id of ids) this.#drop(id);
+    for (const id of ids) if (this.places.get(id) !== undefined) this.#drop(id);
     if (!this.over) this.link.changed();
   }
 
+  reconnect(): void {
+    if (!this.over) this.link.reconnect();
+  }
+
   close(): void {
+    this.#quiet = true;
     this.#end('closed');
   }
 
   fail(error: Error): void {
     if (this.over) return;
     this.#end('failed', error);
-    this.#call('onError', () => this.#options.onError?.(error));
+    if (!this.#quiet) this.#call('onError', () => this.#options.onError?.(error));
   }
 
   /** What was added alone goes again; without any id that the server will have, the connection fails. */
@@ -155,18 +171,26 @@ export class Member {
 
   /** @returns a promise where the application has given one: until then nothing else is to come */
   deliver(wire: WireMessage, place: Place | undefined): Promise<unknown> | undefined {
+    // By two ways at once come messages of an id that is being added, and those of polls that SSE takes the place of.
+    if (this.#busy !== undefined) return this.#busy.then(() => this.deliver(wire, place));
     const { id } = wire;
     if (this.over || this.places.get(id) === undefined) return undefined;
     if (place !== undefined && !this.places.isNew(id, place)) return undefined;
     const message = messageOf(wire, this.places.behind(id, place));
     // After it was handled: a page that is left in the middle gets it again rather than never.
     const handled = () => this.move(id, place);
-    const returned = this.#call('onMessage', () => this.#options.onMessage(message));
-    if (typeof (returned as PromiseLike<unknown> | undefined)?.then !== 'function') return void handled();
-    return Promise.resolve(returned).then(handled, (error) => {
-      report('onMessage', error);
-      handled();
+    const settled = this.#call('onMessage', () => this.#options.onMessage(message));
+    if (settled === undefined) return void handled();
+    const done = settled.then(handled);
+    if (this.over) return undefined;
+    const released = new Promise<void>((resolve) => {
+      this.#release = resolve; // by close: one that is closed holds up no other
+      void done.then(resolve);
     });
+    this.#busy = released.then(() => {
+      this.#busy = undefined;
+    });
+    return this.#busy;
   }
 
   move(id: string, place: Place | undefined): void {
@@ -203,21 +227,43 @@ export class Member {
     this.#call('onState', () => this.#options.onState?.(state, detail));
     for (const { resolve, reject } of this.#added.values()) error === undefined ? resolve() : reject(error);
     this.#memory?.close();
+    this.#options.signal?.removeEventListener('abort', this.#aborted);
+    this.#release();
     this.link.leave(this);
   }
 
-  /** What the application throws is the application's: it is reported, and this goes on. */
-  #call(name: string, callback: () => unknown): unknown {
+  /**
+   * What the application throws, or rejects, is the application's: it is reported, and this goes on.
+   * @returns resolves when its promise has settled; undefined where it has given none
+   */
+  #call(name: string, callback: () => unknown): Promise<unknown> | undefined {
+    const failed = (error: unknown) => report(name, error);
     try {
-      return callback();
+      const returned = callback() as PromiseLike<unknown> | undefined;
+      if (typeof returned?.then === 'function') return Promise.resolve(returned).catch(failed);
     } catch (error) {
-      return report(name, error);
+      failed(error);
     }
+    return undefined;
   }
 }
 
+interface Added {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+function addedOf(): Added {
+  let settle!: Omit<Added, 'promise'>;
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  return { promise, ...settle };
+}
+
 /** As an uncaught error in a page, where it ends nothing; in Node that would end the process. */
-function report(name: string, error: unknown): undefined {
+function report(name: string, error: unknown): void {
   const { reportError } = globalThis as { reportError?: (error: unknown) => void };
   if (inPage && reportError !== undefined) reportError(error);
   else console.error(`encke/client: ${name} threw`, error);
