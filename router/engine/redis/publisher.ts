@@ -9,7 +9,7 @@ import { bytesOf, type Waiting, WaitingQueue } from './waiting.js';
 const batchMessagesMax = 64;
 const batchBytesMax = 64 * 1024;
 /** Calls under way. Messages that come meanwhile go together in the next. */
-const batchesMax = 2;
+const batchesMax = 4;
 /** Bits of which `begin` says whether they ran. */
 const bitsMax = 16;
 /** A message that is not in Redis by then will not be. */
@@ -41,6 +41,8 @@ export class Publisher {
   /** Under way when their connection broke. */
   #doubtful: Batch[] = [];
   #scheduled = false;
+  /** Of the connection that is known to have begun. */
+  #generation = 0;
   #number = 0;
   #pendingBytes = 0;
   #stopped = false;
@@ -113,7 +115,9 @@ export class Publisher {
 
   #send(): void {
     const { shard } = this.#parts;
-    while (this.#queue.length > 0 && this.#underWay.length < batchesMax && shard.open && !this.#stopped) {
+    // On a new connection, what the last one had under way goes first.
+    const isOpen = shard.open && shard.generation === this.#generation && !this.#stopped;
+    while (isOpen && this.#queue.length > 0 && this.#underWay.length < batchesMax) {
       const batch = { number: ++this.#number, messages: this.#take() };
       this.#underWay.push(batch);
       this.batches++;
@@ -170,7 +174,10 @@ export class Publisher {
 
   /** A connection has begun. */
   #goOn({ last, bits, sameRun }: Begun): void {
+    this.#generation = this.#parts.shard.generation;
     const again: Waiting[] = [];
+    // What was written to a socket that had gone is given back before what was under way on it.
+    this.#doubtful.sort((one, other) => one.number - other.number);
     for (const { number, messages } of this.#doubtful) {
       const back = last - number;
       const ran = back >= 0 && back < bitsMax && Math.floor(bits / 2 ** back) % 2 === 1;

@@ -20,6 +20,9 @@ export interface ShardParts {
   readonly onComplaint: (sentence: string) => void;
 }
 
+/** Last batch that ran and bits of those up to it, life of the server, its time in ms, seq, begin, cluster; see batch.lua. */
+export type BeginReply = [number, number, string, number, number, number, string];
+
 /** What a new connection has learnt: which of this node's batches have run, where the server is the same one. */
 export interface Begun {
   readonly last: number;

@@ -1,10 +1,10 @@
 import type { Command, Redis } from 'ioredis';
 import type { Behind } from './catch-up.js';
-import { Connection, silenceMsMax } from './connection.js';
+import { Connection, noHooks, silenceMsMax } from './connection.js';
 import type { ShardStats } from './options.js';
 import { PlaceQuestion } from './place-question.js';
 import { away, shardErrorOf } from './shard-error.js';
-import type { Begun, ShardParts } from './shard-parts.js';
+import type { BeginReply, Begun, ShardParts } from './shard-parts.js';
 import { Trouble } from './trouble.js';
 
 export { ShardError } from './shard-error.js';
@@ -146,23 +146,13 @@ export class Shard {
 
   /** A call on `commands` that is written already. @throws ShardError */
   async send(command: Command): Promise<unknown> {
-    const redis = this.#commands.redis;
-    if (redis === undefined) throw away(this.parts.name);
-    try {
-      return await redis.sendCommand(command);
-    } catch (error) {
-      throw shardErrorOf(error as Error);
-    }
+    return this.#on(this.#commands.redis, async (redis) => redis.sendCommand(command));
   }
 
   /** Runs a function on a connection for long answers, whose strings are Buffers. @throws ShardError */
   async read(name: string, args: readonly Argument[]): Promise<unknown> {
     if (this.#reads === undefined) {
-      this.#reads = new Connection(this.parts.connection, {
-        onOpen: async () => {},
-        onLost: () => {},
-        onFailed: () => {},
-      });
+      this.#reads = new Connection(this.parts.connection, noHooks);
       this.#reads.start();
     }
     for (let n = 0; n < 100 && this.#reads.redis === undefined; n++)
@@ -232,15 +222,7 @@ export class Shard {
     const cluster = await this.parts.clusterOf(await redis.hget(`${library.name}:meta`, 'cluster'));
     const args = [run, ++this.generation, this.position, index, count, cluster, rules, limits];
     const reply = await redis.call('FCALL', `${library.prefix}begin`, '0', ...args);
-    const [last, bits, redisRun, nowMs, , begin, its] = reply as [
-      number,
-      number,
-      string,
-      number,
-      number,
-      number,
-      string,
-    ];
+    const [last, bits, redisRun, nowMs, , begin, its] = reply as BeginReply;
     const sameRun = this.#redisRun === redisRun && this.#begin === begin;
     if (!sameRun && this.#redisRun !== '') {
       this.#sameRun = false;
@@ -309,17 +291,24 @@ export class Shard {
     return { place, begin };
   }
 
-  async #fcall(
+  #fcall(
     redis: Redis | undefined,
     name: string,
     args: readonly Argument[],
     asBuffers = false,
   ): Promise<unknown> {
-    if (redis === undefined) throw away(this.parts.name);
     const functionName = `${this.parts.library.prefix}${name}`;
+    return this.#on(redis, (there) =>
+      asBuffers
+        ? there.callBuffer('FCALL', functionName, '0', ...args)
+        : there.call('FCALL', functionName, '0', ...args),
+    );
+  }
+
+  async #on(redis: Redis | undefined, ask: (redis: Redis) => Promise<unknown>): Promise<unknown> {
+    if (redis === undefined) throw away(this.parts.name);
     try {
-      if (asBuffers) return await redis.callBuffer('FCALL', functionName, '0', ...args);
-      return await redis.call('FCALL', functionName, '0', ...args);
+      return await ask(redis);
     } catch (error) {
       throw shardErrorOf(error as Error);
     }
