@@ -9,24 +9,24 @@ const configFileVariable = 'ENCKE_CONFIG';
 const described: Record<NodeRole, string> = {
   both: 'start the gateway and its router',
   gateway:
-    'start a gateway alone, of a cluster on NATS: it holds connections, and its API is /health, /ready and /stats',
+    'start a gateway alone, of a cluster: it holds connections, and its API is /health, /ready and /stats',
   router:
-    'start a router alone, of a cluster on NATS: it answers the API and the global name, and takes no connections',
+    'start a router alone, of a cluster: it answers the API and the global name, and takes no connections',
 };
 
 const examples: Record<NodeRole, string> = {
   both: `
   encke start
   encke start --port 9000 --log-level warn
-  encke start --workers 2 --engine nats --nats nats://127.0.0.1:4222
+  encke start --workers 2 --engine redis --redis redis://127.0.0.1:6379
   encke start --host 0.0.0.0 --mqtt-token "$(openssl rand -hex 16)"
   encke start --host 0.0.0.0 --mqtt false --api-host 0.0.0.0 --api-token "$(openssl rand -hex 16)"
-  encke start --engine nats --nats nats://10.0.0.5:4222 --node-name gw-1
-  encke start --engine nats --nats nats://10.0.0.5:4222 --workers 4`,
+  encke start --engine redis --redis redis://10.0.0.5:6379 --node-name gw-1
+  encke start --engine redis --redis redis://10.0.0.5:6379 --workers 4`,
   gateway: `
-  encke gateway --engine nats --nats nats://10.0.0.5:4222 --node-name gw-1 --host 0.0.0.0 --mqtt false`,
+  encke gateway --engine redis --redis redis://10.0.0.5:6379 --node-name gw-1 --host 0.0.0.0 --mqtt false`,
   router: `
-  encke router --engine nats --nats nats://10.0.0.5:4222 --node-name router-1`,
+  encke router --engine redis --redis redis://10.0.0.5:6379 --node-name router-1`,
 };
 
 export const startCommand = () => serverCommand('both');

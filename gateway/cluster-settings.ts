@@ -45,7 +45,7 @@ export const clusterSettings = {
   name: setting(
     text('1 to 64 letters, digits, - or _', /^[A-Za-z0-9_-]{1,64}$/),
     'encke',
-    'of the cluster, and the global name of its router on NATS; nodes with another name have nothing to do with it',
+    'of the cluster, and the global name of its router; nodes with another name have nothing to do with it',
   ),
   historyReplicas: setting(
     wholeNumber(1, 5),
@@ -60,6 +60,6 @@ export const clusterSettings = {
   workers: setting(
     wholeNumber(0, 1024),
     0,
-    'processes that share the ports, as nodes of one cluster with --engine nats; limits such as --connections-max hold for each; one that ends is started again; 0 = this process alone',
+    'processes that share the ports, as nodes of one cluster with --engine redis; limits such as --connections-max hold for each; one that ends is started again; 0 = this process alone',
   ),
 } satisfies Record<string, Setting>;

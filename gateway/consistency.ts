@@ -37,7 +37,7 @@ export function inconsistencyOf(config: Config, role: NodeRole): string | undefi
     mqttPathTaken(config) ??
     idsOutgrowSubjects(config) ??
     idsOutgrowHeads(config) ??
-    workersWithoutNats(config) ??
+    workersWithoutEngine(config) ??
     workerNamesTooLong(config)
   );
 }
@@ -50,7 +50,7 @@ function inconsistencyOfListeners(config: Config): string | undefined {
 function roleAlone({ engine }: Config, role: NodeRole): string | undefined {
   if (role === 'both' || engine !== 'embedded') return undefined;
   const other = role === 'gateway' ? 'router' : 'gateway';
-  return `"encke ${commandOf[role]}" does half of the work, and meets the ${other} on NATS: set --engine nats, or run "encke start", which does both.`;
+  return `"encke ${commandOf[role]}" does half of the work, and meets the ${other} on Redis: set --engine redis, or run "encke start", which does both.`;
 }
 
 function anybodyMaySend({ apiToken, apiHost }: Config, role: NodeRole): string | undefined {
@@ -113,9 +113,9 @@ function idsOutgrowHeads({ requestHeadBytesMax, idBytesMax }: Config): string | 
   return `--request-head-bytes-max ${requestHeadBytesMax} does not hold a request for one id of --id-bytes-max ${idBytesMax}, percent-encoded, with its cursor: make it at least ${needed}${orShorter}.`;
 }
 
-function workersWithoutNats({ workers, engine }: Config): string | undefined {
+function workersWithoutEngine({ workers, engine }: Config): string | undefined {
   if (workers === 0 || engine !== 'embedded') return undefined;
-  return `--workers ${workers} needs --engine nats, as workers hand messages to each other over NATS: start a nats-server and add --engine nats, or leave --workers out.`;
+  return `--workers ${workers} needs --engine redis, as workers hand messages to each other over Redis: start a redis-server and add --engine redis, or leave --workers out.`;
 }
 
 function workerNamesTooLong({ workers, nodeName }: Config): string | undefined {

@@ -1,15 +1,15 @@
 import t from 'tap';
 import { until } from '../../until.js';
 import { ask, openStream } from '../raw-wire.js';
-import { natsServer, startNodes } from './nodes.js';
+import { redisServer, startRedisNodes } from './redis-nodes.js';
 
 /** Workers of one machine share their ports, so that nobody can choose who answers: /stats sums over them. */
 
-const nats = await natsServer(t);
+const redis = await redisServer(t);
 const environment = { ENCKE_WORKER_GROUP: 'k3t07vaq' };
-const [one, two, single] = await startNodes(
+const [one, two, single] = await startRedisNodes(
   t,
-  nats,
+  [redis.url],
   [{ name: 'gw-1', environment }, { name: 'gw-2', environment }, { name: 'single' }],
   ['--count-wait-ms', '1000'],
 );

@@ -1,15 +1,16 @@
 import t from 'tap';
 import { until } from '../../until.js';
 import { ask, batchOf, openStream, Wire } from '../raw-wire.js';
-import { natsServer, nodeStats, startNodes, untilReached } from './nodes.js';
+import { nodeStats, untilReached } from './nodes.js';
+import { redisServer, startRedisNodes } from './redis-nodes.js';
 
 /** A send on any node reaches whoever is logged in on any other, and is counted over all. */
 
 const countWaitMs = 1_000;
-const nats = await natsServer(t);
-const [one, two, three] = await startNodes(
+const redis = await redisServer(t);
+const [one, two, three] = await startRedisNodes(
   t,
-  nats,
+  [redis.url],
   ['gw-1', 'gw-2', 'gw-3'],
   ['--count-wait-ms', String(countWaitMs)],
 );

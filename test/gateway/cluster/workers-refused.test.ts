@@ -5,19 +5,19 @@ import { readConfig } from '../../../gateway/config.js';
 import { encke } from '../../cli/encke.js';
 import { freePort } from '../../free-port.js';
 import { startGateway } from '../../gateway-process.js';
-import { NatsServer } from '../../nats-server.js';
-import { onNats, startWorkers } from './workers.js';
+import { RedisServer } from '../../redis-server.js';
+import { onEngine, startWorkers } from './workers.js';
 
 /** What keeps `--workers` from starting is one sentence. */
 
-const nats = await NatsServer.start();
-t.teardown(() => nats.stop());
+const redis = await RedisServer.start();
+t.teardown(() => redis.stop());
 
 t.test(
   'a port that is taken stops the start with a sentence, whoever has it',
   { buffered: true },
   async (t) => {
-    const others = await startWorkers(t, nats, 1);
+    const others = await startWorkers(t, redis, 1);
     const alone = await startGateway();
     t.teardown(() => alone.kill());
     const foreign = createServer().listen(0, '127.0.0.1');
@@ -31,7 +31,7 @@ t.test(
       ['a gateway alone', '--port', alone.port],
       ['another program', '--mqtt-port', foreignPort],
     ] as const) {
-      const outcome = await encke(['start', '--workers', '2', ...onNats(nats), ...free, flag, `${port}`]);
+      const outcome = await encke(['start', '--workers', '2', ...onEngine(redis), ...free, flag, `${port}`]);
       t.equal(outcome.code, 1, what);
       t.match(
         outcome.stderr,
@@ -48,17 +48,17 @@ t.test(
 t.test('what keeps a worker from starting is said once, and stops all', { buffered: true }, async (t) => {
   const dead = await freePort();
   const flags = ['--port', '0', '--api-port', '0', '--log-level', 'silent', '--workers', '3'];
-  const away = await encke(['start', ...flags, '--engine', 'nats', '--nats', `nats://127.0.0.1:${dead}`]);
+  const away = await encke(['start', ...flags, '--engine', 'redis', '--redis', `redis://127.0.0.1:${dead}`]);
   t.equal(away.code, 1);
-  t.match(away.stderr, /^encke start: NATS at [^\n]+\n$/);
+  t.match(away.stderr, /^encke start: Redis at [^\n]+\n$/);
   t.equal(away.stdout, '');
-  const many = await encke(['start', ...flags, ...onNats(nats), '--connections-max', '90000000']);
+  const many = await encke(['start', ...flags, ...onEngine(redis), '--connections-max', '90000000']);
   t.equal(many.code, 2);
   t.match(many.stderr, /^encke start: --connections-max 90000000 [^\n]+\n$/);
 });
 
 t.test(
-  '--workers without NATS, or with a name too long, is refused with a sentence',
+  '--workers without Redis, or with a name too long, is refused with a sentence',
   { buffered: true },
   async (t) => {
     const problemOf = (flags: Record<string, string>) => {
@@ -69,17 +69,17 @@ t.test(
         return (error as Error).message;
       }
     };
-    t.match(problemOf({ workers: '2' }), /^--workers 2 needs --engine nats/);
+    t.match(problemOf({ workers: '2' }), /^--workers 2 needs --engine redis/);
     t.match(
-      problemOf({ workers: '2000', engine: 'nats' }),
+      problemOf({ workers: '2000', engine: 'redis' }),
       /^--workers must be a whole number from 0 to 1024/,
     );
     const nodeName = 'x'.repeat(62);
-    t.match(problemOf({ workers: '10', engine: 'nats', nodeName }), /^--node-name x+ has no room.* 61 /);
-    t.equal(readConfig({ flags: { workers: '9', engine: 'nats', nodeName }, environment: {} }).workers, 9);
+    t.match(problemOf({ workers: '10', engine: 'redis', nodeName }), /^--node-name x+ has no room.* 61 /);
+    t.equal(readConfig({ flags: { workers: '9', engine: 'redis', nodeName }, environment: {} }).workers, 9);
     const outcome = await encke(['start', '--workers', '2']);
     t.equal(outcome.code, 2);
-    t.match(outcome.stderr, /^encke start: --workers 2 needs --engine nats[^\n]+\n$/);
+    t.match(outcome.stderr, /^encke start: --workers 2 needs --engine redis[^\n]+\n$/);
   },
 );
 

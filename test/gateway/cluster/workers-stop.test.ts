@@ -1,6 +1,6 @@
 import t from 'tap';
 import { freePort, lastingPort } from '../../free-port.js';
-import { NatsServer } from '../../nats-server.js';
+import { RedisServer } from '../../redis-server.js';
 import { until } from '../../until.js';
 import { isAlive, openOnAll, startWorkers, untilGone, workerPids } from './workers.js';
 
@@ -8,12 +8,12 @@ import { isAlive, openOnAll, startWorkers, untilGone, workerPids } from './worke
 
 t.jobs = 2;
 
-const nats = await NatsServer.start();
-t.teardown(() => nats.stop());
+const redis = await RedisServer.start();
+t.teardown(() => redis.stop());
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   t.test(`${signal} drains all workers, and the exit code is 0`, { buffered: true }, async (t) => {
-    const supervisor = await startWorkers(t, nats, 2);
+    const supervisor = await startWorkers(t, redis, 2);
     const pids = [...workerPids(supervisor).values()];
     const wires = await openOnAll(supervisor, 'drained');
     supervisor.child.kill(signal);
@@ -30,7 +30,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 t.test('a second signal ends all at once', { buffered: true }, async (t) => {
-  const supervisor = await startWorkers(t, nats, 2, ['--drain-sec', '600']);
+  const supervisor = await startWorkers(t, redis, 2, ['--drain-sec', '600']);
   const pids = [...workerPids(supervisor).values()];
   const wires = await openOnAll(supervisor, 'at-once', 20);
   supervisor.child.kill('SIGTERM');
@@ -47,7 +47,7 @@ t.test(
   { buffered: true },
   async (t) => {
     const ports = [...(await lastingPort()), '--api-port', String(await freePort())];
-    const supervisor = await startWorkers(t, nats, 2, ports);
+    const supervisor = await startWorkers(t, redis, 2, ports);
     const pids = [...workerPids(supervisor).values()];
     const wires = await openOnAll(supervisor, 'orphans');
     t.equal(await supervisor.kill('SIGKILL'), 'SIGKILL');
@@ -57,6 +57,6 @@ t.test(
       t.ok(wire.complete, 'its last chunk came');
     }
     t.equal(supervisor.log.split('"signal":"supervisor gone"').length, 3, 'both said so');
-    await startWorkers(t, nats, 1, ports);
+    await startWorkers(t, redis, 1, ports);
   },
 );

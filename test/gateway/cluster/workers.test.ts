@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import t from 'tap';
 import { freePort } from '../../free-port.js';
-import { NatsServer } from '../../nats-server.js';
+import { RedisServer } from '../../redis-server.js';
 import { until } from '../../until.js';
 import { ask, openStream, type Wire } from '../raw-wire.js';
 import { openOnAll, startWorkers, statsOf, workerPids } from './workers.js';
@@ -12,15 +12,15 @@ import { openOnAll, startWorkers, statsOf, workerPids } from './workers.js';
 
 t.jobs = 2; // most of the time goes into starting processes
 
-const nats = await NatsServer.start();
-t.teardown(() => nats.stop());
+const redis = await RedisServer.start();
+t.teardown(() => redis.stop());
 
 t.test(
   'the workers share the ports, and a send reaches the streams of all of them',
   { buffered: true },
   async (t) => {
     const mqttPort = await freePort();
-    const supervisor = await startWorkers(t, nats, 3, ['--mqtt-port', `${mqttPort}`]);
+    const supervisor = await startWorkers(t, redis, 3, ['--mqtt-port', `${mqttPort}`]);
     const pids = workerPids(supervisor);
     t.equal(new Set(pids.values()).size, 3);
     t.notOk([...pids.values()].includes(supervisor.pid));
@@ -48,7 +48,7 @@ t.test(
 );
 
 t.test('the supervisor loads no uWebSockets, and weighs little', { buffered: true }, async (t) => {
-  const supervisor = await startWorkers(t, nats, 1);
+  const supervisor = await startWorkers(t, redis, 1);
   const worker = workerPids(supervisor).get(1);
   const mapsOf = (pid: unknown) => readFileSync(`/proc/${pid}/maps`, 'utf8');
   t.ok(mapsOf(worker).includes('/uws.node'));
@@ -59,7 +59,7 @@ t.test('the supervisor loads no uWebSockets, and weighs little', { buffered: tru
 });
 
 t.test('a worker that is killed comes back, and its clients can', { buffered: true }, async (t) => {
-  const supervisor = await startWorkers(t, nats, 2);
+  const supervisor = await startWorkers(t, redis, 2);
   const wires = await openOnAll(supervisor, 'back');
   const first = workerPids(supervisor).get(1)!;
   const other = workerPids(supervisor).get(2)!;
@@ -84,7 +84,7 @@ t.test(
   'a worker that is asked to stop drains, and another takes its place',
   { buffered: true },
   async (t) => {
-    const supervisor = await startWorkers(t, nats, 2);
+    const supervisor = await startWorkers(t, redis, 2);
     const wires = await openOnAll(supervisor, 'rolling');
     const first = workerPids(supervisor).get(1)!;
     process.kill(first, 'SIGTERM');
@@ -99,9 +99,9 @@ t.test(
 );
 
 t.test('gateways and routers have workers, too', { buffered: true }, async (t) => {
-  const name = ['--name', 'workers-of-two-roles'];
-  const gateways = await startWorkers(t, nats, 2, name, 'gateway');
-  const routers = await startWorkers(t, nats, 2, name, 'router');
+  const name = ['--name', 'workers_of_two_roles'];
+  const gateways = await startWorkers(t, redis, 2, name, 'gateway');
+  const routers = await startWorkers(t, redis, 2, name, 'router');
   const wires = await openOnAll(gateways, 'apart');
   t.equal((await statsOf(routers)).size, 2);
   await until(

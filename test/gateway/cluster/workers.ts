@@ -8,7 +8,7 @@ import { ask, openStream, type Wire } from '../raw-wire.js';
 let clusters = 0;
 
 /** Flags of a cluster of its own. */
-export function onNats({ url }: { readonly url: string }): string[] {
+export function onEngine({ url }: { readonly url: string }): string[] {
   const engine = url.startsWith('redis:') ? 'redis' : 'nats';
   return ['--engine', engine, `--${engine}`, url, '--name', `workers_${clusters++}`];
 }
@@ -47,12 +47,12 @@ export async function untilGone(pids: readonly number[]): Promise<void> {
 /** Workers of a cluster of its own; gone when the test ends. */
 export async function startWorkers(
   t: Test,
-  nats: { readonly url: string },
+  server: { readonly url: string },
   workers: number,
   flags: readonly string[] = [],
   role?: 'gateway' | 'router',
 ): Promise<GatewayProcess> {
-  const all = ['--workers', `${workers}`, ...onNats(nats), '--drain-sec', '1', ...flags];
+  const all = ['--workers', `${workers}`, ...onEngine(server), '--drain-sec', '1', ...flags];
   const supervisor = await startGateway({ flags: all, ...(role === undefined ? {} : { role }) });
   t.teardown(async () => {
     await supervisor.kill();

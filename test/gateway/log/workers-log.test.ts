@@ -1,17 +1,17 @@
 import t from 'tap';
 import { startProcess } from '../../gateway-process.js';
-import { NatsServer } from '../../nats-server.js';
-import { onNats } from '../cluster/workers.js';
+import { RedisServer } from '../../redis-server.js';
+import { onEngine } from '../cluster/workers.js';
 import { ask } from '../raw-wire.js';
 import { NamedPipe } from './named-pipe.js';
 
 t.test('a supervisor and its workers go on, and stop, where nobody reads their log', async (t) => {
-  const nats = await NatsServer.start();
-  t.teardown(() => nats.stop());
+  const redis = await RedisServer.start();
+  t.teardown(() => redis.stop());
   const pipe = new NamedPipe();
   t.teardown(() => pipe.close());
   pipe.fill();
-  const flags = ['--workers', '2', ...onNats(nats), '--drain-sec', '0'];
+  const flags = ['--workers', '2', ...onEngine(redis), '--drain-sec', '0'];
   const supervisor = await startProcess({ stderr: pipe.writeEnd, flags });
   t.teardown(() => supervisor.kill());
   const { json } = await ask(supervisor.apiPort, '/stats');
