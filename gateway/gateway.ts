@@ -220,6 +220,7 @@ export class Gateway {
       () => history.tick(performance.now()),
       () => reclaimer.tick(counters, router.messages),
       () => namesakes.tick(),
+      () => clock.tick % (reportSec * ticksPerSec) === 0 && clusterStats?.report(),
       () => clock.tick % ticksPerSec === 0 && slowConsumers.cutStalled(),
       () => publicSockets.tick(),
       () => this.#public.resume(),
@@ -299,6 +300,9 @@ export class Gateway {
     return this.#notReady ?? this.#router.trouble;
   }
 }
+
+/** How often other programs can learn this node's numbers anew. */
+const reportSec = 5;
 
 const apiHint = 'Not here. POST /send/<id>, POST /send, GET /ids/<id>, /stats, /health, /ready.';
 const probesHint =

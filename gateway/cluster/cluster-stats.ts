@@ -40,6 +40,12 @@ export class ClusterStats {
     return this.#cluster.self.group !== '';
   }
 
+  /** For programs that ask elsewhere than at a node. */
+  report(): void {
+    const { self } = this.#cluster;
+    this.#cluster.report?.(JSON.stringify(nodeStats(self, ownNumbers(this.#stats))));
+  }
+
   /** Calls back once. */
   ofAll(onKnown: (stats: StatsOfNodes) => void): void {
     this.#ask('', onKnown);

@@ -66,6 +66,8 @@ export interface Cluster {
    * @param answer is handed the subject's tokens behind that, and calls back with the body of the answer
    */
   serve(subject: string, answer: (request: NameRequest) => void): void;
+  /** Puts what this node says of itself, JSON, where any program can ask for it; every 5 s or so. Absent where there is no such place. */
+  report?(numbers: string): void;
   /** Another node has gone, by its word or by its silence. */
   onGone(listener: (node: ClusterNode) => void): void;
 }

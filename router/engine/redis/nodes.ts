@@ -154,6 +154,11 @@ export class Nodes implements Cluster {
   /** Programs ask the functions of Redis. */
   serve(): void {}
 
+  /** For <name>_stats. */
+  report(numbers: string): void {
+    if (this.#joined && this.#list.open) void this.#list.call('report', [this.run, numbers]).catch(() => {});
+  }
+
   onGone(listener: (node: ClusterNode, run: string) => void): void {
     this.#gone.push(listener);
   }

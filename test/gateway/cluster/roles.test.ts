@@ -1,5 +1,6 @@
 import t from 'tap';
 import { encke } from '../../cli/encke.js';
+import { until } from '../../until.js';
 import { ask, openStream, Wire } from '../raw-wire.js';
 import { untilReached } from './nodes.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
@@ -32,6 +33,14 @@ t.test('a send to the router reaches the streams of the gateways', async (t) => 
   t.same((await ask(router!.apiPort, '/ids/123')).json.nodes, [
     { node: 'gw-1', subscribers: 1 },
     { node: 'gw-2', subscribers: 1 },
+  ]);
+  const told = async () =>
+    JSON.parse((await redis.client().call('FCALL', 'encke_stats', '0')) as string).nodes;
+  await until('all have said their numbers', async () => (await told()).length === 3, 15_000);
+  t.match(await told(), [
+    { node: 'gw-1', role: 'gateway', stats: { connections: { open: 1 } } },
+    { node: 'gw-2', role: 'gateway' },
+    { node: 'router-1', role: 'router' },
   ]);
   await near.close();
   await far.close();
