@@ -139,8 +139,15 @@ t.test('the variables of the other commands do not stop the start', async (t) =>
   );
   const names = new Set(sources.join('\n').match(/\bENCKE_[A-Z_]+/g));
   t.ok(names.has('ENCKE_API_URL') && names.has('ENCKE_MQTT_TOKEN'), [...names].join(' '));
+  const token = 'sixteen-letters-at-least';
+  const tokenFile = join(t.testdir({ token }), 'token');
+  const values: Record<string, string> = {
+    ENCKE_API_PORT: '8001',
+    ENCKE_REDIS_SENTINELS: '127.0.0.1:26379',
+    ENCKE_API_TOKEN_FILE: tokenFile,
+    ENCKE_MQTT_TOKEN_FILE: tokenFile,
+  };
   for (const name of [...names, 'ENCKE_TEST_SEED']) {
-    const value = name === 'ENCKE_API_PORT' ? '8001' : 'sixteen-letters-at-least';
-    t.equal(problemOf({}, { [name]: value }), '', name);
+    t.equal(problemOf({}, { [name]: values[name] ?? token }), '', name);
   }
 });
