@@ -156,7 +156,7 @@ function urlOf(given: unknown): URL {
     throw new TypeError(`The URL ${url.href} cannot be used: it must begin with http: or https:.`);
   if (url.username !== '' || url.password !== '')
     throw new TypeError(
-      'The URL has a user or a password in it, which fetch refuses: leave them out, and give an Authorization in headers.',
+      'The URL has a user or a password in it, which fetch refuses: give an Authorization in headers.',
     );
   url.hash = '';
   return url;

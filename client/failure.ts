@@ -74,7 +74,7 @@ export class CrowdedError extends Error {
 
   constructor(origin: string, count: number) {
     super(
-      `${count} streams of this page to ${origin} are open, and the page needs connections for other requests, too: this one waits for its turn. Connections with the same options, and the same headers function, share one stream.`,
+      `${count} streams of this page to ${origin} are open, and the page needs connections for other requests: this one waits. Connections with the same options share one stream.`,
     );
   }
 }

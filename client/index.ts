@@ -72,7 +72,9 @@ export function connect(
   settings.endpoint.checkRoom(each);
   const member = new Member(settings, each, options);
   linkFor(member).join(member);
-  member.heedSignal();
+  const { signal } = options;
+  if (signal?.aborted) member.close();
+  else signal?.addEventListener('abort', member.close);
   return connectionOf(member);
 }
 
@@ -99,7 +101,7 @@ function connectionOf(member: Member): EnckeConnection {
     },
     add: (ids, options) => member.add(idsOf(ids), sinceOf(options?.since)),
     remove: (ids) => member.remove(idsOf(ids)),
-    reconnect: () => member.reconnect(),
-    close: () => member.close(),
+    reconnect: () => member.over || member.link.reconnect(),
+    close: member.close,
   };
 }

@@ -55,7 +55,8 @@ export async function longPoll(
     const answer = await pollOnce(endpoint, ids, query, timeoutSec, abort);
     pace.answered();
     if (!abort.signal.aborted) await receiver.answered(answer, query, first);
-    return answer.messages.length > 0 && (answer.cursor === undefined || answer.cursor !== query.cursor);
+    const { cursor, messages } = answer;
+    return messages.length > 0 && (cursor === undefined || cursor !== query.cursor);
   }
 }
 

@@ -33,9 +33,8 @@ export class Member {
   readonly #added = new Map<string, Added>();
   /** While a promise of the application is waited for. */
   #busy: Promise<unknown> | undefined;
-  #release = () => {};
+  #release: (() => void) | undefined;
   #quiet = false;
-  readonly #aborted = () => this.close();
 
   constructor(settings: Settings, ids: readonly string[], options: ConnectOptions) {
     const { remember, storage, cursor } = options;
@@ -62,13 +61,6 @@ export class Member {
     return this.#state === 'closed' || this.#state === 'failed';
   }
 
-  /** From when it has joined a link. */
-  heedSignal(): void {
-    const { signal } = this.#options;
-    if (signal?.aborted) this.close();
-    else signal?.addEventListener('abort', this.#aborted);
-  }
-
   /** In effect when the promise resolves, for who adds it a second time, too: from then on nothing is missed. */
   add(ids: readonly string[], since: string | undefined): Promise<void> {
     const fresh = ids.filter((id) => !this.over && this.places.get(id) === undefined);
@@ -90,14 +82,11 @@ export class Member {
     if (!this.over) this.link.changed();
   }
 
-  reconnect(): void {
-    if (!this.over) this.link.reconnect();
-  }
-
-  close(): void {
+  /** A listener of the option `signal`, too. */
+  readonly close = (): void => {
     this.#quiet = true;
     this.#end('closed');
-  }
+  };
 
   fail(error: Error): void {
     if (this.over) return;
@@ -227,8 +216,8 @@ export class Member {
     this.#call('onState', () => this.#options.onState?.(state, detail));
     for (const { resolve, reject } of this.#added.values()) error === undefined ? resolve() : reject(error);
     this.#memory?.close();
-    this.#options.signal?.removeEventListener('abort', this.#aborted);
-    this.#release();
+    this.#options.signal?.removeEventListener('abort', this.close);
+    this.#release?.();
     this.link.leave(this);
   }
 
@@ -237,29 +226,26 @@ export class Member {
    * @returns resolves when its promise has settled; undefined where it has given none
    */
   #call(name: string, callback: () => unknown): Promise<unknown> | undefined {
-    const failed = (error: unknown) => report(name, error);
     try {
       const returned = callback() as PromiseLike<unknown> | undefined;
-      if (typeof returned?.then === 'function') return Promise.resolve(returned).catch(failed);
+      if (typeof returned?.then !== 'function') return undefined;
+      return Promise.resolve(returned).catch((error) => report(name, error));
     } catch (error) {
-      failed(error);
+      return void report(name, error);
     }
-    return undefined;
   }
 }
 
 interface Added {
-  readonly promise: Promise<void>;
+  promise: Promise<void>;
   resolve(): void;
   reject(error: Error): void;
 }
 
 function addedOf(): Added {
-  let settle!: Omit<Added, 'promise'>;
-  const promise = new Promise<void>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  return { promise, ...settle };
+  const added = {} as Added;
+  added.promise = new Promise((resolve, reject) => Object.assign(added, { resolve, reject }));
+  return added;
 }
 
 /** As an uncaught error in a page, where it ends nothing; in Node that would end the process. */

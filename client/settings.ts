@@ -61,9 +61,7 @@ export function idsOf(ids: unknown): string[] {
     if (typeof id !== 'string') throw new TypeError(`An id is a string, not ${shown(id)}.`);
     // It would arrive as U+FFFD, and so as another id.
     if (/\p{Surrogate}/u.test(id))
-      throw new TypeError(
-        `The id ${JSON.stringify(id)} has half a surrogate pair in it: it is no Unicode text.`,
-      );
+      throw new TypeError(`The id ${JSON.stringify(id)} has half a surrogate pair in it.`);
   }
   return each;
 }

@@ -51,11 +51,11 @@ function inOrder(modules: ReadonlyMap<string, Module>, entry: string): Set<strin
   return done;
 }
 
-/** Of those that have lines of their own; what is behind code, or in a text, stays. */
+/** Of those that have lines of their own, or end a line of code with no quote in them; what is in a text stays. */
 function withoutComments(text: string): string {
-  return text.replace(/^[ \t]*(?:\/\/(?!#).*|\/\*[\s\S]*?\*\/[ \t]*)$/gm, (comment) =>
-    comment.replace(/[^\n]/g, ''),
-  );
+  return text
+    .replace(/^[ \t]*(?:\/\/(?!#).*|\/\*[\s\S]*?\*\/[ \t]*)$/gm, (comment) => comment.replace(/[^\n]/g, ''))
+    .replace(/([;{},)]) \/\/ [^'"`\n]*$/gm, '$1');
 }
 
 function namesOf(list: string | undefined): string[] {

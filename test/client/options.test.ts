@@ -65,6 +65,9 @@ t.test('what can never work is refused at once, with a sentence', async (t) => {
       refused(new RegExp(`^${name} is a number that is not negative`), url, 'x', { [name]: value });
   t.equal(connect(url, '\u{1f680} good', { onMessage }).close(), undefined);
   t.equal(connect(new URL(url), 'x', { onMessage }).close(), undefined);
+  t.equal(connect({ href: url }, 'x', { onMessage }).close(), undefined, 'as location is');
+  refused(/cannot be used/, {}, 'x');
+  refused(/cannot be used/, null, 'x');
 });
 
 t.test('Infinity, and what no timer can count, mean never', async (t) => {
@@ -94,24 +97,25 @@ t.test('Infinity, and what no timer can count, mean never', async (t) => {
 
 t.test('headers may be a function, asked at each attempt, and once more after a 401', async (t) => {
   const tokens: (string | undefined)[] = [];
-  let good = 'token 1';
+  /** Tokens are numbered; this one, and those after it, are good. */
+  let least = 1;
   const target = new URL(gateway.url);
   const url = await serve(t, ({ url, headers }, response) => {
     tokens.push(headers.authorization);
-    if (headers.authorization !== good) response.writeHead(401).end('no');
+    if (!(Number(headers.authorization?.replace('token ', '')) >= least)) response.writeHead(401).end('no');
     else response.writeHead(307, { location: new URL(url!, target).href }).end();
   });
   let asked = 0;
   for (const transport of ['sse', 'long-poll'] as const) {
     tokens.length = 0;
-    good = `token ${asked + 2}`;
+    least = asked + 2;
     const headers = async () => ({ Authorization: `token ${++asked}` });
     const listener = await listen(t, url, 'x', { transport, headers }).open();
-    t.equal(tokens[1], good);
+    t.equal(tokens[1], `token ${least}`);
     t.same(listener.errors, []);
     listener.connection.close();
   }
-  good = 'none';
+  least = Number.POSITIVE_INFINITY;
   const before = asked;
   const refused = listen(t, url, 'x', { headers: () => ({ Authorization: `token ${++asked}` }) });
   await until('failed', () => refused.connection.state === 'failed');

@@ -94,7 +94,17 @@ t.test('one that cannot be read is a loss, and is told once', async (t) => {
   first.connection.close();
   const good = kept.get('key')!;
   t.match(good, /"bad":"[\w-]+:\d+"/);
-  for (const bad of [good.replace(/"bad":"[^"]*"/, '"bad":"!"'), 'no JSON', '[]', 'null']) {
+  const ofFirstRelease = JSON.stringify({ owner: JSON.stringify([gateway.url, 'bad']), cursor: 'epoch:1' });
+  const withoutIds = good.replace(/\{"bad":"[^"]*"\}/, 'null');
+  t.not(withoutIds, good);
+  for (const bad of [
+    good.replace(/"bad":"[^"]*"/, '"bad":"!"'),
+    'no JSON',
+    '[]',
+    'null',
+    ofFirstRelease,
+    withoutIds,
+  ]) {
     kept.set('key', bad);
     const listener = await listen(t, gateway.url, 'bad', options).open();
     await gateway.send('bad', 'new');
