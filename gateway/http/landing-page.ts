@@ -65,7 +65,8 @@ ${facts.mqtt ? '<p>An id is an MQTT topic, too: <a id="demo" href="demo/mqtt">tr
 const script = `${pageAddressScript('')}
 const byId = (id) => document.getElementById(id);
 const openForm = byId('open'), sendForm = byId('send');
-if (byId('demo') !== null) byId('demo').href = new URL('demo/mqtt', root).href;
+const demo = byId('demo');
+if (demo !== null) demo.href = new URL(demo.getAttribute('href'), root).href;
 openForm.elements.id.oninput = ({ target }) => {
   const fits = fitsPath(target.value);
   target.setCustomValidity(fits ? '' : 'A browser takes . and .. out of an address: choose another id.');

@@ -28,7 +28,7 @@ const publicPaths: Record<string, string[]> = {
   '/poll/*': ['/poll/1?timeout=0', '/poll/1?timeout=x'],
   '/poll': ['/poll?id=1&timeout=0', '/poll'],
   '/mqtt': ['/mqtt'],
-  '/client.js': ['/client.js'],
+  '/client.js': ['/client.js', '/client.js.map'],
   '/client/*': ['/client/index.js', '/client/nothing.js'],
   '/demo/mqtt': ['/demo/mqtt'],
   '/demo/mqtt.js': ['/demo/mqtt.js'],
@@ -121,7 +121,9 @@ t.test('the tables above have every path that is bound', async (t) => {
 });
 
 function pathsIn(source: string): string[] {
-  const direct = [...source.matchAll(/\bbindPath\(door, ['`]([^'`]+)['`]/g)].map(([, path]) => path!);
+  const direct = [...source.matchAll(/\bbind(?:Path|Script)\(door, ['`]([^'`]+)['`]/g)].map(
+    ([, path]) => path!,
+  );
   const streams = [...source.matchAll(/^ +bind\('([^']+)', '(\*?)'/gm)].map(([, path, rest]) => path! + rest);
   return [...direct, ...streams].map((path) => path.replace(/\$\{.*\}/, '*'));
 }
