@@ -4,14 +4,15 @@ import { startProcess } from '../gateway-process.js';
 import { mqttSubscriber } from '../mqtt-bytes.js';
 
 /**
- * What a crowd leaves behind that comes at 5,000 a second, by RSS and 5 s later, with nobody asking the server for
+ * What a crowd leaves behind that comes at 5,000 a second, by RSS and some seconds later, with nobody asking the server for
  * anything: what opening has made is given back by itself.
  */
 
 const connections = 10_000;
 const perSec = 5_000;
 const bytesMax = 1_250;
-const settleMs = 5_000;
+/** On a quiet machine it takes less than 5; beside other tests what is given back is given back later. */
+const settleMs = 20_000;
 
 const kinds: [name: string, opening: (n: number) => string | Opening][] = [
   ['/test/<id>', (n) => getRequest(`/test/${n}`)],
@@ -42,8 +43,9 @@ for (const [name, opening] of kinds) {
         await new Promise((resolve) => setTimeout(resolve, 100));
         each = (gateway.rssBytes - before) / connections;
       }
+      const sec = (performance.now() - deadlineMs + settleMs) / 1000;
       t.comment(
-        `${((full - before) / connections).toFixed(0)} B right after the ramp, ${each.toFixed(0)} B then`,
+        `${((full - before) / connections).toFixed(0)} B right after the ramp, ${each.toFixed(0)} B after ${sec.toFixed(1)} s`,
       );
       t.ok(each <= bytesMax, `${each.toFixed(0)} B, at most ${bytesMax}`);
       const [, line] = /^(.*memory given back.*)$/m.exec(gateway.log) ?? [];

@@ -306,7 +306,10 @@ t.test('so is a token that is missing or wrong', async (t) => {
   const args = ['msggen', '--messages', '1', '--url', api.url];
   const without = await runTool(args);
   t.equal(without.exitCode, 1);
-  t.match(without.stderr, /answers 401: no token was given\. Give .*--token-file, --token or ENCKE_API_TOKEN\.\n$/);
+  t.match(
+    without.stderr,
+    /answers 401: no token was given\. Give .*--token-file, --token or ENCKE_API_TOKEN\.\n$/,
+  );
   t.match(await runTool([...args, '--token', 'guess']), { exitCode: 1, stderr: /does not accept the token/ });
   t.match(await runTool(args, { ENCKE_API_TOKEN: 'secret' }), { exitCode: 0 });
 });
