@@ -108,7 +108,7 @@ t.test('what was sent before the close is handled, and then the will', async (t)
 });
 
 const claimed = oneProcess(
-  'a CONNECT that waits for its client id does not wait for what is still on its way to Redis',
+  'FAULT, to be mended: on Redis a takeover drops what the former connection has sent and what is not handled yet',
 );
 
 t.test('who comes back at once is served behind what it has sent before', claimed, async (t) => {
