@@ -68,7 +68,7 @@ async function measureMessages(how: { history: boolean; batch: number; levels: n
   );
 }
 
-/** What is done within one script, 20,000 times. */
+/** Commands that one script calls 20,000 times. */
 async function measureInScript(): Promise<void> {
   const channels = (levels: number) =>
     Array.from({ length: levels + 1 }, (_, i) => `'encke:f:${'level/'.repeat(i)}'`).join(', ');

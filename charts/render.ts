@@ -46,7 +46,7 @@ function titled(svg: string, title: string): string {
   return (
     svg
       .replace(/^<svg ([^>]*)>/, (_, attributes) => `<svg ${attributes} role="img"><title>${escaped}</title>`)
-      // Those that XML 1.0 has no way to write.
+      // Characters that XML 1.0 cannot write.
       .replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, '\ufffd')
   );
 }

@@ -64,7 +64,7 @@ export function addRedisOptions(command: Command, what: string): Command {
   return command;
 }
 
-/** What is wrong with a file that is named ends the process with a sentence. */
+/** A named file that cannot be used ends the process with a sentence that says why. */
 export function nameAddressOf(flags: RedisFlags, command: Command): NameAddress {
   const redis = flags.redis ?? defaultUrls;
   try {

@@ -22,7 +22,7 @@ export class CursorMemory {
   readonly #key: string;
   readonly #url: string;
   readonly #places = new Map<string, Place>();
-  /** What was kept, and could not be read. */
+  /** Whether a remembered place could not be read. */
   unreadable = false;
 
   constructor(key: string, url: string, storage = sessionStorageIfAny()) {

@@ -2,7 +2,7 @@ import { later } from './pause.js';
 
 /** A timer that is later than this shows that the process, or the page, stood still. */
 const lateMs = 250;
-/** What was received meanwhile is read in this time. */
+/** In this time the process reads the bytes that it received meanwhile. */
 const secondLookMs = 50;
 const secondLookLateMs = 1_000;
 

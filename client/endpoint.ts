@@ -32,7 +32,7 @@ export class Endpoint {
   readonly #base: URL;
   readonly #options: EndpointOptions;
   readonly #headBytesMax: number;
-  /** Those that are known before the first request. */
+  /** Headers that are known before the first request. */
   readonly #headers: readonly (readonly [name: string, value: string])[];
 
   /** @param url of the gateway; in a page, it may be relative to the page, as its links are */

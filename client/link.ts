@@ -219,7 +219,7 @@ export class Link {
       const asked = error instanceof UnavailableError && error.retryAfterMs !== undefined;
       if (this.#detail.delayMs !== undefined && (!asked || reason === 'asked')) this.#abort.abort(awake);
     } else if (reason !== 'visible') {
-      // What is open belongs to the network that was.
+      // An open stream belongs to the former network.
       const abort = this.#abort;
       void pause(Math.random() * wakeJitterMs, abort.signal).then(() => abort.abort(new Superseded()));
     }

@@ -4,8 +4,8 @@ import t, { type Test } from 'tap';
 import { openChromium } from '../chromium.js';
 import { freePort } from '../free-port.js';
 import { type GatewayProcess, startProcess } from '../gateway-process.js';
+import { findHaproxy, Haproxy } from '../haproxy.js';
 import { until } from '../until.js';
-import { findHaproxy, Haproxy } from './haproxy.js';
 import { findNginx, Nginx } from './nginx.js';
 
 /**

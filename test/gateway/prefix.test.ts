@@ -4,10 +4,10 @@ import t, { type Test } from 'tap';
 import { openChromium } from '../chromium.js';
 import { findNginx, Nginx } from '../client/nginx.js';
 import { type GatewayProcess, startGateway } from '../gateway-process.js';
+import { findHaproxy, Haproxy, plainSections } from '../haproxy.js';
 import { oneProcessFile } from '../one-process.js';
 import { until } from '../until.js';
 import { Authority } from './cluster/certificates.js';
-import { findHaproxy, Haproxy } from './haproxy.js';
 import { complaintsOf } from './page-complaints.js';
 
 oneProcessFile('pages that find the API of the gateway that they come from');
@@ -47,7 +47,7 @@ async function tryPrefix(browser: Browser, nginxPath: string, haproxyPath: strin
       return Number(new URL(started.url).port);
     },
     HAProxy: async (t, gateway) => {
-      const started = await Haproxy.start(haproxyPath, gateway.port, rule, certificate);
+      const started = await Haproxy.start(haproxyPath, gateway.port, plainSections(rule), certificate);
       t.teardown(() => started.stop());
       return started.port;
     },

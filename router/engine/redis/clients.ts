@@ -1,9 +1,9 @@
+import { shardOf } from '../../../redis-access/shards.js';
 import type { ClientRegistry, ClientsHere, HandedOver } from '../cluster.js';
 import { Arrivals } from './arrivals.js';
 import { Departures } from './departures.js';
 import type { Nodes } from './nodes.js';
 import type { Shard } from './shard.js';
-import { shardOf } from './shards.js';
 
 /** So long a CONNECT waits for the first word of the node that had its client id. */
 const answerMsMax = 2_000;

@@ -1,10 +1,10 @@
+import { shardOf } from '../../../redis-access/shards.js';
 import type { Session } from '../../session/session.js';
 import { encodeSessions } from '../../session/session-encoding.js';
 import { messagesIn, type SessionState } from '../../session/session-state.js';
 import type { HandedOver } from '../cluster.js';
 import { Move, Moves, type MovesParts, moveIdBytes } from './moves.js';
 import { pack } from './parcel.js';
-import { shardOf } from './shards.js';
 
 /** Sessions that go together when a node stops. */
 const batchMax = 100;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { redisOptionsOf } from '../../../redis-access/addresses.js';
+import { shardOf } from '../../../redis-access/shards.js';
 import type { Message } from '../../message.js';
 import { hasWildcard } from '../../topic-filter.js';
 import type { Engine, OnOutcome, OnPublication, OnRetained, RetainedCopy, Wants } from '../engine.js';
@@ -15,7 +16,6 @@ import { Receiver } from './receiver.js';
 import { RecentIds } from './recent-ids.js';
 import { SharedRetained } from './retained-copy.js';
 import { Shard } from './shard.js';
-import { shardOf } from './shards.js';
 import { SharedHistory } from './shared-history.js';
 import { Subscriptions } from './subscriptions.js';
 

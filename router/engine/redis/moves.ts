@@ -1,10 +1,10 @@
+import { shardOf } from '../../../redis-access/shards.js';
 import type { Session } from '../../session/session.js';
 import { SessionGate } from '../../session/session-gate.js';
 import type { Subscription } from '../../session/session-state.js';
 import type { ClientsHere } from '../cluster.js';
 import type { Nodes } from './nodes.js';
 import type { Shard } from './shard.js';
-import { shardOf } from './shards.js';
 
 /** Nothing has come of the other node for so long: it is over. */
 const silenceMsMax = 10_000;

@@ -1,8 +1,8 @@
 import { connect as connectTo, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import { findHaproxy, Haproxy } from '../../client/haproxy.js';
 import { connect } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { findHaproxy, Haproxy } from '../../haproxy.js';
 import { connectPacket, frame, upgradeRequest } from '../../mqtt-bytes.js';
 import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';

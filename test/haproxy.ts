@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { killAtExit } from '../child-processes.js';
-import { findOrInstall } from '../debian-package.js';
-import { freePort } from '../free-port.js';
-import { until } from '../until.js';
+import { killAtExit } from './child-processes.js';
+import { findOrInstall } from './debian-package.js';
+import { freePort } from './free-port.js';
+import { isOpen } from './open-port.js';
+import { until } from './until.js';
 
 /** HAProxy of Debian in front of a gateway. */
 export class Haproxy {
@@ -28,20 +29,34 @@ export class Haproxy {
    * @param targetPort of the gateway, which need not be there yet
    * @param sections frontends and backends, for ports 80 and 8000
    */
-  static async start(path: string, targetPort: number, sections = plainSections): Promise<Haproxy> {
+  static async start(
+    path: string,
+    targetPort: number,
+    sections = plainSections(),
+    certificate?: { certFile: string; keyFile: string },
+  ): Promise<Haproxy> {
     const directory = mkdtempSync(join(tmpdir(), 'encke-haproxy-'));
     const port = await freePort();
+    let tls = '';
+    if (certificate !== undefined) {
+      const both = join(directory, 'certificate-and-key.pem');
+      writeFileSync(
+        both,
+        readFileSync(certificate.certFile, 'utf8') + readFileSync(certificate.keyFile, 'utf8'),
+      );
+      tls = ` ssl crt ${both}`;
+    }
     const file = join(directory, 'haproxy.cfg');
-    writeFileSync(file, configuration(port, targetPort, sections));
+    writeFileSync(file, configuration(`127.0.0.1:${port}${tls}`, targetPort, sections));
     const child = spawn(path, ['-db', '-f', file], { stdio: ['ignore', 'ignore', 'pipe'] });
     killAtExit(child);
     let said = '';
     child.stderr!.on('data', (text) => {
       said += text;
     });
-    await until('HAProxy answers', async () => {
+    await until('HAProxy answers', () => {
       if (child.exitCode !== null) throw new Error(`HAProxy ended: ${said}`);
-      return (await fetch(`http://127.0.0.1:${port}/numbers`).catch(() => undefined)) !== undefined;
+      return isOpen(port);
     });
     return new Haproxy(port, child, directory);
   }
@@ -57,16 +72,20 @@ export function findHaproxy() {
   return findOrInstall('haproxy', 'haproxy');
 }
 
-const plainSections = `
+/** @param front lines of the frontend, such as `http-request replace-path …` */
+export function plainSections(front = ''): string {
+  return `
 frontend public
   bind :80
+  ${front}
   default_backend encke
 backend encke
   server encke 127.0.0.1:8000
 `;
+}
 
 /** In the foreground, one thread, writing nowhere. */
-function configuration(port: number, targetPort: number, sections: string): string {
+function configuration(address: string, targetPort: number, sections: string): string {
   return `
 global
   maxconn 4000
@@ -74,9 +93,9 @@ global
 defaults
   mode http
   timeout connect 5s
-  timeout client 60s
-  timeout server 60s
-  timeout tunnel 60s
-${sections.replaceAll('bind :80', `bind 127.0.0.1:${port}`).replaceAll('127.0.0.1:8000', `127.0.0.1:${targetPort}`)}
+  timeout client 120s
+  timeout server 120s
+  timeout tunnel 120s
+${sections.replaceAll('127.0.0.1:8000', `127.0.0.1:${targetPort}`).replaceAll('bind :80', `bind ${address}`)}
 `;
 }

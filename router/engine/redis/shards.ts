@@ -1,1 +1,0 @@
-export { shardOf } from '../../../redis-access/shards.js';
