@@ -1,7 +1,5 @@
 import type { Test } from 'tap';
-import { freePort } from '../../free-port.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
-import { NatsServer } from '../../nats-server.js';
 import { until } from '../../until.js';
 import { Listener } from './listener.js';
 
@@ -9,36 +7,22 @@ import { Listener } from './listener.js';
 
 type Teardown = Pick<Test, 'teardown'>;
 
-/** History has its own way through NATS, and tests of its own. */
+/** Where an id has history, a gap cuts its streams; what history has, tests of its own say. */
 export const withoutHistory = ['--history-rules', '# 0 0'];
 
+/** @param redis its URL, or that of the way to it */
 export async function startNode(
   t: Teardown,
   name: string,
-  nats: string,
+  redis: string,
   flags: readonly string[] = withoutHistory,
 ): Promise<GatewayProcess> {
   // Without the numbers under $SYS, as what is refused is counted here.
-  const own = ['--engine', 'nats', '--nats', nats, '--node-name', name];
+  const own = ['--engine', 'redis', '--redis', redis, '--node-name', name];
   own.push('--drain-sec', '0', '--mqtt-sys-interval', '0');
   const node = await startGateway({ flags: [...own, ...flags] });
   t.teardown(() => node.kill());
   return node;
-}
-
-export interface Monitored {
-  nats: NatsServer;
-  /** What the server says of itself. */
-  // biome-ignore lint/suspicious/noExplicitAny: what it holds is for the tests to say
-  ask(path: string): Promise<any>;
-}
-
-export async function startNats(t: Teardown, configuration = ''): Promise<Monitored> {
-  const port = await freePort();
-  const nats = await NatsServer.start({ configuration: `http: "127.0.0.1:${port}"\n${configuration}` });
-  t.teardown(() => nats.stop());
-  const ask = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).json();
-  return { nats, ask };
 }
 
 export function listen(
