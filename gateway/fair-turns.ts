@@ -9,6 +9,8 @@ const sliceMsMin = 0.1;
 const deliveriesPerTurn = 65_536;
 /** The clock is looked at every so many times: it costs 40 ns, a small packet 1 us. */
 const clockEvery = 4;
+/** So often what waits for the router to catch up looks again, ms. */
+const behindMs = 1;
 
 /** Work that may take more than one turn. */
 export interface SlicedWork {
@@ -23,10 +25,14 @@ export interface SlicedWork {
  *
  *     poll    frames and requests that come: small ones are handled whole; after 5 ms the rest of large ones waits
  *     check   flush; what waits goes on by turns, 5 ms in all; flush
+ *
+ * While the way to the other nodes is behind, what waits goes on a millisecond later, by turns as well: whoever publishes
+ * more than goes there holds itself up, and not the messages of all others.
  */
 export class FairTurns {
   readonly #outbound: Outbound;
   readonly #turnMs: number;
+  readonly #router: { readonly isBehind: boolean };
   #waiting: SlicedWork[] = [];
   #begun = false;
   #full = false;
@@ -37,9 +43,10 @@ export class FairTurns {
   onTurn: () => void = () => {};
 
   /** @param turnMs what frames and requests that have just come may take of a turn together, and those that wait again */
-  constructor(outbound: Outbound, turnMs: number) {
+  constructor(outbound: Outbound, turnMs: number, router: { readonly isBehind: boolean }) {
     this.#outbound = outbound;
     this.#turnMs = turnMs;
+    this.#router = router;
   }
 
   /** What comes now has to wait: others have used up this turn. */
@@ -49,7 +56,7 @@ export class FairTurns {
 
   /** Whether who asks should let others have their turn. Ask behind each piece of work, a few us at most. */
   get over(): boolean {
-    if (this.#outbound.turnDeliveries < deliveriesPerTurn) {
+    if (this.#outbound.turnDeliveries < deliveriesPerTurn && !this.#router.isBehind) {
       if (++this.#asked % clockEvery !== 0) return false;
       const nowMs = performance.now();
       if (!this.#begun) this.#begin(nowMs);
@@ -84,14 +91,20 @@ export class FairTurns {
     const unreached: SlicedWork[] = [];
     for (const work of works) {
       let more = true;
-      if (nowMs < turnEndMs) more = this.#slice(work, nowMs + sliceMs);
+      const reached = nowMs < turnEndMs && !this.#router.isBehind;
+      if (reached) more = this.#slice(work, nowMs + sliceMs);
       while (more && work.overdue) more = this.#slice(work, performance.now() + sliceMs);
-      if (more) (nowMs < turnEndMs ? left : unreached).push(work);
+      if (more) (reached ? left : unreached).push(work);
       nowMs = performance.now();
     }
     this.#outbound.flushTurn();
     this.onTurn();
     this.#waiting = [...unreached, ...left, ...this.#waiting];
+    if (this.#waiting.length > 0 && this.#router.isBehind) {
+      this.#full = true;
+      setTimeout(this.#goOn, behindMs);
+      return;
+    }
     this.#begun = false;
     this.#full = false;
     if (this.#waiting.length > 0) this.#begin(performance.now());

@@ -121,7 +121,7 @@ export class Gateway {
     const unsent = new UnsentAnswers(config.pendingBytesTotalMax);
     const polls = new Polls({ ...shared, unsent });
     const sessions = new Sessions(router, sessionLimits(config, sampledLog, router.clients));
-    const turns = new FairTurns(outbound, config.turnBudgetMs);
+    const turns = new FairTurns(outbound, config.turnBudgetMs, router);
     const mqtt = new Mqtt({ ...shared, sessions, turns });
     const publicApp = uWS.App();
     const apiApp = uWS.App();

@@ -249,6 +249,11 @@ export class Router {
     return this.#engine.carries;
   }
 
+  /** See Engine. */
+  get isBehind(): boolean {
+    return this.#engine.isBehind === true;
+  }
+
   /** Why the engine does not carry all that is published, in a few words. */
   get trouble(): string | undefined {
     return this.#engine.trouble;

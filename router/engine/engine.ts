@@ -59,6 +59,11 @@ export interface Engine {
   readonly carries: boolean;
   /** Why it does not carry all, in a few words. */
   readonly trouble: string | undefined;
+  /**
+   * More waits to go to the other nodes than goes in a moment, and it does go: who publishes much is to wait meanwhile, or
+   * everybody's messages wait behind theirs. Absent where nothing ever waits.
+   */
+  readonly isBehind?: boolean;
   /** This node has a first subscriber for the id or filter. */
   addInterest(filter: string): void;
   /** This node has lost its last subscriber for the id or filter. */

@@ -102,7 +102,7 @@ export class Wire {
   }
 
   /** Waits until the body contains this text, in one chunk or over several: large messages come in pieces. */
-  async saw(text: string, timeoutMs = 10_000): Promise<void> {
+  async saw(text: string, timeoutMs = 30_000): Promise<void> {
     let next = 0;
     let tail = '';
     const seen = () => {
@@ -117,7 +117,7 @@ export class Wire {
   }
 
   /** Not by looking now and then: tests ask hundreds of times. */
-  async untilComplete(timeoutMs = 10_000): Promise<this> {
+  async untilComplete(timeoutMs = 30_000): Promise<this> {
     if (!this.complete && !this.closed) {
       await once(this.#events, 'end', { signal: AbortSignal.timeout(timeoutMs) });
     }
@@ -125,7 +125,7 @@ export class Wire {
     return this;
   }
 
-  async untilClosed(timeoutMs = 10_000): Promise<void> {
+  async untilClosed(timeoutMs = 30_000): Promise<void> {
     await until('the connection is closed', () => this.closed, timeoutMs);
   }
 

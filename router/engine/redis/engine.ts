@@ -135,6 +135,11 @@ export class RedisEngine implements Engine {
     return this.#started && this.#parts.every(({ shard }) => shard.carries);
   }
 
+  get isBehind(): boolean {
+    for (const { publisher } of this.#parts) if (publisher.isBehind) return true;
+    return false;
+  }
+
   get trouble(): string | undefined {
     const away = this.#parts.filter(({ shard }) => !shard.carries);
     return away.length === 0

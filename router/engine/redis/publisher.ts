@@ -10,6 +10,10 @@ const batchMessagesMax = 64;
 const batchBytesMax = 64 * 1024;
 /** Calls under way. Messages that come meanwhile go together in the next. */
 const batchesMax = 4;
+/** Past it as much waits as is under way at most, some 1,200 small messages: 50 ms where Redis takes 25,000 a second. */
+const behindBytes = batchesMax * batchBytesMax;
+/** Redis stands still where no call has been answered for so long: it is not waited for. */
+const answerMsMax = 500;
 /** Bits of which `begin` says whether they ran. */
 const bitsMax = 16;
 /** A message that is not in Redis by then will not be. */
@@ -46,6 +50,9 @@ export class Publisher {
   #number = 0;
   #pendingBytes = 0;
   #stopped = false;
+  #tickedMs = 0;
+  /** When a call was answered last, or nothing waited. */
+  #answeredMs = 0;
   forwarded = 0;
   batches = 0;
   refused = 0;
@@ -95,10 +102,17 @@ export class Publisher {
   /** Those whose time is over. */
   tick(nowMs: number): void {
     const { shard } = this.#parts;
+    this.#tickedMs = nowMs;
+    if (this.idle) this.#answeredMs = nowMs;
     while (this.#queue.length > 0 && this.#queue.at(0).untilMs <= nowMs)
       this.#no(this.#queue.take(1)[0]!, awayText(shard));
     for (const batch of [...this.#doubtful, ...this.#underWay])
       for (const each of batch.messages) if (!each.over && each.untilMs <= nowMs) this.#unknown(each);
+  }
+
+  /** See Engine. */
+  get isBehind(): boolean {
+    return this.#pendingBytes > behindBytes && this.#tickedMs - this.#answeredMs < answerMsMax;
   }
 
   /** Nothing is on its way. */
@@ -144,6 +158,7 @@ export class Publisher {
   /** @param reply the last place, and for each message how many copies went out */
   #sent(batch: Batch, reply: readonly (number | Buffer)[]): void {
     this.#end(batch);
+    this.#answeredMs = performance.now();
     for (let i = 0; i < batch.messages.length; i++) {
       const each = batch.messages[i]!;
       const said = reply[i + 1]!;

@@ -19,7 +19,7 @@ const noOutbound = { turnDeliveries: 0, flushTurn: () => {} } as unknown as Outb
 
 /** So many connections of which so much waits. @returns what each turn of the loop handled, and of whom, until all is */
 async function turnsOf(connections: number, bytesEach: number) {
-  const turns = new FairTurns(noOutbound, 1);
+  const turns = new FairTurns(noOutbound, 1, { isBehind: false });
   const handledInTurn: number[] = [];
   const servedInTurn: Set<Channel>[] = [];
   let [handled, served, most] = [0, new Set<Channel>(), 0];
