@@ -7,6 +7,7 @@ import { type Channel, type ChannelOfSocket, channelClass } from './channel.js';
 import type { ChannelWire } from './channel-wire.js';
 import { detailsOfEnd, reasonOf } from './end-by-uws.js';
 import { frameBytesMax } from './frame-size.js';
+import { GoneSocket } from './gone-socket.js';
 import { HeldReplies } from './held-replies.js';
 import { Inbound } from './inbound.js';
 import type { MqttParts } from './mqtt-parts.js';
@@ -56,9 +57,12 @@ export class Channels {
     this.#dispatch = new PacketDispatch(parts, this);
     this.#takeoverLoops = new TakeoverLoops(parts.log);
     this.#inbound = new Inbound(parts, this, this.#dispatch);
-    parts.claims.goOn = (channel) => this.#inbound.goOn(channel);
-    parts.claims.close = (channel, clientId) => this.close(channel, this.because('taken-over', { clientId }));
-    parts.claims.whenDecided = (session, ready) => this.#dispatch.whenDecided(session, ready);
+    parts.claims.channels = {
+      isReading: (channel) => this.#inbound.isReading(channel),
+      finish: (channel, clientId) => this.#finish(channel, clientId),
+      goOn: (channel) => this.#inbound.goOn(channel),
+      whenDecided: (session, ready) => this.#dispatch.whenDecided(session, ready),
+    };
   }
 
   /** What has come and is not handled yet, now. */
@@ -134,21 +138,6 @@ export class Channels {
   /** Whether something that it has sent is still to be handled. */
   isReading(channel: Channel): boolean {
     return this.#inbound.isReading(channel);
-  }
-
-  /**
-   * Whether what a client has sent on the connection before is still to be handled. If that is open, it is closed, as
-   * this one takes over; what it has sent in time is handled all the same.
-   */
-  isFinishing(clientId: string): boolean {
-    const before = this.#parts.sessions.find(clientId)?.connection as Channel | undefined;
-    if (before === undefined || !this.#inbound.isReading(before) || this.#inbound.isFinishing(clientId))
-      return this.#inbound.isFinishing(clientId);
-    this.#parts.sessions.counters.takenOver++;
-    this.#finishes = true;
-    this.takenOver(before);
-    this.#finishes = false;
-    return true;
   }
 
   /** Whether it waits for room in its socket: for what is sent to it, or for answers. */
@@ -240,11 +229,21 @@ export class Channels {
     this.cut(channel, 'connect-overdue');
   }
 
-  /** Another connection takes its session. */
-  takenOver(channel: Channel): void {
-    this.#quiet = !this.#takeoverLoops.note(channel.session!.clientId, channel.remoteAddress());
+  /** Another connection takes its client id. */
+  takenOver(channel: Channel, clientId = channel.session!.clientId): void {
+    this.#quiet = !this.#takeoverLoops.note(clientId, channel.remoteAddress());
+    this.#details = channel.session === undefined ? { clientId } : undefined;
     this.close(channel, 'taken-over');
     this.#quiet = false;
+  }
+
+  /** The same, where something that it has sent is still to be handled: then it is, and the connection ends behind it. */
+  #finish(channel: Channel, clientId: string): void {
+    if (channel.socket instanceof GoneSocket) return; // it is at that already
+    this.#parts.sessions.counters.takenOver++;
+    this.#finishes = true;
+    this.takenOver(channel, clientId);
+    this.#finishes = false;
   }
 
   /** Ends it at once, with whatever uWS still has for it. It is released before this returns. */
@@ -285,12 +284,12 @@ export class Channels {
     const { session, slot } = channel;
     this.#inbound.release(channel);
     pendingConnects.leave(slot);
-    claims.release(channel);
     this.#held.release(channel);
     this.#publishReplies.release(channel);
     rateLimits.release(slot);
     admission.leave(channel, reason);
     wills.publish(slot);
+    claims.release(channel);
     if (session === undefined) return;
     channel.session = undefined;
     sessions.detach(session);

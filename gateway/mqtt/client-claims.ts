@@ -7,9 +7,12 @@ import type { Channel } from './channel.js';
 import { isMadeHere } from './client-id.js';
 
 interface Claim {
-  readonly channel: Channel;
   readonly clientId: string;
-  ready: boolean;
+  /** Its CONNECT waits; undefined = another node claims the client id. */
+  readonly channel: Channel | undefined;
+  /** For another node: the client id is let go. */
+  readonly letGo?: () => void;
+  state: 'in line' | 'asked' | 'ready';
 }
 
 export interface ClientClaimsParts {
@@ -18,19 +21,35 @@ export interface ClientClaimsParts {
   readonly log: SampledLog;
 }
 
+/** What Channels does for it. */
+export interface ClaimingChannels {
+  /** Whether something that it has sent is still to be handled. */
+  isReading(channel: Channel): boolean;
+  /** Closes it, as another one takes over; what it has sent before is handled all the same. */
+  finish(channel: Channel, clientId: string): void;
+  /** Its CONNECT is handled once more. */
+  goOn(channel: Channel): void;
+  /** Calls back when it is known of all that the client has sent whether it is carried. */
+  whenDecided(session: Session, ready: () => void): void;
+}
+
 /**
- * CONNECTs that wait until their client id is this node's: for Redis, and for the node that has the client's session. What
- * their clients send meanwhile waits in their receive queues. In a single process nothing waits.
+ * The connections of each client id, one after the other. The next one's CONNECT waits until all that the one before has
+ * sent is handled; and on Redis until the client id is this node's, and its session here. So does another node that claims
+ * the client id. What their clients send meanwhile waits in their receive queues.
+ *
+ *     former connection   CONNECT      PUBLISH PUBLISH PUBLISH (closed)
+ *     next one                    CONNECT [waits              ][Redis] CONNACK
+ *     another node                            claims [waits                                 ] session
  */
 export class ClientClaims {
   readonly #registry: ClientRegistry | undefined;
   readonly #sessions: Sessions;
   readonly #byChannel = new Map<Channel, Claim>();
-  readonly #byClientId = new Map<string, Claim>();
+  /** By client id, in order; the first may go on once the former connection is through. */
+  readonly #lines = new Map<string, Claim[]>();
   /** Set by Channels. */
-  close: (channel: Channel, clientId: string) => void = () => {};
-  goOn: (channel: Channel) => void = () => {};
-  whenDecided: (session: Session, ready: () => void) => void = (_session, ready) => ready();
+  channels!: ClaimingChannels;
 
   constructor({ router, sessions, log }: ClientClaimsParts) {
     this.#registry = router.clients;
@@ -39,8 +58,8 @@ export class ClientClaims {
       router,
       sessions,
       clientIds: () => Array.from(sessions.all, ({ clientId }) => clientId).filter((id) => !isMadeHere(id)),
-      displace: (clientId) => this.#displace(clientId),
-      whenDecided: (session, ready) => this.whenDecided(session, ready),
+      finish: (clientId, isOlder, then) => this.#finish(clientId, isOlder, then),
+      whenDecided: (session, ready) => this.channels.whenDecided(session, ready),
       onLost: (clientId, node, messagesLost) =>
         log.warn(
           'session-moved',
@@ -60,53 +79,106 @@ export class ClientClaims {
     return this.#byChannel.size > 0 && this.#byChannel.has(channel);
   }
 
+  clientIdOf(channel: Channel): string | undefined {
+    return this.#byChannel.get(channel)?.clientId;
+  }
+
   /**
    * A CONNECT that may be accepted, each time that it is handled.
-   * @param clientId chosen by the client @returns whether it has to wait; `goOn` is called when it has not
+   * @param clientId chosen by the client @returns whether it has to wait; it is handled again when it has not
    */
   waits(channel: Channel, clientId: string, clean: boolean): boolean {
-    if (this.#registry === undefined) return false;
-    const known = this.#byChannel.get(channel);
-    if (known !== undefined) {
-      if (known.ready) this.#forget(known);
-      return !known.ready;
+    let claim = this.#byChannel.get(channel);
+    if (claim === undefined) {
+      const isFree = !this.#lines.has(clientId) && !this.#formerIsReading(clientId);
+      if (isFree && this.#registry === undefined) return false;
+      claim = { clientId, channel, state: 'in line' };
+      this.#byChannel.set(channel, claim);
+      this.#join(claim);
     }
-    this.#displace(clientId);
-    const claim: Claim = { channel, clientId, ready: false };
-    let waiting = false;
-    this.#registry.claim(clientId, clean, () => {
-      claim.ready = true;
-      if (!waiting) return;
-      if (this.#byChannel.get(channel) === claim) this.goOn(channel);
-      else if (!this.#isWanted(clientId)) this.#registry!.release(clientId);
-    });
-    if (claim.ready) return false;
-    waiting = true;
-    this.#byChannel.set(channel, claim);
-    this.#byClientId.set(clientId, claim);
-    return true;
+    if (!this.#isNext(claim)) return true;
+    if (claim.state === 'in line') this.#ask(claim, channel, clean);
+    if (claim.state === 'asked') return true;
+    this.#leave(claim);
+    return false;
   }
 
   /** The connection is gone. */
   release(channel: Channel): void {
     const claim = this.#byChannel.get(channel);
-    if (claim !== undefined) this.#forget(claim);
+    if (claim !== undefined) this.#leave(claim);
+    else if (this.#lines.size > 0 && channel.session !== undefined) this.#callNext(channel.session.clientId);
   }
 
-  #displace(clientId: string): boolean {
-    const claim = this.#byClientId.get(clientId);
-    if (claim === undefined) return false;
-    this.#forget(claim);
-    this.close(claim.channel, clientId);
-    return true;
+  /**
+   * Another node has claimed a client id. @param isOlder its claim is older than that of who waits here
+   * @param then called once all that the client has sent here before is handled
+   */
+  #finish(clientId: string, isOlder: boolean, then: () => void): void {
+    const mayWait = isOlder || !this.#lines.has(clientId);
+    if (mayWait && !this.#formerIsReading(clientId)) return then();
+    this.#join({ clientId, channel: undefined, letGo: then, state: 'in line' }, isOlder);
+  }
+
+  #ask(claim: Claim, channel: Channel, clean: boolean): void {
+    const { clientId } = claim;
+    claim.state = this.#registry === undefined ? 'ready' : 'asked';
+    let returned = false;
+    this.#registry?.claim(clientId, clean, () => {
+      claim.state = 'ready';
+      if (!returned) return;
+      if (this.#byChannel.get(channel) === claim) this.channels.goOn(channel);
+      else if (!this.#isWanted(clientId)) this.#registry!.release(clientId);
+    });
+    returned = true;
   }
 
   #isWanted(clientId: string): boolean {
-    return this.#byClientId.has(clientId) || this.#sessions.find(clientId) !== undefined;
+    return this.#lines.has(clientId) || this.#sessions.find(clientId) !== undefined;
   }
 
-  #forget(claim: Claim): void {
-    this.#byChannel.delete(claim.channel);
-    if (this.#byClientId.get(claim.clientId) === claim) this.#byClientId.delete(claim.clientId);
+  #join(claim: Claim, isFirst = false): void {
+    const { clientId } = claim;
+    const line = this.#lines.get(clientId);
+    if (line === undefined) this.#lines.set(clientId, [claim]);
+    else if (isFirst) line.unshift(claim);
+    else {
+      const { channel } = line.at(-1)!;
+      line.push(claim);
+      if (channel !== undefined) this.channels.finish(channel, clientId);
+    }
+  }
+
+  #leave(claim: Claim): void {
+    const { clientId, channel } = claim;
+    if (channel !== undefined) this.#byChannel.delete(channel);
+    const line = this.#lines.get(clientId)!;
+    line.splice(line.indexOf(claim), 1);
+    if (line.length === 0) this.#lines.delete(clientId);
+    else this.#callNext(clientId);
+  }
+
+  #isNext(claim: Claim): boolean {
+    return this.#lines.get(claim.clientId)?.[0] === claim && !this.#formerIsReading(claim.clientId);
+  }
+
+  #callNext(clientId: string): void {
+    const next = this.#lines.get(clientId)?.[0];
+    if (next?.channel !== undefined) this.channels.goOn(next.channel);
+    else if (next !== undefined) setImmediate(() => this.#letGo(next));
+  }
+
+  #letGo(claim: Claim): void {
+    if (!this.#isNext(claim)) return;
+    this.#leave(claim);
+    claim.letGo!();
+  }
+
+  /** It is closed then. */
+  #formerIsReading(clientId: string): boolean {
+    const former = this.#sessions.find(clientId)?.connection as Channel | undefined;
+    if (former === undefined || !this.channels.isReading(former)) return false;
+    this.channels.finish(former, clientId);
+    return true;
   }
 }

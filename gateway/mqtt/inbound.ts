@@ -31,8 +31,6 @@ export class Inbound {
   readonly #framing: Framing;
   readonly #queues: ReceiveQueues;
   readonly #heldBackBytesMax: number;
-  /** By client id, those whose peer has gone while what it has sent is still handled. */
-  readonly #finishing = new Map<string, Channel>();
   /** Whose bytes are being handled, and which; fields instead of a closure for each slice. */
   #channel!: Channel;
   #bytes!: Buffer;
@@ -156,22 +154,14 @@ export class Inbound {
     const queue = this.#queues.of(channel);
     if (queue === undefined) return false;
     channel.socket = new GoneSocket(queue.addressText, onEnd);
-    if (channel.session !== undefined) this.#finishing.set(channel.session.clientId, channel);
     this.takesMore(channel);
     return true;
-  }
-
-  /** Whether the connection before of this client is still at that: its next one waits, or they would be out of order. */
-  isFinishing(clientId: string): boolean {
-    return this.#finishing.size > 0 && this.#finishing.has(clientId);
   }
 
   /** The connection is gone, with what waits of it. */
   release(channel: Channel): void {
     this.#framing.release(channel.slot);
     this.#queues.release(channel);
-    const clientId = channel.session?.clientId;
-    if (clientId !== undefined && this.#finishing.get(clientId) === channel) this.#finishing.delete(clientId);
   }
 
   /** The first slice of a frame, in place; its rest waits. @param late others have used up this turn */

@@ -107,8 +107,12 @@ export interface ClientsHere {
   readonly sessions: Sessions;
   /** Of all sessions whose clients have chosen their ids. */
   clientIds(): string[];
-  /** Ends a connection that waits to be told that the client id is its own. @returns whether there was one */
-  displace(clientId: string): boolean;
+  /**
+   * Another node has claimed a client id: where something that the client has sent here is still to be handled, it is, and
+   * its connection ends behind that. @param isOlder the claim is older than that of a connection that waits for its own
+   * @param then called once that is done; a connection from which nothing is left to be handled may be open yet
+   */
+  finish(clientId: string, isOlder: boolean, then: () => void): void;
   /** Calls back when it is known of all that the client has sent whether it is carried. */
   whenDecided(session: Session, ready: () => void): void;
   /** What was in a session is lost. */

@@ -47,7 +47,6 @@ export class ConnectHandler {
     if (typeof will === 'string') return will;
     const refusal = this.#refusalOf(packet, will);
     if (refusal !== undefined) return this.#refuse(channel, refusal);
-    if (this.#channels.isFinishing(packet.clientId)) return 'wait';
     if (packet.clientId !== '' && this.#parts.claims.waits(channel, packet.clientId, packet.clean)) {
       // It has said CONNECT in time; that it waits is not its fault.
       this.#parts.pendingConnects.leave(channel.slot);

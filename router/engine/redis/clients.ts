@@ -22,6 +22,9 @@ interface Claim {
   previous: string | undefined;
   /** Run of the node that has nothing. */
   nothingAt: string | undefined;
+  /** Called when Redis has answered. */
+  readonly onAnswer: (() => void)[];
+  asked: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -38,6 +41,7 @@ export class Clients implements ClientRegistry {
   readonly #shards: readonly Shard[];
   readonly #arrivals: Arrivals;
   readonly #departures: Departures;
+  readonly #whenPublished: (then: () => void) => void;
   #here: ClientsHere | undefined;
   /** The newest of each client id that is not over. */
   readonly #waiting = new Map<string, Claim>();
@@ -50,9 +54,11 @@ export class Clients implements ClientRegistry {
   #sweeper: NodeJS.Timeout | undefined;
   readonly #counters = { claimed: 0, asked: 0, unanswered: 0 };
 
-  constructor(nodes: Nodes, shards: readonly Shard[]) {
+  /** @param whenPublished calls back when all that this node has published so far is with Redis, or never will be */
+  constructor(nodes: Nodes, shards: readonly Shard[], whenPublished: (then: () => void) => void) {
     this.#nodes = nodes;
     this.#shards = shards;
+    this.#whenPublished = whenPublished;
     this.#claims = shards.map(() => []);
     this.#releases = shards.map(() => new Set());
     const parts = { nodes, shards, here: () => this.#here! };
@@ -95,6 +101,8 @@ export class Clients implements ClientRegistry {
       ready,
       previous: undefined,
       nothingAt: undefined,
+      onAnswer: [],
+      asked: false,
       timer: undefined,
     };
     this.#waiting.set(clientId, claim);
@@ -150,6 +158,7 @@ export class Clients implements ClientRegistry {
   }
 
   async #send(shard: Shard, claims: readonly Claim[]): Promise<void> {
+    for (const claim of claims) claim.asked = true;
     const args = claims.flatMap(({ clientId, clean }) => [clean ? '1' : '0', clientId]);
     let reply: (string | number)[] = [];
     try {
@@ -164,9 +173,15 @@ export class Clients implements ClientRegistry {
 
   /** @param heard connections of the node before that have heard of it; see clients.lua */
   #settle(claim: Claim, previous: string, heard: number): void {
-    if (this.#waiting.get(claim.clientId) !== claim) return;
     const { clientId } = claim;
     claim.previous = previous;
+    const isCurrent = this.#waiting.get(clientId) === claim;
+    if (isCurrent) this.#decide(claim, previous, heard);
+    for (const then of claim.onAnswer) then();
+  }
+
+  #decide(claim: Claim, previous: string, heard: number): void {
+    const { clientId } = claim;
     const arrives = this.#arrivals.has(clientId);
     const comes =
       previous === this.#nodes.run && heard > 0 && this.#here!.sessions.find(clientId) === undefined;
@@ -200,22 +215,41 @@ export class Clients implements ClientRegistry {
     if (claim.previous === from && !this.#arrivals.has(clientId)) this.#end(claim);
   }
 
-  /** Another node has the client now. */
+  /**
+   * Another node has claimed the client id. It is told once all that the client has sent here is handled, and with Redis:
+   * so what it sends there comes behind.
+   */
   #want(from: string, clientId: string, clean: boolean): void {
     const here = this.#here;
     if (here === undefined) return this.#say(from, clientId);
-    const moves = [this.#arrivals, this.#departures].find((some) => some.has(clientId));
-    if (moves !== undefined) return moves.whenOver(clientId, () => this.#want(from, clientId, clean));
-    here.displace(clientId);
-    this.#end(this.#waiting.get(clientId));
-    const session = here.sessions.find(clientId);
+    const again = () => this.#want(from, clientId, clean);
+    if (this.#wait(clientId, again)) return;
+    const claim = this.#waiting.get(clientId);
+    // Which claim is the older one is known when Redis has answered this node's.
+    if (claim?.asked === true && claim.previous === undefined) return void claim.onAnswer.push(again);
+    const isOlder = claim !== undefined && claim.previous === from;
+    if (!isOlder) this.#end(claim);
+    here.finish(clientId, isOlder, () => this.#whenPublished(() => this.#letGo(from, clientId, clean)));
+  }
+
+  #letGo(to: string, clientId: string, clean: boolean): void {
+    if (this.#wait(clientId, () => this.#letGo(to, clientId, clean))) return;
+    const { sessions } = this.#here!;
+    const session = sessions.find(clientId);
     if (session === undefined || session.clean || clean) {
-      this.#move(from, clientId);
-      this.#say(from, clientId);
+      this.#move(to, clientId);
+      this.#say(to, clientId);
     } else {
-      here.sessions.depart(clientId);
-      this.#departures.depart(from, session);
+      sessions.depart(clientId);
+      this.#departures.depart(to, session);
     }
+  }
+
+  /** @returns whether its session is on its way, here or from here; `then` is called when it is not */
+  #wait(clientId: string, then: () => void): boolean {
+    const moves = [this.#arrivals, this.#departures].find((some) => some.has(clientId));
+    moves?.whenOver(clientId, then);
+    return moves !== undefined;
   }
 
   #say(to: string, clientId: string): void {

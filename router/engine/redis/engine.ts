@@ -75,7 +75,7 @@ export class RedisEngine implements Engine {
     const shards = this.#parts.map(({ shard }) => shard);
     this.cluster = new Nodes({ name, run: this.#run, node, shards });
     this.cluster.onGone((gone) => options.onEvent('gone', gone.name));
-    this.clients = new Clients(this.cluster, shards);
+    this.clients = new Clients(this.cluster, shards, (then) => this.#whenPublished(then));
     this.history = new SharedHistory({
       ruleTexts: this.#ruleTexts,
       bytesMax: options.historyBytesMax,
@@ -177,6 +177,15 @@ export class RedisEngine implements Engine {
       if (--waited === 0) ready();
     };
     for (const { subscriptions } of this.#parts) subscriptions.whenInEffect(one);
+  }
+
+  /** Calls back when all that was published so far is answered. */
+  #whenPublished(then: () => void): void {
+    let waited = this.#parts.length;
+    const one = () => {
+      if (--waited === 0) then();
+    };
+    for (const { publisher } of this.#parts) publisher.whenAnswered(one);
   }
 
   stats(): RedisEngineStats {

@@ -49,6 +49,10 @@ export class Publisher {
   #generation = 0;
   #number = 0;
   #pendingBytes = 0;
+  /** Messages that were queued, and how many of them are done with, since the start. */
+  #queued = 0;
+  #finished = 0;
+  readonly #onFinished: { readonly at: number; readonly then: () => void }[] = [];
   #stopped = false;
   #tickedMs = 0;
   /** When a call was answered last, or nothing waited. */
@@ -75,6 +79,7 @@ export class Publisher {
     if (this.#pendingBytes + bytes > pendingBytesMax)
       return this.#refuse(onOutcome, fullText(shard, pendingBytesMax));
     this.#pendingBytes += bytes;
+    this.#queued++;
     const isCounted = wants === 'count' && onOutcome !== undefined;
     this.#queue.push({
       message,
@@ -118,6 +123,12 @@ export class Publisher {
   /** Nothing is on its way. */
   get idle(): boolean {
     return this.#pendingBytes === 0;
+  }
+
+  /** Calls back when all that was published before is with Redis, or never will be, or nobody knows. */
+  whenAnswered(then: () => void): void {
+    if (this.#finished === this.#queued) then();
+    else this.#onFinished.push({ at: this.#queued, then });
   }
 
   stop(): void {
@@ -254,6 +265,9 @@ export class Publisher {
     if (each.over) return false;
     each.over = true;
     this.#pendingBytes -= bytesOf(each.message);
+    this.#finished++;
+    while (this.#onFinished.length > 0 && this.#onFinished[0]!.at <= this.#finished)
+      setImmediate(this.#onFinished.shift()!.then);
     return true;
   }
 
