@@ -1,9 +1,9 @@
 import { type Audience, Crowd, Grant, grantOf, subscriberOf } from './audience.js';
+import type { FilterNode } from './filter-node.js';
 import { Logins } from './logins.js';
 import type { Message, Qos } from './message.js';
 import type { Subscriber } from './subscriber.js';
 import type { Subscriptions } from './subscriptions.js';
-import type { FilterNode } from './topic-tree.js';
 
 /**
  * Hands a message to everybody who is logged in as its id or subscribes to a filter that matches it; step 4 of the way

@@ -1,75 +1,55 @@
-import { mapBytes, mapEntryBytes, objectBytes, textBytes } from './heap-cost.js';
 import { ownText } from './own-copy.js';
-import { addVisits, removeVisits } from './tree-visits.js';
 
-/** Of one node in V8's heap, without its level's text and its children. */
-export const levelNodeBytes = objectBytes(4);
-
-/** A level of a path. What it stands for, if anything, is its value; what is below it are its children. */
-export class LevelNode<Value> {
+/** One level of a path in a tree. The last level of a path has its value; the levels below it are its children. */
+export abstract class LevelNode<Value, Node> {
   readonly level: string;
   value: Value | undefined = undefined;
-  /** A lone child is itself, as a Map costs 200 bytes and a long path has a node for each level. */
-  children: LevelNode<Value> | Map<string, LevelNode<Value>> | undefined = undefined;
-  /** See tree-visits. */
-  visits = 1;
 
   constructor(level: string) {
     this.level = level;
   }
 
-  child(level: string): LevelNode<Value> | undefined {
-    const { children } = this;
-    if (children instanceof Map) return children.get(level);
-    return children?.level === level ? children : undefined;
-  }
-
-  addChild(level: string): LevelNode<Value> {
-    const node = new LevelNode<Value>(ownText(level));
-    const { children } = this;
-    if (children === undefined) this.children = node;
-    else if (children instanceof Map) children.set(node.level, node);
-    else
-      this.children = new Map([
-        [children.level, children],
-        [node.level, node],
-      ]);
-    return node;
-  }
-
-  removeChild(node: LevelNode<Value>): void {
-    const { children } = this;
-    if (!(children instanceof Map)) {
-      this.children = undefined;
-      return;
-    }
-    children.delete(node.level);
-    if (children.size === 1) for (const remaining of children.values()) this.children = remaining;
-  }
+  /** A lone child stands here itself: a list of one costs 110 bytes, and a long path has a node for each level. */
+  abstract readonly children: object | undefined;
+  abstract child(level: string): Node | undefined;
+  abstract add(child: Node): void;
+  abstract remove(child: Node): void;
 }
 
 /**
- * Values by path, a node for each level (`a/b` has two). A node without value and children is taken out, so the tree
- * costs what is in it now. Nothing here is recursive: a path may have as many levels as it likes.
+ * Values by path, with a node for each level (`a/b` has two). The filters of subscriptions are in one such tree
+ * (TopicTree), the retained messages in another (RetainedTree); they differ in what a node remembers. A node without
+ * value and children is taken out, so the tree costs what is in it now. Nothing here is recursive: a path may have any
+ * number of levels.
  */
-export class LevelTree<Value> {
-  readonly root = new LevelNode<Value>('');
+export abstract class LevelTree<Value, Node extends LevelNode<Value, Node>> {
+  readonly root: Node;
   #size = 0;
-  #bytes = 0;
-  #removals = 0;
+  #nodes = 0;
+
+  constructor(root: Node) {
+    this.root = root;
+  }
+
+  /** Makes the node of a level that is not there yet. The text is its own. */
+  protected abstract nodeOf(level: string): Node;
+  /** Called after a path has grown. @param first the first of its nodes that is new; at least 1, as 0 is the root */
+  protected grew(_path: readonly Node[], _first: number): void {}
+  /** Called after the end of a path was taken out. @param first the first of its nodes that is gone */
+  protected shrank(_path: readonly Node[], _first: number): void {}
 
   /** Paths with a value. */
   get size(): number {
     return this.#size;
   }
 
-  /** What its nodes take in V8's heap at most, without the values. */
-  get bytes(): number {
-    return this.#bytes;
+  /** Levels of all paths; one that several paths share counts once. */
+  get nodes(): number {
+    return this.#nodes;
   }
 
   get(path: string): Value | undefined {
-    let node: LevelNode<Value> | undefined = this.root;
+    let node: Node | undefined = this.root;
     for (let from = 0; from <= path.length && node !== undefined; ) {
       const slash = path.indexOf('/', from);
       const end = slash === -1 ? path.length : slash;
@@ -79,59 +59,55 @@ export class LevelTree<Value> {
     return node?.value;
   }
 
-  set(path: string, value: Value): void {
+  /** @returns the node that has the value now */
+  set(path: string, value: Value): Node {
     const nodes = [this.root];
     let firstNew = 0;
     for (const level of path.split('/')) {
       const parent = nodes.at(-1)!;
-      const child = parent.child(level);
-      if (child === undefined && firstNew === 0) firstNew = nodes.length;
-      nodes.push(child ?? this.#grow(parent, level));
+      let node = parent.child(level);
+      if (node === undefined) {
+        node = this.nodeOf(ownText(level));
+        parent.add(node);
+        if (firstNew === 0) firstNew = nodes.length;
+      }
+      nodes.push(node);
     }
     const node = nodes.at(-1)!;
     if (node.value === undefined) this.#size++;
     node.value = value;
-    if (firstNew > 0) addVisits(nodes, firstNew);
-  }
-
-  /** @returns what was there */
-  delete(path: string): Value | undefined {
-    const nodes = [this.root];
-    for (const level of path.split('/')) {
-      const child = nodes.at(-1)!.child(level);
-      if (child === undefined) return undefined;
-      nodes.push(child);
+    if (firstNew > 0) {
+      this.#nodes += nodes.length - firstNew;
+      this.grew(nodes, firstNew);
     }
-    const node = nodes.at(-1)!;
-    const { value } = node;
-    if (value === undefined) return undefined;
-    node.value = undefined;
-    this.#size--;
-    this.#prune(nodes);
-    return value;
-  }
-
-  #grow(parent: LevelNode<Value>, level: string): LevelNode<Value> {
-    const before = childrenBytes(parent);
-    const node = parent.addChild(level);
-    this.#bytes += levelNodeBytes + textBytes(level) + childrenBytes(parent) - before;
     return node;
   }
 
-  #prune(nodes: LevelNode<Value>[]): void {
+  /** Does nothing where the path has no value. */
+  delete(path: string): void {
+    const nodes = [this.root];
+    for (const level of path.split('/')) {
+      const child = nodes.at(-1)!.child(level);
+      if (child === undefined) return;
+      nodes.push(child);
+    }
+    const node = nodes.at(-1)!;
+    if (node.value === undefined) return;
+    node.value = undefined;
+    this.#size--;
+    this.#prune(nodes);
+  }
+
+  #prune(nodes: readonly Node[]): void {
     let depth = nodes.length - 1;
     for (; depth > 0; depth--) {
       const node = nodes[depth]!;
       if (node.value !== undefined || node.children !== undefined) break;
-      const parent = nodes[depth - 1]!;
-      const before = childrenBytes(parent);
-      parent.removeChild(node);
-      this.#bytes -= levelNodeBytes + textBytes(node.level) + before - childrenBytes(parent);
+      nodes[depth - 1]!.remove(node);
     }
-    if (depth < nodes.length - 1) removeVisits(nodes, depth + 1, this.#removals++);
+    const first = depth + 1;
+    if (first === nodes.length) return;
+    this.#nodes -= nodes.length - first;
+    this.shrank(nodes, first);
   }
-}
-
-function childrenBytes<Value>({ children }: LevelNode<Value>): number {
-  return children instanceof Map ? mapBytes + children.size * mapEntryBytes : 0;
 }

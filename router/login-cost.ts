@@ -1,5 +1,5 @@
 import { mapBytes, mapEntryBytes, objectBytes, textBytes } from './heap-cost.js';
-import { levelNodeBytes } from './level-tree.js';
+import { levelsOf } from './topic.js';
 import { hasWildcard } from './topic-filter.js';
 
 /**
@@ -7,6 +7,8 @@ import { hasWildcard } from './topic-filter.js';
  * whoever came first and whoever leaves, and one subscriber can be held to its share of what all together may take.
  */
 
+/** A node of the tree of filters, without its level's text and its children. */
+export const filterNodeBytes = objectBytes(4);
 /** With its QoS, see Grant. */
 const grantBytes = objectBytes(2);
 /** Of a level's text: its head, and what its length is rounded up to. */
@@ -21,7 +23,7 @@ export function loginBytes(filter: string): number {
   if (!hasWildcard(filter)) return 2 * text + mapEntryBytes + grantBytes;
   return (
     2 * text +
-    levelsOf(filter) * (levelNodeBytes + levelTextBytes) +
+    levelsOf(filter) * (filterNodeBytes + levelTextBytes) +
     mapBytes +
     2 * mapEntryBytes +
     grantBytes
@@ -39,12 +41,6 @@ export function shapeOf(filter: string): string | undefined {
   const first = filter.indexOf('+');
   if (first === -1 || filter.indexOf('+', first + 1) === -1) return undefined;
   return filter.replace(/[^+#/]+/g, '');
-}
-
-function levelsOf(filter: string): number {
-  let levels = 1;
-  for (let at = filter.indexOf('/'); at !== -1; at = filter.indexOf('/', at + 1)) levels++;
-  return levels;
 }
 
 /** The shapes of one subscriber's filters, and how many filters have each. */

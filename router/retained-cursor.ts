@@ -65,7 +65,7 @@ export class RetainedCursor {
   /** Where it has been cleared or replaced while the walk waited, it is none. */
   get #message(): Message | undefined {
     const found = this.#found;
-    return found !== undefined && found.since <= this.#until ? found.message : undefined;
+    return found !== undefined && found.since <= this.#until ? found.value : undefined;
   }
 
   #begin(): Stop[] {

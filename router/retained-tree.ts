@@ -1,24 +1,21 @@
+import { LevelNode, LevelTree } from './level-tree.js';
 import type { Message } from './message.js';
-import { ownText } from './own-copy.js';
 
 /** `since` of a node that is no longer in the tree. */
 const gone = -1;
 /** Up to this many siblings are looked through one by one: a Map costs 200 bytes. */
 const familyMax = 8;
 
-/** A level of an id. What is retained for the id that ends here is its message; what is below it are its children. */
-export class RetainedNode {
-  readonly level: string;
-  /** When it came, on the tree's count of changes. */
+/** One level of an id; its value is the message that is retained for the id that ends here. */
+export class RetainedNode extends LevelNode<Message, RetainedNode> {
+  /** The change that brought it, on the tree's count. */
   readonly born: number;
-  message: Message | undefined = undefined;
-  /** When its message came. */
+  /** The change that brought its message. */
   since = 0;
-  /** A lone child is itself, as a list costs 110 bytes and a long id has a node for each level. */
   children: RetainedNode | Siblings | undefined = undefined;
 
   constructor(level: string, born: number) {
-    this.level = level;
+    super(level);
     this.born = born;
   }
 
@@ -56,7 +53,7 @@ export class RetainedNode {
 }
 
 /**
- * Two children or more, by birth. Who walks them remembers the birth of the one it was at, and finds its place again
+ * Two children or more, by birth. A walk remembers the birth of the one it was at, and finds its place again
  * whatever has come and gone. (An iterator of a Map, left to wait, keeps all tables that the Map has outgrown since.)
  */
 class Siblings {
@@ -123,65 +120,25 @@ class Siblings {
 }
 
 /**
- * Retained messages by id, a node for each level, each with the change that brought it: that is what lets a walk stop
- * and go on later (RetainedCursor). A node without message and children is taken out. Nothing here is recursive.
+ * Retained messages by id. Each node and message knows the change that brought it: that lets a walk stop and go on later
+ * (RetainedCursor).
  */
-export class RetainedTree {
-  readonly root = new RetainedNode('', 0);
+export class RetainedTree extends LevelTree<Message, RetainedNode> {
   /** Messages that have come so far. */
   changes = 0;
-  /** Messages, now. */
-  size = 0;
-  /** Levels, now. */
-  nodes = 0;
 
-  get(id: string): Message | undefined {
-    let node: RetainedNode | undefined = this.root;
-    for (let from = 0; from <= id.length && node !== undefined; ) {
-      const slash = id.indexOf('/', from);
-      const end = slash === -1 ? id.length : slash;
-      node = node.child(id.slice(from, end));
-      from = end + 1;
-    }
-    return node?.message;
+  constructor() {
+    super(new RetainedNode('', 0));
   }
 
-  set(id: string, message: Message): void {
+  protected override nodeOf(level: string): RetainedNode {
+    return new RetainedNode(level, this.changes);
+  }
+
+  override set(id: string, message: Message): RetainedNode {
     this.changes++;
-    let node = this.root;
-    for (const level of id.split('/')) node = node.child(level) ?? this.#grow(node, level);
-    if (node.message === undefined) this.size++;
-    node.message = message;
+    const node = super.set(id, message);
     node.since = this.changes;
-  }
-
-  delete(id: string): void {
-    const path = [this.root];
-    for (const level of id.split('/')) {
-      const child = path.at(-1)!.child(level);
-      if (child === undefined) return;
-      path.push(child);
-    }
-    const node = path.at(-1)!;
-    if (node.message === undefined) return;
-    node.message = undefined;
-    this.size--;
-    this.#prune(path);
-  }
-
-  #grow(parent: RetainedNode, level: string): RetainedNode {
-    const node = new RetainedNode(ownText(level), this.changes);
-    parent.add(node);
-    this.nodes++;
     return node;
-  }
-
-  #prune(path: RetainedNode[]): void {
-    for (let depth = path.length - 1; depth > 0; depth--) {
-      const node = path[depth]!;
-      if (node.message !== undefined || node.children !== undefined) return;
-      path[depth - 1]!.remove(node);
-      this.nodes--;
-    }
   }
 }

@@ -2,6 +2,7 @@ import { assertLimit } from './arguments.js';
 import { Message } from './message.js';
 import { RetainedCursor } from './retained-cursor.js';
 import { RetainedTree } from './retained-tree.js';
+import { levelsOf } from './topic.js';
 
 export interface RetainedOptions {
   /** Retained messages in all. Default 100,000. */
@@ -99,10 +100,4 @@ export class Retained {
 
 function bytesOf({ id, payload }: Message): number {
   return id.length + payload.length + messageBytes;
-}
-
-function levelsOf(id: string): number {
-  let levels = 1;
-  for (let at = id.indexOf('/'); at !== -1; at = id.indexOf('/', at + 1)) levels++;
-  return levels;
 }

@@ -8,13 +8,14 @@ import {
   withMember,
   withoutMember,
 } from './audience.js';
+import type { FilterNode } from './filter-node.js';
 import { mapEntryBytes, textBytes } from './heap-cost.js';
 import { loginBytes } from './login-cost.js';
 import { Logins } from './logins.js';
 import type { Qos } from './message.js';
 import type { Subscriber } from './subscriber.js';
 import { hasWildcard } from './topic-filter.js';
-import { type FilterNode, TopicTree } from './topic-tree.js';
+import { TopicTree } from './topic-tree.js';
 import { visitsWith } from './tree-visits.js';
 
 /**

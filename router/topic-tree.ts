@@ -1,26 +1,54 @@
 import type { Audience } from './audience.js';
-import { type LevelNode, LevelTree } from './level-tree.js';
-
-export type FilterNode = LevelNode<Audience>;
+import { FilterNode } from './filter-node.js';
+import { mapBytes, mapEntryBytes, textBytes } from './heap-cost.js';
+import { LevelTree } from './level-tree.js';
+import { filterNodeBytes } from './login-cost.js';
+import { addVisits, removeVisits } from './tree-visits.js';
 
 const dollar = 0x24;
 
 /**
- * The filters with wildcards, by level, and who subscribes to them: `a/+/c` and `a/#` are
+ * The filters with wildcards, by level, with the audience of each: `a/+/c` and `a/#` are
  *
  *     root - a -+- +  - c: audience
  *               +- #: audience
  *
  * An id is matched level by level, with all nodes that match so far side by side; its levels are cut out only where
- * a node has several children to choose from. The lists are used
- * again for the next match.
+ * a node has several children to choose from. The lists are used again for the next match.
  */
-export class TopicTree extends LevelTree<Audience> {
+export class TopicTree extends LevelTree<Audience, FilterNode> {
+  #bytes = 0;
+  #removals = 0;
   #matches: FilterNode[] = [];
   #matched = 0;
   #front: FilterNode[] = [];
   #next: FilterNode[] = [];
   #nextCount = 0;
+
+  constructor() {
+    super(new FilterNode(''));
+  }
+
+  /** What its nodes take in V8's heap at most, without the audiences. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  protected override nodeOf(level: string): FilterNode {
+    return new FilterNode(level);
+  }
+
+  protected override grew(path: readonly FilterNode[], first: number): void {
+    const { childCount } = path[first - 1]!;
+    this.#bytes += nodesBytes(path, first) + childrenBytes(childCount) - childrenBytes(childCount - 1);
+    addVisits(path, first);
+  }
+
+  protected override shrank(path: readonly FilterNode[], first: number): void {
+    const { childCount } = path[first - 1]!;
+    this.#bytes -= nodesBytes(path, first) + childrenBytes(childCount + 1) - childrenBytes(childCount);
+    removeVisits(path, first, this.#removals++);
+  }
 
   /** Finds the filters that match an id. @returns how many, and they are at the start of `matches` */
   match(id: string, matches: FilterNode[]): number {
@@ -92,4 +120,16 @@ export class TopicTree extends LevelTree<Audience> {
   #reached(node: FilterNode | undefined): void {
     if (node !== undefined) this.#next[this.#nextCount++] = node;
   }
+}
+
+function nodesBytes(path: readonly FilterNode[], first: number): number {
+  let bytes = 0;
+  for (let depth = first; depth < path.length; depth++)
+    bytes += filterNodeBytes + textBytes(path[depth]!.level);
+  return bytes;
+}
+
+/** A lone child is its parent's field. */
+function childrenBytes(count: number): number {
+  return count < 2 ? 0 : mapBytes + count * mapEntryBytes;
 }

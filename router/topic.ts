@@ -75,3 +75,10 @@ export class InvalidIdError extends RangeError {
     this.problem = problem;
   }
 }
+
+/** The levels of an id or topic filter: one more than it has slashes. */
+export function levelsOf(text: string): number {
+  let levels = 1;
+  for (let at = text.indexOf('/'); at !== -1; at = text.indexOf('/', at + 1)) levels++;
+  return levels;
+}

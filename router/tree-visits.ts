@@ -1,4 +1,4 @@
-import type { LevelNode } from './level-tree.js';
+import type { FilterNode } from './filter-node.js';
 
 /**
  * How many nodes of the tree of filters a message may have to look at, whatever its id: of each node that it gets to, it
@@ -13,11 +13,9 @@ import type { LevelNode } from './level-tree.js';
 /** Siblings that are looked through whenever one goes; of more, now and then. */
 const lookedThroughMax = 32;
 
-type Node = LevelNode<unknown>;
-
 /** Of the root, once the path `levels` is there. */
-export function visitsWith(root: Node, levels: readonly string[]): number {
-  const nodes: Node[] = [root];
+export function visitsWith(root: FilterNode, levels: readonly string[]): number {
+  const nodes: FilterNode[] = [root];
   for (let node = root.child(levels[0]!); node !== undefined; node = node.child(levels[nodes.length - 1]!)) {
     nodes.push(node);
     if (nodes.length > levels.length) return root.visits;
@@ -33,7 +31,7 @@ export function visitsWith(root: Node, levels: readonly string[]): number {
 }
 
 /** After nodes were added to a path. @param from the first that is new */
-export function addVisits(nodes: readonly Node[], from: number): void {
+export function addVisits(nodes: readonly FilterNode[], from: number): void {
   let before = 0;
   for (let depth = nodes.length - 2; depth >= 0; depth--) {
     const [node, child] = [nodes[depth]!, nodes[depth + 1]!];
@@ -45,7 +43,7 @@ export function addVisits(nodes: readonly Node[], from: number): void {
 }
 
 /** After the nodes of a path from `gone` on were taken out. */
-export function removeVisits(nodes: readonly Node[], gone: number, removals: number): void {
+export function removeVisits(nodes: readonly FilterNode[], gone: number, removals: number): void {
   let before = nodes[gone]!.visits;
   let after = 0;
   for (let depth = gone - 1; depth >= 0 && before !== after; depth--) {
@@ -57,13 +55,19 @@ export function removeVisits(nodes: readonly Node[], gone: number, removals: num
   }
 }
 
-function withChild(node: Node, level: string, before: number, after: number): number {
+function withChild(node: FilterNode, level: string, before: number, after: number): number {
   if (level === '+' || level === '#') return node.visits - before + after;
   return node.visits + Math.max(0, after - mostOfLiterals(node));
 }
 
 /** Where very many literal siblings would have to be looked through, it may stay too high for a while. */
-function withoutChild(node: Node, level: string, before: number, after: number, removals: number): number {
+function withoutChild(
+  node: FilterNode,
+  level: string,
+  before: number,
+  after: number,
+  removals: number,
+): number {
   if (level === '+' || level === '#') return node.visits - before + after;
   const { children } = node;
   if (children === undefined) return 1;
@@ -77,10 +81,10 @@ function withoutChild(node: Node, level: string, before: number, after: number, 
   return 1 + wildcards + most;
 }
 
-function mostOfLiterals(node: Node): number {
+function mostOfLiterals(node: FilterNode): number {
   return node.visits - 1 - visitsOf(node.child('+')) - visitsOf(node.child('#'));
 }
 
-function visitsOf(node: Node | undefined): number {
+function visitsOf(node: FilterNode | undefined): number {
   return node === undefined ? 0 : node.visits;
 }

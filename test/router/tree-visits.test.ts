@@ -1,6 +1,6 @@
 import t from 'tap';
+import type { FilterNode } from '../../router/filter-node.js';
 import { Message, Router } from '../../router/index.js';
-import type { LevelNode } from '../../router/level-tree.js';
 import { TopicTree } from '../../router/topic-tree.js';
 import { visitsWith } from '../../router/tree-visits.js';
 import { SeededRandom } from '../seeded-random.js';
@@ -9,7 +9,7 @@ import { Inbox } from './inbox.js';
 /** How many nodes of the tree of filters a message may have to look at: kept as filters come and go. */
 
 /** By looking at all of it. */
-function visitsOf(node: LevelNode<unknown>): number {
+function visitsOf(node: FilterNode): number {
   const { children } = node;
   const all = children === undefined ? [] : children instanceof Map ? [...children.values()] : [children];
   const literals = all.filter(({ level }) => level !== '+' && level !== '#').map(visitsOf);
