@@ -1,6 +1,6 @@
 /**
  * The question: how many connections does this machine hold, both ends included, with messages on top? Starts one
- * nats-server, as many gateways as the descriptor limit asks for, a router that takes the sends, and floodtest; writes a
+ * redis-server, as many gateways as the descriptor limit asks for, a router that takes the sends, and floodtest; writes a
  * row a second and ends by itself.
  *
  *     npm run build && node dist/bench/largest-run.js --connections 1000000 --rate 5000 --hold 10m

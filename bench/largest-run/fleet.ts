@@ -1,11 +1,10 @@
-/** The servers of the run: nats-server, the gateways, and the router, a node without streams that takes the sends. */
+/** The servers of the run: Redis, the gateways, and the router, a node without streams that takes the sends. */
 import { readdirSync } from 'node:fs';
 import { setPriority } from 'node:os';
-import { freePort } from '../../test/free-port.js';
 import { type GatewayProcess, startGateway } from '../../test/gateway-process.js';
-import { NatsServer } from '../../test/nats-server.js';
 import type { PartPids } from './memory-parts.js';
 import type { Plan } from './plan.js';
+import { type RedisFigures, RedisServers } from './redis-servers.js';
 
 /** Their start is CPU time of one core each. */
 const startedAtOnce = 2;
@@ -22,44 +21,35 @@ export interface FleetFigures {
   closed: Record<string, number>;
   /** What they and the router warned of, and how often. */
   warnings: Record<string, number>;
-  /** Of the engines: published to NATS by the router, taken from it by the gateways. */
-  nats: { slowConsumers: number; subscriptions: number; inMsgs: number; outMsgs: number; memBytes: number };
+  /** Connections to Redis that they lost and opened again. */
+  reconnects: number;
+  redis: RedisFigures | undefined;
 }
 
 export class Fleet {
-  readonly #nats: NatsServer;
-  readonly #monitorPort: number;
+  readonly #redis: RedisServers;
   readonly #router: GatewayProcess;
   readonly #gateways: GatewayProcess[];
   #stopping = false;
 
-  private constructor(
-    nats: NatsServer,
-    monitorPort: number,
-    router: GatewayProcess,
-    gateways: GatewayProcess[],
-  ) {
-    this.#nats = nats;
-    this.#monitorPort = monitorPort;
+  private constructor(redis: RedisServers, router: GatewayProcess, gateways: GatewayProcess[]) {
+    this.#redis = redis;
     this.#router = router;
     this.#gateways = gateways;
   }
 
   static async start(plan: Plan, tell: (text: string) => void): Promise<Fleet> {
-    const monitorPort = await freePort();
-    const nats = await NatsServer.start({
-      configuration: `http: "127.0.0.1:${monitorPort}"\nlog_file: "${plan.csv.replace(/\.csv$/i, '.nats.log')}"`,
-    });
+    const redis = await RedisServers.start(plan.redisServers);
     const start = (name: string) =>
       startGateway({
         flags: [
-          ...['--engine', 'nats', '--nats', nats.url, '--node-name', name],
+          ...['--engine', 'redis', '--redis', redis.urls, '--node-name', name],
           ...['--heartbeat-sec', String(plan.heartbeatSec), '--log-level', 'warn', '--drain-sec', '0'],
           ...(plan.historyRules === undefined ? [] : ['--history-rules', plan.historyRules]),
         ],
       });
     const router = await start('router');
-    for (const pid of [nats.pid, router.pid]) prefer(pid);
+    for (const pid of [...redis.pids, router.pid]) prefer(pid);
     const gateways: GatewayProcess[] = [];
     const startSome = async () => {
       while (gateways.length + starting < plan.gateways) {
@@ -71,8 +61,8 @@ export class Fleet {
     };
     let starting = 0;
     await Promise.all(Array.from({ length: startedAtOnce }, startSome));
-    tell(`nats-server, a router and ${gateways.length} gateways are up.`);
-    return new Fleet(nats, monitorPort, router, gateways);
+    tell(`${plan.redisServers} redis-server, a router and ${gateways.length} gateways are up.`);
+    return new Fleet(redis, router, gateways);
   }
 
   get gatewayPorts(): number[] {
@@ -84,10 +74,10 @@ export class Fleet {
     return this.#router.apiUrl;
   }
 
-  get pids(): Pick<PartPids, 'gateways' | 'nats' | 'router'> {
+  get pids(): Pick<PartPids, 'gateways' | 'redis' | 'router'> {
     return {
       gateways: this.#gateways.map(({ pid }) => pid),
-      nats: [this.#nats.pid],
+      redis: this.#redis.pids,
       router: [this.#router.pid],
     };
   }
@@ -119,10 +109,6 @@ export class Fleet {
     const told = stats.filter((one) => one !== undefined);
     // biome-ignore lint/suspicious/noExplicitAny: what /stats holds
     const sum = (of: (one: any) => number) => told.reduce((total, one) => total + of(one), 0);
-    // biome-ignore lint/suspicious/noExplicitAny: what nats-server's monitoring holds
-    const varz: any = await within(
-      fetch(`http://127.0.0.1:${this.#monitorPort}/varz`).then((answer) => answer.json()),
-    );
     return {
       answered: told.length,
       open: sum(({ connections }) => connections.open),
@@ -131,13 +117,13 @@ export class Fleet {
       heartbeats: sum(({ messages }) => messages.heartbeats),
       closed: added(told.map(({ connections }) => connections.closed)),
       warnings: added([this.#router, ...this.#gateways].map(({ log }) => warningsIn(log))),
-      nats: {
-        slowConsumers: varz?.slow_consumers ?? Number.NaN,
-        subscriptions: varz?.subscriptions ?? Number.NaN,
-        inMsgs: varz?.in_msgs ?? Number.NaN,
-        outMsgs: varz?.out_msgs ?? Number.NaN,
-        memBytes: varz?.mem ?? Number.NaN,
-      },
+      reconnects: sum(({ engine }) =>
+        engine.shards.reduce(
+          (total: number, { reconnects }: { reconnects: number }) => total + reconnects,
+          0,
+        ),
+      ),
+      redis: await within(this.#redis.figures()),
     };
   }
 
@@ -145,7 +131,7 @@ export class Fleet {
   async stop(): Promise<void> {
     this.#stopping = true;
     await Promise.all([this.#router, ...this.#gateways].map((node) => node.kill()));
-    await this.#nats.stop();
+    await this.#redis.stop();
   }
 }
 
@@ -166,14 +152,14 @@ function warningsIn(log: string): Record<string, number> {
 
 /**
  * Elsewhere these have cores of their own. Here 110 processes share two, and each has as much of them as any other:
- * nats-server, with 20 s of work in 150 s, did not answer for more than 5 s. Needs root; else all are equal.
+ * Redis, with 20 s of work in 150 s, would not answer for seconds. Needs root; else all are equal.
  */
 function prefer(pid: number): void {
   try {
     // A priority is a thread's.
     for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), -10);
   } catch {
-    console.log('Not root: nats-server and the router have no more of the CPU than each of the others.');
+    console.log('Not root: Redis and the router have no more of the CPU than each of the others.');
   }
 }
 

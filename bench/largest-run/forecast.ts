@@ -10,7 +10,7 @@ import type { Plan } from './plan.js';
 const costs = {
   gateways: { process: 28e6, connection: 2_800 },
   clients: { process: 10.6e6, connection: 2_600 },
-  nats: { process: 20e6, connection: 1_400 },
+  redis: { process: 10e6, connection: 1_000 },
   kernel: { process: 1.5e6, connection: 10_600 },
   /** The router, msggen, this program; programs and libraries, which are in memory once. */
   rest: { process: 300e6, connection: 0 },
@@ -22,11 +22,16 @@ type Cost = keyof typeof costs;
 const descriptorsAConnection = 2;
 const descriptorsElse = 20_000;
 
-export function forecastOf({ connections, gateways, clientProcesses }: Plan): Record<Cost, number> {
+export function forecastOf({
+  connections,
+  gateways,
+  clientProcesses,
+  redisServers,
+}: Plan): Record<Cost, number> {
   const processes: Record<Cost, number> = {
     gateways,
     clients: clientProcesses,
-    nats: 1,
+    redis: redisServers,
     kernel: gateways + clientProcesses,
     rest: 1,
   };

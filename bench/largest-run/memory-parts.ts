@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { serverUsage } from '../../floodtest/server-usage.js';
 
-export const partNames = ['gateways', 'clients', 'nats', 'router', 'publisher'] as const;
+export const partNames = ['gateways', 'clients', 'redis', 'router', 'publisher'] as const;
 export type PartName = (typeof partNames)[number];
 export type PartPids = Record<PartName, number[]>;
 

@@ -12,6 +12,7 @@ const gatewayDescriptors = 1_000;
 export interface Plan {
   connections: number;
   gateways: number;
+  redisServers: number;
   clientProcesses: number;
   loginsPerSec: number;
   messagesPerSec: number;
@@ -34,6 +35,8 @@ interface Flags {
   logins: number;
   rate: number;
   hold: number;
+  gateways: number;
+  redisServers: number;
   heartbeatSec: number;
   historyRules?: string;
   transport: TransportName;
@@ -51,6 +54,8 @@ export function planOf(argv: readonly string[]): Plan {
     .option('-l, --logins <n>', 'connections opened a second', positiveNumber, 5_000)
     .option('-r, --rate <n>', 'messages a second to random ids; 0 = none', nonNegativeInteger, 5_000)
     .option('--hold <duration>', 'how long messages are sent', durationMs, 60_000)
+    .option('--gateways <n>', 'at least so many processes, as a larger run would have', positiveInteger, 1)
+    .option('--redis-servers <n>', 'the ids are spread over them', positiveInteger, 1)
     .option(
       '--heartbeat-sec <n>',
       'a gateway writes a newline to a stream that was idle for so long; each costs what a message costs at both ends, so 1,000,000 streams at the default 45 s would be 22,000 a second, and at 600 s 1,700',
@@ -68,7 +73,8 @@ export function planOf(argv: readonly string[]): Plan {
   const { connections } = flags;
   return {
     connections,
-    gateways: Math.ceil(connections / (descriptorLimit() - gatewayDescriptors)),
+    gateways: Math.max(flags.gateways, Math.ceil(connections / (descriptorLimit() - gatewayDescriptors))),
+    redisServers: flags.redisServers,
     clientProcesses: processesFor(connections),
     loginsPerSec: flags.logins,
     messagesPerSec: flags.rate,

@@ -82,7 +82,7 @@ export class RunRecord {
       ...(latency.total > 0
         ? [`p50 ${latency.percentileMs(50)!.toFixed(1)} p99 ${latency.percentileMs(99)!.toFixed(1)} ms`]
         : []),
-      `gateways ${gb(own.gateways)} clients ${gb(own.clients)} nats ${gb(own.nats)} kernel ${gb(kernelBytes(parts))} free ${gb(parts.available)} GB`,
+      `gateways ${gb(own.gateways)} clients ${gb(own.clients)} redis ${gb(own.redis)} kernel ${gb(kernelBytes(parts))} free ${gb(parts.available)} GB`,
       `busy ${Math.round(busy * 100)} %`,
     ].join('  ');
   }

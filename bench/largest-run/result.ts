@@ -6,6 +6,7 @@ import { kernelBytes, type PartsReading, partNames } from './memory-parts.js';
 import type { Plan } from './plan.js';
 import type { Publisher } from './publisher.js';
 import type { RunRecord, Stand } from './record.js';
+import type { RedisFigures } from './redis-servers.js';
 
 export interface Result {
   plan: Plan;
@@ -84,12 +85,17 @@ function messageLines({ flood, record, publisher, after, ended }: Result): strin
 }
 
 function serverLines(figures: FleetFigures): string[] {
-  const { open, written, lost, heartbeats, closed, warnings, answered, nats } = figures;
+  const { open, written, lost, heartbeats, closed, warnings, answered, reconnects, redis } = figures;
   return [
     `gateways     say ${open} open, ${written} messages written, ${lost} lost, ${heartbeats} heartbeats (${answered} answered)`,
     `             closed${reasons(closed) || ' none'}; warnings${reasons(warnings) || ' none'}`,
-    `nats         ${nats.subscriptions} subscriptions, ${nats.slowConsumers} slow consumers`,
+    ...(redis === undefined ? [] : [redisLine(redis, reconnects)]),
   ];
+}
+
+function redisLine(figures: RedisFigures, reconnects: number): string {
+  const { connections, channels, commands, usedBytes, endedForSlowReading } = figures;
+  return `redis        ${connections} connections, ${channels} channels, ${commands} commands with those inside of functions, ${(usedBytes / 1e6).toFixed(0)} MB used; ${reconnects} reconnects, ${endedForSlowReading} of them as a node read too slowly`;
 }
 
 function memoryLines({ plan, record, base }: Result): string[] {
@@ -111,7 +117,7 @@ function memoryLines({ plan, record, base }: Result): string[] {
     `${'memory, MB'.padEnd(28)}${shown.map(([name]) => name.padStart(12)).join('')}${'B a connection at last'.padStart(22)}`,
     line(`${plan.gateways} gateways`, ({ own }) => own.gateways),
     line(`${plan.clientProcesses} floodtest, whole`, ({ own }) => own.clients),
-    line('nats-server', ({ own }) => own.nats),
+    line('redis-server', ({ own }) => own.redis),
     line('router and msggen', ({ own }) => own.router + own.publisher, false),
     line('kernel, more than before', kernelBytes),
     line('  of it slab', ({ kernel }) => kernel.slab),
