@@ -1,83 +1,130 @@
 /**
- * The question: how does a publisher's message find the node where somebody is logged in? Prototypes of the ways, on the
- * same NATS client: a subject for each id; a subject for each node and a directory of ids at each publisher, announced
- * or in a JetStream KV bucket; hashed partitions. Two nodes, one publisher, one nats-server.
+ * The question: what does interest cost? One node has 100,000 ids, or 100,000 filters `user/<n>/#`, on one Redis server and
+ * on two: bytes in the node and in Redis, CPU for each subscription, and for each message that is sent to them from another
+ * node. Then a node with the one filter `+/status`, which a hundredth of all messages match.
  *
- *     npm run build && node dist/bench/interest.js [ids on each node]
+ *     npm run build && node dist/bench/interest.js [ids]
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { serverUsage } from '../floodtest/server-usage.js';
-import { NatsServer } from '../test/nats-server.js';
-import type { Answer, Task } from './interest/process.js';
-import { type WayName, wayNames } from './interest/ways.js';
+import { HistoryRules } from '../router/history/history-rules.js';
+import { Message } from '../router/index.js';
+import { matches } from '../router/topic-filter.js';
+import { RedisServer } from '../test/redis-server.js';
+import { redisEngineAt } from '../test/router/engine/redis/engine-parts.js';
 
-const idsEach = Number(process.argv[2] ?? 18_000);
-const nodes = 2;
-const messages = 300_000;
-const settleMs = 3_000;
+const wanted = Number(process.argv[2] ?? 100_000);
+const messages = 100_000;
+const payload = Buffer.alloc(64, 'x');
+/** Published and not yet in Redis. */
+const inflightMax = 1_000;
+const settleMs = 1_500;
 
-console.log(
-  `Node ${process.version}; ${nodes} nodes, ${idsEach} ids on each; ${messages} messages of 64 B to random ids`,
-);
-console.log(
-  'way            | B an id in its node | at a publisher | in nats-server | login µs CPU: node, nats | messages/s | µs CPU a message: publisher, nats, all nodes | false deliveries a message | lost',
-);
-for (const way of wayNames) await measure(way);
-process.exit();
+interface Case {
+  readonly name: string;
+  readonly servers: number;
+  /** What the n-th subscription is. */
+  readonly filterOf: (n: number) => string;
+  readonly subscriptions: number;
+  /** Where the n-th message goes. */
+  readonly idOf: (n: number) => string;
+}
 
-async function measure(way: WayName): Promise<void> {
-  const nats = await NatsServer.start();
-  const crowd = Array.from({ length: nodes }, () => start());
-  const publisher = start();
-  const all = [...crowd, publisher];
-  for (const [n, child] of all.entries()) await ask(child, { open: { way, url: nats.url, node: n } });
-  const cpuOf = (child: { pid?: number | undefined }) => serverUsage([child.pid!])!.cpuSec;
-  const rssOf = (pid: number) => serverUsage([pid])!.rssBytes;
-  await pause(settleMs);
-  const before = [];
-  for (const child of all) before.push((await ask(child, 'memory')).bytes);
-  const natsBefore = { rss: rssOf(nats.pid), cpu: cpuOf(nats) };
+const toUsers = (n: number) => `user/${n % wanted}/x`;
+const cases: readonly Case[] = [1, 2].flatMap((servers) => [
+  { name: 'ids', servers, filterOf: toUsers, subscriptions: wanted, idOf: toUsers },
+  { name: 'user/<n>/#', servers, filterOf: (n) => `user/${n}/#`, subscriptions: wanted, idOf: toUsers },
+]);
+const toSensors = (n: number) => `${n}/${n % 100 === 0 ? 'status' : 'temperature'}`;
+const wide: readonly Case[] = [0, 1].map((subscriptions) => ({
+  name: subscriptions === 0 ? 'nothing' : '+/status',
+  servers: 1,
+  filterOf: () => '+/status',
+  subscriptions,
+  idOf: toSensors,
+}));
 
-  const cpuBefore = crowd.map(cpuOf);
-  for (const [n, child] of crowd.entries())
-    await ask(child, { login: { from: n * idsEach, count: idsEach } });
-  const ids = nodes * idsEach;
-  const loginUs = (sum(crowd.map((child, n) => cpuOf(child) - cpuBefore[n]!)) * 1e6) / ids;
-  const loginNatsUs = ((cpuOf(nats) - natsBefore.cpu) * 1e6) / ids;
-  await pause(settleMs);
-  const after = [];
-  for (const child of all) after.push((await ask(child, 'memory')).bytes);
-  const own = (after[0]! - before[0]!) / idsEach;
-  const atPublisher = (after[nodes]! - before[nodes]!) / ids;
-  const atNats = (rssOf(nats.pid) - natsBefore.rss) / ids;
+type Task =
+  | { open: number; urls: string[] }
+  | { subscribe: number }
+  | { publish: number }
+  | 'memory'
+  | 'received';
 
-  // Once to warm up.
-  await ask(publisher, { publish: { messages: messages / 3, ids } });
-  await until(crowd, messages / 3);
-  const cpuAt = [publisher, nats, ...crowd].map(cpuOf);
-  const startMs = performance.now();
-  await ask(publisher, { publish: { messages, ids } });
-  const { wanted, others } = await until(crowd, messages);
-  const seconds = (performance.now() - startMs) / 1000;
-  const cpu = [publisher, nats, ...crowd].map((one, n) => ((cpuOf(one) - cpuAt[n]!) * 1e6) / messages);
+interface Answer {
+  /** RSS after a collection. */
+  readonly bytes?: number;
+  /** Messages that came, and those of them that somebody here had asked for. */
+  readonly received?: number;
+  readonly matched?: number;
+}
+
+if (process.send === undefined) {
+  console.log(
+    `Node ${process.version}; ${wanted} subscriptions of one node; ${messages} messages of 64 B, no history`,
+  );
+  console.log(
+    'subscribed to | servers | B in the node | B in Redis | µs a subscription: node, Redis | µs a message: publisher, Redis, node | received | matched',
+  );
+  for (const [index] of [...cases, ...wide].entries()) await measure(index);
+  process.exit();
+} else work();
+
+async function measure(index: number): Promise<void> {
+  const { name, servers, subscriptions } = [...cases, ...wide][index]!;
+  const redis = await Promise.all(Array.from({ length: servers }, () => RedisServer.start()));
+  const urls = redis.map(({ url }) => url);
+  const [node, publisher] = [start(), start()];
+  for (const child of [node, publisher]) await ask(child, { open: index, urls });
+  const pids = { node: [node.pid!], publisher: [publisher.pid!], redis: redis.map(({ pid }) => pid) };
+  const cpuOf = () => Object.entries(pids).map(([part, all]) => [part, serverUsage(all)!.cpuSec] as const);
+  const used = async () => {
+    const infos = await Promise.all(redis.map((server) => server.client().info('memory')));
+    return infos.reduce((sum, info) => sum + Number(/^used_memory:(\d+)/m.exec(info)![1]), 0);
+  };
+  const costs = (before: ReturnType<typeof cpuOf>, each: number) => {
+    const after = Object.fromEntries(cpuOf());
+    return Object.fromEntries(
+      before.map(([part, sec]) => [part, (((after[part]! - sec) * 1e6) / each).toFixed(1)]),
+    );
+  };
+
+  await pause();
+  const bytesBefore = (await ask(node, 'memory')).bytes!;
+  const redisBefore = await used();
+  const subscribed = cpuOf();
+  await ask(node, { subscribe: subscriptions });
+  const login = costs(subscribed, Math.max(1, subscriptions));
+  await pause();
+  const bytes = ((await ask(node, 'memory')).bytes! - bytesBefore) / Math.max(1, subscriptions);
+  const redisBytes = ((await used()) - redisBefore) / Math.max(1, subscriptions);
+
+  await ask(publisher, { publish: messages / 4 }); // until it is warm
+  await ask(node, 'received');
+  const published = cpuOf();
+  await ask(publisher, { publish: messages });
+  await pause();
+  const { received, matched } = await ask(node, 'received');
+  const message = costs(published, messages);
   console.log(
     [
-      way.padEnd(14),
-      ...[own, atPublisher, atNats].map((bytes) => bytes.toFixed(0)),
-      `${loginUs.toFixed(1)}, ${loginNatsUs.toFixed(1)}`,
-      (wanted / seconds).toFixed(0),
-      [cpu[0]!, cpu[1]!, sum(cpu.slice(2))].map((us) => us.toFixed(1)).join(', '),
-      (others / messages).toFixed(2),
-      messages - wanted,
+      name.padEnd(13),
+      String(servers).padEnd(7),
+      ...[bytes, redisBytes].map((one) => (subscriptions > 1 ? one.toFixed(0) : '')),
+      subscriptions > 1 ? `${login.node}, ${login.redis}` : '',
+      `${message.publisher}, ${message.redis}, ${message.node}`,
+      received,
+      matched,
     ].join(' | '),
   );
-  for (const child of all) child.kill();
-  await nats.stop();
+  for (const child of [node, publisher]) child.kill();
+  await Promise.all(redis.map((server) => server.stop()));
 }
 
 function start(): ChildProcess {
-  return fork(new URL('interest/process.js', import.meta.url), {
+  return fork(fileURLToPath(import.meta.url), process.argv.slice(2), {
     execArgv: ['--expose-gc', '--max-semi-space-size=2'],
   });
 }
@@ -88,26 +135,63 @@ async function ask(child: ChildProcess, task: Task): Promise<Answer> {
   return answer as Answer;
 }
 
-/** What all nodes have got since they were last asked, once it is all, or nothing more comes. */
-async function until(crowd: readonly ChildProcess[], expected: number) {
-  let wanted = 0;
-  let others = 0;
-  for (let quiet = 0; wanted < expected && quiet < 100; quiet++) {
-    for (const child of crowd) {
-      const got = await ask(child, 'received');
-      if (got.wanted > 0) quiet = 0;
-      wanted += got.wanted;
-      others += got.others;
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, settleMs));
+}
+
+/** A node, or the publisher. */
+function work(): void {
+  let engine: ReturnType<typeof redisEngineAt>;
+  let one: Case;
+  let received = 0;
+  let matched = 0;
+  const doTask = async (task: Task): Promise<Answer> => {
+    if (task === 'memory') {
+      for (let i = 0; i < 3; i++) globalThis.gc!();
+      return { bytes: process.memoryUsage.rss() };
     }
-    await pause(20);
-  }
-  return { wanted, others };
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
+    if (task === 'received') {
+      const answer = { received, matched };
+      received = matched = 0;
+      return answer;
+    }
+    if ('open' in task) {
+      one = [...cases, ...wide][task.open]!;
+      engine = redisEngineAt(task.urls, { rules: new HistoryRules([]) });
+      await engine.open();
+      const isWide = one.subscriptions <= 1;
+      await engine.start(
+        ({ id }) => {
+          received++;
+          if (!isWide || matches(one.filterOf(0), id)) matched++;
+          return 1;
+        },
+        () => {},
+      );
+    } else if ('subscribe' in task) {
+      for (let n = 0; n < task.subscribe; n++) engine.addInterest(one.filterOf(n));
+      await new Promise<void>((resolve) => engine.whenInterested(resolve));
+    } else await publish(task.publish);
+    return {};
+  };
+  const publish = async (count: number) => {
+    let inflight = 0;
+    let wake = () => {};
+    const onOutcome = () => {
+      inflight--;
+      wake();
+    };
+    for (let n = 0; n < count; n++) {
+      inflight++;
+      engine.publish(new Message(one.idOf(n), payload, 0, 1), 'carried', onOutcome);
+      if (inflight < inflightMax && n < count - 1) continue;
+      const most = n === count - 1 ? 0 : inflightMax / 2;
+      await new Promise<void>((resolve) => {
+        wake = () => inflight <= most && resolve();
+        wake();
+      });
+    }
+  };
+  process.on('message', async (task: Task) => process.send!(await doTask(task)));
+  process.on('disconnect', () => process.exit());
 }

@@ -1,87 +1,129 @@
-import { readFileSync } from 'node:fs';
+/**
+ * The question: what does an MQTT CONNECT cost where a client id has one connection over all nodes? 10,000 clients come to
+ * one of two nodes, and then, while they are still connected, all of them to the other node, to and fro: with clean session
+ * 1, and with clean session 0 and a subscription, so that their sessions move. Beside it a node alone. CPU of each process
+ * for each CONNECT, without presence:
+ *
+ *     npm run build && node dist/bench/takeover.js [clients] [alone | clean | session]
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { serverUsage } from '../floodtest/server-usage.js';
 import { Crowd } from '../test/crowd.js';
 import { type GatewayProcess, startGateway } from '../test/gateway-process.js';
-import { connectPacket, frame, upgradeRequest } from '../test/mqtt-bytes.js';
-import { NatsServer } from '../test/nats-server.js';
+import { connectPacket, frame, subscribePacket, upgradeRequest } from '../test/mqtt-bytes.js';
+import { RedisServer } from '../test/redis-server.js';
 import { until } from '../test/until.js';
 
-/**
- * What does a CONNECT cost the other nodes, which all hear of it? Storms of 6,000 MQTT clients come to one node of two;
- * CPU of each process for each CONNECT, without presence, beside the same storms at a node that is alone:
- *
- *     npm run build && node dist/bench/takeover.js
- */
-
-const clients = 6_000;
-const storms = 5;
+const clients = Number(process.argv[2] ?? 10_000);
+const only = process.argv[3];
+const moves = 4;
 const quiet = ['--mqtt-presence', 'false', '--mqtt-sys-interval', '0', '--log-level', 'warn'];
+const untilMs = 60_000;
 
-console.log(`Node ${process.version}; ${storms} storms of ${clients} clients`);
-console.log('                 | CONNECTs/s | µs at their node | at the other | at nats-server');
-for (let pair = 0; pair < 2; pair++) {
-  const alone = await startGateway({ flags: quiet });
-  await run('alone', alone);
-  await alone.kill();
-  const nats = await NatsServer.start();
-  const flags = [...quiet, '--engine', 'nats', '--nats', nats.url];
-  const [a, b] = [await startGateway({ flags }), await startGateway({ flags })];
-  await run('one of two nodes', a, b, nats.pid);
-  for (const node of [a, b]) await node.kill();
-  await nats.stop();
+type Task = { port: number; clean: boolean } | 'clear';
+
+if (process.send === undefined) await main();
+else work();
+
+async function main(): Promise<void> {
+  console.log(`Node ${process.version}; ${clients} clients`);
+  console.log('                            | CONNECTs/s | µs a CONNECT: its node, the other one, Redis');
+  if (only === undefined || only === 'alone') await alone();
+  if (only === undefined || only === 'clean') await twoNodes('clean session 1', true);
+  if (only === undefined || only === 'session') await twoNodes('clean session 0', false);
+  process.exit();
 }
-process.exit();
 
-async function run(
+async function alone(): Promise<void> {
+  const node = await startGateway({ flags: quiet });
+  const crowd = crowdProcess();
+  for (const round of ['', 'a node alone']) {
+    await storm(round, node, crowd, true, { node: node.pid });
+    await ask(crowd, 'clear');
+    await until('all have gone', async () => (await node.stats()).connections.open === 0, untilMs);
+  }
+  await node.kill();
+}
+
+async function twoNodes(name: string, clean: boolean): Promise<void> {
+  const redis = await RedisServer.start();
+  const flags = [...quiet, '--engine', 'redis', '--redis', redis.url];
+  const nodes = [await startGateway({ flags }), await startGateway({ flags })] as const;
+  const crowds = [crowdProcess(), crowdProcess()] as const;
+  for (let n = 0; n <= moves; n++) {
+    const [here, there] = n % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const);
+    const pids = { node: nodes[here].pid, other: nodes[there].pid, redis: redis.pid };
+    await storm(
+      `${name}, ${n === 0 ? 'new' : `move ${n}`}`,
+      nodes[here],
+      crowds[here],
+      clean,
+      pids,
+      async () =>
+        until(
+          'the other node has none left',
+          async () => (await nodes[there].stats()).connections.open === 0,
+          untilMs,
+        ),
+    );
+  }
+  for (const node of nodes) {
+    const { sessions } = (await node.stats()).mqtt;
+    if (sessions.lost !== undefined) console.log(`sessions ${JSON.stringify(sessions)}`);
+    if (node.log !== '') console.log(node.log.slice(0, 1_000));
+  }
+  for (const node of nodes) await node.kill();
+  await redis.stop();
+}
+
+/** All clients come to the node. */
+async function storm(
   name: string,
   node: GatewayProcess,
-  other?: GatewayProcess,
-  natsPid?: number,
+  crowd: ChildProcess,
+  clean: boolean,
+  pids: Record<string, number>,
+  more: () => Promise<void> = async () => {},
 ): Promise<void> {
-  await storm(node, 0); // the code is warm, and the nodes know each other
-  if (other !== undefined) await until('it hears', async () => (await heardBy(other)) >= clients);
-  const before = cpuSec(node, other, natsPid);
+  const connacks = (await node.stats()).mqtt.connacks[0] + clients;
+  const cpuOf = () => Object.values(pids).map((pid) => serverUsage([pid])!.cpuSec);
+  const before = cpuOf();
   const startedMs = performance.now();
-  let connectSec = 0;
-  for (let n = 1; n <= storms; n++) connectSec += await storm(node, n);
-  if (other !== undefined)
-    await until('all is heard', async () => (await heardBy(other)) >= (storms + 1) * clients);
-  const tookSec = (performance.now() - startedMs) / 1000;
-  const beats = other === undefined ? 0 : tookSec; // a beat a second is in it, too
-  const used = cpuSec(node, other, natsPid).map((sec, n) => ((sec - before[n]!) * 1e6) / (storms * clients));
-  const rate = (storms * clients) / connectSec;
-  const [own, others, server] = used.map((us) => us.toFixed(1));
-  console.log(
-    `${name.padEnd(16)} | ${rate.toFixed(0)} | ${own} | ${others} | ${server}   (${beats.toFixed(0)} s)`,
-  );
+  await ask(crowd, { port: node.port, clean });
+  await until('all are connected', async () => (await node.stats()).mqtt.connacks[0] >= connacks, untilMs);
+  const seconds = (performance.now() - startedMs) / 1000;
+  await more();
+  const used = cpuOf().map((sec, n) => (((sec - before[n]!) * 1e6) / clients).toFixed(0));
+  if (name !== '') console.log(`${name.padEnd(27)} | ${(clients / seconds).toFixed(0)} | ${used.join(', ')}`);
 }
 
-/** @returns how long the clients took to connect, s */
-async function storm(node: GatewayProcess, n: number): Promise<number> {
-  const crowd = new Crowd(node.port);
-  const startedMs = performance.now();
-  await crowd.add(clients, (k) => ({
-    first: upgradeRequest,
-    second: frame(connectPacket(`device-${n}-${k}`)),
-  }));
-  const connacks = (n + 1) * clients;
-  await until('all are connected', async () => (await node.stats()).mqtt.connacks[0] >= connacks);
-  const tookSec = (performance.now() - startedMs) / 1000;
-  await crowd.clear();
-  await until('all have gone', async () => (await node.stats()).connections.open === 0);
-  return tookSec;
+/** A process for the clients of a node, as 20,000 are more than some may open. */
+function crowdProcess(): ChildProcess {
+  return fork(fileURLToPath(import.meta.url), process.argv.slice(2));
 }
 
-async function heardBy(node: GatewayProcess): Promise<number> {
-  return (await node.stats()).mqtt.takeovers.heard;
+async function ask(child: ChildProcess, task: Task): Promise<void> {
+  child.send(task);
+  await once(child, 'message');
 }
 
-/** Of the node, the other and nats-server, so far. */
-function cpuSec(node: GatewayProcess, other?: GatewayProcess, natsPid?: number): number[] {
-  return [node.cpuSec, other?.cpuSec ?? 0, natsPid === undefined ? 0 : cpuSecOf(natsPid)];
-}
-
-function cpuSecOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+function work(): void {
+  let crowd: Crowd | undefined;
+  process.on('message', async (task: Task) => {
+    if (task === 'clear') await crowd?.clear();
+    else {
+      const { port, clean } = task;
+      crowd = new Crowd(port);
+      await crowd.add(clients, (n) => ({
+        first: upgradeRequest,
+        second: clean
+          ? frame(connectPacket(`device-${n}`))
+          : frame(connectPacket(`device-${n}`, { clean }), subscribePacket(1, `device/${n}`, 1)),
+      }));
+    }
+    process.send!('done');
+  });
+  process.on('disconnect', () => process.exit());
 }
