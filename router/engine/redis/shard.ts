@@ -245,11 +245,13 @@ export class Shard {
     }
     redis.on('messageBuffer', (channel: Buffer, payload: Buffer) => this.onCopy(channel, payload));
     await this.parts.library.load(redis);
-    if (this.position !== 0) this.onInterrupted();
+    // Copies may come between the first SUBSCRIBE and the place that follows it.
+    const isFirst = this.position === 0;
+    if (!isFirst) this.onInterrupted();
     await this.resubscribe(redis);
     const ask = () => this.#placeOn(redis);
     const { place, begin } = await ask();
-    if (this.position === 0) this.position = place;
+    if (isFirst) this.position = Math.max(this.position, place);
     else await this.catchUp({ place, begin, ask, isCurrent: () => redis.status === 'ready' });
     setImmediate(() => this.#comeBack());
   }
