@@ -1,14 +1,26 @@
 import t, { type Test } from 'tap';
 import { publish, pubrel } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import type { RedisServer } from '../../redis-server.js';
 import { until } from '../../until.js';
 import { closing, connectRaw } from '../mqtt/raw-client.js';
 import { brief, RealClient } from '../mqtt/real-client.js';
-import { knowEachOther, startNats, startNode, startNodes } from './mqtt-nodes.js';
+import { redisServer, startRedisNodes } from './redis-nodes.js';
 
 /** What is published on one node, and who gets it on another. */
 
 const noSys = ['--mqtt-sys-interval', '0'];
+
+/** Nodes `a`, `b` and so on, on a redis-server of their own. */
+async function startNodes(t: Test, count: number, ...flags: string[]) {
+  const redis = await redisServer(t);
+  const names = ['a', 'b', 'c'].slice(0, count);
+  return { redis, nodes: await startRedisNodes(t, [redis.url], names, flags) };
+}
+
+async function startNode(t: Test, redis: RedisServer, name: string, ...flags: string[]) {
+  return (await startRedisNodes(t, [redis.url], [name], flags))[0]!;
+}
 
 t.test(
   'what is published on one node comes once on another, at every QoS and through every filter',
@@ -25,7 +37,6 @@ t.test(
     await elsewhere.subscribe('home/kitchen', 0);
     const publisher = await RealClient.connect(t, a);
     await publisher.subscribe('home/kitchen/lamp', 0);
-    for (const node of nodes) await arrives(t, a, node);
     for (const qos of [0, 1, 2] as const) await publisher.publish('home/kitchen/lamp', `q${qos}`, { qos });
     await publisher.publish('home/kitchen', 'parent', { qos: 2 });
     t.same((await overlapping.exactly(4)).map(brief), [
@@ -44,14 +55,6 @@ t.test(
   },
 );
 
-/** Messages of the one node reach the other: its subscriptions from before are known to NATS. */
-async function arrives(t: Test, from: GatewayProcess, to: GatewayProcess): Promise<void> {
-  const probe = await connectRaw(t, to);
-  await probe.subscribe('probe');
-  await until('a message arrives', async () => (await from.send('probe', 'x')) > 0);
-  await probe.disconnect();
-}
-
 t.test('messages of one publisher keep their order from node to node', async (t) => {
   const { nodes } = await startNodes(
     t,
@@ -65,7 +68,6 @@ t.test('messages of one publisher keep their order from node to node', async (t)
   const [a, b] = nodes as [GatewayProcess, GatewayProcess];
   const subscriber = await RealClient.connect(t, b);
   await subscriber.subscribe('n/#', 2);
-  await arrives(t, a, b);
   const publisher = await RealClient.connect(t, a);
   const count = 2_000;
   const sent = Array.from({ length: count }, (_, n) =>
@@ -90,16 +92,16 @@ t.test('messages of one publisher keep their order from node to node', async (t)
   }
 });
 
-t.test('QoS 1 and 2 are refused while NATS is away, and nobody has them twice later', async (t) => {
-  const { nats, nodes } = await startNodes(t, 2, ...noSys);
+t.test('while Redis is away nothing is taken, and nobody has it later', async (t) => {
+  const { redis, nodes } = await startNodes(t, 2, ...noSys, '--history-rules', '# 0 0');
   const [a, b] = nodes as [GatewayProcess, GatewayProcess];
-  const [onA, onB] = [await connectRaw(t, a), await connectRaw(t, b)];
-  for (const subscriber of [onA, onB]) await subscriber.subscribe('x', 2);
+  const subscribers = [await connectRaw(t, a), await connectRaw(t, b)];
+  for (const subscriber of subscribers) await subscriber.subscribe('x', 2);
   const early = await connectRaw(t, a, { clientId: 'early', clean: false });
   early.send(publish('y', 'early', { qos: 2, id: 7 }));
   t.match(await early.next(), { type: 'PUBREC' });
-  await nats.kill();
-  await until('it knows', () => a.log.includes('nats: lost'));
+  await redis.kill();
+  await until('it knows', () => a.log.includes('redis: away'));
   early.send(publish('y', 'early', { qos: 2, id: 7, dup: true }));
   t.match(await early.next(), { type: 'PUBREC' }, 'what was taken before is taken');
   early.send(pubrel(7));
@@ -110,21 +112,19 @@ t.test('QoS 1 and 2 are refused while NATS is away, and nobody has them twice la
     refused.send(publish('x', `q${qos}`, { qos, id: qos }));
     t.equal(await closing(refused), '1013 not-carried');
   }
-  t.same(await onA.untilPong(), [], 'nobody has them, on this node neither');
   const publisher = await connectRaw(t, a, options);
   await publisher.publish('x', 'q0', { qos: 0 });
-  t.match(await onA.nextPublish(), { payload: 'q0' }, 'QoS 0 goes to who is here');
   publisher.send(publish('$SYS/x', 'q1', { qos: 1, id: 3 }));
   t.match(await publisher.next(), { type: 'PUBACK' }, 'what goes nowhere is acknowledged as ever');
+  for (const subscriber of subscribers) t.same(await subscriber.untilPong(), [], 'nobody has anything of it');
   t.equal((await a.stats()).connections.closed['not-carried'], 2);
-  await nats.restart();
-  await until('both are back', () => nodes.every(({ log }) => log.includes('nats: connected')));
-  await arrives(t, a, b);
+  await redis.restart();
+  for (const node of nodes) await until('it is back', async () => (await node.stats()).engine.connected);
   for (const qos of [1, 2]) {
     publisher.send(publish('x', `q${qos}`, { qos, id: qos, dup: true }));
     t.match(await publisher.next(), { type: qos === 1 ? 'PUBACK' : 'PUBREC' });
   }
-  for (const subscriber of [onA, onB]) {
+  for (const subscriber of subscribers) {
     const payloads = (await subscriber.nextPublishes(2)).map(({ payload }) => payload);
     t.same(payloads, ['q1', 'q2']);
   }
@@ -136,7 +136,6 @@ t.test('a will goes to all nodes; that of a client whose node is killed is never
   const watcher = await connectRaw(t, b);
   await watcher.subscribe('wills/#');
   await watcher.subscribe('after');
-  await arrives(t, a, b);
   const dying = (clientId: string) =>
     connectRaw(t, a, { clientId, will: { topic: `wills/${clientId}`, payload: 'gone', retain: true } });
   const polite = await dying('polite');
@@ -146,7 +145,7 @@ t.test('a will goes to all nodes; that of a client whose node is killed is never
   await dropped.drop();
   t.match(await watcher.nextPublish(), { topic: 'wills/dropped', payload: 'gone' });
   await a.kill('SIGKILL');
-  await until('it is gone', () => b.log.includes('nats: gone'));
+  await until('it is gone', () => b.log.includes('redis: gone'));
   await b.send('after', 'x');
   t.match(await watcher.nextPublish(), { topic: 'after' });
   t.equal((await b.stats()).router.retained, 1, 'the will that was sent is retained');
@@ -157,7 +156,6 @@ t.test('the wills of a node that stops go out before it leaves', async (t) => {
   const [a, b] = nodes as [GatewayProcess, GatewayProcess];
   const watcher = await connectRaw(t, b);
   await watcher.subscribe('wills');
-  await arrives(t, a, b);
   await connectRaw(t, a, { clientId: 'x', will: { topic: 'wills', payload: 'gone' } });
   t.equal(await a.kill('SIGTERM'), 0);
   t.match(await watcher.nextPublish(), { topic: 'wills', payload: 'gone' });
@@ -168,7 +166,6 @@ t.test('who comes and goes on one node is told on all', async (t) => {
   const [a, b] = nodes as [GatewayProcess, GatewayProcess];
   const watchers = [await connectRaw(t, a), await connectRaw(t, b)];
   for (const watcher of watchers) await watcher.subscribe('$SYS/brokers/+/clients/guest/+');
-  await arrives(t, a, b);
   const guest = await connectRaw(t, a, { clientId: 'guest' });
   await guest.disconnect();
   for (const watcher of watchers) {
@@ -181,9 +178,9 @@ t.test('who comes and goes on one node is told on all', async (t) => {
 });
 
 t.test('the numbers of each node are under its name, on all nodes, for as long as it is there', async (t) => {
-  const nats = await startNats(t);
-  const a = await startNode(t, nats, 'a', '--mqtt-sys-interval', '3600');
-  const b = await startNode(t, nats, 'b', '--mqtt-sys-interval', '3600');
+  const redis = await redisServer(t);
+  const a = await startNode(t, redis, 'a', '--mqtt-sys-interval', '3600');
+  const b = await startNode(t, redis, 'b', '--mqtt-sys-interval', '3600');
   const namesOn = async (node: GatewayProcess) => {
     const client = await connectRaw(t, node);
     await client.subscribe('$SYS/brokers/+/version');
@@ -194,25 +191,24 @@ t.test('the numbers of each node are under its name, on all nodes, for as long a
   const has = async (node: GatewayProcess, names: string) =>
     until(`${names} are known`, async () => (await namesOn(node)).join() === names);
   await has(a, 'a,b');
-  await has(b, 'a,b'); // b started later: a tells it its numbers, an hour before their time
+  await has(b, 'a,b'); // an hour before their time
   await b.kill('SIGKILL');
   await has(a, 'a');
   t.equal((await a.stats()).router.retained, 12, 'all of them have gone');
-  const again = await startNode(t, nats, 'b', '--mqtt-sys-interval', '3600');
+  const again = await startNode(t, redis, 'b', '--mqtt-sys-interval', '3600');
   await has(a, 'a,b');
   t.equal(await again.kill('SIGTERM'), 0);
   await has(a, 'a');
 });
 
 t.test('nodes that were given no name have different ones; two of one name say so', async (t) => {
-  const nats = await startNats(t);
+  const redis = await redisServer(t);
   const start = async (...flags: string[]) => {
-    const node = await startGateway({ flags: ['--engine', 'nats', '--nats', nats.url, ...flags] });
+    const node = await startGateway({ flags: ['--engine', 'redis', '--redis', redis.url, ...flags] });
     t.teardown(() => node.kill());
     return node;
   };
   const unnamed = [await start(), await start()];
-  await knowEachOther(unnamed);
   for (const node of unnamed) {
     const client = await connectRaw(t, node);
     await client.subscribe(`$SYS/brokers/+/clients/of-${node.pid}/connected`);

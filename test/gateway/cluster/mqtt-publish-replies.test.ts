@@ -1,5 +1,3 @@
-import { jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
 import t, { type Test } from 'tap';
 import { publish } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
@@ -7,27 +5,26 @@ import type { GatewayProcess } from '../../gateway-process.js';
 import { StallingProxy } from '../../stalling-proxy.js';
 import { until } from '../../until.js';
 import { closing, connectRaw } from '../mqtt/raw-client.js';
-import { knowEachOther, startNats, startNode } from './mqtt-nodes.js';
+import { redisServer, startRedisNodes } from './redis-nodes.js';
 
-/** PUBACK and PUBREC say that the stream of the id's history has the message; so they wait for it, or do not come. */
+/** PUBACK and PUBREC say that Redis has the message; so they wait for it, or do not come. */
 
-const noSys = ['--mqtt-sys-interval', '0'];
+const flags = ['--mqtt-sys-interval', '0', '--mqtt-presence', 'false'];
 const persistent = { clientId: 'publisher', clean: false };
 
-/** A publisher's node whose way to NATS can stand still, and a subscriber to `x` on another one. */
+/** A publisher's node whose way to Redis can stand still, and a subscriber to `x` on another one. */
 async function setUp(t: Test) {
-  const nats = await startNats(t);
-  const way = await StallingProxy.start(nats.port);
+  const redis = await redisServer(t);
+  const way = await StallingProxy.start(redis.port);
   t.teardown(() => way.stop());
-  const a = await startNode(t, way, 'a', ...noSys);
-  const b = await startNode(t, nats, 'b', ...noSys);
-  await knowEachOther([a, b]);
-  const subscriber = await connectRaw(t, b);
+  const [a] = await startRedisNodes(t, [`redis://127.0.0.1:${way.port}`], ['a'], flags);
+  const [b] = await startRedisNodes(t, [redis.url], ['b'], flags);
+  const subscriber = await connectRaw(t, b!);
   await subscriber.subscribe('x', 2);
-  return { nats, way, a, subscriber };
+  return { redis, way, a: a!, b: b!, subscriber };
 }
 
-/** Connections and sessions of a node that wait for NATS. */
+/** Connections and sessions of a node that wait for Redis. */
 async function waiting(node: GatewayProcess): Promise<{ replies: number; undecided: number }> {
   return (await node.stats()).mqtt.waiting;
 }
@@ -43,12 +40,14 @@ async function payloads(node: GatewayProcess, subscriber: RawMqtt): Promise<stri
   }
 }
 
-t.test('they wait until the stream has the message, in the order of the PUBLISHes', async (t) => {
+const isBack = (node: GatewayProcess) => async () => (await node.stats()).engine.connected;
+
+t.test('they wait until Redis has the message, in the order of the PUBLISHes', async (t) => {
   const { way, a, subscriber } = await setUp(t);
   const publisher = await connectRaw(t, a);
   way.stall();
   for (const [id, qos] of [1, 2, 1].entries()) publisher.send(publish('x', `m${id}`, { qos, id: id + 1 }));
-  t.same(await publisher.untilPong(), [], 'while NATS has said nothing');
+  t.same(await publisher.untilPong(), [], 'while Redis has said nothing');
   way.heal();
   t.match(await publisher.next(), { type: 'PUBACK', id: 1 });
   t.match(await publisher.next(), { type: 'PUBREC', id: 2 });
@@ -56,19 +55,53 @@ t.test('they wait until the stream has the message, in the order of the PUBLISHe
   t.same(await payloads(a, subscriber), ['m0', 'm1', 'm2']);
 });
 
+t.test('what a broken connection took with it is sent again on the next one, once', async (t) => {
+  const { way, a, subscriber } = await setUp(t);
+  const publisher = await connectRaw(t, a, persistent);
+  way.stall();
+  publisher.send(publish('x', 'q1', { qos: 1, id: 1 }), publish('x', 'q2', { qos: 2, id: 2 }));
+  t.same(await publisher.untilPong(), []);
+  way.cut();
+  way.heal();
+  t.match(await publisher.next(), { type: 'PUBACK', id: 1 });
+  t.match(await publisher.next(), { type: 'PUBREC', id: 2 });
+  t.same(await payloads(a, subscriber), ['q1', 'q2']);
+});
+
+t.test('what Redis has run, though its answer was lost, is acknowledged, and not sent again', async (t) => {
+  const { way, a, b, subscriber } = await setUp(t);
+  const publisher = await connectRaw(t, a, persistent);
+  way.stallAnswers();
+  publisher.send(publish('x', 'q1', { qos: 1, id: 1 }), publish('x', 'q2', { qos: 2, id: 2 }));
+  const both = await subscriber.nextPublishes(2);
+  t.same(
+    both.map(({ payload }) => payload),
+    ['q1', 'q2'],
+  );
+  t.same(await publisher.untilPong(), []);
+  way.cut();
+  way.heal();
+  t.match(await publisher.next(), { type: 'PUBACK', id: 1 });
+  t.match(await publisher.next(), { type: 'PUBREC', id: 2 });
+  t.match(await waiting(a), { replies: 0, undecided: 0 });
+  t.same(await payloads(b, subscriber), []);
+});
+
 t.test(
-  'where NATS is lost before it has said so, the connection is closed, and what is sent again comes once',
+  'where Redis stays away, the connection is closed after 5 s, and what is sent again comes once',
   async (t) => {
     const { way, a, subscriber } = await setUp(t);
     const publisher = await connectRaw(t, a, persistent);
     way.stall();
     publisher.send(publish('x', 'q1', { qos: 1, id: 1 }), publish('x', 'q2', { qos: 2, id: 2 }));
-    t.same(await publisher.untilPong(), []);
-    way.cut();
-    way.heal();
+    await until('nobody waits any more', () => publisher.closed, 15_000);
     t.equal(await closing(publisher), '1013 not-carried');
     t.equal((await a.stats()).connections.closed['not-carried'], 1);
-    await until('NATS is back', () => a.log.split('nats: connected').length === 2);
+    const refused = await connectRaw(t, a, { clientId: 'late' });
+    refused.send(publish('x', 'late', { qos: 1, id: 1 }));
+    t.equal(await closing(refused), '1013 not-carried');
+    way.heal();
+    await until('Redis is back', isBack(a));
     const again = await connectRaw(t, a, persistent);
     again.send(publish('x', 'q1', { qos: 1, id: 1, dup: true }));
     t.match(await again.next(), { type: 'PUBACK', id: 1 });
@@ -90,58 +123,46 @@ t.test(
     await early.drop();
     await until('it is gone', async () => (await waiting(a)).replies === 0);
     t.equal((await waiting(a)).undecided, 1, 'and its message is still under way');
+    way.heal();
     const again = await connectRaw(t, a, persistent);
     again.send(publish('x', 'once', { ...once, dup: true }));
-    t.same(await again.untilPong(), []);
-    way.heal();
     t.match(await again.next(), { type: 'PUBREC', id: 7 });
     t.same(await payloads(a, subscriber), ['once']);
-    t.same(await waiting(a), { replies: 0, undecided: 0 });
+    t.match(await waiting(a), { replies: 0, undecided: 0 });
   },
 );
 
-t.test('what NATS has stored without saying so comes twice: it is better than to be lost', async (t) => {
-  const { way, a, subscriber } = await setUp(t);
-  const publisher = await connectRaw(t, a, persistent);
-  way.stallAnswers();
-  publisher.send(publish('x', 'q1', { qos: 1, id: 1 }), publish('x', 'q2', { qos: 2, id: 2 }));
-  const both = await subscriber.nextPublishes(2);
-  t.same(
-    both.map(({ payload }) => payload),
-    ['q1', 'q2'],
-  );
-  t.same(await publisher.untilPong(), []);
-  way.cut();
-  way.heal();
-  t.equal(await closing(publisher), '1013 not-carried');
-  t.same(await waiting(a), { replies: 0, undecided: 0 });
-  await until('NATS is back', () => a.log.split('nats: connected').length === 2);
-  const again = await connectRaw(t, a, persistent);
-  again.send(
-    publish('x', 'q1', { qos: 1, id: 1, dup: true }),
-    publish('x', 'q2', { qos: 2, id: 2, dup: true }),
-  );
-  t.match(await again.next(), { type: 'PUBACK', id: 1 });
-  t.match(await again.next(), { type: 'PUBREC', id: 2 });
-  t.same(await payloads(a, subscriber), ['q1', 'q2']);
-});
-
-t.test('where the stream refuses a message nobody has it, and it may be sent again', async (t) => {
-  const { nats, a, subscriber } = await setUp(t);
-  const connection = await connect({ servers: nats.url });
-  t.teardown(() => connection.close());
-  const { streams } = await jetstreamManager(connection);
-  await streams.update('encke-history-0', { max_msg_size: 1 });
+t.test('where Redis refuses a message nobody has it, and it may be sent again', async (t) => {
+  const { redis, a, subscriber } = await setUp(t);
+  const operator = redis.client();
+  await operator.config('SET', 'maxmemory', '1');
   for (const [n, qos] of [1, 2].entries()) {
     const refused = await connectRaw(t, a, persistent);
     refused.send(publish('x', `q${qos}`, { qos, id: n + 1 }));
     t.equal(await closing(refused), '1013 not-carried');
   }
-  await streams.update('encke-history-0', { max_msg_size: -1 });
+  t.match(a.log, /maxmemory/, 'and the operator is told why');
+  await operator.config('SET', 'maxmemory', '0');
   const publisher = await connectRaw(t, a, persistent);
   publisher.send(publish('x', 'q1', { qos: 1, id: 1, dup: true }));
   t.match(await publisher.next(), { type: 'PUBACK' });
   publisher.send(publish('x', 'q2', { qos: 2, id: 2, dup: true }));
   t.match(await publisher.next(), { type: 'PUBREC' });
   t.same(await payloads(a, subscriber), ['q1', 'q2']);
+});
+
+t.test('another run of Redis cannot say what became of it: the connection is closed', async (t) => {
+  const { redis, way, a, subscriber } = await setUp(t);
+  const publisher = await connectRaw(t, a, persistent);
+  way.stallAnswers();
+  publisher.send(publish('x', 'q1', { qos: 1, id: 1 }));
+  t.match(await subscriber.nextPublish(), { payload: 'q1' });
+  await redis.restartEmpty();
+  way.cut();
+  way.heal();
+  t.equal(await closing(publisher), '1013 not-carried');
+  const again = await connectRaw(t, a, persistent);
+  again.send(publish('x', 'q1', { qos: 1, id: 1, dup: true }));
+  t.match(await again.next(), { type: 'PUBACK', id: 1 });
+  t.match(await subscriber.nextPublish(), { payload: 'q1' }, 'twice, as QoS 1 may be, and not lost');
 });
