@@ -21,6 +21,8 @@ export interface RedisServerOptions {
   acl?: readonly string[];
   /** Follow this server. */
   replicaOf?: RedisServer;
+  /** A Sentinel, alone in its vote, that watches this server under the name `mymaster`. */
+  watches?: RedisServer;
   /** Default: a free one. */
   port?: number;
   /** What else stands in its configuration file, a directive a line. */
@@ -54,7 +56,7 @@ export class RedisServer {
     mkdirSync(join(directory, 'data'));
     writeFileSync(file, configuration(directory, port, options));
     const pinned = options.cpu === undefined ? [] : ['taskset', '-c', String(options.cpu)];
-    const command = [...pinned, found.path, file];
+    const command = [...pinned, found.path, file, ...(options.watches === undefined ? [] : ['--sentinel'])];
     const server = new RedisServer(command, directory, port, launch(command));
     await server.#answers();
     return server;
@@ -177,12 +179,19 @@ async function answers(port: number): Promise<boolean> {
 }
 
 function configuration(directory: string, port: number, options: RedisServerOptions): string {
-  const { appendonly = false, maxmemory, acl = [], replicaOf } = options;
+  const { appendonly = false, maxmemory, acl = [], replicaOf, watches } = options;
+  const common = [`port ${port}`, 'bind 127.0.0.1', `dir "${directory}/data"`, `logfile "${directory}/log"`];
+  if (watches !== undefined)
+    return [
+      ...common,
+      `sentinel monitor mymaster 127.0.0.1 ${watches.port} 1`,
+      'sentinel down-after-milliseconds mymaster 1000',
+      'sentinel failover-timeout mymaster 10000',
+      options.configuration ?? '',
+      '',
+    ].join('\n');
   return [
-    `port ${port}`,
-    'bind 127.0.0.1',
-    `dir "${directory}/data"`,
-    `logfile "${directory}/log"`,
+    ...common,
     'save ""',
     `appendonly ${appendonly ? 'yes' : 'no'}`,
     'repl-diskless-sync-delay 0', // a replica begins at once, not after 5 s

@@ -1,19 +1,33 @@
 import t from 'tap';
-import { connect } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
+import { connect, pingreq, publish, subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { GatewayProcess } from '../../gateway-process.js';
 import { until } from '../../until.js';
 import { closing, connectRaw, openRaw, tryRaw } from '../mqtt/raw-client.js';
-import { startNats, startNode, startNodes } from './mqtt-nodes.js';
+import { redisServer, startRedisNodes } from './redis-nodes.js';
 
 /** One client id, one connection, over all nodes. */
 
-const sessionsOf = async (node: GatewayProcess) => (await node.stats()).mqtt.sessions;
+const redis = await redisServer(t);
+const nodes = await startRedisNodes(t, [redis.url], ['a', 'b', 'c']);
+const [a, b, c] = nodes as [GatewayProcess, GatewayProcess, GatewayProcess];
+
+/** Connections that another one of the same client id has ended, over all nodes. */
+const takenOver = async () => {
+  const closed = await Promise.all(nodes.map(async (node) => (await node.stats()).connections.closed));
+  return closed.reduce((sum, reasons) => sum + (reasons['taken-over'] ?? 0), 0);
+};
+const mqttOf = async (node: GatewayProcess) => (await node.stats()).mqtt;
+const calls = async (name: string) => {
+  const client = redis.client();
+  const text = await client.info('commandstats');
+  client.disconnect();
+  return Number(new RegExp(`^cmdstat_${name}:calls=(\\d+)`, 'm').exec(text)?.[1] ?? 0);
+};
 
 t.test('a client id that connects to another node is closed on the first within a second', async (t) => {
-  const { nodes } = await startNodes(t, 3);
-  const [a, b, c] = nodes as [GatewayProcess, GatewayProcess, GatewayProcess];
   const bystander = await connectRaw(t, a, { clientId: 'bystander' });
   let last = await connectRaw(t, a, { clientId: 'walker' });
+  const before = await takenOver();
   for (const node of [b, c, a, c, b]) {
     const startedMs = performance.now();
     const next = await connectRaw(t, node, { clientId: 'walker' });
@@ -23,78 +37,38 @@ t.test('a client id that connects to another node is closed on the first within 
   }
   t.same(await last.untilPong(), [], 'the newest stays');
   t.same(await bystander.untilPong(), []);
-  const closed = await Promise.all(nodes.map(async (node) => (await node.stats()).connections.closed));
-  t.equal(
-    closed.reduce((sum, reasons) => sum + reasons['taken-over'], 0),
-    5,
-  );
+  t.equal((await takenOver()) - before, 5, 'each is counted');
+  await last.disconnect();
+  await bystander.disconnect();
 });
 
 t.test('two nodes that are asked for one client id at the same time end with one connection', async (t) => {
-  const { nodes } = await startNodes(t, 2);
-  const [a, b] = nodes as [GatewayProcess, GatewayProcess];
-  const rounds = 50;
-  const pairs = Array.from({ length: rounds }, async (_, n) => {
-    const clients = await Promise.all([openRaw(t, a), openRaw(t, b)]);
-    for (const client of clients) client.send(connect({ clientId: `racer-${n}` }));
-    return clients;
-  });
-  const races = await Promise.all(pairs);
-  await until('each race has a loser', () =>
-    races.every((clients) => clients.some(({ closeCode }) => closeCode !== undefined)),
-  );
-  const heard = async (node: GatewayProcess) => (await node.stats()).mqtt.takeovers.heard;
-  await until('all is heard', async () => (await heard(a)) >= rounds && (await heard(b)) >= rounds);
-  for (const node of [a, b]) await (await connectRaw(t, node)).untilPong();
-  for (const clients of races) {
-    const open = clients.filter(({ closeCode }) => closeCode === undefined);
-    t.equal(open.length, 1);
-    for (const client of open) {
-      t.match(await client.next(), { type: 'CONNACK', returnCode: 0 });
-      t.same(await client.untilPong(), []);
+  for (const clean of [true, false]) {
+    const races = await Promise.all(
+      Array.from({ length: 50 }, async (_, n) => {
+        const clients = await Promise.all([openRaw(t, a), openRaw(t, b)]);
+        for (const client of clients) client.send(connect({ clientId: `racer-${clean}-${n}`, clean }));
+        return clients;
+      }),
+    );
+    await until('each race has one loser', () =>
+      races.every((clients) => clients.filter(({ closed }) => closed).length === 1),
+    );
+    for (const clients of races) {
+      for (const client of clients.filter(({ closed }) => !closed)) {
+        t.match(await client.next(), { type: 'CONNACK', returnCode: 0 });
+        t.same(await client.untilPong(), []);
+        await client.drop();
+      }
     }
+    await until('sessions are on one node', async () => {
+      const counts = await Promise.all([a, b].map(async (node) => (await mqttOf(node)).sessions.persistent));
+      return counts[0]! + counts[1]! === (clean ? 0 : 50);
+    });
   }
-  const connected = (await sessionsOf(a)).connected + (await sessionsOf(b)).connected;
-  t.equal(connected, rounds + 2);
-});
-
-t.test(
-  'a session does not follow its client: it begins anew there, and what waited is lost and said',
-  async (t) => {
-    const { nodes } = await startNodes(t, 2);
-    const [a, b] = nodes as [GatewayProcess, GatewayProcess];
-    const options = { clientId: 'mover', clean: false };
-    const first = await connectRaw(t, a, options);
-    await first.subscribe('news', 1);
-    await first.drop();
-    for (let n = 0; n < 3; n++) await b.send('news?qos=1', String(n));
-    t.equal((await sessionsOf(a)).persistent, 1);
-    const there = await tryRaw(t, b, options);
-    t.equal(there.code, 0);
-    t.equal(there.sessionPresent, false);
-    await until('it is gone from the first', async () => (await sessionsOf(a)).sessions === 0);
-    t.match(await sessionsOf(a), { moved: 1, persistent: 0, bytes: 0, dropped: { 'session-moved': 3 } });
-    t.match(a.log, /"reason":"session-moved","clientId":"mover","node":"b","messagesLost":3/);
-    t.equal((await a.stats()).router.logins, 0, 'nobody is logged in for it');
-    const back = await tryRaw(t, a, options);
-    t.equal(back.sessionPresent, false, 'nor is it there when the client comes back');
-    t.same(await back.client.untilPong(), [], 'and no old message comes');
-    t.equal(await closing(there.client), '1008 taken-over');
-  },
-);
-
-t.test('a clean session elsewhere ends the persistent one, too', async (t) => {
-  const { nodes } = await startNodes(t, 2);
-  const [a, b] = nodes as [GatewayProcess, GatewayProcess];
-  await (await connectRaw(t, a, { clientId: 'x', clean: false })).drop();
-  await connectRaw(t, b, { clientId: 'x', clean: true });
-  await until('it is gone', async () => (await sessionsOf(a)).sessions === 0);
-  t.match(await sessionsOf(a), { moved: 1, takenOver: 0 });
 });
 
 t.test('the will of who is taken over goes out, and both nodes tell of it', async (t) => {
-  const { nodes } = await startNodes(t, 2);
-  const [a, b] = nodes as [GatewayProcess, GatewayProcess];
   const watcher = await connectRaw(t, b, { clientId: 'watcher' });
   await watcher.subscribe('wills');
   await watcher.subscribe('$SYS/brokers/+/clients/x/+');
@@ -108,53 +82,88 @@ t.test('the will of who is taken over goes out, and both nodes tell of it', asyn
   t.equal(said[3], 'wills gone');
 });
 
-t.test('a client id that the server made is announced to nobody', async (t) => {
-  const { nodes } = await startNodes(t, 2);
-  const [a, b] = nodes as [GatewayProcess, GatewayProcess];
-  await connectRaw(t, a, { clientId: '' });
-  await connectRaw(t, a, { clientId: 'chosen' });
-  await until('one is heard of', async () => (await b.stats()).mqtt.takeovers.heard > 0);
-  t.match((await a.stats()).mqtt.takeovers, { announced: 1, waiting: 0, unannounced: 0 });
-  t.match((await b.stats()).mqtt.takeovers, { heard: 1 });
+t.test('a client id that the server made is claimed by nobody', async (t) => {
+  const before = (await mqttOf(a)).clients.claimed;
+  const client = await connectRaw(t, a, { clientId: '' });
+  await client.disconnect();
+  t.equal((await mqttOf(a)).clients.claimed, before);
 });
 
-t.test('who connects while NATS is away takes over when it is back', async (t) => {
-  const { nats, nodes } = await startNodes(t, 2);
-  const [a, b] = nodes as [GatewayProcess, GatewayProcess];
-  const first = await connectRaw(t, a, { clientId: 'x' });
-  await nats.kill();
-  await until('both know', () => [a, b].every(({ log }) => log.includes('nats: lost')));
-  const second = await connectRaw(t, b, { clientId: 'x' });
-  const third = await connectRaw(t, b, { clientId: 'y' });
-  await third.disconnect();
+t.test('what a client sends right behind its CONNECT waits, and is handled in order', async (t) => {
+  for (let n = 0; n < 20; n++) {
+    const client = await openRaw(t, n % 2 === 0 ? a : b);
+    const behind = [subscribe(1, ['eager', 1]), publish('elsewhere', 'x', { qos: 1, id: 2 }), pingreq()];
+    const bytes = Buffer.concat([connect({ clientId: 'eager', clean: false }), ...behind]);
+    // The CONNECT alone, with more behind it, or in two pieces.
+    const cut = [bytes.length, bytes.length - 4, 9][n % 3]!;
+    client.send(bytes.subarray(0, cut));
+    if (cut < bytes.length) client.send(bytes.subarray(cut));
+    t.match(await client.next(), { type: 'CONNACK', returnCode: 0, sessionPresent: n > 0 });
+    const answers = [await client.next(), await client.next(), await client.next()];
+    t.same(answers.map(({ type }) => type).sort(), ['PINGRESP', 'PUBACK', 'SUBACK']);
+  }
+});
+
+t.test('the old node is asked by name: a CONNECT costs the other nodes nothing', async (t) => {
+  const before = await calls('publish');
+  const quiet = (await mqttOf(c)).sessions;
+  for (let n = 0; n < 20; n++) {
+    const client = await connectRaw(t, n % 2 === 0 ? a : b, { clientId: 'commuter' });
+    if (n === 19) await client.disconnect();
+  }
+  const published = (await calls('publish')) - before;
+  // Of each: the question, its answer, presence (connected, disconnected) without a subscriber, pulses of $SYS.
+  t.ok(published < 20 * 6, `${published} PUBLISHes for 20 takeovers`);
+  t.same((await mqttOf(c)).sessions, quiet);
+});
+
+t.test('where the old node was killed, nobody is waited for', async (t) => {
+  const [doomed] = await startRedisNodes(t, [redis.url], ['doomed']);
+  await connectRaw(t, doomed!, { clientId: 'orphan', clean: false });
+  await doomed!.kill('SIGKILL');
+  const startedMs = performance.now();
+  const { code, sessionPresent } = await tryRaw(t, a, { clientId: 'orphan', clean: false });
+  const ms = performance.now() - startedMs;
+  t.same({ code, sessionPresent }, { code: 0, sessionPresent: false });
+  t.ok(ms < 1_000, `CONNACK after ${Math.round(ms)} ms: Redis knows that its connection is gone`);
+});
+
+t.test('where the old node stands still, CONNECT waits 2 s; it closes its own when it goes on', async (t) => {
+  const [stuck] = await startRedisNodes(t, [redis.url], ['stuck']);
+  const first = await connectRaw(t, stuck!, { clientId: 'patient', clean: false });
+  await first.subscribe('patient', 1);
+  stuck!.child.kill('SIGSTOP');
+  const startedMs = performance.now();
+  const second = await openRaw(t, a);
+  second.send(connect({ clientId: 'patient', clean: false }), subscribe(1, ['patient/new', 1]));
+  t.match(await second.next(), { type: 'CONNACK', returnCode: 0, sessionPresent: false });
+  const ms = performance.now() - startedMs;
+  t.ok(ms > 1_500 && ms < 3_500, `CONNACK after ${Math.round(ms)} ms`);
+  t.match(await second.next(), { type: 'SUBACK' });
+  stuck!.child.kill('SIGCONT');
+  t.equal(await closing(first), '1008 taken-over');
+  await until('its session is over', async () => (await mqttOf(stuck!)).sessions.sessions === 0, 15_000);
+  t.same(await second.untilPong(), [], 'the new one stays');
+  t.equal(await a.send('patient', 'x'), 0);
+});
+
+t.test('who connects while Redis is away takes over when it is back', async (t) => {
+  const own = await redisServer(t);
+  const [d, e] = (await startRedisNodes(t, [own.url], ['d', 'e'])) as [GatewayProcess, GatewayProcess];
+  const kept = await connectRaw(t, d, { clientId: 'kept' });
+  const first = await connectRaw(t, d, { clientId: 'x' });
+  await own.kill();
+  await until('both know', async () => {
+    const ready = await Promise.all([d, e].map(({ apiUrl }) => fetch(`${apiUrl}/ready`)));
+    return ready.every(({ status }) => status === 503);
+  });
+  const second = await connectRaw(t, e, { clientId: 'x' });
   t.same(await first.untilPong(), [], 'nobody could tell');
-  t.match((await b.stats()).mqtt.takeovers, { waiting: 2 });
-  await nats.restart();
-  // At once, or when it is announced again: the node that has to hear it may be the later one to be back.
-  await until('the first is closed', () => first.closeCode !== undefined, 15_000);
+  await own.restartEmpty();
+  await until('the first is closed', () => first.closed, 15_000);
   t.equal(await closing(first), '1008 taken-over');
   t.same(await second.untilPong(), []);
-});
-
-t.test('garbage in the place of an announcement harms nobody', async (t) => {
-  const nats = await startNats(t);
-  const node = await startNode(t, nats, 'a');
-  const client = await connectRaw(t, node, { clientId: 'x' });
-  const { connect: connectNats } = await import('@nats-io/transport-node');
-  const connection = await connectNats({ servers: nats.url });
-  t.teardown(() => connection.close());
-  for (const body of ['', 'x', '\xff'.repeat(500)]) connection.publish('encke.say.takeover', body);
-  // As a peer, who is listened to.
-  const run = 77;
-  const hello = { word: 'hello', run, name: 'z', group: '', role: 'both', startedMs: 0 };
-  connection.publish('encke.node', JSON.stringify(hello));
-  const signed = (...bytes: number[]) => Buffer.from([0, 0, 0, 0, 0, run, ...bytes]);
-  connection.publish('encke.say.takeover', signed(1, 2, 3));
-  connection.publish('encke.say.takeover', signed(0, 0, 0, 0, 0, 9, 0xff, 0xff, 0x78));
-  connection.publish('encke.say.takeover', signed(255, 255, 255, 255, 255, 255, 0, 1, 0x79));
-  await connection.flush();
-  await until('one could be read', async () => (await node.stats()).mqtt.takeovers.heard === 1);
-  t.same(await client.untilPong(), []);
-  await connectRaw(t, node, { clientId: 'z' });
-  t.ok(node.alive);
+  t.same(await kept.untilPong(), []);
+  await connectRaw(t, e, { clientId: 'kept' });
+  t.equal(await closing(kept), '1008 taken-over', 'what was claimed before is claimed again');
 });
