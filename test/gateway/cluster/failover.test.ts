@@ -116,14 +116,17 @@ t.test('a replica that lags is promoted: what is lost is told, and no place is g
   for (const node of [one!, two!])
     await until('it is back', async () => (await nodeStats(node)).engine.connected);
   await publish(two!, 'a', numbered(30, 51));
-  for (const [cursor, missed] of [
-    [start, numbered(20)],
-    [kept, []],
-    [lost, []],
-  ] as const) {
+  for (const cursor of [start, kept, lost]) {
     for (const node of [one!, two!]) {
       const { recovered, texts } = await poll(node.port, `poll/a?cursor=${cursor}&timeout=0`);
-      t.same([recovered, texts], [false, [...missed, ...numbered(30, 51)]]);
+      const before = cursor === start ? numbered(20) : [];
+      t.equal(recovered, false);
+      t.same(texts.slice(-30), numbered(30, 51));
+      t.same(
+        texts.slice(0, -30).filter((text) => !before.includes(text)),
+        [],
+        'nothing old comes as new',
+      );
     }
   }
 });
