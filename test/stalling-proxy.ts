@@ -9,7 +9,8 @@ import { resetSocket } from '../floodtest/reset-socket.js';
 export class StallingProxy {
   readonly port: number;
   readonly #server: Server;
-  readonly #targetPort: number;
+  /** To another server, from the next connection on. */
+  targetPort: number;
   readonly #pairs = new Set<Pair>();
   readonly #sockets = new Set<Socket>();
   #stalled = false;
@@ -17,7 +18,7 @@ export class StallingProxy {
   private constructor(server: Server, port: number, targetPort: number) {
     this.#server = server;
     this.port = port;
-    this.#targetPort = targetPort;
+    this.targetPort = targetPort;
     server.on('connection', (near) => this.#join(near));
   }
 
@@ -65,7 +66,7 @@ export class StallingProxy {
   }
 
   #join(near: Socket): void {
-    const far = connect({ port: this.#targetPort, host: '127.0.0.1', allowHalfOpen: true });
+    const far = connect({ port: this.targetPort, host: '127.0.0.1', allowHalfOpen: true });
     for (const socket of [near, far]) {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));

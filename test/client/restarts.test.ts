@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import t from 'tap';
 import { openChromium } from '../chromium.js';
 import { freePort } from '../free-port.js';
-import { natsServer } from '../gateway/cluster/nodes.js';
+import { redisServer } from '../gateway/cluster/redis-nodes.js';
 import { type GatewayProcess, type GatewayProcessOptions, startProcess } from '../gateway-process.js';
 import { until } from '../until.js';
 import { countedTo } from './listener.js';
@@ -80,9 +80,9 @@ function tryRestarts(browser: Browser): void {
     t.ok(got.every((texts) => texts.join() === countedTo(restarts + 1).join()));
   });
 
-  t.test('a gateway with its history in NATS: and none misses a message', { buffered: true }, async (t) => {
-    const nats = await natsServer(t);
-    const engine = ['--engine', 'nats', '--nats', nats.url];
+  t.test('a gateway with its history in Redis: and none misses a message', { buffered: true }, async (t) => {
+    const redis = await redisServer(t);
+    const engine = ['--engine', 'redis', '--redis', redis.url];
     const router = await startProcess({ role: 'router', flags: engine });
     t.teardown(() => router.kill());
     const options: GatewayProcessOptions = {

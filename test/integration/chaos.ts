@@ -4,8 +4,8 @@ import { runChaos } from './chaos/chaos-run.js';
 import { parseDuration } from './session-model.js';
 
 /**
- * Three nodes and three nats-servers to which things happen at random, while publishers and subscribers go on, against
- * a model of what may be lost:
+ * Three nodes and two redis-servers, each with a replica, to which things happen at random, while publishers and
+ * subscribers go on, against a model of what may be lost:
  *
  *     node dist/test/integration/chaos.js --for 10m [--seed N]
  *

@@ -1,11 +1,11 @@
 import type { SeededRandom } from '../../seeded-random.js';
 import type { Ways } from './ways.js';
-import type { World } from './world.js';
+import { shards, type World } from './world.js';
 
 interface Kind {
   readonly name: string;
   /** What it is done to: `node` stands for the node and its links. */
-  readonly target: 'node' | 'nats' | 'all nats';
+  readonly target: 'node' | 'redis' | 'all redis';
   readonly mostMs: number;
   /** Does it. @returns what undoes it */
   strike(world: World, at: number): Promise<() => Promise<void> | void>;
@@ -14,8 +14,7 @@ interface Kind {
 }
 
 const anyOf = (from: number, to: number, at: number) => from === at || to === at;
-const remoteOf = (from: number, to: number, at: number) => from !== to && anyOf(from, to, at);
-const remote = (from: number, to: number) => from !== to;
+const all = () => true;
 
 const kinds: readonly Kind[] = [
   {
@@ -42,7 +41,7 @@ const kinds: readonly Kind[] = [
     name: 'links stalled',
     target: 'node',
     mostMs: 9_000,
-    affects: remoteOf, // own subscribers are served all the same
+    affects: anyOf, // what is published here comes back by Redis
     async strike({ links }, at) {
       for (const link of links[at]!) link.stall();
       return () => {
@@ -54,41 +53,65 @@ const kinds: readonly Kind[] = [
     name: 'links cut',
     target: 'node',
     mostMs: 1,
-    affects: remoteOf,
+    affects: anyOf,
     async strike({ links }, at) {
       for (const link of links[at]!) link.cut();
       return () => {};
     },
   },
   {
-    name: 'nats-server killed',
-    target: 'nats',
+    name: 'redis killed',
+    target: 'redis',
     mostMs: 4_000,
-    affects: remote,
-    async strike({ nats }, at) {
-      await nats.servers[at]!.kill();
-      return () => nats.servers[at]!.restart();
+    affects: all,
+    async strike({ pairs }, at) {
+      const { master } = pairs[at]!;
+      await master.kill();
+      return () => master.restart();
     },
   },
   {
-    name: 'nats-server paused',
-    target: 'nats',
+    name: 'redis killed, and comes back empty',
+    target: 'redis',
+    mostMs: 4_000,
+    affects: all,
+    async strike({ pairs }, at) {
+      const { master } = pairs[at]!;
+      await master.kill();
+      return () => master.restartEmpty();
+    },
+  },
+  {
+    name: 'redis paused',
+    target: 'redis',
     mostMs: 7_000,
-    affects: remote,
-    async strike({ nats }, at) {
-      nats.servers[at]!.signal('SIGSTOP');
-      return () => nats.servers[at]!.signal('SIGCONT');
+    affects: all,
+    async strike({ pairs }, at) {
+      const { master } = pairs[at]!;
+      master.pause();
+      return () => master.resume();
     },
   },
   {
-    name: 'all nats-servers killed',
-    target: 'all nats',
+    name: 'replica promoted',
+    target: 'redis',
+    mostMs: 1,
+    affects: all,
+    async strike(world, at) {
+      await world.failOver(at);
+      return () => {};
+    },
+  },
+  {
+    name: 'both redis killed',
+    target: 'all redis',
     mostMs: 3_000,
-    affects: remote,
-    async strike({ nats }) {
-      await Promise.all(nats.servers.map((server) => server.kill()));
+    affects: all,
+    async strike({ pairs }) {
+      const masters = pairs.map(({ master }) => master);
+      await Promise.all(masters.map((master) => master.kill()));
       return async () => {
-        await Promise.all(nats.servers.map((server) => server.restart()));
+        await Promise.all(masters.map((master) => master.restart()));
       };
     },
   },
@@ -122,9 +145,9 @@ export class Faults {
 
   async #one(): Promise<void> {
     const kind = this.#random.pick(kinds);
-    const at = this.#random.below(this.#world.nodes.length);
+    const at = this.#random.below(kind.target === 'redis' ? shards : this.#world.nodes.length);
     const forMs = 1 + this.#random.below(kind.mostMs);
-    const what = kind.target === 'all nats' ? kind.name : `${kind.name} (${at}) for ${forMs} ms`;
+    const what = kind.target === 'all redis' ? kind.name : `${kind.name} (${at}) for ${forMs} ms`;
     const name = this.#take(kind.target, at);
     if (name === undefined) return;
     this.struck.set(kind.name, (this.struck.get(kind.name) ?? 0) + 1);
@@ -137,17 +160,17 @@ export class Faults {
     this.#busy.delete(name);
   }
 
-  /** A node that starts needs a nats-server that answers: nothing else happens beside the end of all of them. */
+  /** A node that starts needs a server that answers: nothing else happens beside the end of both. */
   #take(target: Kind['target'], at: number): string | undefined {
-    const name = target === 'all nats' ? target : `${target} ${at}`;
-    if (this.#busy.has(name) || this.#busy.has('all nats')) return undefined;
-    if (target === 'all nats' && this.#busy.size > 0) return undefined;
+    const name = target === 'all redis' ? target : `${target} ${at}`;
+    if (this.#busy.has(name) || this.#busy.has('all redis')) return undefined;
+    if (target === 'all redis' && this.#busy.size > 0) return undefined;
     this.#busy.add(name);
     return name;
   }
 }
 
-/** Its port may be in use for a moment yet, and the first nats-server that it tries may be the one that stands still. */
+/** Its port may be in use for a moment yet, and both of its servers may stand still. */
 async function startAgain(start: () => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {

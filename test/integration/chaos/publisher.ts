@@ -11,7 +11,7 @@ export interface Send {
   readonly node: number;
   readonly startMs: number;
   endMs: number;
-  /** 200, 503, or 0 for no answer: nobody knows whether it was published. */
+  /** 200; 503; 504, or 0 for no answer: nobody knows whether it was published. */
   status: number;
   delivered: number;
   unanswered: number;

@@ -1,6 +1,8 @@
+import { shardOf } from '../../../redis-access/shards.js';
 import type { Send } from './publisher.js';
 import type { Opening } from './subscriber.js';
 import type { Ways } from './ways.js';
+import { shards } from './world.js';
 
 /** What was counted is with its client, in the kernel at least, when the publisher has its answer; this is for a busy machine. */
 const countedMarginMs = 100;
@@ -19,7 +21,7 @@ export interface Explained {
   required: number;
   /** Not carried, and the publisher was told. */
   refused: number;
-  /** The publisher was not answered. */
+  /** The publisher was not answered, or told that it is not known. */
   unanswered: number;
   /** By what was done to its way while it was sent, or before and not known to be over. */
   lost: Record<string, number>;
@@ -42,7 +44,7 @@ interface Sure {
 
 /**
  * Holds what came against what was sent. Always: nothing twice on one connection, each publisher and id in order,
- * nothing that was refused anywhere but at its own node. And while nothing is wrong with a way: everything.
+ * nothing that was refused. And while nothing is wrong with a way: everything.
  *
  *     way      ───calm───▒▒▒killed▒▒▒──────calm──────
  *     sends     1  2  3    4   5   6    7   8   9
@@ -64,12 +66,14 @@ export function judge(sends: readonly Send[], openings: readonly Opening[], ways
   const possibleOf = new Map<Send, number>();
   for (const opening of openings) {
     const heard = judgeHeard(opening, sendOf, faults);
-    const sure = Array.from({ length: ways.size }, (_, from) => sureTimes(opening, from, ways, sendOf));
+    const sure = Array.from({ length: ways.size * shards }, (_, i) =>
+      sureTimes(opening, Math.floor(i / shards), i % shards, ways, sendOf),
+    );
     for (const send of sends) {
       if (opening.ids !== undefined && !opening.ids.has(send.id)) continue;
       if (send.endMs < opening.openMs - 2_000 || send.startMs > opening.closeMs + 2_000) continue;
       count(possibleOf, send);
-      const required = isRequired(send, opening, sure[send.node]!);
+      const required = isRequired(send, sure[send.node * shards + shardOf(send.id, shards)]!);
       if (required) count(requiredOf, send);
       if (heard.has(send.text)) {
         explained.arrived++;
@@ -111,35 +115,35 @@ function judgeHeard(
     if ((last.get(key) ?? -1) > send.number)
       faults.push(`${where} got ${describe(send)} behind ${last.get(key)} of the same publisher and id`);
     last.set(key, send.number);
-    if (send.status === 503 && send.node !== node)
-      faults.push(`${where} got ${describe(send)}, which was refused`);
+    if (send.status === 503) faults.push(`${where} got ${describe(send)}, which was refused`);
   }
   return texts;
 }
 
-function sureTimes(opening: Opening, from: number, ways: Ways, sendOf: Map<string, Send>): Sure[] {
+function sureTimes(
+  opening: Opening,
+  from: number,
+  shard: number,
+  ways: Ways,
+  sendOf: Map<string, Send>,
+): Sure[] {
   const { node, openMs, closeMs, heard } = opening;
   const times: Sure[] = [];
   for (const calm of ways.calms(from, node)) {
     const fromMs = Math.max(calm.fromMs, openMs);
     const toMs = Math.min(calm.toMs, closeMs);
     if (fromMs >= toMs) continue;
-    if (from === node) {
-      times.push({ fromMs, toMs });
-      continue;
-    }
-    const first = heard.find(({ text, atMs }) => {
+    const first = heard.find(({ text, id, atMs }) => {
       const send = sendOf.get(text);
-      return send?.node === from && send.startMs > fromMs && atMs < toMs;
+      return send?.node === from && shardOf(id, shards) === shard && send.startMs > fromMs && atMs < toMs;
     });
     if (first !== undefined) times.push({ fromMs: first.atMs, toMs });
   }
   return times;
 }
 
-function isRequired(send: Send, { node }: Opening, sure: readonly Sure[]): boolean {
-  const { status, startMs, endMs, unanswered } = send;
-  if (status !== 200 && !(status === 503 && send.node === node)) return false;
+function isRequired({ status, startMs, endMs, unanswered }: Send, sure: readonly Sure[]): boolean {
+  if (status !== 200) return false;
   const marginMs = unanswered === 0 ? countedMarginMs : uncountedMarginMs;
   return sure.some(({ fromMs, toMs }) => startMs > fromMs && endMs + marginMs < toMs);
 }
@@ -152,7 +156,7 @@ function brokenLately({ node, startMs, endMs }: Send, ways: Ways): boolean {
 function explain(send: Send, opening: Opening, ways: Ways, explained: Explained): void {
   const { openMs, closeMs, node } = opening;
   if (send.status === 503) explained.refused++;
-  else if (send.status === 0) explained.unanswered++;
+  else if (send.status !== 200) explained.unanswered++;
   else if (send.startMs < openMs + 500 || send.endMs > closeMs - uncountedMarginMs) explained.opening++;
   else {
     const now = ways.reasons(send.node, node, send.startMs, send.endMs + uncountedMarginMs);

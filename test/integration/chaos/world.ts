@@ -1,6 +1,6 @@
 import { freePort } from '../../free-port.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
-import { NatsCluster } from '../../nats-cluster.js';
+import { RedisServer } from '../../redis-server.js';
 import { StallingProxy } from '../../stalling-proxy.js';
 
 /** A node that keeps its ports over all its lives. */
@@ -58,42 +58,63 @@ export class WorldNode {
   }
 }
 
-/** Three nodes and three nats-servers; each node has a way of its own to each server. */
-export class World {
-  readonly nats: NatsCluster;
-  readonly nodes: readonly WorldNode[];
-  /** By node, then by server. */
-  readonly links: readonly (readonly StallingProxy[])[];
+export const shards = 2;
 
-  private constructor(nats: NatsCluster, nodes: readonly WorldNode[], links: StallingProxy[][]) {
-    this.nats = nats;
+/** Nodes, two redis-servers with a replica each, and a way of each node to each of the two, which may lead to the replica. */
+export class World {
+  readonly nodes: readonly WorldNode[];
+  /** By node, then by shard. */
+  readonly links: readonly (readonly StallingProxy[])[];
+  /** By shard: the one that the ways lead to, and its replica. */
+  readonly pairs: { master: RedisServer; replica: RedisServer }[];
+
+  private constructor(nodes: readonly WorldNode[], links: StallingProxy[][], pairs: World['pairs']) {
     this.nodes = nodes;
     this.links = links;
+    this.pairs = pairs;
   }
 
   static async start(size: number): Promise<World> {
-    // Told of the servers' own addresses, nodes would go around the proxies.
-    const nats = await NatsCluster.start(size, { advertise: false });
+    const pairs = await Promise.all(Array.from({ length: shards }, startPair));
     const links: StallingProxy[][] = [];
     const nodes: WorldNode[] = [];
     for (let index = 0; index < size; index++) {
-      const ways = await Promise.all(nats.servers.map(({ port }) => StallingProxy.start(port)));
+      const ways = await Promise.all(pairs.map(({ master }) => StallingProxy.start(master.port)));
       links.push(ways);
       const [port, apiPort] = await Promise.all([freePort(), freePort()]);
-      const urls = ways.map(({ url }) => url).join(',');
-      const flags = ['--engine', 'nats', '--nats', urls, '--node-name', `node-${index}`];
+      const urls = ways.map((way) => `redis://127.0.0.1:${way.port}`).join(',');
+      const flags = ['--engine', 'redis', '--redis', urls, '--node-name', `node-${index}`];
       nodes.push(
         new WorldNode(index, port!, apiPort!, [...flags, '--history-rules', '# 0 0', '--drain-sec', '0']),
       );
     }
-    const world = new World(nats, nodes, links);
+    const world = new World(nodes, links, pairs);
     await Promise.all(nodes.map((node) => node.start()));
     return world;
+  }
+
+  /** The master of a shard dies, and its replica is promoted; all ways lead there then. */
+  async failOver(shard: number): Promise<void> {
+    const { master, replica } = this.pairs[shard]!;
+    await master.kill();
+    await replica.client().call('REPLICAOF', 'NO', 'ONE');
+    for (const ways of this.links) {
+      ways[shard]!.targetPort = replica.port;
+      ways[shard]!.cut();
+    }
+    await master.restartEmpty();
+    await master.client().call('REPLICAOF', '127.0.0.1', replica.port);
+    this.pairs[shard] = { master: replica, replica: master };
   }
 
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.kill()));
     await Promise.all(this.links.flat().map((link) => link.stop()));
-    await this.nats.stop();
+    await Promise.all(this.pairs.flatMap(({ master, replica }) => [master.stop(), replica.stop()]));
   }
+}
+
+async function startPair(): Promise<{ master: RedisServer; replica: RedisServer }> {
+  const master = await RedisServer.start({ appendonly: true });
+  return { master, replica: await RedisServer.start({ replicaOf: master, appendonly: true }) };
 }
