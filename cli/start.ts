@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { ConfigError, environmentNameOf, flagOf, readConfig } from '../gateway/config.js';
+import { formerKeys } from '../gateway/former-settings.js';
 import { commandOf, isUsed, type NodeRole } from '../gateway/role.js';
 import { type SettingKey, settingKeys, settings } from '../gateway/settings.js';
 import { workerOf } from '../gateway/workers/worker.js';
@@ -51,6 +52,7 @@ Examples:${examples[role]}`,
     )
     .action((flags: Record<string, unknown>) => start(role, flags));
   for (const key of settingKeys) command.addOption(optionOf(key).hideHelp(!isUsed(key, role)));
+  for (const key of formerKeys) command.addOption(new Option(`${flagOf(key)} <value>`).hideHelp());
   return command;
 }
 

@@ -82,7 +82,7 @@ export const closeReasons = [
   'answered',
   /** Graceful stop. */
   'server-stopping',
-  /** Of HTTP, with --engine nats: NATS was away for longer than history is; whoever has a cursor comes back and is told. */
+  /** Of HTTP, with --engine redis: Redis was away for longer than history is; whoever has a cursor comes back and is told. */
   'history-gap',
   // Of MQTT:
   /** The client said DISCONNECT: a good end, without a will. */
@@ -115,7 +115,7 @@ export const closeReasons = [
   'rate-limited',
   /** More messages at QoS 2 without PUBREL than --mqtt-max-awaiting-rel. */
   'too-many-awaiting-rel',
-  /** A message at QoS 1 or 2 while NATS is away: it was not published, and is not acknowledged. */
+  /** A message at QoS 1 or 2 while Redis is away: it was not published, and is not acknowledged. */
   'not-carried',
   /** All incomplete packets together passed their limit, and this one was growing. */
   'partial-packets-total',

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { ConfigError } from './config-error.js';
 import { inconsistencyOf } from './consistency.js';
+import { formerEngine, formerEngineText, formerKeys, formerText } from './former-settings.js';
 import { fittedToMemory } from './memory-limits.js';
 import { unnamedNode } from './node-name.js';
 import { isUsed, type NodeRole } from './role.js';
@@ -47,6 +48,7 @@ export interface ConfigSources {
 
 /** @throws ConfigError */
 export function readConfig(sources: ConfigSources): Config {
+  assertNotFormer(sources.flags ?? {});
   assertVariablesKnown(sources.environment ?? {});
   const file = sources.file === undefined ? {} : readConfigFile(sources.file);
   const config: Record<string, unknown> = {};
@@ -78,6 +80,12 @@ function tokenOf(key: (typeof tokenKeys)[number], config: Config, role: NodeRole
   return read.token;
 }
 
+/** Flags that are neither are refused before. */
+function assertNotFormer(flags: Partial<Record<string, unknown>>): void {
+  const key = formerKeys.find((former) => flags[former] !== undefined);
+  if (key !== undefined) throw new ConfigError(formerText(key, flagOf(key))!);
+}
+
 /** A misspelt variable would leave its setting at the default without a word. */
 function assertVariablesKnown(environment: NodeJS.ProcessEnv): void {
   const known = new Set([...settingKeys.map(environmentNameOf), ...otherVariables]);
@@ -85,6 +93,8 @@ function assertVariablesKnown(environment: NodeJS.ProcessEnv): void {
     (name) => name.startsWith('ENCKE_') && environment[name] !== '' && !known.has(name),
   );
   if (unknown === undefined) return;
+  const former = formerKeys.find((key) => environmentNameOf(key) === unknown);
+  if (former !== undefined) throw new ConfigError(formerText(former, `${unknown} (environment)`)!);
   throw new ConfigError(
     `Unknown variable ${unknown} in the environment: unset it, or give it the name of a setting; "encke start --help" has them all.`,
   );
@@ -103,6 +113,7 @@ function parseSetting(key: SettingKey, value: unknown, origin: string): unknown 
   const { schema, expects }: Setting = settings[key];
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
+  if (key === 'engine' && value === formerEngine) throw new ConfigError(formerEngineText(origin));
   const got = 'secret' in settings[key] ? '(not shown)' : JSON.stringify(value);
   throw new ConfigError(`${origin} must be ${expects}, not ${got}.`);
 }
@@ -119,7 +130,10 @@ function readConfigFile(path: string): Record<string, unknown> {
   const parsed = parseJson(path, content);
   const unknown = Object.keys(parsed).find((key) => !Object.hasOwn(settings, key));
   if (unknown !== undefined) {
-    throw new ConfigError(`Unknown key "${unknown}" in ${path}. Known keys: ${settingKeys.join(', ')}.`);
+    throw new ConfigError(
+      formerText(unknown, `"${unknown}" in ${path}`) ??
+        `Unknown key "${unknown}" in ${path}. Known keys: ${settingKeys.join(', ')}.`,
+    );
   }
   return parsed;
 }

@@ -19,9 +19,6 @@ const pathsOfGateway = new Set([
   'client',
   'client.js',
 ]);
-/** max_control_line of a NATS server, and what of it is verb, reply subject and lengths. */
-const natsLineBytesMax = 4096;
-const natsLineRestBytes = 256;
 
 /**
  * Settings that are each good and do not go together.
@@ -35,7 +32,6 @@ export function inconsistencyOf(config: Config, role: NodeRole): string | undefi
     watermarksCrossed(config) ??
     packetsOutgrowFrames(config) ??
     mqttPathTaken(config) ??
-    idsOutgrowSubjects(config) ??
     idsOutgrowHeads(config) ??
     workersWithoutEngine(config) ??
     workerNamesTooLong(config)
@@ -95,13 +91,6 @@ function mqttPathTaken({ mqtt, mqttPath }: Config): string | undefined {
   const first = mqttPath.split('/')[1]!;
   if (!mqtt || !pathsOfGateway.has(first)) return undefined;
   return `--mqtt-path ${mqttPath} is where the gateway has other things: choose a path that does not begin with /${first}.`;
-}
-
-/** Percent-encoding may triple an id, and a line to a NATS server is at most 4,096 bytes by default. */
-function idsOutgrowSubjects({ engine, idBytesMax, name }: Config): string | undefined {
-  const most = Math.floor((natsLineBytesMax - natsLineRestBytes - name.length) / 3);
-  if (engine !== 'nats' || idBytesMax <= most) return undefined;
-  return `--id-bytes-max ${idBytesMax} does not fit a line to a NATS server: make it at most ${most}.`;
 }
 
 /** A request for one id must fit, with every byte of it percent-encoded, and with its cursor. */

@@ -33,9 +33,6 @@ export class Counters {
   readonly mqttConnacks = [0, 0, 0, 0, 0, 0];
   /** Requests to the router API that were answered with an error, by status. */
   readonly apiErrors: Record<string, number> = {};
-  /** Requests under the global name, and those of them that were answered with an error. */
-  nameRequests = 0;
-  nameErrors = 0;
 
   /** For whatever reason. */
   get messagesLostTotal(): number {

@@ -7,7 +7,6 @@ import { HostNames } from './auth/host-names.js';
 import { Clock, ticksPerSec } from './clock.js';
 import type { RefusalReason } from './close-reason.js';
 import { ClusterStats } from './cluster/cluster-stats.js';
-import { NameService } from './cluster/name-service.js';
 import { Whereabouts } from './cluster/whereabouts.js';
 import type { Config } from './config.js';
 import { Connections } from './connections.js';
@@ -209,8 +208,6 @@ export class Gateway {
     const bodies = takesSends(role)
       ? bindApi(apiDoor, { ...probes, router, config, whereabouts, turns })
       : undefined;
-    if (cluster !== undefined && clusterStats !== undefined && takesSends(role))
-      new NameService({ router, config, counters, whereabouts, clusterStats }).bind(cluster);
     bindRest(apiDoor, takesSends(role) ? apiHint : probesHint);
     const namesakes = new Namesakes(router.cluster, log);
     const reclaimer = new Reclaimer(config, log);

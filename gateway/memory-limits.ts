@@ -54,7 +54,6 @@ const budgets = [
   { key: 'historyBytesTotalMax', heap: 0, other: 1, counts: (config) => config.engine === 'embedded' },
   { key: 'historyBytesTotalMax', heap: 1, other: 1, counts: (config) => config.engine !== 'embedded' },
   { key: 'logPendingBytesMax', heap: 1, other: 1 }, // lines, and what is being written of them
-  { key: 'natsPendingBytesMax', heap: 0, other: 1, counts: (config) => config.engine === 'nats' },
   { key: 'redisPendingBytesMax', heap: 1, other: 1, counts: (config) => config.engine === 'redis' },
   { key: 'redisHeldBytesMax', heap: 1, other: 1, counts: (config) => config.engine === 'redis' },
 ] as const satisfies readonly (Omit<Budget, 'key'> & { key: string })[];

@@ -7,7 +7,8 @@ import type { EngineEvent } from '../router/engine/redis/options.js';
 import type { HistoryRules } from '../router/history/history-rules.js';
 import { ReplicatedHistory } from '../router/history/replicated-history.js';
 import { type Config, ConfigError } from './config.js';
-import { type Carrier, type OnGap, payloadBytesMax } from './engine.js';
+import type { Carrier, OnGap } from './engine.js';
+import { holdsConnections } from './role.js';
 import { workerGroupVariable } from './workers/variables.js';
 
 /**
@@ -60,4 +61,9 @@ function accessIn(config: Config): Access {
   } catch (error) {
     throw error instanceof FileError ? new ConfigError(error.message, { cause: error }) : error;
   }
+}
+
+/** The largest that is published here. */
+function payloadBytesMax({ messageBytesMax, mqtt, mqttMaxPacketSize }: Config, role: NodeRole): number {
+  return Math.max(messageBytesMax, mqtt && holdsConnections(role) ? mqttMaxPacketSize : 0);
 }

@@ -85,8 +85,6 @@ export class Stats {
         closedUnread: unsent.closed,
       },
       apiErrors: counters.apiErrors,
-      nameRequests: counters.nameRequests,
-      nameErrors: counters.nameErrors,
       engine: router.engineStats(),
       log: { pendingBytes: log.pendingBytes, droppedLines: log.droppedLines },
       memory: {

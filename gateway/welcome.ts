@@ -25,7 +25,7 @@ export function welcome({ url, apiUrl }: Urls, { apiToken, name }: Config, role:
   Encke's router is up.
 
     router API  ${apiUrl}
-    on NATS     ${name}.send.<id>
+    on Redis    FCALL ${name}_send 1 <id> <message>
 
   Try:
 

@@ -28,7 +28,6 @@ export type {
   Answers,
   Cluster,
   ClusterNode,
-  NameRequest,
   NodeRole,
 } from './engine/cluster.js';
 export { EmbeddedEngine } from './engine/embedded.js';

@@ -37,11 +37,6 @@ export class CuttableWay {
     return new CuttableWay(server, targetPort);
   }
 
-  /** To NATS. */
-  get url(): string {
-    return `nats://127.0.0.1:${this.port}`;
-  }
-
   get redisUrl(): string {
     return `redis://127.0.0.1:${this.port}`;
   }

@@ -32,9 +32,11 @@ function presetText(preset: unknown): string {
   return (Array.isArray(preset) ? preset.join('; ') : String(preset)) || 'none';
 }
 
-/** Of nats-server, npm, openssl, kubectl and the like; and the one flag of `encke start` that is no setting. */
+/** Of redis-server, npm, openssl, kubectl and the like; and the one flag of `encke start` that is no setting. */
 const otherFlags = new Set(
-  '--config --name --build --omit --from --from-literal --signal --system --now'.split(' '),
+  '--config --name --build --omit --from --from-literal --signal --system --now --appendonly --maxmemory-policy'.split(
+    ' ',
+  ),
 );
 
 t.test('docs/deploy names only flags and variables that there are', async (t) => {
@@ -57,18 +59,18 @@ t.test('docs/deploy names only flags and variables that there are', async (t) =>
 t.test('the configurations in docs/deploy are ones that Encke takes', async (t) => {
   const apiToken = 'a-token-of-the-test';
   const ofMachine = readConfig({ file: join(root, 'docs/deploy/encke.json'), environment: {} });
-  t.match(ofMachine, { engine: 'nats', workers: 2 });
+  t.match(ofMachine, { engine: 'redis', workers: 2 });
 
   const inCompose = [...read('docs/deploy/compose.yaml').matchAll(/^ {4}(ENCKE_\w+): (?:>-\n +)?(.*)$/gm)];
   const environment = Object.fromEntries(inCompose.map(([, name, value]) => [name, plain(value!)]));
   const ofCompose = readConfig({ environment });
-  t.match(ofCompose, { engine: 'nats', host: '0.0.0.0', historyReplicas: 3 });
-  t.equal(ofCompose.nats.length, 3);
+  t.match(ofCompose, { engine: 'redis', host: '0.0.0.0' });
+  t.equal(ofCompose.redis.length, 1);
 
   const inManifest = /encke\.json: \|\n((?: {4}.*\n)+)/.exec(read('docs/deploy/kubernetes/encke.yaml'))![1]!;
   const file = join(t.testdir({ 'encke.json': inManifest }), 'encke.json');
   const ofPod = readConfig({ file, flags: { apiToken }, environment: {} });
-  t.match(ofPod, { engine: 'nats', host: '0.0.0.0', historyReplicas: 3 });
+  t.match(ofPod, { engine: 'redis', host: '0.0.0.0' });
 
   const graceOf = (path: string, pattern: RegExp) => Number(pattern.exec(read(path))![1]);
   t.ok(graceOf('docs/deploy/encke.service', /TimeoutStopSec=(\d+)/) > ofMachine.drainSec);

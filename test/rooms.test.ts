@@ -6,14 +6,13 @@ import t from 'tap';
 /** Which rooms each room may import from. Arrows run one way; the tools know nothing of the server they test. */
 const arrows: Record<string, string[]> = {
   'redis-access': ['redis-access'],
-  'nats-access': ['nats-access', 'redis-access'],
-  router: ['router', 'nats-access', 'redis-access'],
-  gateway: ['gateway', 'router', 'nats-access', 'redis-access'],
-  msggen: ['msggen', 'nats-access', 'redis-access'],
+  router: ['router', 'redis-access'],
+  gateway: ['gateway', 'router', 'redis-access'],
+  msggen: ['msggen', 'redis-access'],
   floodtest: ['floodtest', 'msggen'],
   charts: ['charts'],
   client: ['client'],
-  cli: ['cli', 'gateway', 'msggen', 'floodtest', 'charts', 'nats-access', 'redis-access'],
+  cli: ['cli', 'gateway', 'msggen', 'floodtest', 'charts', 'redis-access'],
 };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -29,10 +29,6 @@ export class StallingProxy {
     return new StallingProxy(server, (server.address() as { port: number }).port, targetPort);
   }
 
-  get url(): string {
-    return `nats://127.0.0.1:${this.port}`;
-  }
-
   get stalled(): boolean {
     return this.#stalled;
   }

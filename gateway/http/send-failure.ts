@@ -7,8 +7,7 @@ export const statusLines = {
   504: '504 Gateway Timeout',
 } as const;
 
-const notCarriedText =
-  'NATS cannot be reached: at most who is connected to this node got it. Send it again later.';
+const notCarriedText = 'Redis cannot be reached: nobody got it. Send it again later.';
 const unknownText =
   'No answer came in time, so it is not known whether the message was sent. Look before you send it again.';
 

@@ -18,7 +18,6 @@ import type { Presence } from './presence.js';
 import type { RateLimits } from './rate-limits.js';
 import type { RetainedReplays } from './retained-replays.js';
 import type { Rewrite } from './rewrite.js';
-import type { Takeovers } from './takeovers.js';
 import type { Wills } from './wills.js';
 
 /** What the gateway hands to the MQTT room. */
@@ -41,7 +40,6 @@ export interface MqttParts extends MqttSurroundings {
   readonly pendingConnects: PendingConnects;
   readonly wire: ChannelWire;
   readonly deferred: DeferredPublications;
-  readonly takeovers: Takeovers;
   readonly claims: ClientClaims;
   readonly wills: Wills;
   readonly presence: Presence;

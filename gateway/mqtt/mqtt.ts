@@ -15,7 +15,6 @@ import { RateLimits } from './rate-limits.js';
 import { RetainedReplays } from './retained-replays.js';
 import { Rewrite } from './rewrite.js';
 import { SysTopics } from './sys-topics.js';
-import { Takeovers } from './takeovers.js';
 import { Wills } from './wills.js';
 
 /** The MQTT room, put together. */
@@ -39,7 +38,6 @@ export class Mqtt {
       pendingConnects: new PendingConnects(config, surroundings.log, ageMs),
       wire: new ChannelWire(counters),
       deferred,
-      takeovers: new Takeovers(surroundings),
       claims: new ClientClaims(surroundings),
       wills: new Wills(deferred, config.mqttWillsBytesTotalMax),
       presence: new Presence(deferred, config),
@@ -73,17 +71,16 @@ export class Mqtt {
 
   /** Called in each tick of the sweeper. */
   tick(): void {
-    const { sessions, takeovers } = this.#parts;
+    const { sessions } = this.#parts;
     const nowSec = Math.floor(performance.now() / 1000);
     if (nowSec !== sessions.nowSec) sessions.tick(nowSec);
-    takeovers.tick(nowSec);
     this.#channels.tick();
     this.#sysTopics.tick();
   }
 
   /** For /stats. */
   stats() {
-    const { counters, filters, pendingConnects, router, sessions, replays, takeovers, wills } = this.#parts;
+    const { counters, filters, pendingConnects, router, sessions, replays, wills } = this.#parts;
     return {
       pendingConnects: pendingConnects.count,
       connacks: counters.mqttConnacks,
@@ -94,7 +91,6 @@ export class Mqtt {
       filtersRefused: filters.refused,
       retainedReplays: replays.count,
       waiting: this.#channels.waiting,
-      takeovers: takeovers.stats(),
       clients: router.clients?.stats(),
       takeoverLoops: this.#channels.takeoverLoops,
       willsBytes: wills.bytes,

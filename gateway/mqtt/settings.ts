@@ -239,6 +239,6 @@ export const mqttSettings = {
       new RegExp(`^[^\\s\\0/+#]{1,${nodeNameLengthMax}}$`),
     ),
     'encke',
-    'name of this node, in $SYS topics; with --engine nats the default is <hostname>-<port>, as each node needs its own',
+    'name of this node, in $SYS topics; with --engine redis the default is <hostname>-<port>, as each node needs its own',
   ),
 } satisfies Record<string, Setting>;

@@ -3,11 +3,10 @@ import type { Session } from '../session/session.js';
 import type { Sessions } from '../session/sessions.js';
 
 /**
- * The other nodes, as the rest of the house sees them: who they are, something to say to all of them, and something
- * to ask of all of them. Messages for subscribers do not go this way, see Engine.
+ * The other nodes, as the rest of the house sees them: who they are, and something to ask of all of them. Messages for
+ * subscribers do not go this way, see Engine.
  *
- * Order: what is announced and asked here reaches each node behind all that this node published before; except to ids
- * with history, which take the longer way through their stream.
+ * Order: none between what is asked here and what is published.
  * At most once: who is away does not hear it. Errors: nothing throws or rejects.
  */
 
@@ -43,10 +42,6 @@ export interface Cluster {
   readonly self: ClusterNode;
   /** All others that were heard of lately. */
   readonly peers: readonly ClusterNode[];
-  /** Says something to all other nodes. @param topic one word */
-  announce(topic: string, body: Uint8Array): void;
-  /** One listener a topic. The bytes are the listener's for as long as it runs. */
-  onAnnouncement(topic: string, listener: (body: Uint8Array, from: ClusterNode) => void): void;
   /**
    * Asks all other nodes, and is called back once: as soon as all have answered, at the latest after `waitMs`; before
    * this returns where there are none. @param question one word
@@ -61,11 +56,6 @@ export interface Cluster {
   ): void;
   /** One answerer a question. It is called only where the answer can be sent. */
   onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => Uint8Array): void;
-  /**
-   * Answers requests of any program under `<cluster name>.<subject>`, one node of all that serve it for each request.
-   * @param answer is handed the subject's tokens behind that, and calls back with the body of the answer
-   */
-  serve(subject: string, answer: (request: NameRequest) => void): void;
   /** Puts what this node says of itself, JSON, where any program can ask for it; every 5 s or so. Absent where there is no such place. */
   report?(numbers: string): void;
   /** Another node has gone, by its word or by its silence. */
@@ -117,12 +107,4 @@ export interface ClientsHere {
   whenDecided(session: Session, ready: () => void): void;
   /** What was in a session is lost. */
   onLost(clientId: string, node: string, messages: number): void;
-}
-
-/** A request under the cluster's name, from whatever program. */
-export interface NameRequest {
-  /** Behind the subject served, as topic; empty where there is nothing. */
-  readonly topic: string;
-  readonly body: Uint8Array;
-  respond(body: string): void;
 }

@@ -33,7 +33,7 @@ export interface Loaded {
   readonly position: number;
 }
 
-/** For so long it is tried to have all ids of a resume at hand at the same time, where NATS is away, or elects a leader. */
+/** For so long it is tried to have all ids of a resume at hand at the same time, where Redis is away. */
 const resumeWaitMs = 5_000;
 /** Ids that are loaded at a time; the others wait for them. */
 const loadsMax = 128;
@@ -165,7 +165,7 @@ export class ReplicatedHistory implements HistoryStore {
       }
     }
     const end = () => {
-      // NATS may have gone and come back since some of them were loaded.
+      // Redis may have gone and come back since some of them were loaded.
       const again =
         this.epoch !== epoch ||
         used.some(({ held, life, offset }) => held.life !== life && held.searched > offset);

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { ConfigError, readConfig } from '../../gateway/config.js';
+import { ConfigError, environmentNameOf, flagOf, readConfig } from '../../gateway/config.js';
 import { encke } from '../cli/encke.js';
 import { oneProcessFile } from '../one-process.js';
 
@@ -11,9 +11,13 @@ oneProcessFile('settings are read without a server');
 /** Settings that cannot work stop the start with a sentence, and not a client later on without one. */
 
 /** What the reader of the configuration says; nothing when it takes it. */
-function problemOf(flags: Record<string, string>, environment: NodeJS.ProcessEnv = {}): string {
+function problemOf(
+  flags: Record<string, string>,
+  environment: NodeJS.ProcessEnv = {},
+  file?: string,
+): string {
   try {
-    readConfig({ flags, environment });
+    readConfig({ flags, environment, file });
     return '';
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -104,7 +108,7 @@ t.test('names that would not fit into a topic are no settings', async (t) => {
 
 t.test('a node among others has a name of its own, or the one that it was given', async (t) => {
   const nameOf = (flags: Record<string, string>) =>
-    readConfig({ flags: { engine: 'nats', nats: 'nats://127.0.0.1:4222', ...flags } }).nodeName;
+    readConfig({ flags: { engine: 'redis', ...flags } }).nodeName;
   t.match(nameOf({ port: '8123' }), /-8123$/);
   t.match(nameOf({ port: '0', apiPort: '0' }), new RegExp(`-${process.pid}$`));
   t.equal(nameOf({ nodeName: 'encke' }), 'encke', 'be it the default of a node that is alone');
@@ -128,6 +132,59 @@ t.test('a variable that begins with ENCKE_ and names no setting stops the start'
     t.notMatch(outcome.stderr, 'hunter2', 'it may be a token');
   }
   t.equal(problemOf({}, { ENCKE_PROT: '', OTHER_PROT: 'x' }), '', 'an empty one is none');
+});
+
+t.test('settings of the engine on NATS stop the start with what says the same now', async (t) => {
+  const gone = [
+    ['nats', 'nats://user:hunter2@127.0.0.1:4222', /set --engine redis and --redis redis:/],
+    ['natsCreds', 'node.creds', /--redis-user and --redis-password-file/],
+    ['natsToken', 'hunter2', /--redis-password-file/],
+    ['natsCaFile', 'ca.pem', /--redis-ca-file/],
+    ['natsCertFile', 'node.pem', /--redis-cert-file/],
+    ['natsKeyFile', 'node-key.pem', /--redis-key-file/],
+    ['natsPendingBytesMax', '1048576', /--redis-pending-bytes-max/],
+    ['historyReplicas', '3', /--redis, and replicas of that server/],
+  ] as const;
+  for (const [key, value, successor] of gone) {
+    const file = join(t.testdir({ 'encke.json': JSON.stringify({ [key]: value }) }), 'encke.json');
+    const variable = environmentNameOf(key);
+    const said = [
+      [flagOf(key), problemOf({ [key]: value })],
+      [`${variable} (environment)`, problemOf({}, { [variable]: value })],
+      [`"${key}" in ${file}`, problemOf({}, {}, file)],
+    ] as const;
+    for (const [origin, problem] of said) {
+      t.ok(problem.startsWith(`${origin} was of the engine on NATS, which is gone: set `), problem);
+      t.match(problem, successor);
+      t.notMatch(problem, 'hunter2');
+    }
+  }
+  for (const command of ['start', 'gateway', 'router']) {
+    const { code, stdout, stderr } = await encke([
+      command,
+      '--engine',
+      'nats',
+      '--nats',
+      'nats://127.0.0.1:4222',
+    ]);
+    t.match([code, stdout], [2, '']);
+    t.match(
+      stderr,
+      new RegExp(`^encke ${command}: --nats was of the engine on NATS, [^\\n]+--redis redis:[^\\n]+\\.\\n$`),
+    );
+  }
+  await starts(t, ['--engine', 'nats'], /--engine "nats" is gone: set --engine redis and --redis redis:/);
+  t.match(problemOf({}, { ENCKE_ENGINE: 'nats' }), /ENCKE_ENGINE .*"nats" is gone/);
+  t.match(problemOf({ engine: 'mats' }), /--engine must be one of embedded, redis, not "mats"/);
+  t.notMatch((await encke(['start', '--help'])).stdout, /nats/i, 'the help does not speak of it');
+  for (const [command, ...rest] of [
+    ['send', '123', 'x'],
+    ['msggen', '--messages', '1'],
+  ]) {
+    const { code, stderr } = await encke([command!, '--nats', 'nats://127.0.0.1:4222', ...rest]);
+    t.equal(code, 2);
+    t.match(stderr, /the engine on NATS, which is gone: use --redis\./, command!);
+  }
 });
 
 t.test('the variables of the other commands do not stop the start', async (t) => {

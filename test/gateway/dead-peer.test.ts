@@ -8,7 +8,7 @@ import { findOrInstall } from '../debian-package.js';
 import { oneProcessFile } from '../one-process.js';
 import { until } from '../until.js';
 
-oneProcessFile('a network of two namespaces, and no nats-server in it');
+oneProcessFile('a network of two namespaces, and no redis-server in it');
 
 /**
  * A peer that is there no more and could not say so, as when its cable is pulled: two network namespaces with a

@@ -252,7 +252,7 @@ t.test('on the wire, a message is a chunk, and its closing newline a chunk of it
 });
 
 const oneTurn = oneProcess(
-  'messages of one batch come to another node in as many turns as NATS brings them in',
+  'messages of one batch come to another node in as many turns as Redis brings them in',
 );
 
 t.test(

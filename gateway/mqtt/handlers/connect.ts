@@ -102,14 +102,13 @@ export class ConnectHandler {
     will: Will | undefined,
     keepAlive: (sec: number) => void,
   ): void {
-    const { router, sessions, wills, counters, presence, connections, takeovers } = this.#parts;
+    const { router, sessions, wills, counters, presence, connections } = this.#parts;
     const { level, clean, keepAliveSec, userName } = packet;
     if (level === protocolLevel.mqtt31) connections.flags[channel.slot]! |= speaksMqtt31;
     const clientId = packet.clientId === '' ? makeClientId() : packet.clientId; // [MQTT-3.1.3-6]
     const owner = () => ({ address: addressKeyText(channel.socket), userName });
     const { session, present } = sessions.open(clientId, clean, channel, owner); // ends who had the id [MQTT-3.1.4-2]
     channel.session = session;
-    if (packet.clientId !== '') takeovers.connected(clientId); // nobody else has one that was made here
     this.#parts.pendingConnects.leave(channel.slot);
     keepAlive(keepAliveSec);
     if (will !== undefined) wills.set(channel.slot, will);

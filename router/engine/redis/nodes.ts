@@ -1,9 +1,9 @@
-import { Asks } from '../asks.js';
 import type { Answer, Answers, Cluster, ClusterNode, NodeRole } from '../cluster.js';
+import { Asks } from './asks.js';
 import type { Argument, Shard } from './shard.js';
 
 /** A word is a letter, the run of the node that it comes from in 16 hex digits, and what that node says. */
-export type Letter = 'J' | 'A' | 'Q' | 'R' | 'W' | 'N' | 'O' | 'M' | 'S' | 'D' | 'X';
+export type Letter = 'J' | 'Q' | 'R' | 'W' | 'N' | 'O' | 'M' | 'S' | 'D' | 'X';
 const headBytes = 1 + 16;
 /** The list of nodes is asked for no more often. */
 const refreshMsMin = 500;
@@ -51,7 +51,6 @@ export class Nodes implements Cluster {
   readonly #byRun = new Map<string, Peer>();
   #peers: readonly ClusterNode[] = [];
   readonly #asks = new Asks();
-  readonly #announcements = new Map<string, (body: Uint8Array, from: ClusterNode) => void>();
   readonly #questions = new Map<string, (body: Uint8Array, from: ClusterNode) => Uint8Array>();
   readonly #words = new Map<string, OnWord>();
   readonly #gone: ((node: ClusterNode, run: string) => void)[] = [];
@@ -79,7 +78,6 @@ export class Nodes implements Cluster {
       if (this.#joined) void this.#refresh();
     });
     this.on('J', () => this.#joined && void this.#refresh());
-    this.on('A', (from, body) => this.#known(from, (node) => this.#hearAnnouncement(node, body)));
     this.on('Q', (from, body) => this.#known(from, (node) => this.#answer(node, from, body)));
     this.on('R', (from, body) => this.#hearAnswer(from, body));
   }
@@ -126,14 +124,6 @@ export class Nodes implements Cluster {
     if (this.#list.open) await this.#list.call('leave', [this.run]).catch(() => {});
   }
 
-  announce(topic: string, body: Uint8Array): void {
-    this.#tellAll('A', named(topic, body));
-  }
-
-  onAnnouncement(topic: string, listener: (body: Uint8Array, from: ClusterNode) => void): void {
-    this.#announcements.set(topic, listener);
-  }
-
   ask(
     question: string,
     body: Uint8Array,
@@ -150,9 +140,6 @@ export class Nodes implements Cluster {
   onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => Uint8Array): void {
     this.#questions.set(question, answer);
   }
-
-  /** Programs ask the functions of Redis. */
-  serve(): void {}
 
   /** For <name>_stats. */
   report(numbers: string): void {
@@ -265,11 +252,6 @@ export class Nodes implements Cluster {
       const found = this.#byRun.get(run);
       if (found !== undefined) then(found.node);
     });
-  }
-
-  #hearAnnouncement(node: ClusterNode, body: Buffer): void {
-    const [topic, said] = nameIn(body);
-    this.#announcements.get(topic)?.(said, node);
   }
 
   #answer(node: ClusterNode, run: string, body: Buffer): void {

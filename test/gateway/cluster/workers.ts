@@ -9,8 +9,7 @@ let clusters = 0;
 
 /** Flags of a cluster of its own. */
 export function onEngine({ url }: { readonly url: string }): string[] {
-  const engine = url.startsWith('redis:') ? 'redis' : 'nats';
-  return ['--engine', engine, `--${engine}`, url, '--name', `workers_${clusters++}`];
+  return ['--engine', 'redis', '--redis', url, '--name', `workers_${clusters++}`];
 }
 
 /** By number; the last start of each. */

@@ -7,7 +7,7 @@ import { oneProcessFile } from '../../one-process.js';
 
 oneProcessFile('a part by itself, without a server');
 
-/** Messages at QoS 2 that are with NATS, or not; nobody knows yet. */
+/** Messages at QoS 2 that are with Redis, or not; nobody knows yet. */
 
 const notCarried: Outcome = { delivered: 0, unanswered: 0, carried: 'no' };
 

@@ -2,19 +2,11 @@ import t from 'tap';
 import { EmbeddedEngine } from '../../../router/engine/embedded.js';
 import { type HistoryRule, HistoryRules } from '../../../router/history/history-rules.js';
 import { engineContract } from '../../contracts/engine.js';
-import { NatsCluster } from '../../nats-cluster.js';
-import { NatsServer } from '../../nats-server.js';
 import { RedisServer } from '../../redis-server.js';
-import { connectNats, historyOf, natsEngineAt } from './engine-parts.js';
 import { connectRedis, redisEngineAt } from './redis/engine-parts.js';
 
-const [single, pair, redis, second] = await Promise.all([
-  NatsServer.start(),
-  NatsCluster.start(2),
-  RedisServer.start(),
-  RedisServer.start(),
-]);
-t.teardown(() => Promise.all([single.stop(), pair.stop(), redis.stop(), second.stop()]));
+const [redis, second] = await Promise.all([RedisServer.start(), RedisServer.start()]);
+t.teardown(() => Promise.all([redis.stop(), second.stop()]));
 
 engineContract('embedded', {
   nodes: 1,
@@ -24,39 +16,6 @@ engineContract('embedded', {
 
 let clusters = 0;
 /** Each test has a cluster of its own name, so they do not hear each other. */
-function natsEngines(serverOf: (node: number) => string, history = historyOf()) {
-  return async () => {
-    const name = `test${++clusters}`;
-    const engines = [0, 1].map((node) =>
-      natsEngineAt(serverOf(node), {
-        name,
-        node: { name: `node-${node}`, group: '', role: 'both' },
-        history,
-      }),
-    );
-    const close = async () => {
-      await Promise.all(engines.map((engine) => engine.stop()));
-    };
-    return { engines, close };
-  };
-}
-
-engineContract('nats', { nodes: 2, direct: true, open: natsEngines(() => single.url), connect: connectNats });
-
-engineContract('nats, a server for each node', {
-  nodes: 2,
-  direct: true,
-  open: natsEngines((node) => pair.servers[node]!.url),
-  connect: connectNats,
-});
-
-engineContract('nats, with history', {
-  nodes: 2,
-  direct: false,
-  open: natsEngines(() => single.url, historyOf({ filter: '#', messages: 100, ageSec: 60 })),
-  connect: connectNats,
-});
-
 function redisEngines(urls: readonly string[], rules: readonly HistoryRule[] = []) {
   return async () => {
     const name = `test${++clusters}`;

@@ -139,7 +139,7 @@ t.test('what is gone is told, and what is left is given', async (t) => {
   t.same(asked, { recovered: false, offsets: [5, 6] });
 });
 
-t.test('where NATS goes away while some ids are loaded, the others are loaded anew', async (t) => {
+t.test('where Redis goes away while some ids are loaded, the others are loaded anew', async (t) => {
   const { source, store, publish, resume } = storeOf();
   publish('a', 2);
   publish('b', 2);
@@ -158,7 +158,7 @@ t.test('where NATS goes away while some ids are loaded, the others are loaded an
   t.same(asked, { recovered: true, offsets: [1, 2, 3, 4, 5] });
 });
 
-t.test('a load from before NATS went away is not joined to what has come since', async (t) => {
+t.test('a load from before Redis went away is not joined to what has come since', async (t) => {
   const { source, store, publish, resume } = storeOf();
   publish('a', 2);
   const asked = resume(['a'], [0]);

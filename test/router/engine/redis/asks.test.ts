@@ -1,7 +1,7 @@
 import t from 'tap';
-import { Asks, lateMax } from '../../../router/engine/asks.js';
-import type { Answers, ClusterNode } from '../../../router/engine/cluster.js';
-import { until } from '../../until.js';
+import type { Answers, ClusterNode } from '../../../../router/engine/cluster.js';
+import { Asks, lateMax } from '../../../../router/engine/redis/asks.js';
+import { until } from '../../../until.js';
 
 const nodeOf = (run: number): ClusterNode => ({ run, name: '', group: '', role: 'both', startedMs: 0 });
 const answerOf = (run: number) => ({ from: nodeOf(run), body: Uint8Array.of(run) });

@@ -1,4 +1,4 @@
-import type { Answer, Answers, ClusterNode } from './cluster.js';
+import type { Answer, Answers, ClusterNode } from '../cluster.js';
 
 /** Asked, and not yet answered by all. Past it nobody is waited for. */
 const pendingMax = 10_000;
