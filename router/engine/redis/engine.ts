@@ -106,7 +106,10 @@ export class RedisEngine implements Engine {
       this.#options.onEvent('away', `${parts.name}: ${trouble.sentence}`);
   }
 
-  /** The first server's is that of all; where it has none yet, or is away, another one may know it. */
+  /**
+   * The first server's is that of all; where it has none yet, or is away, another one may know it. What is proposed to it
+   * counts only once it has answered: another node may have been there first.
+   */
   async #clusterOf(index: number, own: string | null): Promise<string> {
     this.#asked.add(index);
     if (own !== null && (index === 0 || this.#cluster === '')) this.#cluster = own;
@@ -114,8 +117,7 @@ export class RedisEngine implements Engine {
     for (let n = 0; this.#cluster === '' && n < 50 && (index > 0 || this.#asked.size < length); n++)
       await new Promise((resolve) => setTimeout(resolve, 10));
     if (this.#cluster === '' && index > 0) throw new Error('it waits for the first server of the list');
-    if (this.#cluster === '') this.#cluster = randomBytes(6).toString('base64url');
-    return this.#cluster;
+    return this.#cluster === '' ? randomBytes(6).toString('base64url') : this.#cluster;
   }
 
   /** Of all cursors. */
@@ -252,6 +254,9 @@ export class RedisEngine implements Engine {
       ),
       limits: JSON.stringify({ idBytesMax, levelsMax: topicLevelsMax, payloadBytesMax, retainedMax }),
       clusterOf: (own) => this.#clusterOf(index, own),
+      onCluster: (cluster) => {
+        if (index === 0) this.#cluster = cluster;
+      },
       onComplaint: (sentence) => onEvent('complaint', sentence),
     });
     const counts = new Counts(countWaitMs, (run, answer) => shard.publishRaw(`${name}:n:${run}`, answer));

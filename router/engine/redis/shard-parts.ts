@@ -17,6 +17,8 @@ export interface ShardParts {
   readonly limits: string;
   /** Which cluster it is to belong to. @param own that it belongs to, if so. Rejects where that is not known yet. */
   readonly clusterOf: (own: string | null) => Promise<string>;
+  /** The one that it does belong to. */
+  readonly onCluster: (cluster: string) => void;
   readonly onComplaint: (sentence: string) => void;
 }
 

@@ -33,7 +33,6 @@ export class Shard {
   #redisRun = '';
   #begin = 0;
   generation = 0;
-  cluster = '';
   /** All that this node is sent with a place up to here has been handed out. It only rises. */
   position = 0;
   /** Of the server's clock before performance.now(), at least. */
@@ -230,7 +229,7 @@ export class Shard {
     }
     this.#redisRun = redisRun;
     this.#begin = begin;
-    this.cluster = its;
+    this.parts.onCluster(its);
     this.#aheadMs = nowMs - performance.now();
     setImmediate(() => {
       for (const listener of this.#begun) listener({ last, bits, sameRun });
