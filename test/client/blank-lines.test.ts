@@ -10,7 +10,7 @@ import { until } from '../until.js';
  * fetch-event-source 2.0 does: an id, a `retry`, or nothing at all is an empty message to them. None is given one.
  */
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 interface CalledWith {
   event: string;

@@ -11,7 +11,7 @@ import { countedTo } from './listener.js';
 
 /** Applications, servers and caches that do what they should not. */
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 const gateway = await startGateway();
 t.teardown(() => gateway.kill());
 

@@ -9,7 +9,7 @@ import { countedTo, type Listener } from './listener.js';
 
 /** Ids that come and go on an open connection. */
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 const gateway = await startGateway();
 t.teardown(() => gateway.kill());
 

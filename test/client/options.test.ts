@@ -12,7 +12,7 @@ import { countedTo } from './listener.js';
 
 oneProcessFile('what the client takes and does by itself; nothing crosses');
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 const gateway = await startGateway();
 t.teardown(() => gateway.kill());
 

@@ -14,7 +14,7 @@ interface AnyEventSource {
 }
 type EventSourceClass = new (url: string) => AnyEventSource;
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 const gateway = await startGateway();
 t.teardown(() => gateway.kill());
 

@@ -9,7 +9,7 @@ import { countedTo, type Listener } from './listener.js';
 
 /** Connections that share a stream: what one of them does, or is refused, is its own affair. */
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 const gateway = await startGateway({ flags: ['--history-rules', 'bare/# 0 0;# 1000 60'] });
 t.teardown(() => gateway.kill());
 

@@ -7,7 +7,7 @@ import { countedTo } from './listener.js';
 
 /** An event stream that says nothing: a proxy keeps it back, or it is dead, or nothing was sent. */
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 const gateway = await startGateway();
 t.teardown(() => gateway.kill());
 

@@ -8,7 +8,7 @@ import { countedTo } from './listener.js';
 
 oneProcessFile('what clients make of a server that stands still; nothing crosses');
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 t.jobs = 6; // they mostly wait
 
 const listeners = 50;

@@ -8,7 +8,7 @@ import { countedTo } from './listener.js';
 
 /** What holds on event streams and on long-poll alike. */
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 const gateway = await startGateway();
 t.teardown(() => gateway.kill());
 

@@ -10,7 +10,7 @@ oneProcessFile('types alone; nothing runs');
 
 /** Small programs against the types of `encke/client`, as an application compiles them. */
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 

@@ -1,7 +1,10 @@
 import t from 'tap';
 import { startGateway } from '../gateway-process.js';
+import { oneProcessFile } from '../one-process.js';
 import { until } from '../until.js';
 import { ask, batchOf, openStream } from './raw-wire.js';
+
+oneProcessFile('what a body is read as; nothing crosses but what other files have');
 
 /** What a batch takes for text, and what it answers where none of it is a message. */
 

@@ -2,14 +2,14 @@ import t from 'tap';
 import { Clock, tickMs } from '../../gateway/clock.js';
 import { Crowd, getRequest } from '../crowd.js';
 import { startGateway } from '../gateway-process.js';
-import { oneProcess } from '../one-process.js';
+import { oneProcessFile } from '../one-process.js';
 import { until } from '../until.js';
 import { openStream, type Wire } from './raw-wire.js';
 
 // Each test has a server of its own and mostly waits for its clock: all at once, they take as long as the longest.
 t.jobs = 8;
 
-const cursors = oneProcess('a heartbeat says the cursor, too, which moves with what is sent to other ids');
+oneProcessFile('clocks of streams; nothing crosses');
 
 /** When each read of this wire came, from now on; milliseconds. */
 function timesOfReads(wire: Wire): number[] {
@@ -20,7 +20,7 @@ function timesOfReads(wire: Wire): number[] {
 
 t.test(
   'an idle stream gets a newline, as a chunk of its own, again and again',
-  { buffered: true, ...cursors },
+  { buffered: true },
   async (t) => {
     const gateway = await startGateway({ flags: ['--heartbeat-sec', '1'] });
     t.teardown(() => gateway.kill());
@@ -49,7 +49,7 @@ t.test(
 
 t.test(
   'a stream that has something to say needs no heartbeat, and an idle one beside it does',
-  { buffered: true, ...cursors },
+  { buffered: true },
   async (t) => {
     const gateway = await startGateway({ flags: ['--heartbeat-sec', '2'] });
     t.teardown(() => gateway.kill());

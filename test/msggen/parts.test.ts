@@ -92,6 +92,15 @@ t.test('latencies may be negative, and longer than the last bucket', async (t) =
   t.equal(whole.total, 4);
 });
 
+t.test('a percentile between two values is the higher one: so many do not exceed it', async (t) => {
+  const three = new LatencyHistogram();
+  for (const us of [10, 20, 30]) three.record(us);
+  t.same(
+    [1, 33, 34, 50, 66, 67, 99].map((percent) => three.percentileMs(percent)),
+    [0.01, 0.01, 0.02, 0.02, 0.02, 0.03, 0.03],
+  );
+});
+
 t.test('percentiles are at most 0.8 % off, whether recorded at once or added up from parts', async (t) => {
   const random = new Random(1);
   const whole = new LatencyHistogram();

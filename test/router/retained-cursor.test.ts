@@ -87,6 +87,22 @@ t.test('it looks at no more levels at a time than it is told to', async (t) => {
   t.ok(turns >= 200 && steps <= 4_000, `${steps} steps for 2,001 levels, in ${turns} turns`);
 });
 
+t.test('it ends, however fast others come meanwhile', async (t) => {
+  const router = await routerWith(...Array.from({ length: 100 }, (_, n) => `id/${n}`));
+  const walk = router.walkRetained('id/+');
+  let [found, steps] = [0, 0];
+  for (; !walk.done && steps < 1_000; steps++) {
+    walk.seek(1);
+    if (walk.qos !== undefined) {
+      walk.take();
+      found++;
+    }
+    retain(router, `id/new ${steps}`, 'new');
+  }
+  t.equal(found, 100);
+  t.ok(steps <= 110, `${steps} steps: one for each that was there, and a few up and down`);
+});
+
 t.test('who only comes and goes is not kept by a walk that waits', async (t) => {
   const router = await routerWith(...Array.from({ length: 1_000 }, (_, n) => `id/${n}`));
   const walk = router.walkRetained('id/+');

@@ -1,8 +1,11 @@
 import t from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { closesAtOnce, closesLater, isQuiet } from './assertions.js';
 import { connect, hex, publish, subscribe, unsubscribe } from './packet-bytes.js';
 import { publication } from './received-packet.js';
 import { fresh, startServer } from './server.js';
+
+oneProcessFile('bytes of strings; nothing crosses but what topics has');
 
 /** Chapter 1.5: strings. */
 

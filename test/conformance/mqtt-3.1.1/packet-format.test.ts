@@ -1,4 +1,5 @@
 import t from 'tap';
+import { oneProcessFile } from '../../one-process.js';
 import { closesAtOnce, closesLater, isQuiet } from './assertions.js';
 import {
   connect,
@@ -16,6 +17,8 @@ import {
   unsubscribe,
 } from './packet-bytes.js';
 import { fresh, startServer } from './server.js';
+
+oneProcessFile('bytes of packets; nothing crosses but what delivery has');
 
 /** Chapter 2: fixed header, flags, remaining length, packet identifiers. */
 

@@ -12,7 +12,7 @@ oneProcessFile('what a history in memory forgets; the one of several nodes remem
 
 /** Streams of ids to which nothing is sent for so long that they are forgotten, while others raise what is remembered of them. */
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const quietIds = Array.from({ length: 8 }, (_, n) => `q${n}`);
 

@@ -3,9 +3,12 @@ import { puback, publish, subscribe, unsubscribe } from '../../conformance/mqtt-
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import type { Publication, Received } from '../../conformance/mqtt-3.1.1/received-packet.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { connectRaw } from './raw-client.js';
 import { StuckClient } from './stuck-client.js';
+
+oneProcessFile('how one process sends what it retains; what crosses is in retained-limits and conformance');
 
 /** Retained messages on their way to new subscribers: what a SUBSCRIBE may cost, and what becomes of the rest of it. */
 

@@ -3,8 +3,11 @@ import { puback, subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js'
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import type { Publication } from '../../conformance/mqtt-3.1.1/received-packet.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { connectRaw, tryRaw } from './raw-client.js';
+
+oneProcessFile('queues and windows in the memory of one process');
 
 /** What sessions can grow, each and all together, and what happens when they do. */
 

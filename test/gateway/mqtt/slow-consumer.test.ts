@@ -1,11 +1,15 @@
 import t, { type Test } from 'tap';
 import { puback, publish, subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { oneProcess } from '../../one-process.js';
 import { until } from '../../until.js';
 import { connectRaw } from './raw-client.js';
 import { StuckClient } from './stuck-client.js';
 
 /** Subscribers that read too slowly, under each policy: bounded, counted, and nobody else waits for them. */
+
+/** The others hold that what comes from another node takes the same way. */
+const here = oneProcess('queues and sockets of one process, whatever fills them');
 
 const messageBytes = 50_000;
 const pendingBytesMax = 500_000;
@@ -96,7 +100,7 @@ t.test('with the policy disconnect it is cut, and others get everything', async 
 });
 
 for (const policy of ['drop-newest', 'drop-oldest'] as const) {
-  t.test(`with ${policy} it keeps its connection, and every loss is counted`, async (t) => {
+  t.test(`with ${policy} it keeps its connection, and every loss is counted`, here, async (t) => {
     const gateway = await start(t, '--slow-consumer-policy', policy);
     const slow = await subscriber(t, gateway, 0);
     const sent = await sendUntil(gateway, 'some are lost', ({ messages }) => messages.lost >= 20);
@@ -118,7 +122,7 @@ for (const policy of ['drop-newest', 'drop-oldest'] as const) {
   });
 }
 
-t.test('all slow consumers together stay under --pending-bytes-total-max', async (t) => {
+t.test('all slow consumers together stay under --pending-bytes-total-max', here, async (t) => {
   const gateway = await start(
     t,
     '--slow-consumer-policy',
@@ -142,7 +146,7 @@ t.test('all slow consumers together stay under --pending-bytes-total-max', async
   await until('nothing is left', async () => (await gateway.stats()).slowConsumers.pendingBytes === 0);
 });
 
-t.test('at QoS 1 its window bounds what is on its way, and its queue the rest', async (t) => {
+t.test('at QoS 1 its window bounds what is on its way, and its queue the rest', here, async (t) => {
   const limits = ['--mqtt-max-inflight', '200', '--mqtt-max-mqueue', '100'];
   const gateway = await start(t, '--slow-consumer-policy', 'drop-oldest', ...limits);
   const slow = await subscriber(t, gateway, 1, false);
@@ -187,7 +191,7 @@ t.test('cut at QoS 1 with its session kept, it gets everything when it is back',
   await until('all is acknowledged', async () => (await gateway.stats()).mqtt.sessions.bytes === 0);
 });
 
-t.test('who acknowledges without reading grows nothing', async (t) => {
+t.test('who acknowledges without reading grows nothing', here, async (t) => {
   const gateway = await start(t, '--slow-consumer-policy', 'drop-newest', '--mqtt-max-mqueue', '100');
   const slow = await subscriber(t, gateway, 1);
   let acknowledged = 0;
@@ -201,24 +205,28 @@ t.test('who acknowledges without reading grows nothing', async (t) => {
   t.ok(mqtt.sessions.bytes <= 132 * (messageBytes + 500), `${mqtt.sessions.bytes} bytes in window and queue`);
 });
 
-t.test('who takes nothing for 10 s is cut under every policy, and although it goes on sending', async (t) => {
-  const gateway = await start(t, '--slow-consumer-policy', 'drop-newest');
-  const slow = await subscriber(t, gateway, 0);
-  const sending = setInterval(() => slow.send(publish('nobody', 'x')), 500);
-  t.teardown(() => clearInterval(sending));
-  // Behind for a moment would not do: what its own kernel takes is progress.
-  await sendUntil(gateway, 'it is stuck', ({ messages }) => messages.lost > 3);
-  await until(
-    'it is cut',
-    async () => (await gateway.stats()).connections.closed['stalled-consumer'] === 1,
-    15_000,
-  );
-  slow.resume();
-  await until('its socket is closed', () => slow.closed);
-  t.match(await gateway.stats(), { connections: { open: 0 }, slowConsumers: { now: 0, pendingBytes: 0 } });
-});
+t.test(
+  'who takes nothing for 10 s is cut under every policy, and although it goes on sending',
+  here,
+  async (t) => {
+    const gateway = await start(t, '--slow-consumer-policy', 'drop-newest');
+    const slow = await subscriber(t, gateway, 0);
+    const sending = setInterval(() => slow.send(publish('nobody', 'x')), 500);
+    t.teardown(() => clearInterval(sending));
+    // Behind for a moment would not do: what its own kernel takes is progress.
+    await sendUntil(gateway, 'it is stuck', ({ messages }) => messages.lost > 3);
+    await until(
+      'it is cut',
+      async () => (await gateway.stats()).connections.closed['stalled-consumer'] === 1,
+      15_000,
+    );
+    slow.resume();
+    await until('its socket is closed', () => slow.closed);
+    t.match(await gateway.stats(), { connections: { open: 0 }, slowConsumers: { now: 0, pendingBytes: 0 } });
+  },
+);
 
-t.test('those who acknowledge while they catch up all get everything', async (t) => {
+t.test('those who acknowledge while they catch up all get everything', here, async (t) => {
   const gateway = await start(
     t,
     '--slow-consumer-policy',
@@ -243,7 +251,7 @@ t.test('those who acknowledge while they catch up all get everything', async (t)
   await until('nobody is behind', async () => (await gateway.stats()).slowConsumers.now === 0);
 });
 
-t.test('a session that has more in its window than a socket takes gets it in the end', async (t) => {
+t.test('a session that has more in its window than a socket takes gets it in the end', here, async (t) => {
   const gateway = await start(t, '--mqtt-max-inflight', '400', '--mqtt-max-mqueue', '1000');
   const first = await subscriber(t, gateway, 1, false);
   await first.destroy();

@@ -1,9 +1,12 @@
 import t, { type Test } from 'tap';
 import { connect, disconnect, publish, subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
 import { ask, openStream } from '../raw-wire.js';
 import { closing, connectRaw, openRaw } from './raw-client.js';
+
+oneProcessFile('what is refused as it comes in; nothing crosses');
 
 /** How long and how deep topics may be, how many filters there may be in all, and how much of packets that are not complete. */
 
