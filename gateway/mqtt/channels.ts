@@ -29,7 +29,10 @@ export class Channels {
   readonly #class: ReturnType<typeof channelClass>;
   readonly #inbound: Inbound;
   readonly #dispatch: PacketDispatch;
-  readonly #held = new HeldReplies((channel, packet) => this.#write(channel, packet));
+  readonly #held = new HeldReplies({
+    write: (channel, packet) => this.#write(channel, packet),
+    onNone: (channel) => this.#inbound.goOn(channel),
+  });
   readonly #publishReplies = new PublishReplies({
     isOpen: (channel) => this.#parts.connections.has(channel),
     write: (channel, packets) => this.reply(channel, packets),
@@ -191,6 +194,16 @@ export class Channels {
     publish: (onOutcome: OnOutcome) => void,
   ): CloseReason | undefined {
     return this.#publishReplies.once(channel, answer, publish);
+  }
+
+  /** Whether a SUBACK waits: what the client publishes behind its SUBSCRIBE may be for itself. */
+  isSubscribing(channel: Channel): boolean {
+    return this.#held.has(channel);
+  }
+
+  /** So much waits behind a SUBSCRIBE that its SUBACK is not waited for. */
+  waitNoLonger(channel: Channel): void {
+    this.#held.letGo(channel);
   }
 
   #write(channel: Channel, packet: Buffer): void {

@@ -10,22 +10,32 @@ interface HeldReply {
   readonly after: (() => void) | undefined;
 }
 
+export interface HeldRepliesParts {
+  readonly write: (channel: Channel, packet: Buffer) => void;
+  /** None of its answers waits any more. */
+  readonly onNone: (channel: Channel) => void;
+}
+
 /**
  * Answers that wait until what they say is so on all nodes, and the ones behind them, so that all go out in the order of
  * the packets that they answer; PUBACK and PUBREC come in once PublishReplies lets them go. On a single node nothing
  * ever waits.
  */
 export class HeldReplies {
-  readonly #write: (channel: Channel, packet: Buffer) => void;
+  readonly #parts: HeldRepliesParts;
   readonly #held = new Map<Channel, HeldReply[]>();
 
-  constructor(write: (channel: Channel, packet: Buffer) => void) {
-    this.#write = write;
+  constructor(parts: HeldRepliesParts) {
+    this.#parts = parts;
   }
 
   /** Connections whose answers wait, now. */
   get count(): number {
     return this.#held.size;
+  }
+
+  has(channel: Channel): boolean {
+    return this.#held.size > 0 && this.#held.has(channel);
   }
 
   /** @param after called once the packet is out, and never where its connection is gone before @returns lets it go */
@@ -40,7 +50,7 @@ export class HeldReplies {
 
   /** @returns false = nothing waits, and the caller may write. @param packet copied */
   queue(channel: Channel, packet: Buffer): boolean {
-    if (this.#held.size === 0 || !this.#held.has(channel)) return false;
+    if (!this.has(channel)) return false;
     this.#push(channel, { packet: Buffer.from(packet), ready: true, after: undefined });
     return true;
   }
@@ -70,8 +80,9 @@ export class HeldReplies {
     const due = held.splice(0, waiting === -1 ? held.length : waiting);
     if (held.length === 0) this.#held.delete(channel);
     for (const { packet, after } of due) {
-      this.#write(channel, packet);
+      this.#parts.write(channel, packet);
       after?.();
     }
+    if (!this.#held.has(channel)) this.#parts.onNone(channel);
   }
 }

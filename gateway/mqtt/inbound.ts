@@ -13,8 +13,8 @@ import { sizeDetails } from './size-details.js';
 const receiveBufferBytes = 512 * 1024;
 
 /**
- * So many of the largest frames wait of a client that does not read its answers, or behind a CONNECT that waits for what its
- * client has sent on the connection before.
+ * So many of the largest frames wait of a client that does not read its answers; or behind a CONNECT that waits for what its
+ * client has sent on the connection before; or behind a SUBSCRIBE.
  */
 const framesHeldBack = 1;
 /** So long a client may read none of its answers while requests of its wait. */
@@ -37,6 +37,8 @@ export class Inbound {
   #handled = 0;
   /** Its answers have filled its socket. */
   #answersWait = false;
+  /** Its next packet waits for something else than its turn, and `goOn` is called then. */
+  #packetWaits = false;
 
   constructor(parts: MqttParts, channels: Channels, dispatch: PacketDispatch) {
     const { mqttReceiveQueueBytesTotalMax, socketReceiveBufferBytes } = parts.config;
@@ -79,6 +81,7 @@ export class Inbound {
       this.#channels.close(channel, 'not-connected');
     else if (queue.parked && queue.bytes > this.#heldBackBytesMax)
       this.#channels.cut(channel, 'answers-unread');
+    else if (queue.bytes > this.#heldBackBytesMax) this.#channels.waitNoLonger(channel);
   }
 
   /**
@@ -92,10 +95,10 @@ export class Inbound {
     return true;
   }
 
-  /** A CONNECT that waited may be handled. */
+  /** A packet that waited may be handled. */
   goOn(channel: Channel): void {
     const queue = this.#queues.of(channel);
-    if (queue?.letGo()) this.#parts.turns.add(queue);
+    if (queue?.letGo() && !queue.parked) this.#parts.turns.add(queue);
   }
 
   /** Behind a CONNECT: many may wait for other nodes at the same time, so all together have a limit, too. */
@@ -135,7 +138,7 @@ export class Inbound {
     const queue = this.#queues.of(channel);
     if (!queue?.parked) return;
     queue.unpark();
-    this.#parts.turns.add(queue);
+    if (!queue.held) this.#parts.turns.add(queue);
   }
 
   /** Its time is over; but what it has sent in time waits for us, and tells that it is alive. @returns whether that is so */
@@ -167,6 +170,7 @@ export class Inbound {
   /** The first slice of a frame, in place; its rest waits. @param late others have used up this turn */
   #begin(channel: Channel, bytes: Buffer, late: boolean): void {
     this.#answersWait = false;
+    this.#packetWaits = false;
     const handled = late ? 0 : this.#handle(channel, bytes);
     const waiting = this.#framing.takeWaiting();
     if (handled === bytes.length && waiting === undefined) return;
@@ -174,7 +178,7 @@ export class Inbound {
     const queue = this.#queues.begin(channel);
     if (waiting !== undefined) queue.push(waiting);
     if (handled < bytes.length) queue.push(bytes.subarray(handled));
-    if (this.#parts.claims.has(channel)) queue.hold();
+    if (this.#packetWaits) queue.hold();
     else if (this.#answersWait) queue.park(channel.socket.getBufferedAmount());
     else this.#parts.turns.add(queue);
   }
@@ -184,12 +188,13 @@ export class Inbound {
     this.#channel = channel;
     this.#bytes = bytes;
     this.#answersWait = false;
+    this.#packetWaits = false;
     channel.socket.cork(this.#handleCorked);
     const waiting = this.#framing.takeWaiting();
     if (!this.#parts.connections.has(channel)) return this.#handled;
     const queue = this.#queues.of(channel)!;
     if (waiting !== undefined) queue.putBack(waiting);
-    if (this.#parts.claims.has(channel)) queue.hold();
+    if (this.#packetWaits) queue.hold();
     const unsentBytes = channel.socket.getBufferedAmount();
     if (this.#answersWait && unsentBytes > 0) queue.park(unsentBytes);
     // As it uncorks, uWS may write off what it had, and then no drain event comes.
@@ -220,6 +225,7 @@ export class Inbound {
   readonly #onPacket = (typeAndFlags: number, bytes: Buffer, start: number, end: number) => {
     const channel = this.#channel;
     const verdict = this.#dispatch.packet(channel, typeAndFlags, bytes, start, end);
+    if (verdict === 'wait') this.#packetWaits = true;
     if (verdict !== undefined) return verdict;
     // A packet may have led to this channel's own end, as when it is its own slow consumer.
     if (!this.#parts.connections.has(channel)) return 'peer-closed';

@@ -78,6 +78,7 @@ export class PacketDispatch {
     this.heard(channel);
     switch (type) {
       case packetType.publish:
+        if (this.#channels.isSubscribing(channel)) return 'wait'; // 4.6: it may be for this client itself
         return this.#publish.handle(channel, channel.session, reader, flags);
       case packetType.puback:
       case packetType.pubrec:

@@ -134,7 +134,11 @@ export class ReceiveQueue implements SlicedWork {
     this.#parkedMs = 0;
   }
 
-  /** Its CONNECT waits: it is in no turn until it is let go. */
+  get held(): boolean {
+    return this.#held;
+  }
+
+  /** Its next packet waits for something else than its turn: it is in none until it is let go. */
   hold(): void {
     this.#held = true;
   }

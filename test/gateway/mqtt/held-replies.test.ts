@@ -9,7 +9,10 @@ oneProcessFile('a part by itself, without a server');
 
 function setUp() {
   const out: string[] = [];
-  const held = new HeldReplies((channel, packet) => out.push(`${channel}:${packet}`));
+  const held = new HeldReplies({
+    write: (channel, packet) => out.push(`${channel}:${packet}`),
+    onNone: () => {},
+  });
   const [a, b] = ['a', 'b'] as unknown as [Channel, Channel];
   const hold = (channel: Channel, text: string) =>
     held.hold(channel, Buffer.from(text), () => out.push(`after ${text}`));
