@@ -1,4 +1,4 @@
-import type { OnOutcome } from '../../router/engine/engine.js';
+import type { OnOutcome, Outcome } from '../../router/engine/engine.js';
 import type { Session } from '../../router/session/session.js';
 import type { Channel } from './channel.js';
 
@@ -16,7 +16,8 @@ interface Publication {
  *     PUBLISH 7 ──> undecided ──(carried)──────> awaits PUBREL, and repeated it is answered
  *                       └──────(not carried)──> forgotten, and repeated it is new
  *
- * There are no more than Acknowledgements waits for, and for no longer.
+ * Where a connection to Redis has broken, that may take until the next one: the server says then what it has run. There are
+ * no more than were under way on the one that broke.
  */
 export class Undecided {
   readonly #bySession = new Map<Session, Map<number, Publication>>();
@@ -35,10 +36,16 @@ export class Undecided {
     const others = this.#bySession.get(session);
     if (others === undefined) this.#bySession.set(session, new Map([[packetId, publication]]));
     else others.set(packetId, publication);
-    return (outcome) => {
+    const decide = (outcome: Outcome) => {
       this.#remove(session, packetId);
       if (outcome.carried !== 'yes') session.release(packetId);
       for (const each of publication.waiting) each(outcome);
+    };
+    return (outcome) => {
+      if (outcome.whenKnown === undefined) return decide(outcome);
+      // It stays undecided; its publisher is told what there is to tell, and may repeat it.
+      for (const each of publication.waiting.splice(0)) each(outcome);
+      outcome.whenKnown((carried) => decide({ ...outcome, carried }));
     };
   }
 

@@ -29,6 +29,8 @@ export interface Outcome {
   readonly repeated?: true;
   /** Where it is not `yes`: why, as a sentence for its publisher. */
   readonly reason?: string;
+  /** Where it is `unknown`, and may be known later: calls back once then, or never. */
+  readonly whenKnown?: (then: (carried: Outcome['carried']) => void) => void;
 }
 
 /** Called once for each message, maybe before `publish` returns. */

@@ -74,7 +74,8 @@ export class Counts {
     this.#waiting.set(number, waiting);
     this.#settle(number, waiting);
     if (!this.#waiting.has(number)) return;
-    if (this.#waitingBytes > waitingBytesMax) this.#giveUp(number, waiting);
+    // Of how many copies the count would be is not known: it is of those that have been answered.
+    if (copies === Infinity || this.#waitingBytes > waitingBytesMax) this.#giveUp(number, waiting);
     else this.#timer ??= setTimeout(() => this.#sweep(), this.#waitMs);
   }
 
@@ -152,7 +153,7 @@ export class Counts {
         this.#timer = setTimeout(() => this.#sweep(), untilMs - nowMs);
         return;
       }
-      if (copies !== Infinity) this.#noteSilent(id, copies, answered, nowMs);
+      this.#noteSilent(id, copies, answered, nowMs);
       this.#giveUp(number, waiting);
     }
   }

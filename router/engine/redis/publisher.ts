@@ -208,7 +208,7 @@ export class Publisher {
       const back = last - number;
       const ran = back >= 0 && back < bitsMax && Math.floor(bits / 2 ** back) % 2 === 1;
       for (const each of messages) {
-        if (!sameRun) this.#unknown(each);
+        if (!sameRun) this.#unknown(each, false);
         else if (ran) this.#yes(each, Infinity);
         else again.push(each);
       }
@@ -220,6 +220,7 @@ export class Publisher {
 
   /** It did nothing, and never will: the same messages in front of the others, as long as their time lasts. */
   #again(messages: readonly Waiting[]): void {
+    for (const each of messages) if (each.over) known(each, 'no');
     this.#queue.putBack(messages.filter(({ over }) => !over));
     this.tick(performance.now());
   }
@@ -231,26 +232,27 @@ export class Publisher {
 
   #yes(each: Waiting, copies: number): void {
     this.forwarded++;
-    if (!this.#finish(each)) return;
+    if (!this.#finish(each)) return known(each, 'yes');
     if (each.number > 0) this.#parts.counts.sent(each.number, copies);
     else each.onOutcome?.(isCarried);
   }
 
   /** Its key was there. */
   #repeated(each: Waiting, copies: number): void {
-    if (!this.#finish(each)) return;
+    if (!this.#finish(each)) return known(each, 'yes');
     if (each.number > 0) this.#parts.counts.forget(each.number);
     each.onOutcome?.({ delivered: 0, unanswered: copies, carried: 'yes', repeated: true });
   }
 
   #no(each: Waiting, reason: string): void {
-    if (!this.#finish(each)) return;
+    if (!this.#finish(each)) return known(each, 'no');
     if (each.number > 0) this.#parts.counts.forget(each.number);
     this.#refuse(each.onOutcome, reason);
   }
 
-  #unknown(each: Waiting): void {
-    if (!this.#finish(each)) return;
+  /** @param mayBeKnown when the next connection begins */
+  #unknown(each: Waiting, mayBeKnown = true): void {
+    if (!this.#finish(each)) return known(each, 'unknown');
     this.unknown++;
     if (each.number > 0) this.#parts.counts.forget(each.number);
     each.onOutcome?.({
@@ -258,6 +260,11 @@ export class Publisher {
       unanswered: 0,
       carried: 'unknown',
       reason: unknownText(this.#parts.shard),
+      ...(mayBeKnown && {
+        whenKnown: (then) => {
+          each.onKnown = then;
+        },
+      }),
     });
   }
 
@@ -276,6 +283,11 @@ export class Publisher {
     const outcome: Outcome = { delivered: 0, unanswered: 0, carried: 'no', reason };
     onOutcome?.(outcome);
   }
+}
+
+function known(each: Waiting, carried: Outcome['carried']): void {
+  each.onKnown?.(carried);
+  each.onKnown = undefined;
 }
 
 function awayText({ parts }: Shard): string {

@@ -1,5 +1,5 @@
 import type { Message } from '../../message.js';
-import type { OnOutcome } from '../engine.js';
+import type { OnOutcome, Outcome } from '../engine.js';
 import type { Published } from './publish-call.js';
 
 /** Of a message besides id and payload, here and on the connection, bytes. */
@@ -12,6 +12,8 @@ export interface Waiting extends Published {
   onOutcome: OnOutcome | undefined;
   /** Done with: its bytes are not counted any more. */
   over: boolean;
+  /** Over, and not known: called when it is. */
+  onKnown?: ((carried: Outcome['carried']) => void) | undefined;
 }
 
 export function bytesOf({ id, payload }: Message): number {
