@@ -21,7 +21,7 @@ export interface ClientClaimsParts {
   readonly log: SampledLog;
 }
 
-/** What Channels does for it. */
+/** The part of Channels that it uses. */
 export interface ClaimingChannels {
   /** Whether something that it has sent is still to be handled. */
   isReading(channel: Channel): boolean;

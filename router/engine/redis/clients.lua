@@ -23,16 +23,22 @@ end
 local function claim(_, a)
   local run = a[1]
   if not is_run(run) or #a % 2 ~= 1 then return fail('ARGUMENT claim run, then clean clientId of each') end
-  local reply = {}
+  local reply, owners, wanted = {}, {}, {}
   for i = 2, #a, 2 do
     local clean, id = a[i], a[i + 1]
     local owner, mark = owner_of(id)
     redis.call('HSET', CLIENTS, id, run)
-    reply[i - 1] = owner
-    if owner == '' then reply[i] = 0
-    elseif owner == run then reply[i] = mark == ON_ITS_WAY and 1 or 0
-    else reply[i] = redis.call('PUBLISH', NAME .. ':n:' .. owner, 'W' .. run .. clean .. id) end
+    reply[i - 1], reply[i] = owner, owner == run and mark == ON_ITS_WAY and 1 or 0
+    if owner ~= '' and owner ~= run then
+      if not wanted[owner] then owners[#owners + 1], wanted[owner] = owner, {} end
+      table.insert(wanted[owner], clean .. id)
+    end
   end
+  local heard = {}
+  for _, owner in ipairs(owners) do
+    heard[owner] = redis.call('PUBLISH', NAME .. ':n:' .. owner, 'W' .. run .. table.concat(wanted[owner], '\0'))
+  end
+  for i = 2, #a, 2 do reply[i] = heard[reply[i - 1]] or reply[i] end
   return reply
 end
 

@@ -5,7 +5,7 @@ import type { Message } from '../../message.js';
 import { hasWildcard } from '../../topic-filter.js';
 import type { Engine, OnOutcome, OnPublication, OnRetained, RetainedCopy, Wants } from '../engine.js';
 import { CatchUp } from './catch-up.js';
-import { Clients } from './clients.js';
+import { Clients } from './clients/clients.js';
 import { EngineError } from './complaints.js';
 import { Counts } from './counts.js';
 import { Library } from './library.js';
@@ -75,7 +75,11 @@ export class RedisEngine implements Engine {
     const shards = this.#parts.map(({ shard }) => shard);
     this.cluster = new Nodes({ name, run: this.#run, node, shards });
     this.cluster.onGone((gone) => options.onEvent('gone', gone.name));
-    this.clients = new Clients(this.cluster, shards, (then) => this.#whenPublished(then));
+    this.clients = new Clients({
+      nodes: this.cluster,
+      shards,
+      whenPublished: (then) => this.#whenPublished(then),
+    });
     this.history = new SharedHistory({
       ruleTexts: this.#ruleTexts,
       bytesMax: options.historyBytesMax,

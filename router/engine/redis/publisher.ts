@@ -49,10 +49,7 @@ export class Publisher {
   #generation = 0;
   #number = 0;
   #pendingBytes = 0;
-  /** Messages that were queued, and how many of them are done with, since the start. */
-  #queued = 0;
-  #finished = 0;
-  readonly #onFinished: { readonly at: number; readonly then: () => void }[] = [];
+  #last: Waiting | undefined;
   #stopped = false;
   #tickedMs = 0;
   /** When a call was answered last, or nothing waited. */
@@ -79,9 +76,8 @@ export class Publisher {
     if (this.#pendingBytes + bytes > pendingBytesMax)
       return this.#refuse(onOutcome, fullText(shard, pendingBytesMax));
     this.#pendingBytes += bytes;
-    this.#queued++;
     const isCounted = wants === 'count' && onOutcome !== undefined;
-    this.#queue.push({
+    this.#last = {
       message,
       rule,
       key,
@@ -89,7 +85,8 @@ export class Publisher {
       number: isCounted ? counts.expect(message.id, onOutcome) : 0,
       onOutcome,
       over: false,
-    });
+    };
+    this.#queue.push(this.#last);
     if (this.#underWay.length === 0) return this.#send();
     if (this.#scheduled || this.#underWay.length >= batchesMax) return;
     this.#scheduled = true;
@@ -127,8 +124,8 @@ export class Publisher {
 
   /** Calls back when all that was published before is with Redis, or never will be, or nobody knows. */
   whenAnswered(then: () => void): void {
-    if (this.#finished === this.#queued) then();
-    else this.#onFinished.push({ at: this.#queued, then });
+    if (this.#last === undefined || this.#last.over) then();
+    else this.#last.onOver = [...(this.#last.onOver ?? []), then];
   }
 
   stop(): void {
@@ -260,11 +257,7 @@ export class Publisher {
       unanswered: 0,
       carried: 'unknown',
       reason: unknownText(this.#parts.shard),
-      ...(mayBeKnown && {
-        whenKnown: (then) => {
-          each.onKnown = then;
-        },
-      }),
+      ...(mayBeKnown && { whenKnown: (then) => Object.assign(each, { onKnown: then }) }),
     });
   }
 
@@ -272,9 +265,7 @@ export class Publisher {
     if (each.over) return false;
     each.over = true;
     this.#pendingBytes -= bytesOf(each.message);
-    this.#finished++;
-    while (this.#onFinished.length > 0 && this.#onFinished[0]!.at <= this.#finished)
-      setImmediate(this.#onFinished.shift()!.then);
+    for (const then of each.onOver ?? []) setImmediate(then);
     return true;
   }
 

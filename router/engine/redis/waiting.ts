@@ -12,6 +12,7 @@ export interface Waiting extends Published {
   onOutcome: OnOutcome | undefined;
   /** Done with: its bytes are not counted any more. */
   over: boolean;
+  onOver?: (() => void)[];
   /** Over, and not known: called when it is. */
   onKnown?: ((carried: Outcome['carried']) => void) | undefined;
 }

@@ -1,12 +1,13 @@
-import { shardOf } from '../../../redis-access/shards.js';
-import type { Session } from '../../session/session.js';
-import { encodeSessions } from '../../session/session-encoding.js';
-import { messagesIn, type SessionState } from '../../session/session-state.js';
-import type { HandedOver } from '../cluster.js';
+import { shardOf } from '../../../../redis-access/shards.js';
+import type { Session } from '../../../session/session.js';
+import { encodeSessions } from '../../../session/session-encoding.js';
+import { messagesIn, type SessionState } from '../../../session/session-state.js';
+import type { HandedOver } from '../../cluster.js';
+import { inBatches } from './batches.js';
 import { Move, Moves, type MovesParts, moveIdBytes } from './moves.js';
 import { pack } from './parcel.js';
 
-/** Sessions that go together when a node stops. */
+/** Sessions that go together. */
 const batchMax = 100;
 /** Nodes that are asked to take the sessions of one that stops, one after the other. */
 const triesMax = 3;
@@ -17,7 +18,7 @@ class Departure extends Move {
   /** Client ids that the other node does not take, when it is over; undefined = its client has asked for it. */
   onOver: ((left: readonly string[]) => void) | undefined;
   readonly left: string[] = [];
-  /** What was in them, from the last mark until the other node has it. */
+  /** Their content, from the last mark until the other node has it. */
   taken: readonly SessionState[] | undefined;
 }
 
@@ -32,6 +33,8 @@ class Departure extends Move {
  */
 export class Departures extends Moves<Departure> {
   #number = 0;
+  /** Not offered yet, by the run of the other node and the shard. */
+  readonly #ofThisTurn = new Map<string, Departure>();
 
   constructor(parts: MovesParts) {
     super(parts);
@@ -41,11 +44,18 @@ export class Departures extends Moves<Departure> {
 
   /** The client of a session has connected to another node, and to this one no longer. */
   depart(to: string, session: Session): void {
+    const key = `${to}${shardOf(session.clientId, this.shards.length)}`;
+    const begun = this.#ofThisTurn.get(key);
+    if (begun !== undefined && begun.sessions.size < batchMax) return this.#take(begun, session);
     const move = this.#begin(to, [session]);
+    this.#ofThisTurn.set(key, move);
     const tell = async (word: Buffer) => {
       if (!(await this.nodes.tell(to, move.home, word))) this.giveUp(move, true);
     };
-    this.#offer(move, tell).catch(() => this.giveUp(move));
+    setImmediate(() => {
+      if (this.#ofThisTurn.get(key) === move) this.#ofThisTurn.delete(key);
+      if (this.byId.get(move.id) === move) this.#offer(move, tell).catch(() => this.giveUp(move));
+    });
   }
 
   /** This node stops: to nodes that stay. */
@@ -54,7 +64,7 @@ export class Departures extends Moves<Departure> {
     const departedBefore = sessions.stats().departed;
     await this.nodes.stop();
     const untilMs = performance.now() + giveAwayMsMax;
-    const batches: Session[][] = this.shards.flatMap((_, home) => inBatches(this.#staying(home)));
+    const batches = this.shards.flatMap((_, home) => inBatches(this.#staying(home), batchMax));
     for (const batch of batches) await this.#give(batch, untilMs);
     await Promise.all([...this.byId.values()].map((move) => this.#over(move)));
     const left = this.#staying();
@@ -136,9 +146,12 @@ export class Departures extends Moves<Departure> {
     const id = this.nodes.run + (this.#number++).toString(16).padStart(moveIdBytes - 16, '0');
     const move = new Departure(id, to, home, this.shards.length);
     this.begin(move);
-    for (const session of sessions)
-      this.add(move, session, this.here.router.subscriptionsOf(session), (shard) => !move.marked[shard]);
+    for (const session of sessions) this.#take(move, session);
     return move;
+  }
+
+  #take(move: Departure, session: Session): void {
+    this.add(move, session, this.here.router.subscriptionsOf(session), (shard) => !move.marked[shard]);
   }
 
   async #offer(move: Departure, send: (word: Buffer) => Promise<void>): Promise<void> {
@@ -210,10 +223,4 @@ export class Departures extends Moves<Departure> {
     this.end(move);
     move.onOver?.(move.left);
   }
-}
-
-function inBatches(sessions: readonly Session[]): Session[][] {
-  const batches = [];
-  for (let at = 0; at < sessions.length; at += batchMax) batches.push(sessions.slice(at, at + batchMax));
-  return batches;
 }

@@ -1,4 +1,4 @@
-import type { Shard } from './shard.js';
+import type { Shard } from '../shard.js';
 
 /** More goes as a list in Redis: what is published waits in Redis for all of its receivers. */
 const inlineBytesMax = 32 * 1024;

@@ -1,10 +1,10 @@
-import { shardOf } from '../../../redis-access/shards.js';
-import type { Session } from '../../session/session.js';
-import { SessionGate } from '../../session/session-gate.js';
-import type { Subscription } from '../../session/session-state.js';
-import type { ClientsHere } from '../cluster.js';
-import type { Nodes } from './nodes.js';
-import type { Shard } from './shard.js';
+import { shardOf } from '../../../../redis-access/shards.js';
+import type { Session } from '../../../session/session.js';
+import { SessionGate } from '../../../session/session-gate.js';
+import type { Subscription } from '../../../session/session-state.js';
+import type { ClientsHere } from '../../cluster.js';
+import type { Nodes } from '../nodes.js';
+import type { Shard } from '../shard.js';
 
 /** Nothing has come of the other node for so long: it is over. */
 const silenceMsMax = 10_000;
@@ -142,8 +142,8 @@ export abstract class Moves<Kind extends Move> {
     return move.marked.every((marked) => marked);
   }
 
-  /** What waits in it is lost, and told. */
-  protected lose(clientId: string, other: string): void {
+  /** Its connection here ends, and its session; what waits in it is lost, and told. */
+  lose(clientId: string, other: string): void {
     const { sessions, onLost } = this.here;
     const lostBefore = sessions.droppedTotal;
     sessions.move(clientId);

@@ -1,4 +1,4 @@
-import { type DecodedSession, SessionDecoder } from '../../session/session-encoding.js';
+import { type DecodedSession, SessionDecoder } from '../../../session/session-encoding.js';
 import { Move, Moves, type MovesParts, moveIdBytes } from './moves.js';
 import { parcelBytes, unpack } from './parcel.js';
 
@@ -35,7 +35,7 @@ export class Arrivals extends Moves<Arrival> {
     this.#mayPut(move);
   }
 
-  /** What is not here by now does not come: their clients begin anew. */
+  /** Sessions that are not here by now do not come: their clients begin anew. */
   override giveUp(move: Arrival): void {
     if (this.byId.get(move.id) !== move) return;
     this.end(move);
