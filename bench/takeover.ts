@@ -19,7 +19,7 @@ import { until } from '../test/until.js';
 const clients = Number(process.argv[2] ?? 10_000);
 const only = process.argv[3];
 const moves = 4;
-const quiet = ['--mqtt-presence', 'false', '--mqtt-sys-interval', '0', '--log-level', 'warn'];
+const quiet = ['--mqtt-presence', 'false', '--mqtt-sys-interval', '0', '--log-level', 'error'];
 const untilMs = 60_000;
 
 type Task = { port: number; clean: boolean } | 'clear';
@@ -70,8 +70,8 @@ async function twoNodes(name: string, clean: boolean): Promise<void> {
     );
   }
   for (const node of nodes) {
-    const { sessions } = (await node.stats()).mqtt;
-    if (sessions.lost !== undefined) console.log(`sessions ${JSON.stringify(sessions)}`);
+    const { dropped } = (await node.stats()).mqtt.sessions;
+    if (Object.values(dropped).some((count) => count !== 0)) console.log(`dropped ${JSON.stringify(dropped)}`);
     if (node.log !== '') console.log(node.log.slice(0, 1_000));
   }
   for (const node of nodes) await node.kill();

@@ -37,7 +37,7 @@ t.test('a test that is named by a statement is in the table', async (t) => {
     for (const id of ids) t.equal(marked.get(id), file, `${id} in ${file}${suffix}`);
 });
 
-t.test('docs/protocol.md has the table as the data say it', async (t) => {
-  const document = readFileSync(join(root, 'docs/protocol.md'), 'utf8');
+t.test('docs/mqtt-conformance.md has the table as the data say it', async (t) => {
+  const document = readFileSync(join(root, 'docs/mqtt-conformance.md'), 'utf8');
   t.ok(document.includes(statementsTable()), 'print it as the head of statements.ts says, and put it there');
 });

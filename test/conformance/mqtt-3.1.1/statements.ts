@@ -1,6 +1,6 @@
 /**
  * Every normative statement of MQTT 3.1.1 (its Appendix B), in our words, and how it is proven here: the data of
- * the table in docs/protocol.md.
+ * the table in docs/mqtt-conformance.md.
  *
  * Print the table with
  * node -e "import('./dist/test/conformance/mqtt-3.1.1/statements.js').then((m) => console.log(m.statementsTable()))"
@@ -234,7 +234,7 @@ export const statements: readonly Statement[] = unordered.sort((a, b) => {
   return left![differs]! - right![differs]!;
 });
 
-/** Markdown, for docs/protocol.md. */
+/** Markdown, for docs/mqtt-conformance.md. */
 export function statementsTable(): string {
   const rows = statements.map(({ id, says, proof }) => `| ${id} | ${says} | ${proofCell(proof)} |`);
   return ['| statement | in short | test |', '|---|---|---|', ...rows].join('\n');
