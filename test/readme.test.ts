@@ -116,7 +116,11 @@ await Promise.race([
 
 const redis = await findOrInstall('redis-server', 'redis-server');
 const answers: Record<string, RegExp> = {
-  'curl -d': /^\{"delivered":0\}$/m,
+  "curl -d 'Hello World'": /^\{"delivered":0\}$/m,
+  "curl -d 'One more'": /^\{"delivered":0\}\{"messages":2,"delivered":0,"bad":0/m,
+  'node dist/cli/encke.js start --port 9000': /^ready$[\s\S]*^204$/m,
+  'ulimit -n': /^\d+\n\d+\n\d+$/m,
+  'npx encke floodtest -t mqtt-ws': /received +400\b/,
   'curl -sN': /"data":"Hello again"[\s\S]*"data":"Extra, extra"/,
   "curl 'http": /"messages":\[\{"id":"123","data":"Hello World"/,
   'redis-server': /^ready$[\s\S]*^ready$[\s\S]*Hello World/m, // what the nodes say stands between them
