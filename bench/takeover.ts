@@ -71,7 +71,8 @@ async function twoNodes(name: string, clean: boolean): Promise<void> {
   }
   for (const node of nodes) {
     const { dropped } = (await node.stats()).mqtt.sessions;
-    if (Object.values(dropped).some((count) => count !== 0)) console.log(`dropped ${JSON.stringify(dropped)}`);
+    if (Object.values(dropped).some((count) => count !== 0))
+      console.log(`dropped ${JSON.stringify(dropped)}`);
     if (node.log !== '') console.log(node.log.slice(0, 1_000));
   }
   for (const node of nodes) await node.kill();
