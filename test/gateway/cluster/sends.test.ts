@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import t from 'tap';
 import { until } from '../../until.js';
 import { ask, batchOf, openStream, Wire } from '../raw-wire.js';
@@ -76,6 +78,32 @@ t.test('a batch counts over all nodes, too', async (t) => {
   await far.saw('second');
   await near.close();
   await far.close();
+});
+
+t.test('curl at one node reaches the open page of the other', async (t) => {
+  const stream = await openStream(two!.port, '/test/123');
+  const { stdout } = await promisify(execFile)('curl', ['-sd', 'Hello World', `${one!.apiUrl}/send/123`]);
+  t.equal(stdout, '{"delivered":1}');
+  await stream.saw('Hello World');
+  await stream.close();
+});
+
+t.test('a long batch keeps its order, and goes to Redis in few calls', async (t) => {
+  const stream = await openStream(two!.port, '/stream/order');
+  const lines = Array.from({ length: 500 }, (_, n) => ({ id: 'order', data: `<${n}>` }));
+  const sent = await post('/send', batchOf(lines));
+  t.match(sent.json, { messages: 500, delivered: 500, bad: 0 });
+  await stream.saw('<499>');
+  t.same(
+    [...stream.text.matchAll(/<(\d+)>/g)].map(([, n]) => Number(n)),
+    lines.map((_, n) => n),
+  );
+  t.equal((await post('/send?wait=0', batchOf(lines))).status, 202);
+  const { engine } = await nodeStats(one!);
+  t.match(engine, { connected: true, refused: 0, unknown: 0, unreadable: 0 });
+  t.ok(engine.forwarded > 1_000 && engine.batches < engine.forwarded, 'many go together');
+  t.match(engine.shards, [{ connected: true, reconnects: 0, pendingBytes: 0 }]);
+  await stream.close();
 });
 
 t.test('GET /ids says who is logged in where', async (t) => {

@@ -40,3 +40,7 @@ engineContract('redis, with history', {
   open: redisEngines([redis.url], [{ filter: '#', messages: 100, ageSec: 60 }]),
 });
 engineContract('redis, two shards', { ...onRedis, open: redisEngines([redis.url, second.url]) });
+engineContract('redis, two shards, with history', {
+  ...onRedis,
+  open: redisEngines([redis.url, second.url], [{ filter: '#', messages: 100, ageSec: 60 }]),
+});

@@ -1,11 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { encke, type Outcome } from '../../cli/encke.js';
 import { freePort } from '../../free-port.js';
 import { startGateway } from '../../gateway-process.js';
 import { RedisServer } from '../../redis-server.js';
+import { until } from '../../until.js';
 import { openStream } from '../raw-wire.js';
 import { Authority } from './certificates.js';
 
@@ -162,4 +164,58 @@ t.test('by user and password', { buffered: true }, async (t) => {
     '--redis must be',
     '(not shown)',
   );
+});
+
+const operations = readFileSync(
+  fileURLToPath(new URL('../../../../docs/operations.md', import.meta.url)),
+  'utf8',
+);
+
+/** `ACL SETUSER <name> …` as docs/operations.md has it, with a password of this test. */
+function shownUser(name: string): string[] {
+  const shown = new RegExp(`^ACL SETUSER ${name} [^]*?(?=\n\`\`\`)`, 'm').exec(operations)![0];
+  return shown.replaceAll('\\\n', '').replace('>…', '>hunter2').split(/\s+/).slice(1);
+}
+
+t.test('with the users that the documents give, to the letter', { buffered: true }, async (t) => {
+  const redis = await RedisServer.start();
+  t.teardown(() => redis.stop());
+  const operator = redis.client();
+  for (const name of ['encke-node', 'encke-sender']) await operator.call('ACL', ...shownUser(name));
+  await operator.call('ACL', 'SETUSER', 'default', 'off');
+  const at = (user: string) => ['--redis', `redis://${user}:hunter2@127.0.0.1:${redis.port}`];
+  await carries(t, 'as a node', at('encke-node'));
+  await refused(t, 'with the rights of a sender', at('encke-sender'), /its user may not|NOPERM|right/);
+  const flags = ['--engine', 'redis', '--drain-sec', '0', ...at('encke-node')];
+  const gateway = await startGateway({ flags });
+  t.teardown(() => gateway.kill());
+  const stream = await openStream(gateway.port, '/stream/user/7');
+  const sender = redis.client({ username: 'encke-sender', password: 'hunter2' });
+  t.equal(await sender.call('FCALL', 'encke_send', '1', 'user/7', 'Hello'), 1);
+  await stream.saw('Hello');
+  await t.rejects(sender.call('FCALL', 'encke_send', '1', 'admin', 'Hello'), /NOPERM/, 'and no further');
+});
+
+t.test('where Sentinels know the address, and want passwords', { buffered: true }, async (t) => {
+  const secured = 'requirepass hunter2\nmasterauth hunter2';
+  const master = await RedisServer.start({ configuration: secured });
+  t.teardown(() => master.stop());
+  const sentinel = await RedisServer.start({
+    watches: master,
+    configuration: 'requirepass hunter3\nsentinel auth-pass mymaster hunter2',
+  });
+  t.teardown(() => sentinel.stop());
+  const watcher = sentinel.client({ password: 'hunter3', enableReadyCheck: false });
+  const found = async () => String(await watcher.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'mymaster'));
+  await until('it knows the master', async () => (await found()).endsWith(`,${master.port}`));
+  const file = join(dir, 'sentinel-password');
+  writeFileSync(file, 'hunter3\n');
+  const at = (name: string) => [
+    ...['--redis', `redis+sentinel://:hunter2@${name}`],
+    ...['--redis-sentinels', `127.0.0.1:1,127.0.0.1:${sentinel.port}`],
+  ];
+  const password = ['--redis-sentinel-password-file', file];
+  await carries(t, 'by the second, as the first is away', [...at('mymaster'), ...password]);
+  await refused(t, 'without the password', at('mymaster'), /entinel/);
+  await refused(t, 'a name that they do not know', [...at('yours'), ...password], /entinel/);
 });
