@@ -40,6 +40,8 @@ export class Attempt {
   readonly #parts: AttemptParts;
   readonly #abort: AbortController;
   #openedAtMs: number | undefined;
+  /** Of the answer of the last poll. */
+  #last: readonly Place[] | undefined;
   /** When polls first brought something since SSE is being tried. */
   #polledAtMs: number | undefined;
 
@@ -71,7 +73,7 @@ export class Attempt {
     const { settings, roster, choice, onRetry } = this.#parts;
     const beside = abort !== this.#abort;
     const greetingTimeoutMs = settings.greetingTimeoutMs * (beside ? tryPatience : 1);
-    const query = roster.query(this.ids);
+    const query = roster.query(this.ids, this.#last);
     const before = this.#standings();
     let cursor = '';
     const receiver = {
@@ -107,7 +109,7 @@ export class Attempt {
     const tries = this.#trySse(polls);
     tries.catch(() => undefined); // looked at below
     const receiver = {
-      query: () => this.#parts.roster.query(this.ids),
+      query: () => this.#parts.roster.query(this.ids, this.#last),
       answered: (answer: PollAnswer, query: Query, first: boolean) =>
         this.#answered(answer, query, first, before),
     };
@@ -196,7 +198,9 @@ export class Attempt {
       this.#polledAtMs ??= performance.now();
       await roster.deliver(message, placeOf(message, places));
     }
-    if (!this.#abort.signal.aborted) roster.move(this.ids, places);
+    if (this.#abort.signal.aborted) return;
+    roster.move(this.ids, places);
+    this.#last = places;
   }
 
   /** Of several members some may have lost nothing: each is asked for alone. */

@@ -16,6 +16,7 @@ export async function catchUp(
   { member, ids, query }: Group,
   abort: AbortController,
 ): Promise<boolean> {
+  const asked = new Map(ids.map((id) => [id, member.places.get(id)]));
   let next = query;
   for (let first = true; !member.over; first = false) {
     let answer: PollAnswer;
@@ -28,8 +29,10 @@ export async function catchUp(
     }
     const places = answer.cursor === undefined ? undefined : parseCursor(answer.cursor, ids.length);
     if (query.cursor !== undefined && (first || !answer.recovered)) member.resumed(answer.recovered);
-    for (const message of answer.messages) await member.deliver(message, placeOf(message, places));
-    roster.learn(member, ids, places);
+    for (const message of answer.messages) {
+      await member.deliver(message, placeOf(message, places), asked.get(message.id));
+    }
+    roster.learn(member, asked, places);
     if (places === undefined) return false;
     if (!answer.more) break;
     next = { cursor: answer.cursor };

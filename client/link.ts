@@ -253,6 +253,8 @@ export class Link {
       await this.#catchUp(group, beside).catch(() => pause(backoff.nextDelayMs(this.#retryMs), abort.signal));
     }
     this.#reshaping = false;
+    // An attempt that has opened meanwhile has left its changes to this.
+    if (this.#abort !== abort || this.#attempt !== attempt) this.changed();
   }
 
   async #catchUp(group: Group, abort: AbortController): Promise<void> {

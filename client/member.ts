@@ -121,11 +121,11 @@ export class Member {
    * @param resumes from a cursor
    */
   opened(ids: readonly string[], resumes: boolean, transport: Transport): void {
+    const again = this.#openedOnce && !ids.every((id) => this.#added.has(id));
     for (const id of ids) this.#takesEffect(id);
-    const again = this.#openedOnce;
     this.#openedOnce = true;
     this.enter('open', { transport });
-    // Without a cursor, nobody knows what came in between.
+    // Without a cursor, nobody knows what came in between; of ids that have just been added nothing did.
     if (this.#discarded || (again && !resumes)) this.lose();
     this.#discarded = false;
   }
@@ -158,16 +158,25 @@ export class Member {
     this.#call('onLost', () => this.#options.onLost?.(loss));
   }
 
-  /** @returns a promise where the application has given one: until then nothing else is to come */
-  deliver(wire: WireMessage, place: Place | undefined): Promise<unknown> | undefined {
+  /**
+   * @param asked of its id, when it was asked for: one that was removed and added since begins anew, and this is not for it
+   * @returns a promise where the application has given one: until then nothing else is to come
+   */
+  deliver(
+    wire: WireMessage,
+    place: Place | undefined,
+    asked = this.places.get(wire.id),
+  ): Promise<unknown> | undefined {
     // By two ways at once come messages of an id that is being added, and those of polls that SSE takes the place of.
-    if (this.#busy !== undefined) return this.#busy.then(() => this.deliver(wire, place));
+    if (this.#busy !== undefined) return this.#busy.then(() => this.deliver(wire, place, asked));
     const { id } = wire;
-    if (this.over || this.places.get(id) === undefined) return undefined;
+    if (this.over || asked === undefined || this.places.get(id) !== asked) return undefined;
     if (place !== undefined && !this.places.isNew(id, place)) return undefined;
     const message = messageOf(wire, this.places.behind(id, place));
     // After it was handled: a page that is left in the middle gets it again rather than never.
-    const handled = () => this.move(id, place);
+    const handled = () => {
+      if (this.places.get(id) === asked) this.move(id, place);
+    };
     const settled = this.#call('onMessage', () => this.#options.onMessage(message));
     if (settled === undefined) return void handled();
     const done = settled.then(handled);

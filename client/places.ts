@@ -10,7 +10,7 @@ export interface Place {
   readonly offset: number;
 }
 
-interface Standing {
+export interface Standing {
   place: Place | undefined;
   /** From where to begin while there is no place. */
   since: string | undefined;

@@ -44,11 +44,17 @@ export class Roster {
     return all.every(({ live }) => live) && this.ids.length === ids.length;
   }
 
-  /** From where all of them get what they miss: the place of the one that is the farthest behind. */
-  query(ids: readonly string[]): Query {
+  /**
+   * From where all of them get what they miss: the place of the one that is the farthest behind.
+   * @param last where the request stands; for ids that nobody wants any more, and that it still has
+   */
+  query(ids: readonly string[], last?: readonly Place[]): Query {
     const [first] = this.members;
     if (first?.raw !== undefined) return { cursor: first.raw };
-    const cursor = formatCursor(ids.map((id) => this.#farthestBehind(id)));
+    const wanted = ids.map((id) => this.#farthestBehind(id));
+    const epoch = wanted.find((place) => place !== undefined)?.epoch;
+    const gone = last?.[0]?.epoch === epoch ? last : undefined;
+    const cursor = formatCursor(wanted.map((place, index) => place ?? gone?.[index]));
     return cursor === undefined ? { since: this.#since() } : { cursor };
   }
 
@@ -115,10 +121,11 @@ export class Roster {
     }
   }
 
-  /** What one member was told of these ids, when they were asked for alone. */
-  learn(member: Member, ids: readonly string[], places: readonly Place[] | undefined): void {
+  /** What one member was told of these ids, when they were asked for alone; of those that it has not removed since. */
+  learn(member: Member, asked: ReadonlyMap<string, unknown>, places: readonly Place[] | undefined): void {
     if (places !== undefined) this.#epoch = places[0]?.epoch;
-    for (const [index, id] of ids.entries()) {
+    for (const [index, [id, standing]] of [...asked].entries()) {
+      if (member.places.get(id) !== standing) continue;
       if (places === undefined) member.places.setBare(id);
       else member.move(id, places[index]);
     }

@@ -98,6 +98,43 @@ for (const transport of ['sse', 'long-poll'] as const) {
     t.same([listener.openings, listener.losses], [1, []]);
   });
 
+  t.test(`${transport}: the only id is replaced by another one, and nothing was lost by that`, async (t) => {
+    const listener = await listen(t, gateway.url, id('replaced'), { transport }).open();
+    await gateway.send(id('new'), '1');
+    const added = listener.connection.add(id('new'), { since: 'oldest' });
+    listener.connection.remove(id('replaced'));
+    await added;
+    await gateway.send(id('new'), '2');
+    await listener.has(2);
+    t.same([listener.texts, listener.losses, listener.openings], [['1', '2'], [], 1]);
+  });
+
+  t.test(
+    `${transport}: an id is removed and added again while its message is handled: it begins anew`,
+    async (t) => {
+      const held: (() => void)[] = [];
+      const listener = listen(t, gateway.url, id('stays'), {
+        transport,
+        onMessage: ({ data }) => {
+          listener.texts.push(String(data));
+          return listener.texts.length === 3 ? new Promise<void>((resolve) => held.push(resolve)) : undefined;
+        },
+      });
+      await listener.open();
+      for (const text of countedTo(4)) await gateway.send(id('anew'), text);
+      void listener.connection.add(id('anew'), { since: 'oldest' });
+      await listener.has(3);
+      listener.connection.remove(id('anew'));
+      const added = listener.connection.add(id('anew'), { since: 'oldest' });
+      held[0]!();
+      await added;
+      await gateway.send(id('anew'), '5');
+      await listener.has(8);
+      t.same(listener.texts, ['1', '2', '3', ...countedTo(5)]);
+      t.same(listener.losses, []);
+    },
+  );
+
   t.test(`${transport}: an id that the server refuses is not added, and all else goes on`, async (t) => {
     const listener = await listen(t, gateway.url, id('good'), { transport }).open();
     await t.rejects(listener.connection.add([id('wild/+')]), { name: 'RefusedError', status: 400 });
@@ -108,6 +145,30 @@ for (const transport of ['sse', 'long-poll'] as const) {
     t.equal(listener.connection.state, 'open');
   });
 }
+
+t.test('long-poll: of an id that is removed, what history no longer has is no loss', async (t) => {
+  const short = await startGateway({ flags: ['--history-rules', '# 2 60'] });
+  t.teardown(() => short.kill());
+  const listener = listen(t, short.url, ['short/a', 'short/b'], {
+    transport: 'long-poll',
+    onMessage: ({ id }) => {
+      listener.texts.push(id);
+      // From within: the next poll is asked before there is a request without it.
+      if (id === 'short/a' && listener.connection.ids.length > 1) listener.connection.remove('short/b');
+    },
+  });
+  await listener.open();
+  for (let n = 1; n <= 5; n++) {
+    await short.send('short/b', String(n));
+    await listener.has(n);
+  }
+  await short.send('short/a', '6');
+  await listener.has(6);
+  await until('the server knows', async () => (await short.send('short/b', 'x')) === 0);
+  await short.send('short/a', '7');
+  await listener.has(7);
+  t.same([listener.losses, listener.openings], [[], 1]);
+});
 
 t.test('what is added while it waits is there when it is back', async (t) => {
   const proxy = await proxied(t, gateway);
