@@ -1,6 +1,8 @@
+import { unindent } from './unindent.js';
+
 /**
  * The client for pages as one module: 23 files are as many requests, some only known when others have come. Nothing but
- * lines is put together, as the compiler has left them; so each keeps its place, and source maps hold.
+ * lines is put together, as the compiler has left them; so each keeps its place but for the indentation, and source maps hold.
  *
  * That works as each import of a module of the client is one line, under the names that are exported, and no name is
  * at the top level of two modules. A test loads it.
@@ -21,7 +23,7 @@ export function bundleOf(modules: ReadonlyMap<string, Module>, entry: string): M
   const sections: { offset: { line: number; column: number }; map: unknown }[] = [];
   const exported: string[] = [];
   for (const name of inOrder(modules, entry)) {
-    const { text, map } = modules.get(name)!;
+    const { text, map } = unindent(modules.get(name)!);
     if (map !== undefined) sections.push({ offset: { line: lines.length, column: 0 }, map: JSON.parse(map) });
     for (const line of withoutComments(text).split('\n')) {
       const [, from] = exportedFrom.exec(line) ?? [];
