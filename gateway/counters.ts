@@ -25,6 +25,8 @@ export class Counters {
   heartbeats = 0;
   /** Bytes of MQTT that clients have sent, without WebSocket's framing. */
   mqttBytesReceived = 0;
+  /** MQTT packets that clients have sent, of whatever kind. */
+  mqttPacketsReceived = 0;
   /** PUBLISH packets that clients have sent, by QoS. */
   readonly mqttPublishesReceived = [0, 0, 0];
   /** PUBLISH packets that were acknowledged where they ask for it, and went nowhere: to $SYS. */

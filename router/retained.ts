@@ -3,6 +3,7 @@ import { Message } from './message.js';
 import { RetainedCursor } from './retained-cursor.js';
 import { RetainedTree } from './retained-tree.js';
 import { levelsOf } from './topic.js';
+import { hasWildcard } from './topic-filter.js';
 
 export interface RetainedOptions {
   /** Retained messages in all. Default 100,000. */
@@ -79,6 +80,11 @@ export class Retained {
   /** A walk through what is kept now for the ids that a filter matches. */
   walk(filter: string): RetainedCursor {
     return new RetainedCursor(this.#tree, filter);
+  }
+
+  /** Cheaper than a walk. @returns false where it would find nothing; of a filter with wildcards only where nothing is kept */
+  mayHave(filter: string): boolean {
+    return hasWildcard(filter) ? this.#tree.size > 0 : this.#tree.get(filter) !== undefined;
   }
 
   #delete(last: Message): void {

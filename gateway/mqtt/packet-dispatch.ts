@@ -62,6 +62,7 @@ export class PacketDispatch {
     start: number,
     end: number,
   ): CloseReason | 'wait' | undefined {
+    this.#parts.counters.mqttPacketsReceived++;
     const type = typeAndFlags >> 4;
     const flags = typeAndFlags & 0x0f;
     const reader = this.#reader.open(bytes, start, end);

@@ -62,9 +62,13 @@ export class RetainedReplays {
     const { slot, session } = channel;
     if (session === undefined || !this.#connections.has(channel)) return;
     const existing = this.#replays.get(slot);
-    const replay = existing ?? new Replay(channel, session, this.#waiting);
-    for (const [filter, qos] of granted)
+    let replay = existing;
+    for (const [filter, qos] of granted) {
+      if (!this.#router.mayHaveRetained(filter)) continue;
+      replay ??= new Replay(channel, session, this.#waiting);
       replay.set(filter, { cursor: this.#router.walkRetained(filter), qos });
+    }
+    if (replay === undefined) return;
     if (existing !== undefined) this.#forgetUnsubscribed(existing);
     this.#replays.set(slot, replay);
     this.#step(replay);

@@ -198,3 +198,33 @@ function usedHeapBytes(): number {
   runInNewContext('gc')();
   return process.memoryUsage().heapUsed;
 }
+
+t.test(
+  'whether anything is retained for a filter is told without a walk, and never no where a walk finds something',
+  async (t) => {
+    const router = await startedRouter();
+    t.equal(router.mayHaveRetained('#'), false, 'nothing is retained at all');
+    for (const id of ['a/b/c', 'd', '$SYS/x']) router.publish(new Message(id, Buffer.from('x'), 0, 0, true));
+    const filters = [
+      'a',
+      'a/b',
+      'a/b/c',
+      'a/b/c/d',
+      'a/#',
+      'a/b/c/#',
+      'a/+',
+      '+',
+      '#',
+      'd',
+      'd/#',
+      'e',
+      'e/#',
+      '$SYS/#',
+      '+/x',
+    ];
+    for (const filter of filters)
+      if (router.retainedFor(filter).length > 0) t.ok(router.mayHaveRetained(filter), filter);
+    for (const filter of ['a', 'a/b', 'a/b/c/d', 'e', 'b/c', ''])
+      t.notOk(router.mayHaveRetained(filter), filter);
+  },
+);
