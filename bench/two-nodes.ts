@@ -1,119 +1,155 @@
 /**
- * The question: how long does a message take from one node to another, and how many go through? Two nodes and one
- * redis-server or several; msggen sends to the one, all streams are on the other. With history (which the nodes share)
- * and without; counted and not.
+ * The question: how long does a message take from one node to another, how many go through, and what does each process pay for
+ * one? Two nodes and one redis-server or several; all streams are on the one node, and messages are sent to the other one:
+ * with history and without; one by one and in batches; counted and not.
  *
- *     npm run build && node dist/bench/two-nodes.js [streams] [messages in a request] [redis-servers] [with | without]
+ *     npm run build && node dist/bench/two-nodes.js [--history with|without] [--redis-servers 2] [--streams 1000]
+ *                                                   [--batch 500] [--only one-by-one|batches] [--sec 8]
+ *
+ * One by one, messages come over 64 connections, one under way on each. The client is raw; with `--msggen` it is `encke msggen`,
+ * whose own CPU is the larger part there.
  */
+import { parseArgs } from 'node:util';
 import { Flood } from '../floodtest/flood.js';
 import { sourceAddresses, sourceAddressesFor } from '../floodtest/plan.js';
 import { serverUsage } from '../floodtest/server-usage.js';
 import { formatLatency, LatencyHistogram } from '../msggen/latency.js';
-import { startGateway } from '../test/gateway-process.js';
+import { type GatewayProcess, startProcess } from '../test/gateway-process.js';
 import { RedisServer } from '../test/redis-server.js';
 import { until } from '../test/until.js';
 import { everyShare } from './flood-share.js';
 import { runMsggen } from './msggen-process.js';
+import { runPosts } from './posts.js';
 
-const streams = Number(process.argv[2] ?? 1_000);
-const batch = Number(process.argv[3] ?? 500);
-const servers = Number(process.argv[4] ?? 1);
-const only = process.argv[5];
-const steadyRate = 1_000;
-const steadySec = 10;
-const fullSec = 8;
+const { values } = parseArgs({
+  options: {
+    history: { type: 'string' },
+    'redis-servers': { type: 'string', default: '1' },
+    streams: { type: 'string', default: '1000' },
+    batch: { type: 'string', default: '500' },
+    only: { type: 'string' },
+    sec: { type: 'string', default: '8' },
+    msggen: { type: 'boolean', default: false },
+  },
+});
+const streams = Number(values.streams);
+const fullSec = Number(values.sec);
+const steadyPerSec = 1_000;
+const connections = 64;
 /** Code that runs for the first time is slow, and is not the question. */
-const warmUpSec = 5;
+const warmUpSec = 4;
 
-/** As many as fit into one message a stream and turn, and the default. */
-const histories = { 'without history': '# 0 0', 'with history': '# 100 60' };
+interface Load {
+  sent: number;
+  delivered: number | null;
+  errors: number;
+  cpuSec: number;
+}
 
-for (const [name, rules] of Object.entries(histories))
-  if (only === undefined || name.startsWith(`${only} `)) await measure(name, rules);
+type Send = (sender: GatewayProcess) => Promise<Load>;
+
+const rulesOf = { with: '# 100 60', without: '# 0 0' };
+for (const history of ['with', 'without'] as const)
+  if (values.history === undefined || values.history === history) await measure(history);
 process.exit();
 
-async function measure(name: string, rules: string): Promise<void> {
-  const redis = await Promise.all(Array.from({ length: servers }, () => RedisServer.start()));
+async function measure(history: keyof typeof rulesOf): Promise<void> {
+  const servers = await Promise.all(
+    Array.from({ length: Number(values['redis-servers']) }, () => RedisServer.start()),
+  );
   const start = (node: string) =>
-    startGateway({
+    startProcess({
       flags: [
-        ...['--engine', 'redis', '--redis', redis.map(({ url }) => url).join(), '--node-name', node],
-        ...['--history-rules', rules, '--log-level', 'warn'],
+        ...['--engine', 'redis', '--redis', servers.map(({ url }) => url).join(), '--node-name', node],
+        ...['--history-rules', rulesOf[history], '--log-level', 'warn'],
       ],
     });
   const [sender, receiver] = await Promise.all([start('sender'), start('receiver')]);
-  const latency = new LatencyHistogram();
   const share = everyShare([receiver.port], streams, {
     ratePerSec: 4_000,
     sourceAddresses: sourceAddresses(sourceAddressesFor(streams)),
   });
+  const latency = new LatencyHistogram();
   const flood = new Flood({ share, holdMs: undefined, serverPids: [] }, (row) =>
     latency.add(row.latency.toCounts()),
   );
   const flooding = flood.run();
   await until('all streams are open', () => flood.counts.connected === streams, 120_000);
 
-  const processes = {
+  const pids = {
     sender: sender.pid,
     receiver: receiver.pid,
-    ...Object.fromEntries(redis.map(({ pid }, n) => [`redis-server ${n + 1}`, pid])),
+    ...Object.fromEntries(servers.map(({ pid }, n) => [`redis-server ${n + 1}`, pid])),
+    floodtest: flood.pids[0]!,
   };
-  const phase = async (title: string, flags: string[]) => {
+  const phase = async (title: string, send: Send) => {
     latency.reset();
     const receivedBefore = flood.counts.messages;
-    const cpuBefore = cpuOf({ ...processes, floodtest: flood.pids[0]! });
-    const atMs = performance.now();
-    const sent = await runMsggen([
-      ...flags,
-      ...['--max-id', String(streams), '--stamp', '--url', sender.apiUrl],
-    ]);
-    const seconds = (performance.now() - atMs) / 1000;
-    const cpu = { ...cpuOf({ ...processes, floodtest: flood.pids[0]! }) };
-    await until('all have arrived', () => flood.counts.messages - receivedBefore >= sent.sent, 20_000).catch(
-      () => {},
-    );
-    const received = flood.counts.messages - receivedBefore;
+    const before = cpuOf(pids);
+    const redisBefore = await callsOf(sender);
+    const startedMs = performance.now();
+    const load = await send(sender);
+    const received = () => flood.counts.messages - receivedBefore;
+    await until('all have arrived', () => received() >= load.sent, 20_000).catch(() => {});
+    const seconds = (performance.now() - startedMs) / 1000;
     if (title === '') return;
-    const shares = Object.entries(cpu).map(([process, { cpuSec }]) => {
-      const used = cpuSec - cpuBefore[process]!.cpuSec;
-      return `${process} ${percent(used / seconds)} (${((used * 1e6) / sent.sent).toFixed(1)} µs)`;
-    });
-    shares.push(
-      `msggen ${percent(sent.cpuSec / seconds)} (${((sent.cpuSec * 1e6) / sent.sent).toFixed(1)} µs)`,
+    const redis = await callsOf(sender);
+    const after = cpuOf(pids);
+    const used = Object.entries(pids).map(([name]) => [name, after[name]! - before[name]!] as const);
+    const shares = [...used, ['client', load.cpuSec] as const].map(
+      ([name, sec]) => `${name} ${((sec * 1e6) / load.sent).toFixed(1)}`,
     );
-    console.log(`${name}, ${title}`);
+    const inCall = (redis.forwarded - redisBefore.forwarded) / (redis.batches - redisBefore.batches);
+    console.log(`${history} history, ${title}`);
     console.log(
-      `  sent ${sent.sent}, ${sent.achievedPerSec.toFixed(0)}/s; delivered ${sent.delivered}, received ${received}, lost ${sent.sent - received} (gaps seen up to here ${flood.counts.lost}), out of order ${flood.counts.outOfOrder}, errors ${sent.errorsTotal}`,
+      `  ${(load.sent / seconds).toFixed(0)}/s: sent ${load.sent}, counted ${load.delivered}, received ${received()}, errors ${load.errors}, out of order ${flood.counts.outOfOrder}; ${inCall.toFixed(1)} in a call of Redis`,
     );
-    console.log(`  from when they were due to arrival ${formatLatency(latency.summaryMs())}`);
-    console.log(`  of one core (and a message): ${shares.join(', ')}`);
+    console.log(`  from when they were due to arrival: ${formatLatency(latency.summaryMs())}`);
+    console.log(`  µs of CPU a message: ${shares.join(', ')}`);
   };
-  await phase('', ['--rate', 'max', '--batch', '50', '--until', `${warmUpSec}s`]);
-  await phase('', ['--rate', String(steadyRate), '--until', `${warmUpSec}s`]);
-  await phase(`${steadyRate}/s, one by one`, ['--rate', String(steadyRate), '--until', `${steadySec}s`]);
-  await phase('as fast as it goes, one by one', [
-    ...['--rate', 'max', '--connections', '64', '--until', `${fullSec}s`],
-  ]);
-  for (const [title, flags] of [
-    [`as fast as it goes, ${batch} in a request`, []],
-    [`as fast as it goes, ${batch} in a request, not counted`, ['--no-wait']],
-  ] as const)
-    await phase(title, [
-      ...['--rate', 'max', '--batch', String(batch), '--connections', '4', '--until', `${fullSec}s`],
+  const oneByOne = (perSec: number, seconds: number): Send => {
+    if (values.msggen) {
+      const rate = perSec > 0 ? String(perSec) : 'max';
+      return msggen(['--rate', rate, '--connections', String(connections), '--until', `${seconds}s`]);
+    }
+    return ({ apiPort: port }) => runPosts({ port, connections, perSec, seconds, maxId: streams });
+  };
+  const batches = (seconds: number, ...flags: string[]) =>
+    msggen([
+      ...['--rate', 'max', '--batch', values.batch, '--connections', '4', '--until', `${seconds}s`],
       ...flags,
     ]);
+  if (values.only !== 'batches') {
+    await phase('', oneByOne(0, warmUpSec));
+    await phase('', oneByOne(steadyPerSec, 1));
+    await phase(`${steadyPerSec}/s, one by one`, oneByOne(steadyPerSec, fullSec));
+    await phase('as fast as it goes, one by one', oneByOne(0, fullSec));
+  }
+  if (values.only !== 'one-by-one') {
+    await phase('', batches(warmUpSec));
+    await phase(`as fast as it goes, ${values.batch} in a request`, batches(fullSec));
+    await phase(`the same, not counted`, batches(fullSec, '--no-wait'));
+  }
   for (const node of [sender, receiver])
     if (node.log !== '') console.log(`log of process ${node.pid}: ${node.log}`);
   flood.stop();
   await flooding;
   await Promise.all([sender.kill(), receiver.kill()]);
-  await Promise.all(redis.map((server) => server.stop()));
+  await Promise.all(servers.map((server) => server.stop()));
 }
 
-function cpuOf(pids: Record<string, number>): Record<string, { cpuSec: number }> {
-  return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, serverUsage([pid])!]));
+function msggen(flags: readonly string[]): Send {
+  return async ({ apiUrl }) => {
+    const summary = await runMsggen([...flags, '--max-id', String(streams), '--stamp', '--url', apiUrl]);
+    return { ...summary, errors: summary.errorsTotal };
+  };
 }
 
-function percent(share: number): string {
-  return `${(share * 100).toFixed(0)} %`;
+async function callsOf(node: GatewayProcess): Promise<{ forwarded: number; batches: number }> {
+  const { engine } = await node.stats();
+  return engine;
+}
+
+function cpuOf(pids: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, serverUsage([pid])!.cpuSec]));
 }

@@ -69,14 +69,14 @@ local function begin(_, a)
 end
 
 -- @return nil, or an error reply
-local function check_messages(a, count, rules, lists)
+local function check_messages(a, count, ids, rules)
   for i = 1, count do
     local at = i * ARGUMENTS_PER_MESSAGE
     local id = a[at]
     if id == '' or #id > 65535 then return fail('ID an id has 1 to 65535 bytes') end
     local rule, problem = rule_of(a[at + 1])
     if problem then return fail(problem) end
-    rules[i], lists[i] = rule, filter_channels(id)
+    ids[i], rules[i] = id, rule
   end
 end
 
@@ -90,8 +90,8 @@ local function publish(_, a)
   if not number or not not_after_ms or count < 1 or count % 1 ~= 0 then
     return fail('ARGUMENT publish run generation number notAfterMs, then id rule head body key of each message')
   end
-  local rules, lists = {}, {}
-  local problem = check_messages(a, count, rules, lists)
+  local ids, rules = {}, {}
+  local problem = check_messages(a, count, ids, rules)
   if problem then return problem end
   local now = now_us()
   if now > not_after_ms * 1000 then return fail('LATE it was not to run any more') end
@@ -101,20 +101,19 @@ local function publish(_, a)
   end
   local since = number - node.last
   if since < 1 then return fail('SUPERSEDED a later batch has run') end
-  local key, seq = last_place(now, node.key, node.rules, true)
-  if not key then return seq end
+  local first, key = give_places(now, node.key, node.rules, count, true)
+  if not first then return key end
   node.key = key
-  local first = give_places(now, key, seq, count)
   -- Before the messages: should one of them break the script, it has run.
   node.last, node.seen = number, now
   node.bits = since < 16 and node.bits * 2 ^ since % REMEMBERED + 1 or 1
 
-  local wanted = wanted_of(lists)
+  local wanted = wanted_of(ids)
   local reply = { given }
   local noted
   for i = 1, count do
     local at = i * ARGUMENTS_PER_MESSAGE
-    local id, once = a[at], a[at + 4]
+    local id, once = ids[i], a[at + 4]
     local once_key = once ~= '' and idempotency_key(id, once)
     local outcome, trouble = send_once(once_key, first + i - 1, id, rules[i], a[at + 2], a[at + 3], wanted[i])
     if trouble then redis.log(redis.LOG_WARNING, NAME .. ': history of ' .. id .. ': ' .. trouble) end

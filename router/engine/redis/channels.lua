@@ -3,6 +3,7 @@
 --   <name>:i:<id>        who has somebody logged in as the id:            place (8 bytes) head body
 --   <name>:f:<prefix>    who has a filter with that literal part:         place, length of the id (2 bytes), id, head, body
 --   <name>:r             all nodes, where the message is retained:        as f
+--   <name>:f             who has any filter: nothing is published there, but it is asked whether anybody has one
 --
 -- The literal part of a filter ends behind the slash before its first wildcard: `user/+/x` and `user/#` -> `user/`, `#` and
 -- `+/x` -> ``. The id `user/1` goes to the prefixes `user/1/` (for `user/1/#`, which matches its parent level), `user/` and
@@ -12,6 +13,7 @@
 -- payload.
 
 local ID_CHANNEL = NAME .. ':i:'
+local FILTERS_CHANNEL = NAME .. ':f'
 local FILTER_CHANNEL = NAME .. ':f:'
 local RETAINED_CHANNEL = NAME .. ':r'
 local RETAIN_FLAG = 4
@@ -19,18 +21,12 @@ local RETAIN_FLAG = 4
 -- @return channels of the filters that may match an id, longest first
 local function filter_channels(id)
   local channels = { FILTER_CHANNEL .. id .. '/' }
-  local slash = find(id, '/', 1, true)
-  if slash then
-    local ends, count = {}, 0
-    while slash do
-      count = count + 1
-      ends[count] = slash
-      slash = find(id, '/', slash + 1, true)
-    end
-    for i = count, 1, -1 do
-      channels[count - i + 2] = FILTER_CHANNEL .. sub(id, 1, ends[i])
-    end
+  local ends, slash = {}, find(id, '/', 1, true)
+  while slash do
+    ends[#ends + 1] = slash
+    slash = find(id, '/', slash + 1, true)
   end
+  for i = #ends, 1, -1 do channels[#channels + 1] = FILTER_CHANNEL .. sub(id, 1, ends[i]) end
   if byte(id) ~= 36 then channels[#channels + 1] = FILTER_CHANNEL end
   return channels
 end
@@ -38,48 +34,39 @@ end
 -- More would not fit the Lua stack.
 local ASKED_MAX = 1000
 
--- Which channels have subscribers, asked in one call: within a script that does not change. (An empty PUBLISH to each costs
--- about the same for one message, and for a batch more.)
-local function ask_subscribers(channels, first, last, counts)
-  local reply = call('PUBSUB', 'NUMSUB', unpack(channels, first, last))
-  for i = 1, #reply, 2 do counts[reply[i]] = reply[i + 1] end
-end
-
+-- In few calls: an empty PUBLISH to each costs about the same for one message, and for a batch more.
 -- @param lists of channels
 -- @return channel -> number of its subscribers
 local function subscribers_of(lists)
-  local counts = {}
-  local asked, size = {}, 0
+  local asked, counts = {}, {}
   for i = 1, #lists do
-    local channels = lists[i]
-    for j = 1, #channels do
-      local channel = channels[j]
+    for _, channel in ipairs(lists[i]) do
       if not counts[channel] then
         counts[channel] = 0
-        size = size + 1
-        asked[size] = channel
+        asked[#asked + 1] = channel
       end
     end
   end
-  for first = 1, size, ASKED_MAX do
-    ask_subscribers(asked, first, math.min(size, first + ASKED_MAX - 1), counts)
+  for first = 1, #asked, ASKED_MAX do
+    local reply = call('PUBSUB', 'NUMSUB', unpack(asked, first, math.min(#asked, first + ASKED_MAX - 1)))
+    for i = 1, #reply, 2 do counts[reply[i]] = reply[i + 1] end
   end
   return counts
 end
 
--- @param lists of the channels that each message may go to
--- @return lists of those with subscribers; nil in the place of an empty one
-local function wanted_of(lists)
+-- Where nobody has a filter, that is one question for all (0.6 µs), and no channel is named.
+-- @return for each id the channels of filters that somebody has; nil in the place of an empty list
+local function wanted_of(ids)
   local wanted = {}
-  local single = #lists == 1 and #lists[1] <= ASKED_MAX
-  local reply = single and call('PUBSUB', 'NUMSUB', unpack(lists[1]))
-  local counts = not single and subscribers_of(lists)
+  if call('PUBSUB', 'NUMSUB', FILTERS_CHANNEL)[2] == 0 then return wanted end
+  local lists = {}
+  for i = 1, #ids do lists[i] = filter_channels(ids[i]) end
+  local counts = subscribers_of(lists)
   for i = 1, #lists do
-    local channels = lists[i]
-    for j = 1, #channels do
-      if (single and reply[j * 2] or counts[channels[j]]) > 0 then
+    for _, channel in ipairs(lists[i]) do
+      if counts[channel] > 0 then
         wanted[i] = wanted[i] or {}
-        wanted[i][#wanted[i] + 1] = channels[j]
+        wanted[i][#wanted[i] + 1] = channel
       end
     end
   end

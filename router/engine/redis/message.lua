@@ -10,8 +10,9 @@ local IDEMPOTENCY_MS = 300000
 -- Lists outlive what is given of them, so that a list that is gone held nothing above its floor.
 local EXPIRY_SLACK_MS = 1000
 
--- A list is trimmed when it is this share longer than it has to be: a call less for most messages.
-local TRIM_SHARE = 8
+-- A list is trimmed when it is this share longer than it has to be, and lives by this share longer than it has to: two calls less
+-- for most messages.
+local SLACK_SHARE = 8
 
 -- `messages:ageMs` -> both as numbers; nil for no history
 local rules = {}
@@ -23,13 +24,35 @@ local function rule_of(text)
   local messages, age_ms = string.match(text, '^(%d+):(%d+)$')
   if not messages then return nil, 'ARGUMENT a rule is messages:ageMs, got ' .. text end
   rule = { messages = tonumber(messages), age_ms = tonumber(age_ms) }
-  rule.expiry_ms = string.format('%.0f', rule.age_ms + EXPIRY_SLACK_MS)
-  rule.length_max = rule.messages + 1 + math.floor(rule.messages / TRIM_SHARE)
+  rule.lasting_us = (rule.age_ms + EXPIRY_SLACK_MS) * 1000
+  rule.expiry_ms = math.ceil(rule.age_ms * (1 + 1 / SLACK_SHARE)) + EXPIRY_SLACK_MS
+  rule.length_max = rule.messages + 1 + math.floor(rule.messages / SLACK_SHARE)
   if rule.messages < 1 or rule.age_ms < 1 then return nil, 'ARGUMENT a rule keeps something, got ' .. text end
   if rules_count >= 2000 then rules, rules_count = {}, 0 end
   rules[text] = rule
   rules_count = rules_count + 1
   return rule
+end
+
+-- Lists of which it is known until when they live, by the server's clock: at least so long. Two tables, as the older half is
+-- forgotten when there are too many (some 100 B each).
+local EXPIRIES_MAX = 10000
+local expiries, older_expiries, expiries_count = {}, {}, 0
+
+function forget_expiries()
+  expiries, older_expiries, expiries_count = {}, {}, 0
+end
+
+-- @param is_new the list was not there
+local function extend(key, rule, is_new)
+  local expiry = not is_new and (expiries[key] or older_expiries[key])
+  if expiry and expiry >= clock_us + rule.lasting_us then return end
+  call('PEXPIRE', key, rule.expiry_ms)
+  if expiries_count >= EXPIRIES_MAX then
+    older_expiries, expiries, expiries_count = expiries, {}, 0
+  end
+  if not expiries[key] then expiries_count = expiries_count + 1 end
+  expiries[key] = clock_us + rule.expiry_ms * 1000
 end
 
 -- @return nil, or what went wrong
@@ -38,7 +61,7 @@ local function keep_history(id, entry, rule)
   local length = try_call('LPUSH', key, entry)
   if type(length) == 'table' then return length.err end
   if length > rule.length_max then call('LTRIM', key, 0, rule.messages) end
-  call('PEXPIRE', key, rule.expiry_ms)
+  extend(key, rule, length == 1)
 end
 
 -- @param channels of filters that somebody has, or nil

@@ -8,10 +8,13 @@ import { bytesOf, type Waiting, WaitingQueue } from './waiting.js';
 /** Of one call: Redis does nothing else meanwhile. */
 const batchMessagesMax = 64;
 const batchBytesMax = 64 * 1024;
-/** Calls under way. Messages that come meanwhile go together in the next. */
-const batchesMax = 4;
+/**
+ * So many messages have to wait for one more call, by how many are under way: the more there are, the larger is the next. 64
+ * messages share what a call costs, and a message that comes alone does not wait for others.
+ */
+const waitingMin = [1, 1, 16, batchMessagesMax];
 /** Past it as much waits as is under way at most, some 1,200 small messages: 50 ms where Redis takes 25,000 a second. */
-const behindBytes = batchesMax * batchBytesMax;
+const behindBytes = waitingMin.length * batchBytesMax;
 /** Redis stands still where no call has been answered for so long: it is not waited for. */
 const answerMsMax = 500;
 /** Bits of which `begin` says whether they ran. */
@@ -87,13 +90,16 @@ export class Publisher {
       over: false,
     };
     this.#queue.push(this.#last);
-    if (this.#underWay.length === 0) return this.#send();
-    if (this.#scheduled || this.#underWay.length >= batchesMax) return;
+    if (this.#scheduled || !this.#mayCall) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
       this.#send();
     });
+  }
+
+  get #mayCall(): boolean {
+    return this.#queue.length >= (waitingMin[this.#underWay.length] ?? Infinity);
   }
 
   /** Redis is away: what it was not asked for yet, it will not be. */
@@ -139,7 +145,7 @@ export class Publisher {
     const { shard } = this.#parts;
     // On a new connection, what the last one had under way goes first.
     const isOpen = shard.open && shard.generation === this.#generation && !this.#stopped;
-    while (isOpen && this.#queue.length > 0 && this.#underWay.length < batchesMax) {
+    while (isOpen && this.#mayCall) {
       const batch = { number: ++this.#number, messages: this.#take() };
       this.#underWay.push(batch);
       this.batches++;

@@ -55,8 +55,6 @@ local function restore(_, a)
   local count = (#a - 1) / 2
   if not node or count % 1 ~= 0 then return fail('SUPERSEDED this node has not begun') end
   local now = now_us()
-  local key, seq = last_place(now, node.key, node.rules)
-  if not key then return seq end
   local unknown = {}
   for i = 1, count do
     local id, body = a[i * 2], a[i * 2 + 1]
@@ -64,7 +62,8 @@ local function restore(_, a)
     if not known then unknown[#unknown + 1] = { id = id, body = body } end
   end
   if #unknown == 0 then return 0 end
-  local first = give_places(now, key, seq, #unknown)
+  local first, key = give_places(now, node.key, node.rules, #unknown)
+  if not first then return key end
   for i = 1, #unknown do
     local id, body = unknown[i].id, unknown[i].body
     keep_retained(id, first + i - 1, body)

@@ -152,14 +152,12 @@ local function send(ids, a)
   if problem then return problem end
 
   local now = now_us()
-  local key, seq = last_place(now, cluster.key)
-  if not key then return seq end
+  local first
+  first, problem = give_places(now, cluster.key, nil, #ids)
+  if not first then return problem end
   local rules_text = cluster.rules and call('HGET', META, 'rules:' .. cluster.rules)
   local list = rules_text and parse('rules', rules_text) or {}
-  local channels = {}
-  for i = 1, #ids do channels[i] = filter_channels(ids[i]) end
-  local wanted = wanted_of(channels)
-  local first = give_places(now, key, seq, #ids)
+  local wanted = wanted_of(ids)
   local body = string.char(options.flags) .. a[1]
   local copies, noted = 0, {}
   for i = 1, #ids do

@@ -164,9 +164,10 @@ export class Shard {
     this.#commands.lose(reason);
   }
 
-  /** A PUBLISH that nobody waits for. */
+  /** A PUBLISH that nobody waits for. Its answer comes with the copies that are on their way here, and costs no packet more. */
   publishRaw(channel: string, payload: Buffer): void {
-    this.#commands.redis?.publish(channel, payload).catch(() => {});
+    const redis = this.#subscribed.redis ?? this.#commands.redis;
+    redis?.publish(channel, payload).catch(() => {});
   }
 
   /** Resolves when they are in effect. @throws ShardError */

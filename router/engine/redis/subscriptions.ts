@@ -70,14 +70,19 @@ export class Subscriptions {
     this.#prefixes.set(prefix, filters + 1);
     if (filters > 0) return;
     this.#change(this.#ofPrefix(prefix), true);
-    if (this.#prefixes.size === 1) this.#shard.place().catch(() => {}); // it says that there are filters
+    if (this.#prefixes.size > 1) return;
+    this.#change(this.#ofFilters, true);
+    this.#shard.place().catch(() => {}); // it says that there are filters
   }
 
   removeFilter(filter: string): void {
     const prefix = literalPartOf(filter);
     const filters = (this.#prefixes.get(prefix) ?? 0) - 1;
     if (filters > 0) this.#prefixes.set(prefix, filters);
-    else if (this.#prefixes.delete(prefix)) this.#change(this.#ofPrefix(prefix), false);
+    else if (this.#prefixes.delete(prefix)) {
+      this.#change(this.#ofPrefix(prefix), false);
+      if (this.#prefixes.size === 0) this.#change(this.#ofFilters, false);
+    }
   }
 
   /** Of now, whoever comes and goes while they are walked through. */
@@ -127,6 +132,11 @@ export class Subscriptions {
     return `${this.#name}:i:${id}`;
   }
 
+  /** Where nobody is subscribed to it, nothing is published to prefixes. */
+  get #ofFilters(): string {
+    return `${this.#name}:f`;
+  }
+
   #ofPrefix(prefix: string): string {
     return `${this.#name}:f:${prefix}`;
   }
@@ -171,6 +181,7 @@ export class Subscriptions {
       ...this.#fixed,
       ...[...new Set([...this.#ids, ...this.#held.keys()])].map((id) => this.#ofId(id)),
       ...[...this.#prefixes.keys()].map((prefix) => this.#ofPrefix(prefix)),
+      ...(this.#prefixes.size > 0 ? [this.#ofFilters] : []),
     ];
     for (const some of inPieces(channels)) await redis.subscribe(...some);
   }

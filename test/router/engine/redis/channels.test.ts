@@ -17,7 +17,7 @@ function withId({ rest }: Copy): { id: string; rest: string } {
 
 t.test('an id, its prefixes from long to short, and what is retained, all with one place', async (t) => {
   const { server, node } = await nodeOf(t);
-  const channels = ['r', 'f:', 'i:a/b/c', 'f:a/', 'f:a/b/c/', 'f:a/b/', 'f:b/', 'i:a/b', 'f:a'];
+  const channels = ['r', 'f', 'f:', 'i:a/b/c', 'f:a/', 'f:a/b/c/', 'f:a/b/', 'f:b/', 'i:a/b', 'f:a'];
   const subscriber = await Subscriber.of(
     server,
     channels.map((channel) => `encke:${channel}`),
@@ -49,7 +49,7 @@ t.test('each channel that somebody has, and no other, for ids of any shape', asy
   const all = [...new Set(cases.flatMap(([, prefixes]) => prefixes))];
   const subscriber = await Subscriber.of(
     server,
-    all.map((prefix) => `encke:f:${prefix}`),
+    ['encke:f', ...all.map((prefix) => `encke:f:${prefix}`)],
   );
   for (const [id, prefixes] of cases) {
     const { outcomes } = await node.publish([{ id, rule: '' }]);
@@ -68,9 +68,20 @@ t.test('each channel that somebody has, and no other, for ids of any shape', asy
   );
 });
 
+t.test('nothing goes to prefixes while no node says that it has filters', async (t) => {
+  const { server, node } = await nodeOf(t);
+  const subscriber = await Subscriber.of(server, ['encke:f:', 'encke:f:1/']);
+  t.strictSame((await node.publish([{ id: '1' }])).outcomes, [0]);
+  const asked = await node.redis.info('commandstats');
+  await Subscriber.of(server, ['encke:f']);
+  t.strictSame((await node.publish([{ id: '1' }])).outcomes, [2]);
+  t.equal((await subscriber.take()).length, 2);
+  t.match(asked, /cmdstat_pubsub\|numsub:calls=1,/, 'and there is one question for that');
+});
+
 t.test('a batch comes in its order, and each message with the next place', async (t) => {
   const { server, node } = await nodeOf(t);
-  const subscriber = await Subscriber.of(server, ['encke:i:1', 'encke:i:2', 'encke:f:']);
+  const subscriber = await Subscriber.of(server, ['encke:i:1', 'encke:i:2', 'encke:f', 'encke:f:']);
   const { seq } = await node.publish([{ id: '1' }, { id: '2' }, { id: '1', rule: '' }, { id: '3' }]);
   t.strictSame(
     (await subscriber.take()).map(({ channel, place }) => `${channel} ${place - seq}`),
@@ -89,7 +100,7 @@ t.test('a batch comes in its order, and each message with the next place', async
 t.test('ids of 128 levels in a batch of 64', async (t) => {
   const { server, node } = await nodeOf(t);
   const ids = Array.from({ length: 64 }, (_, n) => `${n}/${'x/'.repeat(126)}y`);
-  const subscriber = await Subscriber.of(server, [`encke:f:${ids[63]}/`, 'encke:f:63/', 'encke:f:63/x/x/']);
+  const subscriber = await Subscriber.of(server, ['encke:f', `encke:f:${ids[63]}/`, 'encke:f:63/', 'encke:f:63/x/x/']);
   const { outcomes } = await node.publish(ids.map((id) => ({ id })));
   t.strictSame(outcomes, [...new Array<number>(63).fill(0), 3]);
   t.equal((await subscriber.take()).length, 3);

@@ -57,6 +57,32 @@ t.test('a message is given for its age, and not longer', async (t) => {
   t.ok(none.floor >= second, 'a cursor from before is told');
 });
 
+t.test('a list is told anew when it expires only where it would not outlive its last message', async (t) => {
+  const { node } = await nodeOf(t);
+  const rule = '10:4000';
+  const told = async () =>
+    Number(/cmdstat_pexpire:calls=(\d+)/.exec(await node.redis.info('commandstats'))?.[1] ?? 0);
+  const aged = () => node.redis.pttl('encke:h:123');
+  let before = await told();
+  for (let n = 0; n < 200; n++) {
+    await node.send('123', `${n}`, rule);
+    if ((await aged()) < 4_900) t.fail(`after message ${n} it lasts only ${await aged()} ms`);
+  }
+  t.ok((await told()) - before <= 1 + 200 / 10, 'not with each message');
+  await node.redis.del('encke:h:123');
+  before = await told();
+  await node.send('123', 'anew', rule);
+  t.equal((await told()) - before, 1, 'a list that is new is told');
+  await node.send('123', 'under a rule that keeps it longer', '10:60000');
+  t.ok((await aged()) > 60_000);
+  const dump = await node.redis.dumpBuffer('encke:h:123');
+  await node.redis.flushall();
+  await node.begin();
+  await node.redis.restore('encke:h:123', 1_000, dump);
+  await node.send('123', 'what was known of other data holds no more', rule);
+  t.ok((await aged()) > 4_900);
+});
+
 t.test('an id that had nothing for longer than its age is complete from then on', async (t) => {
   const { node } = await nodeOf(t);
   const { seq, nowMs } = await node.place();
