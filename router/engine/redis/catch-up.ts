@@ -1,11 +1,10 @@
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import type { HistoryRules } from '../../history/history-rules.js';
+import type { ReadPart } from './history.js';
 import { messageInHistory, placeOfEntry } from './message-format.js';
 import type { Receiver } from './receiver.js';
-import type { RecentIds } from './recent-ids.js';
-import type { SharedRetained } from './retained-copy.js';
-import type { Shard } from './shard.js';
-import type { ReadPart } from './shared-history.js';
+import type { SharedRetained } from './retained.js';
+import type { Behind, Shard } from './shard.js';
 import type { Subscriptions } from './subscriptions.js';
 
 /** Ids of one question; 2 µs of Redis each. */
@@ -13,17 +12,6 @@ const idsMax = 500;
 /** Of one answer: what is handed out in a turn of the loop. */
 const pieceBytesMax = 256 * 1024;
 const retryMs = 50;
-
-/** The new connection. */
-export interface Behind {
-  /** All that its server has published up to here is on one side; copies of what comes later come on the connection. */
-  readonly place: number;
-  /** Nothing is known of what this server, or the one before it, gave places below this. */
-  readonly begin: number;
-  isCurrent(): boolean;
-  /** Once more, later. @throws ShardError */
-  ask(): Promise<{ place: number; begin: number }>;
-}
 
 export interface CatchUpParts {
   readonly shard: Shard;
@@ -156,5 +144,54 @@ export class CatchUp {
       if (floor > after(id) && this.#told[rules.of(id)] !== true) gone.add(id);
     }
     if (gone.size > 0) await onGap('more was missed than is kept', (id) => gone.has(id));
+  }
+}
+
+/** Before the ids of a second expire; message.lua keeps them a bit longer. */
+const ageMsMax = 55_000;
+/** A second with more is not complete. */
+const secondBytesMax = 1024 * 1024;
+const secondUs = 1_000_000;
+/** A batch lies in the second of its first message. */
+const batchUsMax = 10_000;
+
+/** The ids of a shard that had a message with history of late. */
+export class RecentIds {
+  readonly #shard: Shard;
+
+  constructor(shard: Shard) {
+    this.#shard = shard;
+  }
+
+  /**
+   * Gives those of each second between two places.
+   * @param sinceMs when the first of them was the last, at least, as of performance.now()
+   * @returns false where not all of them are known
+   */
+  async walk(
+    from: number,
+    to: number,
+    sinceMs: number,
+    isCurrent: () => boolean,
+    take: (ids: ReadonlySet<string>) => Promise<void>,
+  ): Promise<boolean> {
+    if (performance.now() - sinceMs > ageMsMax || to - from > ageMsMax * 1000) return false;
+    let covered = true;
+    for (let second = Math.floor((from - batchUsMax) / secondUs); second <= to / secondUs; ) {
+      let text: Buffer;
+      try {
+        text = (await this.#shard.read('recent', [second])) as Buffer;
+      } catch {
+        if (!isCurrent()) throw new Error('the connection has ended');
+        await pause(retryMs);
+        continue;
+      }
+      if (text.length > secondBytesMax) covered = false;
+      const ids = new Set(text.toString().split('\0'));
+      ids.delete('');
+      await take(ids);
+      second++;
+    }
+    return covered;
   }
 }

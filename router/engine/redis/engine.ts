@@ -4,19 +4,18 @@ import { shardOf } from '../../../redis-access/shards.js';
 import type { Message } from '../../message.js';
 import { hasWildcard } from '../../topic-filter.js';
 import type { Engine, OnOutcome, OnPublication, OnRetained, RetainedCopy, Wants } from '../engine.js';
-import { CatchUp } from './catch-up.js';
+import { CatchUp, RecentIds } from './catch-up.js';
 import { Clients } from './clients/clients.js';
-import { EngineError } from './complaints.js';
 import { Counts } from './counts.js';
+import { EngineError } from './errors.js';
+import { SharedHistory } from './history.js';
 import { Library } from './library.js';
 import { Nodes } from './nodes.js';
 import type { RedisEngineOptions, RedisEngineStats } from './options.js';
 import { Publisher } from './publisher.js';
 import { Receiver } from './receiver.js';
-import { RecentIds } from './recent-ids.js';
-import { SharedRetained } from './retained-copy.js';
+import { SharedRetained } from './retained.js';
 import { Shard } from './shard.js';
-import { SharedHistory } from './shared-history.js';
 import { Subscriptions } from './subscriptions.js';
 
 /** How often deadlines and signs of life are looked through. */

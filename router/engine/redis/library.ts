@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { EngineError, missingRights, problemOfServer } from './complaints.js';
+import { EngineError, missingRights, problemOfServer } from './errors.js';
 
 /** A connection to Redis, as far as this needs one. */
 export interface RedisCaller {
@@ -10,17 +10,8 @@ export interface RedisCaller {
 /** Redis allows these in names of libraries and functions, and `<name>:` is the beginning of every key. */
 const nameShape = /^[A-Za-z][A-Za-z0-9_]{0,31}$/;
 /** In this order: each uses what is declared in those before. */
-const sharedFiles = ['places', 'channels', 'retained-keep', 'message', 'recent', 'reports'];
-const nodeFiles = [
-  ...sharedFiles,
-  'batch',
-  'nodes',
-  'read',
-  'clients',
-  'retained-read',
-  'rights',
-  'register',
-];
+const sharedFiles = ['places', 'channels', 'message'];
+const nodeFiles = [...sharedFiles, 'publish', 'nodes', 'read', 'clients', 'register'];
 const publicFiles = [...sharedFiles, 'send'];
 
 /**
@@ -33,7 +24,7 @@ export const publicVersion = 1;
 const loadingMs = 5_000;
 
 /**
- * The functions on a Redis server: their source lies beside this file, in Lua. Those that nodes call have a digest of their
+ * The functions on a Redis server: their source lies in functions/, in Lua. Those that nodes call have a digest of their
  * source in their names, so that two versions of nodes run side by side.
  */
 export class Library {
@@ -109,7 +100,9 @@ export class Library {
 }
 
 function sourceOf(names: readonly string[]): string {
-  return names.map((name) => readFileSync(new URL(`${name}.lua`, import.meta.url), 'utf8')).join('\n');
+  return names
+    .map((name) => readFileSync(new URL(`functions/${name}.lua`, import.meta.url), 'utf8'))
+    .join('\n');
 }
 
 function digestOf(source: string): string {

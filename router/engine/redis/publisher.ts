@@ -1,9 +1,10 @@
 import type { Message } from '../../message.js';
 import { isCarried, type OnOutcome, type Outcome, type Wants } from '../engine.js';
 import type { Counts } from './counts.js';
-import { PublishCallWriter } from './publish-call.js';
-import type { Begun, Shard, ShardError } from './shard.js';
-import { bytesOf, type Waiting, WaitingQueue } from './waiting.js';
+import type { ShardError } from './errors.js';
+import { PublishCallWriter } from './message-format.js';
+import { bytesOf, type Waiting, WaitingQueue } from './publish-queue.js';
+import type { Begun, Shard } from './shard.js';
 
 /** Of one call: Redis does nothing else meanwhile. */
 const batchMessagesMax = 64;

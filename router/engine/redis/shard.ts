@@ -1,17 +1,52 @@
-import type { Command, Redis } from 'ioredis';
-import type { Behind } from './catch-up.js';
+import { setImmediate as endOfTurn } from 'node:timers/promises';
+import type { Command, Redis, RedisOptions } from 'ioredis';
 import { Connection, noHooks, silenceMsMax } from './connection.js';
+import { away, shardErrorOf, Trouble } from './errors.js';
+import type { Library } from './library.js';
 import type { ShardStats } from './options.js';
-import { PlaceQuestion } from './place-question.js';
-import { away, shardErrorOf } from './shard-error.js';
-import type { BeginReply, Begun, ShardParts } from './shard-parts.js';
-import { Trouble } from './trouble.js';
-
-export { ShardError } from './shard-error.js';
-
-export type { Begun, ShardParts } from './shard-parts.js';
 
 export type Argument = string | number | Buffer;
+
+export interface ShardParts {
+  readonly index: number;
+  readonly count: number;
+  /** For sentences: the server as the operator knows it. */
+  readonly name: string;
+  /** Of this node, 16 hex digits. */
+  readonly run: string;
+  readonly connection: RedisOptions;
+  readonly library: Library;
+  /** Rules of history and limits, for what other programs send; as `begin` takes them. */
+  readonly rules: string;
+  readonly limits: string;
+  /** Which cluster it is to belong to. @param own that it belongs to, if so. Rejects where that is not known yet. */
+  readonly clusterOf: (own: string | null) => Promise<string>;
+  /** The one that it does belong to. */
+  readonly onCluster: (cluster: string) => void;
+  readonly onComplaint: (sentence: string) => void;
+}
+
+/** Last batch that ran and bits of those up to it, life of the server, its time in ms, seq, begin, cluster; see publish.lua. */
+export type BeginReply = [number, number, string, number, number, number, string];
+
+/** What a new connection has learnt: which of this node's batches have run, where the server is the same one. */
+export interface Begun {
+  readonly last: number;
+  readonly bits: number;
+  /** Nothing is lost of what was there when the last connection began. */
+  readonly sameRun: boolean;
+}
+
+/** The new connection. */
+export interface Behind {
+  /** All that its server has published up to here is on one side; copies of what comes later come on the connection. */
+  readonly place: number;
+  /** Nothing is known of what this server, or the one before it, gave places below this. */
+  readonly begin: number;
+  isCurrent(): boolean;
+  /** Once more, later. @throws ShardError */
+  ask(): Promise<{ place: number; begin: number }>;
+}
 
 /** How often the server's clock and the list of nodes are asked for. */
 const placeMs = 1_000;
@@ -40,7 +75,8 @@ export class Shard {
   /** Since when it is not usable; 0 = it is. */
   #lostMs = 0;
   #away = true;
-  readonly #placeQuestion = new PlaceQuestion(() => this.#askPlace());
+  /** Of this turn. */
+  #nextPlace: Promise<number> | undefined;
   #placedMs = 0;
   /** Why it is not usable. */
   readonly trouble: Trouble;
@@ -185,7 +221,8 @@ export class Shard {
    * out, and all changes of channels of this turn are in effect. One question for all who ask in a turn. @throws ShardError
    */
   place(): Promise<number> {
-    return this.#placeQuestion.answer();
+    this.#nextPlace ??= endOfTurn().then(() => this.#askPlace());
+    return this.#nextPlace;
   }
 
   tick(nowMs: number, stalledMs: number): void {
@@ -203,7 +240,6 @@ export class Shard {
   stop(): void {
     this.#away = true;
     for (const connection of [this.#commands, this.#subscribed, this.#reads]) connection?.close();
-    this.#placeQuestion.fail(away(this.parts.name));
   }
 
   stats(): ShardStats {
@@ -271,11 +307,11 @@ export class Shard {
     if (this.#lostMs !== 0) return;
     const { heardMs } = this.#subscribed;
     this.#lostMs = Math.min(performance.now(), Math.max(heardMs, this.#commands.heardMs));
-    this.#placeQuestion.fail(away(this.parts.name));
     for (const listener of this.#lost) listener(reason);
   }
 
   async #askPlace(): Promise<number> {
+    this.#nextPlace = undefined;
     const redis = this.#subscribed.redis;
     if (redis === undefined || !this.usable) throw away(this.parts.name);
     this.flushChannels();

@@ -47,10 +47,7 @@ t.test('each channel that somebody has, and no other, for ids of any shape', asy
     ['a b/%', ['a b/%/', 'a b/', '']],
   ];
   const all = [...new Set(cases.flatMap(([, prefixes]) => prefixes))];
-  const subscriber = await Subscriber.of(
-    server,
-    ['encke:f', ...all.map((prefix) => `encke:f:${prefix}`)],
-  );
+  const subscriber = await Subscriber.of(server, ['encke:f', ...all.map((prefix) => `encke:f:${prefix}`)]);
   for (const [id, prefixes] of cases) {
     const { outcomes } = await node.publish([{ id, rule: '' }]);
     t.strictSame(
@@ -100,7 +97,12 @@ t.test('a batch comes in its order, and each message with the next place', async
 t.test('ids of 128 levels in a batch of 64', async (t) => {
   const { server, node } = await nodeOf(t);
   const ids = Array.from({ length: 64 }, (_, n) => `${n}/${'x/'.repeat(126)}y`);
-  const subscriber = await Subscriber.of(server, ['encke:f', `encke:f:${ids[63]}/`, 'encke:f:63/', 'encke:f:63/x/x/']);
+  const subscriber = await Subscriber.of(server, [
+    'encke:f',
+    `encke:f:${ids[63]}/`,
+    'encke:f:63/',
+    'encke:f:63/x/x/',
+  ]);
   const { outcomes } = await node.publish(ids.map((id) => ({ id })));
   t.strictSame(outcomes, [...new Array<number>(63).fill(0), 3]);
   t.equal((await subscriber.take()).length, 3);

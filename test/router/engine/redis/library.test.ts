@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { problemOfServer, sentenceOf } from '../../../../router/engine/redis/complaints.js';
+import { problemOfServer, sentenceOf } from '../../../../router/engine/redis/errors.js';
 import { Library, publicVersion } from '../../../../router/engine/redis/library.js';
 import { RedisServer, type RedisServerOptions } from '../../../redis-server.js';
 import { Functions } from './functions.js';

@@ -190,6 +190,8 @@ local function ids(keys)
   return reply
 end
 
+local REPORT_AGE_MS = 30000
+
 -- FCALL <name>_stats 0 -> {"name":…,"shard":0,"shards":1,"channels":…,"historyIds":…,"nodes":[what each node has reported last]}
 -- A node that has reported nothing for half a minute is left out.
 local function stats()

@@ -1,8 +1,14 @@
--- One message: kept in the history of its id, and its copies.
+-- One message: what is kept of it, and its copies.
 --
 --   <name>:h:<id>   list, newest first, of place (8 bytes) body: at least one more than the rule keeps, as the one behind the
 --                   oldest that is given only says from where on that is complete
 --   <name>:k:<length of the id>:<id>:<Idempotency-Key>   `place copies` of the first message with that key
+--   <name>:r:m      hash id -> place (8 bytes) body of what is retained, which every node has
+--   <name>:r:z      sorted set of these ids by place
+--   <name>:r:t      sorted set of ids that were cleared, by place, for an hour; `cleared` of the meta hash: a node that knows less
+--                   than that reads all
+--   <name>:recent:<second>   ids of messages with history that got their places in that second, each with a 0 byte behind it; one
+--                   batch lies in the second of its first message
 
 local HISTORY = NAME .. ':h:'
 local IDEMPOTENCY = NAME .. ':k:'
@@ -62,6 +68,70 @@ local function keep_history(id, entry, rule)
   if type(length) == 'table' then return length.err end
   if length > rule.length_max then call('LTRIM', key, 0, rule.messages) end
   extend(key, rule, length == 1)
+end
+
+local RETAINED = NAME .. ':r:m'
+local RETAINED_PLACES = NAME .. ':r:z'
+local CLEARED_PLACES = NAME .. ':r:t'
+local CLEARED_AGE_US = 3600 * 1000000
+
+-- Of all ids; nil while no node has said. Past it no more are kept, here and on the nodes.
+local retained_max
+
+-- @param limits of a node
+local function limit_retained(limits)
+  retained_max = limits.retainedMax
+end
+
+local function keep_retained(id, place, body)
+  if string.byte(id) == 36 then return end -- of a node: it goes with it
+  if #body > 1 then
+    local is_full = retained_max and call('HLEN', RETAINED) >= retained_max
+    if is_full and call('HEXISTS', RETAINED, id) == 0 then return end
+    call('HSET', RETAINED, id, pack_place(place) .. body)
+    call('ZADD', RETAINED_PLACES, place, id)
+    call('ZREM', CLEARED_PLACES, id)
+  elseif call('HDEL', RETAINED, id) == 1 then
+    call('ZREM', RETAINED_PLACES, id)
+    call('ZADD', CLEARED_PLACES, place, id)
+    local old = place - CLEARED_AGE_US
+    if call('ZREMRANGEBYSCORE', CLEARED_PLACES, '-inf', old) > 0 then
+      call('HSET', META, 'cleared', old)
+    end
+  end
+end
+
+-- A node that lost its connection cannot know what its filters missed: which ids had a message is noted while a node has filters,
+-- and for a minute after that; it is 1 µs a batch.
+local RECENT = NAME .. ':recent:'
+local RECENT_AGE_MS = 61000
+-- Past it, nothing more is noted of that second, and who reads it knows.
+local RECENT_BYTES_MAX = 1048576
+-- Nobody knows what nodes have where this memory is new: it is noted at first.
+local noted_until
+local second, second_key, is_full
+
+-- A node says that it has filters.
+local function expect_filters(now)
+  noted_until = now + RECENT_AGE_MS * 1000
+end
+
+-- @param first place of the batch @param ids one or more, a table
+-- @param always where nodes do not say what they have
+local function note_recent(first, ids, always)
+  if not noted_until then expect_filters(first) end
+  if first > noted_until and not always then return end
+  if not second or first >= second + 1000000 or first < second then
+    second = first - first % 1000000
+    second_key = RECENT .. string.format('%.0f', second / 1000000)
+    is_full = false
+  end
+  if is_full then return end
+  ids[#ids + 1] = ''
+  local noted = table.concat(ids, '\0')
+  local length = call('APPEND', second_key, noted)
+  if length == #noted then call('PEXPIRE', second_key, RECENT_AGE_MS) end
+  is_full = length > RECENT_BYTES_MAX
 end
 
 -- @param channels of filters that somebody has, or nil

@@ -1,7 +1,6 @@
 import { Command } from 'ioredis';
 import t from 'tap';
-import { readCopy } from '../../../../router/engine/redis/message-format.js';
-import { PublishCallWriter } from '../../../../router/engine/redis/publish-call.js';
+import { PublishCallWriter, readCopy } from '../../../../router/engine/redis/message-format.js';
 import { Message, type Qos } from '../../../../router/index.js';
 import { SeededRandom } from '../../../seeded-random.js';
 

@@ -1,6 +1,6 @@
 import type { Message } from '../../message.js';
 import type { OnOutcome, Outcome } from '../engine.js';
-import type { Published } from './publish-call.js';
+import type { Published } from './message-format.js';
 
 /** Of a message besides id and payload, here and on the connection, bytes. */
 const messageOverheadBytes = 200;

@@ -8,6 +8,7 @@
 --
 --   <name>:seq:<server>:<rules>   the last place. One GET tells all: it is there under this name only where this server began
 --                                 the generation, and the last message was kept under these rules of history.
+--   <name>:reports                hash run -> `time in ms` `JSON`, what nodes say of themselves
 --   <name>:meta                   hash: format; server; key of the last place; begin; top and ahead (clock); rules, since, and
 --                                 their text; limits; cluster, index, count (which shard of which list); version (nodes)
 
@@ -29,6 +30,7 @@ local NAME = '@name@'
 local FORMAT = '1'
 local META = NAME .. ':meta'
 local SEQ = NAME .. ':seq:'
+local REPORTS = NAME .. ':reports'
 local NO_RULES = '0'
 
 -- A clock that is less than this behind the last place counts as right: a batch takes a microsecond a message.

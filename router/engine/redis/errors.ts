@@ -1,7 +1,93 @@
+import { connectionRemedyOf, withoutOpensslCode } from '../../../redis-access/remedy.js';
+
 /** Redis cannot be reached, or refuses, or is not fit. The message says how to mend it. */
 export class EngineError extends Error {
   readonly code = 'ERR_ENCKE_ENGINE';
   override readonly name = 'EngineError';
+}
+
+/** Why a call of a function has no answer: `away` = it was not called, or nobody knows; `late`, `superseded` = it did nothing; `refused` = so said the server. */
+export class ShardError extends Error {
+  readonly kind: 'away' | 'late' | 'superseded' | 'refused';
+
+  constructor(kind: ShardError['kind'], message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+export function away(name: string): ShardError {
+  return new ShardError('away', `Redis at ${name} is away.`);
+}
+
+/** An answer of the server says that it did nothing; any other error, that nobody knows. */
+export function shardErrorOf(error: Error): ShardError {
+  const { name, message } = error;
+  if (message.startsWith('LATE ')) return new ShardError('late', message);
+  if (supersededShape.test(message)) return new ShardError('superseded', message);
+  return new ShardError(name === 'ReplyError' ? 'refused' : 'away', message);
+}
+
+/** This connection is of no use any more: to begin again is; on what is the master by then, with the functions loaded. */
+const supersededShape = /^(SUPERSEDED|READONLY|MASTERDOWN|LOADING) |Function not found/;
+
+/** Of the same trouble an operator is told so often, ms. */
+const complaintMs = 10_000;
+/** Whoever is told so starts again with other settings. */
+const misfitShape = /^(SHARD|FORMAT|WRONGPASS|NOAUTH|NOPERM) |^its? /; // it is too old, its user may not …
+
+/** Why a server is not usable, as it or the system said last; and what an operator is told of it. */
+export class Trouble {
+  readonly #server: string;
+  readonly #overTls: boolean;
+  readonly #cluster: string;
+  readonly #onComplaint: (sentence: string) => void;
+  /** '' = there is none. */
+  now = '';
+  #told = '';
+  #toldMs = 0;
+
+  /** @param server, cluster for sentences */
+  constructor(server: string, overTls: boolean, cluster: string, onComplaint: (sentence: string) => void) {
+    this.#server = server;
+    this.#overTls = overTls;
+    this.#cluster = cluster;
+    this.#onComplaint = onComplaint;
+  }
+
+  get sentence(): string {
+    return this.#sentenceOf(this.now);
+  }
+
+  /** The same, where it would not go by itself. */
+  get misfit(): string | undefined {
+    return misfitShape.test(this.now) ? this.sentence : undefined;
+  }
+
+  /** It could not be used once more. */
+  fail(trouble: string): void {
+    this.now = trouble;
+    if (trouble !== this.#told) this.tell(trouble);
+  }
+
+  tell(trouble: string): void {
+    const nowMs = performance.now();
+    if (trouble === this.#told && nowMs - this.#toldMs < complaintMs) return;
+    this.#told = trouble;
+    this.#toldMs = nowMs;
+    this.#onComplaint(this.#sentenceOf(trouble));
+  }
+
+  end(): void {
+    this.now = '';
+    this.#told = '';
+  }
+
+  #sentenceOf(trouble: string): string {
+    const remedy = connectionRemedyOf(trouble, this.#overTls);
+    const sentence = sentenceOf(withoutOpensslCode(trouble), this.#cluster);
+    return `Redis at ${this.#server} cannot be used: ${sentence}${remedy === undefined ? '' : ` ${remedy}`}`;
+  }
 }
 
 /** What a node's user must be allowed; docs/operations.md has the whole line. Nothing of it is dangerous by Redis's own list, but INFO. */
