@@ -26,8 +26,8 @@ export interface CatchUpParts {
 }
 
 /**
- * What a node does on a new connection before it goes on: it reads what its own ids have missed, by id, in pieces, and
- * hands it out; then what has come on the connection meanwhile.
+ * On a new connection a node first reads the messages that its own ids have missed, by id, in pieces, and hands them out; then
+ * those that have come on the connection meanwhile.
  *
  *     lost ─────── position ── missed ────── place ── held ──── now
  *                              read                   live copies
@@ -86,7 +86,7 @@ export class CatchUp {
     await onGap(reason, (id) => this.#told[rules.of(id)] === true);
   }
 
-  /** What was missed by filters: the ids are asked for that had a message. */
+  /** For filters: Redis is asked which ids had a message. */
   async #readFiltered(from: number, place: number, behind: Behind): Promise<void> {
     const { recent, receiver, rules, subscriptions } = this.#parts;
     const covered = await recent.walk(from, place, receiver.heldSinceMs, behind.isCurrent, async (ids) => {

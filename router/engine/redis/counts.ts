@@ -4,7 +4,7 @@ import type { OnOutcome } from '../engine.js';
 const silentMs = 10_000;
 const silentIdsMax = 10_000;
 
-/** What waits for answers: the ids, and what is around them. Past it a count is not waited for. */
+/** Sends that wait for answers: their ids, and what is around them. Past it a count is not waited for. */
 const waitingBytesMax = 32 * 1024 * 1024;
 const waitingEntryBytes = 250;
 
@@ -117,7 +117,7 @@ export class Counts {
     this.#waitingBytes = 0;
   }
 
-  /** Who is not waited for is heard all the same, until the time is over. */
+  /** A copy that is not waited for is heard all the same, until the time is over. */
   #settle(number: number, waiting: Waiting): void {
     const { copies = 0, answered, id } = waiting;
     if (answered >= copies) {

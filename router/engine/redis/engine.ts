@@ -58,7 +58,7 @@ export class RedisEngine implements Engine {
   #tickedMs = 0;
   #started = false;
   readonly #ruleTexts: readonly string[];
-  /** What a ReplicatedHistory reads from; its epoch is known after `open`. */
+  /** A ReplicatedHistory reads from it; its epoch is known after `open`. */
   readonly history: SharedHistory;
   #onPublication: OnPublication = () => 0;
   #onRetained: OnRetained = () => {};

@@ -33,7 +33,7 @@ const supersededShape = /^(SUPERSEDED|READONLY|MASTERDOWN|LOADING) |Function not
 
 /** Of the same trouble an operator is told so often, ms. */
 const complaintMs = 10_000;
-/** Whoever is told so starts again with other settings. */
+/** Only other settings help. */
 const misfitShape = /^(SHARD|FORMAT|WRONGPASS|NOAUTH|NOPERM) |^its? /; // it is too old, its user may not …
 
 /** Why a server is not usable, as it or the system said last; and what an operator is told of it. */
@@ -90,14 +90,14 @@ export class Trouble {
   }
 }
 
-/** What a node's user must be allowed; docs/operations.md has the whole line. Nothing of it is dangerous by Redis's own list, but INFO. */
+/** Rights of a node's user; docs/operations.md has the whole line. Nothing of it is dangerous by Redis's own list, but INFO. */
 export const nodeRights =
   '-@all +@read +@write +@pubsub +@connection -@dangerous +fcall +function|load +info +time';
 
 const oldest = { redis: [7, 0], valkey: [7, 2] } as const;
 
 /**
- * What keeps a server from being used, as a sentence that goes on from "Redis at … cannot be used:"; undefined where it is fit.
+ * The reason why a server cannot be used, as a sentence that goes on from "Redis at … cannot be used:"; undefined where it is fit.
  * @param info answer of INFO
  */
 export function problemOfServer(info: string): string | undefined {

@@ -11,7 +11,7 @@ const pieceBytesMax = 1024 * 1024;
 const retryMs = 50;
 
 export interface SharedHistoryParts {
-  /** What the functions know a rule by. */
+  /** The names of the rules, as the functions take them. */
   readonly ruleTexts: readonly string[];
   /** Payloads of all that is being loaded. */
   readonly bytesMax: number;
@@ -24,7 +24,7 @@ export interface SharedHistoryParts {
   };
 }
 
-/** What `read` answers of one id. */
+/** The answer of `read` for one id. */
 export type ReadPart = [floor: number, complete: number, ...entries: Buffer[]];
 
 /** The histories in Redis, a list for each id, as this node reads them. */
@@ -65,7 +65,7 @@ export class SharedHistory implements HistorySource {
       try {
         if (!(await this.#arrived(id))) continue;
         const loaded = await this.#read(rule, id, offset);
-        // What was read may be under way to here still.
+        // Messages that were read may be under way to here still.
         if (await this.#arrived(id)) return loaded;
       } catch {
         await pause(retryMs);
@@ -104,7 +104,7 @@ export class SharedHistory implements HistorySource {
         const args = [shard.parts.run, pieceBytesMax, id, after, this.#parts.ruleTexts[rule]!];
         const [position, , part] = (await shard.read('read', args)) as [number, number, ReadPart];
         const [pieceFloor, complete, ...entries] = part;
-        // What was read before may have gone since; it is here.
+        // Messages that were read before may have gone from Redis since; they are here.
         if (pieceFloor > after) floor = pieceFloor;
         for (const entry of entries) {
           const message = messageInHistory(id, entry).kept();

@@ -53,7 +53,7 @@ export class Library {
     this.version = version;
   }
 
-  /** What `publicVersion` stands for, whatever the name and the comments. */
+  /** `publicVersion` stands for this, whatever the name and the comments. */
   static get publicDigest(): string {
     return digestOf(sourceOf(publicFiles).replace(/^ *--.*\n/gm, ''));
   }

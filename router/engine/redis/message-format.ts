@@ -2,7 +2,7 @@ import { Command } from 'ioredis';
 import { Message, type Qos } from '../../message.js';
 
 /**
- * What a message looks like on its channels; channels.lua says the same.
+ * A message as it is on its channels; functions/channels.lua says the same.
  *
  *     <name>:i:<id>       place, head, body
  *     <name>:f:<prefix>   place, length of the id (2 bytes), id, head, body; <name>:r alike

@@ -18,7 +18,7 @@ export interface RedisEngineOptions {
   readonly countWaitMs: number;
   /** Published and not yet known to be in Redis, bytes, for each shard. */
   readonly pendingBytesMax: number;
-  /** What comes while a node reads what it has missed, bytes, for each shard. */
+  /** Messages that come while a node reads those that it has missed, bytes, for each shard. */
   readonly heldBytesMax: number;
   readonly idBytesMax: number;
   readonly topicLevelsMax: number;
@@ -26,7 +26,7 @@ export interface RedisEngineOptions {
   /** Messages that are retained, over all shards. */
   readonly retainedMax: number;
   readonly onEvent: (event: EngineEvent, detail: string) => void;
-  /** What is here of any history is not complete any more; it is, once it is read anew. */
+  /** No history that is kept here is complete any more; each is, once it is read anew. */
   readonly onInterrupted?: () => void;
   /** Something was missed, or may have been, of the ids that `concerns` says yes to; resolves when whoever is to be cut is. */
   readonly onGap?: (concerns: (id: string) => boolean) => Promise<void>;
@@ -59,7 +59,7 @@ export interface RedisEngineStats {
   /** Sends whose count came without some copies. */
   readonly countsTimedOut: number;
   /**
-   * What may have been missed while a connection was lost: ids without history that somebody here is logged in as, and
+   * Not covered by what was read after a lost connection: ids without history that somebody here is logged in as, and
    * filters where it was too much, or too long, to know.
    */
   readonly uncovered: number;

@@ -36,7 +36,7 @@ export interface PublisherParts {
 }
 
 /**
- * What this node publishes to a shard, in order: all that came in while the last calls were under way goes in the next one.
+ * Publishes to a shard, in order: all messages that came in while the last calls were under way go in the next one.
  *
  * Each message is told what has become of it. `no` is said only where it never will be sent: a call says until when it may
  * run, and on which connection, and what a broken connection had under way is asked for on the next one.
@@ -206,7 +206,7 @@ export class Publisher {
   #goOn({ last, bits, sameRun }: Begun): void {
     this.#generation = this.#parts.shard.generation;
     const again: Waiting[] = [];
-    // What was written to a socket that had gone is given back before what was under way on it.
+    // Calls that were written to a socket that had gone are given back before those that were under way on it.
     this.#doubtful.sort((one, other) => one.number - other.number);
     for (const { number, messages } of this.#doubtful) {
       const back = last - number;

@@ -17,11 +17,11 @@ export interface ReceiverParts {
   /** Of the cluster. */
   readonly name: string;
   readonly rules: HistoryRules;
-  /** What is held while what was missed is read, bytes; past it, that is read, too. */
+  /** Held while messages that were missed are read, bytes; past it, those are read, too. */
   readonly heldBytesMax: number;
   readonly onPublication: OnPublication;
   readonly onRetained: OnRetained;
-  /** What other nodes say, besides counts. */
+  /** Words of other nodes, besides counts. */
   readonly onWord: (payload: Buffer) => void;
 }
 
@@ -38,7 +38,7 @@ const heldBytesEach = 300;
 const turnMessages = 500;
 
 /**
- * What a shard publishes, on its way to own subscribers. Copies of a message come one behind the other and carry its
+ * Messages of a shard on their way to own subscribers. Copies of a message come one behind the other and carry its
  * place, so the first is handed out, and of the others only their count is answered.
  *
  * From when the connection is lost, what comes on the next one is held, until what was missed has been handed out.

@@ -22,7 +22,7 @@ export interface SharedRetainedParts {
 type Page = [floor: number, next: number, complete: number, ...changes: Buffer[]];
 
 /**
- * What is retained of a shard's ids: Redis keeps it, and every node has a copy. What is published comes to all nodes; one
+ * Retained messages of a shard's ids: Redis keeps them, and every node has a copy. What is published comes to all nodes; one
  * that was away reads what has changed since, in order. What begins with $ goes with the node that published it, and is
  * not in Redis.
  */
@@ -32,7 +32,7 @@ export class SharedRetained {
   /** All changes up to here are in the copy, besides those that come to this node. */
   #position = 0;
   #loaded = false;
-  /** What the server does not know any more, until it does. */
+  /** Messages that the server does not know any more, until it does. */
   readonly #lost = new Map<string, Message>();
   #stopped = false;
 

@@ -29,7 +29,7 @@ export interface ShardParts {
 /** Last batch that ran and bits of those up to it, life of the server, its time in ms, seq, begin, cluster; see publish.lua. */
 export type BeginReply = [number, number, string, number, number, number, string];
 
-/** What a new connection has learnt: which of this node's batches have run, where the server is the same one. */
+/** Learnt by a new connection: which of this node's batches have run, where the server is the same one. */
 export interface Begun {
   readonly last: number;
   readonly bits: number;
@@ -89,7 +89,7 @@ export class Shard {
   /** Not usable for so long that what is published is refused. */
   onAway: (reason: string) => void = () => {};
   onCopy: (channel: Buffer, payload: Buffer) => void = () => {};
-  /** What comes from now on is to wait for what was missed. Called more than once, it is as if it had been called once. */
+  /** Copies that come from now on wait for those that were missed. To call it twice is to call it once. */
   onInterrupted: () => void = () => {};
   /** On a new connection, which has all channels: what was missed while there was none. */
   catchUp: (behind: Behind) => Promise<void> = async () => {};
@@ -98,7 +98,7 @@ export class Shard {
   /** Sends the changes of channels that wait for the end of the turn: a place is asked for behind them. */
   flushChannels: () => void = () => {};
   channels: () => number = () => 0;
-  /** What they miss while this node is away is noted in Redis. */
+  /** Redis notes what they miss while this node is away. */
   hasFilters: () => boolean = () => false;
   pendingBytes: () => number = () => 0;
 
@@ -137,7 +137,7 @@ export class Shard {
     return this.#commands.redis !== undefined && this.#subscribed.redis !== undefined;
   }
 
-  /** What is published comes, or will once it was read. */
+  /** Messages come, or will once they were read. */
   get hears(): boolean {
     return this.#subscribed.redis !== undefined;
   }

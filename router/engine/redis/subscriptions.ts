@@ -23,9 +23,9 @@ export class Subscriptions {
   /** Ids that came while the connection was away, and the place that was then given to messages: older ones are not theirs. */
   readonly #late = new Map<string, number>();
   #scheduled = false;
-  /** Who waits for what is sent next. */
+  /** They wait for what is sent next. */
   #waiting: (() => void)[] = [];
-  /** Who waits for the last SUBSCRIBE that is under way; those before it are answered before it. */
+  /** They wait for the last SUBSCRIBE that is under way; those before it are answered before it. */
   #latest: (() => void)[] | undefined;
 
   constructor(shard: Shard, name: string, fixed: readonly string[]) {
@@ -186,7 +186,7 @@ export class Subscriptions {
     for (const some of inPieces(channels)) await redis.subscribe(...some);
   }
 
-  /** What has changed while the channels were subscribed to again. */
+  /** Sends what has changed while the channels were subscribed to again. */
   #goOn(): void {
     this.#late.clear();
     if (this.#changes.size > 0) this.#flush();
