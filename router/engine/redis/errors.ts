@@ -90,6 +90,17 @@ export class Trouble {
   }
 }
 
+/** Told to publishers. */
+export const outcomeTexts = {
+  away: (server: string) => `Redis at ${server} is away: nobody got it. Send it again later.`,
+  full: (server: string, bytesMax: number) =>
+    `More than --redis-pending-bytes-max ${bytesMax} bytes wait for Redis at ${server}: nobody got it. Send it again later.`,
+  notKept: (server: string) =>
+    `Redis at ${server} could not keep it: nobody got it. Its log and this node's say why.`,
+  unknown: (server: string) =>
+    `Redis at ${server} did not answer in time: it is not known whether it was sent. Send it again with the same Idempotency-Key, or look before you do.`,
+};
+
 /** Rights of a node's user; docs/operations.md has the whole line. Nothing of it is dangerous by Redis's own list, but INFO. */
 export const nodeRights =
   '-@all +@read +@write +@pubsub +@connection -@dangerous +fcall +function|load +info +time';

@@ -1,7 +1,7 @@
 import type { Message } from '../../message.js';
 import { isCarried, type OnOutcome, type Outcome, type Wants } from '../engine.js';
 import type { Counts } from './counts.js';
-import type { ShardError } from './errors.js';
+import { outcomeTexts, type ShardError } from './errors.js';
 import { PublishCallWriter } from './message-format.js';
 import { bytesOf, type Waiting, WaitingQueue } from './publish-queue.js';
 import type { Begun, Shard } from './shard.js';
@@ -76,9 +76,9 @@ export class Publisher {
   publish(message: Message, rule: string, wants: Wants, onOutcome?: OnOutcome, key = ''): void {
     const { shard, counts, pendingBytesMax } = this.#parts;
     const bytes = bytesOf(message);
-    if (this.#stopped || !shard.carries) return this.#refuse(onOutcome, awayText(shard));
+    if (this.#stopped || !shard.carries) return this.#refuse(onOutcome, outcomeTexts.away(shard.parts.name));
     if (this.#pendingBytes + bytes > pendingBytesMax)
-      return this.#refuse(onOutcome, fullText(shard, pendingBytesMax));
+      return this.#refuse(onOutcome, outcomeTexts.full(shard.parts.name, pendingBytesMax));
     this.#pendingBytes += bytes;
     const isCounted = wants === 'count' && onOutcome !== undefined;
     this.#last = {
@@ -105,7 +105,8 @@ export class Publisher {
 
   /** Redis is away: what it was not asked for yet, it will not be. */
   refuseWaiting(): void {
-    for (const each of this.#queue.take(this.#queue.length)) this.#no(each, awayText(this.#parts.shard));
+    for (const each of this.#queue.take(this.#queue.length))
+      this.#no(each, outcomeTexts.away(this.#parts.shard.parts.name));
   }
 
   /** Those whose time is over. */
@@ -114,7 +115,7 @@ export class Publisher {
     this.#tickedMs = nowMs;
     if (this.idle) this.#answeredMs = nowMs;
     while (this.#queue.length > 0 && this.#queue.at(0).untilMs <= nowMs)
-      this.#no(this.#queue.take(1)[0]!, awayText(shard));
+      this.#no(this.#queue.take(1)[0]!, outcomeTexts.away(shard.parts.name));
     for (const batch of [...this.#doubtful, ...this.#underWay])
       for (const each of batch.messages) if (!each.over && each.untilMs <= nowMs) this.#unknown(each);
   }
@@ -177,7 +178,7 @@ export class Publisher {
     for (let i = 0; i < batch.messages.length; i++) {
       const each = batch.messages[i]!;
       const said = reply[i + 1]!;
-      if (said === -1) this.#no(each, keptText(this.#parts.shard));
+      if (said === -1) this.#no(each, outcomeTexts.notKept(this.#parts.shard.parts.name));
       else if (typeof said === 'number') this.#yes(each, said);
       else this.#repeated(each, Number(said.toString().split(' ')[1]));
     }
@@ -263,7 +264,7 @@ export class Publisher {
       delivered: 0,
       unanswered: 0,
       carried: 'unknown',
-      reason: unknownText(this.#parts.shard),
+      reason: outcomeTexts.unknown(this.#parts.shard.parts.name),
       ...(mayBeKnown && { whenKnown: (then) => Object.assign(each, { onKnown: then }) }),
     });
   }
@@ -286,20 +287,4 @@ export class Publisher {
 function known(each: Waiting, carried: Outcome['carried']): void {
   each.onKnown?.(carried);
   each.onKnown = undefined;
-}
-
-function awayText({ parts }: Shard): string {
-  return `Redis at ${parts.name} is away: nobody got it. Send it again later.`;
-}
-
-function fullText({ parts }: Shard, bytesMax: number): string {
-  return `More than --redis-pending-bytes-max ${bytesMax} bytes wait for Redis at ${parts.name}: nobody got it. Send it again later.`;
-}
-
-function keptText({ parts }: Shard): string {
-  return `Redis at ${parts.name} could not keep it: nobody got it. Its log and this node's say why.`;
-}
-
-function unknownText({ parts }: Shard): string {
-  return `Redis at ${parts.name} did not answer in time: it is not known whether it was sent. Send it again with the same Idempotency-Key, or look before you do.`;
 }
