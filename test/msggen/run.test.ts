@@ -34,26 +34,24 @@ t.test("the origin's example: 10 senders of 20 messages each to random ids 1 to 
 
 t.test('a stall of the server is caught up with, and counted from the deadlines', async (t) => {
   const api = await apiServer(t);
-  const args = ['--rate', '500', '--until', '2s', '--max-id', '100', '--json', '--url', api.url];
+  // Seldom, and long: 800 messages in 4 s, of which 400 wait.
+  const args = ['--rate', '200', '--until', '4s', '--max-id', '100', '--json', '--url', api.url];
   const tool = new ToolProcess(['msggen', ...args]);
   await until('it sends', () => api.taken.length > 50);
   api.stall();
   const stalledAtMs = performance.now();
-  await until('700 ms have passed', () => performance.now() - stalledAtMs > 700);
+  await until('2 s have passed', () => performance.now() - stalledAtMs > 2_000);
   const atMost = 50 + api.taken.length;
   api.goOn();
-  const summary = await tool.summary();
-  t.ok(atMost < 500, 'with nothing answered at most one message a connection is on the wire');
-  t.equal(summary.sent, 1000);
-  t.equal(api.taken.length, 1000);
-  t.ok(summary.latencyMs.max > 650, `the longest latency is the stall: ${summary.latencyMs.max}`);
-  t.ok(summary.latencyMs.p90 > 250, `and 350 of 1000 messages waited in it: p90 ${summary.latencyMs.p90}`);
-  t.ok(summary.requestMs.p90 < 200, `though few requests did: p90 ${summary.requestMs.p90}`);
-  t.ok(summary.late > 200, `late ${summary.late}`);
-  t.ok(
-    summary.achievedPerSec > 400,
-    `500/s, not the 370 of 1000 messages in 2.7 s: ${summary.achievedPerSec}`,
-  );
+  const { sent, latencyMs, requestMs, late, achievedPerSec } = await tool.summary();
+  t.ok(atMost < 400, 'with nothing answered at most one message a connection is on the wire');
+  t.equal(sent, 800);
+  t.equal(api.taken.length, 800);
+  t.ok(latencyMs.max > 1_900, `the longest latency is the stall: ${latencyMs.max}`);
+  t.ok(latencyMs.p90 > 1_000, `and 400 of 800 messages waited in it: p90 ${latencyMs.p90}`);
+  t.ok(requestMs.p90 < latencyMs.p90 / 2, `though few requests did: p90 ${requestMs.p90}`);
+  t.ok(late > 200, `late ${late}`);
+  t.ok(achievedPerSec > 150, `200/s, not the 133 of 800 messages in 6 s: ${achievedPerSec}`);
 });
 
 t.test('so is a stall of msggen itself', async (t) => {
@@ -211,7 +209,10 @@ t.test('what waits for a stalled server is bounded', async (t) => {
   const tool = new ToolProcess(['msggen', ...args, '--json', '--url', api.url]);
   await until('both connections wait for an answer', () => api.taken.length === 2);
   const startedAtMs = performance.now();
-  await until('all messages are due', () => performance.now() - startedAtMs > 1500);
+  await until(
+    'all messages are due, also where it gets a third of a core',
+    () => performance.now() - startedAtMs > 4_000,
+  );
   t.equal(api.taken.length, 2);
   api.goOn();
   const summary = await tool.summary();

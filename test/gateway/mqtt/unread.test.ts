@@ -9,6 +9,9 @@ oneProcessFile('memory of one process');
 
 /** Who asks and does not read the answers is cut, and the server's memory does not grow by it. */
 
+// Each test has a server of its own, and mostly waits until the clients are cut.
+t.jobs = 4;
+
 const frameBytes = 250_000; // uWS takes 4 x 65,536
 
 function times(packet: Buffer, count = Math.floor(frameBytes / packet.length)): Buffer {
@@ -35,18 +38,21 @@ async function floodUntilCut(t: Test, gateway: GatewayProcess, flood: Buffer): P
     for (const client of clients) if (!client.closed && client.unsentBytes < frameBytes) client.send(flood);
     return (await gateway.stats()).connections.open === 0;
   };
-  await until('all are cut', allAreCut, 30_000); // 3 s where nothing else runs
+  await until('all are cut', allAreCut, 60_000); // 3 s where nothing else runs
   return gateway.rssBytes;
 }
 
 for (const [name, flood] of Object.entries(floods)) {
-  t.test(`a flood of ${name} whose answers are not read`, async (t) => {
+  t.test(`a flood of ${name} whose answers are not read`, { buffered: true, timeout: 240_000 }, async (t) => {
     const gateway = await startGateway({ flags: ['--mqtt-presence', 'false'] });
     t.teardown(() => gateway.kill());
     const afterFirst = await floodUntilCut(t, gateway, flood);
     await floodUntilCut(t, gateway, flood);
-    const grownMb = ((await floodUntilCut(t, gateway, flood)) - afterFirst) / 1e6;
-    t.ok(grownMb < 30, `grown by ${Math.round(grownMb)} MB from the first time to the third`);
+    await floodUntilCut(t, gateway, flood);
+    const grownMb = () => (gateway.rssBytes - afterFirst) / 1e6;
+    // Where the machine is busy, garbage of the last time is collected later.
+    await until('what it has grown by since the first time is given back', () => grownMb() < 30);
+    t.comment(`grown by ${Math.round(grownMb())} MB from the first time to the third`);
     const { connections, router, mqtt } = await gateway.stats();
     t.equal(connections.closed['answers-unread'], 9);
     t.match(router, { logins: 0, subscribers: 0 });
@@ -56,7 +62,7 @@ for (const [name, flood] of Object.entries(floods)) {
   });
 }
 
-t.test('who reads its answers may ask as much as it likes', async (t) => {
+t.test('who reads its answers may ask as much as it likes', { buffered: true }, async (t) => {
   const gateway = await startGateway();
   t.teardown(() => gateway.kill());
   const client = await stuck(t, gateway, 'reader');
