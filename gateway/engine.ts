@@ -4,17 +4,15 @@ import { type HistoryRule, HistoryRules } from '../router/history/history-rules.
 import type { HistoryStore } from '../router/history/history-store.js';
 import { MemoryHistory } from '../router/history/memory-history.js';
 import type { Config } from './config.js';
+import type { OnGap } from './redis-engine.js';
 import type { NodeRole } from './role.js';
 
 /** What carries messages between processes, and where history is kept: they go together. */
-export interface Carrier {
+interface Carrier {
   /** Absent: everything is in this process. */
   readonly engine?: Engine;
   readonly historyStore: HistoryStore;
 }
-
-/** Something of some ids may have been missed on this node: whoever has a cursor had better come back with it. Resolves when they are cut. */
-export type OnGap = (concerns: (id: string) => boolean) => Promise<void>;
 
 /**
  * The engine that the settings ask for, connected.

@@ -7,9 +7,11 @@ import type { EngineEvent } from '../router/engine/redis/options.js';
 import type { HistoryRules } from '../router/history/history-rules.js';
 import { ReplicatedHistory } from '../router/history/replicated-history.js';
 import { type Config, ConfigError } from './config.js';
-import type { Carrier, OnGap } from './engine.js';
 import { holdsConnections } from './role.js';
 import { workerGroupVariable } from './workers/variables.js';
+
+/** Something of some ids may have been missed on this node: whoever has a cursor had better come back with it. Resolves when they are cut. */
+export type OnGap = (concerns: (id: string) => boolean) => Promise<void>;
 
 /**
  * The engine on Redis that the settings ask for, connected.
@@ -21,7 +23,7 @@ export async function redisCarrier(
   rules: HistoryRules,
   log: Logger,
   onGap: OnGap,
-): Promise<Carrier> {
+): Promise<{ engine: RedisEngine; historyStore: ReplicatedHistory }> {
   const { name, nodeName, redisPendingBytesMax, countWaitMs } = config;
   const historyBytesMax = config.historyBytesTotalMax;
   const { shards, connection } = accessIn(config);

@@ -249,17 +249,12 @@ export class Router {
     return this.#engine.publish(message, wants, onOutcome, idempotencyKey);
   }
 
-  /** False while what is published reaches this node's own subscribers alone. */
-  get carries(): boolean {
-    return this.#engine.carries;
-  }
-
   /** See Engine. */
   get isBehind(): boolean {
     return this.#engine.isBehind === true;
   }
 
-  /** Why the engine does not carry all that is published, in a few words. */
+  /** Why the engine does not carry all that is published, in a few words; undefined where it does. */
   get trouble(): string | undefined {
     return this.#engine.trouble;
   }

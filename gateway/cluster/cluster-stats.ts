@@ -43,7 +43,7 @@ export class ClusterStats {
   /** For programs that ask elsewhere than at a node. */
   report(): void {
     const { self } = this.#cluster;
-    this.#cluster.report?.(JSON.stringify(nodeStats(self, ownNumbers(this.#stats))));
+    this.#cluster.report(JSON.stringify(nodeStats(self, ownNumbers(this.#stats))));
   }
 
   /** Calls back once. */

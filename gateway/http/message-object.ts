@@ -17,23 +17,20 @@ interface Fields {
 }
 
 /** A message, and whether its sender waits for how many took it. */
-export interface SentMessage {
+interface SentMessage {
   readonly message: Message;
   readonly wait: boolean;
 }
 
-/**
- * A message as JSON: `{"id","data"}` with `"encoding":"base64"`, `"qos"`, `"retain"` and `"wait"` where they are wanted.
- * @param what it is called in the sentence that says what is wrong: "line"
- */
-export function messageFromJson(text: string, what: string, config: Config): Parsed<SentMessage> {
+/** A line of a batch: `{"id","data"}` with `"encoding":"base64"`, `"qos"`, `"retain"` and `"wait"` where they are wanted. */
+export function messageFromJson(text: string, config: Config): Parsed<SentMessage> {
   let fields: Fields | null;
   try {
     fields = parseJson(text) as Fields | null;
   } catch {
-    return problem(`This ${what} is not JSON.`);
+    return problem('This line is not JSON.');
   }
-  if (typeof fields !== 'object' || fields === null) return problem(`A ${what} is an object {"id","data"}.`);
+  if (typeof fields !== 'object' || fields === null) return problem('A line is an object {"id","data"}.');
   if (typeof fields.id !== 'string' || typeof fields.data !== 'string')
     return problem('"id" and "data" are strings.');
   if (fields.encoding !== undefined && fields.encoding !== 'base64')
@@ -55,11 +52,11 @@ export function messageFromJson(text: string, what: string, config: Config): Par
 }
 
 /** Windows programs put a byte order mark first, and files that were joined have it in the middle (RFC 8259 8.1). */
-export function parseJson(text: string): unknown {
+function parseJson(text: string): unknown {
   return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text);
 }
 
-export function tooLargeText({ messageBytesMax }: Pick<Config, 'messageBytesMax'>): string {
+function tooLargeText({ messageBytesMax }: Pick<Config, 'messageBytesMax'>): string {
   return `The message is larger than ${messageBytesMax} bytes.`;
 }
 

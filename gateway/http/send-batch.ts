@@ -136,7 +136,7 @@ export class SendBatchEndpoint {
 
   #publishLine(batch: Batch, line: string | undefined): void {
     if (line === undefined) return batch.addError('This line is not UTF-8.');
-    const sent = messageFromJson(line, 'line', this.#config);
+    const sent = messageFromJson(line, this.#config);
     if (!sent.ok) return batch.addError(sent.problem);
     batch.totals.messages++;
     batch.undecided++;

@@ -45,19 +45,12 @@ export interface Cluster {
   /**
    * Asks all other nodes, and is called back once: as soon as all have answered, at the latest after `waitMs`; before
    * this returns where there are none. @param question one word
-   * @param onAnswer each as it comes, and for a while those, too, that come when it is over
    */
-  ask(
-    question: string,
-    body: Uint8Array,
-    waitMs: number,
-    onAnswers: (answers: Answers) => void,
-    onAnswer?: (answer: Answer) => void,
-  ): void;
+  ask(question: string, body: Uint8Array, waitMs: number, onAnswers: (answers: Answers) => void): void;
   /** One answerer a question. It is called only where the answer can be sent. */
   onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => Uint8Array): void;
-  /** Puts what this node says of itself, JSON, where any program can ask for it; every 5 s or so. Absent where there is no such place. */
-  report?(numbers: string): void;
+  /** Puts what this node says of itself, JSON, where any program can ask for it; every 5 s or so. */
+  report(numbers: string): void;
   /** Another node has gone, by its word or by its silence. */
   onGone(listener: (node: ClusterNode) => void): void;
 }

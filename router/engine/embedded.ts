@@ -11,7 +11,6 @@ import { RecentKeys } from './recent-keys.js';
 
 /** The engine of a single process: what is published comes back at once, by a direct call. */
 export class EmbeddedEngine implements Engine {
-  readonly carries = true;
   readonly trouble = undefined;
   readonly cluster = undefined;
   readonly #recentKeys = new RecentKeys();

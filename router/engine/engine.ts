@@ -57,9 +57,7 @@ export interface Engine {
    * @param idempotencyKey of its publisher: of all messages to the id with the same one within 5 minutes one is sent
    */
   publish(message: Message, wants: Wants, onOutcome?: OnOutcome, idempotencyKey?: string): number;
-  /** False while what is published reaches this node's own subscribers alone, or some ids are refused. */
-  readonly carries: boolean;
-  /** Why it does not carry all, in a few words. */
+  /** Why it does not carry all that is published, in a few words; undefined where it does. */
   readonly trouble: string | undefined;
   /**
    * More waits to go to the other nodes than goes in a moment, and it does go: who publishes much is to wait meanwhile, or

@@ -10,13 +10,13 @@ import type { HistoryReader, HistoryStats, HistoryStore } from './history-store.
 export interface HistorySource {
   /** Another one when offsets may have been lost. */
   readonly epoch: string;
-  /** Of an id under that rule: up to here all that this node is sent has come. */
-  position(rule: number, id: string): number;
+  /** Of an id: up to here all that this node is sent has come. */
+  position(id: string): number;
   /** From now on this node is sent what is published to the id, whether anybody is logged in or not; until as many releases. */
   hold(id: string): void;
   release(id: string): void;
-  /** Somebody begins with an id that is held: resolves when that is in effect, or cannot be known now. -1 = of one without history. Never rejects. */
-  begin(rule: number, id: string): Promise<void>;
+  /** Somebody begins with an id that is held: resolves when that is in effect, or cannot be known now. Never rejects. */
+  begin(id: string): Promise<void>;
   /**
    * What is kept of an id behind an offset; undefined = it could not be known until then. The id is held. Never rejects.
    * @param untilMs as of performance.now()
@@ -89,7 +89,7 @@ export class ReplicatedHistory implements HistoryStore {
 
   last(id: string): number {
     const rule = this.#rules.of(id);
-    return rule === -1 ? 0 : this.#source.position(rule, id);
+    return rule === -1 ? 0 : this.#source.position(id);
   }
 
   after(id: string, offset: number): HistoryReader {
@@ -137,7 +137,7 @@ export class ReplicatedHistory implements HistoryStore {
   async #begin(ids: readonly string[]): Promise<() => void> {
     const own = ids.map(ownText);
     for (const id of own) this.#source.hold(id);
-    await Promise.all(own.map((id) => this.#source.begin(this.#rules.of(id), id)));
+    await Promise.all(own.map((id) => this.#source.begin(id)));
     return () => {
       for (const id of own) this.#source.release(id);
     };
@@ -160,7 +160,7 @@ export class ReplicatedHistory implements HistoryStore {
       held.users++;
       used.push({ held, life: held.life, offset });
       // A client of another node may have what has not come to this one yet.
-      if (held.searched > offset || this.#source.position(rule, id) < offset) {
+      if (held.searched > offset || this.#source.position(id) < offset) {
         loads.push(this.#load(held, rule, id, offset, untilMs));
       }
     }
@@ -180,7 +180,7 @@ export class ReplicatedHistory implements HistoryStore {
   /** Who asks for as much as is being loaded already, or less, waits for that; and where its time is over, tries for the rest of its own. */
   #load(held: Held, rule: number, id: string, offset: number, untilMs: number): Promise<void> {
     const { loading, life } = held;
-    if (loading !== undefined && loading.offset <= offset && this.#source.position(rule, id) >= offset) {
+    if (loading !== undefined && loading.offset <= offset && this.#source.position(id) >= offset) {
       return loading.done.then(() => {
         const nowMs = performance.now();
         const failed = held.life === life && held.searched > offset && nowMs >= loading.untilMs;

@@ -196,7 +196,6 @@ t.test('the engine hears of an id when its first subscriber comes and when its l
       async start() {},
       async stop() {},
       publish: () => 0,
-      carries: true,
       trouble: undefined,
       cluster: undefined,
       stats: () => undefined,

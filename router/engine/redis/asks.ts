@@ -2,8 +2,6 @@ import type { Answer, Answers, ClusterNode } from '../cluster.js';
 
 /** Asked, and not yet answered by all. Past it nobody is waited for. */
 const pendingMax = 10_000;
-/** Ended by the time, whose late answers somebody hears. Past it those of the oldest are not heard. */
-export const lateMax = 100;
 
 interface Ask {
   /** Runs of those who have not answered. */
@@ -12,30 +10,19 @@ interface Ask {
   gone: number;
   readonly answers: Answer[];
   readonly onAnswers: (answers: Answers) => void;
-  readonly onAnswer: ((answer: Answer) => void) | undefined;
   readonly timer: NodeJS.Timeout;
 }
-
-/** One that is over, for the nodes that have not answered it. */
-type Late = Pick<Ask, 'waiting' | 'onAnswer'>;
 
 /** Questions to all other nodes, until each has answered, or gone, or the time is over. */
 export class Asks {
   readonly #pending = new Map<number, Ask>();
-  readonly #late = new Map<number, Late>();
   #number = 0;
-  /** Ended by the time, with somebody missing. */
-  timedOut = 0;
 
-  /**
-   * @param onAnswer each as it comes, late ones too
-   * @returns the number to ask under; undefined when too many are pending, and then it is over already
-   */
+  /** @returns the number to ask under; undefined when too many are pending, and then it is over already */
   begin(
     peers: readonly ClusterNode[],
     waitMs: number,
     onAnswers: (answers: Answers) => void,
-    onAnswer?: (answer: Answer) => void,
   ): number | undefined {
     if (this.#pending.size >= pendingMax) {
       onAnswers({ answers: [], unanswered: peers.length });
@@ -44,16 +31,14 @@ export class Asks {
     const number = ++this.#number;
     const timer = setTimeout(() => this.#timeOut(number), waitMs);
     const waiting = new Set(peers.map(({ run }) => run));
-    this.#pending.set(number, { waiting, gone: 0, answers: [], onAnswers, onAnswer, timer });
+    this.#pending.set(number, { waiting, gone: 0, answers: [], onAnswers, timer });
     return number;
   }
 
   answered(number: number, answer: Answer): void {
     const ask = this.#pending.get(number);
-    if (ask === undefined) return this.#answeredLate(number, answer);
-    if (!ask.waiting.delete(answer.from.run)) return;
+    if (ask === undefined || !ask.waiting.delete(answer.from.run)) return;
     ask.answers.push(answer);
-    ask.onAnswer?.(answer);
     if (ask.waiting.size === 0) this.#end(number, ask);
   }
 
@@ -73,20 +58,7 @@ export class Asks {
 
   #timeOut(number: number): void {
     const ask = this.#pending.get(number);
-    if (ask === undefined) return;
-    this.timedOut++;
-    this.#end(number, ask);
-    const { waiting, onAnswer } = ask;
-    if (onAnswer === undefined) return;
-    this.#late.set(number, { waiting, onAnswer });
-    if (this.#late.size > lateMax) this.#late.delete(this.#late.keys().next().value!);
-  }
-
-  #answeredLate(number: number, answer: Answer): void {
-    const ask = this.#late.get(number);
-    if (ask === undefined || !ask.waiting.delete(answer.from.run)) return;
-    ask.onAnswer!(answer);
-    if (ask.waiting.size === 0) this.#late.delete(number);
+    if (ask !== undefined) this.#end(number, ask);
   }
 
   #end(number: number, { timer, answers, waiting, gone, onAnswers }: Ask): void {

@@ -56,7 +56,6 @@ export class RedisEngine implements Engine {
   readonly #asked = new Set<number>();
   #ticker: NodeJS.Timeout | undefined;
   #tickedMs = 0;
-  #started = false;
   readonly #ruleTexts: readonly string[];
   /** A ReplicatedHistory reads from it; its epoch is known after `open`. */
   readonly history: SharedHistory;
@@ -132,12 +131,7 @@ export class RedisEngine implements Engine {
     this.#onPublication = onPublication;
     this.#onRetained = onRetained;
     if (copy !== undefined) await Promise.all(this.#parts.map(({ retained }) => retained.start(copy)));
-    this.#started = true;
     await this.cluster.join();
-  }
-
-  get carries(): boolean {
-    return this.#started && this.#parts.every(({ shard }) => shard.carries);
   }
 
   get isBehind(): boolean {
@@ -211,7 +205,6 @@ export class RedisEngine implements Engine {
   }
 
   async stop(): Promise<void> {
-    this.#started = false;
     await this.#drained();
     this.clients.stop();
     await this.cluster.leave();

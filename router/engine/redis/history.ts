@@ -41,7 +41,7 @@ export class SharedHistory implements HistorySource {
     return this.#parts.epoch();
   }
 
-  position(_rule: number, id: string): number {
+  position(id: string): number {
     const { shard, receiver } = this.#parts.partFor(id);
     // While a node catches up, some of its ids are ahead of it.
     return Math.max(shard.position, receiver.progressOf(id));
@@ -55,7 +55,7 @@ export class SharedHistory implements HistorySource {
     this.#parts.partFor(id).subscriptions.release(id);
   }
 
-  async begin(_rule: number, id: string): Promise<void> {
+  async begin(id: string): Promise<void> {
     const { shard } = this.#parts.partFor(id);
     while (shard.carries && !(await this.#arrived(id)));
   }

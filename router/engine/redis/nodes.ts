@@ -1,4 +1,4 @@
-import type { Answer, Answers, Cluster, ClusterNode, NodeRole } from '../cluster.js';
+import type { Answers, Cluster, ClusterNode, NodeRole } from '../cluster.js';
 import { Asks } from './asks.js';
 import type { Argument, Shard } from './shard.js';
 
@@ -124,15 +124,9 @@ export class Nodes implements Cluster {
     if (this.#list.open) await this.#list.call('leave', [this.run]).catch(() => {});
   }
 
-  ask(
-    question: string,
-    body: Uint8Array,
-    waitMs: number,
-    onAnswers: (answers: Answers) => void,
-    onAnswer?: (answer: Answer) => void,
-  ): void {
+  ask(question: string, body: Uint8Array, waitMs: number, onAnswers: (answers: Answers) => void): void {
     if (this.#peers.length === 0) return onAnswers({ answers: [], unanswered: 0 });
-    const number = this.#asks.begin(this.#peers, waitMs, onAnswers, onAnswer);
+    const number = this.#asks.begin(this.#peers, waitMs, onAnswers);
     if (number === undefined) return;
     this.#tellAll('Q', Buffer.concat([numberBytes(number), named(question, body)]));
   }

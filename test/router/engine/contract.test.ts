@@ -10,7 +10,6 @@ t.teardown(() => Promise.all([redis.stop(), second.stop()]));
 
 engineContract('embedded', {
   nodes: 1,
-  direct: true,
   open: async () => ({ engines: [new EmbeddedEngine()], async close() {} }),
 });
 
@@ -33,7 +32,7 @@ function redisEngines(urls: readonly string[], rules: readonly HistoryRule[] = [
   };
 }
 
-const onRedis = { nodes: 2, direct: false, placed: true, connect: connectRedis } as const;
+const onRedis = { nodes: 2, connect: connectRedis } as const;
 engineContract('redis', { ...onRedis, open: redisEngines([redis.url]) });
 engineContract('redis, with history', {
   ...onRedis,
