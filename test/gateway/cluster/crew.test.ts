@@ -21,8 +21,8 @@ writeFileSync(
   appendFileSync(crew + '.starts', JSON.stringify({ number, group, args: process.argv.slice(2) }) + '\\n');
   const order = crew + '.' + number;
   if (existsSync(order)) process.exit(Number(readFileSync(order, 'utf8')));
-  process.send({ port: 1234, apiPort: 5678 });
   process.on('SIGTERM', () => process.exit(existsSync(order) ? Number(readFileSync(order, 'utf8')) : 0));
+  process.send({ port: 1234, apiPort: 5678 });
   setInterval(() => {}, 1000);`,
 );
 let crews = 0;
