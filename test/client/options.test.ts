@@ -178,6 +178,26 @@ t.test('a fetch without streaming bodies polls', async (t) => {
   t.match(sse.errors, [{ name: 'NoStreamingError' }]);
 });
 
+t.test('closed by onState as it opens again, it is not told of the loss behind it', async (t) => {
+  const bare = await startGateway({ flags: ['--history-rules', '# 0 0'] });
+  t.teardown(() => bare.kill());
+  for (const closes of [false, true]) {
+    const proxy = await proxied(t, bare);
+    const listener = listen(t, proxy.url, 'x', {
+      transport: 'sse',
+      onState: (state, detail) => {
+        listener.states.push([state, detail]);
+        if (closes && listener.openings === 2) listener.connection.close();
+      },
+    });
+    await listener.open();
+    proxy.cut();
+    await until('it was open again', () => listener.openings === 2, 20_000);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    t.equal(listener.losses.length, closes ? 0 : 1, closes ? 'closed' : 'not closed');
+  }
+});
+
 t.test('after close no callback comes, wherever it is called', async (t) => {
   for (const transport of ['sse', 'long-poll'] as const) {
     for (const place of ['onMessage', 'onState', 'onRecovered', 'outside'] as const) {
