@@ -47,6 +47,16 @@ export function unsuback(packetId: number): Buffer {
 /** A code for each filter of the SUBSCRIBE, in its order [MQTT-3.9.3-1]. */
 export function suback(packetId: number, codes: readonly number[]): Buffer {
   const length = 2 + codes.length;
+  if (length < 128) {
+    // Nearly all: an array that is spread made a SUBSCRIBE of one filter a tenth dearer.
+    const packet = Buffer.allocUnsafe(2 + length);
+    packet[0] = packetType.suback << 4;
+    packet[1] = length;
+    packet[2] = packetId >> 8;
+    packet[3] = packetId & 0xff;
+    for (let n = 0; n < codes.length; n++) packet[4 + n] = codes[n]!;
+    return packet;
+  }
   const header = [packetType.suback << 4];
   let rest = length;
   do {
