@@ -106,7 +106,6 @@ export const debts = {
   longFiles: [
     'gateway/gateway.ts',
     'gateway/mqtt/channels.ts',
-    'router/engine/redis/engine.ts',
     'router/engine/redis/shard.ts',
     'router/router.ts',
     'router/session/session.ts',

@@ -1,22 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { redisOptionsOf } from '../../../redis-access/addresses.js';
 import { shardOf } from '../../../redis-access/shards.js';
 import type { Message } from '../../message.js';
 import { hasWildcard } from '../../topic-filter.js';
 import type { Engine, OnOutcome, OnPublication, OnRetained, RetainedCopy, Wants } from '../engine.js';
-import { CatchUp, RecentIds } from './catch-up.js';
 import { Clients } from './clients/clients.js';
-import { Counts } from './counts.js';
 import { EngineError } from './errors.js';
 import { SharedHistory } from './history.js';
 import { Library } from './library.js';
 import { Nodes } from './nodes.js';
 import type { RedisEngineOptions, RedisEngineStats } from './options.js';
-import { Publisher } from './publisher.js';
-import { Receiver } from './receiver.js';
-import { SharedRetained } from './retained.js';
-import { Shard } from './shard.js';
-import { Subscriptions } from './subscriptions.js';
+import { type ShardWiring, wireShard } from './shard-wiring.js';
 
 /** How often deadlines and signs of life are looked through. */
 const tickMs = 100;
@@ -27,17 +20,6 @@ const startMsMax = 3_000;
 
 /** So long a stop waits for what is on its way. */
 const stopMsMax = 1_000;
-
-/** All that this node has of one Redis server. */
-interface Part {
-  readonly shard: Shard;
-  readonly counts: Counts;
-  readonly publisher: Publisher;
-  readonly subscriptions: Subscriptions;
-  readonly receiver: Receiver;
-  readonly catchUp: CatchUp;
-  readonly retained: SharedRetained;
-}
 
 /**
  * The engine of many nodes on Redis; see README.md beside this file. All that is published goes to the id's server, and
@@ -50,7 +32,7 @@ export class RedisEngine implements Engine {
   /** 52 bits, which a number holds. */
   readonly #run = `000${randomBytes(7).toString('hex').slice(0, 13)}`;
   readonly #library: Library;
-  #parts: Part[];
+  #parts: ShardWiring[];
   #cluster = '';
   /** Servers that have been asked for their cluster. */
   readonly #asked = new Set<number>();
@@ -188,7 +170,8 @@ export class RedisEngine implements Engine {
   }
 
   stats(): RedisEngineStats {
-    const sum = (of: (part: Part) => number) => this.#parts.reduce((total, part) => total + of(part), 0);
+    const sum = (of: (part: ShardWiring) => number) =>
+      this.#parts.reduce((total, part) => total + of(part), 0);
     return {
       connected: this.#parts.every(({ shard }) => shard.usable),
       peers: this.cluster.peers.length,
@@ -223,86 +206,28 @@ export class RedisEngine implements Engine {
   /** Wills of connections that the stop has ended are on their way yet. */
   async #drained(): Promise<void> {
     const untilMs = performance.now() + stopMsMax;
-    const isBusy = ({ shard, publisher }: Part) => shard.usable && !publisher.idle;
+    const isBusy = ({ shard, publisher }: ShardWiring) => shard.usable && !publisher.idle;
     while (this.#parts.some(isBusy) && performance.now() < untilMs)
       await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
-  #partFor(id: string): Part {
+  #partFor(id: string): ShardWiring {
     return this.#parts[shardOf(id, this.#parts.length)]!;
   }
 
-  #partOf(index: number): Part {
-    const { name, shards, connection, countWaitMs, pendingBytesMax, rules } = this.#options;
-    const { onEvent, onGap, onInterrupted } = this.#options;
-    const address = shards[index]!;
-    const { idBytesMax, topicLevelsMax, payloadBytesMax } = this.#options;
-    const retainedMax = Math.ceil(this.#options.retainedMax / shards.length);
-    const shard = new Shard({
-      index,
-      count: shards.length,
-      name: address.name,
+  #partOf(index: number): ShardWiring {
+    return wireShard(index, this.#options, {
       run: this.#run,
-      connection: redisOptionsOf(address, connection, `${name}/${this.#options.node.name}`),
       library: this.#library,
-      rules: JSON.stringify(
-        rules.list.map((rule) => [rule.filter, rule.messages, Math.ceil(rule.ageSec * 1000)]),
-      ),
-      limits: JSON.stringify({ idBytesMax, levelsMax: topicLevelsMax, payloadBytesMax, retainedMax }),
+      ruleTexts: this.#ruleTexts,
       clusterOf: (own) => this.#clusterOf(index, own),
       onCluster: (cluster) => {
         if (index === 0) this.#cluster = cluster;
       },
-      onComplaint: (sentence) => onEvent('complaint', sentence),
-    });
-    const counts = new Counts(countWaitMs, (run, answer) => shard.publishRaw(`${name}:n:${run}`, answer));
-    const publisher = new Publisher({ shard, counts, pendingBytesMax });
-    const fixed = [`${name}:n`, `${name}:n:${this.#run}`, `${name}:r`];
-    const subscriptions = new Subscriptions(shard, name, fixed);
-    const receiver = new Receiver({
-      shard,
-      counts,
-      name,
-      rules,
-      heldBytesMax: this.#options.heldBytesMax,
       onPublication: (message) => this.#onPublication(message),
-      onRetained: (message) => {
-        retained.note(message.id);
-        this.#onRetained(message);
-      },
+      onRetained: (message) => this.#onRetained(message),
       onWord: (payload) => this.cluster.hear(payload, index),
     });
-    const retained: SharedRetained = new SharedRetained({
-      shard,
-      owns: (id) => shardOf(id, shards.length) === index,
-      hasHistory: (id) => rules.of(id) !== -1,
-    });
-    const catchUp = new CatchUp({
-      shard,
-      subscriptions,
-      receiver,
-      recent: new RecentIds(shard),
-      retained,
-      rules,
-      ruleTexts: this.#ruleTexts,
-      onGap: async (reason, concerns) => {
-        onEvent('gap', `${address.name}: ${reason}`);
-        await onGap?.((id) => this.#partFor(id).shard === shard && concerns(id));
-      },
-    });
-    shard.onInterrupted = () => {
-      receiver.hold();
-      onInterrupted?.();
-    };
-    shard.catchUp = (behind) => catchUp.run(behind);
-    shard.onAway = (reason) => {
-      publisher.refuseWaiting();
-      subscriptions.letGo();
-      onEvent('away', `${address.name}: ${reason}`);
-    };
-    shard.onLost((reason) => onEvent('lost', `${address.name}: ${reason}`));
-    shard.onBack(() => onEvent('back', address.name));
-    return { shard, counts, publisher, subscriptions, receiver, catchUp, retained };
   }
 
   #tick(): void {
