@@ -1,6 +1,7 @@
 import t from 'tap';
 import { InvalidFilterError, Message, type Qos, Router } from '../../router/index.js';
 import { TopicTree } from '../../router/topic-tree.js';
+import { cpuMs } from '../cpu-time.js';
 import { SeededRandom } from '../seeded-random.js';
 import { Inbox, startedRouter, textOf } from './inbox.js';
 import { naiveMatch } from './naive-matcher.js';
@@ -179,9 +180,9 @@ t.test('a client with 50,000 subscriptions leaves them one by one in no time', a
   const inbox = new Inbox();
   const filters = Array.from({ length: 50_000 }, (_, n) => (n % 2 ? `id/${n}` : `id/${n}/#`));
   for (const filter of filters) router.subscribe(filter, inbox, 1);
-  const startedMs = performance.now();
+  const startedMs = cpuMs();
   for (const filter of filters.reverse()) router.unsubscribe(filter, inbox);
-  const tookMs = performance.now() - startedMs;
+  const tookMs = cpuMs() - startedMs;
   t.ok(tookMs < 2_000, `${tookMs.toFixed(0)} ms, where the square would take minutes`);
   t.match(router.stats(), { logins: 0, subscribers: 0, ids: 0, filters: 0 });
   t.equal(inbox.logins, undefined);

@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { Message, type Qos, type Router } from '../../router/index.js';
+import { cpuMs } from '../cpu-time.js';
 import { SeededRandom } from '../seeded-random.js';
 import { Inbox, startedRouter, textOf } from './inbox.js';
 import { naiveMatch } from './naive-matcher.js';
@@ -155,9 +156,9 @@ t.test('a filter looks only where it can match: 100,000 others cost it nothing',
   const router = await startedRouter();
   for (let n = 0; n < 100_000; n++) retain(router, `user/${n}/status`, 'x');
   router.retainedFor('user/5/+'); // warm
-  const startedMs = performance.now();
+  const startedMs = cpuMs();
   for (let n = 0; n < 1_000; n++) router.retainedFor(`user/${n}/+`);
-  const tookMs = performance.now() - startedMs;
+  const tookMs = cpuMs() - startedMs;
   t.ok(tookMs < 200, `${tookMs.toFixed(1)} ms for 1,000 lookups; a scan takes over 10 s`);
 });
 

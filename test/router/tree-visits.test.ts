@@ -3,6 +3,7 @@ import type { FilterNode } from '../../router/filter-node.js';
 import { Message, Router } from '../../router/index.js';
 import { TopicTree } from '../../router/topic-tree.js';
 import { visitsWith } from '../../router/tree-visits.js';
+import { cpuMs } from '../cpu-time.js';
 import { SeededRandom } from '../seeded-random.js';
 import { Inbox } from './inbox.js';
 
@@ -89,9 +90,9 @@ t.test('within 4,096 places a publish that matches nothing takes no time worth s
   t.ok(refused > 60_000, `${refused} of 65,536 would have made it more`);
   const message = () => new Message(`${'a/'.repeat(16)}y`, Buffer.alloc(1), 0);
   for (let n = 0; n < 100; n++) router.publish(message());
-  const startedMs = performance.now();
+  const startedMs = cpuMs();
   for (let n = 0; n < 100; n++) router.publish(message());
-  const tookMs = (performance.now() - startedMs) / 100;
+  const tookMs = (cpuMs() - startedMs) / 100;
   t.comment(`${tookMs.toFixed(2)} ms a publish`);
   t.ok(tookMs < 3, 'it was 10.8 ms with all of them');
 });
