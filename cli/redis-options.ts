@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { NameAddress } from '../msggen/global-name.js';
 import { accessOf } from '../redis-access/access.js';
 import { FileError } from '../redis-access/named-file.js';
@@ -59,14 +59,12 @@ export function addRedisOptions(command: Command, what: string): Command {
     ),
     new Option('--redis-cert-file <file>', 'certificate to show to Redis').env('ENCKE_REDIS_CERT_FILE'),
     new Option('--redis-key-file <file>', 'its private key').env('ENCKE_REDIS_KEY_FILE'),
-    new Option('--nats <urls>').hideHelp().argParser(refuseFormer),
+    new Option('--nats <urls>').hideHelp(),
   ];
   for (const option of options) command.addOption(option);
-  return command;
-}
-
-function refuseFormer(): never {
-  throw new InvalidArgumentError('It was of the engine on NATS, which is gone: use --redis.');
+  return command.on('option:nats', () =>
+    command.error('error: --nats was of the engine on NATS, which is gone: use --redis.', { exitCode: 2 }),
+  );
 }
 
 /** A named file that cannot be used ends the process with a sentence that says why. */

@@ -181,9 +181,11 @@ t.test('settings of the engine on NATS stop the start with what says the same no
     ['send', '123', 'x'],
     ['msggen', '--messages', '1'],
   ]) {
-    const { code, stderr } = await encke([command!, '--nats', 'nats://127.0.0.1:4222', ...rest]);
+    const url = 'nats://user:hunter2@127.0.0.1:4222';
+    const { code, stderr } = await encke([command!, '--nats', url, ...rest]);
     t.equal(code, 2);
-    t.match(stderr, /the engine on NATS, which is gone: use --redis\./, command!);
+    t.match(stderr, /^error: --nats was of the engine on NATS, which is gone: use --redis\.\n/, command!);
+    t.notMatch(stderr, 'hunter2');
   }
 });
 
