@@ -85,6 +85,17 @@ export class RedisServer {
     return client;
   }
 
+  /** From now on, and when it is started again, it is a replica of that one; without one, a master. */
+  async follow(master?: RedisServer): Promise<void> {
+    const client = this.client();
+    await client.call(
+      'REPLICAOF',
+      ...(master === undefined ? ['NO', 'ONE'] : ['127.0.0.1', `${master.port}`]),
+    );
+    await client.call('CONFIG', 'REWRITE');
+    client.disconnect();
+  }
+
   /** From now on this process may end, and the server with it. */
   unref(): void {
     this.#child.unref();

@@ -11,8 +11,11 @@ t.test(
     );
     const { faults, counts } = await runSeedsOnNodes(2, seed, 40_000, (line) => t.comment(line));
     t.same(faults, []);
-    const { received, nodeDeaths, nodePauses, waysCut, redisPauses, redisDeaths } = counts;
+    const { received, nodeDeaths, nodePauses, waysCut, redisPauses, redisDeaths, failovers } = counts;
     t.ok(received > 0);
-    t.ok(nodeDeaths + nodePauses + waysCut + redisPauses + redisDeaths >= 5, JSON.stringify(counts));
+    t.ok(
+      nodeDeaths + nodePauses + waysCut + redisPauses + redisDeaths + failovers >= 5,
+      JSON.stringify(counts),
+    );
   },
 );

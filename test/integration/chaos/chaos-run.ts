@@ -69,6 +69,14 @@ export async function runChaos({ seed, forMs, say }: ChaosOptions): Promise<stri
     const crash = log.split('\n').find((line) => crashShape.test(line) && !line.includes('"msg":"Redis at '));
     if (crash !== undefined) wrong.push(`node ${index} says: ${crash}`);
   }
+  let silences = 0;
+  for (const { index, log } of world.nodes) {
+    for (const { fromMs, toMs } of silencesIn(log)) {
+      const isNew = ways.note('silence', fromMs, toMs, (from, to) => from === index || to === index);
+      if (isNew) silences++;
+    }
+  }
+  if (silences > 0) say(`  ${silences} times a server was silent for its node by itself: a busy machine?`);
   const verdict = judge(sends(), openings(), ways);
   for (const subscriber of subscribers) subscriber.close();
   await world.stop();
@@ -76,6 +84,25 @@ export async function runChaos({ seed, forMs, say }: ChaosOptions): Promise<stri
   report(seed, sends(), openings(), verdict.explained, faults, slowestMs, say);
   if (verdict.explained.required === 0) wrong.push('nothing had to arrive: this run proves nothing');
   return wrong;
+}
+
+/**
+ * A node takes a server that is silent for 1.5 s for lost, and what is sent until it is back is not for it. On a machine
+ * with too much to do that happens without any fault of ours. @returns times as of performance.now()
+ */
+function silencesIn(log: string): { fromMs: number; toMs: number }[] {
+  const silences: { fromMs: number; toMs: number; server: string }[] = [];
+  for (const line of log.split('\n')) {
+    const [, time, server, why, event] =
+      /"time":(\d+).*"detail":"([\d.:]+)(?:: ([^"]*))?","msg":"redis: (lost|back)"/.exec(line) ?? [];
+    if (time === undefined) continue;
+    const atMs = Number(time) - performance.timeOrigin;
+    if (event === 'lost' && why === 'it does not answer')
+      silences.push({ fromMs: atMs - 3_000, toMs: Number.POSITIVE_INFINITY, server: server! });
+    const open = silences.findLast((silence) => silence.server === server);
+    if (event === 'back' && open?.toMs === Number.POSITIVE_INFINITY) open.toMs = atMs;
+  }
+  return silences;
 }
 
 function subscribersOf({ nodes }: World, random: SeededRandom): Subscriber[] {

@@ -34,6 +34,20 @@ export class Ways {
     };
   }
 
+  /** One that is only known afterwards. @returns whether nothing else was wrong when it began */
+  note(why: string, fromMs: number, toMs: number, affects: (from: number, to: number) => boolean): boolean {
+    let isNew = false;
+    for (let from = 0; from < this.size; from++) {
+      for (let to = 0; to < this.size; to++) {
+        if (!affects(from, to)) continue;
+        isNew ||= this.reasons(from, to, fromMs, fromMs + 3_000).length === 0;
+        this.breaks(from, to).push({ fromMs, toMs, why });
+        this.breaks(from, to).sort((one, other) => one.fromMs - other.fromMs);
+      }
+    }
+    return isNew;
+  }
+
   breaks(from: number, to: number): Break[] {
     return this.#breaks[from * this.size + to]!;
   }

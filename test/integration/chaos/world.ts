@@ -97,13 +97,13 @@ export class World {
   async failOver(shard: number): Promise<void> {
     const { master, replica } = this.pairs[shard]!;
     await master.kill();
-    await follow(replica, 'NO', 'ONE');
+    await replica.follow();
     for (const ways of this.links) {
       ways[shard]!.targetPort = replica.port;
       ways[shard]!.cut();
     }
     await master.restartEmpty();
-    await follow(master, '127.0.0.1', `${replica.port}`);
+    await master.follow(replica);
     this.pairs[shard] = { master: replica, replica: master };
   }
 
@@ -112,14 +112,6 @@ export class World {
     await Promise.all(this.links.flat().map((link) => link.stop()));
     await Promise.all(this.pairs.flatMap(({ master, replica }) => [master.stop(), replica.stop()]));
   }
-}
-
-/** Also when it is started again. */
-async function follow(server: RedisServer, host: string, port: string): Promise<void> {
-  const client = server.client();
-  await client.call('REPLICAOF', host, port);
-  await client.call('CONFIG', 'REWRITE');
-  client.disconnect();
 }
 
 async function startPair(): Promise<{ master: RedisServer; replica: RedisServer }> {

@@ -4,7 +4,14 @@ import type { RedisServer } from '../../redis-server.js';
 import type { SeededRandom } from '../../seeded-random.js';
 import type { NodesTruth } from './nodes-truth.js';
 
-export const noMisfortunes = { nodeDeaths: 0, nodePauses: 0, waysCut: 0, redisPauses: 0, redisDeaths: 0 };
+export const noMisfortunes = {
+  nodeDeaths: 0,
+  nodePauses: 0,
+  waysCut: 0,
+  redisPauses: 0,
+  redisDeaths: 0,
+  failovers: 0,
+};
 
 type Misfortune = keyof typeof noMisfortunes;
 
@@ -14,13 +21,16 @@ const shares: Record<Misfortune, number> = {
   nodePauses: 20,
   waysCut: 40,
   redisPauses: 15,
-  redisDeaths: 10,
+  redisDeaths: 6,
+  failovers: 6,
 };
 const awayMsMax = 2_000;
 
 /** What may fail. */
 export interface Cluster {
-  readonly redis: RedisServer;
+  /** Where all ways lead; the other one follows it. */
+  redis: RedisServer;
+  replica: RedisServer;
   /** Undefined: it was killed, and starts anew when the round is over. */
   readonly nodes: (GatewayProcess | undefined)[];
   /** Of each node to Redis. */
@@ -72,7 +82,26 @@ export async function maybeMisfortune(cluster: Cluster): Promise<void> {
           cluster.truth.beginAnew(cluster.ids);
         },
       );
+    case 'failovers':
+      return outage(
+        cluster,
+        'redis',
+        kind,
+        () => redis.kill(),
+        () => failOver(cluster),
+      );
   }
+}
+
+/** The replica has what it has. */
+async function failOver(cluster: Cluster): Promise<void> {
+  const { redis: former, replica: promoted, ways, truth, ids } = cluster;
+  await promoted.follow();
+  for (const way of ways) way.targetPort = promoted.port;
+  Object.assign(cluster, { redis: promoted, replica: former });
+  await former.restartEmpty();
+  await former.follow(promoted);
+  truth.beginAnew(ids);
 }
 
 function kindOf(draw: number): Misfortune | undefined {

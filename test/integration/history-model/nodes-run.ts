@@ -54,6 +54,7 @@ export async function runNodes({
   const messages = random.pick([10, 100, 100]);
   say(`seed ${seed}, ${nodes} nodes, ${messages} kept of an id`);
   const redis = await RedisServer.start({ appendonly: true });
+  const replica = await RedisServer.start({ appendonly: true, replicaOf: redis });
   const flags = [
     ...['--engine', 'redis', '--log-level', 'info', '--drain-sec', '0'],
     ...['--history-rules', `# ${messages} 86400`, '--history-bytes-total-max', `${2 ** 30}`],
@@ -63,13 +64,25 @@ export async function runNodes({
   const faults: string[] = [];
   const up = (): GatewayProcess[] => world.nodes.filter((node) => node !== undefined);
   const world: World = {
-    ...{ redis, ids, nodes: [], ways: [], truth, readers: [], random, faults, outages: new Map(), rounds: 0 },
+    ...{
+      redis,
+      replica,
+      ids,
+      nodes: [],
+      ways: [],
+      truth,
+      readers: [],
+      random,
+      faults,
+      outages: new Map(),
+      rounds: 0,
+    },
     counts: { ...noMisfortunes },
     publisher: new NodesPublisher(random, truth, () => (up().length === 0 ? undefined : random.pick(up()))),
   };
   const start = async () => {
     for (let n = 0; n < nodes; n++) {
-      world.ways[n] ??= await CuttableWay.start(redis.port);
+      world.ways[n] ??= await CuttableWay.start(world.redis.port);
       world.nodes[n] ??= await startGateway({ flags: [...flags, '--redis', world.ways[n]!.redisUrl] });
     }
   };
@@ -91,7 +104,7 @@ export async function runNodes({
     await Promise.all(world.outages.values());
     await Promise.all(up().map((node) => node.kill()));
     for (const way of world.ways) way.stop();
-    await redis.stop();
+    await Promise.all([redis.stop(), replica.stop()]);
   }
   return { faults, counts: countsOf(world) };
 }
