@@ -61,11 +61,14 @@ local function now_us()
   return clock_us
 end
 
--- Another one for each process, and for each time that a replica is promoted in it.
+-- Another one for each process, and for each time that a replica is promoted in it: then the replication id of its former
+-- master is its second. The first id changes when a replica comes to a server that had none, which is no new beginning.
 local function server_token()
   local run = string.match(call('INFO', 'server'), 'run_id:(%x+)')
-  local promotion = string.match(call('INFO', 'replication'), 'master_replid:(%x+)')
-  return string.sub(redis.sha1hex(run .. promotion), 1, 12)
+  local replication = call('INFO', 'replication')
+  local former = string.match(replication, 'master_replid2:(%x+)')
+  local promoted = string.match(replication, 'second_repl_offset:(-?%d+)')
+  return string.sub(redis.sha1hex(run .. former .. promoted), 1, 12)
 end
 
 -- As it was when this library last looked.

@@ -159,6 +159,28 @@ t.test('promoted back without a message in between, with the data of a replica t
   t.ok((await a.read('123', lost.at(-1)!)).floor > lost.at(-1)!);
 });
 
+t.test(
+  'a replica that comes, or comes back, begins no generation: what is kept is given still',
+  async (t) => {
+    const server = await serverOf(t, { appendonly: true });
+    const node = await Functions.open(server);
+    const { begin, seq } = await node.place();
+    await node.send('123', 'before');
+    const replidOf = async () => /master_replid:(\w+)/.exec(await server.client().info('replication'))![1];
+    const before = await replidOf();
+    await serverOf(t, { replicaOf: server });
+    await until('Redis has another replication id', async () => (await replidOf()) !== before, 30_000);
+    t.equal((await node.begin()).begin, begin);
+    await node.send('123', 'behind');
+    const { floor, entries } = await node.read('123', seq);
+    t.ok(floor <= seq);
+    t.strictSame(
+      entries.map(({ body }) => body),
+      ['before', 'behind'],
+    );
+  },
+);
+
 t.test('a node knows of higher places than a promoted replica whose clock is behind', async (t) => {
   const node = await Functions.open(await serverOf(t));
   const position = (await node.send('123')) + 3_600_000_000;
