@@ -1,3 +1,4 @@
+import { Library } from '../router/engine/redis/library.js';
 import { cursorLengthMax } from '../router/history/cursor.js';
 import { isLoopback } from './auth/host-address.js';
 import type { Config } from './config.js';
@@ -34,7 +35,8 @@ export function inconsistencyOf(config: Config, role: NodeRole): string | undefi
     mqttPathTaken(config) ??
     idsOutgrowHeads(config) ??
     workersWithoutEngine(config) ??
-    workerNamesTooLong(config)
+    workerNamesTooLong(config) ??
+    nameOfNoFunction(config)
   );
 }
 
@@ -105,6 +107,17 @@ function idsOutgrowHeads({ requestHeadBytesMax, idBytesMax }: Config): string | 
 function workersWithoutEngine({ workers, engine }: Config): string | undefined {
   if (workers === 0 || engine !== 'embedded') return undefined;
   return `--workers ${workers} needs --engine redis, as workers hand messages to each other over Redis: start a redis-server and add --engine redis, or leave --workers out.`;
+}
+
+/** `<name>_send` and the others. */
+function nameOfNoFunction({ name, engine }: Config): string | undefined {
+  if (engine !== 'redis' || Library.takesName(name)) return undefined;
+  return `--name ${name} with --engine redis begins with a letter and has letters, digits and _ behind it, 32 characters at most, as Redis allows no others in the names of functions: take ${nameLike(name)}, on all nodes.`;
+}
+
+function nameLike(name: string): string {
+  const taken = name.replaceAll('-', '_').replace(/^[^A-Za-z]+/, '');
+  return (taken === '' ? 'encke' : taken).slice(0, 32);
 }
 
 function workerNamesTooLong({ workers, nodeName }: Config): string | undefined {

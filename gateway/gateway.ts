@@ -203,6 +203,7 @@ export class Gateway {
       stats,
       clusterStats,
       whyNotReady: () => this.#whyNotReady(),
+      warning: () => this.#router.warning,
     };
     bindProbes(apiDoor, probes);
     const bodies = takesSends(role)

@@ -259,6 +259,11 @@ export class Router {
     return this.#engine.trouble;
   }
 
+  /** See Engine. */
+  get warning(): string | undefined {
+    return this.#engine.warning;
+  }
+
   /** The other nodes, where the engine knows any. */
   get cluster(): Cluster | undefined {
     return this.#engine.cluster;

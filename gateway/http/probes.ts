@@ -16,6 +16,8 @@ export interface ProbesParts {
   readonly clusterStats: ClusterStats | undefined;
   /** Why nothing should be sent here now; undefined = it may. */
   readonly whyNotReady: () => string | undefined;
+  /** It is ready, and an operator is to mend something. */
+  readonly warning: () => string | undefined;
 }
 
 /** What every process answers, whatever its role: /health, /ready and /stats. */
@@ -28,7 +30,7 @@ export function bindProbes(door: FrontDoor, parts: ProbesParts): void {
     // The landing page asks whether it can send from where it is.
     get: (response, _request, head) => answerText(response, '200 OK', 'alive', parts.guard.corsHeaders(head)),
   });
-  bindPath(door, '/ready', { get: (response) => answerReady(response, parts.whyNotReady()) });
+  bindPath(door, '/ready', { get: (response) => answerReady(response, parts) });
 }
 
 export type GuardedHandler = (response: HttpResponse, request: HttpRequest, cors: Headers) => void;
@@ -41,8 +43,11 @@ export function guarded(guard: ApiGuard, handler: GuardedHandler): Handler {
   };
 }
 
-function answerReady(response: HttpResponse, whyNot: string | undefined): void {
-  if (whyNot === undefined) answerText(response, '200 OK', 'ready');
+function answerReady(response: HttpResponse, { whyNotReady, warning }: ProbesParts): void {
+  const whyNot = whyNotReady();
+  const said = warning();
+  if (whyNot === undefined)
+    answerText(response, '200 OK', said === undefined ? 'ready' : `ready, but ${said}`);
   else answerText(response, '503 Service Unavailable', whyNot);
 }
 

@@ -59,6 +59,8 @@ export interface Engine {
   publish(message: Message, wants: Wants, onOutcome?: OnOutcome, idempotencyKey?: string): number;
   /** Why it does not carry all that is published, in a few words; undefined where it does. */
   readonly trouble: string | undefined;
+  /** It carries, and an operator is to mend something all the same: a sentence. */
+  readonly warning?: string | undefined;
   /**
    * More waits to go to the other nodes than goes in a moment, and it does go: who publishes much is to wait meanwhile, or
    * everybody's messages wait behind theirs. Absent where nothing ever waits.

@@ -106,6 +106,19 @@ t.test('names that would not fit into a topic are no settings', async (t) => {
   t.equal(problemOf({ nodeName: 'n'.repeat(64) }), '');
 });
 
+t.test('with --engine redis a name is the beginning of the names of functions', async (t) => {
+  for (const [name, other] of [
+    ['my-shop', 'my_shop'],
+    ['1shop', 'shop'],
+    ['x'.repeat(33), 'x'.repeat(32)],
+  ] as const) {
+    t.match(problemOf({ name, engine: 'redis' }), `--name ${name} with --engine redis`);
+    t.match(problemOf({ name, engine: 'redis' }), `take ${other}, on all nodes`);
+    t.equal(problemOf({ name }), '', 'a single node has no functions');
+  }
+  t.equal(problemOf({ name: 'shop_2', engine: 'redis' }), '');
+});
+
 t.test('a node among others has a name of its own, or the one that it was given', async (t) => {
   const nameOf = (flags: Record<string, string>) =>
     readConfig({ flags: { engine: 'redis', ...flags } }).nodeName;

@@ -128,6 +128,11 @@ export class RedisEngine implements Engine {
       : `Redis is away: ${away.map(({ shard }) => shard.parts.name).join(', ')}`;
   }
 
+  get warning(): string | undefined {
+    const warnings = this.#parts.flatMap(({ shard }) => shard.check.warning ?? []);
+    return warnings.length === 0 ? undefined : warnings.join(' ');
+  }
+
   publish(message: Message, wants: Wants, onOutcome?: OnOutcome, idempotencyKey?: string): number {
     const rule = this.#options.rules.of(message.id);
     this.#partFor(message.id).publisher.publish(

@@ -56,7 +56,7 @@ export class Trouble {
   }
 
   get sentence(): string {
-    return this.#sentenceOf(this.now);
+    return this.sentenceOf(this.now);
   }
 
   /** The same, where it would not go by itself. */
@@ -75,7 +75,7 @@ export class Trouble {
     if (trouble === this.#told && nowMs - this.#toldMs < complaintMs) return;
     this.#told = trouble;
     this.#toldMs = nowMs;
-    this.#onComplaint(this.#sentenceOf(trouble));
+    this.#onComplaint(this.sentenceOf(trouble));
   }
 
   end(): void {
@@ -83,7 +83,7 @@ export class Trouble {
     this.#told = '';
   }
 
-  #sentenceOf(trouble: string): string {
+  sentenceOf(trouble: string): string {
     const remedy = connectionRemedyOf(trouble, this.#overTls);
     const sentence = sentenceOf(withoutOpensslCode(trouble), this.#cluster);
     return `Redis at ${this.#server} cannot be used: ${sentence}${remedy === undefined ? '' : ` ${remedy}`}`;
@@ -129,6 +129,13 @@ export function problemOfServer(info: string): string | undefined {
     return `its maxmemory-policy is ${policy}, by which history goes without a word when memory is full: set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in redis.conf).`;
   }
   return undefined;
+}
+
+/** The same of a server that is in use: it may have been changed since, or its memory is full. @returns '' where all is well */
+export function complaintOfServer(info: string): string {
+  const of = (field: string) => Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+  const isFull = of('maxmemory') > 0 && of('used_memory') >= of('maxmemory');
+  return problemOfServer(info) ?? (isFull ? 'OOM' : '');
 }
 
 type Remedy = (complaint: string, cluster: string) => string;

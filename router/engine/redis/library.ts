@@ -38,7 +38,7 @@ export class Library {
 
   /** @throws EngineError for a name that Redis would not take */
   constructor(name: string, version = publicVersion) {
-    if (!nameShape.test(name)) {
+    if (!Library.takesName(name)) {
       throw new EngineError(
         `The name of a cluster is 1 to 32 letters, digits and _ and begins with a letter, as Redis allows no other in the name of a function. Got ${JSON.stringify(name.slice(0, 80))}.`,
       );
@@ -51,6 +51,10 @@ export class Library {
     const open = sourceOf(publicFiles).replaceAll('@name@', name).replaceAll('@version@', String(version));
     this.#publicSource = `#!lua name=${name}\n${open}`;
     this.version = version;
+  }
+
+  static takesName(name: string): boolean {
+    return nameShape.test(name);
   }
 
   /** `publicVersion` stands for this, whatever the name and the comments. */

@@ -201,6 +201,7 @@ export class Publisher {
     const reason = `Redis at ${shard.parts.name} refuses: ${error.message}. Nobody got it.`;
     for (const each of messages) this.#no(each, reason);
     shard.trouble.tell(error.message);
+    shard.check.note(error.message);
   }
 
   /** A connection has begun. */

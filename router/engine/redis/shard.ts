@@ -4,6 +4,7 @@ import { Connection, noHooks, silenceMsMax } from './connection.js';
 import { away, shardErrorOf, Trouble } from './errors.js';
 import type { Library } from './library.js';
 import type { ShardStats } from './options.js';
+import { ServerCheck } from './server-check.js';
 
 export type Argument = string | number | Buffer;
 
@@ -80,6 +81,7 @@ export class Shard {
   #placedMs = 0;
   /** Why it is not usable. */
   readonly trouble: Trouble;
+  readonly check: ServerCheck;
   readonly #begun: ((begun: Begun) => void)[] = [];
   readonly #lost: ((reason: string) => void)[] = [];
   readonly #pulse: ((registryVersion: number) => void)[] = [];
@@ -109,6 +111,9 @@ export class Shard {
       parts.connection.tls !== undefined,
       parts.library.name,
       parts.onComplaint,
+    );
+    this.check = new ServerCheck(this.trouble, () =>
+      this.#on(this.#commands.redis, (redis) => redis.call('INFO')),
     );
     const onLost = (reason: string) => this.#lose(reason);
     const onFailed = ({ message }: Error) => this.trouble.fail(message);
@@ -232,6 +237,7 @@ export class Shard {
       this.#away = true;
       this.onAway(this.trouble.now);
     }
+    this.check.tick(nowMs);
     if (nowMs - this.#placedMs < placeMs || !this.usable) return;
     this.#placedMs = nowMs;
     this.place().catch(() => {});
