@@ -10,7 +10,7 @@ export interface Place {
   readonly offset: number;
 }
 
-export interface Standing {
+export interface Progress {
   place: Place | undefined;
   /** From where to begin while there is no place. */
   since: string | undefined;
@@ -37,7 +37,7 @@ export function formatCursor(places: readonly (Place | undefined)[]): string | u
 }
 
 export class Places {
-  readonly #byId = new Map<string, Standing>();
+  readonly #byId = new Map<string, Progress>();
 
   get ids(): string[] {
     return [...this.#byId.keys()];
@@ -51,7 +51,7 @@ export class Places {
     return epochs.size === 1 ? formatCursor(all.map(({ place }) => place)) : undefined;
   }
 
-  get(id: string): Readonly<Standing> | undefined {
+  get(id: string): Readonly<Progress> | undefined {
     return this.#byId.get(id);
   }
 

@@ -1,4 +1,4 @@
-import { unindent } from './unindent.js';
+import { type Module, unindent } from './unindent.js';
 
 /**
  * The client for pages as one module: 23 files are as many requests, some only known when others have come. Nothing but
@@ -7,12 +7,6 @@ import { unindent } from './unindent.js';
  * That works as each import of a module of the client is one line, under the names that are exported, and no name is
  * at the top level of two modules. A test loads it.
  */
-
-export interface Module {
-  readonly text: string;
-  /** Source map, version 3. */
-  readonly map: string | undefined;
-}
 
 const imports = /^(?:import|export) (?:\{.*\} from )?'\.\/(.+)';$/;
 const exportedFrom = /^export \{(.*)\} from /;

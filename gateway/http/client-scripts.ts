@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { answer, answerEmpty, answerText, type Headers } from './answer.js';
-import { bundleOf, type Module } from './client-bundle.js';
+import { bundleOf } from './client-bundle.js';
 import type { FrontDoor } from './front-door.js';
 import { bindPath } from './methods.js';
+import type { Module } from './unindent.js';
 
 /**
  * The JavaScript client for pages: `/client.js` is all of it, and the modules that it is made of are under `/client/`.

@@ -1,6 +1,13 @@
-import type { Module } from './client-bundle.js';
+/**
+ * Takes the indentation out of a module of the client, which is a sixteenth of what goes over the wire, and moves the
+ * columns of its source map accordingly.
+ */
 
-/** Indentation is a sixteenth of the compressed client. Without it, the columns of its source map are other ones. */
+export interface Module {
+  readonly text: string;
+  /** Source map, version 3. */
+  readonly map: string | undefined;
+}
 
 const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
