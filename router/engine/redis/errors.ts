@@ -93,6 +93,8 @@ export class Trouble {
 /** Told to publishers. */
 export const outcomeTexts = {
   away: (server: string) => `Redis at ${server} is away: nobody got it. Send it again later.`,
+  behind: (server: string) =>
+    `Redis at ${server} is behind: it waited 5 s behind other messages, and nobody got it. Send it again later, and more slowly.`,
   full: (server: string, bytesMax: number) =>
     `More than --redis-pending-bytes-max ${bytesMax} bytes wait for Redis at ${server}: nobody got it. Send it again later.`,
   notKept: (server: string) =>

@@ -114,8 +114,9 @@ export class Publisher {
     const { shard } = this.#parts;
     this.#tickedMs = nowMs;
     if (this.idle) this.#answeredMs = nowMs;
+    const tooLate = shard.usable ? outcomeTexts.behind : outcomeTexts.away;
     while (this.#queue.length > 0 && this.#queue.at(0).untilMs <= nowMs)
-      this.#no(this.#queue.take(1)[0]!, outcomeTexts.away(shard.parts.name));
+      this.#no(this.#queue.take(1)[0]!, tooLate(shard.parts.name));
     for (const batch of [...this.#doubtful, ...this.#underWay])
       for (const each of batch.messages) if (!each.over && each.untilMs <= nowMs) this.#unknown(each);
   }
@@ -198,7 +199,7 @@ export class Publisher {
   /** Redis has said so, and why: full memory, a missing right. */
   #refuseAll({ messages }: Batch, error: ShardError): void {
     const { shard } = this.#parts;
-    const reason = `Redis at ${shard.parts.name} refuses: ${error.message}. Nobody got it.`;
+    const reason = `Redis at ${shard.parts.name} refuses: ${error.message.replace(/\.$/, '')}. Nobody got it.`;
     for (const each of messages) this.#no(each, reason);
     shard.trouble.tell(error.message);
     shard.check.note(error.message);
