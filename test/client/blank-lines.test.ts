@@ -41,7 +41,7 @@ const isEmpty = ({ event, data }: CalledWith) => event === '' && data === '';
 
 const gateway = await startGateway({
   flags: [
-    ...['--heartbeat-sec', '1', '--drain-sec', '3', ...littleHistory],
+    ...['--heartbeat-sec', '1', '--drain-sec', '6', ...littleHistory],
     ...['--history-rules', 'private/# 0 0;# 100 60', '--batch-bytes-max', `${2 ** 24}`],
     ...['--slow-consumer-policy', 'drop-oldest', '--pending-bytes-max', '1000000'],
   ],
