@@ -1,6 +1,7 @@
 import { AddressLimit, type Peer } from './address-limit.js';
 import type { CloseReason, RefusalReason } from './close-reason.js';
-import type { Connection, Connections } from './connections.js';
+import type { Connection } from './connection.js';
+import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
 import type { Outbound } from './outbound.js';
 

@@ -1,4 +1,4 @@
-import { messageOf, type Outgoing, ownedBySession } from './wire.js';
+import { messageOf, type Outgoing, ownedBySession } from './connection.js';
 
 /** Reference, queue entry and buffer object of a pending message, besides its payload; keeps empty messages from being free. */
 const entryBytes = 64;

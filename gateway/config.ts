@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import type { z } from 'zod';
 import { ConfigError } from './config-error.js';
 import { inconsistencyOf } from './consistency.js';
 import { formerEngine, formerEngineText, formerKeys, formerText } from './former-settings.js';
@@ -7,7 +6,7 @@ import { fittedToMemory } from './memory-limits.js';
 import { unnamedNode } from './node-name.js';
 import { isUsed, type NodeRole } from './role.js';
 import { flagOf, type Setting } from './setting.js';
-import { type SettingKey, settingKeys, settings } from './settings.js';
+import { type Config, type SettingKey, settingKeys, settings } from './settings.js';
 import { tokenFrom } from './token-file.js';
 import { workerGroupVariable, workerVariable } from './workers/variables.js';
 
@@ -18,8 +17,7 @@ import { workerGroupVariable, workerVariable } from './workers/variables.js';
 
 export { ConfigError } from './config-error.js';
 export { flagOf } from './setting.js';
-
-export type Config = { readonly [K in SettingKey]: z.output<(typeof settings)[K]['schema']> };
+export type { Config } from './settings.js';
 
 /** Variables of the other commands, of the tests, of the workers, and the one that names the config file. */
 const otherVariables: ReadonlySet<string> = new Set([

@@ -1,26 +1,4 @@
-import type { CloseReason } from './close-reason.js';
-import type { Wire } from './wire.js';
-
-/**
- * One open connection, of whatever transport: a slot in the columns below, and how it is written to and ended.
- * What is the same for all of a kind is on its class's prototype, and small numbers are in the columns: a field
- * in each costs 8 bytes a connection.
- */
-export interface Connection {
-  readonly slot: number;
-  /** How bytes get to this kind of connection. */
-  readonly wire: Wire;
-  /** Whose it is, for log lines. */
-  describe(): Record<string, unknown>;
-  /** Text form of the peer's address. Only while the socket is open. */
-  remoteAddress(): string;
-  /** Its tick in the `due` column has come. */
-  onDue(): void;
-  /** Ends it as its protocol wants it. Everything that was accepted for it is with the system already. */
-  end(reason: CloseReason): void;
-  /** Cuts it. It has left the columns and the router before this returns. */
-  cut(reason: CloseReason): void;
-}
+import type { Connection } from './connection.js';
 
 /** Connection states, a bit each. */
 export const backpressured = 1;

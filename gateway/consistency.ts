@@ -1,9 +1,9 @@
 import { Library } from '../router/engine/redis/library.js';
 import { cursorLengthMax } from '../router/history/cursor.js';
 import { isLoopback } from './auth/host-address.js';
-import type { Config } from './config.js';
 import { nodeNameLengthMax } from './mqtt/settings.js';
 import { commandOf, holdsConnections, type NodeRole, takesSends } from './role.js';
+import type { Config } from './settings.js';
 
 /** Of an MQTT packet. */
 const fixedHeaderBytesMax = 5;

@@ -1,4 +1,5 @@
-import type { Connection, Connections } from './connections.js';
+import type { Connection } from './connection.js';
+import type { Connections } from './connections.js';
 import type { Outbound } from './outbound.js';
 
 /** How often another share of the streams is ended. */

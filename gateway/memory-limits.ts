@@ -1,8 +1,8 @@
 import { totalmem } from 'node:os';
 import v8 from 'node:v8';
-import type { Config } from './config.js';
 import { streamCapacity } from './descriptors.js';
 import { flagOf } from './setting.js';
+import type { Config } from './settings.js';
 
 /**
  * All limits in bytes together fit the memory that the process has: what may lie in V8's heap its heap limit, and all of

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { Cluster, ClusterNode } from '../router/engine/cluster.js';
-import type { Config } from './config.js';
+import type { Config } from './settings.js';
 
 /** What a node is called: its default among others, and that no two have one name. */
 

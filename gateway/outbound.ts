@@ -1,10 +1,10 @@
 import type { Delivery } from '../router/subscriber.js';
 import { Backlog } from './backlog.js';
-import { backpressured, type Connection, type Connections } from './connections.js';
+import type { Connection, Outgoing } from './connection.js';
+import { backpressured, type Connections } from './connections.js';
 import type { Counters } from './counters.js';
 import type { SlowConsumers } from './slow-consumers.js';
 import { Turn, turnDeliveriesMax } from './turn.js';
-import type { Outgoing } from './wire.js';
 
 /**
  * The one write path; step 7 of the way of a message.

@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { idBytesMaxDefault } from '../router/topic.js';
 import { clusterSettings } from './cluster-settings.js';
 import { mqttSettings } from './mqtt/settings.js';
@@ -216,3 +217,6 @@ export const settings = {
 
 export type SettingKey = keyof typeof settings;
 export const settingKeys = Object.keys(settings) as SettingKey[];
+
+/** All settings, read and checked. */
+export type Config = { readonly [K in SettingKey]: z.output<(typeof settings)[K]['schema']> };

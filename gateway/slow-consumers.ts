@@ -2,11 +2,11 @@ import { Message } from '../router/message.js';
 import { type Backlog, pendingBytesOf } from './backlog.js';
 import type { CloseReason, LossReason } from './close-reason.js';
 import type { Config } from './config.js';
-import { backpressured, type Connection, type Connections } from './connections.js';
+import { type Connection, messageOf, type Outgoing, ownedBySession, type Source } from './connection.js';
+import { backpressured, type Connections } from './connections.js';
 import type { Counters } from './counters.js';
 import type { PeerProgress } from './peer-progress.js';
 import type { SampledLog } from './sampled-log.js';
-import { messageOf, type Outgoing, ownedBySession, type Source } from './wire.js';
 
 /** A peer that has taken nothing for so long is stuck. */
 const stalledMs = 10_000;

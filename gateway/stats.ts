@@ -1,7 +1,7 @@
 import type { Router } from '../router/router.js';
 import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
-import type { UnsentAnswers } from './http/unsent-answers.js';
+import type { UnsentAnswers } from './http/streams/unsent-answers.js';
 import type { IdleSockets } from './idle-sockets.js';
 import type { Listener } from './listener.js';
 import type { LogNumbers } from './log/log-writer.js';

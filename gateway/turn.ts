@@ -1,5 +1,4 @@
-import type { Connection } from './connections.js';
-import { messageOf, type Outgoing, ownedBySession, type Source } from './wire.js';
+import { type Connection, messageOf, type Outgoing, ownedBySession, type Source } from './connection.js';
 
 /**
  * Deliveries that may wait for the end of the turn, 12 bytes each; at this many they go out at once, which is

@@ -39,8 +39,9 @@ export {
   formatCursor,
   type ParsedCursor,
   parseCursor,
+  type ResumeFrom,
 } from './history/cursor.js';
-export { History, type Resumed, type ResumeFrom } from './history/history.js';
+export { History, type Resumed } from './history/history.js';
 export { defaultHistoryRules, type HistoryRule } from './history/history-rules.js';
 export type {
   HistoryEviction,
@@ -58,8 +59,6 @@ export {
   AwaySessions,
   type AwayTier,
   awayTiers,
-  type EvictionReason,
-  type SessionOwner,
 } from './session/away-sessions.js';
 export { InflightEntry } from './session/inflight-entry.js';
 export { MemoryStore } from './session/memory-store.js';
@@ -67,12 +66,13 @@ export type { Queued } from './session/mqueue.js';
 export { Session } from './session/session.js';
 export type { SessionConnection } from './session/session-connection.js';
 export { encodeSessions, SessionDecoder } from './session/session-encoding.js';
+export type { Eviction, SessionsOptions } from './session/session-events.js';
 export { SessionGate } from './session/session-gate.js';
-export type { Eviction, SessionsOptions } from './session/session-limits.js';
+export type { SessionOwner } from './session/session-owner.js';
 export type { SessionState, Subscription } from './session/session-state.js';
 export type { FlowTotal, SessionFlow, SessionStore } from './session/session-store.js';
 export { Sessions } from './session/sessions.js';
-export type { SessionDropReason, SessionsStats } from './session/sessions-stats.js';
+export type { EvictionReason, SessionDropReason, SessionsStats } from './session/sessions-stats.js';
 export { type Delivery, Subscriber } from './subscriber.js';
 export {
   type IdProblem,

@@ -82,7 +82,7 @@ class Pair {
   readonly #far: Socket;
   #paused = false;
   #answersPaused = false;
-  /** Held up, in the order in which it came. */
+  /** LoadedId up, in the order in which it came. */
   #waiting: (() => void)[] = [];
   #waitingBytes = 0;
 

@@ -33,12 +33,16 @@ export function answerJson(
   answer(response, status, [['Content-Type', 'application/json'], ...headers], JSON.stringify(value));
 }
 
-/** Ends the request. To HEAD, only status and headers go out: a body would be read as the next answer. */
+/**
+ * Ends the request. To HEAD, only status and headers go out: a body would be read as the next answer.
+ * @param body undefined: neither a body nor a Content-Length, as 204 and 304 want it
+ * @param close the connection ends behind the answer
+ */
 export function answer(
   response: HttpResponse,
   status: string,
   headers: Headers,
-  body: string | Uint8Array,
+  body: string | Uint8Array | undefined,
   close = false,
 ): void {
   if (close) response.closes = true;
@@ -46,19 +50,34 @@ export function answer(
     answerBehindChunks(response, () => answer(response, status, headers, body));
     return;
   }
-  if (response.headOnly === true) return answerEmpty(response, status, headers);
   writeHead(response, status, headers);
-  endOrClose(response, body, Buffer.byteLength(body));
+  if (body === undefined || response.headOnly === true) endWithoutBody(response);
+  else endOrClose(response, body, Buffer.byteLength(body));
 }
 
-/** Without a body and without a Content-Length, as 204 wants it. */
-export function answerEmpty(response: HttpResponse, status: string, headers: Headers): void {
-  if (response.awaitsChunks === true) {
-    answerBehindChunks(response, () => answerEmpty(response, status, headers));
-    return;
-  }
-  writeHead(response, status, headers);
-  endWithoutBody(response);
+/**
+ * Goes on in the route handler or a cork, once, when what is asked for is known: at once, or later, or never where the
+ * client has gone meanwhile. Call in the route handler.
+ * @param ask calls back, maybe before it returns
+ */
+export function whenKnown<Known>(
+  response: HttpResponse,
+  ask: (onKnown: (known: Known) => void) => void,
+  proceed: (known: Known) => void,
+): void {
+  let waiting = false;
+  let over = false;
+  ask((known) => {
+    if (over) return; // nobody hears it
+    over = true;
+    if (waiting) response.cork(() => proceed(known));
+    else proceed(known);
+  });
+  if (over) return;
+  waiting = true;
+  response.onAborted(() => {
+    over = true;
+  });
 }
 
 /**

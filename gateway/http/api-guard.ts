@@ -4,8 +4,8 @@ import { isAddressOrLocalhost, withoutPort } from '../auth/host-address.js';
 import { HostNames } from '../auth/host-names.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
-import { answerEmpty, answerText, type Headers } from './answer.js';
-import type { RequestHead } from './request-head.js';
+import { answer, answerText, type Headers } from './answer.js';
+import type { RequestHead } from './front-door.js';
 
 /**
  * Who may call the router API, and from which web pages. A browser sends a page's `Origin` with every POST:
@@ -92,12 +92,17 @@ export class ApiGuard {
     const cors = this.#corsHeaders(origin, host);
     if (cors === undefined)
       return answerText(response, '403 Forbidden', 'Pages of this origin may not call this API.');
-    answerEmpty(response, '204 No Content', [
-      ...cors,
-      ['Access-Control-Allow-Methods', 'GET, POST'],
-      ['Access-Control-Allow-Headers', 'Authorization, Content-Type, Idempotency-Key'],
-      ['Access-Control-Max-Age', '600'],
-    ]);
+    answer(
+      response,
+      '204 No Content',
+      [
+        ...cors,
+        ['Access-Control-Allow-Methods', 'GET, POST'],
+        ['Access-Control-Allow-Headers', 'Authorization, Content-Type, Idempotency-Key'],
+        ['Access-Control-Max-Age', '600'],
+      ],
+      undefined,
+    );
   }
 
   #corsHeaders(origin: string, host: string): Headers | undefined {

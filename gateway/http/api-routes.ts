@@ -3,8 +3,7 @@ import type { Router } from '../../router/router.js';
 import type { Found, Whereabouts } from '../cluster/whereabouts.js';
 import type { Config } from '../config.js';
 import type { FairTurns } from '../fair-turns.js';
-import { answerJson, type Headers } from './answer.js';
-import { answerLater } from './answer-later.js';
+import { answerJson, type Headers, whenKnown } from './answer.js';
 import { Bodies } from './body.js';
 import type { FrontDoor } from './front-door.js';
 import { bindPath, type Handler } from './methods.js';
@@ -40,7 +39,7 @@ function answerIds(parts: ApiParts, response: HttpResponse, request: HttpRequest
   const { config, guard, whereabouts } = parts;
   const id = idFromPath(request, '/ids/', config);
   if (!id.ok) return guard.refuse(response, cors, id.problem);
-  answerLater<Found>(
+  whenKnown<Found>(
     response,
     (onFound) => whereabouts.find(id.value, onFound),
     (found) => answerJson(response, '200 OK', found, cors),

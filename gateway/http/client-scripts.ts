@@ -2,7 +2,7 @@ import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { answer, answerEmpty, answerText, type Headers } from './answer.js';
+import { answer, answerText, type Headers } from './answer.js';
 import { bundleOf } from './client-bundle.js';
 import type { FrontDoor } from './front-door.js';
 import { bindPath } from './methods.js';
@@ -47,7 +47,7 @@ function bindFile(door: FrontDoor, path: string, type: string, text: string): vo
   bindPath(door, path, {
     get: (response: HttpResponse, request: HttpRequest) => {
       if (request.getHeader('if-none-match').includes(tag.slice(2)))
-        return answerEmpty(response, '304 Not Modified', all);
+        return answer(response, '304 Not Modified', all, undefined);
       const typed: Headers = [['Content-Type', type], ...all];
       if (!takesGzip(request)) return answer(response, '200 OK', typed, plain);
       answer(response, '200 OK', [['Content-Encoding', 'gzip'], ...typed], zipped);

@@ -1,5 +1,5 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import { answerEmpty, type Headers } from './answer.js';
+import { answer, type Headers } from './answer.js';
 
 const none: Headers = [];
 const varies = ['Vary', 'Origin'] as const;
@@ -37,12 +37,17 @@ export class Cors {
   preflight(response: HttpResponse, request: HttpRequest): void {
     const headers = this.headersFor(request);
     const isNamed = headers.some(([name]) => name === allowCredentials);
-    answerEmpty(response, '204 No Content', [
-      ...headers,
-      ['Access-Control-Allow-Methods', 'GET'],
-      ['Access-Control-Allow-Headers', isNamed ? `${requestHeaders}, Authorization` : requestHeaders],
-      ['Access-Control-Max-Age', '600'],
-    ]);
+    answer(
+      response,
+      '204 No Content',
+      [
+        ...headers,
+        ['Access-Control-Allow-Methods', 'GET'],
+        ['Access-Control-Allow-Headers', isNamed ? `${requestHeaders}, Authorization` : requestHeaders],
+        ['Access-Control-Max-Age', '600'],
+      ],
+      undefined,
+    );
   }
 }
 

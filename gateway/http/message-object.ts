@@ -1,8 +1,7 @@
 import { Message } from '../../router/message.js';
 import { isWellFormed } from '../../router/topic.js';
 import type { Config } from '../config.js';
-import { checkRecipient, type Parsed } from './request.js';
-import { optionsFromLine } from './send-options.js';
+import { checkRecipient, optionsFromLine, type Parsed } from './request.js';
 
 /** Node decodes what it can and skips the rest, which would be another message than was meant. */
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;

@@ -2,8 +2,7 @@ import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { ClusterStats, StatsOfNodes } from '../cluster/cluster-stats.js';
 import type { Counters } from '../counters.js';
 import type { Stats } from '../stats.js';
-import { answerJson, answerText, type Headers } from './answer.js';
-import { answerLater } from './answer-later.js';
+import { answerJson, answerText, type Headers, whenKnown } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { FrontDoor } from './front-door.js';
 import { bindPath, type Handler } from './methods.js';
@@ -58,7 +57,7 @@ function answerStats(parts: ProbesParts, response: HttpResponse, request: HttpRe
   if (scope !== 'node' && scope !== 'group') return guard.refuse(response, cors, 'scope is node or group.');
   if (scope === 'node' || clusterStats === undefined || !clusterStats.grouped)
     return answerJson(response, '200 OK', stats.all(), cors);
-  answerLater<StatsOfNodes>(
+  whenKnown<StatsOfNodes>(
     response,
     (onKnown) => clusterStats.ofGroup(onKnown),
     ({ sum, nodes, unanswered }) =>

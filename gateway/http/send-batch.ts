@@ -8,10 +8,10 @@ import type { FairTurns } from '../fair-turns.js';
 import { answerJson, type Headers } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
+import type { RequestHead } from './front-door.js';
 import { messageFromJson } from './message-object.js';
-import type { RequestHead } from './request-head.js';
-import { failureOf, statusLines } from './send-failure.js';
-import { idempotencyKeyOf, waitFromQuery } from './send-options.js';
+import { idempotencyKeyOf, waitFromQuery } from './request.js';
+import { failureOf, failureStatus } from './send.js';
 
 /** Line numbers named in one answer; more bad lines are only counted. */
 const errorsNamedMax = 100;
@@ -154,7 +154,7 @@ export class SendBatchEndpoint {
     if (worst.carried === 'yes') return answerJson(response, status, totals, cors);
     const failure = failureOf(worst);
     this.#counters.countApiError(failure.status);
-    answerJson(response, statusLines[failure.status], { ...totals, error: failure.error }, cors);
+    answerJson(response, failureStatus[failure.status], { ...totals, error: failure.error }, cors);
   }
 }
 

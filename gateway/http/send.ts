@@ -1,17 +1,15 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import type { OnOutcome, Outcome } from '../../router/engine/engine.js';
+import type { Outcome } from '../../router/engine/engine.js';
 import { Message } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
-import { answerJson, endOrClose, type Headers, usualHeaders } from './answer.js';
+import { answerJson, endOrClose, type Headers, usualHeaders, whenKnown } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { ConstantHeaders } from './constant-headers.js';
-import { recipientFromPath } from './request.js';
-import type { RequestHead } from './request-head.js';
-import { failureOf, statusLines } from './send-failure.js';
-import { idempotencyKeyOf, optionsFromQuery } from './send-options.js';
+import type { RequestHead } from './front-door.js';
+import { idempotencyKeyOf, optionsFromQuery, recipientFromPath } from './request.js';
 
 /** `POST /send/<id>`: the body is the message, whatever it is. Step 1 of the way of a message. */
 export class SendEndpoint {
@@ -47,20 +45,11 @@ export class SendEndpoint {
 
   /** Answers when it is known how many took it, or that it is carried: at once, where there is no other node. */
   #send(response: HttpResponse, cors: Headers, message: Message, counted: boolean, key: string): void {
-    let waiting = false;
-    let over = false;
-    const answer: OnOutcome = (outcome) => {
-      if (over) return; // nobody hears it
-      over = true;
-      if (waiting) response.cork(() => this.#answer(response, cors, outcome, counted));
-      else this.#answer(response, cors, outcome, counted);
-    };
-    this.#router.publish(message, counted ? 'count' : 'carried', answer, key);
-    if (over) return;
-    waiting = true;
-    response.onAborted(() => {
-      over = true;
-    });
+    whenKnown<Outcome>(
+      response,
+      (onOutcome) => this.#router.publish(message, counted ? 'count' : 'carried', onOutcome, key),
+      (outcome) => this.#answer(response, cors, outcome, counted),
+    );
   }
 
   #answer(response: HttpResponse, cors: Headers, outcome: Outcome, counted: boolean): void {
@@ -68,7 +57,7 @@ export class SendEndpoint {
     if (outcome.carried !== 'yes') {
       const { status, error } = failureOf(outcome);
       this.#counters.countApiError(status);
-      return answerJson(response, statusLines[status], { delivered, error }, cors);
+      return answerJson(response, failureStatus[status], { delivered, error }, cors);
     }
     if (repeated) answerJson(response, '200 OK', { delivered, unanswered, repeated }, cors);
     else if (!counted) answerJson(response, '202 Accepted', { accepted: true }, cors);
@@ -86,4 +75,20 @@ function answerDelivered(response: HttpResponse, cors: Headers, delivered: numbe
   for (const [name, value] of cors) response.writeHeader(name, value);
   const body = `{"delivered":${delivered}}`;
   endOrClose(response, body, body.length);
+}
+
+/** Status lines of messages that were not carried to the other nodes, or are not known to have been. */
+export const failureStatus = {
+  503: '503 Service Unavailable',
+  504: '504 Gateway Timeout',
+} as const;
+
+const notCarriedText = 'Redis cannot be reached: nobody got it. Send it again later.';
+const unknownText =
+  'No answer came in time, so it is not known whether the message was sent. Look before you send it again.';
+
+/** The answer to the publisher of such a message. */
+export function failureOf({ carried, reason }: Outcome): { status: '503' | '504'; error: string } {
+  if (carried === 'no') return { status: '503', error: reason ?? notCarriedText };
+  return { status: '504', error: reason ?? unknownText };
 }

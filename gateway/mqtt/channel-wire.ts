@@ -1,6 +1,6 @@
 import { InflightEntry } from '../../router/session/inflight-entry.js';
+import { messageOf, type Outgoing, RetainedDelivery, type Source, type Wire } from '../connection.js';
 import type { Counters } from '../counters.js';
-import { messageOf, type Outgoing, RetainedDelivery, type Source, type Wire } from '../wire.js';
 import type { Channel } from './channel.js';
 import { encodePublish, encodePublishQos0 } from './publish-packet.js';
 

@@ -5,8 +5,7 @@ import type { SessionConnection } from '../../router/session/session-connection.
 import type { Delivery } from '../../router/subscriber.js';
 import { type AddressKept, addressText } from '../address-limit.js';
 import type { CloseReason } from '../close-reason.js';
-import type { Connection } from '../connections.js';
-import { RetainedDelivery } from '../wire.js';
+import { type Connection, RetainedDelivery } from '../connection.js';
 import type { ChannelWire } from './channel-wire.js';
 import type { Channels } from './channels.js';
 import type { ChannelSocket } from './gone-socket.js';

@@ -1,5 +1,5 @@
 import type { Message, Qos } from '../../router/message.js';
-import { wireIndex, wireOf } from '../wire.js';
+import { wireIndex, wireOf } from '../connection.js';
 import { packetType } from './packet.js';
 import type { PacketReader } from './packet-reader.js';
 

@@ -1,5 +1,5 @@
 import type { ClientRegistry } from '../../router/engine/cluster.js';
-import type { SessionsOptions } from '../../router/session/sessions.js';
+import type { SessionsOptions } from '../../router/session/session-events.js';
 import type { Config } from '../config.js';
 import type { SampledLog } from '../sampled-log.js';
 import { isMadeHere } from './client-id.js';

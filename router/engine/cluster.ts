@@ -1,6 +1,5 @@
-import type { Router } from '../router.js';
 import type { Session } from '../session/session.js';
-import type { Sessions } from '../session/sessions.js';
+import type { SessionRouter, Sessions } from '../session/sessions.js';
 
 /**
  * The other nodes, as the rest of the house sees them: who they are, and something to ask of all of them. Messages for
@@ -86,7 +85,7 @@ export interface HandedOver {
 
 /** What the registry works on. */
 export interface ClientsHere {
-  readonly router: Router;
+  readonly router: SessionRouter;
   readonly sessions: Sessions;
   /** Of all sessions whose clients have chosen their ids. */
   clientIds(): string[];

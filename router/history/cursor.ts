@@ -10,6 +10,9 @@ export interface Cursor {
   readonly offsets: readonly number[];
 }
 
+/** Where to go on: behind a cursor, or, without one, from the oldest that is kept, the last `n` of each id, or now. */
+export type ResumeFrom = Cursor | { readonly since: 'oldest' | 'now' | number };
+
 export type CursorProblem = 'empty' | 'too-long' | 'shape' | 'epoch' | 'offset' | 'count';
 
 /** What is wrong with each kind of bad cursor, as a sentence that says how to mend it. */

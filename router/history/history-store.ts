@@ -1,5 +1,5 @@
 import type { Message } from '../message.js';
-import type { ResumeFrom } from './history.js';
+import type { ResumeFrom } from './cursor.js';
 
 /** Why a message is no longer kept: others of its id came after it, its age, or the bytes of the whole process. */
 export type HistoryEviction = 'count' | 'age' | 'bytes';

@@ -1,9 +1,6 @@
 import type { Message } from '../message.js';
-import type { Cursor } from './cursor.js';
+import type { Cursor, ResumeFrom } from './cursor.js';
 import type { HistoryReader, HistoryStore } from './history-store.js';
-
-/** Where to go on: behind a cursor, or, without one, from the oldest that is kept, the last `n` of each id, or now. */
-export type ResumeFrom = Cursor | { readonly since: 'oldest' | 'now' | number };
 
 export interface Resumed {
   /**

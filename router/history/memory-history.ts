@@ -4,7 +4,7 @@ import { Ages } from './ages.js';
 import { type CellHandle, Cells, cellBytes } from './cells.js';
 import { EntryChain } from './entry-chain.js';
 import { EntryMessages, EntryReader } from './entry-reader.js';
-import { Floors } from './floors.js';
+import { ForgottenOffsets } from './forgotten-offsets.js';
 import { defaultHistoryRules, type HistoryRule, HistoryRules } from './history-rules.js';
 import type { HistoryEviction, HistoryReader, HistoryStats, HistoryStore } from './history-store.js';
 import { IdTable } from './id-table.js';
@@ -39,7 +39,7 @@ export class MemoryHistory implements HistoryStore {
   readonly #entries = new EntryChain(this.#cells);
   readonly #given = new EntryMessages(this.#cells);
   readonly #table = new IdTable(this.#cells, randomInt(2 ** 31));
-  readonly #floors = new Floors();
+  readonly #floors = new ForgottenOffsets();
   /** By rule. */
   readonly #recencies: Recency[];
   readonly #evicted: Record<HistoryEviction, number> = { count: 0, age: 0, bytes: 0 };

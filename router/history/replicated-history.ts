@@ -1,10 +1,10 @@
 import type { Message } from '../message.js';
 import { ownText } from '../own-copy.js';
-import { type Held, HeldReader } from './held.js';
-import { HeldIds } from './held-ids.js';
-import type { ResumeFrom } from './history.js';
+import type { ResumeFrom } from './cursor.js';
 import type { HistoryRules } from './history-rules.js';
 import type { HistoryReader, HistoryStats, HistoryStore } from './history-store.js';
+import { LoadedHistory } from './loaded-history.js';
+import { type Loaded, type LoadedId, LoadedReader } from './loaded-id.js';
 
 /** Where a node finds what it was not sent itself: outside of the process, in one order for all nodes. */
 export interface HistorySource {
@@ -22,15 +22,6 @@ export interface HistorySource {
    * @param untilMs as of performance.now()
    */
   load(rule: number, id: string, offset: number, untilMs: number): Promise<Loaded | undefined>;
-}
-
-export interface Loaded {
-  /** All that is kept behind `floor`, up to `position`. */
-  readonly messages: readonly Message[];
-  /** Nothing is missing behind this offset. */
-  readonly floor: number;
-  /** What this node is sent itself goes on behind it. */
-  readonly position: number;
 }
 
 /** For so long it is tried to have all ids of a resume at hand at the same time, where Redis is away. */
@@ -53,7 +44,7 @@ const loadsMax = 128;
 export class ReplicatedHistory implements HistoryStore {
   readonly #rules: HistoryRules;
   readonly #source: HistorySource;
-  readonly #held: HeldIds;
+  readonly #held: LoadedHistory;
   #loads = 0;
   /** Loads that wait for others; each is of a request that waits, so sockets are their limit. */
   readonly #queue: (() => void)[] = [];
@@ -62,7 +53,7 @@ export class ReplicatedHistory implements HistoryStore {
   constructor(rules: HistoryRules, source: HistorySource, bytesMax: number) {
     this.#rules = rules;
     this.#source = source;
-    this.#held = new HeldIds(rules, bytesMax, {
+    this.#held = new LoadedHistory(rules, bytesMax, {
       onHold: (id) => source.hold(id),
       onRelease: (id) => source.release(id),
     });
@@ -96,7 +87,7 @@ export class ReplicatedHistory implements HistoryStore {
     const messages = this.#held.get(id)?.messages ?? [];
     let at = messages.length;
     while (at > 0 && messages[at - 1]!.offset > offset) at--;
-    return new HeldReader(messages, at);
+    return new LoadedReader(messages, at);
   }
 
   behindLast(id: string, count: number): number {
@@ -151,7 +142,7 @@ export class ReplicatedHistory implements HistoryStore {
   ): void {
     const { epoch } = this;
     const loads: Promise<void>[] = [];
-    const used: { held: Held; life: number; offset: number }[] = [];
+    const used: { held: LoadedId; life: number; offset: number }[] = [];
     for (const [index, id] of ids.entries()) {
       const rule = this.#rules.of(id);
       if (rule === -1) continue;
@@ -178,7 +169,7 @@ export class ReplicatedHistory implements HistoryStore {
   }
 
   /** Who asks for as much as is being loaded already, or less, waits for that; and where its time is over, tries for the rest of its own. */
-  #load(held: Held, rule: number, id: string, offset: number, untilMs: number): Promise<void> {
+  #load(held: LoadedId, rule: number, id: string, offset: number, untilMs: number): Promise<void> {
     const { loading, life } = held;
     if (loading !== undefined && loading.offset <= offset && this.#source.position(id) >= offset) {
       return loading.done.then(() => {

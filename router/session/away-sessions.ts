@@ -1,15 +1,7 @@
 import { LinkedList, type Place } from './linked-list.js';
 import type { Session } from './session.js';
-
-/** Whose a session is, as far as anybody can tell. */
-export interface SessionOwner {
-  /** Where its client was connected from last: one address, or what a single customer usually has of them. */
-  readonly address: string;
-  readonly userName: string | undefined;
-}
-
-/** Which limit has ended a session whose client is away. */
-export type EvictionReason = 'sessions-full' | 'address-full' | 'user-name-full';
+import type { SessionOwner } from './session-owner.js';
+import type { EvictionReason } from './sessions-stats.js';
 
 /** What would be lost with a session; the lowest that there is goes first. */
 export const awayTiers = { noFilters: 0, nothingWaiting: 1, messagesWaiting: 2 } as const;

@@ -1,5 +1,5 @@
+import type { SessionContext } from './session-context.js';
 import type { SessionFlow } from './session-store.js';
-import type { Sessions } from './sessions.js';
 import type { SessionDropReason } from './sessions-stats.js';
 
 /**
@@ -10,7 +10,7 @@ import type { SessionDropReason } from './sessions-stats.js';
 export function makeRoom(
   flow: SessionFlow,
   bytes: number,
-  sessions: Sessions,
+  sessions: SessionContext,
 ): SessionDropReason | undefined {
   // Dropping all that is here would not help: keep it.
   if (!sessions.hasBytesFor(bytes - flow.queuedBytes)) return 'sessions-bytes';
@@ -24,14 +24,14 @@ export function makeRoom(
 }
 
 /** Whether a message has room without dropping another. @param flow of a session where something is under way */
-export function hasRoom(flow: SessionFlow | undefined, bytes: number, sessions: Sessions): boolean {
+export function hasRoom(flow: SessionFlow | undefined, bytes: number, sessions: SessionContext): boolean {
   return lacking(flow, bytes, sessions) === undefined;
 }
 
 function lacking(
   flow: Pick<SessionFlow, 'queued' | 'queuedBytes'> = nothing,
   bytes: number,
-  sessions: Sessions,
+  sessions: SessionContext,
 ): SessionDropReason | undefined {
   const { maxMqueue, mqueueBytesMax } = sessions.limits;
   if (flow.queued >= maxMqueue || flow.queuedBytes + bytes > mqueueBytesMax) return 'mqueue-full';

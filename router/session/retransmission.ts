@@ -1,7 +1,12 @@
 import type { InflightEntry } from './inflight-entry.js';
-import type { Session } from './session.js';
+import type { SessionConnection } from './session-connection.js';
+import type { SessionContext } from './session-context.js';
 import type { SessionFlow } from './session-store.js';
-import type { Sessions } from './sessions.js';
+
+/** A session whose connection may be cut at any write. */
+interface Connected {
+  readonly connection: SessionConnection | undefined;
+}
 
 /** `sentAtSec` of an entry that has not been sent on the connection that is there now. */
 const unsent = -1;
@@ -18,7 +23,7 @@ export function markUnsent(flow: SessionFlow): void {
  * Repeats what has not been sent on this connection yet, oldest first [MQTT-4.6.0-1], as long as it takes more.
  * @returns whether that is all of it. Writing may cut the connection at any point.
  */
-export function repeatUnsent(session: Session, flow: SessionFlow, sessions: Sessions): boolean {
+export function repeatUnsent(session: Connected, flow: SessionFlow, sessions: SessionContext): boolean {
   for (const entry of flow.entries()) {
     if (entry.sentAtSec !== unsent) continue;
     if (session.connection === undefined || session.connection.congested) return false;
@@ -28,7 +33,7 @@ export function repeatUnsent(session: Session, flow: SessionFlow, sessions: Sess
 }
 
 /** Repeats what has been without an answer for the retry interval. */
-export function repeatOverdue(session: Session, flow: SessionFlow, sessions: Sessions): void {
+export function repeatOverdue(session: Connected, flow: SessionFlow, sessions: SessionContext): void {
   const lastSec = sessions.nowSec - sessions.limits.retryIntervalSec;
   for (const entry of flow.entries()) {
     if (entry.sentAtSec > lastSec) continue;
@@ -38,7 +43,7 @@ export function repeatOverdue(session: Session, flow: SessionFlow, sessions: Ses
   }
 }
 
-function repeat({ connection }: Session, entry: InflightEntry, sessions: Sessions): void {
+function repeat({ connection }: Connected, entry: InflightEntry, sessions: SessionContext): void {
   sessions.counters.repeated++;
   entry.sentAtSec = sessions.nowSec;
   if (entry.message === undefined) {

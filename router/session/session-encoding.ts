@@ -1,7 +1,7 @@
 import { Message, type Qos } from '../message.js';
-import type { SessionOwner } from './away-sessions.js';
 import { InflightEntry } from './inflight-entry.js';
 import type { Queued } from './mqueue.js';
+import type { SessionOwner } from './session-owner.js';
 import type { FlowState, SessionState, Subscription } from './session-state.js';
 
 /**

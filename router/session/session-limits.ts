@@ -1,19 +1,7 @@
 import { assertLimit } from '../arguments.js';
-import type { EvictionReason, SessionOwner } from './away-sessions.js';
-import type { Session } from './session.js';
-
-/** A session whose client was away, and that ends to make room. */
-export interface Eviction {
-  session: Session;
-  reason: EvictionReason;
-  owner: SessionOwner | undefined;
-  awaySec: number;
-  /** That are lost with it. */
-  messages: number;
-}
 
 /** Names and most defaults are those that operators of emqttd know. */
-export interface SessionsOptions {
+export interface SessionLimitOptions {
   /** QoS 1 and 2 messages sent to one client and not acknowledged, 1 to 65,535. Default 32. */
   maxInflight?: number;
   /** An unacknowledged message is sent again after this, seconds; 0 = only after a reconnect. Default 60. */
@@ -45,21 +33,15 @@ export interface SessionsOptions {
   bytesTotalMax?: number;
   /** The mqueue of one session, bytes. Default as much as all of them. */
   mqueueBytesMax?: number;
-  /** The mqueue of a session has reached its high watermark (raised), or is down to the low one again. It must not throw. */
-  onAlarm?: (session: Session, raised: boolean) => void;
-  /** A session is about to end, as there is no room for it. It must not throw. */
-  onEvict?: (eviction: Eviction) => void;
-  /** A session has ended, for whatever cause. It must not throw. */
-  onEnd?: (clientId: string) => void;
 }
 
-export interface SessionLimits extends Required<SessionsOptions> {
+export interface SessionLimits extends Required<SessionLimitOptions> {
   /** The watermarks as messages. */
   mqueueLow: number;
   mqueueHigh: number;
 }
 
-const defaults: Required<SessionsOptions> = {
+const defaults: Required<SessionLimitOptions> = {
   maxInflight: 32,
   retryIntervalSec: 60,
   maxAwaitingRel: 100,
@@ -76,9 +58,6 @@ const defaults: Required<SessionsOptions> = {
   maxAwayPerUserName: 0,
   bytesTotalMax: 256 * 1024 * 1024,
   mqueueBytesMax: Number.MAX_SAFE_INTEGER,
-  onAlarm: () => {},
-  onEvict: () => {},
-  onEnd: () => {},
 };
 
 const wholeNumbers = [
@@ -95,7 +74,7 @@ const wholeNumbers = [
 ] as const;
 
 /** @throws RangeError where a window could never send, or could run out of packet ids */
-export function sessionLimits(options: SessionsOptions): SessionLimits {
+export function sessionLimits(options: SessionLimitOptions): SessionLimits {
   const limits = { ...defaults, ...options };
   const { maxInflight, maxMqueue, mqueueLowWatermark, mqueueHighWatermark } = limits;
   if (!Number.isInteger(maxInflight) || maxInflight < 1 || maxInflight > 0xffff) {

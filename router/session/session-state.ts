@@ -1,7 +1,7 @@
 import type { Qos } from '../message.js';
-import type { SessionOwner } from './away-sessions.js';
 import type { InflightEntry } from './inflight-entry.js';
 import type { Queued } from './mqueue.js';
+import type { SessionOwner } from './session-owner.js';
 import type { SessionFlow } from './session-store.js';
 
 /** What is under way in a session. Messages are shared; entries belong to whoever has this. */

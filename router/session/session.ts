@@ -4,9 +4,9 @@ import { InflightEntry } from './inflight-entry.js';
 import { hasRoom, makeRoom } from './mqueue-policy.js';
 import { markUnsent, repeatOverdue, repeatUnsent } from './retransmission.js';
 import type { SessionConnection } from './session-connection.js';
+import type { SessionContext } from './session-context.js';
 import { type FlowState, takeFlow } from './session-state.js';
 import type { SessionFlow } from './session-store.js';
-import type { Sessions } from './sessions.js';
 import type { SessionDropReason } from './sessions-stats.js';
 import { weightOf, weightOfAwaiting } from './weight.js';
 
@@ -46,7 +46,7 @@ export abstract class Session extends Subscriber {
   }
 
   /** On the prototype, see Sessions: as a field it would be 8 bytes of each session. */
-  protected abstract get sessions(): Sessions;
+  protected abstract get sessions(): SessionContext;
 
   /** It ends with its connection. */
   get clean(): boolean {

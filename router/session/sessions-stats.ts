@@ -1,4 +1,5 @@
-import type { EvictionReason } from './away-sessions.js';
+/** Which limit has ended a session whose client is away. */
+export type EvictionReason = 'sessions-full' | 'address-full' | 'user-name-full';
 
 /** Why a message did not reach a client that had subscribed to it. */
 export type SessionDropReason =

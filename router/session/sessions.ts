@@ -1,30 +1,36 @@
-import type { Router } from '../router.js';
-import {
-  AwaySessions,
-  type AwayTier,
-  awayTiers,
-  type EvictionReason,
-  type SessionOwner,
-} from './away-sessions.js';
+import type { Qos } from '../message.js';
+import type { Subscriber } from '../subscriber.js';
+import { AwaySessions, type AwayTier, awayTiers } from './away-sessions.js';
 import { MemoryStore } from './memory-store.js';
 import { Session } from './session.js';
 import type { SessionConnection } from './session-connection.js';
-import { type SessionLimits, type SessionsOptions, sessionLimits } from './session-limits.js';
+import type { SessionContext } from './session-context.js';
+import type { SessionsOptions } from './session-events.js';
+import { type SessionLimits, sessionLimits } from './session-limits.js';
+import type { SessionOwner } from './session-owner.js';
 import type { SessionState } from './session-state.js';
 import type { SessionFlow, SessionStore } from './session-store.js';
-import type { SessionDropReason, SessionsStats } from './sessions-stats.js';
+import type { EvictionReason, SessionDropReason, SessionsStats } from './sessions-stats.js';
 import { weightOfSession } from './weight.js';
-
-export type { SessionsOptions } from './session-limits.js';
 
 /** Sessions that expire in one tick, so that 100,000 that were cut together do not stop the loop for long. */
 const expiredPerTickMax = 5_000;
+
+/** What sessions, and moving them to other nodes, need of the router. */
+export interface SessionRouter {
+  subscribe(filter: string, subscriber: Subscriber, qos: Qos): void;
+  logout(subscriber: Subscriber): void;
+  retire(subscriber: Subscriber): void;
+  loginsOf(subscriber: Subscriber): number;
+  subscriptionsOf(subscriber: Subscriber): { filter: string; qos: Qos }[];
+  whenInterested(ready: () => void): void;
+}
 
 /**
  * All sessions by client id: who takes over whom, which end when, and what all of them together may take. An idle
  * session costs an entry in one Map here; one whose client is away costs an entry in a second.
  */
-export class Sessions {
+export class Sessions implements SessionContext {
   /** Seconds of the session clock: the last tick's. */
   nowSec = 0;
   /** In windows and mqueues; flows count themselves in and out. */
@@ -45,7 +51,8 @@ export class Sessions {
     alarms: 0,
     alarmsRaised: 0,
   };
-  readonly #router: Pick<Router, 'retire' | 'loginsOf'>;
+  readonly #events: Pick<SessionsOptions, 'onAlarm' | 'onEvict' | 'onEnd'>;
+  readonly #router: Pick<SessionRouter, 'retire' | 'loginsOf'>;
   readonly #class: new (
     clientId: string,
     clean: boolean,
@@ -74,12 +81,13 @@ export class Sessions {
   };
 
   constructor(
-    router: Pick<Router, 'retire' | 'loginsOf'>,
+    router: Pick<SessionRouter, 'retire' | 'loginsOf'>,
     options: SessionsOptions = {},
     store?: SessionStore,
   ) {
     this.#router = router;
     this.limits = sessionLimits(options);
+    this.#events = options;
     this.store = store ?? new MemoryStore();
     this.#class = sessionClass(this);
     for (const { clientId, flow } of this.store.restore(this)) {
@@ -237,7 +245,7 @@ export class Sessions {
   alarm(session: Session, raised: boolean): void {
     this.counters.alarms += raised ? 1 : -1;
     if (raised) this.counters.alarmsRaised++;
-    this.limits.onAlarm(session, raised);
+    this.#events.onAlarm?.(session, raised);
   }
 
   /** @internal */
@@ -302,7 +310,7 @@ export class Sessions {
     this.#evicted[reason]++;
     const { inflight, queued } = session.pending;
     const awaySec = this.nowSec - this.#away.sinceSec(session)!;
-    this.limits.onEvict({
+    this.#events.onEvict?.({
       session,
       reason,
       awaySec,
@@ -322,7 +330,7 @@ export class Sessions {
     this.#clientsBytes -= weightOfSession(session.clientId, session.clean);
     this.#router.retire(session);
     session.end(reason);
-    this.limits.onEnd(session.clientId);
+    this.#events.onEnd?.(session.clientId);
   }
 
   #expire(lastSec: number): void {

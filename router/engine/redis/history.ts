@@ -1,4 +1,5 @@
-import type { HistorySource, Loaded } from '../../history/replicated-history.js';
+import type { Loaded } from '../../history/loaded-id.js';
+import type { HistorySource } from '../../history/replicated-history.js';
 import type { Message } from '../../message.js';
 import { messageInHistory } from './message-format.js';
 import type { Receiver } from './receiver.js';

@@ -26,7 +26,7 @@ export interface ReceiverParts {
 }
 
 /** A copy, or a word of another node, that waits for what came before it. */
-interface Held {
+interface LoadedId {
   readonly copy?: Copy;
   readonly retainOnly?: boolean;
   readonly word?: Buffer;
@@ -46,12 +46,12 @@ const turnMessages = 500;
 export class Receiver {
   readonly #parts: ReceiverParts;
   readonly #kindAt: number;
-  #held: Held[] | undefined;
+  #held: LoadedId[] | undefined;
   #heldBytes = 0;
   heldSinceMs = 0;
   /** More has come than is held: none of it is. */
   overflowed = false;
-  /** Held, and let go: of ids without history, that was lost. */
+  /** LoadedId, and let go: of ids without history, that was lost. */
   lost = 0;
   /** Of ids of which something was missed: up to there that has been handed out. */
   readonly #progress = new Map<string, number>();
@@ -119,7 +119,7 @@ export class Receiver {
     this.#taken.clear();
   }
 
-  #hold(held: Held, bytes: number): void {
+  #hold(held: LoadedId, bytes: number): void {
     if (this.overflowed) return this.#noteLost(held);
     this.#held!.push(held);
     this.#heldBytes += bytes + heldBytesEach;
@@ -129,11 +129,11 @@ export class Receiver {
     this.#heldBytes = 0;
   }
 
-  #noteLost({ copy }: Held): void {
+  #noteLost({ copy }: LoadedId): void {
     if (copy !== undefined && this.#parts.rules.of(copy.id) === -1) this.lost++;
   }
 
-  #letGo({ copy, retainOnly, word }: Held): void {
+  #letGo({ copy, retainOnly, word }: LoadedId): void {
     if (word !== undefined) this.#parts.onWord(word);
     else this.#handle(copy!, retainOnly === true);
   }

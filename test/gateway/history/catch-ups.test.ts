@@ -1,7 +1,8 @@
 import t from 'tap';
-import { type Connection, Connections, catchingUp } from '../../../gateway/connections.js';
-import { CatchUps, pageMessagesMax } from '../../../gateway/http/catch-ups.js';
-import type { Stream } from '../../../gateway/http/stream.js';
+import type { Connection } from '../../../gateway/connection.js';
+import { Connections, catchingUp } from '../../../gateway/connections.js';
+import { CatchUps, pageMessagesMax } from '../../../gateway/http/streams/catch-ups.js';
+import type { Stream } from '../../../gateway/http/streams/stream.js';
 import type { Outbound } from '../../../gateway/outbound.js';
 import { History, MemoryHistory, Message } from '../../../router/index.js';
 import { oneProcessFile } from '../../one-process.js';

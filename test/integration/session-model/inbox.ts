@@ -3,7 +3,7 @@ import type { Publication } from './publication.js';
 import { Subscriptions } from './subscriptions.js';
 
 /** A message at QoS 1 or 2 that has come under a packet id. */
-interface Held {
+interface LoadedId {
   publication: Publication;
   qos: number;
   /** On which of the session's connections it came last. */
@@ -27,7 +27,7 @@ export interface InboxLimits {
 export class Inbox {
   readonly subscriptions = new Subscriptions();
   readonly #limits: InboxLimits;
-  readonly #held = new Map<number, Held>();
+  readonly #held = new Map<number, LoadedId>();
   readonly #copies = new Map<Publication, number>();
   /** Publisher, topic and QoS -> its last message. */
   readonly #lastSeq = new Map<string, number>();
@@ -117,7 +117,7 @@ export class Inbox {
       : undefined;
   }
 
-  #repeat(held: Held, qos: number): string | undefined {
+  #repeat(held: LoadedId, qos: number): string | undefined {
     if (qos !== held.qos) return `was repeated at QoS ${qos} instead of ${held.qos}`;
     if (held.state === 'released') return 'was repeated after its PUBREL';
     if (held.connection === this.#connection) {
@@ -151,6 +151,6 @@ export class Inbox {
   }
 }
 
-function isOver({ qos, state }: Held): boolean {
+function isOver({ qos, state }: LoadedId): boolean {
   return qos === 1 ? state === 'acknowledged' : state === 'released';
 }

@@ -1,11 +1,11 @@
 import t from 'tap';
-import { Floors } from '../../../router/history/floors.js';
+import { ForgottenOffsets } from '../../../router/history/forgotten-offsets.js';
 import { SeededRandom } from '../../seeded-random.js';
 
 t.test('a floor is never below what was said, and hardly ever above', async (t) => {
   const random = new SeededRandom();
   t.comment(`ENCKE_TEST_SEED=${random.seed}`);
-  const floors = new Floors();
+  const floors = new ForgottenOffsets();
   const ids = Array.from({ length: 10_000 }, () => ({
     hash: random.below(2 ** 31),
     offset: 1 + random.below(1_000),
@@ -20,7 +20,7 @@ t.test('a floor is never below what was said, and hardly ever above', async (t) 
 });
 
 t.test('an offset past 2^32 is remembered, and a lower one does not take it back', async (t) => {
-  const floors = new Floors();
+  const floors = new ForgottenOffsets();
   floors.raise(7, 2 ** 40);
   floors.raise(7, 3);
   t.equal(floors.get(7), 2 ** 40);

@@ -1,11 +1,8 @@
 import t from 'tap';
 import { History } from '../../../router/history/history.js';
 import { HistoryRules } from '../../../router/history/history-rules.js';
-import {
-  type HistorySource,
-  type Loaded,
-  ReplicatedHistory,
-} from '../../../router/history/replicated-history.js';
+import type { Loaded } from '../../../router/history/loaded-id.js';
+import { type HistorySource, ReplicatedHistory } from '../../../router/history/replicated-history.js';
 import { Message } from '../../../router/message.js';
 import { until } from '../../until.js';
 

@@ -1,36 +1,29 @@
 import type { HttpResponse } from 'uWebSockets.js';
-import { formatCursor } from '../router/history/cursor.js';
-import type { ResumeFrom } from '../router/history/history.js';
-import type { Message } from '../router/message.js';
-import { ownText } from '../router/own-copy.js';
-import type { Router } from '../router/router.js';
-import type { Delivery } from '../router/subscriber.js';
-import { addressText } from './address-limit.js';
-import type { Admission } from './admission.js';
-import type { Clock } from './clock.js';
-import type { CloseReason, RefusalReason } from './close-reason.js';
-import type { Config } from './config.js';
-import { type Connections, catchingUp } from './connections.js';
-import type { Headers } from './http/answer.js';
-import { type CatchUps, pageBytesMax, pageMessagesMax } from './http/catch-ups.js';
-import { writeSecurityHeaders } from './http/content-policy.js';
-import { type Stream, type StreamClass, streamClass } from './http/stream.js';
-import type { StreamCursors } from './http/stream-cursors.js';
-import type { StreamWire } from './http/stream-wire.js';
-import type { Transport } from './http/transport.js';
-import type { LoginShares } from './login-shares.js';
-import type { Outbound } from './outbound.js';
-import type { SampledLog } from './sampled-log.js';
-import type { SlowConsumers } from './slow-consumers.js';
+import { formatCursor, type ResumeFrom } from '../../../router/history/cursor.js';
+
+import type { Message } from '../../../router/message.js';
+import { ownText } from '../../../router/own-copy.js';
+import type { Router } from '../../../router/router.js';
+import type { Delivery } from '../../../router/subscriber.js';
+import { addressText } from '../../address-limit.js';
+import type { Admission } from '../../admission.js';
+import type { Clock } from '../../clock.js';
+import type { CloseReason, RefusalReason } from '../../close-reason.js';
+import type { Config } from '../../config.js';
+import { type Connections, catchingUp } from '../../connections.js';
+import type { LoginShares } from '../../login-shares.js';
+import type { Outbound } from '../../outbound.js';
+import type { SampledLog } from '../../sampled-log.js';
+import type { SlowConsumers } from '../../slow-consumers.js';
+import type { Headers } from '../answer.js';
+import { type CatchUps, pageBytesMax, pageMessagesMax } from './catch-ups.js';
+import { Stream } from './stream.js';
+import type { StreamCursors } from './stream-cursors.js';
+import type { StreamWire } from './stream-wire.js';
+import { type Transport, writeStreamHead } from './transport.js';
 
 /** uWS cuts a socket that took nothing for 8 to 12 s; a peer that left by itself is rarely that late. */
 const stalledMs = 7_000;
-
-const streamHeaders = [
-  // Proxies must neither keep this, nor compress or otherwise change it, nor wait for its end before they pass it on.
-  ['Cache-Control', 'no-cache, no-store, no-transform'],
-  ['X-Accel-Buffering', 'no'],
-] as const;
 
 export interface StreamParts {
   readonly router: Router;
@@ -223,12 +216,29 @@ function startOf(ids: readonly string[], messages: readonly Message[], offsets: 
   return start;
 }
 
-/** Status and headers of a stream: what HEAD gets, too. */
-export function writeStreamHead(response: HttpResponse, transport: Transport, headers: Headers): void {
-  response.writeHeader('Content-Type', transport.contentType);
-  for (const [name, value] of streamHeaders) response.writeHeader(name, value);
-  if (transport.heartbeatHeader !== undefined)
-    response.writeHeader('Encke-Heartbeat', transport.heartbeatHeader);
-  writeSecurityHeaders(response, transport.contentPolicy);
-  for (const [name, value] of headers) response.writeHeader(name, value);
+type StreamClass = new (slot: number, response: HttpResponse) => Stream;
+
+/** A class for each transport, so that what its streams share is no field of every stream (8 bytes each). */
+function streamClass(transport: Transport, streams: Streams): StreamClass {
+  const { wire } = streams;
+  return class extends Stream {
+    override get transport(): Transport {
+      return transport;
+    }
+    override get wire(): StreamWire {
+      return wire;
+    }
+    override deliver(message: Message): Delivery {
+      return streams.deliver(this, message);
+    }
+    override onDue(): void {
+      streams.heartbeat(this);
+    }
+    override end(reason: CloseReason): void {
+      streams.end(this, reason);
+    }
+    override cut(reason: CloseReason): void {
+      streams.close(this, reason);
+    }
+  };
 }

@@ -1,4 +1,9 @@
-import type { Message } from '../../router/message.js';
+import type { HttpResponse } from 'uWebSockets.js';
+import { formatCursor } from '../../../router/history/cursor.js';
+import type { History } from '../../../router/history/history.js';
+import type { Message } from '../../../router/message.js';
+import type { Headers } from '../answer.js';
+import { writeSecurityHeaders } from '../content-policy.js';
 
 /** What a client that gave a cursor, or `since`, gets before all that is new. */
 export interface Resumption {
@@ -56,3 +61,26 @@ export interface Transport {
  * when they have seen it. So the newline after the last piece is a chunk of its own, in the same cork.
  */
 export const newline = new Uint8Array([0x0a]);
+
+/** The cursor behind a message, for a client that reads its id alone; undefined where its id has no history. */
+export type CursorOf = (message: Message) => string | undefined;
+
+export function cursorsOf(history: Pick<History, 'epoch'>): CursorOf {
+  return ({ offset }) => (offset === 0 ? undefined : formatCursor(history.epoch, [offset]));
+}
+
+const streamHeaders = [
+  // Proxies must neither keep this, nor compress or otherwise change it, nor wait for its end before they pass it on.
+  ['Cache-Control', 'no-cache, no-store, no-transform'],
+  ['X-Accel-Buffering', 'no'],
+] as const;
+
+/** Status and headers of a stream; HEAD gets them, too. */
+export function writeStreamHead(response: HttpResponse, transport: Transport, headers: Headers): void {
+  response.writeHeader('Content-Type', transport.contentType);
+  for (const [name, value] of streamHeaders) response.writeHeader(name, value);
+  if (transport.heartbeatHeader !== undefined)
+    response.writeHeader('Encke-Heartbeat', transport.heartbeatHeader);
+  writeSecurityHeaders(response, transport.contentPolicy);
+  for (const [name, value] of headers) response.writeHeader(name, value);
+}

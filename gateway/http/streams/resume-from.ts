@@ -1,7 +1,8 @@
-import type { HttpRequest } from 'uWebSockets.js';
-import { cursorProblemText, parseCursor } from '../../router/history/cursor.js';
-import type { ResumeFrom } from '../../router/history/history.js';
-import type { Parsed } from './request.js';
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { cursorProblemText, parseCursor, type ResumeFrom } from '../../../router/history/cursor.js';
+import type { History } from '../../../router/history/history.js';
+import { whenKnown } from '../answer.js';
+import type { Parsed } from '../request.js';
 
 /**
  * Where a client wants to go on, from its request:
@@ -46,4 +47,26 @@ function sinceFrom(since: string | null): Parsed<ResumeFrom | undefined> {
   if (since === 'oldest' || since === 'now') return { ok: true, value: { since } };
   if (/^[1-9]\d{0,5}$/.test(since)) return { ok: true, value: { since: Number(since) } };
   return { ok: false, problem: 'since is oldest, now, or how many of the last messages: ?since=10' };
+}
+
+/** What a client asks for: its ids, and where it wants to go on. */
+export interface Resume {
+  readonly ids: readonly string[];
+  readonly from: ResumeFrom | undefined;
+}
+
+const fromNow: ResumeFrom = { since: 'now' };
+
+/**
+ * Goes on when history has at hand what the client asks for, and no node sends past this one: at once, where it is kept
+ * in this process. In a route handler only; `proceed` finds the response as the handler does, corked and with nothing
+ * written.
+ */
+export function whenPrepared(
+  history: History,
+  response: HttpResponse,
+  { ids, from }: Resume,
+  proceed: () => void,
+): void {
+  whenKnown<void>(response, (ready) => history.prepare(ids, from ?? fromNow, ready), proceed);
 }

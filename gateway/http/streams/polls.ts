@@ -1,16 +1,16 @@
 import type { HttpResponse } from 'uWebSockets.js';
-import type { History, Resumed } from '../../router/history/history.js';
-import type { Message } from '../../router/message.js';
-import { ownText } from '../../router/own-copy.js';
-import type { Router } from '../../router/router.js';
-import type { Delivery } from '../../router/subscriber.js';
-import type { Admission } from '../admission.js';
-import { type Clock, ticksPerSec } from '../clock.js';
-import type { CloseReason } from '../close-reason.js';
-import { type Connections, unrecovered } from '../connections.js';
-import type { Counters } from '../counters.js';
-import type { Headers } from './answer.js';
-import { type Poll, type PollClass, pollClass } from './poll.js';
+import type { History, Resumed } from '../../../router/history/history.js';
+import type { Message } from '../../../router/message.js';
+import { ownText } from '../../../router/own-copy.js';
+import type { Router } from '../../../router/router.js';
+import type { Delivery } from '../../../router/subscriber.js';
+import type { Admission } from '../../admission.js';
+import { type Clock, ticksPerSec } from '../../clock.js';
+import type { CloseReason } from '../../close-reason.js';
+import { type Connections, unrecovered } from '../../connections.js';
+import type { Counters } from '../../counters.js';
+import type { Headers } from '../answer.js';
+import { Poll } from './poll.js';
 import { PollAnswer, type PollResult } from './poll-answer.js';
 import type { UnsentAnswers } from './unsent-answers.js';
 
@@ -186,4 +186,24 @@ function fitting(messages: readonly Message[]): readonly Message[] {
     if (index === answerMessagesMax || (bytes > answerBytesMax && index > 0)) return messages.slice(0, index);
   }
   return messages;
+}
+
+type PollClass = new (slot: number, response: HttpResponse) => Poll;
+
+/** A class for one gateway's polls, so that what they share is no field of each (8 bytes). */
+function pollClass(polls: Polls): PollClass {
+  return class extends Poll {
+    override deliver(message: Message): Delivery {
+      return polls.arrived(this, message);
+    }
+    override onDue(): void {
+      polls.answerEmpty(this, 'answered');
+    }
+    override end(reason: CloseReason): void {
+      polls.answerEmpty(this, reason);
+    }
+    override cut(reason: CloseReason): void {
+      polls.cut(this, reason);
+    }
+  };
 }

@@ -1,5 +1,5 @@
-import type { Message } from '../../router/message.js';
-import { wireOf } from '../wire.js';
+import type { Message } from '../../../router/message.js';
+import { wireOf } from '../../connection.js';
 
 /** What a message looks like in one flavour of stream: made once, shared by all recipients. */
 export class SharedPieces {

@@ -1,65 +1,64 @@
 import type { Message } from '../message.js';
 import { ownText } from '../own-copy.js';
-import { Held } from './held.js';
 import type { HistoryRules } from './history-rules.js';
 import type { HistoryStats } from './history-store.js';
-import type { Loaded } from './replicated-history.js';
+import { type Loaded, LoadedId } from './loaded-id.js';
 
 /**
  * How long an id is held after it was loaded: polls come again, and long histories are read page by page. So much
  * longer than its age a message may be given; so it is at most half of that.
  */
-const heldMsMax = 30_000;
+const loadedMsMax = 30_000;
 /** 0.6 KB each, for the subscription. */
-export const heldIdsMax = 100_000;
+export const loadedIdsMax = 100_000;
 
-export interface HeldIdsEvents {
+export interface LoadedHistoryEvents {
   onHold(id: string): void;
   onRelease(id: string): void;
 }
 
 /** The ids that somebody resumes right now, with what is here of their messages: within bytes, the ids that were loaded longest ago go first. */
-export class HeldIds {
+export class LoadedHistory {
   readonly #rules: HistoryRules;
   readonly #bytesMax: number;
-  readonly #events: HeldIdsEvents;
+  readonly #events: LoadedHistoryEvents;
   /** The one that was loaded longest ago is first. */
-  readonly #byId = new Map<string, Held>();
+  readonly #byId = new Map<string, LoadedId>();
   #bytes = 0;
   #messages = 0;
   #nowMs = 0;
   #evicted = { count: 0, age: 0, bytes: 0 };
 
-  constructor(rules: HistoryRules, bytesMax: number, events: HeldIdsEvents) {
+  constructor(rules: HistoryRules, bytesMax: number, events: LoadedHistoryEvents) {
     this.#rules = rules;
     this.#bytesMax = bytesMax;
     this.#events = events;
   }
 
-  get(id: string): Held | undefined {
+  get(id: string): LoadedId | undefined {
     return this.#byId.size === 0 ? undefined : this.#byId.get(id);
   }
 
-  hold(id: string): Held {
+  hold(id: string): LoadedId {
     let held = this.#byId.get(id);
     if (held !== undefined) return held;
     const own = ownText(id);
-    held = new Held(this.#untilMs(id));
+    held = new LoadedId(this.#untilMs(id));
     this.#events.onHold(own);
     this.#byId.set(own, held);
-    if (this.#byId.size > heldIdsMax) this.#releaseOldest(held);
+    if (this.#byId.size > loadedIdsMax) this.#releaseOldest(held);
     return held;
   }
 
   /** One more has come of an id that is held. */
-  note(held: Held, message: Message): void {
+  note(held: LoadedId, message: Message): void {
     held.messages.push(message.kept());
     this.#count(held, message.payload.length, 1);
     this.#trim(message.id, held);
   }
 
   /** What was loaded behind an offset joins what has come since. */
-  merge(id: string, held: Held, offset: number, { messages, floor, position }: Loaded): void {
+  merge(id: string, held: LoadedId, offset: number, { messages, floor, position }: Loaded): void {
     if (offset >= held.searched) return; // all of it has been here before
     const live = held.messages.filter((message) => message.offset > position);
     this.#count(held, -held.bytes, -held.messages.length);
@@ -101,17 +100,17 @@ export class HeldIds {
   }
 
   #untilMs(id: string): number {
-    return this.#nowMs + Math.min(heldMsMax, this.#rules.list[this.#rules.of(id)]!.ageSec * 500);
+    return this.#nowMs + Math.min(loadedMsMax, this.#rules.list[this.#rules.of(id)]!.ageSec * 500);
   }
 
-  #trim(id: string, held: Held): void {
+  #trim(id: string, held: LoadedId): void {
     const most = this.#rules.list[this.#rules.of(id)]!.messages;
     while (held.messages.length > most) this.#dropFirst(held, 'count');
     while (this.#bytes > this.#bytesMax && this.#releaseOldest(held));
     while (this.#bytes > this.#bytesMax && held.messages.length > 0) this.#dropFirst(held, 'bytes');
   }
 
-  #dropFirst(held: Held, why: 'count' | 'bytes'): void {
+  #dropFirst(held: LoadedId, why: 'count' | 'bytes'): void {
     const { offset, payload } = held.messages.shift()!;
     held.dropped = offset;
     if (held.floor < offset) held.floor = offset;
@@ -120,7 +119,7 @@ export class HeldIds {
   }
 
   /** @returns false when there is none but `besides` */
-  #releaseOldest(besides: Held): boolean {
+  #releaseOldest(besides: LoadedId): boolean {
     for (const [id, held] of this.#byId) {
       if (held === besides || held.users > 0) continue;
       this.#evicted.bytes += held.messages.length;
@@ -130,18 +129,18 @@ export class HeldIds {
     return false;
   }
 
-  #empty(held: Held): void {
+  #empty(held: LoadedId): void {
     this.#count(held, -held.bytes, -held.messages.length);
     held.empty();
   }
 
-  #release(id: string, held: Held): void {
+  #release(id: string, held: LoadedId): void {
     this.#byId.delete(id);
     this.#count(held, -held.bytes, -held.messages.length);
     this.#events.onRelease(id);
   }
 
-  #count(held: Held, bytes: number, messages: number): void {
+  #count(held: LoadedId, bytes: number, messages: number): void {
     held.bytes += bytes;
     this.#bytes += bytes;
     this.#messages += messages;

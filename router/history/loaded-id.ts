@@ -2,7 +2,7 @@ import type { Message } from '../message.js';
 import type { HistoryReader } from './history-store.js';
 
 /** An id whose messages are here for a while, as somebody is resuming it. */
-export class Held {
+export class LoadedId {
   /** Nothing is missing behind this offset; Infinity while that is not known. */
   floor = Number.POSITIVE_INFINITY;
   /** From here on all that is kept is here; where `floor` is higher, what lies between is gone. */
@@ -37,7 +37,7 @@ export class Held {
 }
 
 /** Behind an offset, see `HistoryReader`. */
-export class HeldReader implements HistoryReader {
+export class LoadedReader implements HistoryReader {
   readonly #messages: readonly Message[];
   #at: number;
 
@@ -57,4 +57,14 @@ export class HeldReader implements HistoryReader {
   take(): Message {
     return this.#messages[this.#at++]!;
   }
+}
+
+/** What a store outside of this process has of an id. */
+export interface Loaded {
+  /** All that is kept behind `floor`, up to `position`. */
+  readonly messages: readonly Message[];
+  /** Nothing is missing behind this offset. */
+  readonly floor: number;
+  /** What this node is sent itself goes on behind it. */
+  readonly position: number;
 }

@@ -1,7 +1,7 @@
-import { formatCursor } from '../../router/history/cursor.js';
-import type { History } from '../../router/history/history.js';
-import type { Message } from '../../router/message.js';
-import type { Connections } from '../connections.js';
+import { formatCursor } from '../../../router/history/cursor.js';
+import type { History } from '../../../router/history/history.js';
+import type { Message } from '../../../router/message.js';
+import type { Connections } from '../../connections.js';
 import type { Stream } from './stream.js';
 
 /**

@@ -1,26 +1,22 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import type { History, ResumeFrom } from '../../router/history/history.js';
-import { type Refusal, type RefusalReason, refusals } from '../close-reason.js';
-import type { Config } from '../config.js';
-import type { Counters } from '../counters.js';
-import { type Streams, writeStreamHead } from '../streams.js';
-import { answer, type Headers, refuse } from './answer.js';
+import type { History } from '../../../router/history/history.js';
+import { type Refusal, type RefusalReason, refusals } from '../../close-reason.js';
+import type { Config } from '../../config.js';
+import type { Counters } from '../../counters.js';
+import { answer, type Headers, refuse } from '../answer.js';
+import type { Cors } from '../cors.js';
+import type { FrontDoor } from '../front-door.js';
+import { bindPath } from '../methods.js';
+import { idsFromPath, idsFromQuery, type Parsed } from '../request.js';
 import { cometPage } from './comet-page.js';
-import type { Cors } from './cors.js';
 import { cursorRoomProblem } from './cursor-room.js';
 import { eventStreamOfJson, eventStreamOfText } from './event-stream.js';
-import type { FrontDoor } from './front-door.js';
-import { cursorsOf } from './message-cursor.js';
-import { bindPath } from './methods.js';
 import { ndjson } from './ndjson.js';
-import { idsFromPath, idsFromQuery, type Parsed } from './request.js';
-import { resumeFrom } from './resume-from.js';
-import type { Transport } from './transport.js';
-import { whenPrepared } from './when-prepared.js';
+import { type Resume, resumeFrom, whenPrepared } from './resume-from.js';
+import type { Streams } from './streams.js';
+import { cursorsOf, type Transport, writeStreamHead } from './transport.js';
 
-interface Asked {
-  readonly ids: readonly string[];
-  readonly from: ResumeFrom | undefined;
+interface Asked extends Resume {
   /** See `refused`. No property of the response, which would be memory of each stream. */
   readonly byEventSource: boolean;
 }

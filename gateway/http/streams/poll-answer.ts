@@ -1,11 +1,11 @@
 import type { HttpResponse } from 'uWebSockets.js';
-import { formatCursor } from '../../router/history/cursor.js';
-import type { History } from '../../router/history/history.js';
-import type { Message } from '../../router/message.js';
-import { revalidates, unrecovered } from '../connections.js';
-import { wireIndex } from '../wire.js';
-import { endWithoutBody, type Headers } from './answer.js';
-import { writeSecurityHeaders } from './content-policy.js';
+import { formatCursor } from '../../../router/history/cursor.js';
+import type { History } from '../../../router/history/history.js';
+import type { Message } from '../../../router/message.js';
+import { wireIndex } from '../../connection.js';
+import { revalidates, unrecovered } from '../../connections.js';
+import { endWithoutBody, type Headers } from '../answer.js';
+import { writeSecurityHeaders } from '../content-policy.js';
 import { openLine } from './ndjson.js';
 import { SharedPieces } from './shared-pieces.js';
 

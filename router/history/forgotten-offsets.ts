@@ -7,7 +7,7 @@
  * and only others at all four raise that. While 1,000 ids are forgotten, a given one of the others is raised with a
  * probability of 5e-8 (with one place 4e-3); while 10,000 are, of 4e-4.
  */
-export class Floors {
+export class ForgottenOffsets {
   /** As zero pages until they are written to. Offsets pass 2^32. */
   readonly #floors = new Float64Array(2 ** 18);
 

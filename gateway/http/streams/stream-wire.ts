@@ -1,8 +1,8 @@
-import type { Message } from '../../router/message.js';
-import type { Clock } from '../clock.js';
-import { type Connections, newlineOwed, watchesWritable } from '../connections.js';
-import type { Counters } from '../counters.js';
-import { messageOf, type Source, type Wire } from '../wire.js';
+import type { Message } from '../../../router/message.js';
+import type { Clock } from '../../clock.js';
+import { messageOf, type Source, type Wire } from '../../connection.js';
+import { type Connections, newlineOwed, watchesWritable } from '../../connections.js';
+import type { Counters } from '../../counters.js';
 import type { Stream } from './stream.js';
 import type { StreamCursors } from './stream-cursors.js';
 import { newline, type Place } from './transport.js';
@@ -108,7 +108,10 @@ export class StreamWire implements Wire {
     const place = this.#place;
     place.count = this.#connections.received[slot]! + 1;
     place.lead = this.#newlineOwed;
-    place.cursor = this.#cursors.behind(this.#stream, message);
+    place.cursor =
+      this.#stream.transport.checkpoint === undefined
+        ? undefined
+        : this.#cursors.behind(this.#stream, message);
     return place;
   }
 

@@ -1,6 +1,6 @@
-import type { History } from '../../router/history/history.js';
-import { type Connections, catchingUp } from '../connections.js';
-import type { Outbound } from '../outbound.js';
+import type { History } from '../../../router/history/history.js';
+import { type Connections, catchingUp } from '../../connections.js';
+import type { Outbound } from '../../outbound.js';
 import type { Stream } from './stream.js';
 
 /** What one stream gets of its history in one turn of the loop: a write that a socket's buffer takes. */

@@ -1,6 +1,6 @@
 import type { Message } from '../router/message.js';
 import { InflightEntry } from '../router/session/inflight-entry.js';
-import type { Connection } from './connections.js';
+import type { CloseReason } from './close-reason.js';
 
 /** A message kept for new subscribers, on its way to one of them at QoS 0. */
 export class RetainedDelivery {
@@ -21,6 +21,27 @@ export interface Source {
   peek(): Outgoing | number | undefined;
   /** Takes away what `peek` gave: it has been written. */
   take(): void;
+}
+
+/**
+ * One open connection, of whatever transport: a slot in the columns of Connections, and how it is written to and ended.
+ * What is the same for all of a kind is on its class's prototype, and small numbers are in the columns: a field
+ * in each costs 8 bytes a connection.
+ */
+export interface Connection {
+  readonly slot: number;
+  /** How bytes get to this kind of connection. */
+  readonly wire: Wire;
+  /** Whose it is, for log lines. */
+  describe(): Record<string, unknown>;
+  /** Text form of the peer's address. Only while the socket is open. */
+  remoteAddress(): string;
+  /** Its tick in the `due` column has come. */
+  onDue(): void;
+  /** Ends it as its protocol wants it. Everything that was accepted for it is with the system already. */
+  end(reason: CloseReason): void;
+  /** Cuts it. It has left the columns and the router before this returns. */
+  cut(reason: CloseReason): void;
 }
 
 /** How a kind of connection is written to. One instance serves all connections of its kind. */

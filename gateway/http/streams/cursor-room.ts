@@ -1,8 +1,8 @@
 import type { HttpRequest } from 'uWebSockets.js';
-import { cursorLengthMax, formatCursor } from '../../router/history/cursor.js';
-import type { ResumeFrom } from '../../router/history/history.js';
-import { refusals } from '../close-reason.js';
-import type { Config } from '../config.js';
+import { cursorLengthMax, formatCursor, type ResumeFrom } from '../../../router/history/cursor.js';
+
+import { refusals } from '../../close-reason.js';
+import type { Config } from '../../config.js';
 
 /** `GET` or `HEAD`, blanks, `?`, `HTTP/1.1`, and the empty line. */
 const lineBytes = 20;

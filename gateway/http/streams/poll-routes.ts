@@ -1,23 +1,21 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import type { History, ResumeFrom } from '../../router/history/history.js';
-import { type RefusalReason, refusals } from '../close-reason.js';
-import type { Config } from '../config.js';
-import { revalidates, unrecovered } from '../connections.js';
-import type { Counters } from '../counters.js';
-import type { Streams } from '../streams.js';
-import { type Headers, refuse } from './answer.js';
-import type { Cors } from './cors.js';
+import type { ResumeFrom } from '../../../router/history/cursor.js';
+import type { History } from '../../../router/history/history.js';
+import { type RefusalReason, refusals } from '../../close-reason.js';
+import type { Config } from '../../config.js';
+import { revalidates, unrecovered } from '../../connections.js';
+import type { Counters } from '../../counters.js';
+import { type Headers, refuse } from '../answer.js';
+import type { Cors } from '../cors.js';
+import type { FrontDoor } from '../front-door.js';
+import { bindPath } from '../methods.js';
+import { idsFromPath, idsFromQuery, type Parsed } from '../request.js';
 import { cursorRoomProblem } from './cursor-room.js';
-import type { FrontDoor } from './front-door.js';
-import { bindPath } from './methods.js';
 import { answerBytesMax, answerMessagesMax, type Polls } from './polls.js';
-import { idsFromPath, idsFromQuery, type Parsed } from './request.js';
-import { cursorFrom, lastEventIdOf, resumeFrom } from './resume-from.js';
-import { whenPrepared } from './when-prepared.js';
+import { cursorFrom, lastEventIdOf, type Resume, resumeFrom, whenPrepared } from './resume-from.js';
+import type { Streams } from './streams.js';
 
-interface Asked {
-  readonly ids: readonly string[];
-  readonly from: ResumeFrom | undefined;
+interface Asked extends Resume {
   readonly timeoutSec: number;
   /** The client gave its cursor as If-None-Match. */
   readonly asksAgain: boolean;

@@ -1,9 +1,8 @@
-import type { Message } from '../../router/message.js';
-import { wireIndex } from '../wire.js';
-import type { CursorOf } from './message-cursor.js';
-import { dataOf } from './payload-text.js';
+import { isUtf8 } from 'node:buffer';
+import type { Message } from '../../../router/message.js';
+import { wireIndex } from '../../connection.js';
 import { SharedPieces } from './shared-pieces.js';
-import { newline, type Transport } from './transport.js';
+import { type CursorOf, newline, type Transport } from './transport.js';
 
 /**
  * `GET /stream`: one JSON object a line, `{"id","data","time","cursor"}`; an empty line is a heartbeat, and
@@ -48,4 +47,15 @@ export function openLine(message: Message): string {
 
 function closeLine(open: string, cursor: string | undefined): string {
   return cursor === undefined ? `${open}}` : `${open},"cursor":"${cursor}"}`;
+}
+
+/** A payload as JSON has it: text, or base64 with a marker where it is not UTF-8. */
+function dataOf(message: Message): { data: string; encoding?: 'base64' } {
+  const payload = payloadBuffer(message);
+  if (isUtf8(payload)) return { data: payload.toString('utf8') };
+  return { data: payload.toString('base64'), encoding: 'base64' };
+}
+
+export function payloadBuffer({ payload }: Message): Buffer {
+  return Buffer.from(payload.buffer, payload.byteOffset, payload.length);
 }

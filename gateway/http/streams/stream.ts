@@ -1,11 +1,8 @@
 import type { HttpResponse } from 'uWebSockets.js';
-import type { Message } from '../../router/message.js';
-import { type Delivery, Subscriber } from '../../router/subscriber.js';
-import { addressText } from '../address-limit.js';
-import type { CloseReason } from '../close-reason.js';
-import type { Connection } from '../connections.js';
-import type { Streams } from '../streams.js';
-import type { StreamWire } from './stream-wire.js';
+import { Subscriber } from '../../../router/subscriber.js';
+import { addressText } from '../../address-limit.js';
+import type { CloseReason } from '../../close-reason.js';
+import type { Connection, Wire } from '../../connection.js';
 import type { Transport } from './transport.js';
 
 /** One open HTTP stream: a subscriber to the router, a connection to the gateway. */
@@ -33,7 +30,7 @@ export abstract class Stream extends Subscriber implements Connection {
   }
 
   abstract get transport(): Transport;
-  abstract get wire(): StreamWire;
+  abstract get wire(): Wire;
   abstract onDue(): void;
   abstract end(reason: CloseReason): void;
   abstract cut(reason: CloseReason): void;
@@ -51,31 +48,4 @@ export type StreamEvent = (writeOffset?: number) => boolean;
 
 function ignoreEvent(): boolean {
   return true;
-}
-
-export type StreamClass = new (slot: number, response: HttpResponse) => Stream;
-
-/** A class for each transport, so that what its streams share is no field of every stream (8 bytes each). */
-export function streamClass(transport: Transport, streams: Streams): StreamClass {
-  const { wire } = streams;
-  return class extends Stream {
-    override get transport(): Transport {
-      return transport;
-    }
-    override get wire(): StreamWire {
-      return wire;
-    }
-    override deliver(message: Message): Delivery {
-      return streams.deliver(this, message);
-    }
-    override onDue(): void {
-      streams.heartbeat(this);
-    }
-    override end(reason: CloseReason): void {
-      streams.end(this, reason);
-    }
-    override cut(reason: CloseReason): void {
-      streams.close(this, reason);
-    }
-  };
 }

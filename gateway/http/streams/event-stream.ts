@@ -1,12 +1,10 @@
 import { isUtf8 } from 'node:buffer';
-import type { Message } from '../../router/message.js';
-import { heartbeatHeader } from '../clock.js';
-import { wireIndex } from '../wire.js';
-import type { CursorOf } from './message-cursor.js';
-import { lineOf } from './ndjson.js';
-import { payloadOf } from './payload-text.js';
+import type { Message } from '../../../router/message.js';
+import { heartbeatHeader } from '../../clock.js';
+import { wireIndex } from '../../connection.js';
+import { lineOf, payloadBuffer } from './ndjson.js';
 import { SharedPieces } from './shared-pieces.js';
-import type { Resumption, StreamStart, Transport } from './transport.js';
+import type { CursorOf, Resumption, StreamStart, Transport } from './transport.js';
 
 /**
  * Server-sent events, as the WHATWG standard has them (HTML, section 9.2):
@@ -94,7 +92,7 @@ function cursorEvent(cursor: string): string {
 
 /** A line break in data is whatever HTML takes for one; each arrives as a single \n. */
 function textEvent(message: Message): string {
-  const payload = payloadOf(message);
+  const payload = payloadBuffer(message);
   if (!isUtf8(payload)) return `event: base64\ndata: ${payload.toString('base64')}\n`;
   return `data: ${payload
     .toString('utf8')

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
-import type { Message } from '../../router/message.js';
-import { wireIndex, wireOf } from '../wire.js';
+import type { Message } from '../../../router/message.js';
+import { wireIndex, wireOf } from '../../connection.js';
+import { pagePolicy } from '../content-policy.js';
+import { escapeHtml } from '../html.js';
+import { pageHead } from '../page-head.js';
 import { cometScript } from './comet-script.js';
-import { pagePolicy } from './content-policy.js';
-import { escapeHtml } from './html.js';
-import { pageHead } from './page-head.js';
 import { newline, type StreamStart, type Transport } from './transport.js';
 
 /**

@@ -1,0 +1,44 @@
+import type { HttpResponse } from 'uWebSockets.js';
+import { Subscriber } from '../../../router/subscriber.js';
+import { addressText } from '../../address-limit.js';
+import type { CloseReason } from '../../close-reason.js';
+import type { Connection, Wire } from '../../connection.js';
+
+/** A poll writes once, and then it is over: nothing of it goes through `Outbound`. */
+const noWire: Wire = { write: () => true, keepAlive: () => {}, pushThrough: () => true };
+
+/** One long-poll that waits: a subscriber to the router, a connection to the gateway, until its one answer. */
+export abstract class Poll extends Subscriber implements Connection {
+  readonly slot: number;
+  /** Invalid once the poll is released. */
+  readonly response: HttpResponse;
+
+  constructor(slot: number, response: HttpResponse) {
+    super();
+    this.slot = slot;
+    this.response = response;
+  }
+
+  get wire(): Wire {
+    return noWire;
+  }
+
+  /** As asked for, in order. */
+  get ids(): readonly string[] {
+    const { logins } = this;
+    if (logins === undefined) return [];
+    return typeof logins === 'string' ? [logins] : [...logins];
+  }
+
+  describe(): Record<string, unknown> {
+    return { ids: this.logins };
+  }
+
+  remoteAddress(): string {
+    return addressText(this.response);
+  }
+
+  abstract onDue(): void;
+  abstract end(reason: CloseReason): void;
+  abstract cut(reason: CloseReason): void;
+}
