@@ -30,8 +30,7 @@ export async function runGateway(config: Config, role: NodeRole, worker?: Worker
   });
   gateway = new Gateway(router, config, log, role, processLog.writer);
   const stop = async (cause: string) => {
-    const { open } = gateway.stats.all().connections;
-    log.info({ signal: cause, connections: open, drainSec: config.drainSec }, 'stopping');
+    log.info({ signal: cause, connections: gateway.connectionsOpen, drainSec: config.drainSec }, 'stopping');
     await gateway.stop();
     log.info('stopped');
     await processLog.exit(0);

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 /** The rooms whose files are the product; tests and benches are not among them. */
 export const rooms = ['cli', 'gateway', 'router', 'client', 'msggen', 'floodtest', 'charts', 'redis-access'];
 
-export const root = fileURLToPath(new URL('../..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface SourceFile {
   /** From the root of the repository, with its extension. */
@@ -68,11 +68,4 @@ export function circlesOf(files: ReadonlyMap<string, SourceFile>): string[][] {
   };
   for (const path of files.keys()) if (!order.has(path)) visit(path);
   return circles;
-}
-
-/** The documents that are in Markdown, those of installed packages apart. */
-export function documents(): string[] {
-  const all = readdirSync(root, { encoding: 'utf8' }).filter((name) => name.endsWith('.md'));
-  const below = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' });
-  return [...all, ...below.filter((name) => name.endsWith('.md')).map((name) => join('docs', name))];
 }

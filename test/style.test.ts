@@ -1,15 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import t, { type Test } from 'tap';
-import {
-  circlesOf,
-  documents,
-  exportedNames,
-  rooms,
-  root,
-  type SourceFile,
-  sourcesOf,
-} from './source-tree.js';
+import { circlesOf, exportedNames, rooms, type SourceFile, sourcesOf } from './source-tree.js';
 import { debts } from './style-debts.js';
 
 /**
@@ -18,7 +9,6 @@ import { debts } from './style-debts.js';
  */
 
 const linesMax = 300;
-const documentColumnsMax = 120;
 
 const sources = sourcesOf(rooms);
 const files = [...sources.values()];
@@ -80,14 +70,6 @@ t.test('no comment begins with "Who" or "What" unless it is a question', async (
   holds(t, debts.commentHeads, [...found.keys()], (path) => found.get(path)!.join(' | '));
 });
 
-t.test(
-  `no line of a document has more than ${documentColumnsMax} characters, tables and addresses apart`,
-  async (t) => {
-    const long = documents().filter((path) => longLines(path).length > 0);
-    holds(t, debts.documents, long, (path) => longLines(path)[0]!);
-  },
-);
-
 /** @param allowed what is found there is a debt; what is not found any more has to leave the list */
 function holds(
   t: Test,
@@ -118,9 +100,4 @@ function pathsOf(some: readonly SourceFile[]): string[] {
 
 function roomOf(path: string): string {
   return path.split('/')[0]!;
-}
-
-function longLines(path: string): string[] {
-  const lines = readFileSync(join(root, path), 'utf8').split('\n');
-  return lines.filter((line) => line.length > documentColumnsMax && !/^\s*\||https?:/.test(line));
 }

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { HeldIds, heldIdsMax } from '../../../router/history/held-ids.js';
+import { LoadedHistory, loadedIdsMax } from '../../../router/history/loaded-history.js';
 import { HistoryRules } from '../../../router/history/history-rules.js';
 import { Message } from '../../../router/message.js';
 
@@ -9,7 +9,7 @@ const message = (offset: number) => new Message('a', Buffer.from('x'), 0, 0, fal
 
 function heldIds(messages: number) {
   const released: string[] = [];
-  const ids = new HeldIds(new HistoryRules([{ filter: '#', messages, ageSec: 60 }]), 1_000_000, {
+  const ids = new LoadedHistory(new HistoryRules([{ filter: '#', messages, ageSec: 60 }]), 1_000_000, {
     onHold: () => {},
     onRelease: (id) => released.push(id),
   });
@@ -17,15 +17,15 @@ function heldIds(messages: number) {
 }
 
 t.test(
-  'past heldIdsMax the id that was loaded longest ago goes, and never one that somebody resumes',
+  'past loadedIdsMax the id that was loaded longest ago goes, and never one that somebody resumes',
   async (t) => {
     const { ids, released } = heldIds(100);
     ids.hold('used').users++;
-    for (let n = 1; n < heldIdsMax; n++) ids.hold(`id ${n}`);
-    t.same([ids.stats().ids, released], [heldIdsMax, []]);
+    for (let n = 1; n < loadedIdsMax; n++) ids.hold(`id ${n}`);
+    t.same([ids.stats().ids, released], [loadedIdsMax, []]);
     ids.hold('one more');
     ids.hold('another');
-    t.same([ids.stats().ids, released], [heldIdsMax, ['id 1', 'id 2']]);
+    t.same([ids.stats().ids, released], [loadedIdsMax, ['id 1', 'id 2']]);
   },
 );
 

@@ -1,0 +1,27 @@
+import type { SharedParts } from '../../shared-parts.js';
+import { Cors } from '../cors.js';
+import type { FrontDoor } from '../front-door.js';
+import { CatchUps } from './catch-ups.js';
+import { bindPolls } from './poll-routes.js';
+import { Polls } from './polls.js';
+import { StreamCursors } from './stream-cursors.js';
+import { bindStreams } from './stream-routes.js';
+import { StreamWire } from './stream-wire.js';
+import { Streams } from './streams.js';
+import { UnsentAnswers } from './unsent-answers.js';
+
+/** Puts HTTP streams and polls together, and binds their routes. @returns the answers to polls that wait for their sockets */
+export function bindStreamRoom(door: FrontDoor, shared: SharedParts): UnsentAnswers {
+  const { router, config, connections, counters, clock, outbound } = shared;
+  const { history } = router;
+  const cursors = new StreamCursors(history, connections);
+  const wire = new StreamWire(connections, counters, clock, cursors);
+  const catchUps = new CatchUps(history, connections, outbound);
+  const streams = new Streams({ ...shared, wire, cursors, catchUps });
+  const unsent = new UnsentAnswers(config.pendingBytesTotalMax);
+  const polls = new Polls({ ...shared, unsent });
+  const cors = new Cors(config.allowOrigin);
+  bindStreams(door, { streams, config, counters, cors, history });
+  bindPolls(door, { polls, streams, history, config, counters, cors });
+  return unsent;
+}

@@ -1,0 +1,92 @@
+import type { Logger } from 'pino';
+import { HostNames } from './auth/host-names.js';
+import type { RefusalReason } from './close-reason.js';
+import { FrontDoor } from './http/front-door.js';
+import { type ListenAddress, listenAddressesOf } from './listen-address.js';
+import { Listener } from './listener.js';
+import { holdsConnections, type NodeRole } from './role.js';
+import type { SharedParts } from './shared-parts.js';
+import type { SocketBudget } from './socket-budget.js';
+import { SocketOptions } from './socket-options.js';
+import { uWS } from './uws.js';
+
+/** A listener, and the door that its requests come through. */
+export interface Entrance {
+  readonly listener: Listener;
+  readonly door: FrontDoor;
+}
+
+/** The listeners of a gateway: for clients, for MQTT alone where one is asked for, and for the router API. */
+export class Listeners {
+  readonly public: Entrance;
+  readonly mqtt: Entrance | undefined;
+  readonly api: Entrance;
+  readonly #options: SocketOptions;
+  readonly #holdsConnections: boolean;
+
+  constructor(shared: SharedParts, role: NodeRole, log: Logger) {
+    const { config, admission, counters, publicSockets, apiSockets } = shared;
+    const addresses = listenAddressesOf(config, role);
+    const isClosing = () => admission.stopping;
+    const publicParts = {
+      hosts: HostNames.ofListener(config.host, config.allowedHosts),
+      isClosing,
+      onRefused: (reason: RefusalReason) => counters.refused[reason]++,
+    };
+    const apiParts = {
+      hosts: undefined, // see ApiGuard
+      isClosing,
+      onRefused: (_reason: RefusalReason, status: string) => counters.countApiError(status),
+    };
+    // A publisher that pipelines reads its answers later: those that the kernel does not take at once end its connection.
+    const apiOptions = new SocketOptions({ ...config, socketUnsentBytesMax: 0 }, log);
+    this.#options = new SocketOptions(config, log);
+    this.#holdsConnections = holdsConnections(role);
+    this.public = entrance(addresses.gateway, publicSockets, this.#options, publicParts);
+    this.mqtt = addresses.mqtt && entrance(addresses.mqtt, publicSockets, this.#options, publicParts);
+    this.api = entrance(addresses.api, apiSockets, apiOptions, apiParts);
+
+    function entrance(
+      address: ListenAddress,
+      sockets: SocketBudget,
+      options: SocketOptions,
+      parts: ConstructorParameters<typeof FrontDoor>[1],
+    ): Entrance {
+      const app = uWS.App();
+      const listener = new Listener(app, address, config.workers > 0, sockets, options, log);
+      return { listener, door: new FrontDoor(app, parts) };
+    }
+  }
+
+  /**
+   * Listens for clients, where the role has any, and then for the API.
+   * @param onPublic called in between, when the address for clients is known
+   * @throws ListenError
+   */
+  async open(onPublic: (listener: Listener) => void): Promise<void> {
+    await this.#options.load();
+    if (this.#holdsConnections) {
+      await this.public.listener.open();
+      await this.mqtt?.listener.open();
+      onPublic(this.public.listener);
+    }
+    await this.api.listener.open();
+  }
+
+  /** No client comes in any more; the API goes on answering. */
+  closePublic(): void {
+    this.public.listener.close();
+    this.mqtt?.listener.close();
+  }
+
+  closeApi(): void {
+    this.api.listener.close();
+  }
+
+  /** Listens again where sockets have become free. In each tick of the sweeper. */
+  resume(): void {
+    this.public.listener.resume();
+    this.mqtt?.listener.resume();
+    this.api.listener.resume();
+  }
+}

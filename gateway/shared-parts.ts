@@ -1,0 +1,65 @@
+import type { Logger } from 'pino';
+import type { Router } from '../router/router.js';
+import { Admission } from './admission.js';
+import { Clock } from './clock.js';
+import type { Config } from './config.js';
+import { Connections } from './connections.js';
+import { Counters } from './counters.js';
+import { apiSocketsBeyond, refusalSockets, reserveOf, streamCapacity } from './descriptors.js';
+import { FairTurns } from './fair-turns.js';
+import { LoginShares } from './login-shares.js';
+import { Outbound } from './outbound.js';
+import { PeerProgress } from './peer-progress.js';
+import { SampledLog } from './sampled-log.js';
+import { SlowConsumers } from './slow-consumers.js';
+import { SocketBudget } from './socket-budget.js';
+
+/** The parts of a gateway that all transports use. */
+export interface SharedParts {
+  readonly router: Router;
+  readonly config: Config;
+  readonly log: SampledLog;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly connections: Connections;
+  readonly slowConsumers: SlowConsumers;
+  readonly outbound: Outbound;
+  readonly admission: Admission;
+  readonly loginShares: LoginShares;
+  readonly turns: FairTurns;
+  /** Sockets of clients, on whichever listener. */
+  readonly publicSockets: SocketBudget;
+  readonly apiSockets: SocketBudget;
+  /** The highest descriptor that a socket can have had so far. */
+  readonly descriptorsMax: () => number;
+}
+
+/** @throws ConfigError when more connections are asked for than descriptors allow */
+export function sharedParts(router: Router, config: Config, log: Logger): SharedParts {
+  const { apiSocketsMax } = config;
+  const capacity = streamCapacity(config.connectionsMax, apiSocketsMax);
+  const publicSockets = new SocketBudget(capacity + refusalSockets);
+  const descriptorsMax = () => publicSockets.peak + reserveOf(apiSocketsMax);
+  const counters = new Counters();
+  const sampledLog = new SampledLog(log);
+  const connections = new Connections(capacity);
+  const progress = new PeerProgress(descriptorsMax, config.socketUnsentBytesMax);
+  const slowConsumers = new SlowConsumers(connections, counters, config, sampledLog, progress);
+  const outbound = new Outbound(connections, counters, slowConsumers);
+  return {
+    router,
+    config,
+    log: sampledLog,
+    clock: new Clock(config.heartbeatSec),
+    counters,
+    connections,
+    slowConsumers,
+    outbound,
+    admission: new Admission(connections, outbound, counters, config.connectionsPerAddressMax),
+    loginShares: new LoginShares(router, config),
+    turns: new FairTurns(outbound, config.turnBudgetMs, router),
+    publicSockets,
+    apiSockets: new SocketBudget(apiSocketsMax + apiSocketsBeyond(apiSocketsMax), apiSocketsMax),
+    descriptorsMax,
+  };
+}
