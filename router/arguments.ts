@@ -1,6 +1,7 @@
 import { Message } from './message.js';
 import { Subscriber } from './subscriber.js';
-import { isWellFormed } from './topic.js';
+import { InvalidIdError, isWellFormed, problemOfId } from './topic.js';
+import { InvalidFilterError, problemOfFilter } from './topic-filter.js';
 
 /**
  * Checks what a program hands to the router. TypeScript refuses these mistakes when it compiles; JavaScript does not,
@@ -25,8 +26,35 @@ export function assertSubscriber(subscriber: unknown): asserts subscriber is Sub
   );
 }
 
+/** @param mayAdd false where the subscriber is logged in at another router */
+export function assertFreeOrHere(subscriber: Subscriber, mayAdd: boolean): void {
+  if (mayAdd) return;
+  throw new InvalidArgumentError(
+    'A subscriber that is logged in at another router logs out there first.',
+    subscriber,
+  );
+}
+
 export function assertText(what: 'An id' | 'A topic filter', text: unknown): asserts text is string {
   if (typeof text !== 'string') throw new InvalidArgumentError(`${what} is a string.`, text);
+}
+
+/** @throws InvalidIdError */
+export function assertId(id: unknown, bytesMax: number, levelsMax: number): asserts id is string {
+  assertText('An id', id);
+  const problem = problemOfId(id, bytesMax, levelsMax);
+  if (problem !== undefined) throw new InvalidIdError(id, problem);
+}
+
+/** @throws InvalidFilterError */
+export function assertFilter(filter: unknown, bytesMax: number, levelsMax: number): asserts filter is string {
+  assertText('A topic filter', filter);
+  const problem = problemOfFilter(filter, bytesMax, levelsMax);
+  if (problem !== undefined) throw new InvalidFilterError(filter, problem);
+}
+
+export function assertQos(qos: unknown): void {
+  if (qos !== 0 && qos !== 1 && qos !== 2) throw new InvalidArgumentError('A QoS is 0, 1 or 2.', qos);
 }
 
 export function assertMessage(message: unknown): asserts message is Message {

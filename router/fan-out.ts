@@ -25,7 +25,7 @@ export class FanOut {
 
   constructor(
     subscriptions: Subscriptions,
-    onDeliverError: (error: unknown, subscriber: Subscriber, message: Message) => void,
+    onDeliverError: (error: unknown, subscriber: Subscriber, message: Message) => void = throwLater,
   ) {
     this.#subscriptions = subscriptions;
     this.#onDeliverError = onDeliverError;
@@ -136,4 +136,10 @@ export class FanOut {
       this.#onDeliverError(error, subscriber, this.#message);
     }
   }
+}
+
+function throwLater(error: unknown): void {
+  process.nextTick(() => {
+    throw error;
+  });
 }

@@ -53,7 +53,8 @@ export { type HistoryOptions, MemoryHistory } from './history/memory-history.js'
 export { Message, type Qos } from './message.js';
 export type { RetainedOptions, RetainedRefusal } from './retained.js';
 export type { RetainedCursor } from './retained-cursor.js';
-export { Router, type RouterOptions } from './router.js';
+export { Router } from './router.js';
+export type { RouterOptions } from './router-options.js';
 export type { RouterStats } from './router-stats.js';
 export {
   AwaySessions,

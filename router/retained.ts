@@ -87,6 +87,14 @@ export class Retained {
     return hasWildcard(filter) ? this.#tree.size > 0 : this.#tree.get(filter) !== undefined;
   }
 
+  /** All that is kept now for the ids that a filter matches, in no order. */
+  all(filter: string): Message[] {
+    const found: Message[] = [];
+    const walk = this.walk(filter);
+    for (walk.seek(Infinity); !walk.done; walk.seek(Infinity)) found.push(walk.take());
+    return found;
+  }
+
   #delete(last: Message): void {
     this.#messageBytes -= bytesOf(last);
     this.#tree.delete(last.id);

@@ -1,5 +1,7 @@
-import type { HistoryStats } from './history/history-store.js';
-import type { RetainedRefusal } from './retained.js';
+import type { FanOut } from './fan-out.js';
+import type { HistoryStats, HistoryStore } from './history/history-store.js';
+import type { Retained, RetainedRefusal } from './retained.js';
+import type { Subscriptions } from './subscriptions.js';
 
 /** Plain numbers, counted up since the router was made unless they say otherwise. */
 export interface RouterStats {
@@ -26,4 +28,27 @@ export interface RouterStats {
   /** Messages that were not retained, by the limit that they crossed. */
   retainedRefused: Record<RetainedRefusal, number>;
   history: HistoryStats;
+}
+
+export function routerStats(
+  published: number,
+  { ids, filters, logins, subscribers, bytes }: Subscriptions,
+  { delivered, dropped }: FanOut,
+  retained: Retained,
+  history: HistoryStore,
+): RouterStats {
+  return {
+    ids,
+    filters,
+    logins,
+    subscribers,
+    loginsBytes: bytes,
+    published,
+    delivered,
+    dropped,
+    retained: retained.count,
+    retainedBytes: retained.bytes,
+    retainedRefused: { ...retained.refused },
+    history: history.stats(),
+  };
 }

@@ -1,9 +1,11 @@
 import {
-  assertLimit,
+  assertFilter,
+  assertFreeOrHere,
+  assertId,
   assertMessage,
+  assertQos,
   assertSubscriber,
   assertText,
-  InvalidArgumentError,
   payloadOf,
 } from './arguments.js';
 import type { ClientRegistry, Cluster } from './engine/cluster.js';
@@ -12,34 +14,15 @@ import type { Engine, OnOutcome, Wants } from './engine/engine.js';
 import { FanOut } from './fan-out.js';
 import { History } from './history/history.js';
 import type { HistoryStore } from './history/history-store.js';
-import { type HistoryOptions, MemoryHistory } from './history/memory-history.js';
+import { MemoryHistory } from './history/memory-history.js';
 import { Message, type Qos } from './message.js';
-import { Retained, type RetainedOptions } from './retained.js';
+import { Retained } from './retained.js';
 import type { RetainedCursor } from './retained-cursor.js';
 import { Retirement } from './retirement.js';
-import type { RouterStats } from './router-stats.js';
+import { idLimitsOf, type RouterOptions } from './router-options.js';
+import { type RouterStats, routerStats } from './router-stats.js';
 import type { Subscriber } from './subscriber.js';
 import { Subscriptions } from './subscriptions.js';
-import { InvalidIdError, idBytesMaxDefault, problemOfId, topicLevelsMaxDefault } from './topic.js';
-import { InvalidFilterError, problemOfFilter } from './topic-filter.js';
-
-export interface RouterOptions extends RetainedOptions {
-  /** What carries messages between processes. Default: none, everything is in this one. */
-  engine?: Engine;
-  /** How much is kept of which ids, for who comes back. Default: 100 messages an id, 60 s, 64 MiB in all. */
-  history?: HistoryOptions;
-  /** Where that is kept. Default: in memory; `history` has no meaning for another store. */
-  historyStore?: HistoryStore;
-  /** Longest id or topic filter in bytes of UTF-8. Default 1,024. */
-  idBytesMax?: number;
-  /** Most levels of an id or topic filter. Default 128. */
-  topicLevelsMax?: number;
-  /**
-   * Told of each `deliver` that throws. The message goes on to everybody else, and counts as dropped here. Default: the
-   * error is thrown in a turn of its own, as EventTarget does with its listeners, so that it is an uncaughtException.
-   */
-  onDeliverError?: (error: unknown, subscriber: Subscriber, message: Message) => void;
-}
 
 /**
  * Steps 2 and 4 of the way of a message: takes it from a publisher, keeps it where it is to be retained, and hands it
@@ -67,12 +50,11 @@ export class Router {
 
   /** @throws RangeError for a limit that is not a whole number */
   constructor(options: RouterOptions = {}) {
-    this.#fanOut = new FanOut(this.#subscriptions, options.onDeliverError ?? throwLater);
+    this.#fanOut = new FanOut(this.#subscriptions, options.onDeliverError);
     this.#engine = options.engine ?? new EmbeddedEngine();
-    this.idBytesMax = options.idBytesMax ?? idBytesMaxDefault;
-    this.topicLevelsMax = options.topicLevelsMax ?? topicLevelsMaxDefault;
-    assertLimit('idBytesMax', this.idBytesMax);
-    assertLimit('topicLevelsMax', this.topicLevelsMax);
+    const { idBytesMax, topicLevelsMax } = idLimitsOf(options);
+    this.idBytesMax = idBytesMax;
+    this.topicLevelsMax = topicLevelsMax;
     this.#retained = new Retained(options);
     this.#historyStore = options.historyStore ?? new MemoryHistory(options.history);
     this.history = new History(this.#historyStore);
@@ -89,8 +71,8 @@ export class Router {
     );
   }
 
-  async stop(): Promise<void> {
-    await this.#engine.stop();
+  stop(): Promise<void> {
+    return this.#engine.stop();
   }
 
   /**
@@ -99,7 +81,7 @@ export class Router {
    * @throws InvalidIdError, InvalidArgumentError for what is no subscriber, or one that is logged in at another router
    */
   login(id: string, subscriber: Subscriber): void {
-    this.#assertId(id);
+    assertId(id, this.idBytesMax, this.topicLevelsMax);
     this.#add(id, subscriber, 0);
   }
 
@@ -121,14 +103,11 @@ export class Router {
 
   /**
    * `login` with a topic filter and a QoS: `subscriber` receives what is sent to the ids that `filter` matches, at
-   * the lower of `qos` and the message's own. Again with another QoS replaces that.
-   * @throws InvalidFilterError, InvalidArgumentError as `login`
+   * the lower of `qos` and the message's own. Again with another QoS replaces that. @throws InvalidFilterError, as `login`
    */
   subscribe(filter: string, subscriber: Subscriber, qos: Qos): void {
-    assertText('A topic filter', filter);
-    const problem = problemOfFilter(filter, this.idBytesMax, this.topicLevelsMax);
-    if (problem !== undefined) throw new InvalidFilterError(filter, problem);
-    if (qos !== 0 && qos !== 1 && qos !== 2) throw new InvalidArgumentError('A QoS is 0, 1 or 2.', qos);
+    assertFilter(filter, this.idBytesMax, this.topicLevelsMax);
+    assertQos(qos);
     this.#add(filter, subscriber, qos);
   }
 
@@ -199,10 +178,7 @@ export class Router {
    * once, however many there are: `walkRetained` finds them one by one.
    */
   retainedFor(filter: string): Message[] {
-    const found: Message[] = [];
-    const walk = this.walkRetained(filter);
-    for (walk.seek(Infinity); !walk.done; walk.seek(Infinity)) found.push(walk.take());
-    return found;
+    return this.#retained.all(filter);
   }
 
   /** `retainedFor` at the pace of who asks: what is cleared or replaced before it is taken is left out. */
@@ -227,7 +203,7 @@ export class Router {
    * cannot carry
    */
   send(id: string, data: string | Uint8Array): number {
-    this.#assertId(id);
+    assertId(id, this.idBytesMax, this.topicLevelsMax);
     return this.publish(new Message(id, payloadOf(data), Date.now()));
   }
 
@@ -284,42 +260,24 @@ export class Router {
     return this.#messages;
   }
 
-  /** Deliveries tried since the start, taken or not: what a fan-out has cost. */
-  get deliveries(): number {
-    return this.#fanOut.delivered + this.#fanOut.dropped;
-  }
-
   /** How many on this node a message to `id` would be delivered to. */
   count(id: string): number {
     return this.#subscriptions.count(id);
   }
 
   stats(): RouterStats {
-    const { ids, filters, logins, subscribers } = this.#subscriptions;
-    const { delivered, dropped } = this.#fanOut;
-    return {
-      ids,
-      filters,
-      logins,
-      subscribers,
-      loginsBytes: this.loginsBytes,
-      published: this.#published,
-      delivered,
-      dropped,
-      retained: this.#retained.count,
-      retainedBytes: this.#retained.bytes,
-      retainedRefused: { ...this.#retained.refused },
-      history: this.#historyStore.stats(),
-    };
+    return routerStats(
+      this.#published,
+      this.#subscriptions,
+      this.#fanOut,
+      this.#retained,
+      this.#historyStore,
+    );
   }
 
   #add(filter: string, subscriber: Subscriber, qos: Qos): void {
     assertSubscriber(subscriber);
-    if (!this.#subscriptions.mayAdd(subscriber))
-      throw new InvalidArgumentError(
-        'A subscriber that is logged in at another router logs out there first.',
-        subscriber,
-      );
+    assertFreeOrHere(subscriber, this.#subscriptions.mayAdd(subscriber));
     if (this.#subscriptions.add(filter, subscriber, qos) === 'first') this.#engine.addInterest(filter);
   }
 
@@ -345,16 +303,4 @@ export class Router {
     if (message.retain) this.#retained.keep(message);
     return this.#fanOut.run(message);
   }
-
-  #assertId(id: string): void {
-    assertText('An id', id);
-    const problem = problemOfId(id, this.idBytesMax, this.topicLevelsMax);
-    if (problem !== undefined) throw new InvalidIdError(id, problem);
-  }
-}
-
-function throwLater(error: unknown): void {
-  process.nextTick(() => {
-    throw error;
-  });
 }

@@ -1,7 +1,7 @@
 import type { SharedParts } from '../../shared-parts.js';
-import { Cors } from '../cors.js';
 import type { FrontDoor } from '../front-door.js';
 import { CatchUps } from './catch-ups.js';
+import { Cors } from './cors.js';
 import { bindPolls } from './poll-routes.js';
 import { Polls } from './polls.js';
 import { StreamCursors } from './stream-cursors.js';

@@ -4,11 +4,11 @@ import { type Refusal, type RefusalReason, refusals } from '../../close-reason.j
 import type { Config } from '../../config.js';
 import type { Counters } from '../../counters.js';
 import { answer, type Headers, refuse } from '../answer.js';
-import type { Cors } from '../cors.js';
 import type { FrontDoor } from '../front-door.js';
 import { bindPath } from '../methods.js';
 import { idsFromPath, idsFromQuery, type Parsed } from '../request.js';
 import { cometPage } from './comet-page.js';
+import type { Cors } from './cors.js';
 import { cursorRoomProblem } from './cursor-room.js';
 import { eventStreamOfJson, eventStreamOfText } from './event-stream.js';
 import { ndjson } from './ndjson.js';

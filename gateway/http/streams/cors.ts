@@ -1,5 +1,5 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import { answer, type Headers } from './answer.js';
+import { answer, type Headers } from '../answer.js';
 
 const none: Headers = [];
 const varies = ['Vary', 'Origin'] as const;

@@ -1,0 +1,36 @@
+import { assertLimit } from './arguments.js';
+import type { Engine } from './engine/engine.js';
+import type { HistoryStore } from './history/history-store.js';
+import type { HistoryOptions } from './history/memory-history.js';
+import type { Message } from './message.js';
+import type { RetainedOptions } from './retained.js';
+import type { Subscriber } from './subscriber.js';
+import { idBytesMaxDefault, topicLevelsMaxDefault } from './topic.js';
+
+export interface RouterOptions extends RetainedOptions {
+  /** What carries messages between processes. Default: none, everything is in this one. */
+  engine?: Engine;
+  /** How much is kept of which ids, for clients that come back. Default: 100 messages an id, 60 s, 64 MiB in all. */
+  history?: HistoryOptions;
+  /** Where that is kept. Default: in memory; `history` has no meaning for another store. */
+  historyStore?: HistoryStore;
+  /** Longest id or topic filter in bytes of UTF-8. Default 1,024. */
+  idBytesMax?: number;
+  /** Most levels of an id or topic filter. Default 128. */
+  topicLevelsMax?: number;
+  /**
+   * Told of each `deliver` that throws. The message goes on to everybody else, and counts as dropped here. Default: the
+   * error is thrown in a turn of its own, as EventTarget does with its listeners, so that it is an uncaughtException.
+   */
+  onDeliverError?: (error: unknown, subscriber: Subscriber, message: Message) => void;
+}
+
+/** @throws RangeError for a limit that is not a whole number */
+export function idLimitsOf({
+  idBytesMax = idBytesMaxDefault,
+  topicLevelsMax = topicLevelsMaxDefault,
+}: RouterOptions): { idBytesMax: number; topicLevelsMax: number } {
+  assertLimit('idBytesMax', idBytesMax);
+  assertLimit('topicLevelsMax', topicLevelsMax);
+  return { idBytesMax, topicLevelsMax };
+}
