@@ -1,29 +1,30 @@
-/** What `GET /stats` shows of one node, as data. */
+import { kindOf } from '../metrics.js';
+
+/** The numbers of one node as data, in the shape of `GET /stats`. */
 export type Numbers = { readonly [name: string]: unknown };
 
-/** They are of one process, and their sum would say nothing. */
-const notAddedUp: ReadonlySet<string> = new Set(['pid', 'peers', 'bytesPerConnection']);
-
 /**
- * The numbers of several nodes added up, in the shape of one: numbers are summed, words and flags stay where all nodes
- * agree, and what belongs to one process is left out. Of `uptimeSec` the longest counts.
+ * The numbers of several nodes as one, in the same shape; the kind of a metric says how (see `MetricKind`). A value that is
+ * no metric here, as of a node of another release, is treated as one of a group.
  */
-export function sumOf(nodes: readonly Numbers[]): Numbers {
+export function sumOf(nodes: readonly Numbers[], room = ''): Numbers {
   const names = new Set(nodes.flatMap((node) => Object.keys(node)));
   const sum: Record<string, unknown> = {};
   for (const name of names) {
-    if (notAddedUp.has(name)) continue;
+    const metric = `${room}${name}`;
+    const kind = kindOf(metric);
+    if (kind === 'process') continue;
     const values = nodes.map((node) => node[name]).filter((value) => value !== undefined && value !== null);
-    const added = name === 'uptimeSec' ? Math.max(...values.map(Number)) : addedUp(values);
+    const added = kind === 'maximum' ? Math.max(...values.map(Number)) : addedUp(values, metric);
     if (added !== undefined) sum[name] = added;
   }
   return sum;
 }
 
-function addedUp(values: readonly unknown[]): unknown {
+function addedUp(values: readonly unknown[], metric: string): unknown {
   if (values.every((value) => typeof value === 'number')) return values.reduce((a, b) => a + b, 0);
   if (values.every(Array.isArray)) return addedByPlace(values);
-  if (values.every(isNumbers)) return sumOf(values);
+  if (values.every(isNumbers)) return sumOf(values, `${metric}.`);
   return values.every((value) => value === values[0]) ? values[0] : undefined;
 }
 
