@@ -1,7 +1,7 @@
 import type { HttpResponse, WebSocket } from 'uWebSockets.js';
 import { webSocketsHaveAddress } from './uws.js';
 
-/** Whoever is at the other end, while the socket is open. */
+/** The other end, while the socket is open. */
 export type Peer = Pick<HttpResponse | WebSocket<unknown>, 'getRemoteAddress' | 'getRemoteAddressAsText'> &
   AddressKept;
 

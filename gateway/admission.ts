@@ -5,7 +5,7 @@ import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
 import type { Outbound } from './outbound.js';
 
-/** Who may come in, of whatever transport; and the one place where a connection is entered, and where it leaves. */
+/** Lets connections in, of whatever transport; and the one place where a connection is entered, and where it leaves. */
 export class Admission {
   readonly #connections: Connections;
   readonly #outbound: Outbound;

@@ -3,19 +3,19 @@ import { messageOf, type Outgoing, ownedBySession } from './connection.js';
 /** Reference, queue entry and buffer object of a pending message, besides its payload; keeps empty messages from being free. */
 const entryBytes = 64;
 
-/** What a session owns is counted there, and here only refers to it. */
+/** A message that a session owns is counted there; here it is only referred to. */
 export function pendingBytesOf(outgoing: Outgoing): number {
   return ownedBySession(outgoing) ? 0 : messageOf(outgoing)!.payload.length + entryBytes;
 }
 
 /**
- * What a backpressured connection still has to get: messages in order, and between them, where some were lost,
+ * The rest for a backpressured connection: messages in order, and between them, where some were lost,
  * how many. Exists only while the connection is backpressured. The messages are shared, not copied.
  *
  *     head ->  message  message  3  message  <- tail       3 = three were lost here
  */
 export class Backlog {
-  /** Who it is, for the log: when the socket is gone it is too late to ask. */
+  /** The peer, for the log: when the socket is gone it is too late to ask. */
   readonly address: string;
   #entries: (Outgoing | number)[] = [];
   #head = 0;

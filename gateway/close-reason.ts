@@ -137,7 +137,7 @@ export type LossReason = (typeof lossReasons)[number];
 
 export type CloseReason = (typeof closeReasons)[number];
 
-/** What a WebSocket client reads when we close it; a code of RFC 6455, section 7.4.1, and the reason's name beside it. */
+/** The code that a WebSocket client reads when we close it; a code of RFC 6455, section 7.4.1, and the reason's name beside it. */
 export const webSocketCodes: Partial<Record<CloseReason, number>> = {
   disconnected: 1000,
   'server-stopping': 1001,

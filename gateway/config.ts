@@ -40,7 +40,7 @@ export interface ConfigSources {
   environment?: NodeJS.ProcessEnv;
   /** Path of a JSON file. */
   file?: string | undefined;
-  /** What the process is going to do. Default: both. */
+  /** The role of the process. Default: both. */
   role?: NodeRole;
 }
 

@@ -11,12 +11,12 @@ export class RetainedDelivery {
   }
 }
 
-/** What the write path carries. A bare message is by far the most frequent, and shared by all who get it. */
+/** The write path carries this. A bare message is by far the most frequent, and shared by all who get it. */
 export type Outgoing = Message | RetainedDelivery | InflightEntry;
 
-/** What still has to be written to one connection, in order; a number says that so many messages were lost here. */
+/** Things still to be written to one connection, in order; a number says that so many messages were lost here. */
 export interface Source {
-  /** What `peek` gives is a message, and all there is. May say no where it is so. */
+  /** `peek` gives a message, and there is nothing behind it. False may be wrong. */
   readonly single: boolean;
   peek(): Outgoing | number | undefined;
   /** Takes away what `peek` gave: it has been written. */
@@ -32,7 +32,7 @@ export interface Connection {
   readonly slot: number;
   /** How bytes get to this kind of connection. */
   readonly wire: Wire;
-  /** Whose it is, for log lines. */
+  /** Describes its owner, for log lines. */
   describe(): Record<string, unknown>;
   /** Text form of the peer's address. Only while the socket is open. */
   remoteAddress(): string;
@@ -60,7 +60,7 @@ export interface Wire {
 /** Where each flavour keeps a message's encoding. */
 export const wireIndex = { cometPage: 0, ndjson: 1, mqtt: 2, sse: 3, sseJson: 4, poll: 5 } as const;
 
-/** What has been encoded of a message. Made at its full length: an empty array would grow to 17 places with its first. */
+/** The encodings of a message. Made at its full length: an empty array would grow to 17 places with its first. */
 export function wireOf(message: Message): (object | undefined)[] {
   message.wire ??= [undefined, undefined, undefined, undefined, undefined, undefined];
   return message.wire;
@@ -72,7 +72,7 @@ export function messageOf(outgoing: Outgoing): Message | undefined {
     : outgoing;
 }
 
-/** What a session still has is not lost with its connection: it is sent again. */
+/** A message that a session still has is not lost with its connection: it is sent again. */
 export function ownedBySession(outgoing: Outgoing): boolean {
   return outgoing instanceof InflightEntry;
 }

@@ -49,7 +49,7 @@ export class FairTurns {
     this.#router = router;
   }
 
-  /** What comes now has to wait: others have used up this turn. */
+  /** New work has to wait: this turn is used up. */
   get full(): boolean {
     return this.#full;
   }

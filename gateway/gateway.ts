@@ -161,7 +161,7 @@ export class Gateway {
     await router.stop();
   }
 
-  /** What waits for clients that are away. */
+  /** Hands over messages that wait for clients that are away. */
   async #handOver(): Promise<void> {
     const handed = await this.#shared.router.clients?.handOver();
     if (handed === undefined || handed.adopted + handed.lost === 0) return;
@@ -219,7 +219,7 @@ function statsOf(
   });
 }
 
-/** What is looked at in each tick of the sweeper, besides what the rooms have. */
+/** Tasks of each tick of the sweeper, besides those of the rooms. */
 function tasksOf(shared: SharedParts, clusterStats: ClusterStats | undefined, log: Logger): (() => void)[] {
   const { router, config, clock, counters, slowConsumers, publicSockets } = shared;
   const namesakes = new Namesakes(router.cluster, log);

@@ -4,7 +4,7 @@ import type { SocketBudget } from './socket-budget.js';
 
 /** Descriptors that are looked at in one turn: 1 ms. */
 const descriptorsPerTurn = 1_000;
-/** What comes meanwhile has room beyond the target, so a flood need not be looked at anew for each of its sockets. */
+/** Sockets that come meanwhile have room beyond the target, so a flood need not be looked at anew for each of its sockets. */
 const batchMs = 100;
 /** Without an answer for so long, a socket waits for a head or a body that dawdles. */
 const dawdlesMs = 1_000;

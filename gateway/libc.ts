@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-/** What is needed of the C library that neither Node nor uWebSockets has: options of sockets, by descriptor. */
+/** Calls of the C library that neither Node nor uWebSockets has: options of sockets, by descriptor. */
 export interface SocketCalls {
   /** @returns false when the system did not take it */
   setOption(descriptor: number, level: number, name: number, value: number): boolean;
@@ -12,7 +12,7 @@ export interface SocketCalls {
   localAddress(descriptor: number): string | undefined;
   /** Address of the other end in hex: 8 digits for IPv4 (mapped into IPv6 too), 32 for IPv6. */
   peerAddress(descriptor: number): string | undefined;
-  /** What the other end has acknowledged since the connection began, bytes; undefined on kernels before 4.1. */
+  /** Bytes that the other end has acknowledged since the connection began; undefined on kernels before 4.1. */
   bytesAcked(descriptor: number): number | undefined;
   /** Of an established TCP connection; undefined for anything else, or on kernels before 4.6. */
   activity(descriptor: number): SocketActivity | undefined;

@@ -6,7 +6,7 @@ import type { Config } from './config.js';
 /** Entries of clients that hold little by now are looked for when there are so many. */
 const entriesMax = 1_024;
 
-/** Who a client is, and one address, or what a single customer usually has of them. */
+/** A client, and its address, or what a single customer usually has of them. */
 export interface Holder {
   readonly clientId: string;
   readonly address: string;
@@ -14,7 +14,7 @@ export interface Holder {
 
 export type ShareRefusal = 'client-share' | 'address-share';
 
-/** What clients are held to a share of. */
+/** Budgets of which a client may have a share. */
 export type SharedKey = 'loginsBytesTotalMax' | 'mqttSubscriptionsTotalMax' | 'mqttFilterVisitsMax';
 
 /** Of bytes and of logins: a client that holds this part is remembered, so there are few, whatever the budget. */
@@ -31,7 +31,7 @@ interface Shared {
 }
 
 /**
- * What each client and each address holds of what all share: bytes of ids and filters, their number, and the places of
+ * The share of each client and each address in the common budgets: bytes of ids and filters, their number, and the places of
  * the tree of filters that messages have to look at. While all together have less than a share, nobody is refused for
  * one, and nothing is looked up. Only clients with much have an entry; a session whose client is away keeps its own.
  */
@@ -93,7 +93,7 @@ export class LoginShares {
       if (held >= max * heavyShare) this.#note(client, { clientId, address: addressKeyText(peer) });
       if (budgetSharePerClient < 1 && held > perClientMax && total(filter) > perClientMax)
         return { refusal: 'client-share', key };
-      // What many clients of one address have in common is counted for each of them.
+      // A node that many clients of one address have in common is counted for each of them.
       if (key === 'mqttFilterVisitsMax' && visits === 'same') continue;
       if (budgetSharePerAddress === 1 || total(filter) <= perAddressMax) continue;
       const address = this.#heavy.get(client)?.address;

@@ -11,7 +11,7 @@ import type { Config } from './settings.js';
  */
 
 const mebibyte = 1024 * 1024;
-/** What the program itself takes, and V8's young generation, which counts for the heap limit. */
+/** Bytes of the program itself, and of V8's young generation, which counts for the heap limit. */
 const programBytes = 48 * mebibyte;
 /** Of what V8 has, so much may be in use at once; the rest is for garbage and for what one turn of the loop makes. */
 const heapShare = 0.7;
@@ -78,7 +78,7 @@ export function memoryOfProcess(): MemoryOfProcess {
   return { heapBytes: v8.getHeapStatistics().heap_size_limit, totalBytes };
 }
 
-/** What the limits add up to, and what there is room for, bytes. */
+/** The sum of the limits, and the room for it, bytes. */
 export interface LimitsSummed {
   readonly heapBytes: number;
   readonly heapRoomBytes: number;

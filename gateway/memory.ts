@@ -5,7 +5,7 @@ import vm from 'node:vm';
 /** Fewer connections than this, and the process's own memory drowns theirs. */
 const connectionsForEstimate = 1_000;
 
-/** What the process weighs, and what of it is the connections'. */
+/** The memory of the process, and the connections' part of it. */
 export class MemoryGauge {
   readonly #baselineBytes = memoryUsage.rss();
 
@@ -35,7 +35,7 @@ export function heapBytes(): number {
 }
 
 /**
- * What malloc may have to give back: what of the process is neither V8's heap nor buffers and was not there at the start.
+ * Bytes that malloc may have to give back: what of the process is neither V8's heap nor buffers and was not there at the start.
  * The sockets of open connections are in it, too; glibc's own count would walk all that is free, which takes its time.
  */
 export function spareBytes(): number {

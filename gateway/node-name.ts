@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Cluster, ClusterNode } from '../router/engine/cluster.js';
 import type { Config } from './settings.js';
 
-/** What a node is called: its default among others, and that no two have one name. */
+/** The name of a node: its default among others, and that no two have the same. */
 
 /** A name has 64 characters: `-`, a port or process id of up to 7 digits, and `-1024` of a worker go behind it. */
 const hostnameLengthMax = 51;

@@ -13,7 +13,7 @@ const descriptorsPerTurn = 1_000;
 export interface ReceiveThrottleParts {
   /** SO_RCVBUF of all others. */
   readonly receiveBufferBytes: number;
-  /** Whose sockets are meant: those accepted at these ports. */
+  /** Sockets that were accepted at these ports are throttled. */
   readonly ports: () => readonly number[];
   /** All descriptors are below this. */
   readonly descriptorsMax: () => number;

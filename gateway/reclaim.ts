@@ -10,7 +10,7 @@ const quietTicks = 8;
 /** "Next to nothing" in one tick: 100 a second, of messages or of connections that open or close. */
 const quietPerTick = 25;
 
-/** What a step holds everything up for, ms a MB, until this process has measured it itself: on a busy machine. */
+/** The pause of a step, ms a MB, until this process has measured it itself: on a busy machine. */
 const collectMsPerMb = 1.2;
 const trimMsPerMb = 0.6;
 /** For the young generation: 5,000 clients that connect and subscribe in a second are no reason for a large one. */
@@ -74,7 +74,7 @@ class Step {
   }
 }
 
-/** What one round has done so far. */
+/** The work of one round so far. */
 interface Round {
   readonly rssBefore: number;
   next: number;
@@ -154,7 +154,7 @@ export class Reclaimer {
         },
         'memory kept: to give it back would hold everything up for longer than allowed',
       );
-      // What a second collection would free is no less work; what malloc has to spare is another matter.
+      // Memory that a second collection would free is no less work; what malloc has to spare is another matter.
       round.next = Math.max(round.next, this.#steps.length - 1);
       if (step !== this.#steps.at(-1)) return;
       return this.#end(round);

@@ -4,7 +4,7 @@ import type { SettingKey } from './settings.js';
 export type { NodeRole } from '../router/engine/cluster.js';
 
 /**
- * What a process does: `encke start` holds connections and answers senders, `encke gateway` and `encke router` do one of
+ * The role of a process: `encke start` holds connections and answers senders, `encke gateway` and `encke router` do one of
  * the two, as in the origin, where gateways and router lived on different machines.
  */
 

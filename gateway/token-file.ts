@@ -2,7 +2,7 @@ import { FileError, readNamed } from '../redis-access/named-file.js';
 
 /** A token that stands in a file of its own, as anybody on the machine can read the flags of a process. */
 
-/** What settings with a token take, too. */
+/** The shape of a token, which settings with a token have, too. */
 const tokenPattern = /^[\x21-\x7e]{16,}$/;
 const tokenExpected = 'at least 16 printable characters without spaces';
 

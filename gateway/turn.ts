@@ -7,7 +7,7 @@ import { type Connection, messageOf, type Outgoing, ownedBySession, type Source 
 export const turnDeliveriesMax = 262_144;
 
 /**
- * What this turn of the event loop has brought, by connection, in the order of the deliveries. Linked lists in typed
+ * Deliveries of this turn of the event loop, by connection, in the order of the deliveries. Linked lists in typed
  * arrays, so that a delivery allocates nothing but its place here:
  *
  *     dirty     streamA          streamB

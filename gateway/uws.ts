@@ -22,7 +22,7 @@ export class PlatformError extends Error {
   readonly code = 'ERR_ENCKE_PLATFORM';
 }
 
-/** What decides whether a build loads. */
+/** The parts of a platform that decide whether a build loads. */
 export interface Platform {
   /** As in `process.versions.node`. */
   readonly node: string;

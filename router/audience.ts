@@ -3,7 +3,7 @@ import type { Qos } from './message.js';
 import type { Subscriber } from './subscriber.js';
 
 /**
- * Who subscribes to one id or filter, and at which QoS. Nearly always that is one subscriber at QoS 0, which is
+ * The subscribers of one id or filter, each with its QoS. Nearly always that is one subscriber at QoS 0, which is
  * therefore the bare object; every other form costs what it must (bytes besides the entry in the index):
  *
  *     Subscriber             one, QoS 0                    0
@@ -92,7 +92,7 @@ export function sizeOf(audience: Audience | undefined): number {
 const grantBytes = objectBytes(2);
 const crowdBytes = objectBytes(1) + arrayBytes(3) + 3 * setBytes;
 
-/** What it takes in V8's heap at most, besides the subscribers, which are their owner's. */
+/** Its bytes in V8's heap at most, besides the subscribers, which are their owner's. */
 export function audienceBytes(audience: Audience | undefined): number {
   if (audience === undefined) return 0;
   if (audience instanceof Crowd) return crowdBytes + audience.size * setEntryBytes;

@@ -15,7 +15,7 @@ import type { Subscriptions } from './subscriptions.js';
 export class FanOut {
   readonly #subscriptions: Subscriptions;
   readonly #onDeliverError: (error: unknown, subscriber: Subscriber, message: Message) => void;
-  /** What is being handed around: fields instead of arguments and closures. Fan-outs never nest, see Router. */
+  /** The message that is being handed around: fields instead of arguments and closures. Fan-outs never nest, see Router. */
   #message!: Message;
   readonly #nodes: FilterNode[] = [];
   #overlapping = false;

@@ -1,5 +1,5 @@
 /**
- * What things take in V8's heap, bytes: upper bounds, so that a limit in bytes holds. Measured and read in V8's source
+ * Sizes of objects in V8's heap, bytes: upper bounds, so that a limit in bytes holds. Measured and read in V8's source
  * for 64-bit Node, which has no pointer compression; test/router/logins-bytes.test.ts holds them against the heap.
  */
 

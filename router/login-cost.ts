@@ -3,7 +3,7 @@ import { levelsOf } from './topic.js';
 import { hasWildcard } from './topic-filter.js';
 
 /**
- * What one login costs, told from its text alone, as if nobody else had any of it. So each subscriber's sum is the same
+ * The cost of one login, told from its text alone, as if nobody else had any of it. So each subscriber's sum is the same
  * whoever came first and whoever leaves, and one subscriber can be held to its share of what all together may take.
  */
 
@@ -78,7 +78,7 @@ export class Shapes {
     this.visits -= levelsOf(shape);
   }
 
-  /** What `visits` would be with this one, too. */
+  /** `visits`, with this shape too. */
   visitsWith(shape: string): number {
     return this.visits + (this.#filters.has(shape) ? 0 : levelsOf(shape));
   }

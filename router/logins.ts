@@ -16,7 +16,7 @@ export class Logins {
   /** The highest QoS that fan-out has found for it. */
   qos: Qos = 0;
 
-  /** What its ids and filters cost, each as if nobody else had it. */
+  /** The cost of its ids and filters, each as if nobody else had it. */
   costBytes = 0;
   #shapes: Shapes | undefined = undefined;
 
@@ -29,7 +29,7 @@ export class Logins {
     return Array.isArray(this.#filters) ? this.#filters.length : this.#filters.size;
   }
 
-  /** What it takes in V8's heap at most, without the filters. */
+  /** Its bytes in V8's heap at most, without the filters. */
   get bytes(): number {
     const filters = this.#filters;
     const list = Array.isArray(filters)

@@ -3,7 +3,7 @@ import { ownBytes, ownText } from './own-copy.js';
 /** How hard a delivery is tried: 0 at most once, 1 at least once, 2 exactly once. HTTP streams are always 0. */
 export type Qos = 0 | 1 | 2;
 
-/** What is carried from a publisher to subscribers. Made once for each send, shared by all who receive it. */
+/** A publisher's message on its way to subscribers. Made once for each send, shared by all who receive it. */
 export class Message {
   readonly id: string;
   /** Owned by the message from here on: nobody writes to it, and it is never a view of a receive buffer. */
@@ -20,7 +20,7 @@ export class Message {
    */
   offset: number;
   /**
-   * What this message looks like on the wire, one entry for each transport flavour that has sent it,
+   * Encodings of this message, one entry for each transport flavour that has sent it,
    * so that it is encoded once for each flavour and not once for each recipient. The router never looks.
    */
   wire: (object | undefined)[] | undefined = undefined;

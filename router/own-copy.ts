@@ -1,5 +1,5 @@
 /**
- * What is kept for long owns its memory: a slice of 20 bytes keeps all of what it was cut from alive, be that Node's
+ * Copies for things that are kept for long, so that they own their memory: a slice of 20 bytes keeps all of what it was cut from alive, be that Node's
  * 8 KB pool, a whole frame, or a request line.
  */
 

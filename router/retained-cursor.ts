@@ -80,7 +80,7 @@ export class RetainedCursor {
     const level = this.#levels[depth] ?? '#';
     const wildcard = level === '#' || level === '+';
     const child = wildcard ? nextChild(stop) : stop.node.child(level);
-    // What is older than the last one has been seen; what was born after the walk began is not looked for.
+    // A child older than the last one has been seen; one that was born after the walk began is not looked for.
     if (child === undefined || child.born <= stop.born || child.born > this.#until) {
       path.pop();
       return;

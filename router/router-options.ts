@@ -8,7 +8,7 @@ import type { Subscriber } from './subscriber.js';
 import { idBytesMaxDefault, topicLevelsMaxDefault } from './topic.js';
 
 export interface RouterOptions extends RetainedOptions {
-  /** What carries messages between processes. Default: none, everything is in this one. */
+  /** Carries messages between processes. Default: none, everything is in this one. */
   engine?: Engine;
   /** How much is kept of which ids, for clients that come back. Default: 100 messages an id, 60 s, 64 MiB in all. */
   history?: HistoryOptions;

@@ -13,7 +13,7 @@ export interface RouterStats {
   logins: number;
   /** Subscribers with at least one id or filter, now. */
   subscribers: number;
-  /** What ids, filters and logins take in V8's heap at most, bytes, now. */
+  /** Bytes of ids, filters and logins in V8's heap at most, now. */
   loginsBytes: number;
   /** Messages handed to the router. */
   published: number;
@@ -23,7 +23,7 @@ export interface RouterStats {
   dropped: number;
   /** Retained messages, now. */
   retained: number;
-  /** What they take, bytes, now. */
+  /** Their bytes, now. */
   retainedBytes: number;
   /** Messages that were not retained, by the limit that they crossed. */
   retainedRefused: Record<RetainedRefusal, number>;

@@ -35,7 +35,7 @@ export class Router {
   readonly #fanOut: FanOut;
   readonly #retained: Retained;
   readonly #historyStore: HistoryStore;
-  /** What has been sent of late, for who comes back and asks what it has missed. */
+  /** Recent messages, for clients that come back and ask what they have missed. */
   readonly history: History;
   readonly #engine: Engine;
   readonly #onLastLogout: (filter: string) => void;
@@ -132,7 +132,7 @@ export class Router {
     return this.#subscriptions.logins;
   }
 
-  /** What all logins and subscriptions take in V8's heap at most, bytes, now: for who lets no more in past a limit. */
+  /** Bytes of all logins and subscriptions in V8's heap at most, now. A gateway lets no more in past a limit. */
   get loginsBytes(): number {
     return this.#subscriptions.bytes;
   }
@@ -146,7 +146,7 @@ export class Router {
   }
 
   /**
-   * What a subscriber's ids and filters cost, bytes, each as if nobody else had it: the same whoever comes and goes, so
+   * The cost of a subscriber's ids and filters, bytes, each as if nobody else had it: the same whoever comes and goes, so
    * that it can be held to a share of `loginsBytes`.
    */
   loginsBytesOf(subscriber: Subscriber): number {
@@ -163,7 +163,7 @@ export class Router {
     return this.#subscriptions.countOf(subscriber);
   }
 
-  /** What a subscriber has, with the QoS of each. */
+  /** The ids and filters of a subscriber, with the QoS of each. */
   subscriptionsOf(subscriber: Subscriber): { filter: string; qos: Qos }[] {
     return this.#subscriptions.listOf(subscriber);
   }
@@ -250,7 +250,7 @@ export class Router {
     return this.#engine.clients;
   }
 
-  /** What the engine says of itself; undefined where everything is in this process. */
+  /** Numbers of the engine itself; undefined where everything is in this process. */
   engineStats(): object | undefined {
     return this.#engine.stats();
   }

@@ -2,7 +2,7 @@ import type { Logins } from './logins.js';
 import type { Message, Qos } from './message.js';
 
 /**
- * What became of a message handed to a subscriber.
+ * The fate of a message handed to a subscriber.
  * - `sent`: on its way, in the order of the calls
  * - `buffered`: the subscriber takes no more now; kept within its limit, in order
  * - `dropped`: refused, or the subscriber is being closed; it will not arrive
@@ -10,7 +10,7 @@ import type { Message, Qos } from './message.js';
 export type Delivery = 'sent' | 'buffered' | 'dropped';
 
 /**
- * Whoever can receive: extend it and implement `deliver`.
+ * Receives messages: extend it and implement `deliver`.
  *
  * `deliver` is called in the order of the sends, once for each message however many filters match. It must not wait. It
  * may log anybody out and may publish, which is done when this message is with everybody; it must not log anybody in. An
@@ -19,7 +19,7 @@ export type Delivery = 'sent' | 'buffered' | 'dropped';
  */
 export abstract class Subscriber {
   /**
-   * What this subscriber is logged in as, ids and filters; the router's, and only the router's. It lives here instead
+   * The ids and filters of this subscriber; the router's, and only the router's. It lives here instead
    * of in a Map keyed by subscriber because that entry would cost 46 bytes a connection, and this costs 8:
    * undefined = nothing, a string = one (nearly everybody), Logins = more, or had more.
    * @internal

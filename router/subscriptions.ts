@@ -19,7 +19,7 @@ import { TopicTree } from './topic-tree.js';
 import { visitsWith } from './tree-visits.js';
 
 /**
- * Who is logged in as what, both ways:
+ * Logins, both ways:
  *
  *     id         -> audience      in a Map
  *     filter     -> audience      in a tree by level
@@ -59,7 +59,7 @@ export class Subscriptions {
   }
 
   /**
-   * What all of it takes in V8's heap at most: each login its own string, its place with its subscriber and in the
+   * Bytes of all of it in V8's heap at most: each login its own string, its place with its subscriber and in the
    * audience; each id its string and its place in the Map, each filter its nodes in the tree.
    */
   get bytes(): number {
@@ -71,7 +71,7 @@ export class Subscriptions {
     return this.#subscribers;
   }
 
-  /** Who is logged in as this very id. */
+  /** The subscribers that are logged in as this very id. */
   of(id: string): Audience | undefined {
     return this.#byId.get(id);
   }

@@ -15,7 +15,7 @@ export type FilterProblem =
   | 'nul'
   | 'not-unicode';
 
-/** What is wrong with each kind of bad filter, as a sentence that says how to mend it. */
+/** The fault of each kind of bad filter, as a sentence that says how to mend it. */
 export const filterProblemText: Record<FilterProblem, string> = {
   empty: 'A topic filter is at least one character long.', // [MQTT-4.7.3-1]
   'too-long': 'The topic filter is longer than this server accepts.',

@@ -29,7 +29,7 @@ export class TopicTree extends LevelTree<Audience, FilterNode> {
     super(new FilterNode(''));
   }
 
-  /** What its nodes take in V8's heap at most, without the audiences. */
+  /** Bytes of its nodes in V8's heap at most, without the audiences. */
   get bytes(): number {
     return this.#bytes;
   }

@@ -11,7 +11,7 @@ export const topicLevelsMaxDefault = 128;
 
 export type IdProblem = 'empty' | 'too-long' | 'too-many-levels' | 'wildcard' | 'nul' | 'not-unicode';
 
-/** What is wrong with each kind of bad id, as a sentence that says how to mend it. */
+/** The fault of each kind of bad id, as a sentence that says how to mend it. */
 export const idProblemText: Record<IdProblem, string> = {
   empty: 'An id is at least one character long.',
   'too-long': 'The id is longer than this server accepts.',
@@ -48,7 +48,7 @@ export function problemOfId(
   return problemOfSize(id, ascii, bytesMax) ?? (levels > levelsMax ? 'too-many-levels' : undefined);
 }
 
-/** What ids and filters have in common: the limit in bytes, and that all of it can be written as UTF-8. */
+/** The part that ids and filters have in common: the limit in bytes, and that all of it can be written as UTF-8. */
 export function problemOfSize(
   text: string,
   ascii: boolean,

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 
-/** Who may come in where a token is set: whoever knows it. Without one, everybody who can reach the listener. */
+/** Lets in those who know the token, where one is set. Without one, everybody who can reach the listener. */
 export class BearerAuth {
   /** Undefined = no check. */
   readonly #token: Buffer | undefined;

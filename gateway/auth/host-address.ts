@@ -1,4 +1,4 @@
-/** What a host is said to be, in a setting or in a `Host` header: loopback, an address, or a name. */
+/** The kind of a host, in a setting or in a `Host` header: loopback, an address, or a name. */
 
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);

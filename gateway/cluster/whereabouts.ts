@@ -3,7 +3,7 @@ import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import { checkId } from '../http/request.js';
 
-/** Who would get a message to an id. */
+/** The subscribers that would get a message to an id. */
 export interface Found {
   readonly id: string;
   readonly subscribers: number;
@@ -15,7 +15,7 @@ export interface Found {
 
 const question = 'ids';
 
-/** Who is logged in where, over all nodes: asks the others, and answers them. Body: the id; answer: a number in decimal. */
+/** Finds subscribers of an id on all nodes: asks the others, and answers them. Body: the id; answer: a number in decimal. */
 export class Whereabouts {
   readonly #router: Router;
   readonly #cluster: Cluster | undefined;

@@ -8,7 +8,7 @@ import { answer, answerText, type Headers } from './answer.js';
 import type { RequestHead } from './front-door.js';
 
 /**
- * Who may call the router API, and from which web pages. A browser sends a page's `Origin` with every POST:
+ * Lets callers of the router API in, and web pages of some origins. A browser sends a page's `Origin` with every POST:
  * without this check any page on the web could send to the API on somebody's loopback.
  */
 export class ApiGuard {
@@ -81,13 +81,13 @@ export class ApiGuard {
     return (origin === '' ? undefined : this.#corsHeaders(origin, host)) ?? none;
   }
 
-  /** Whoever may call asks for what cannot be. @param cors as `admit` gave them */
+  /** Answers a caller who asks for what cannot be. @param cors as `admit` gave them */
   refuse(response: HttpResponse, cors: Headers, problem: string): void {
     this.#counters.countApiError('400');
     answerText(response, '400 Bad Request', problem, cors);
   }
 
-  /** What a browser asks before it lets a page send the Authorization header. */
+  /** Answers a browser that asks before it lets a page send the Authorization header. */
   preflight(response: HttpResponse, { host, origin }: RequestHead): void {
     const cors = this.#corsHeaders(origin, host);
     if (cors === undefined)

@@ -11,13 +11,13 @@ const problemText: Record<BodyProblem, string> = {
   '503 Service Unavailable': 'Too many bodies are under way: try again.',
 };
 
-/** What uWS demands of a body, too: slower, and it cuts the connection without a word after 8 to 12 s. */
+/** uWS demands as much of a body: slower, and it cuts the connection without a word after 8 to 12 s. */
 const throughputBytesPerSec = 16 * 1024;
 
 /** A body from its request on until its last byte. */
 interface Reading {
   readonly response: HttpResponse;
-  /** What an answer needs, good or bad: without its CORS headers a page cannot read it. */
+  /** Headers that each answer needs, good or bad: without its CORS headers a page cannot read it. */
   readonly headers: Headers;
   /** Grows by doubling: a chunk may be a single byte, and an object for each would weigh a hundred times as much. */
   partial: Buffer | undefined;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { ConstantHeaders } from './constant-headers.js';
 
 /**
- * What browsers are told about every answer: to take it for nothing but what its Content-Type says, to show it in no
+ * Headers that tell browsers about every answer: to take it for nothing but what its Content-Type says, to show it in no
  * frame, and to load and run nothing that is not named here (Content Security Policy, level 3).
  */
 

@@ -27,7 +27,7 @@ export interface FrontDoorParts {
 }
 
 /**
- * What a listener looks at in each request before a route sees it: where the request ends, and which host it is for. All
+ * Looks at each request before a route sees it: where the request ends, and which host it is for. All
  * routes are bound through here, so that none can forget it.
  */
 export class FrontDoor {
@@ -115,7 +115,7 @@ interface FramingProblem {
 }
 
 /**
- * What every request is looked at for, in one walk through its header fields: each call into uWS is 0.2 µs. Above all,
+ * The parts of a request that are always looked at, in one walk through its header fields: each call into uWS is 0.2 µs. Above all,
  * where it ends, as RFC 9112 6.3 has it. uWS takes the first of two Content-Length fields, an empty one for none,
  * and whatever stands in Transfer-Encoding for `chunked`. A proxy in front may read the same bytes in another way, and
  * then what it takes for a body would be a request here (request smuggling). So all of it is looked at anew.

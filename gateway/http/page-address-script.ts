@@ -1,7 +1,7 @@
 import { isAnyAddress } from '../listen-address.js';
 
 /**
- * What the landing page and the MQTT demo know of addresses. A reader may have come through a proxy: by another name,
+ * Addresses on the landing page and in the MQTT demo. A reader may have come through a proxy: by another name,
  * under a prefix, with TLS. So every address is built from the page's own, and the router API, which is a listener of
  * its own and may be out of reach, is offered only once it has answered this browser.
  */

@@ -19,7 +19,7 @@ export interface ProbesParts {
   readonly warning: () => string | undefined;
 }
 
-/** What every process answers, whatever its role: /health, /ready and /stats. */
+/** The routes of every process, whatever its role: /health, /ready and /stats. */
 export function bindProbes(door: FrontDoor, parts: ProbesParts): void {
   const options: Handler = (response, _request, head) => parts.guard.preflight(response, head);
   const get = guarded(parts.guard, (response, request, cors) => answerStats(parts, response, request, cors));

@@ -18,7 +18,7 @@ function htmlHeaders(policy: string): Headers {
   ];
 }
 
-/** What the public listener has besides streams: the landing page and its numbers, the client for pages, and the demo of MQTT. */
+/** Routes of the public listener besides streams: the landing page and its numbers, the client for pages, and the demo of MQTT. */
 export function bindPublicPages(
   door: FrontDoor,
   config: Pick<Config, 'mqtt'> & MqttDemoConfig,

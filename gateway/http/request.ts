@@ -8,7 +8,7 @@ import type { RequestHead } from './front-door.js';
 
 /** Reads ids and options out of requests. Bad input comes back as a sentence, never as an exception. */
 
-/** What this server takes for an id. */
+/** Limits of an id on this server. */
 export type IdLimits = Pick<Config, 'idBytesMax' | 'topicLevelsMax' | 'allowControlCharacters'>;
 
 export type Parsed<T> = { ok: true; value: T } | { ok: false; problem: string };

@@ -87,7 +87,7 @@ export class SendBatchEndpoint {
     if (this.#publishSome(batch) && batch.undecided === 0) return this.#answer(response, cors, batch);
     if (!this.#hold(batch, response, cors)) return;
     let aborted = false;
-    // What was accepted is sent even if the publisher has gone; only nobody hears the totals then.
+    // Accepted messages are sent even if the publisher has gone; nobody hears the totals then.
     response.onAborted(() => {
       aborted = true;
     });

@@ -31,7 +31,7 @@ export class LogWriter implements LogNumbers {
   readonly #pendingBytesMax: number;
   readonly #onRecovered: DropNotice;
   readonly #lines: string[] = [];
-  /** What is left of the lines that are being written. */
+  /** The rest of the lines that are being written. */
   #chunk: Buffer | undefined;
   /** The chunk is with the thread pool. */
   #inFlight = false;
@@ -86,7 +86,7 @@ export class LogWriter implements LogNumbers {
 
   /** At the exit of the process, when there is no other way; waits for a slow reader, but not for longer than that. */
   flushAtExit(withinMs: number): void {
-    // What is in flight is written by the thread pool, whose end the process waits for.
+    // Lines in flight are written by the thread pool, whose end the process waits for.
     this.#atExit = true;
     if (this.#inFlight) this.#chunk = undefined;
     this.#writeRest(performance.now() + withinMs);

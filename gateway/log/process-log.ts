@@ -4,7 +4,7 @@ import { exitAtOnce } from '../libc.js';
 import { standardError } from './log-target.js';
 import { LogWriter } from './log-writer.js';
 
-/** What the last lines may take at the exit, where their reader is slow. */
+/** Time for the last lines at the exit, where their reader is slow. */
 const flushMs = 500;
 
 /** The log of a process: pino's lines to standard error, written by what never waits. */

@@ -1,4 +1,4 @@
-/** What the supervisor puts into a worker's environment; not settings. */
+/** Variables that the supervisor puts into a worker's environment; not settings. */
 
 /** Its number, from 1. */
 export const workerVariable = 'ENCKE_WORKER';

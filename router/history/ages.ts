@@ -20,7 +20,7 @@ export class Ages {
     this.#ages = rules.map(({ ageSec }) => Math.ceil(ageSec * 10));
   }
 
-  /** What an entry is stamped with. */
+  /** The stamp of a new entry. */
   get now(): number {
     return this.#now;
   }

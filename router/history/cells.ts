@@ -15,7 +15,7 @@ import { type Chunk, Chunks, cellBits, cellInChunk, chunkBits, chunkCells } from
 export type CellHandle = number;
 
 export const cellDataBytes = 64;
-/** What a cell takes: its data, and its place in `next`. */
+/** Bytes of a cell: its data, and its place in `next`. */
 export const cellBytes = cellDataBytes + 4;
 
 /** From here on a call costs less than the loop; and where it needs a view, from there on. */
@@ -31,7 +31,7 @@ export class Cells {
   /** The last cell of the chain that was taken last: a second result without an object. */
   lastTaken: CellHandle = 0;
 
-  /** What the chunks take, used or not. */
+  /** Bytes of the chunks, used or not. */
   get reservedBytes(): number {
     return this.#chunks.count * chunkCells * cellBytes;
   }

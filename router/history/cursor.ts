@@ -15,7 +15,7 @@ export type ResumeFrom = Cursor | { readonly since: 'oldest' | 'now' | number };
 
 export type CursorProblem = 'empty' | 'too-long' | 'shape' | 'epoch' | 'offset' | 'count';
 
-/** What is wrong with each kind of bad cursor, as a sentence that says how to mend it. */
+/** The fault of each kind of bad cursor, as a sentence that says how to mend it. */
 export const cursorProblemText: Record<CursorProblem, string> = {
   empty: 'The cursor is empty: leave it out, or give back one that this server gave.',
   'too-long': 'The cursor is longer than any for so many ids: give it back as this server gave it.',

@@ -1,5 +1,5 @@
 /**
- * What is remembered of ids that were forgotten: an upper bound of the last offset that each of them was given, in
+ * Remembers, of ids that were forgotten, an upper bound of the last offset that each of them was given, in
  * 2 MB for any number of ids. An id begins again above it, so that no offset is used twice; and a cursor below it is
  * told that something was lost. Where other ids have raised it, that is a false alarm, never silence.
  *

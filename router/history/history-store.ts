@@ -10,9 +10,9 @@ export interface HistoryStats {
   ids: number;
   /** Messages, now. One of an id that is still published to may be counted past its age, until the id's next message. */
   messages: number;
-  /** What they take, with all that is around them, bytes, now. */
+  /** Their bytes, with all that is around them, now. */
   bytes: number;
-  /** What is reserved for that, bytes, now. */
+  /** Bytes that are reserved for that, now. */
   reservedBytes: number;
   /** Messages let go since the start, by reason. */
   evicted: Record<HistoryEviction, number>;
@@ -64,7 +64,7 @@ export interface HistoryStore {
   last(id: string): number;
   /** The offset behind which the last `count` messages of the id are. Absent: offsets of an id grow by one. */
   behindLast?(id: string, count: number): number;
-  /** What is kept behind an offset. The id is taken for what it is, checked by no one. */
+  /** Reads the messages behind an offset. The id is taken for what it is, checked by no one. */
   after(id: string, offset: number): HistoryReader;
   /**
    * Where not everything is at hand: sees to it that `first`, `last` and `after` know of the ids what a resume from

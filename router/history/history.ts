@@ -17,7 +17,7 @@ export interface Resumed {
 }
 
 /**
- * What a client that comes back has missed: `router.history`. Knows cursors; where messages are kept is the store's.
+ * Finds the messages that a client has missed: `router.history`. Knows cursors; where messages are kept is the store's.
  *
  * No gap and no double: everything here is synchronous, so `login` and `resume` in one turn of the loop, in either
  * order and with no publish between them, split all messages of an id into those that `resume` gives (the offsets up
@@ -73,7 +73,7 @@ export class History {
   }
 
   /**
-   * What was published to `ids` since. A cursor of another epoch, or with an offset that was never given or is no
+   * The messages published to `ids` since. A cursor of another epoch, or with an offset that was never given or is no
    * longer followed by all that came after it, is answered with `recovered: false` and all that is left of that
    * id; so is any cursor for an id without history, as nobody knows what it missed.
    * @param ids valid, and each once; a cursor's offsets are in their order

@@ -1,7 +1,7 @@
 import { cellDataBytes } from './cells.js';
 
 /**
- * What is where in the cells of a ring (the history of one id) and of an entry (one message in it). Numbers of the
+ * The layout of the cells of a ring (the history of one id) and of an entry (one message in it). Numbers of the
  * first kind count fields of 8 bytes, all others fields of 4; see Cells.
  */
 
@@ -48,7 +48,7 @@ export const entry = {
 /** The first byte of the payload; 32 of them fit the first cell, 96 two. */
 export const payloadAt = 32;
 
-/** What an entry takes. */
+/** Bytes of an entry. */
 export function cellsOf(payloadBytes: number): number {
   return Math.ceil((payloadAt + payloadBytes) / cellDataBytes);
 }

@@ -57,7 +57,7 @@ export class LoadedHistory {
     this.#trim(message.id, held);
   }
 
-  /** What was loaded behind an offset joins what has come since. */
+  /** Messages that were loaded behind an offset join those that have come since. */
   merge(id: string, held: LoadedId, offset: number, { messages, floor, position }: Loaded): void {
     if (offset >= held.searched) return; // all of it has been here before
     const live = held.messages.filter((message) => message.offset > position);

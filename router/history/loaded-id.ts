@@ -59,12 +59,12 @@ export class LoadedReader implements HistoryReader {
   }
 }
 
-/** What a store outside of this process has of an id. */
+/** The messages that a store outside of this process has of an id. */
 export interface Loaded {
   /** All that is kept behind `floor`, up to `position`. */
   readonly messages: readonly Message[];
   /** Nothing is missing behind this offset. */
   readonly floor: number;
-  /** What this node is sent itself goes on behind it. */
+  /** Messages that are sent to this node go on behind it. */
   readonly position: number;
 }

@@ -12,7 +12,7 @@ import { cellsOf, entry, ring } from './layout.js';
 import { leastRecent, Recency } from './recency.js';
 
 export interface HistoryOptions {
-  /** What is kept of which ids: the first rule that matches holds, none = nothing is kept. Default defaultHistoryRules. */
+  /** How much is kept of which ids: the first rule that matches holds, none = nothing is kept. Default defaultHistoryRules. */
   rules?: readonly HistoryRule[];
   /** All that is kept, with what is around it, bytes. The ids that were published to longest ago go first. Default 64 MiB. */
   bytesMax?: number;

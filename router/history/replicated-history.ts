@@ -18,7 +18,7 @@ export interface HistorySource {
   /** Somebody begins with an id that is held: resolves when that is in effect, or cannot be known now. Never rejects. */
   begin(id: string): Promise<void>;
   /**
-   * What is kept of an id behind an offset; undefined = it could not be known until then. The id is held. Never rejects.
+   * Loads the messages of an id behind an offset; undefined = it could not be known until then. The id is held. Never rejects.
    * @param untilMs as of performance.now()
    */
   load(rule: number, id: string, offset: number, untilMs: number): Promise<Loaded | undefined>;
@@ -168,7 +168,7 @@ export class ReplicatedHistory implements HistoryStore {
     else void Promise.all(loads).then(end);
   }
 
-  /** Who asks for as much as is being loaded already, or less, waits for that; and where its time is over, tries for the rest of its own. */
+  /** A resume that asks for no more than is being loaded waits for that load. Where it fails, it tries in the time it has left. */
   #load(held: LoadedId, rule: number, id: string, offset: number, untilMs: number): Promise<void> {
     const { loading, life } = held;
     if (loading !== undefined && loading.offset <= offset && this.#source.position(id) >= offset) {

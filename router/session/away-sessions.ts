@@ -3,7 +3,7 @@ import type { Session } from './session.js';
 import type { SessionOwner } from './session-owner.js';
 import type { EvictionReason } from './sessions-stats.js';
 
-/** What would be lost with a session; the lowest that there is goes first. */
+/** The worth of a session that ends; the lowest that there is goes first. */
 export const awayTiers = { noFilters: 0, nothingWaiting: 1, messagesWaiting: 2 } as const;
 export type AwayTier = (typeof awayTiers)[keyof typeof awayTiers];
 

@@ -2,7 +2,7 @@ import type { InflightEntry } from './inflight-entry.js';
 import { weightOf, weightOfReleased } from './weight.js';
 
 /**
- * What one client has been sent at QoS 1 and 2 and has not acknowledged to the end, in the order in which it is to
+ * Messages sent to one client at QoS 1 and 2 and not acknowledged to the end, in the order in which it is to
  * be repeated: messages as they were sent first [MQTT-4.6.0-1], PUBRELs as the PUBRECs came [MQTT-4.6.0-4].
  */
 export class InflightWindow {

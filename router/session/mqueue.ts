@@ -11,7 +11,7 @@ export interface Queued {
 /** Consumed places at the front that are given back at once. */
 const spentMin = 32;
 
-/** What waits for room in the inflight window of one session, or for its client to come back; in order. */
+/** Messages that wait for room in the inflight window of one session, or for its client to come back; in order. */
 export class Mqueue {
   #entries: (Queued | undefined)[] = [];
   #head = 0;

@@ -37,7 +37,7 @@ export function repeatOverdue(session: Connected, flow: SessionFlow, sessions: S
   const lastSec = sessions.nowSec - sessions.limits.retryIntervalSec;
   for (const entry of flow.entries()) {
     if (entry.sentAtSec > lastSec) continue;
-    // What it was given last is still waiting in it: it has not even been sent yet.
+    // The message that it was given last is still waiting: it has not even been sent yet.
     if (session.connection === undefined || session.connection.congested) return;
     repeat(session, entry, sessions);
   }

@@ -3,7 +3,7 @@ import type { Delivery } from '../subscriber.js';
 import type { InflightEntry } from './inflight-entry.js';
 
 /**
- * What a session needs of the connection it is attached to; the gateway's MQTT channel is one. Nothing here
+ * The part that a session needs of the connection it is attached to; the gateway's MQTT channel is one. Nothing here
  * throws or waits. Messages and entries go out in the order of the calls.
  */
 export interface SessionConnection {

@@ -7,7 +7,7 @@ interface SessionKey {
   readonly clientId: string;
 }
 
-/** What a session needs of the registry that it belongs to; see Sessions. */
+/** The part that a session needs of its registry; see Sessions. */
 export interface SessionContext {
   /** Seconds of the session clock. */
   readonly nowSec: number;

@@ -37,7 +37,7 @@ export interface EncodedSession {
   readonly flow?: FlowState;
 }
 
-/** What was read of one; absent parts are empty. */
+/** The parts of a session that were read; absent ones are empty. */
 export interface DecodedSession extends SessionState {
   readonly subscriptions: readonly Subscription[];
 }

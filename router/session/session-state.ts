@@ -4,7 +4,7 @@ import type { Queued } from './mqueue.js';
 import type { SessionOwner } from './session-owner.js';
 import type { SessionFlow } from './session-store.js';
 
-/** What is under way in a session. Messages are shared; entries belong to whoever has this. */
+/** The messages under way in a session. Messages are shared; entries belong to whoever has this. */
 export interface FlowState {
   /** The packet id given out last. */
   readonly lastPacketId: number;

@@ -2,7 +2,7 @@ import type { InflightEntry } from './inflight-entry.js';
 import type { Queued } from './mqueue.js';
 
 /**
- * What is under way between one client and the broker: the inflight window, the mqueue behind it, and the QoS 2
+ * The messages under way between one client and the broker: the inflight window, the mqueue behind it, and the QoS 2
  * packet ids that await PUBREL. The store owns it, the session works on it, and nobody keeps it twice.
  *
  * Order: what is added comes back in that order; calls take effect in the order in which they are made.
@@ -48,7 +48,7 @@ export interface SessionFlow {
   resumeAwaiting(nowSec: number): void;
 }
 
-/** What all flows of a store weigh together; see weightOf. Each flow counts itself in and out. */
+/** The weight of all flows of a store; see weightOf. Each flow counts itself in and out. */
 export interface FlowTotal {
   bytes: number;
 }

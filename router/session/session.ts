@@ -16,7 +16,7 @@ const cleanBit = 1 << 16;
 const resumedBit = 1 << 17;
 const alarmedBit = 1 << 18;
 const endedBit = 1 << 19;
-/** What was in flight when the client came back has not all been repeated yet. */
+/** Not all messages in flight have been repeated since the client came back. */
 const repeatingBit = 1 << 20;
 
 /**
@@ -142,7 +142,7 @@ export abstract class Session extends Subscriber {
     return true;
   }
 
-  /** What has to come next for a packet id that is in flight; another acknowledgement of it is out of turn. */
+  /** The acknowledgement that has to come next for a packet id that is in flight; another acknowledgement of it is out of turn. */
   expected(packetId: number): 'PUBACK' | 'PUBREC' | 'PUBCOMP' | undefined {
     const entry = this.#flow?.entry(packetId);
     if (entry === undefined) return undefined;
@@ -196,7 +196,7 @@ export abstract class Session extends Subscriber {
   }
 
   /**
-   * What was under way on another node, in front of what has come here since; the client is away. Where there is no room
+   * Puts messages from another node in front of those that have come here since; the client is away. Where there is no room
    * it is as with messages that come: what is dropped is counted. @internal
    */
   put({ lastPacketId, inflight, queued, awaiting }: FlowState): void {

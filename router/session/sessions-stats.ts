@@ -17,9 +17,9 @@ export interface SessionsStats {
   sessions: number;
   connected: number;
   persistent: number;
-  /** What sessions take in V8's heap at most, without messages and filters, bytes, now. */
+  /** Bytes of sessions in V8's heap at most, without messages and filters, now. */
   clientsBytes: number;
-  /** What is in windows and mqueues, bytes, now; see weightOf. */
+  /** Bytes in windows and mqueues, now; see weightOf. */
   bytes: number;
   /** Sessions with something under way and a client, now. */
   busy: number;

@@ -16,7 +16,7 @@ import { weightOfSession } from './weight.js';
 /** Sessions that expire in one tick, so that 100,000 that were cut together do not stop the loop for long. */
 const expiredPerTickMax = 5_000;
 
-/** What sessions, and moving them to other nodes, need of the router. */
+/** The part of the router that sessions need, and moving them to other nodes. */
 export interface SessionRouter {
   subscribe(filter: string, subscriber: Subscriber, qos: Qos): void;
   logout(subscriber: Subscriber): void;
@@ -190,7 +190,7 @@ export class Sessions implements SessionContext {
     return session;
   }
 
-  /** Whose a session is that outlives its connection, where that is known. */
+  /** The owner of a session that outlives its connection, where that is known. */
   ownerOf(session: Session): SessionOwner | undefined {
     return this.#away.ownerOf(session);
   }

@@ -2,7 +2,7 @@ import { mapEntryBytes, objectBytes, setEntryBytes, textBytes } from '../heap-co
 import type { Message } from '../message.js';
 
 /**
- * What a message in a window or an mqueue is counted as, bytes: payload, id, and what is around them (Message, typed
+ * The weight of a message in a window or an mqueue, bytes: payload, id, and what is around them (Message, typed
  * array, entry: 450 measured; the flow of a session with anything under way is 230 more, not counted). A message that
  * waits in several sessions has its bytes once, but is counted in each.
  */
@@ -23,7 +23,7 @@ const flowBytes = 230;
 const awayBytes = 600;
 
 /**
- * What a session takes in V8's heap at most, without messages and filters: itself, its client id, its places in the
+ * Bytes of a session in V8's heap at most, without messages and filters: itself, its client id, its places in the
  * registry, as one that is away and as one that is busy, and its flow.
  */
 export function weightOfSession(clientId: string, clean: boolean): number {

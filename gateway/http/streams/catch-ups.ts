@@ -3,7 +3,7 @@ import { type Connections, catchingUp } from '../../connections.js';
 import type { Outbound } from '../../outbound.js';
 import type { Stream } from './stream.js';
 
-/** What one stream gets of its history in one turn of the loop: a write that a socket's buffer takes. */
+/** The page of history that one stream gets in one turn of the loop: a write that a socket's buffer takes. */
 export const pageMessagesMax = 100;
 export const pageBytesMax = 64 * 1024;
 
@@ -62,7 +62,7 @@ export class CatchUps {
     });
   }
 
-  /** What is kept outside of this process is held here for a while only, and a slow reader may take longer. */
+  /** History from outside of this process is held here for a while only, and a slow reader may take longer. */
   #prepareStep(catchUp: CatchUp): void {
     const { stream, ids, offsets } = catchUp;
     catchUp.scheduled = true;

@@ -1,5 +1,5 @@
 /**
- * What the Comet page runs. The browser parses the document as it comes, so this stands at its head and watches: the
+ * The script of the Comet page. The browser parses the document as it comes, so this stands at its head and watches: the
  * newest message stays in sight for a reader who is at the end of the page, and once the stream has ended, the page
  * says so. Of a connection that breaks, Chromium tells a page nothing (no event, and `readyState` stays `loading`), so
  * that is known by the heartbeats that stay away. It never looks at what a message says.

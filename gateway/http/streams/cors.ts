@@ -5,10 +5,10 @@ const none: Headers = [];
 const varies = ['Vary', 'Origin'] as const;
 const allowCredentials = 'Access-Control-Allow-Credentials';
 
-/** What a page may send besides what every page may. */
+/** Headers that a page may send besides those that every page may. */
 const requestHeaders = 'If-None-Match, Last-Event-ID, Cache-Control';
 
-/** What a page of another origin may read of an answer, besides its body. */
+/** Headers that a page of another origin may read. */
 const exposed = 'Encke-Cursor, Encke-Recovered, ETag, Retry-After, Encke-Heartbeat';
 
 /**
@@ -33,7 +33,7 @@ export class Cors {
     return isNamed ? [...credentialed(origin), varies] : [varies];
   }
 
-  /** What a browser asks before it lets a page send headers such as If-None-Match. */
+  /** Answers a browser that asks before it lets a page send headers such as If-None-Match. */
   preflight(response: HttpResponse, request: HttpRequest): void {
     const headers = this.headersFor(request);
     const isNamed = headers.some(([name]) => name === allowCredentials);

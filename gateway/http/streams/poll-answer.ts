@@ -9,7 +9,7 @@ import { writeSecurityHeaders } from '../content-policy.js';
 import { openLine } from './ndjson.js';
 import { SharedPieces } from './shared-pieces.js';
 
-/** What a poll is answered with. */
+/** The contents of an answer to a poll. */
 export interface PollResult {
   /** False: something between the client's cursor and these messages is, or may be, gone. */
   readonly recovered: boolean;

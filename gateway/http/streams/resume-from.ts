@@ -49,7 +49,7 @@ function sinceFrom(since: string | null): Parsed<ResumeFrom | undefined> {
   return { ok: false, problem: 'since is oldest, now, or how many of the last messages: ?since=10' };
 }
 
-/** What a client asks for: its ids, and where it wants to go on. */
+/** The request of a client: its ids, and where it wants to go on. */
 export interface Resume {
   readonly ids: readonly string[];
   readonly from: ResumeFrom | undefined;

@@ -1,7 +1,7 @@
 import type { Message } from '../../../router/message.js';
 import { wireOf } from '../../connection.js';
 
-/** What a message looks like in one flavour of stream: made once, shared by all recipients. */
+/** The encoding of a message in one flavour of stream: made once, shared by all recipients. */
 export class SharedPieces {
   readonly #wireIndex: number;
   readonly #textOf: (message: Message) => string;

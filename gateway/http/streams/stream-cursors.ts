@@ -5,7 +5,7 @@ import type { Connections } from '../../connections.js';
 import type { Stream } from './stream.js';
 
 /**
- * What each stream was told last of where it stands, by slot. Of one id that is the offset of its last message: 32
+ * The cursor that each stream was told last, by slot. Of one id that is the offset of its last message: 32
  * bits of it are in the column that counts messages for the Comet page, so that a stream takes no more for it. A
  * stream of several ids has a place here, as its cursor has an offset for each.
  */

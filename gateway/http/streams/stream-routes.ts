@@ -105,7 +105,7 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
   }
 }
 
-/** What EventSource sends, and nobody else unless it means the same (HTML 9.2.3). */
+/** EventSource sends this, and nobody else unless it means the same (HTML 9.2.3). */
 function asksForEvents(request: HttpRequest): boolean {
   return request.getHeader('accept').includes('text/event-stream');
 }

@@ -30,13 +30,13 @@ export class StreamWire implements Wire {
   /** One for all: what it says is read before the next message. */
   readonly #place = { count: 0, lead: false, cursor: undefined as string | undefined };
 
-  /** What the cork callbacks work on: fields instead of closures, as a closure a write would be garbage. */
+  /** Arguments of the cork callbacks: fields instead of closures, as a closure a write would be garbage. */
   #stream!: Stream;
   #source: Source = nothingLeft;
   #newlineOwed = false;
   #refused = false;
   #checkpoint: string | undefined = undefined;
-  /** What is left of a piece larger than a cork. */
+  /** The rest of a piece larger than a cork. */
   #rest: Uint8Array | undefined = undefined;
 
   constructor(connections: Connections, counters: Counters, clock: Clock, cursors: StreamCursors) {
@@ -80,7 +80,7 @@ export class StreamWire implements Wire {
       if (corked > 0 && corked + size > corkBytesMax) return;
       corked += size;
       source.take();
-      // What was lost counts too: the page's numbers skip as many as are missing.
+      // Lost messages count too: the page's numbers skip as many as are missing.
       if (transport.checkpoint === undefined) received[slot]! += message === undefined ? lost : 1;
       this.#newlineOwed = true;
       // False from uWS means "buffered, and give me no more", never "not taken".

@@ -139,7 +139,7 @@ export class Streams {
     return ids.some((id) => history.keeps(id)) ? formatCursor(history.epoch, offsets) : undefined;
   }
 
-  /** What is sent to a stream that is catching up is read from history, behind what it still has to get. */
+  /** A message to a stream that is catching up is read from history later, behind those that it still has to get. */
   deliver(stream: Stream, message: Message): Delivery {
     const { flags } = this.#parts.connections;
     if ((flags[stream.slot]! & catchingUp) !== 0 && message.offset > 0) return 'buffered';

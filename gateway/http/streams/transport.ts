@@ -5,7 +5,7 @@ import type { Message } from '../../../router/message.js';
 import type { Headers } from '../answer.js';
 import { writeSecurityHeaders } from '../content-policy.js';
 
-/** What a client that gave a cursor, or `since`, gets before all that is new. */
+/** The messages before all new ones, for a client that gave a cursor or `since`. */
 export interface Resumption {
   /** False: something between the cursor and what follows is, or may be, gone. */
   readonly recovered: boolean;
@@ -14,7 +14,7 @@ export interface Resumption {
   readonly more: boolean;
 }
 
-/** What a stream begins with: where its ids stand, and what became of the cursor that the client gave. */
+/** The beginning of a stream: where its ids stand, and what became of the cursor that the client gave. */
 export interface StreamStart {
   readonly ids: readonly string[];
   /** To be given back until a message brings a newer one. Undefined where the first message does so at once, or nothing is kept. */
@@ -23,7 +23,7 @@ export interface StreamStart {
   readonly resumed: Resumption | undefined;
 }
 
-/** What differs between the recipients of one message. */
+/** The parts that differ between the recipients of one message. */
 export interface Place {
   /** Which message of this stream it is, from 1. */
   readonly count: number;
@@ -42,11 +42,11 @@ export interface Transport {
   readonly contentType: string;
   /** Of a page, what a browser may load and run in it. Undefined: it is no page. */
   readonly contentPolicy?: string;
-  /** What goes out on an idle stream, complete. */
+  /** A sign of life for an idle stream, complete. */
   readonly heartbeat: Uint8Array;
   /** Of `Encke-Heartbeat`: the first heartbeat comes early, as it says. Undefined: neither. */
   readonly heartbeatHeader?: string;
-  /** What a stream starts with, after the headers; complete, and not empty. */
+  /** The first bytes of a stream, after the headers; complete, and not empty. */
   greeting(start: StreamStart): string;
   /** The message as one piece of body. @returns bytes that are valid until the next call for the same message */
   chunk(message: Message, place: Place): Uint8Array;
