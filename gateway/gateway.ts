@@ -4,7 +4,7 @@ import type { Router } from '../router/router.js';
 import { Sessions } from '../router/session/sessions.js';
 import { ticksPerSec } from './clock.js';
 import { ClusterStats } from './cluster/cluster-stats.js';
-import { Whereabouts } from './cluster/whereabouts.js';
+import { SubscriberLocations } from './cluster/subscriber-locations.js';
 import type { Config } from './config.js';
 import { drain } from './drain.js';
 import { ApiGuard } from './http/api-guard.js';
@@ -127,9 +127,9 @@ export class Gateway {
       whyNotReady: () => this.#whyNotReady(),
       warning: () => router.warning,
     };
-    const whereabouts = new Whereabouts(router, config); // answers other nodes in any role
+    const subscriberLocations = new SubscriberLocations(router, config); // answers other nodes in any role
     bindProbes(door, probes);
-    const bodies = takesSends(this.#role) ? bindApi(door, { ...probes, whereabouts }) : undefined;
+    const bodies = takesSends(this.#role) ? bindApi(door, { ...probes, subscriberLocations }) : undefined;
     bindRest(door, takesSends(this.#role) ? apiHint : probesHint);
     return bodies;
   }

@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { Router } from '../../router/router.js';
-import type { Found, Whereabouts } from '../cluster/whereabouts.js';
+import type { Found, SubscriberLocations } from '../cluster/subscriber-locations.js';
 import type { Config } from '../config.js';
 import type { FairTurns } from '../fair-turns.js';
 import { answerJson, type Headers, whenKnown } from './answer.js';
@@ -15,7 +15,7 @@ import { SendBatchEndpoint } from './send-batch.js';
 export interface ApiParts extends ProbesParts {
   readonly router: Router;
   readonly config: Config;
-  readonly whereabouts: Whereabouts;
+  readonly subscriberLocations: SubscriberLocations;
   readonly turns: FairTurns;
 }
 
@@ -36,12 +36,12 @@ export function bindApi(door: FrontDoor, parts: ApiParts): Bodies {
 }
 
 function answerIds(parts: ApiParts, response: HttpResponse, request: HttpRequest, cors: Headers): void {
-  const { config, guard, whereabouts } = parts;
+  const { config, guard, subscriberLocations } = parts;
   const id = idFromPath(request, '/ids/', config);
   if (!id.ok) return guard.refuse(response, cors, id.problem);
   whenKnown<Found>(
     response,
-    (onFound) => whereabouts.find(id.value, onFound),
+    (onFound) => subscriberLocations.find(id.value, onFound),
     (found) => answerJson(response, '200 OK', found, cors),
   );
 }

@@ -4,8 +4,8 @@ import { openProcessLog } from '../log/process-log.js';
 import { commandOf, holdsConnections, type NodeRole } from '../role.js';
 import { stopOnSignal } from '../stop-signals.js';
 import { welcome } from '../welcome.js';
-import { Crew, WorkerFailed } from './crew.js';
 import type { ListeningPorts } from './worker.js';
+import { WorkerFailed, WorkerPool } from './worker-pool.js';
 
 /**
  * The process of `--workers N`: takes no connection itself and loads no uWS. Its workers listen on the same ports by
@@ -20,7 +20,7 @@ export async function superviseWorkers(config: Config, role: NodeRole): Promise<
   const { log, exit } = openProcessLog(config);
   // With SO_REUSEPORT the workers would share a port with whoever else has opened it so.
   await assertFree(knownAddressesOf(config, role));
-  const crew = new Crew({
+  const pool = new WorkerPool({
     size: config.workers,
     nodeName: config.nodeName,
     command: process.argv.slice(1),
@@ -29,12 +29,12 @@ export async function superviseWorkers(config: Config, role: NodeRole): Promise<
   });
   const stop = async (signal: NodeJS.Signals) => {
     log.info({ signal, workers: config.workers, drainSec: config.drainSec }, 'stopping the workers');
-    const failures = await crew.stop();
+    const failures = await pool.stop();
     log.info({ failures }, 'stopped');
     await exit(failures === 0 ? 0 : 1);
   };
-  stopOnSignal(stop, () => crew.kill());
-  const ports = await startAll(crew, commandOf[role]);
+  stopOnSignal(stop, () => pool.kill());
+  const ports = await startAll(pool, commandOf[role]);
   if (ports === undefined) return;
   const url = holdsConnections(role) ? urlOf(config.host, ports.port) : undefined;
   const apiUrl = urlOf(config.apiHost, ports.apiPort);
@@ -43,16 +43,16 @@ export async function superviseWorkers(config: Config, role: NodeRole): Promise<
 }
 
 /** @returns undefined where a signal came in between, which ends the process */
-async function startAll(crew: Crew, command: string): Promise<ListeningPorts | undefined> {
+async function startAll(pool: WorkerPool, command: string): Promise<ListeningPorts | undefined> {
   try {
-    return await crew.start();
+    return await pool.start();
   } catch (error) {
     if (!(error instanceof WorkerFailed)) throw error;
-    if (crew.stopping) return undefined;
+    if (pool.stopping) return undefined;
     const { code } = error.end;
     // With 1 or 2 it has said why.
     if (code !== 1 && code !== 2) process.stderr.write(`encke ${command}: ${error.message}.\n`);
-    await crew.stop();
+    await pool.stop();
     process.exit(code || 1);
   }
 }

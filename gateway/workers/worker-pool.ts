@@ -7,7 +7,7 @@ import { workerGroupVariable, workerVariable } from './variables.js';
 import type { ListeningPorts } from './worker.js';
 import { type WorkerEnd, WorkerProcess } from './worker-process.js';
 
-export interface CrewOptions {
+export interface WorkerPoolOptions {
   readonly size: number;
   /** Of the node; each worker has its number behind it. */
   readonly nodeName: string;
@@ -33,8 +33,8 @@ export class WorkerFailed extends Error {
  *     worker 1 ── finds the free ports, where any will do ──> ports
  *     worker 2, 3, … ── get those ports
  */
-export class Crew {
-  readonly #options: CrewOptions;
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions;
   readonly #group = randomBytes(6).toString('hex');
   readonly #running = new Map<number, WorkerProcess>();
   readonly #keepers: Promise<void>[] = [];
@@ -44,7 +44,7 @@ export class Crew {
   #up = false;
   #failures = 0;
 
-  constructor(options: CrewOptions) {
+  constructor(options: WorkerPoolOptions) {
     this.#options = options;
   }
 
@@ -91,7 +91,7 @@ export class Crew {
     return worker;
   }
 
-  /** As long as the crew is not stopping. */
+  /** As long as the pool is not stopping. */
   async #keep(number: number, first: WorkerProcess): Promise<void> {
     const backoff = new Backoff();
     for (let worker = first; ; worker = this.#fork(number)) {

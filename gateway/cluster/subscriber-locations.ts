@@ -16,7 +16,7 @@ export interface Found {
 const question = 'ids';
 
 /** Finds subscribers of an id on all nodes: asks the others, and answers them. Body: the id; answer: a number in decimal. */
-export class Whereabouts {
+export class SubscriberLocations {
   readonly #router: Router;
   readonly #cluster: Cluster | undefined;
   readonly #waitMs: number;
