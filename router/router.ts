@@ -92,10 +92,7 @@ export class Router {
     else this.unsubscribe(id, subscriber);
   }
 
-  /**
-   * `logout` of a subscriber that is gone for good and drops whatever still comes. One with very many filters is logged
-   * out over some turns of the loop.
-   */
+  /** `logout` of a subscriber that is gone for good; one with very many filters is logged out over some turns of the loop. */
   retire(subscriber: Subscriber): void {
     assertSubscriber(subscriber);
     this.#retirement.add(subscriber);
@@ -111,10 +108,7 @@ export class Router {
     this.#add(filter, subscriber, qos);
   }
 
-  /**
-   * Calls back when what is published on any node comes to those who have logged in or subscribed before: then they may
-   * be told so. Before it returns where there is but one node.
-   */
+  /** Calls `ready` once earlier logins are active on all nodes; before it returns where there is but one node. */
   whenInterested(ready: () => void): void {
     this.#engine.whenInterested(ready);
   }

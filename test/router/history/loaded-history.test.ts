@@ -1,6 +1,6 @@
 import t from 'tap';
-import { LoadedHistory, loadedIdsMax } from '../../../router/history/loaded-history.js';
 import { HistoryRules } from '../../../router/history/history-rules.js';
+import { LoadedHistory, loadedIdsMax } from '../../../router/history/loaded-history.js';
 import { Message } from '../../../router/message.js';
 
 /** What is held of ids while somebody resumes: how much, and what is known to be missing. */
