@@ -93,6 +93,8 @@ t.test('the image has every room', async (t) => {
   const dockerfile = read('docs/deploy/Dockerfile');
   for (const room of include.filter((room) => room !== 'test' && room !== 'bench'))
     t.ok(dockerfile.includes(`COPY ${room} ${room}\n`), room);
+  t.match(dockerfile, /^COPY scripts scripts$/m);
+  t.match(dockerfile, /^RUN node scripts\/build\.mjs /m, 'tsc alone would leave out the Lua');
 });
 
 t.test('docs/decisions has a line for each dependency, and for each longer page', async (t) => {
