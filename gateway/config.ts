@@ -58,10 +58,19 @@ export function readConfig(sources: ConfigSources): Config {
   for (const key of tokenKeys) config[key] = tokenOf(key, config as Config, role);
   const inconsistency = inconsistencyOf(config as Config, role);
   if (inconsistency !== undefined) throw new ConfigError(inconsistency);
+  if (config.engine === 'embedded') assertNoRedis(pick('redis', sources, file));
   const isSet = (key: SettingKey) => pick(key, sources, file).value !== undefined;
   const fitted = fittedToMemory(config as Config, isSet);
   if (typeof fitted === 'string') throw new ConfigError(fitted);
   return isSet('nodeName') ? fitted : { ...fitted, nodeName: unnamedNode(fitted) };
+}
+
+/** It would be left unused in silence: each node alone, as if there were no others. */
+function assertNoRedis({ value, origin }: { value: unknown; origin: string }): void {
+  if (value === undefined) return;
+  throw new ConfigError(
+    `${origin} is set, but --engine is embedded, which uses no Redis: add --engine redis, or leave ${origin} out.`,
+  );
 }
 
 const tokenKeys = ['apiToken', 'mqttToken'] as const;

@@ -202,6 +202,17 @@ t.test('settings of the engine on NATS stop the start with what says the same no
   }
 });
 
+t.test('--redis with the engine that uses no Redis stops the start', async (t) => {
+  const redis = 'redis://127.0.0.1:6379';
+  const sentence =
+    /^(--redis|ENCKE_REDIS \(environment\)|"redis" in .*) is set, but .* add --engine redis, or leave /;
+  const file = join(t.testdir({ 'encke.json': JSON.stringify({ redis: [redis] }) }), 'encke.json');
+  t.match(problemOf({ redis }), sentence, 'by flag');
+  t.match(problemOf({}, { ENCKE_REDIS: redis }), sentence, 'by variable');
+  t.match(problemOf({}, {}, file), sentence, 'in the file');
+  t.equal(problemOf({ engine: 'redis' }, {}, file), '', 'with the engine on Redis it is good');
+});
+
 t.test('the variables of the other commands do not stop the start', async (t) => {
   const root = fileURLToPath(new URL('../../..', import.meta.url));
   const sources = ['cli', 'msggen', 'floodtest', 'charts'].flatMap((room) =>
