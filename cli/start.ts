@@ -77,7 +77,7 @@ ${lines
 function optionOf(key: SettingKey): Option {
   const { default: preset, expects } = settings[key];
   const help = expects.startsWith('one of') ? `${settings[key].help}; ${expects}` : settings[key].help;
-  const shown = Array.isArray(preset) || preset === '' ? '' : `default: ${preset}, `;
+  const shown = String(preset) === '' ? '' : `default: ${preset}, `;
   return new Option(`${flagOf(key)} <value>`, `${help} (${shown}env: ${environmentNameOf(key)})`);
 }
 

@@ -27,6 +27,7 @@ export async function redisCarrier(
   const { name, nodeName, redisPendingBytesMax, countWaitMs } = config;
   const historyBytesMax = config.historyBytesTotalMax;
   const { shards, connection } = accessIn(config);
+  let isOpen = false;
   const engine = new RedisEngine({
     name,
     node: { name: nodeName, group: process.env[workerGroupVariable] ?? '', role },
@@ -41,12 +42,16 @@ export async function redisCarrier(
     topicLevelsMax: config.topicLevelsMax,
     payloadBytesMax: payloadBytesMax(config, role),
     retainedMax: config.mqttMaxRetained,
-    onEvent: (event, detail) => tell(log, event, detail),
+    onEvent: (event, detail) => {
+      // The trouble that keeps it from starting is thrown by `open`: it need not be said twice.
+      if (isOpen || event !== 'complaint') tell(log, event, detail);
+    },
     onInterrupted: () => historyStore.forgetAll(),
     onGap,
   });
   const historyStore = new ReplicatedHistory(rules, engine.history, historyBytesMax);
   await engine.open();
+  isOpen = true;
   return { engine, historyStore };
 }
 

@@ -10,6 +10,15 @@ const remedies: readonly [RegExp, string][] = [
     /self.signed|unable to (verify|get)|certificate/i,
     'Its certificate is of an authority that is not known here: --redis-ca-file names the file of the right one.',
   ],
+  [/ECONNREFUSED/, 'Start it with "redis-server", or name another with --redis.'],
+  [
+    /ENOTFOUND|EAI_AGAIN/,
+    'No host is known here by that name: correct it in --redis, or write the address in its place.',
+  ],
+  [
+    /ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/,
+    'Nothing answers at that address: look whether --redis has the right one, and whether a firewall is in between.',
+  ],
 ];
 const overTlsRemedies: readonly [RegExp, string][] = [
   // Redis waits for the end of a line.

@@ -38,6 +38,7 @@ t.test(
     for (const word of ['warn', 'debug', 'silent']) t.match(lineOf('log-level'), word);
     t.match(lineOf('port'), '8000');
     t.match(lineOf('api-port'), '8001');
+    t.match(lineOf('redis'), 'default: redis://127.0.0.1:6379');
   },
 );
 
