@@ -7,7 +7,7 @@ import type { FailOn } from '../msggen/verdict.js';
 import { withoutUser } from '../redis-access/addresses.js';
 import { nameAddressOf, type RedisFlags, redisFlagNames } from './redis-options.js';
 import { type MqttTokenFlags, type TokenFlags, tokenOf } from './token-options.js';
-import { gatewayUrl } from './values.js';
+import { apiOrGatewayUrl, gatewayUrl } from './values.js';
 
 export const defaults = {
   intervalMs: 100,
@@ -148,7 +148,7 @@ function urlOf(flags: Flags, command: Command): URL {
 
 function urlIn(variable: string, text: string, command: Command): URL {
   try {
-    return gatewayUrl(text);
+    return variable === 'ENCKE_URL' ? gatewayUrl(text) : apiOrGatewayUrl(text);
   } catch (error) {
     return command.error(`error: '${text}' in ${variable} is invalid. ${(error as Error).message}`, {
       exitCode: 2,

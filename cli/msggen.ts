@@ -6,8 +6,8 @@ import { generate } from './msggen-run.js';
 import { addRedisOptions } from './redis-options.js';
 import { addTokenOptions, mqttTokenOptions } from './token-options.js';
 import {
+  apiOrGatewayUrl,
   durationMs,
-  gatewayUrl,
   integerBetween,
   positiveInteger,
   positiveNumber,
@@ -110,7 +110,7 @@ export function msggenCommand(): Command {
     .option(
       '--url <url>',
       `the router API (default: ${defaults.apiUrl}, env: ENCKE_API_URL); for mqtt-ws the gateway (default: ${defaults.gatewayUrl}, env: ENCKE_URL), its path ${defaults.mqttPath} or as in ws://host:port/path`,
-      gatewayUrl,
+      apiOrGatewayUrl,
     )
     .option('--no-wait', 'do not wait for how many connections on all nodes a message reached')
     .option('--qos <qos>', 'mqtt-ws: QoS to publish at: 0, 1 or 2 (default: 0)', qosLevel)

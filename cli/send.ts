@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import type { NameAddress } from '../msggen/global-name.js';
 import { addRedisOptions, nameAddressOf, type RedisFlags, redisFlagNames } from './redis-options.js';
 import { addTokenOptions, type TokenFlags, tokenOf } from './token-options.js';
-import { durationMs, serverUrl } from './values.js';
+import { apiUrl, durationMs } from './values.js';
 
 interface SendFlags extends RedisFlags, TokenFlags {
   qos?: '0' | '1' | '2';
@@ -20,7 +20,7 @@ export function sendCommand(): Command {
     .addOption(
       new Option('--url <url>', 'router API (default: http://127.0.0.1:8001)')
         .env('ENCKE_API_URL')
-        .argParser(serverUrl),
+        .argParser(apiUrl),
     )
     .addOption(
       new Option(

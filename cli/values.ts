@@ -74,17 +74,23 @@ export function untilMs(text: string): number {
   return at - Date.now();
 }
 
+const gatewayExample = 'http://127.0.0.1:8000';
+const apiExample = 'http://127.0.0.1:8001';
+
+/** Of the router API. */
+export function apiUrl(text: string): URL {
+  return serverUrl(text, apiExample);
+}
+
 /** An http or https URL of a server: protocol, host and port, no path. */
-export function serverUrl(text: string): URL {
+function serverUrl(text: string, example: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.hostname === '') {
-    throw new InvalidArgumentError('Give an http URL with host and port, such as http://127.0.0.1:8000.');
+    throw new InvalidArgumentError(`Give an http URL with host and port, such as ${example}.`);
   }
   refuseUser(url);
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
-    throw new InvalidArgumentError(
-      'Give the URL of the server alone, without a path, such as http://127.0.0.1:8000.',
-    );
+    throw new InvalidArgumentError(`Give the URL of the server alone, without a path, such as ${example}.`);
   }
   return url;
 }
@@ -99,8 +105,17 @@ function refuseUser(url: URL): void {
 
 /** Also a ws or wss URL with the path of the WebSocket endpoint: ws://127.0.0.1:8000/mqtt. */
 export function gatewayUrl(text: string): URL {
+  return urlOr(text, gatewayExample);
+}
+
+/** The same, where an http URL is the router API's. */
+export function apiOrGatewayUrl(text: string): URL {
+  return urlOr(text, apiExample);
+}
+
+function urlOr(text: string, example: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^wss?:$/.test(url.protocol)) return serverUrl(text);
+  if (url === undefined || !/^wss?:$/.test(url.protocol)) return serverUrl(text, example);
   refuseUser(url);
   if (url.hostname === '' || url.hash !== '') {
     throw new InvalidArgumentError(

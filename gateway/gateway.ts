@@ -11,6 +11,7 @@ import { ApiGuard } from './http/api-guard.js';
 import { bindApi } from './http/api-routes.js';
 import type { Bodies } from './http/body.js';
 import { bindRest } from './http/methods.js';
+import { bindRestOfApi, bindRestOfGateway } from './http/not-here.js';
 import { apiFacts } from './http/page-address-script.js';
 import { bindProbes } from './http/probes.js';
 import { bindPublicPages } from './http/public-routes.js';
@@ -112,8 +113,7 @@ export class Gateway {
       ...apiFacts(apiUrl(), config.apiHost, this.#guard.tokenRequired),
       mqtt: config.mqtt,
     }));
-    const orMqtt = config.mqtt ? `, or ${config.mqttPath} with a WebSocket` : '';
-    bindRest(door, `Not here. Try /, /test/<id>, /events/<id>, /poll/<id> or /stream/<id>${orMqtt}.`);
+    bindRestOfGateway(door, config.mqtt ? config.mqttPath : undefined);
   }
 
   #bindApi(clusterStats: ClusterStats | undefined): Bodies | undefined {
@@ -130,7 +130,7 @@ export class Gateway {
     const subscriberLocations = new SubscriberLocations(router, config); // answers other nodes in any role
     bindProbes(door, probes);
     const bodies = takesSends(this.#role) ? bindApi(door, { ...probes, subscriberLocations }) : undefined;
-    bindRest(door, takesSends(this.#role) ? apiHint : probesHint);
+    bindRestOfApi(door, takesSends(this.#role) ? apiHint : probesHint);
     return bodies;
   }
 
@@ -181,9 +181,8 @@ export class Gateway {
 /** How often other programs can learn this node's numbers anew. */
 const reportSec = 5;
 
-const apiHint = 'Not here. POST /send/<id>, POST /send, GET /ids/<id>, /stats, /health, /ready.';
-const probesHint =
-  'Not here: this node only holds connections. GET /stats, /health, /ready; send to a router.';
+const apiHint = 'POST /send/<id>, POST /send, GET /ids/<id>, /stats, /health, /ready.';
+const probesHint = 'This node only holds connections: GET /stats, /health, /ready; send to a router.';
 
 /** MQTT on the public listener, and on its own where one is asked for. Where it is off it still counts its sessions: none. */
 function bindMqttRoom(listeners: Listeners, shared: SharedParts): Mqtt {
@@ -200,7 +199,7 @@ function bindMqttRoom(listeners: Listeners, shared: SharedParts): Mqtt {
   if (config.mqtt) mqtt.bind(clients.door, [config.mqttPath], clients.listener.webSocketGone);
   if (own === undefined) return mqtt;
   mqtt.bind(own.door, [...new Set([config.mqttPath, '/'])], own.listener.webSocketGone);
-  bindRest(own.door, `Not here. MQTT over WebSocket is on ${config.mqttPath}, and on /.`);
+  bindRest(own.door, () => `Not here. MQTT over WebSocket is on ${config.mqttPath}, and on /.`);
   return mqtt;
 }
 

@@ -35,12 +35,12 @@ export function bindPath(door: FrontDoor, path: string, given: Partial<Record<Me
   door.bind('any', path, refuseMethod);
 }
 
-/** Everything that no path was bound for. */
-export function bindRest(door: FrontDoor, hint: string): void {
+/** Everything that no path was bound for. @param hintFor the text of the answer, by method in small letters and path */
+export function bindRest(door: FrontDoor, hintFor: (method: string, path: string) => string): void {
   const refusePath: Handler = (response, request) => {
     if (!knownMethods.has(request.getMethod())) return answerUnknownMethod(response);
     if (request.getMethod() === 'head') answersHead(response);
-    answerText(response, '404 Not Found', hint);
+    answerText(response, '404 Not Found', hintFor(request.getMethod(), request.getUrl()));
   };
   door.bind('any', '/*', refusePath);
 }

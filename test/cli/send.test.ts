@@ -73,5 +73,8 @@ t.test('encke send', async (t) => {
     const nowhere = await encke(['send', '--url', 'http://nowhere.invalid:8001', '123', 'Hello']);
     t.equal(nowhere.code, 1);
     isOneSentence(t, 'no such host', nowhere, 'nowhere.invalid');
+    const noUrl = await encke(['send', '--url', 'localhost:8001', '123', 'Hello']);
+    t.equal(noUrl.code, 2);
+    t.match(noUrl.stderr, 'such as http://127.0.0.1:8001.', 'the port of the router API');
   });
 });

@@ -332,6 +332,10 @@ t.test('other paths are 404, other methods 405 with Allow, unknown methods 501',
     t.equal(answer.status, 404, path);
     t.match(answer.text, 'POST /send/<id>', 'the answer says what there is');
   }
+  for (const path of ['/test/1', '/events/1', '/stream?id=1', '/poll/1', '/mqtt']) {
+    const { text } = await ask(apiPort, path);
+    t.match(text, /at the gateway, port 8000 unless --port/, `${path}: the ports are mixed up`);
+  }
   for (const [path, method, allow] of [
     ['/send/1', 'GET', /POST/],
     ['/send', 'PUT', /POST/],

@@ -397,6 +397,18 @@ t.test('other paths are 404, other methods 405 with Allow, unknown methods 501',
     t.equal(answer.status, 501, `BREW ${path}`);
   }
   for (const method of ['POST', 'DELETE']) t.equal((await ask(port, '/nowhere', { method })).status, 404);
+  for (const [path, method] of [
+    ['/send/1', 'GET'],
+    ['/send', 'POST'],
+    ['/nowhere', 'POST'],
+  ] as const) {
+    const { text } = await ask(port, path, { method });
+    t.match(
+      text,
+      /at the router API, port 8001 unless --api-port/,
+      `${method} ${path}: the ports are mixed up`,
+    );
+  }
 });
 
 t.test('a stream is logged out when its peer closes, resets, half-closes or asks again', async (t) => {

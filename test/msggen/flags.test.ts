@@ -14,6 +14,7 @@ const BAD_FLAGS: [string[], RegExp][] = [
   [['--until', '2001-01-01'], /That time is past/],
   [['--messages', '1', '--url', 'ftp://x'], /Give an http URL with host and port/],
   [['--messages', '1', '--url', 'http://127.0.0.1:8001/send'], /without a path/],
+  [['--messages', '1', '--url', 'localhost:8001'], /such as http:\/\/127\.0\.0\.1:8001\./],
   [['--messages', '1', 'surplus'], /too many arguments/],
   [['--messages', '1', '--qos', '1'], /--qos is for --transport mqtt-ws/],
   [['--messages', '1', '-t', 'mqtt-ws', '--batch', '5'], /--batch is for --transport http/],
