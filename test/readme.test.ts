@@ -39,6 +39,7 @@ const onFreePorts = (text: string) =>
     .replaceAll(/(?<=:|-port )9001\b/g, String(nodeApiPort))
     .replaceAll(/(?<=:|-port )9002\b/g, String(otherPort))
     .replaceAll(/(?<=:|-port )9003\b/g, String(otherApiPort))
+    .replaceAll('--engine redis ', `--engine redis --redis redis://127.0.0.1:${redisPort} `)
     .replaceAll('redis-server ', `redis-server --port ${redisPort} `)
     .replaceAll('redis-cli ', `redis-cli -p ${redisPort} `);
 
@@ -48,7 +49,6 @@ const environment = {
   ENCKE_API_PORT: String(apiPort),
   ENCKE_URL: `http://127.0.0.1:${port}`,
   ENCKE_API_URL: `http://127.0.0.1:${apiPort}`,
-  ENCKE_REDIS: `redis://127.0.0.1:${redisPort}`,
 };
 
 /** A checkout as far as the blocks see one: what they write stays here. */
