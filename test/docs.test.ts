@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { environmentNameOf, flagOf, readConfig } from '../gateway/config.js';
@@ -115,6 +115,32 @@ t.test('lines of documents have 120 characters at most, tables excepted', async 
     t.same(long, [], `${document}: lines that are too long`);
   }
 });
+
+t.test('a relative link of a document leads to a file, and to a heading of it', async (t) => {
+  for (const document of ['README.md', 'CHANGELOG.md', ...markdownIn('docs')]) {
+    const text = read(document).replaceAll(/^```[\s\S]*?^```$/gm, '');
+    for (const [, link] of text.matchAll(/\]\((?!\w+:)([^)\s]+)\)/g)) {
+      const [file = '', anchor] = link!.split('#');
+      const path = file === '' ? document : join(dirname(document), file);
+      t.ok(existsSync(join(root, path)), `${document}: ${link}`);
+      if (anchor !== undefined && path.endsWith('.md'))
+        t.ok(anchorsOf(read(path)).has(anchor), `${document}: ${link}`);
+    }
+  }
+});
+
+/** As GitHub makes them of headings. */
+function anchorsOf(text: string): Set<string> {
+  const headings = [...text.replaceAll(/^```[\s\S]*?^```$/gm, '').matchAll(/^#+ (.*)$/gm)];
+  return new Set(
+    headings.map(([, heading]) =>
+      heading!
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+}
 
 t.test('charts have a role and a title, for those who do not see them', async (t) => {
   const charts = readdirSync(join(root, 'docs/charts')).filter((name) => name.endsWith('.svg'));
