@@ -28,10 +28,15 @@ watchStandardStreams(asked);
 if (['start', 'gateway', 'router'].includes(asked)) keepYoungGenerationSmall();
 const wanted = Object.hasOwn(commands, asked) ? [asked] : Object.keys(commands);
 for (const name of wanted) program.addCommand(await commands[name]!());
+// npm takes flags for its own, and hands over their values alone.
+const withNpm =
+  process.env.npm_lifecycle_event === 'start'
+    ? ' With npm, flags come after --: npm start -- --port 9000'
+    : '';
 for (const command of [program, ...program.commands]) {
   command.exitOverride().configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 110) });
   if (command === program) continue;
-  command.showHelpAfterError(`Run "encke ${command.name()} --help" to see what there is.`);
+  command.showHelpAfterError(`Run "encke ${command.name()} --help" to see what there is.${withNpm}`);
 }
 
 try {

@@ -91,7 +91,7 @@ export function summaryText(flood: Flood, options: FloodOptions): string {
     lines.push(`server       process ${options.serverPids.join(' or ')} has ended`);
   }
   lines.push(
-    `floodtest    ${ownBytesPerConnection(flood) ?? '-'} B a connection in ${share.processes} process${share.processes === 1 ? '' : 'es'}; ${flood.cpuSec.toFixed(2)} s CPU`,
+    `floodtest    ${ownBytesPerConnection(flood) ?? '-'} B a connection on its own side, in ${share.processes} process${share.processes === 1 ? '' : 'es'}; ${flood.cpuSec.toFixed(2)} s CPU`,
   );
   return lines.join('\n');
 }

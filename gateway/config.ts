@@ -121,6 +121,10 @@ function parseSetting(key: SettingKey, value: unknown, origin: string): unknown 
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   if (key === 'engine' && value === formerEngine) throw new ConfigError(formerEngineText(origin));
+  if (key === 'redis' && !String(value).includes('://'))
+    throw new ConfigError(
+      `${origin} must be ${expects}, not what was given, which is not shown as it may hold a password: write redis:// in front.`,
+    );
   const got = 'secret' in settings[key] ? '(not shown)' : JSON.stringify(value);
   throw new ConfigError(`${origin} must be ${expects}, not ${got}.`);
 }

@@ -44,7 +44,9 @@ export async function redisCarrier(
     retainedMax: config.mqttMaxRetained,
     onEvent: (event, detail) => {
       // The trouble that keeps it from starting is thrown by `open`: it need not be said twice.
-      if (isOpen || event !== 'complaint') tell(log, event, detail);
+      if (isOpen) tell(log, event, detail);
+      else if (event === 'back') log.info({ detail }, 'redis: connected');
+      else if (event !== 'complaint') tell(log, event, detail);
     },
     onInterrupted: () => historyStore.forgetAll(),
     onGap,

@@ -24,7 +24,7 @@ const style = `${pageStyle}
   fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
   fieldset:disabled { opacity: .6; }
   label.check { flex-direction: row; align-items: center; gap: .375rem; padding-bottom: .5rem; }
-  label.check input { min-width: 0; width: auto; }
+  label.check input { min-width: 0; width: auto; height: auto; }
   ul, ol { list-style: none; margin: .5rem 0; padding: 0; }
   #subscriptions { display: flex; flex-wrap: wrap; gap: .375rem; }
   #subscriptions button { overflow-wrap: anywhere; text-align: start; font-size: .875rem; }

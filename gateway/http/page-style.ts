@@ -10,7 +10,7 @@ export const pageStyle = `
   form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; }
   label { display: flex; flex-direction: column; font-size: .875rem; color: var(--quiet); }
   input, select, button { font: inherit; padding: .375rem .625rem; border: 1px solid var(--line); border-radius: .375rem; }
-  input, select { font-size: 1rem; }
+  input, select { font-size: 1rem; box-sizing: border-box; height: 2.5rem; }
   input { min-width: 6rem; width: 9rem; }
   button { cursor: pointer; }
   dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: .75rem; margin: .5rem 0; }

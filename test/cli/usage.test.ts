@@ -33,6 +33,8 @@ t.test('a missing value, a missing argument and one too many are usage errors', 
     [['send', '123', 'Hello', 'World'], 'too many arguments'],
   ];
   await inTurn(cases, async ([args, name]) => isUsageError(t, args.join(' '), await encke(args), name));
+  const byNpm = await encke(['start', '9000'], { environment: { npm_lifecycle_event: 'start' } });
+  t.match(byNpm.stderr, 'npm start -- --port 9000', 'as npm hands over "npm start --port 9000"');
 });
 
 const badValues: [flag: string, value: string][] = [

@@ -210,6 +210,8 @@ t.test('--redis with the engine that uses no Redis stops the start', async (t) =
   t.match(problemOf({ redis }), sentence, 'by flag');
   t.match(problemOf({}, { ENCKE_REDIS: redis }), sentence, 'by variable');
   t.match(problemOf({}, {}, file), sentence, 'in the file');
+  t.match(problemOf({ redis: 'me:secret@127.0.0.1:6379' }), /not shown .* write redis:\/\/ in front\.$/);
+  t.notMatch(problemOf({ redis: 'me:secret@127.0.0.1:6379' }), 'secret');
   t.equal(problemOf({ engine: 'redis' }, {}, file), '', 'with the engine on Redis it is good');
 });
 
