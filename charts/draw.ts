@@ -24,7 +24,11 @@ const CHARTS = [
   { noun: 'memory', make: memoryChart, needs: 'a row with serverRssBytes or connected' },
   { noun: 'messages', make: messagesChart, needs: 'two rows with messages' },
   { noun: 'latency', make: latencyChart, needs: 'a row with latencyP50Ms, latencyP99Ms or latencyMaxMs' },
-  { noun: 'cpu', make: cpuChart, needs: 'two rows with serverCpuSec' },
+  {
+    noun: 'cpu',
+    make: cpuChart,
+    needs: 'two rows with serverCpuSec (record with --pid <pid of the server>)',
+  },
 ] as const;
 
 /** The charts that the recorded columns allow, and what is missing for the others, as sentences. */
