@@ -83,13 +83,17 @@ local function pass(_, a)
   return text
 end
 
--- sweep run cursor -> next cursor, 0 = that was all: client ids of nodes that are not there any more go
+-- sweep run cursor -> next cursor, 0 = that was all: client ids of nodes that are not connected to this server go
+-- Only the first server has the list of nodes. One that stands still stays connected, and hears then who has claimed what;
+-- one that connects again says `keep`.
 local function sweep(_, a)
   if not is_run(a[1]) or not tonumber(a[2]) then return fail('ARGUMENT sweep run cursor') end
   local found = redis.call('HSCAN', CLIENTS, a[2], 'COUNT', SWEPT)
+  local connected = {}
   for i = 1, #found[2], 2 do
     local owner = string.sub(found[2][i + 1], 1, RUN_BYTES)
-    if not redis.call('ZSCORE', NODES, owner) then redis.call('HDEL', CLIENTS, found[2][i]) end
+    connected[owner] = connected[owner] or redis.call('PUBSUB', 'NUMSUB', NAME .. ':n:' .. owner)[2]
+    if connected[owner] == 0 then redis.call('HDEL', CLIENTS, found[2][i]) end
   end
   return found[1]
 end
