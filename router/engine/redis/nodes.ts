@@ -63,6 +63,8 @@ export class Nodes implements Cluster {
   #graceEndMs = 0;
   #held = 0;
   #joined = false;
+  /** This node is in the list again, or for the first time. The others may have thought that it was gone. */
+  onListed: () => void = () => {};
 
   constructor(parts: NodesParts) {
     this.#parts = parts;
@@ -210,7 +212,10 @@ export class Nodes implements Cluster {
     const reply = (await this.#list.call('changes', args)) as [number, number, number, ...string[]];
     const [version, all, isListed, ...changes] = reply;
     if (graceIsOver) this.#graceEndMs = 0;
-    if (isListed === 0 && this.#joined) await this.#join(); // it was silent for too long, or the list is a new one
+    if (isListed === 0 && this.#joined) {
+      await this.#join(); // it was silent for too long, or the list is a new one
+      this.onListed();
+    }
     const listed = new Set<string>();
     for (let at = 0; at < changes.length; at += 2) {
       const [run, text] = [changes[at]!, changes[at + 1]!];

@@ -61,6 +61,7 @@ export class Clients implements ClientRegistry {
     });
     nodes.onGone((_node, run) => this.#forget(run));
     for (const [index, shard] of shards.entries()) shard.onBack(() => void this.#makeGood(index));
+    nodes.onListed = () => shards.forEach((_, index) => void this.#makeGood(index));
   }
 
   serve(here: ClientsHere): void {
@@ -152,8 +153,8 @@ export class Clients implements ClientRegistry {
   }
 
   /**
-   * A server is back. Client ids that connected meanwhile are claimed. All others were claimed before, and those that another
-   * node has claimed while this one could not hear of it are closed here.
+   * A server is back, or the others have this node back. Client ids that connected meanwhile are claimed. All others were
+   * claimed before, and those that another node has claimed while this one could not hear of it are closed here.
    */
   async #makeGood(index: number): Promise<void> {
     const here = this.#here;
