@@ -114,3 +114,10 @@ t.test('chunks come back as they were, and go by themselves', async (t) => {
   t.equal(await take(2), null);
   await until('they are gone', async () => (await take(0)) === null);
 });
+
+t.test('chunks of sessions that move are taken where the memory of Redis is full', async (t) => {
+  await functions.redis.config('SET', 'maxmemory', '1');
+  t.teardown(() => functions.redis.config('SET', 'maxmemory', '0'));
+  await t.rejects(functions.redis.set('test', 'x'), /^OOM /, 'it is full');
+  t.equal(await functions.call('put', 'full', 2_000, Buffer.alloc(40_000)), 1);
+});
