@@ -69,10 +69,12 @@ export class Library {
   async load(redis: RedisCaller): Promise<void> {
     const problem = problemOfServer(String(await redis.call('INFO')));
     if (problem !== undefined) throw new EngineError(problem);
-    await redis.call('FUNCTION', 'LOAD', this.#source).catch((error) => {
-      if (!/^ERR Library .* already exists/.test(error.message)) throw error;
+    const rights = () => redis.call('FCALL', `${this.prefix}rights`, 0) as Promise<string[]>;
+    const missing = await redis.call('FUNCTION', 'LOAD', this.#source).then(rights, (error: Error) => {
+      if (/^ERR Library .* already exists/.test(error.message)) return rights();
+      if (!error.message.startsWith('OOM')) throw error;
+      return rights().catch(() => Promise.reject(error)); // it refuses also what it has
     });
-    const missing = (await redis.call('FCALL', `${this.prefix}rights`, 0)) as string[];
     if (missing.length > 0) throw missingRights(missing, this.name);
     await this.#loadPublic(redis);
   }

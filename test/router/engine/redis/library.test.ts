@@ -51,6 +51,14 @@ t.test('versions of nodes side by side; loading twice is nothing', async (t) => 
   t.not(new Library('shop').prefix.slice('shop'.length), one.prefix.slice('encke'.length));
 });
 
+t.test('a server whose memory is full takes a node again that it has the functions of', async (t) => {
+  const server = await serverOf(t);
+  await new Library('encke').load(server.client());
+  await server.client().config('SET', 'maxmemory', '1');
+  await t.rejects(new Library('shop').load(server.client()), /^OOM/);
+  await t.resolves(new Library('encke').load(server.client()));
+});
+
 t.test('what other programs call goes only forward, however many load it at once', async (t) => {
   const server = await serverOf(t);
   const version = async () => Number(await server.client().call('FCALL', 'encke_version', '0'));
