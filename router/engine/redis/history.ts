@@ -90,7 +90,7 @@ export class SharedHistory implements HistorySource {
       return true;
     } catch {
       await new Promise<void>((resolve) => subscriptions.whenInEffect(resolve));
-      if (!shard.usable) await pause(retryMs);
+      await pause(retryMs); // it may be there and refuse, and would be asked without end
       return false;
     }
   }

@@ -10,6 +10,8 @@ export class ServerCheck {
   #askedMs = performance.now();
   /** As the server, or this, has said; '' = it is fit. */
   #complaint = '';
+  /** Its answer where it has given no place; '' = it gives one. INFO does not tell of all reasons. */
+  #refusal = '';
 
   constructor(trouble: Trouble, ask: () => Promise<unknown>) {
     this.#trouble = trouble;
@@ -18,7 +20,8 @@ export class ServerCheck {
 
   /** A sentence for operators. */
   get warning(): string | undefined {
-    return this.#complaint === '' ? undefined : this.#trouble.sentenceOf(this.#complaint);
+    const complaint = this.#complaint || this.#refusal;
+    return complaint === '' ? undefined : this.#trouble.sentenceOf(complaint);
   }
 
   /** It has refused something: that is looked at with the next tick. */
@@ -26,6 +29,12 @@ export class ServerCheck {
     if (!complaint.startsWith('OOM') || this.#complaint !== '') return;
     this.#complaint = complaint;
     this.#askedMs = -Infinity;
+  }
+
+  /** It was asked for a place, as it is each second. @param refusal its answer where it has given none */
+  notePlace(refusal: string): void {
+    if (refusal !== '' && refusal !== this.#refusal) this.#trouble.tell(refusal);
+    this.#refusal = refusal;
   }
 
   tick(nowMs: number): void {

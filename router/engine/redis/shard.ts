@@ -1,7 +1,7 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
 import type { Command, Redis, RedisOptions } from 'ioredis';
 import { Connection, noHooks, silenceMsMax } from './connection.js';
-import { away, shardErrorOf, Trouble } from './errors.js';
+import { away, type ShardError, shardErrorOf, Trouble } from './errors.js';
 import type { Library } from './library.js';
 import type { ShardStats } from './options.js';
 import { ServerCheck } from './server-check.js';
@@ -321,7 +321,11 @@ export class Shard {
     const redis = this.#subscribed.redis;
     if (redis === undefined || !this.usable) throw away(this.parts.name);
     this.flushChannels();
-    const { place } = await this.#placeOn(redis);
+    const { place } = await this.#placeOn(redis).catch((error: ShardError) => {
+      if (error.kind === 'refused') this.check.notePlace(error.message);
+      throw error;
+    });
+    this.check.notePlace('');
     // Messages that came behind the answer may have been handed out before it is resolved.
     this.position = Math.max(this.position, place);
     return place;
