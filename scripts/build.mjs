@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -22,6 +23,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const built = join(root, 'dist/.tsbuildinfo');
 /** What was compiled last, in 64 digits. */
 const digestFile = join(root, 'dist/.digest');
+/** What `npx encke` runs. */
+const command = join(root, 'dist/cli/encke.js');
 const compiled = existsSync(built);
 const { include } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'));
 const rooms = include.filter((room) => existsSync(join(root, room)));
@@ -59,7 +62,7 @@ function build() {
   if (sources.length === 0) return;
   const tsc = compiler();
   if (tsc === undefined) {
-    if (existsSync(join(root, 'dist/cli/encke.js'))) return; // compiled elsewhere
+    if (existsSync(command)) return; // compiled elsewhere
     console.error(
       'Encke is not compiled (there is no dist/), and the compiler is not installed, as --omit=dev or NODE_ENV=production leaves it out.\n' +
         'Run "npm ci --include=dev", or copy dist/ from where it was built.',
@@ -74,6 +77,8 @@ function build() {
   const { status } = spawnSync(process.execPath, [tsc, '-p', root], { stdio: 'inherit' });
   // Of what was there before tsc ran: what is changed meanwhile is compiled the next time.
   if (status === 0) writeFileSync(digestFile, digest);
+  // npx makes it executable only where it sees the folder for the first time.
+  if (existsSync(command)) chmodSync(command, 0o755);
   else rmSync(digestFile, { force: true });
   if (status !== 0) process.exitCode = status ?? 1;
 }

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -62,6 +63,7 @@ t.test('compiles what is different, and else asks nobody', async (t) => {
   const project = projectOf(t);
   t.match(project.build('prepare'), { status: 0, said: /^Compiling …\n$/ });
   t.match(project.compiled(), 'answer = 1');
+  t.equal(statSync(project.output).mode & 0o111, 0o111, 'npx can run it');
   t.same(project.build(), { status: 0, said: '' });
 
   writeFileSync(project.source, 'export const answer: number = 2;\n');
