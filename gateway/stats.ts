@@ -1,11 +1,11 @@
 import type { Numbers } from './cluster/stats-sum.js';
 import { type MetricParts, metrics } from './metrics.js';
 
-export type StatsParts = Omit<MetricParts, 'startedMs'>;
+export type StatsParts = Omit<MetricParts, 'startedMs' | 'usage'>;
 
 /** The numbers of `GET /stats`: counters, and what is open now. Made when asked for; keeps nothing. */
 export class Stats {
-  readonly #parts: MetricParts;
+  readonly #parts: Omit<MetricParts, 'usage'>;
 
   constructor(parts: StatsParts) {
     this.#parts = { ...parts, startedMs: Date.now() };
@@ -13,15 +13,16 @@ export class Stats {
 
   /** Everything, for operators and tests. */
   all(): Numbers {
+    const parts = { ...this.#parts, usage: process.memoryUsage() };
     const all: Record<string, unknown> = {};
     for (const { name, read } of metrics) {
       const [room, member] = name.split('.') as [string, string | undefined];
       if (member === undefined) {
-        all[room] = read(this.#parts);
+        all[room] = read(parts);
         continue;
       }
       all[room] ??= {};
-      (all[room] as Record<string, unknown>)[member] = read(this.#parts);
+      (all[room] as Record<string, unknown>)[member] = read(parts);
     }
     return all;
   }
