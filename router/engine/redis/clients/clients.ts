@@ -30,7 +30,8 @@ export class Clients implements ClientRegistry {
   readonly #unclaimed = new Set<string>();
   /** Client ids that this node has let go of in this turn, by shard and by the run of the node that has claimed them. */
   readonly #free: Map<string, string[]>[];
-  #sweeper: NodeJS.Timeout | undefined;
+  /** Next calls, one for each shard. */
+  readonly #sweeps: (NodeJS.Timeout | undefined)[] = [];
 
   constructor(parts: ClientsParts) {
     this.#parts = parts;
@@ -91,7 +92,7 @@ export class Clients implements ClientRegistry {
   }
 
   stop(): void {
-    clearTimeout(this.#sweeper);
+    this.#endSweeps();
     this.#claims.endAll();
   }
 
@@ -187,14 +188,19 @@ export class Clients implements ClientRegistry {
     const { nodes, shards } = this.#parts;
     // One node is enough.
     if (nodes.peers.some((peer) => peer.run < nodes.self.run)) return;
-    clearTimeout(this.#sweeper);
-    for (const shard of shards) this.#sweep(shard, '0');
+    this.#endSweeps();
+    for (const index of shards.keys()) this.#sweep(index, '0');
   }
 
-  #sweep(shard: Shard, cursor: string): void {
-    this.#sweeper = setTimeout(async () => {
-      const next = await shard.call('sweep', [this.#parts.nodes.run, cursor]).catch(() => '0');
-      if (String(next) !== '0') this.#sweep(shard, String(next));
+  #sweep(index: number, cursor: string): void {
+    const { nodes, shards } = this.#parts;
+    this.#sweeps[index] = setTimeout(async () => {
+      const next = await shards[index]!.call('sweep', [nodes.run, cursor]).catch(() => '0');
+      if (String(next) !== '0') this.#sweep(index, String(next));
     }, sweepMs).unref();
+  }
+
+  #endSweeps(): void {
+    for (const sweep of this.#sweeps) clearTimeout(sweep);
   }
 }
