@@ -1,4 +1,6 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { until } from './until.js';
 
 /** What the processes have in common that tests and benchmarks start. */
 
@@ -19,6 +21,32 @@ export function killAtExit(child: ChildProcess): void {
     living.delete(child);
     if (living.size === 0) process.off('exit', killAll);
   });
+}
+
+/** A server of somebody else, such as a proxy, in the foreground. Resolves once it is up. @throws Error with what it said */
+export async function startServer(
+  name: string,
+  path: string,
+  args: readonly string[],
+  isUp: () => Promise<boolean>,
+): Promise<ChildProcess> {
+  const child = spawn(path, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  killAtExit(child);
+  let said = '';
+  child.stderr!.on('data', (text) => {
+    said += text;
+  });
+  await until(`${name} answers`, () => {
+    if (child.exitCode !== null) throw new Error(`${name} ended: ${said}`);
+    return isUp();
+  });
+  return child;
+}
+
+/** Resolves once it has ended. */
+export async function endServer(child: ChildProcess): Promise<void> {
+  child.kill('SIGTERM');
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 }
 
 function killAll(): void {

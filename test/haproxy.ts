@@ -1,13 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { killAtExit } from './child-processes.js';
+import { endServer, startServer } from './child-processes.js';
 import { findOrInstall } from './debian-package.js';
 import { freePort } from './free-port.js';
 import { isOpen } from './open-port.js';
-import { until } from './until.js';
 
 /** HAProxy of Debian in front of a gateway. */
 export class Haproxy {
@@ -48,22 +46,12 @@ export class Haproxy {
     }
     const file = join(directory, 'haproxy.cfg');
     writeFileSync(file, configuration(`127.0.0.1:${port}${tls}`, targetPort, sections));
-    const child = spawn(path, ['-db', '-f', file], { stdio: ['ignore', 'ignore', 'pipe'] });
-    killAtExit(child);
-    let said = '';
-    child.stderr!.on('data', (text) => {
-      said += text;
-    });
-    await until('HAProxy answers', () => {
-      if (child.exitCode !== null) throw new Error(`HAProxy ended: ${said}`);
-      return isOpen(port);
-    });
+    const child = await startServer('HAProxy', path, ['-db', '-f', file], () => isOpen(port));
     return new Haproxy(port, child, directory);
   }
 
   async stop(): Promise<void> {
-    this.#child.kill('SIGTERM');
-    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
+    await endServer(this.#child);
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }

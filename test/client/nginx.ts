@@ -1,13 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { killAtExit } from '../child-processes.js';
+import { endServer, startServer } from '../child-processes.js';
 import { findOrInstall } from '../debian-package.js';
 import { freePort } from '../free-port.js';
 import { isOpen } from '../open-port.js';
-import { until } from '../until.js';
 
 /** What clients see of it, besides its location. */
 export interface NginxFront {
@@ -43,17 +41,9 @@ export class Nginx {
     const port = await freePort();
     const file = join(directory, 'nginx.conf');
     writeFileSync(file, configuration(directory, port, target, location, front));
-    const child = spawn(path, ['-c', file, '-e', join(directory, 'error.log')], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    killAtExit(child);
-    let said = '';
-    child.stderr!.on('data', (text) => {
-      said += text;
-    });
     const url = `${front.certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
-    await until('nginx answers', async () => {
-      if (child.exitCode !== null) throw new Error(`nginx ended: ${said}`);
+    const args = ['-c', file, '-e', join(directory, 'error.log')];
+    const child = await startServer('nginx', path, args, async () => {
       if (front.certificate !== undefined) return isOpen(port); // this process does not know its authority
       return (await fetch(url + probe).catch(() => undefined))?.status === 200;
     });
@@ -61,8 +51,7 @@ export class Nginx {
   }
 
   async stop(): Promise<void> {
-    this.#child.kill('SIGTERM');
-    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
+    await endServer(this.#child);
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }

@@ -1,3 +1,4 @@
+import type { RedisServer } from '../../redis-server.js';
 import type { SeededRandom } from '../../seeded-random.js';
 import type { Ways } from './ways.js';
 import { shards, type World } from './world.js';
@@ -59,39 +60,24 @@ const kinds: readonly Kind[] = [
       return () => {};
     },
   },
-  {
-    name: 'redis killed',
-    target: 'redis',
-    mostMs: 4_000,
-    affects: all,
-    async strike({ pairs }, at) {
-      const { master } = pairs[at]!;
-      await master.kill();
-      return () => master.restart();
-    },
-  },
-  {
-    name: 'redis killed, and comes back empty',
-    target: 'redis',
-    mostMs: 4_000,
-    affects: all,
-    async strike({ pairs }, at) {
-      const { master } = pairs[at]!;
-      await master.kill();
-      return () => master.restartEmpty();
-    },
-  },
-  {
-    name: 'redis paused',
-    target: 'redis',
-    mostMs: 7_000,
-    affects: all,
-    async strike({ pairs }, at) {
-      const { master } = pairs[at]!;
-      master.pause();
-      return () => master.resume();
-    },
-  },
+  ofMaster(
+    'redis killed',
+    4_000,
+    (master) => master.kill(),
+    (master) => master.restart(),
+  ),
+  ofMaster(
+    'redis killed, and comes back empty',
+    4_000,
+    (master) => master.kill(),
+    (master) => master.restartEmpty(),
+  ),
+  ofMaster(
+    'redis paused',
+    7_000,
+    (master) => master.pause(),
+    (master) => master.resume(),
+  ),
   {
     name: 'replica promoted',
     target: 'redis',
@@ -117,7 +103,27 @@ const kinds: readonly Kind[] = [
   },
 ];
 
-/** What is done to a world at random, up to two things at once. */
+/** A fault of one Redis server, which all ways go through. */
+function ofMaster(
+  name: string,
+  mostMs: number,
+  strike: (master: RedisServer) => Promise<void> | void,
+  undo: (master: RedisServer) => Promise<void> | void,
+): Kind {
+  return {
+    name,
+    target: 'redis',
+    mostMs,
+    affects: all,
+    async strike({ pairs }, at) {
+      const { master } = pairs[at]!;
+      await strike(master);
+      return () => undo(master);
+    },
+  };
+}
+
+/** Strikes a world at random, with two faults at once at most. */
 export class Faults {
   readonly struck = new Map<string, number>();
   readonly #world: World;
