@@ -35,7 +35,7 @@ export interface PostsSummary {
 const sizeBytes = 64;
 /** Timers of Node tick in whole milliseconds, which is more than what is measured. */
 const sleepMsMax = 0.2;
-/** What is not answered so long after the last one was sent is an error. */
+/** A message without an answer so long after the last one was sent counts as an error. */
 const answerMsMax = 5_000;
 
 export async function runPosts(

@@ -25,8 +25,8 @@ export interface Source {
 
 /**
  * One open connection, of whatever transport: a slot in the columns of Connections, and how it is written to and ended.
- * What is the same for all of a kind is on its class's prototype, and small numbers are in the columns: a field
- * in each costs 8 bytes a connection.
+ * A class's prototype has all that is the same for its kind, and the columns have the small numbers: a field in each object
+ * costs 8 bytes a connection.
  */
 export interface Connection {
   readonly slot: number;

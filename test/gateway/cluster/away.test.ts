@@ -52,7 +52,7 @@ t.test('Redis stands still for 20 s', async (t) => {
   t.match(batch.json, { messages: 1, uncarried: 1, error: /is away/ });
   const uncounted = await post('/send/123?wait=0', 'late uncounted');
   t.equal(uncounted.status, 503, '?wait=0 does not say 202 of what is not carried');
-  // Those that a busy machine brings after 1.5 s are late, too.
+  // On a busy machine a request may arrive after 1.5 s: it is late, too.
   const answers = (await early).map(({ status }) => status);
   for (const { status, json } of await early) {
     t.ok(status === 504 || status === 503, `${status}`);

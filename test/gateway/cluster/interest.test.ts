@@ -5,8 +5,8 @@ import { ask, openStream, Wire } from '../raw-wire.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
 
 /**
- * Who has been told that it is subscribed gets what is sent from then on, on whatever node: SUBACK and the head of a
- * stream wait until Redis has the subscription.
+ * A subscriber receives all messages sent after its SUBACK or the head of its stream, on any node: both wait until Redis
+ * has the subscription.
  */
 
 const redis = await redisServer(t);

@@ -1,7 +1,7 @@
 import type { GatewayProcess, GatewayProcessOptions } from '../../gateway-process.js';
 import { until } from '../../until.js';
 
-/** What is asked of real nodes. */
+/** Asks real nodes for their numbers. */
 
 export interface NodeOptions extends GatewayProcessOptions {
   name: string;

@@ -3,7 +3,7 @@ import { HistoryRules } from '../../../router/history/history-rules.js';
 import { LoadedHistory, loadedIdsMax } from '../../../router/history/loaded-history.js';
 import { Message } from '../../../router/message.js';
 
-/** What is held of ids while somebody resumes: how much, and what is known to be missing. */
+/** History that is loaded while a client resumes: how much of it, and which messages are known to be missing. */
 
 const message = (offset: number) => new Message('a', Buffer.from('x'), 0, 0, false, offset);
 
