@@ -118,6 +118,12 @@ export async function startGateway(options: GatewayProcessOptions = {}): Promise
   return startPair(options);
 }
 
+/** Without `ENCKE_TEST_*`, which is for tests: the server refuses a variable that it does not know. */
+function environmentOfServers(): NodeJS.ProcessEnv {
+  const entries = Object.entries(process.env);
+  return Object.fromEntries(entries.filter(([name]) => !name.startsWith('ENCKE_TEST_')));
+}
+
 export async function startProcess(options: GatewayProcessOptions = {}): Promise<GatewayProcess> {
   const flags = options.flags ?? [];
   const given = (flag: string) => flags.includes(flag);
@@ -130,8 +136,7 @@ export async function startProcess(options: GatewayProcessOptions = {}): Promise
   const command = [...node, options.program ?? door, role ?? 'start', ...ports, ...flags];
   const pinned = options.cpu === undefined ? command : ['taskset', '-c', String(options.cpu), ...command];
   const child = spawn(pinned[0]!, pinned.slice(1), {
-    // Without what is for tests alone, as no variable may be unknown.
-    env: { ...process.env, ENCKE_TEST_NODES: undefined, ...options.environment },
+    env: { ...environmentOfServers(), ...options.environment },
     stdio: ['ignore', 'pipe', options.stderr ?? 'pipe'],
   });
   killAtExit(child);
