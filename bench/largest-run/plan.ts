@@ -3,11 +3,13 @@ import { Command } from 'commander';
 import { durationMs, nonNegativeInteger, positiveInteger, positiveNumber } from '../../cli/values.js';
 import { processesFor, type Share, sourceAddresses, sourceAddressesFor } from '../../floodtest/plan.js';
 import { TRANSPORT_NAMES, type TransportName } from '../../floodtest/transport/transports.js';
+import { reserveOf } from '../../gateway/descriptors.js';
+import { settings } from '../../gateway/settings.js';
 import { descriptorLimit } from '../../msggen/descriptors.js';
 import { everyShare } from '../flood-share.js';
 
-/** What a gateway keeps below its descriptor limit (gateway/descriptors.ts: 448), and some room. */
-const gatewayDescriptors = 1_000;
+/** What a gateway keeps free below its descriptor limit; at that, it refuses streams. */
+const gatewayDescriptors = reserveOf(settings.apiSocketsMax.default);
 
 export interface Plan {
   connections: number;
