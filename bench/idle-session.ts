@@ -1,6 +1,6 @@
 import v8 from 'node:v8';
 import vm from 'node:vm';
-import { Message, Router, type SessionConnection, Sessions } from '../router/index.js';
+import { keptTerms, Message, Router, type SessionConnection, Sessions } from '../router/index.js';
 
 /**
  * What does an MQTT session cost that idles, and one that has something under way? V8 heap and what typed arrays take
@@ -84,7 +84,7 @@ async function registry() {
   const sessions = new Sessions(router);
   const connections = Array.from({ length: count }, () => new Connection());
   const open = (n: number) => {
-    const { session } = sessions.open(`device-${n}`, false, connections[n]!);
+    const { session } = sessions.open(`device-${n}`, keptTerms, connections[n]!);
     session.resume();
     return session;
   };

@@ -1,5 +1,6 @@
 import { Message } from './message.js';
 import { Subscriber } from './subscriber.js';
+import { isSubscriptionOptions } from './subscription-options.js';
 import { InvalidIdError, isWellFormed, problemOfId } from './topic.js';
 import { InvalidFilterError, problemOfFilter } from './topic-filter.js';
 
@@ -53,8 +54,10 @@ export function assertFilter(filter: unknown, bytesMax: number, levelsMax: numbe
   if (problem !== undefined) throw new InvalidFilterError(filter, problem);
 }
 
-export function assertQos(qos: unknown): void {
-  if (qos !== 0 && qos !== 1 && qos !== 2) throw new InvalidArgumentError('A QoS is 0, 1 or 2.', qos);
+/** A bare QoS, or more. */
+export function assertOptions(options: unknown): void {
+  if (isSubscriptionOptions(options)) return;
+  throw new InvalidArgumentError('A QoS is 0, 1 or 2.', options);
 }
 
 export function assertMessage(message: unknown): asserts message is Message {

@@ -1,13 +1,13 @@
 import { arrayBytes, objectBytes, setBytes, setEntryBytes } from './heap-cost.js';
-import type { Qos } from './message.js';
 import type { Subscriber } from './subscriber.js';
+import type { SubscriptionOptions } from './subscription-options.js';
 
 /**
- * The subscribers of one id or filter, each with its QoS. Nearly always that is one subscriber at QoS 0, which is
- * therefore the bare object; every other form costs what it must (bytes besides the entry in the index):
+ * The subscribers of one id or filter, each with its options. Nearly always that is one subscriber with options 0 (QoS 0),
+ * which is therefore the bare object; every other form costs what it must (bytes besides the entry in the index):
  *
- *     Subscriber             one, QoS 0                    0
- *     Grant                  one, QoS 1 or 2              40
+ *     Subscriber             one, options 0               0
+ *     Grant                  one, other options           40
  *     [Member, …]            2 to 16                      48 and 8 for each
  *     Crowd                  more                         200 and 20 to 40 for each
  *
@@ -16,14 +16,14 @@ import type { Subscriber } from './subscriber.js';
 export type Audience = Member | readonly Member[] | Crowd;
 export type Member = Subscriber | Grant;
 
-/** A subscriber with the QoS it was granted, where that is not 0. */
+/** A subscriber with the options of its subscription, where those are not 0. */
 export class Grant {
   readonly subscriber: Subscriber;
-  readonly qos: 1 | 2;
+  readonly options: SubscriptionOptions;
 
-  constructor(subscriber: Subscriber, qos: 1 | 2) {
+  constructor(subscriber: Subscriber, options: SubscriptionOptions) {
     this.subscriber = subscriber;
-    this.qos = qos;
+    this.options = options;
   }
 }
 
@@ -31,34 +31,38 @@ const listedMax = 16;
 /** A crowd shrinks to an array only here, so that one who comes and goes does not convert it each time. */
 const listedAgain = 8;
 
-/** Many subscribers, in a Set for each QoS that somebody has. */
+/** Many subscribers, in a Set for each number of options that somebody has. */
 export class Crowd {
-  readonly byQos: (Set<Subscriber> | undefined)[] = [undefined, undefined, undefined];
+  /** As long as for the QoS alone, until somebody has more options than that. */
+  readonly byOptions: (Set<Subscriber> | undefined)[] = [undefined, undefined, undefined];
 
   get size(): number {
     let size = 0;
-    for (const set of this.byQos) size += set?.size ?? 0;
+    for (const set of this.byOptions) size += set?.size ?? 0;
     return size;
   }
 
-  add(subscriber: Subscriber, qos: Qos): void {
-    const set = this.byQos[qos];
-    if (set === undefined) this.byQos[qos] = new Set([subscriber]);
+  add(subscriber: Subscriber, options: SubscriptionOptions): void {
+    const { byOptions } = this;
+    while (byOptions.length <= options) byOptions.push(undefined);
+    const set = byOptions[options];
+    if (set === undefined) byOptions[options] = new Set([subscriber]);
     else set.add(subscriber);
   }
 
   /** An emptied Set stays: it may be being walked. */
   delete(subscriber: Subscriber): void {
-    for (const set of this.byQos) if (set?.delete(subscriber)) return;
+    for (const set of this.byOptions) if (set?.delete(subscriber)) return;
   }
 
-  qosOf(subscriber: Subscriber): Qos | undefined {
-    for (let qos = 0; qos < 3; qos++) if (this.byQos[qos]?.has(subscriber)) return qos as Qos;
+  optionsOf(subscriber: Subscriber): SubscriptionOptions | undefined {
+    for (let options = 0; options < this.byOptions.length; options++)
+      if (this.byOptions[options]?.has(subscriber)) return options;
     return undefined;
   }
 
   get members(): Member[] {
-    return this.byQos.flatMap((set, qos) => [...(set ?? [])].map((each) => memberOf(each, qos as Qos)));
+    return this.byOptions.flatMap((set, options) => [...(set ?? [])].map((each) => memberOf(each, options)));
   }
 }
 
@@ -66,12 +70,12 @@ export function subscriberOf(member: Member): Subscriber {
   return member instanceof Grant ? member.subscriber : member;
 }
 
-export function qosOf(member: Member): Qos {
-  return member instanceof Grant ? member.qos : 0;
+function optionsOf(member: Member): SubscriptionOptions {
+  return member instanceof Grant ? member.options : 0;
 }
 
-function memberOf(subscriber: Subscriber, qos: Qos): Member {
-  return qos === 0 ? subscriber : new Grant(subscriber, qos);
+function memberOf(subscriber: Subscriber, options: SubscriptionOptions): Member {
+  return options === 0 ? subscriber : new Grant(subscriber, options);
 }
 
 function isList(audience: Audience): audience is readonly Member[] {
@@ -90,32 +94,42 @@ export function sizeOf(audience: Audience | undefined): number {
 }
 
 const grantBytes = objectBytes(2);
-const crowdBytes = objectBytes(1) + arrayBytes(3) + 3 * setBytes;
 
 /** Its bytes in V8's heap at most, besides the subscribers, which are their owner's. */
 export function audienceBytes(audience: Audience | undefined): number {
   if (audience === undefined) return 0;
-  if (audience instanceof Crowd) return crowdBytes + audience.size * setEntryBytes;
+  if (audience instanceof Crowd) return crowdBytes(audience);
   if (!isList(audience)) return audience instanceof Grant ? grantBytes : 0;
   return arrayBytes(audience.length) + audience.length * grantBytes;
 }
 
-/** The QoS of a subscriber in this audience, undefined when it is not there. */
-export function grantOf(audience: Audience | undefined, subscriber: Subscriber): Qos | undefined {
+function crowdBytes({ byOptions: { length }, size }: Crowd): number {
+  return objectBytes(1) + arrayBytes(length) + length * setBytes + size * setEntryBytes;
+}
+
+/** The options of a subscriber in this audience, undefined when it is not there. */
+export function grantOf(
+  audience: Audience | undefined,
+  subscriber: Subscriber,
+): SubscriptionOptions | undefined {
   if (audience === undefined) return undefined;
-  if (audience instanceof Crowd) return audience.qosOf(subscriber);
-  if (!isList(audience)) return subscriberOf(audience) === subscriber ? qosOf(audience) : undefined;
+  if (audience instanceof Crowd) return audience.optionsOf(subscriber);
+  if (!isList(audience)) return subscriberOf(audience) === subscriber ? optionsOf(audience) : undefined;
   const member = audience.find((each) => subscriberOf(each) === subscriber);
-  return member === undefined ? undefined : qosOf(member);
+  return member === undefined ? undefined : optionsOf(member);
 }
 
 /** The audience with one more, who was not there before. */
-export function withMember(audience: Audience | undefined, subscriber: Subscriber, qos: Qos): Audience {
+export function withMember(
+  audience: Audience | undefined,
+  subscriber: Subscriber,
+  options: SubscriptionOptions,
+): Audience {
   if (audience instanceof Crowd) {
-    audience.add(subscriber, qos);
+    audience.add(subscriber, options);
     return audience;
   }
-  const member = memberOf(subscriber, qos);
+  const member = memberOf(subscriber, options);
   if (audience === undefined) return member;
   const members = isList(audience) ? [...audience, member] : [audience, member];
   return members.length > listedMax ? crowdOf(members) : members;
@@ -143,6 +157,6 @@ function listOf(members: Member[]): Audience | undefined {
 
 function crowdOf(members: readonly Member[]): Crowd {
   const crowd = new Crowd();
-  for (const member of members) crowd.add(subscriberOf(member), qosOf(member));
+  for (const member of members) crowd.add(subscriberOf(member), optionsOf(member));
   return crowd;
 }

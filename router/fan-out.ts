@@ -1,16 +1,26 @@
 import { type Audience, Crowd, Grant, grantOf, subscriberOf } from './audience.js';
 import type { FilterNode } from './filter-node.js';
 import { Logins } from './logins.js';
-import type { Message, Qos } from './message.js';
+import type { Message } from './message.js';
 import type { Subscriber } from './subscriber.js';
+import {
+  type DeliveryOptions,
+  noLocal,
+  overlapOf,
+  qosIn,
+  retainAsPublished,
+  retainSet,
+  type SubscriptionOptions,
+} from './subscription-options.js';
 import type { Subscriptions } from './subscriptions.js';
 
 /**
  * Hands a message to everybody who is logged in as its id or subscribes to a filter that matches it; step 4 of the way
- * of a message. Each gets it once, at the highest QoS of its filters, and nobody who has left while it is handed around.
+ * of a message. Each gets it once, at the highest QoS of its filters, and nobody who has left while it is handed around. Nor
+ * does a client that has published it and does not want its own (No Local).
  *
- * Only who has several logins can be found twice, and those carry a mark: a first walk notes the highest QoS there,
- * the second delivers and takes the mark away. So nothing is allocated or looked up for a recipient.
+ * Only who has several logins can be found twice, and those carry a mark: a first walk notes the options of all there, the
+ * second delivers and takes the mark away. So nothing is allocated or looked up for a recipient.
  */
 export class FanOut {
   readonly #subscriptions: Subscriptions;
@@ -66,23 +76,25 @@ export class FanOut {
 
   #mark(audience: Audience): void {
     if (audience instanceof Crowd) {
-      for (let qos = 0; qos < 3; qos++) {
-        const set = audience.byQos[qos];
-        if (set !== undefined) for (const subscriber of set) this.#markOne(subscriber, qos as Qos);
+      const { byOptions } = audience;
+      for (let options = 0; options < byOptions.length; options++) {
+        const set = byOptions[options];
+        if (set !== undefined) for (const subscriber of set) this.#markOne(subscriber, options);
       }
     } else if (Array.isArray(audience)) {
       for (const member of audience) this.#mark(member);
     } else if (audience instanceof Grant) {
-      this.#markOne(audience.subscriber, audience.qos);
+      this.#markOne(audience.subscriber, audience.options);
     } else {
       this.#markOne(audience as Subscriber, 0);
     }
   }
 
-  #markOne({ logins }: Subscriber, qos: Qos): void {
+  #markOne(subscriber: Subscriber, options: SubscriptionOptions): void {
+    const { logins } = subscriber;
     if (!(logins instanceof Logins)) return;
-    if (logins.fanOut !== this.#number) logins.qos = qos;
-    else if (logins.qos < qos) logins.qos = qos;
+    if ((options & noLocal) !== 0 && this.#isPublisher(subscriber)) return;
+    logins.options = overlapOf(options, logins.fanOut === this.#number ? logins.options : 0);
     logins.fanOut = this.#number;
   }
 
@@ -90,15 +102,16 @@ export class FanOut {
   #walk(audience: Audience, node: FilterNode | undefined): void {
     if (audience instanceof Crowd) this.#walkCrowd(audience);
     else if (Array.isArray(audience)) this.#walkList(audience, node);
-    else if (audience instanceof Grant) this.#deliver(audience.subscriber, audience.qos);
+    else if (audience instanceof Grant) this.#deliver(audience.subscriber, audience.options);
     else this.#deliver(audience as Subscriber, 0);
   }
 
   /** A Set may lose members while it is walked, as it does when a slow consumer is closed in `deliver`. */
   #walkCrowd(crowd: Crowd): void {
-    for (let qos = 0; qos < 3; qos++) {
-      const set = crowd.byQos[qos];
-      if (set !== undefined) for (const subscriber of set) this.#deliver(subscriber, qos as Qos);
+    const { byOptions } = crowd;
+    for (let options = 0; options < byOptions.length; options++) {
+      const set = byOptions[options];
+      if (set !== undefined) for (const subscriber of set) this.#deliver(subscriber, options);
     }
   }
 
@@ -107,7 +120,7 @@ export class FanOut {
     const { departures } = this.#subscriptions;
     for (const member of members) {
       if (departures !== this.#subscriptions.departures && !this.#isThere(member, node)) continue;
-      if (member instanceof Grant) this.#deliver(member.subscriber, member.qos);
+      if (member instanceof Grant) this.#deliver(member.subscriber, member.options);
       else this.#deliver(member, 0);
     }
   }
@@ -117,24 +130,37 @@ export class FanOut {
     return grantOf(audience, subscriberOf(member)) !== undefined;
   }
 
-  #deliver(subscriber: Subscriber, granted: Qos): void {
-    let qos = granted;
+  #deliver(subscriber: Subscriber, granted: SubscriptionOptions): void {
+    let options = granted;
     if (this.#overlapping) {
       const { logins } = subscriber;
       if (logins instanceof Logins) {
         if (logins.fanOut !== this.#number) return; // it has it already
         logins.fanOut = 0;
-        qos = logins.qos;
+        options = logins.options;
       }
     }
-    if (qos > this.#message.qos) qos = this.#message.qos;
+    if (options >= noLocal) {
+      if ((options & noLocal) !== 0 && this.#isPublisher(subscriber)) return;
+      options = this.#deliveryOf(options);
+    } else if (options > this.#message.qos) options = this.#message.qos;
     try {
-      if (subscriber.deliver(this.#message, qos, false) === 'dropped') this.dropped++;
+      if (subscriber.deliver(this.#message, options) === 'dropped') this.dropped++;
       else this.delivered++;
     } catch (error) {
       this.dropped++;
       this.#onDeliverError(error, subscriber, this.#message);
     }
+  }
+
+  /** Where they are more than a QoS. */
+  #deliveryOf(options: SubscriptionOptions): DeliveryOptions {
+    const { qos, retain } = this.#message;
+    return Math.min(qosIn(options), qos) | (retain && (options & retainAsPublished) !== 0 ? retainSet : 0);
+  }
+
+  #isPublisher({ clientId }: Subscriber): boolean {
+    return clientId !== undefined && clientId === this.#message.publisher;
   }
 }
 

@@ -51,16 +51,14 @@ export type {
 } from './history/history-store.js';
 export { type HistoryOptions, MemoryHistory } from './history/memory-history.js';
 export { Message, type Qos } from './message.js';
+export { MessageProperties, type PropertyValues } from './message-properties.js';
 export type { RetainedOptions, RetainedRefusal } from './retained.js';
 export type { RetainedCursor } from './retained-cursor.js';
 export { Router } from './router.js';
 export type { RouterOptions } from './router-options.js';
 export type { RouterStats } from './router-stats.js';
-export {
-  AwaySessions,
-  type AwayTier,
-  awayTiers,
-} from './session/away-sessions.js';
+export { type AwayTier, awayTiers } from './session/away-session.js';
+export { AwaySessions } from './session/away-sessions.js';
 export { InflightEntry } from './session/inflight-entry.js';
 export { MemoryStore } from './session/memory-store.js';
 export type { Queued } from './session/mqueue.js';
@@ -72,9 +70,18 @@ export { SessionGate } from './session/session-gate.js';
 export type { SessionOwner } from './session/session-owner.js';
 export type { SessionState, Subscription } from './session/session-state.js';
 export type { FlowTotal, SessionFlow, SessionStore } from './session/session-store.js';
+export { cleanTerms, keptTerms, type SessionTerms } from './session/session-terms.js';
 export { Sessions } from './session/sessions.js';
 export type { EvictionReason, SessionDropReason, SessionsStats } from './session/sessions-stats.js';
 export { type Delivery, Subscriber } from './subscriber.js';
+export {
+  type DeliveryOptions,
+  noLocal,
+  qosIn,
+  retainAsPublished,
+  retainSet,
+  type SubscriptionOptions,
+} from './subscription-options.js';
 export {
   type IdProblem,
   InvalidIdError,

@@ -1,6 +1,6 @@
 import { arrayBytes, objectBytes, setBytes, setEntryBytes } from './heap-cost.js';
 import { loginBytes, Shapes, shapeOf } from './login-cost.js';
-import type { Qos } from './message.js';
+import type { SubscriptionOptions } from './subscription-options.js';
 
 /** Up to here an array is smaller than a Set, and looking through it no slower. */
 const listedMax = 16;
@@ -13,8 +13,8 @@ export class Logins {
   #filters: string[] | Set<string>;
   /** The fan-out that has found this subscriber last, so that it is delivered to once; see FanOut. */
   fanOut = 0;
-  /** The highest QoS that fan-out has found for it. */
-  qos: Qos = 0;
+  /** The options of all filters that this fan-out has found for it, see overlapOf. */
+  options: SubscriptionOptions = 0;
 
   /** The cost of its ids and filters, each as if nobody else had it. */
   costBytes = 0;

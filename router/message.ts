@@ -1,3 +1,4 @@
+import type { MessageProperties } from './message-properties.js';
 import { ownBytes, ownText } from './own-copy.js';
 
 /** How hard a delivery is tried: 0 at most once, 1 at least once, 2 exactly once. HTTP streams are always 0. */
@@ -20,19 +21,44 @@ export class Message {
    */
   offset: number;
   /**
+   * The MQTT client id of its publisher, for subscriptions with No Local; undefined where it came by HTTP, or where the router
+   * has let go of it, as nobody here has such a subscription and it is not retained.
+   */
+  publisher: string | undefined;
+  /** Undefined for nearly all. */
+  readonly properties: MessageProperties | undefined;
+  /**
    * Encodings of this message, one entry for each transport flavour that has sent it,
    * so that it is encoded once for each flavour and not once for each recipient. The router never looks.
    */
   wire: (object | undefined)[] | undefined = undefined;
   #kept: Message | undefined = undefined;
 
-  constructor(id: string, payload: Uint8Array, timeMs: number, qos: Qos = 0, retain = false, offset = 0) {
+  constructor(
+    id: string,
+    payload: Uint8Array,
+    timeMs: number,
+    qos: Qos = 0,
+    retain = false,
+    offset = 0,
+    publisher?: string,
+    properties?: MessageProperties,
+  ) {
     this.id = id;
     this.payload = payload;
     this.timeMs = timeMs;
     this.qos = qos;
     this.retain = retain;
     this.offset = offset;
+    this.publisher = publisher;
+    this.properties = properties;
+  }
+
+  /** Of its payload and of what its publisher has said besides, without the id: what limits in bytes count. */
+  get bytes(): number {
+    const { payload, publisher, properties } = this;
+    if (publisher === undefined && properties === undefined) return payload.length;
+    return payload.length + (publisher?.length ?? 0) + (properties?.bytes ?? 0);
   }
 
   /**
@@ -41,10 +67,17 @@ export class Message {
    */
   kept(): Message {
     if (this.#kept?.offset === this.offset) return this.#kept;
-    const { timeMs, qos, retain, offset } = this;
-    const kept = new Message(ownText(this.id), ownBytes(this.payload), timeMs, qos, retain, offset);
+    const { timeMs, qos, retain, offset, publisher, properties } = this;
+    const payload = ownBytes(this.payload);
+    const kept = new Message(ownText(this.id), payload, timeMs, qos, retain, offset, publisher, properties);
     kept.#kept = kept;
     this.#kept = kept;
     return kept;
+  }
+
+  /** Another one with RETAIN and without encodings. */
+  asRetained(): Message {
+    const { id, payload, timeMs, qos, offset, publisher, properties } = this;
+    return new Message(id, payload, timeMs, qos, true, offset, publisher, properties);
   }
 }

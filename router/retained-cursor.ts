@@ -1,4 +1,4 @@
-import { Message, type Qos } from './message.js';
+import type { Message, Qos } from './message.js';
 import type { RetainedNode, RetainedTree } from './retained-tree.js';
 
 const dollar = 0x24;
@@ -20,14 +20,17 @@ export class RetainedCursor {
   readonly #filter: string;
   /** The last of the tree's changes that it looks at. */
   readonly #until: number;
+  /** Its messages are not for this subscriber: it has published them, and has asked for No Local. */
+  readonly #without: string | undefined;
   #levels: readonly string[] = [];
   /** From the root down to where the walk is; undefined before its first step. */
   #path: Stop[] | undefined = undefined;
   #found: RetainedNode | undefined = undefined;
 
-  constructor(tree: RetainedTree, filter: string) {
+  constructor(tree: RetainedTree, filter: string, without?: string) {
     this.#root = tree.root;
     this.#filter = filter;
+    this.#without = without;
     this.#until = tree.changes;
   }
 
@@ -57,15 +60,17 @@ export class RetainedCursor {
 
   /** Leaves the message that it is at behind. @returns it as a new object, so that its encodings are not kept */
   take(): Message {
-    const { id, payload, timeMs, qos, offset } = this.#message!;
+    const message = this.#message!;
     this.#found = undefined;
-    return new Message(id, payload, timeMs, qos, true, offset);
+    return message.asRetained();
   }
 
   /** Where it has been cleared or replaced while the walk waited, it is none. */
   get #message(): Message | undefined {
     const found = this.#found;
-    return found !== undefined && found.since <= this.#until ? found.value : undefined;
+    if (found === undefined || found.since > this.#until) return undefined;
+    const { value } = found;
+    return this.#without !== undefined && value?.publisher === this.#without ? undefined : value;
   }
 
   #begin(): Stop[] {

@@ -1,5 +1,5 @@
 import { assertLimit } from './arguments.js';
-import { Message } from './message.js';
+import type { Message } from './message.js';
 import { RetainedCursor } from './retained-cursor.js';
 import { RetainedTree } from './retained-tree.js';
 import { levelsOf } from './topic.js';
@@ -66,9 +66,9 @@ export class Retained {
       return;
     }
     if (last !== undefined) this.#messageBytes -= bytesOf(last);
-    const { id, payload, timeMs, qos, offset } = message.kept();
-    this.#tree.set(id, new Message(id, payload, timeMs, qos, true, offset));
-    this.#messageBytes += bytesOf(message);
+    const kept = message.kept().asRetained();
+    this.#tree.set(kept.id, kept);
+    this.#messageBytes += bytesOf(kept);
   }
 
   /** Ends all that a filter matches. */
@@ -77,9 +77,9 @@ export class Retained {
     for (walk.seek(Infinity); !walk.done; walk.seek(Infinity)) this.#delete(walk.take());
   }
 
-  /** A walk through what is kept now for the ids that a filter matches. */
-  walk(filter: string): RetainedCursor {
-    return new RetainedCursor(this.#tree, filter);
+  /** A walk through what is kept now for the ids that a filter matches. @param without the publisher whose messages it leaves out */
+  walk(filter: string, without?: string): RetainedCursor {
+    return new RetainedCursor(this.#tree, filter, without);
   }
 
   /** Cheaper than a walk. @returns false where it would find nothing; of a filter with wildcards only where nothing is kept */
@@ -112,6 +112,6 @@ export class Retained {
   }
 }
 
-function bytesOf({ id, payload }: Message): number {
-  return id.length + payload.length + messageBytes;
+function bytesOf({ id, bytes }: Message): number {
+  return id.length + bytes + messageBytes;
 }

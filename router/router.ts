@@ -3,7 +3,7 @@ import {
   assertFreeOrHere,
   assertId,
   assertMessage,
-  assertQos,
+  assertOptions,
   assertSubscriber,
   assertText,
   payloadOf,
@@ -15,13 +15,14 @@ import { FanOut } from './fan-out.js';
 import { History } from './history/history.js';
 import type { HistoryStore } from './history/history-store.js';
 import { MemoryHistory } from './history/memory-history.js';
-import { Message, type Qos } from './message.js';
+import { Message } from './message.js';
 import { Retained } from './retained.js';
 import type { RetainedCursor } from './retained-cursor.js';
 import { Retirement } from './retirement.js';
 import { idLimitsOf, type RouterOptions } from './router-options.js';
 import { type RouterStats, routerStats } from './router-stats.js';
 import type { Subscriber } from './subscriber.js';
+import type { SubscriptionOptions } from './subscription-options.js';
 import { Subscriptions } from './subscriptions.js';
 
 /**
@@ -99,13 +100,13 @@ export class Router {
   }
 
   /**
-   * `login` with a topic filter and a QoS: `subscriber` receives what is sent to the ids that `filter` matches, at
-   * the lower of `qos` and the message's own. Again with another QoS replaces that. @throws InvalidFilterError, as `login`
+   * `login` with a topic filter and a QoS, or more options: `subscriber` receives what is sent to the ids that `filter` matches,
+   * at the lower of that QoS and the message's own. Again with other ones replaces them. @throws InvalidFilterError, as `login`
    */
-  subscribe(filter: string, subscriber: Subscriber, qos: Qos): void {
+  subscribe(filter: string, subscriber: Subscriber, options: SubscriptionOptions): void {
     assertFilter(filter, this.idBytesMax, this.topicLevelsMax);
-    assertQos(qos);
-    this.#add(filter, subscriber, qos);
+    assertOptions(options);
+    this.#add(filter, subscriber, options);
   }
 
   /** Calls `ready` once earlier logins are active on all nodes; before it returns where there is but one node. */
@@ -139,10 +140,7 @@ export class Router {
     return this.#subscriptions.visitsWith(filter);
   }
 
-  /**
-   * The cost of a subscriber's ids and filters, bytes, each as if nobody else had it: the same whoever comes and goes, so
-   * that it can be held to a share of `loginsBytes`.
-   */
+  /** Bytes of a subscriber's ids and filters, each as if nobody else had it: so it can be held to a share of `loginsBytes`. */
   loginsBytesOf(subscriber: Subscriber): number {
     return this.#subscriptions.costOf(subscriber);
   }
@@ -157,8 +155,8 @@ export class Router {
     return this.#subscriptions.countOf(subscriber);
   }
 
-  /** The ids and filters of a subscriber, with the QoS of each. */
-  subscriptionsOf(subscriber: Subscriber): { filter: string; qos: Qos }[] {
+  /** The ids and filters of a subscriber, with the options of each. */
+  subscriptionsOf(subscriber: Subscriber): { filter: string; options: SubscriptionOptions }[] {
     return this.#subscriptions.listOf(subscriber);
   }
 
@@ -175,9 +173,9 @@ export class Router {
     return this.#retained.all(filter);
   }
 
-  /** `retainedFor` at the pace of who asks: what is cleared or replaced before it is taken is left out. */
-  walkRetained(filter: string): RetainedCursor {
-    return this.#retained.walk(filter);
+  /** `retainedFor` at the pace of who asks; with No Local on this very filter, without what `subscriber` has published. */
+  walkRetained(filter: string, subscriber?: Subscriber): RetainedCursor {
+    return this.#retained.walk(filter, subscriber && this.#subscriptions.unwantedOf(filter, subscriber));
   }
 
   /** Cheaper than a walk. @returns false where nothing is retained for the ids that `filter` matches */
@@ -216,6 +214,7 @@ export class Router {
   ): number {
     assertMessage(message);
     this.#published++;
+    if (this.#subscriptions.noLocal === 0 && !message.retain) message.publisher = undefined;
     return this.#engine.publish(message, wants, onOutcome, idempotencyKey);
   }
 
@@ -269,10 +268,10 @@ export class Router {
     );
   }
 
-  #add(filter: string, subscriber: Subscriber, qos: Qos): void {
+  #add(filter: string, subscriber: Subscriber, options: SubscriptionOptions): void {
     assertSubscriber(subscriber);
     assertFreeOrHere(subscriber, this.#subscriptions.mayAdd(subscriber));
-    if (this.#subscriptions.add(filter, subscriber, qos) === 'first') this.#engine.addInterest(filter);
+    if (this.#subscriptions.add(filter, subscriber, options) === 'first') this.#engine.addInterest(filter);
   }
 
   #onPublication(message: Message): number {

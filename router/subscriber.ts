@@ -1,5 +1,6 @@
 import type { Logins } from './logins.js';
-import type { Message, Qos } from './message.js';
+import type { Message } from './message.js';
+import type { DeliveryOptions } from './subscription-options.js';
 
 /**
  * The fate of a message handed to a subscriber.
@@ -26,9 +27,9 @@ export abstract class Subscriber {
    */
   logins: string | Logins | undefined = undefined;
 
-  /**
-   * @param qos the lower of the publisher's and of what this subscriber asked for
-   * @param retained the message was kept for new subscribers, and this is one
-   */
-  abstract deliver(message: Message, qos: Qos, retained: boolean): Delivery;
+  /** The MQTT client that gets what is delivered here, see Message.publisher. No field where there is none: 8 bytes. */
+  declare readonly clientId?: string;
+
+  /** @param options the QoS of this delivery, and whether RETAIN is to be set: it was kept, and this is a new subscriber */
+  abstract deliver(message: Message, options: DeliveryOptions): Delivery;
 }

@@ -12,8 +12,8 @@ import type { FilterNode } from './filter-node.js';
 import { mapEntryBytes, textBytes } from './heap-cost.js';
 import { loginBytes } from './login-cost.js';
 import { Logins } from './logins.js';
-import type { Qos } from './message.js';
 import type { Subscriber } from './subscriber.js';
+import { noLocal, type SubscriptionOptions } from './subscription-options.js';
 import { hasWildcard } from './topic-filter.js';
 import { TopicTree } from './topic-tree.js';
 import { visitsWith } from './tree-visits.js';
@@ -25,7 +25,7 @@ import { visitsWith } from './tree-visits.js';
  *     filter     -> audience      in a tree by level
  *     subscriber -> ids, filters  on the subscriber itself, see Subscriber.logins
  *
- * The common case, one id with one subscriber at QoS 0, costs one Map entry and the id's own string. Owns both
+ * The common case, one id with one subscriber and options 0 (QoS 0), costs one Map entry and the id's own string. Owns both
  * directions, so they cannot disagree.
  */
 export class Subscriptions {
@@ -40,6 +40,8 @@ export class Subscriptions {
    * that is being walked, and must still be known as one who had several logins, or it would be delivered to again.
    */
   walked = false;
+  /** Subscriptions with No Local, now: while there is none, nobody needs to know who has published a message. */
+  noLocal = 0;
   /** Counts those who have left, so that a fan-out sees that it must look again who is there. */
   departures = 0;
 
@@ -81,16 +83,26 @@ export class Subscriptions {
     return typeof logins === 'string' ? 1 : logins.size;
   }
 
-  listOf(subscriber: Subscriber): { filter: string; qos: Qos }[] {
+  listOf(subscriber: Subscriber): { filter: string; options: SubscriptionOptions }[] {
     const { logins } = subscriber;
     if (logins === undefined) return [];
     return Array.from(typeof logins === 'string' ? [logins] : logins, (filter) => {
-      return { filter, qos: grantOf(this.#audienceOf(filter, hasWildcard(filter)), subscriber) ?? 0 };
+      return { filter, options: this.optionsOf(filter, subscriber) ?? 0 };
     });
   }
 
   has(filter: string, subscriber: Subscriber): boolean {
-    return grantOf(this.#audienceOf(filter, hasWildcard(filter)), subscriber) !== undefined;
+    return this.optionsOf(filter, subscriber) !== undefined;
+  }
+
+  /** Undefined where the subscriber does not have this very id or filter. */
+  optionsOf(filter: string, subscriber: Subscriber): SubscriptionOptions | undefined {
+    return grantOf(this.#audienceOf(filter, hasWildcard(filter)), subscriber);
+  }
+
+  /** @returns the publisher whose messages are not for this subscription: its own client, with No Local */
+  unwantedOf(filter: string, subscriber: Subscriber): string | undefined {
+    return noLocalIn(this.optionsOf(filter, subscriber)) === 0 ? undefined : subscriber.clientId;
   }
 
   /** False where the subscriber is logged in at another router: both would keep their account in its one field. */
@@ -133,16 +145,17 @@ export class Subscriptions {
 
   /**
    * @returns `first` when nobody had this id or filter before, `joined` when somebody had,
-   * `already` when this very subscriber had; it has it at the new QoS then
+   * `already` when this very subscriber had; it has the new options then
    */
-  add(filter: string, subscriber: Subscriber, qos: Qos): 'first' | 'joined' | 'already' {
+  add(filter: string, subscriber: Subscriber, options: SubscriptionOptions): 'first' | 'joined' | 'already' {
     const wildcard = hasWildcard(filter);
     const audience = this.#audienceOf(filter, wildcard);
     const granted = grantOf(audience, subscriber);
-    if (granted === qos) return 'already';
+    if (granted === options) return 'already';
     const before = audienceBytes(audience);
     const others = granted === undefined ? audience : withoutMember(audience!, subscriber, this.walked);
-    const joined = withMember(others, subscriber, qos);
+    const joined = withMember(others, subscriber, options);
+    this.noLocal += noLocalIn(options) - noLocalIn(granted);
     this.#put(filter, wildcard, joined);
     this.#bytes += audienceBytes(joined) - before;
     if (audience === undefined && !wildcard) this.#bytes += idBytes(filter);
@@ -199,8 +212,10 @@ export class Subscriptions {
   #unlink(filter: string, subscriber: Subscriber): 'last' | 'left' | 'absent' {
     const wildcard = hasWildcard(filter);
     const audience = this.#audienceOf(filter, wildcard);
-    if (audience === undefined || grantOf(audience, subscriber) === undefined) return 'absent';
+    const granted = grantOf(audience, subscriber);
+    if (audience === undefined || granted === undefined) return 'absent';
     this.departures++;
+    this.noLocal -= noLocalIn(granted);
     const before = audienceBytes(audience);
     const rest = withoutMember(audience, subscriber, this.walked);
     this.#bytes += audienceBytes(rest) - before;
@@ -250,6 +265,11 @@ export class Subscriptions {
 /** Its string and its place in the Map. */
 function idBytes(id: string): number {
   return textBytes(id) + mapEntryBytes;
+}
+
+/** In `noLocal`. */
+function noLocalIn(options: SubscriptionOptions | undefined = 0): number {
+  return (options & noLocal) === 0 ? 0 : 1;
 }
 
 function loginsBytes(logins: Subscriber['logins']): number {

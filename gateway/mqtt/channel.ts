@@ -3,6 +3,7 @@ import type { InflightEntry } from '../../router/session/inflight-entry.js';
 import type { Session } from '../../router/session/session.js';
 import type { SessionConnection } from '../../router/session/session-connection.js';
 import type { Delivery } from '../../router/subscriber.js';
+import { type DeliveryOptions, retainSet } from '../../router/subscription-options.js';
 import { type AddressKept, addressText } from '../address-limit.js';
 import type { CloseReason } from '../close-reason.js';
 import { type Connection, RetainedDelivery } from '../connection.js';
@@ -42,7 +43,8 @@ export abstract class Channel implements Connection, SessionConnection {
     return this.channels.outbound.isBackpressured(this);
   }
 
-  sendQos0(message: Message, retained: boolean): Delivery {
+  sendQos0(message: Message, options: DeliveryOptions): Delivery {
+    const retained = (options & retainSet) !== 0;
     return this.channels.outbound.deliver(this, retained ? new RetainedDelivery(message) : message);
   }
 

@@ -2,6 +2,7 @@ import type { Qos } from '../../router/message.js';
 import type { RetainedCursor } from '../../router/retained-cursor.js';
 import type { Router } from '../../router/router.js';
 import type { Session } from '../../router/session/session.js';
+import { retainSet } from '../../router/subscription-options.js';
 import type { Connections } from '../connections.js';
 import type { Outbound } from '../outbound.js';
 import type { Channel } from './channel.js';
@@ -66,7 +67,7 @@ export class RetainedReplays {
     for (const [filter, qos] of granted) {
       if (!this.#router.mayHaveRetained(filter)) continue;
       replay ??= new Replay(channel, session, this.#waiting);
-      replay.set(filter, { cursor: this.#router.walkRetained(filter), qos });
+      replay.set(filter, { cursor: this.#router.walkRetained(filter, session), qos });
     }
     if (replay === undefined) return;
     if (existing !== undefined) this.#forgetUnsubscribed(existing);
@@ -88,7 +89,7 @@ export class RetainedReplays {
     if (replay?.session !== session) return;
     this.#replays.delete(slot);
     replay.channel = undefined;
-    if (session.clean) replay.clear();
+    if (session.endsWithConnection) replay.clear();
     else this.#enqueue(replay);
   }
 
@@ -176,7 +177,7 @@ export class RetainedReplays {
       replay.clear(); // it is not to push out what was sent to the session itself
       return 'done';
     }
-    session.deliver(message, qos, true); // with RETAIN set [MQTT-3.3.1-8]
+    session.deliver(message, qos | retainSet); // with RETAIN set [MQTT-3.3.1-8]
     return 'ready';
   }
 

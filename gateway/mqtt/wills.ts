@@ -2,6 +2,11 @@ import { Message } from '../../router/message.js';
 import type { Will } from './connect-packet.js';
 import type { DeferredPublications } from './deferred-publications.js';
 
+interface OwnedWill extends Will {
+  /** Client id. */
+  readonly publisher: string;
+}
+
 /** A will, its typed array, and its place in the map, besides topic and payload: 320 B measured. */
 const entryBytes = 320;
 
@@ -9,7 +14,7 @@ const entryBytes = 320;
 export class Wills {
   readonly #deferred: DeferredPublications;
   readonly #bytesMax: number;
-  readonly #wills = new Map<number, Will>();
+  readonly #wills = new Map<number, OwnedWill>();
   #bytes = 0;
 
   /** @param bytesMax of all wills together */
@@ -27,8 +32,8 @@ export class Wills {
     return this.#bytes + bytesOf(will) <= this.#bytesMax;
   }
 
-  set(slot: number, will: Will): void {
-    this.#wills.set(slot, will);
+  set(slot: number, will: Will, publisher: string): void {
+    this.#wills.set(slot, { ...will, publisher });
     this.#bytes += bytesOf(will);
   }
 
@@ -41,11 +46,11 @@ export class Wills {
   publish(slot: number): void {
     const will = this.#take(slot);
     if (will === undefined) return;
-    const { topic, payload, qos, retain } = will;
-    this.#deferred.add(new Message(topic, payload, Date.now(), qos, retain));
+    const { topic, payload, qos, retain, publisher } = will;
+    this.#deferred.add(new Message(topic, payload, Date.now(), qos, retain, 0, publisher));
   }
 
-  #take(slot: number): Will | undefined {
+  #take(slot: number): OwnedWill | undefined {
     const will = this.#wills.get(slot);
     if (will === undefined) return undefined;
     this.#wills.delete(slot);

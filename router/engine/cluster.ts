@@ -1,5 +1,6 @@
 import type { Session } from '../session/session.js';
-import type { SessionRouter, Sessions } from '../session/sessions.js';
+import type { SessionRouter } from '../session/session-router.js';
+import type { Sessions } from '../session/sessions.js';
 
 /**
  * The other nodes, as the rest of the house sees them: who they are, and something to ask of all of them. Messages for

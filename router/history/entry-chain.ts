@@ -1,6 +1,6 @@
 import type { Message } from '../message.js';
 import type { CellHandle, Cells } from './cells.js';
-import { cellsOf, entry, payloadAt, ring } from './layout.js';
+import { cellsOf, entry, extrasShift, payloadAt, ring } from './layout.js';
 
 /** The entries of each ring: one chain of cells, from the oldest to the newest. Owns what a ring says of its entries. */
 export class EntryChain {
@@ -19,11 +19,12 @@ export class EntryChain {
     this.#cells.setWord(owner, ring.count, 0);
   }
 
-  /** @param cellCount `cellsOf` the payload */
+  /** @param content extras and payload @param cellCount `cellsOf` that */
   add(
     owner: CellHandle,
     cellCount: number,
     { payload, timeMs, qos, retain }: Message,
+    content: Uint8Array,
     sequence: number,
     stamp: number,
   ): void {
@@ -34,10 +35,11 @@ export class EntryChain {
     cells.setDouble(added, entry.sequence, sequence);
     cells.setDouble(added, entry.timeMs, timeMs);
     cells.setWord(added, entry.stamp, stamp);
-    cells.setWord(added, entry.length, payload.length);
+    cells.setWord(added, entry.length, content.length);
     cells.setWord(added, entry.older, newest);
-    cells.setWord(added, entry.flags, qos | (retain ? 4 : 0));
-    cells.write(added, payloadAt, payload);
+    const extrasBytes = content.length - payload.length;
+    cells.setWord(added, entry.flags, qos | (retain ? 4 : 0) | (extrasBytes << extrasShift));
+    cells.write(added, payloadAt, content);
     if (newest === 0) {
       cells.setWord(owner, ring.oldest, added);
       cells.setWord(owner, ring.oldestStamp, stamp);

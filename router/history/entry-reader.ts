@@ -1,7 +1,8 @@
 import { Message, type Qos } from '../message.js';
+import { noExtras, readExtras } from '../message-extras.js';
 import type { CellHandle, Cells } from './cells.js';
 import type { HistoryReader } from './history-store.js';
-import { cellsOf, entry, payloadAt } from './layout.js';
+import { cellsOf, entry, extrasShift, payloadAt } from './layout.js';
 
 /** Messages that are given again until the next tick, and their payloads. */
 const sharedMax = 1_000;
@@ -41,11 +42,15 @@ export class EntryMessages {
   }
 
   #read(at: CellHandle, id: string, offset: number): Message {
-    const payload = Buffer.allocUnsafe(this.cells.word(at, entry.length));
-    this.cells.read(at, payloadAt, payload);
+    const content = Buffer.allocUnsafe(this.cells.word(at, entry.length));
+    this.cells.read(at, payloadAt, content);
     const flags = this.cells.word(at, entry.flags);
     const timeMs = this.cells.double(at, entry.timeMs);
-    return new Message(id, payload, timeMs, (flags & 3) as Qos, (flags & 4) !== 0, offset);
+    const extrasBytes = flags >>> extrasShift;
+    const { publisher, properties } = extrasBytes === 0 ? noExtras : readExtras(content, 0, extrasBytes);
+    const payload = extrasBytes === 0 ? content : content.subarray(extrasBytes);
+    const [qos, retain] = [(flags & 3) as Qos, (flags & 4) !== 0];
+    return new Message(id, payload, timeMs, qos, retain, offset, publisher, properties);
   }
 }
 
@@ -69,7 +74,9 @@ export class EntryReader implements HistoryReader {
   }
 
   get bytes(): number {
-    return this.#at === 0 ? 0 : this.#messages.cells.word(this.#at, entry.length);
+    if (this.#at === 0) return 0;
+    const { cells } = this.#messages;
+    return cells.word(this.#at, entry.length) - (cells.word(this.#at, entry.flags) >>> extrasShift);
   }
 
   take(): Message {

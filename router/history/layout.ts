@@ -37,18 +37,21 @@ export const entry = {
   timeMs: 1,
   /** Tenths of a second on the history's clock. */
   stamp: 4,
-  /** Of the payload, bytes. */
+  /** Of extras and payload, bytes. */
   length: 5,
   /** Of the oldest entry it means nothing. */
   older: 6,
-  /** The QoS, and 4 where the message was retained. */
+  /** The QoS, and 4 where the message was retained; above these 3 bits the bytes of its extras, see message-extras.ts. */
   flags: 7,
 } as const;
 
-/** The first byte of the payload; 32 of them fit the first cell, 96 two. */
+/** Of entry.flags. */
+export const extrasShift = 3;
+
+/** The first byte of extras and payload; 32 of them fit the first cell, 96 two. */
 export const payloadAt = 32;
 
 /** Bytes of an entry. */
-export function cellsOf(payloadBytes: number): number {
-  return Math.ceil((payloadAt + payloadBytes) / cellDataBytes);
+export function cellsOf(contentBytes: number): number {
+  return Math.ceil((payloadAt + contentBytes) / cellDataBytes);
 }

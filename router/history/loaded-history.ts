@@ -53,7 +53,7 @@ export class LoadedHistory {
   /** One more has come of an id that is held. */
   note(held: LoadedId, message: Message): void {
     held.messages.push(message.kept());
-    this.#count(held, message.payload.length, 1);
+    this.#count(held, message.bytes, 1);
     this.#trim(message.id, held);
   }
 
@@ -69,8 +69,8 @@ export class LoadedHistory {
     held.untilMs = this.#untilMs(id);
     this.#byId.delete(id);
     this.#byId.set(id, held); // the last one that was loaded
-    const bytes = held.messages.reduce((sum, { payload }) => sum + payload.length, 0);
-    this.#count(held, bytes, held.messages.length);
+    const sum = held.messages.reduce((total, { bytes }) => total + bytes, 0);
+    this.#count(held, sum, held.messages.length);
     this.#trim(id, held);
   }
 
@@ -111,10 +111,10 @@ export class LoadedHistory {
   }
 
   #dropFirst(held: LoadedId, why: 'count' | 'bytes'): void {
-    const { offset, payload } = held.messages.shift()!;
+    const { offset, bytes } = held.messages.shift()!;
     held.dropped = offset;
     if (held.floor < offset) held.floor = offset;
-    this.#count(held, -payload.length, -1);
+    this.#count(held, -bytes, -1);
     this.#evicted[why]++;
   }
 

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Message } from '../message.js';
+import { encodeExtras } from '../message-extras.js';
 import { Ages } from './ages.js';
 import { type CellHandle, Cells, cellBytes } from './cells.js';
 import { EntryChain } from './entry-chain.js';
@@ -63,13 +64,15 @@ export class MemoryHistory implements HistoryStore {
 
   append(message: Message): number {
     if (this.#recencies.length === 0) return 0;
-    const { id, payload } = message;
+    const { id } = message;
     const hash = this.#table.hashOf(id);
     const found = this.#table.find(id, hash);
     const rule = found === 0 ? this.#rules.of(id) : this.#table.ruleOf(found);
     if (rule === -1) return 0;
     const last = found === 0 ? this.#floors.get(hash) : this.#cells.double(found, ring.last);
-    const count = cellsOf(payload.length);
+    const extras = encodeExtras(message);
+    const content = extras === undefined ? message.payload : Buffer.concat([extras, message.payload]);
+    const count = cellsOf(content.length);
     const ringCells = found === 0 ? this.#table.cellsOf(id) : 0;
     this.#sequence++;
     if ((count + ringCells) * cellBytes + this.#table.bytes > this.#bytesMax)
@@ -79,7 +82,7 @@ export class MemoryHistory implements HistoryStore {
     this.#recencies[rule]!.touch(owner);
     if (!this.#makeRoom(count, owner)) return this.#giveUp(owner, hash, last + 1);
     this.#cells.setDouble(owner, ring.last, last + 1);
-    this.#entries.add(owner, count, message, this.#sequence, this.#ages.now);
+    this.#entries.add(owner, count, message, content, this.#sequence, this.#ages.now);
     return last + 1;
   }
 

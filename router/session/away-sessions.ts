@@ -1,102 +1,9 @@
-import { LinkedList, type Place } from './linked-list.js';
+import { Away, AwayGroup, type AwayTier, awayTiers } from './away-session.js';
+import { ExpiryBuckets } from './expiry-buckets.js';
+import { LinkedList } from './linked-list.js';
 import type { Session } from './session.js';
 import type { SessionOwner } from './session-owner.js';
 import type { EvictionReason } from './sessions-stats.js';
-
-/** The worth of a session that ends; the lowest that there is goes first. */
-export const awayTiers = { noFilters: 0, nothingWaiting: 1, messagesWaiting: 2 } as const;
-export type AwayTier = (typeof awayTiers)[keyof typeof awayTiers];
-
-/** The away sessions of one address, or of one user name. */
-class AwayGroup {
-  readonly reason: 'address-full' | 'user-name-full';
-  readonly key: string;
-  size = 0;
-  /** Among those of its size, from 2 on. */
-  place: Place<AwayGroup> | undefined = undefined;
-  /** By tier. Fields, as most addresses have one session: an array would be 50 bytes more of each. */
-  #noFilters: LinkedList<Away> | undefined = undefined;
-  #nothingWaiting: LinkedList<Away> | undefined = undefined;
-  #messagesWaiting: LinkedList<Away> | undefined = undefined;
-
-  constructor(reason: 'address-full' | 'user-name-full', key: string) {
-    this.reason = reason;
-    this.key = key;
-  }
-
-  append(away: Away): Place<Away> {
-    return this.#listOf(away.tier).append(away);
-  }
-
-  remove(place: Place<Away>): void {
-    this.#listOf(place.item.tier).remove(place);
-  }
-
-  /** The one with the least to lose, and of those the one that has been away longest. */
-  get first(): Session {
-    const first = this.#noFilters?.first ?? this.#nothingWaiting?.first ?? this.#messagesWaiting?.first;
-    return first!.session; // a group without sessions is not kept
-  }
-
-  #listOf(tier: AwayTier): LinkedList<Away> {
-    switch (tier) {
-      case awayTiers.noFilters:
-        this.#noFilters ??= new LinkedList();
-        return this.#noFilters;
-      case awayTiers.nothingWaiting:
-        this.#nothingWaiting ??= new LinkedList();
-        return this.#nothingWaiting;
-      case awayTiers.messagesWaiting:
-        this.#messagesWaiting ??= new LinkedList();
-        return this.#messagesWaiting;
-    }
-  }
-}
-
-/** One session whose client is away. */
-class Away {
-  readonly session: Session;
-  readonly owner: SessionOwner | undefined;
-  readonly sinceSec: number;
-  tier: AwayTier;
-  readonly age: Place<Away>;
-  readonly ofAddress: AwayGroup;
-  readonly ofUserName: AwayGroup | undefined;
-  inAddress: Place<Away>;
-  inUserName: Place<Away> | undefined;
-
-  constructor(
-    session: Session,
-    owner: SessionOwner | undefined,
-    sinceSec: number,
-    tier: AwayTier,
-    byAge: LinkedList<Away>,
-    ofAddress: AwayGroup,
-    ofUserName: AwayGroup | undefined,
-  ) {
-    this.session = session;
-    this.owner = owner;
-    this.sinceSec = sinceSec;
-    this.tier = tier;
-    this.age = byAge.append(this);
-    this.ofAddress = ofAddress;
-    this.ofUserName = ofUserName;
-    this.inAddress = ofAddress.append(this);
-    this.inUserName = ofUserName?.append(this);
-  }
-
-  move(tier: AwayTier): void {
-    this.leaveGroups();
-    this.tier = tier;
-    this.inAddress = this.ofAddress.append(this);
-    this.inUserName = this.ofUserName?.append(this);
-  }
-
-  leaveGroups(): void {
-    this.ofAddress.remove(this.inAddress);
-    if (this.inUserName !== undefined) this.ofUserName!.remove(this.inUserName);
-  }
-}
 
 /**
  * Sessions that outlive their connection, and of those whose client is away when, and whose they are: so that one address or
@@ -111,6 +18,11 @@ class Away {
 export class AwaySessions {
   readonly #known = new Map<Session, SessionOwner | Away>();
   readonly #byAge = new LinkedList<Away>();
+  readonly #expiries = new ExpiryBuckets<Away>();
+  /** Of all that have none of their own; Infinity = never. */
+  readonly #expirySec: number;
+  /** Of those that have one of their own, away or not: a side table, as most have none. */
+  readonly #ownExpirySec = new Map<Session, number>();
   readonly #groups = {
     'address-full': new Map<string, AwayGroup>(),
     'user-name-full': new Map<string, AwayGroup>(),
@@ -118,6 +30,10 @@ export class AwaySessions {
   readonly #bySize: (LinkedList<AwayGroup> | undefined)[] = [];
   #largestSize = 0;
   #size = 0;
+
+  constructor(expirySec = Infinity) {
+    this.#expirySec = expirySec;
+  }
 
   /** How many are away. */
   get size(): number {
@@ -132,14 +48,28 @@ export class AwaySessions {
     else this.#known.delete(session);
   }
 
+  /** @param expirySec its own, from when its client goes the next time; undefined = as all others */
+  setExpiry(session: Session, expirySec: number | undefined): void {
+    if (expirySec !== undefined) this.#ownExpirySec.set(session, expirySec);
+    else if (this.#ownExpirySec.size > 0) this.#ownExpirySec.delete(session);
+  }
+
+  /** Its own. */
+  expiryOf(session: Session): number | undefined {
+    return this.#ownExpirySec.size === 0 ? undefined : this.#ownExpirySec.get(session);
+  }
+
   /** Its client has gone. */
   add(session: Session, tier: AwayTier, sinceSec: number): void {
+    const dueSec = sinceSec + (this.expiryOf(session) ?? this.#expirySec);
     const owner = this.ownerOf(session);
     // Those of whom it is not known, as from before the process was started, are one more group, without a limit.
     const ofAddress = this.#groupOf('address-full', owner?.address ?? unknown);
     const ofUserName =
       owner?.userName === undefined ? undefined : this.#groupOf('user-name-full', owner.userName);
-    this.#known.set(session, new Away(session, owner, sinceSec, tier, this.#byAge, ofAddress, ofUserName));
+    const away = new Away(session, owner, sinceSec, dueSec, tier, this.#byAge, ofAddress, ofUserName);
+    if (dueSec !== Infinity) away.due = this.#expiries.add(away, dueSec);
+    this.#known.set(session, away);
     this.#size++;
     this.#resize(ofAddress, 1);
     if (ofUserName !== undefined) this.#resize(ofUserName, 1);
@@ -149,6 +79,7 @@ export class AwaySessions {
   forget(session: Session): void {
     this.#takeOut(session);
     this.#known.delete(session);
+    this.setExpiry(session, undefined);
   }
 
   /** Something waits in it now, or nothing any more. Does nothing where its client is here. */
@@ -167,10 +98,9 @@ export class AwaySessions {
     return known instanceof Away ? known.sinceSec : undefined;
   }
 
-  /** @returns the one that has been away longest, if it went at this second or before */
-  expired(lastSec: number): Session | undefined {
-    const { first } = this.#byAge;
-    return first !== undefined && first.sinceSec <= lastSec ? first.session : undefined;
+  /** @returns one that is to end at this second or before */
+  expired(nowSec: number): Session | undefined {
+    return this.#expiries.due(nowSec)?.session;
   }
 
   /** @returns the session that goes where an address or a user name has more than it may, now that this one is away */
@@ -209,6 +139,7 @@ export class AwaySessions {
     const away = this.#known.get(session);
     if (!(away instanceof Away)) return;
     this.#byAge.remove(away.age);
+    if (away.due !== undefined) this.#expiries.remove(away.due, away.dueSec);
     this.#size--;
     away.leaveGroups();
     this.#resize(away.ofAddress, -1);

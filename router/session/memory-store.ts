@@ -11,7 +11,7 @@ export class MemoryStore implements SessionStore {
     return [];
   }
 
-  create(_clientId: string, _clean: boolean, total: FlowTotal): SessionFlow {
+  create(_clientId: string, _isPassing: boolean, total: FlowTotal): SessionFlow {
     return new MemoryFlow(total);
   }
 

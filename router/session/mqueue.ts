@@ -1,11 +1,11 @@
-import type { Message, Qos } from '../message.js';
+import type { Message } from '../message.js';
+import { type DeliveryOptions, qosIn } from '../subscription-options.js';
 import { weightOf } from './weight.js';
 
 /** One message that waits, with what was decided for this session when it came. */
 export interface Queued {
   readonly message: Message;
-  readonly qos: Qos;
-  readonly retained: boolean;
+  readonly options: DeliveryOptions;
 }
 
 /** Consumed places at the front that are given back at once. */
@@ -39,7 +39,7 @@ export class Mqueue {
   push(entry: Queued): void {
     this.#entries.push(entry);
     this.#bytes += weightOf(entry.message);
-    if (entry.qos === 0) this.#qos0++;
+    if (qosIn(entry.options) === 0) this.#qos0++;
   }
 
   shift(): Queued | undefined {
@@ -47,7 +47,7 @@ export class Mqueue {
     if (entry === undefined) return undefined;
     this.#entries[this.#head++] = undefined; // or the message would be kept alive by its place
     this.#bytes -= weightOf(entry.message);
-    if (entry.qos === 0) this.#qos0--;
+    if (qosIn(entry.options) === 0) this.#qos0--;
     if (this.#head >= spentMin && this.#head * 2 >= this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head);
       this.#head = 0;

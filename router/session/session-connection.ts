@@ -1,5 +1,6 @@
 import type { Message } from '../message.js';
 import type { Delivery } from '../subscriber.js';
+import type { DeliveryOptions } from '../subscription-options.js';
 import type { InflightEntry } from './inflight-entry.js';
 
 /**
@@ -10,7 +11,7 @@ export interface SessionConnection {
   /** It takes no more now: what it was given last is still waiting in it. */
   readonly congested: boolean;
   /** A message that wants no answer. */
-  sendQos0(message: Message, retained: boolean): Delivery;
+  sendQos0(message: Message, options: DeliveryOptions): Delivery;
   /** A PUBLISH at QoS 1 or 2. The connection keeps what it cannot write yet; the session keeps the entry until it is acknowledged. */
   sendInflight(entry: InflightEntry): void;
   /** A PUBREL, again after a reconnect. */

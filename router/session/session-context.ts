@@ -1,25 +1,90 @@
 import type { SessionLimits } from './session-limits.js';
-import type { SessionFlow, SessionStore } from './session-store.js';
-import type { SessionDropReason } from './sessions-stats.js';
+import type { FlowTotal, SessionFlow, SessionStore } from './session-store.js';
+import type { EvictionReason, SessionDropReason } from './sessions-stats.js';
 
-/** A session, as the registry that it belongs to is told of it. */
-interface SessionKey {
+/** A session, as far as what all of them share is told of it. */
+export interface SessionKey {
   readonly clientId: string;
+  readonly endsWithConnection: boolean;
 }
 
-/** The part that a session needs of its registry; see Sessions. */
-export interface SessionContext {
-  /** Seconds of the session clock. */
-  readonly nowSec: number;
+/** The registry is told of its sessions' messages. It must not throw. */
+export interface FlowEvents {
+  /** Something is under way in a session that was idle. */
+  onBusy(session: SessionKey): void;
+  /** Nothing is under way any more. */
+  onIdle(session: SessionKey): void;
+  /** The mqueue has reached its high watermark (raised), or is down to the low one again. */
+  onAlarm?(session: SessionKey, raised: boolean): void;
+}
+
+/** All that sessions share: the clock, the limits, the store, and what is counted. Each has it on its class, see Sessions. */
+export class SessionContext implements FlowTotal {
+  /** Seconds of the session clock: the last tick's. */
+  nowSec = 0;
+  /** In windows and mqueues; flows count themselves in and out. */
+  bytes = 0;
   readonly limits: SessionLimits;
   readonly store: SessionStore;
-  readonly counters: { repeated: number; awaitingRelRefused: number; awaitingRelExpired: number };
+  readonly counters = {
+    takenOver: 0,
+    moved: 0,
+    departed: 0,
+    adopted: 0,
+    expired: 0,
+    discarded: 0,
+    refused: 0,
+    repeated: 0,
+    awaitingRelRefused: 0,
+    awaitingRelExpired: 0,
+    alarms: 0,
+    alarmsRaised: 0,
+  };
+  readonly dropped: Record<SessionDropReason, number> = {
+    'mqueue-full': 0,
+    'sessions-bytes': 0,
+    'qos0-offline': 0,
+    connection: 0,
+    'session-ended': 0,
+    'session-moved': 0,
+    'session-evicted': 0,
+  };
+  readonly evicted: Record<EvictionReason, number> = {
+    'sessions-full': 0,
+    'address-full': 0,
+    'user-name-full': 0,
+  };
+  readonly #events: FlowEvents;
+
+  constructor(limits: SessionLimits, store: SessionStore, events: FlowEvents) {
+    this.limits = limits;
+    this.store = store;
+    this.#events = events;
+  }
+
   /** Whether so many bytes more fit into what all sessions together may have under way. */
-  hasBytesFor(bytes: number): boolean;
-  countDropped(reason: SessionDropReason, messages: number): void;
-  /** The mqueue has reached its high watermark, or is down to the low one again. */
-  alarm(session: SessionKey, raised: boolean): void;
+  hasBytesFor(bytes: number): boolean {
+    return this.bytes + bytes <= this.limits.bytesTotalMax;
+  }
+
+  countDropped(reason: SessionDropReason, messages: number): void {
+    this.dropped[reason] += messages;
+  }
+
+  alarm(session: SessionKey, raised: boolean): void {
+    this.counters.alarms += raised ? 1 : -1;
+    if (raised) this.counters.alarmsRaised++;
+    this.#events.onAlarm?.(session, raised);
+  }
+
   /** A new flow for a session that has none. */
-  createFlow(session: SessionKey): SessionFlow;
-  removeFlow(session: SessionKey, flow: SessionFlow): void;
+  createFlow(session: SessionKey): SessionFlow {
+    this.#events.onBusy(session);
+    return this.store.create(session.clientId, session.endsWithConnection, this);
+  }
+
+  removeFlow(session: SessionKey, flow: SessionFlow): void {
+    this.#events.onIdle(session);
+    this.store.remove(session.clientId, flow);
+  }
 }

@@ -1,4 +1,6 @@
 import { Message, type Qos } from '../message.js';
+import { encodeExtras, extrasEnd, noExtras, readExtras } from '../message-extras.js';
+import { type DeliveryOptions, isSubscriptionOptions, qosIn, retainSet } from '../subscription-options.js';
 import { InflightEntry } from './inflight-entry.js';
 import type { Queued } from './mqueue.js';
 import type { SessionOwner } from './session-owner.js';
@@ -8,17 +10,21 @@ import type { FlowState, SessionState, Subscription } from './session-state.js';
  * Sessions as bytes, on their way from one node to another: chunks of whole records, made one by one as they are sent, so
  * that a long queue is in memory once.
  *
- *     chunk    version (1)  record  record …                                         numbers big endian
+ *     chunk    version (1): 1 or 2  record  record …                                 numbers big endian
  *     record   type (1)  length (4)  body
  *     body     session    client id, owner, packet id given out last, packet ids that await PUBREL
- *              filter     QoS, filter             of the session before, and so are:
+ *              filter     options, filter         of the session before, and so are:
  *              inflight   packet id, message      in the order in which they are repeated
  *              released   packet id               PUBREC has come
  *              queued     QoS granted, message
  *              end        nothing: this session is complete
+ *              expiry     seconds (8), of a session that has its own
+ *
+ * Version 1 is for nodes that know no other: subscriptions have but their QoS, messages have no extras, sessions no expiry of
+ * their own.
  */
-const version = 1;
-const recordType = { session: 1, filter: 2, inflight: 3, released: 4, queued: 5, end: 6 } as const;
+const [oldVersion, version] = [1, 2];
+const recordType = { session: 1, filter: 2, inflight: 3, released: 4, queued: 5, end: 6, expiry: 7 } as const;
 const recordHeadBytes = 5;
 /** A chunk is sent when it has as much; a larger message goes in one of its own. */
 export const chunkBytes = 128 * 1024;
@@ -26,6 +32,8 @@ export const chunkBytes = 128 * 1024;
 /** Flags of a message: granted QoS in bits 0 and 1, its own in 2 and 3. */
 const retainedBit = 16;
 const retainBit = 32;
+/** Behind the id there are extras, see message-extras.ts. */
+const extrasBit = 64;
 /** id length, flags, time, offset */
 const messageHeadBytes = 2 + 1 + 8 + 8;
 
@@ -33,6 +41,8 @@ const messageHeadBytes = 2 + 1 + 8 + 8;
 export interface EncodedSession {
   readonly clientId: string;
   readonly owner: SessionOwner | undefined;
+  /** Its own, see SessionTerms. */
+  readonly expirySec?: number | undefined;
   readonly subscriptions?: readonly Subscription[];
   readonly flow?: FlowState;
 }
@@ -42,15 +52,16 @@ export interface DecodedSession extends SessionState {
   readonly subscriptions: readonly Subscription[];
 }
 
-/** In chunks of 128 KB or so. */
-export function* encodeSessions(sessions: Iterable<EncodedSession>): Generator<Buffer> {
-  let parts: Buffer[] = [Buffer.of(version)];
+/** In chunks of 128 KB or so. @param isOld version 1 */
+export function* encodeSessions(sessions: Iterable<EncodedSession>, isOld = false): Generator<Buffer> {
+  const head = () => Buffer.of(isOld ? oldVersion : version);
+  let parts: Buffer[] = [head()];
   let bytes = 1;
   for (const session of sessions) {
-    for (const record of recordsOf(session)) {
+    for (const record of recordsOf(session, isOld)) {
       if (bytes > 1 && bytes + record.length > chunkBytes) {
         yield Buffer.concat(parts);
-        parts = [Buffer.of(version)];
+        parts = [head()];
         bytes = 1;
       }
       parts.push(record);
@@ -66,7 +77,8 @@ export class SessionDecoder {
 
   /** @returns the sessions that this chunk completes @throws Error for what no node has written, or another version */
   read(chunk: Buffer): DecodedSession[] {
-    if (chunk[0] !== version) throw new RangeError(`Sessions in version ${chunk[0]}, not ${version}.`);
+    if (chunk[0] !== version && chunk[0] !== oldVersion)
+      throw new RangeError(`Sessions in version ${chunk[0]}, not ${version}.`);
     const complete: DecodedSession[] = [];
     for (let at = 1; at < chunk.length; ) {
       const start = at + recordHeadBytes;
@@ -88,7 +100,7 @@ export class SessionDecoder {
     if (session === undefined) throw new RangeError('A part of no session.');
     switch (type) {
       case recordType.filter:
-        session.subscriptions.push({ qos: qosIn(body[0]!), filter: body.toString('utf8', 1) });
+        session.subscriptions.push(subscriptionIn(body));
         return undefined;
       case recordType.inflight:
         session.inflight.push(inflightIn(body));
@@ -98,6 +110,9 @@ export class SessionDecoder {
         return undefined;
       case recordType.queued:
         session.queued.push(queuedIn(body));
+        return undefined;
+      case recordType.expiry:
+        session.expirySec = expiryIn(body);
         return undefined;
       case recordType.end:
         this.#session = undefined;
@@ -110,20 +125,22 @@ export class SessionDecoder {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Item)[] ? Item[] : T[K] };
 
-function* recordsOf({ clientId, owner, subscriptions, flow }: EncodedSession): Generator<Buffer> {
+function* recordsOf(session: EncodedSession, isOld: boolean): Generator<Buffer> {
+  const { clientId, owner, expirySec, subscriptions, flow } = session;
   const awaiting = flow?.awaiting ?? [];
   const ids = Buffer.allocUnsafe(2 * awaiting.length);
   for (const [n, packetId] of awaiting.entries()) ids.writeUInt16BE(packetId, 2 * n);
   const ownerText = owner === undefined ? '' : JSON.stringify([owner.address, owner.userName]);
   yield record(recordType.session, [text(clientId), text(ownerText), uint16(flow?.lastPacketId ?? 0), ids]);
-  for (const { filter, qos } of subscriptions ?? [])
-    yield record(recordType.filter, [Buffer.of(qos), Buffer.from(filter)]);
-  for (const { packetId, message, qos, retained } of flow?.inflight ?? []) {
+  if (expirySec !== undefined && !isOld) yield record(recordType.expiry, [float64(expirySec)]);
+  for (const { filter, options } of subscriptions ?? [])
+    yield record(recordType.filter, [Buffer.of(isOld ? qosIn(options) : options), Buffer.from(filter)]);
+  for (const { packetId, message, options } of flow?.inflight ?? []) {
     if (message === undefined) yield record(recordType.released, [uint16(packetId)]);
-    else yield record(recordType.inflight, [uint16(packetId), ...messageParts(message, qos, retained)]);
+    else yield record(recordType.inflight, [uint16(packetId), ...messageParts(message, options, isOld)]);
   }
-  for (const { message, qos, retained } of flow?.queued ?? [])
-    yield record(recordType.queued, messageParts(message, qos, retained));
+  for (const { message, options } of flow?.queued ?? [])
+    yield record(recordType.queued, messageParts(message, options, isOld));
   yield record(recordType.end, []);
 }
 
@@ -137,14 +154,20 @@ function record(type: number, parts: readonly Uint8Array[]): Buffer {
   return Buffer.concat([head, ...parts]);
 }
 
-function messageParts(message: Message, granted: Qos, retained: boolean): Uint8Array[] {
+function messageParts(message: Message, options: DeliveryOptions, isOld: boolean): Uint8Array[] {
+  const { qos, retain, timeMs, offset, payload } = message;
   const id = Buffer.from(message.id);
+  const extras = isOld ? undefined : encodeExtras(message);
   const head = Buffer.allocUnsafe(messageHeadBytes);
   head.writeUInt16BE(id.length, 0);
-  head[2] = granted | (message.qos << 2) | (retained ? retainedBit : 0) | (message.retain ? retainBit : 0);
-  head.writeDoubleBE(message.timeMs, 3);
-  head.writeDoubleBE(message.offset, 11);
-  return [head, id, message.payload];
+  let flags = qosIn(options) | (qos << 2);
+  if ((options & retainSet) !== 0) flags |= retainedBit;
+  if (retain) flags |= retainBit;
+  if (extras !== undefined) flags |= extrasBit;
+  head[2] = flags;
+  head.writeDoubleBE(timeMs, 3);
+  head.writeDoubleBE(offset, 11);
+  return extras === undefined ? [head, id, payload] : [head, id, extras, payload];
 }
 
 function sessionIn(body: Buffer): Mutable<DecodedSession> {
@@ -155,6 +178,7 @@ function sessionIn(body: Buffer): Mutable<DecodedSession> {
   return {
     clientId,
     owner: ownerIn(ownerText),
+    expirySec: undefined,
     lastPacketId: body.readUInt16BE(at),
     awaiting,
     subscriptions: [],
@@ -169,14 +193,26 @@ function ownerIn(json: string): SessionOwner | undefined {
   return { address: String(address), userName: userName === null ? undefined : String(userName) };
 }
 
+function expiryIn(body: Buffer): number {
+  const expirySec = body.readDoubleBE(0);
+  if (!(expirySec > 0)) throw new RangeError(`An expiry of ${expirySec} s.`);
+  return expirySec;
+}
+
+function subscriptionIn(body: Buffer): Subscription {
+  const options = body[0];
+  if (!isSubscriptionOptions(options)) throw new RangeError(`A subscription with options ${options}.`);
+  return { options, filter: body.toString('utf8', 1) };
+}
+
 function inflightIn(body: Buffer): InflightEntry {
-  const { message, qos, retained } = queuedIn(body.subarray(2));
-  if (qos === 0) throw new RangeError('In flight at QoS 0.');
-  return new InflightEntry(packetIdIn(body), message, qos, retained, 0);
+  const { message, options } = queuedIn(body.subarray(2));
+  if (qosIn(options) === 0) throw new RangeError('In flight at QoS 0.');
+  return new InflightEntry(packetIdIn(body), message, options, 0);
 }
 
 function releasedIn(body: Buffer): InflightEntry {
-  return new InflightEntry(packetIdIn(body), undefined, 2, false, 0);
+  return new InflightEntry(packetIdIn(body), undefined, 2, 0);
 }
 
 function queuedIn(body: Buffer): Queued {
@@ -184,17 +220,15 @@ function queuedIn(body: Buffer): Queued {
   const flags = body[2]!;
   if (idEnd > body.length) throw new RangeError('A message breaks off.');
   const id = body.toString('utf8', messageHeadBytes, idEnd);
-  const payload = new Uint8Array(body.subarray(idEnd)); // its own: a chunk has many
+  const hasExtras = (flags & extrasBit) !== 0;
+  const start = hasExtras ? extrasEnd(body, idEnd) : idEnd;
+  if (start === -1) throw new RangeError('A message breaks off.');
+  const { publisher, properties } = hasExtras ? readExtras(body, idEnd, start) : noExtras;
+  const payload = new Uint8Array(body.subarray(start)); // its own: a chunk has many
   const [timeMs, offset] = [body.readDoubleBE(3), body.readDoubleBE(11)];
-  const message = new Message(
-    id,
-    payload,
-    timeMs,
-    qosIn((flags >> 2) & 3),
-    (flags & retainBit) !== 0,
-    offset,
-  );
-  return { message, qos: qosIn(flags & 3), retained: (flags & retainedBit) !== 0 };
+  const [qos, retain] = [checkedQos(flags >> 2), (flags & retainBit) !== 0];
+  const message = new Message(id, payload, timeMs, qos, retain, offset, publisher, properties);
+  return { message, options: checkedQos(flags) | ((flags & retainedBit) !== 0 ? retainSet : 0) };
 }
 
 function packetIdIn(body: Buffer): number {
@@ -203,9 +237,11 @@ function packetIdIn(body: Buffer): number {
   return packetId;
 }
 
-function qosIn(value: number): Qos {
-  if (value > 2) throw new RangeError(`QoS ${value}.`);
-  return value as Qos;
+/** @param flags with the QoS in bits 0 and 1 */
+function checkedQos(flags: number): Qos {
+  const qos = qosIn(flags);
+  if ((qos as number) > 2) throw new RangeError(`QoS ${qos}.`);
+  return qos;
 }
 
 function text(value: string): Buffer {
@@ -218,6 +254,12 @@ function textIn(body: Buffer, at: number): [string, number] {
   const end = at + 2 + body.readUInt16BE(at);
   if (end > body.length) throw new RangeError('A text breaks off.');
   return [body.toString('utf8', at + 2, end), end];
+}
+
+function float64(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeDoubleBE(value);
+  return bytes;
 }
 
 function uint16(value: number): Buffer {

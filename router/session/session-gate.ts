@@ -1,5 +1,7 @@
-import type { Message, Qos } from '../message.js';
+import type { Message } from '../message.js';
 import { type Delivery, Subscriber } from '../subscriber.js';
+import type { DeliveryOptions } from '../subscription-options.js';
+import type { Session } from './session.js';
 
 /**
  * In the place of a session that is on its way between two nodes: subscribed to all that the session is, it lets through
@@ -8,16 +10,19 @@ import { type Delivery, Subscriber } from '../subscriber.js';
  */
 export class SessionGate extends Subscriber {
   readonly #isOpen: (id: string) => boolean;
-  readonly #target: Pick<Subscriber, 'deliver'>;
+  readonly #target: Pick<Session, 'deliver' | 'clientId'>;
+  /** So that it is not let through either what its client has published and does not want. */
+  override readonly clientId: string;
 
   /** @param isOpen for a message's id, now */
-  constructor(isOpen: (id: string) => boolean, target: Pick<Subscriber, 'deliver'>) {
+  constructor(isOpen: (id: string) => boolean, target: Pick<Session, 'deliver' | 'clientId'>) {
     super();
     this.#isOpen = isOpen;
+    this.clientId = target.clientId;
     this.#target = target;
   }
 
-  override deliver(message: Message, qos: Qos, retained: boolean): Delivery {
-    return this.#isOpen(message.id) ? this.#target.deliver(message, qos, retained) : 'dropped';
+  override deliver(message: Message, options: DeliveryOptions): Delivery {
+    return this.#isOpen(message.id) ? this.#target.deliver(message, options) : 'dropped';
   }
 }

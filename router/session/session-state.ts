@@ -1,4 +1,4 @@
-import type { Qos } from '../message.js';
+import type { SubscriptionOptions } from '../subscription-options.js';
 import type { InflightEntry } from './inflight-entry.js';
 import type { Queued } from './mqueue.js';
 import type { SessionOwner } from './session-owner.js';
@@ -19,12 +19,14 @@ export interface FlowState {
 export interface SessionState extends FlowState {
   readonly clientId: string;
   readonly owner: SessionOwner | undefined;
+  /** Its own, see SessionTerms. */
+  readonly expirySec: number | undefined;
 }
 
 /** An id or filter that a session is subscribed to. */
 export interface Subscription {
   readonly filter: string;
-  readonly qos: Qos;
+  readonly options: SubscriptionOptions;
 }
 
 /** Messages in it that would be lost with it. */

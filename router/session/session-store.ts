@@ -65,8 +65,8 @@ export interface FlowTotal {
 export interface SessionStore {
   /** Flows from before, of sessions whose clients are away now. Once, before all else. */
   restore(total: FlowTotal): Iterable<{ clientId: string; flow: SessionFlow }>;
-  /** A new, empty flow. @param clean the session ends with its connection: there is nothing to keep for later */
-  create(clientId: string, clean: boolean, total: FlowTotal): SessionFlow;
+  /** A new, empty flow. @param isPassing the session ends with its connection: there is nothing to keep for later */
+  create(clientId: string, isPassing: boolean, total: FlowTotal): SessionFlow;
   /** The flow is empty, or its session has ended: it is gone, with all that is in it. */
   remove(clientId: string, flow: SessionFlow): void;
 }

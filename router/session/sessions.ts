@@ -1,107 +1,81 @@
-import type { Qos } from '../message.js';
-import type { Subscriber } from '../subscriber.js';
-import { AwaySessions, type AwayTier, awayTiers } from './away-sessions.js';
+import { type AwayTier, awayTiers } from './away-session.js';
+import { AwaySessions } from './away-sessions.js';
 import { MemoryStore } from './memory-store.js';
-import { Session } from './session.js';
+import type { Session } from './session.js';
+import { SessionCapacity } from './session-capacity.js';
+import { type SessionClass, sessionClass } from './session-class.js';
 import type { SessionConnection } from './session-connection.js';
-import type { SessionContext } from './session-context.js';
+import { SessionContext } from './session-context.js';
 import type { SessionsOptions } from './session-events.js';
 import { type SessionLimits, sessionLimits } from './session-limits.js';
 import type { SessionOwner } from './session-owner.js';
+import type { SessionRouter } from './session-router.js';
 import type { SessionState } from './session-state.js';
-import type { SessionFlow, SessionStore } from './session-store.js';
+import type { SessionStore } from './session-store.js';
+import { keptTerms, type SessionTerms } from './session-terms.js';
 import type { EvictionReason, SessionDropReason, SessionsStats } from './sessions-stats.js';
-import { weightOfSession } from './weight.js';
 
 /** Sessions that expire in one tick, so that 100,000 that were cut together do not stop the loop for long. */
 const expiredPerTickMax = 5_000;
-
-/** The part of the router that sessions need, and moving them to other nodes. */
-export interface SessionRouter {
-  subscribe(filter: string, subscriber: Subscriber, qos: Qos): void;
-  logout(subscriber: Subscriber): void;
-  retire(subscriber: Subscriber): void;
-  loginsOf(subscriber: Subscriber): number;
-  subscriptionsOf(subscriber: Subscriber): { filter: string; qos: Qos }[];
-  whenInterested(ready: () => void): void;
-}
 
 /**
  * All sessions by client id: who takes over whom, which end when, and what all of them together may take. An idle
  * session costs an entry in one Map here; one whose client is away costs an entry in a second.
  */
-export class Sessions implements SessionContext {
-  /** Seconds of the session clock: the last tick's. */
-  nowSec = 0;
-  /** In windows and mqueues; flows count themselves in and out. */
-  bytes = 0;
+export class Sessions {
+  readonly counters: SessionContext['counters'];
   readonly limits: SessionLimits;
-  readonly store: SessionStore;
-  readonly counters = {
-    takenOver: 0,
-    moved: 0,
-    departed: 0,
-    adopted: 0,
-    expired: 0,
-    discarded: 0,
-    refused: 0,
-    repeated: 0,
-    awaitingRelRefused: 0,
-    awaitingRelExpired: 0,
-    alarms: 0,
-    alarmsRaised: 0,
-  };
-  readonly #events: Pick<SessionsOptions, 'onAlarm' | 'onEvict' | 'onEnd'>;
+  readonly #context: SessionContext;
+  readonly #capacity: SessionCapacity;
+  readonly #events: Pick<SessionsOptions, 'onEvict' | 'onEnd'>;
   readonly #router: Pick<SessionRouter, 'retire' | 'loginsOf'>;
-  readonly #class: new (
-    clientId: string,
-    clean: boolean,
-  ) => Session;
+  readonly #class: SessionClass;
   readonly #byClientId = new Map<string, Session>();
-  readonly #away = new AwaySessions();
+  readonly #away: AwaySessions;
   /** Sessions with a client and a flow: those that a tick has to look at. */
   readonly #busy = new Set<Session>();
   /** Its client is here, on another connection: it must not make room for anybody. */
   #takingOver: Session | undefined = undefined;
-  #persistent = 0;
-  #clientsBytes = 0;
-  readonly #dropped: Record<SessionDropReason, number> = {
-    'mqueue-full': 0,
-    'sessions-bytes': 0,
-    'qos0-offline': 0,
-    connection: 0,
-    'session-ended': 0,
-    'session-moved': 0,
-    'session-evicted': 0,
-  };
-  readonly #evicted: Record<EvictionReason, number> = {
-    'sessions-full': 0,
-    'address-full': 0,
-    'user-name-full': 0,
-  };
 
   constructor(
     router: Pick<SessionRouter, 'retire' | 'loginsOf'>,
     options: SessionsOptions = {},
-    store?: SessionStore,
+    store: SessionStore = new MemoryStore(),
   ) {
     this.#router = router;
-    this.limits = sessionLimits(options);
     this.#events = options;
-    this.store = store ?? new MemoryStore();
-    this.#class = sessionClass(this);
-    for (const { clientId, flow } of this.store.restore(this)) {
+    this.limits = sessionLimits(options);
+    this.#context = new SessionContext(this.limits, store, {
+      onBusy: (session: Session) => this.#noteBusy(session),
+      onIdle: (session: Session) => this.#noteIdle(session),
+      ...(options.onAlarm && { onAlarm: options.onAlarm }),
+    });
+    this.counters = this.#context.counters;
+    this.#capacity = new SessionCapacity(this.limits);
+    this.#away = new AwaySessions(this.limits.sessionExpirySec || Infinity);
+    this.#class = sessionClass(this.#context);
+    for (const { clientId, flow } of store.restore(this.#context)) {
       const session = this.#add(clientId, false);
       session.restore(flow);
-      this.#away.add(session, this.#tierOf(session), this.nowSec);
+      this.#away.add(session, this.#tierOf(session), 0);
     }
   }
 
+  /** Seconds of the session clock: the last tick's. */
+  get nowSec(): number {
+    return this.#context.nowSec;
+  }
+
+  /** In windows and mqueues. */
+  get bytes(): number {
+    return this.#context.bytes;
+  }
+
   /** Whether `open` may be called. Counts a refusal: all have their clients; one whose client is away makes room. */
-  hasRoomFor(clientId: string, clean: boolean): boolean {
-    if (!this.#isFull(clean) || this.#away.size > 0) return true;
+  hasRoomFor(clientId: string, { endsWithConnection }: SessionTerms): boolean {
+    if (!this.#capacity.isFull(endsWithConnection) || this.#away.size > 0) return true;
     const existing = this.#byClientId.get(clientId);
-    if (existing !== undefined && (clean || !existing.clean)) return true;
+    if (existing !== undefined && (endsWithConnection || !existing.endsWithConnection)) return true;
     this.counters.refused++;
     return false;
   }
@@ -113,23 +87,36 @@ export class Sessions implements SessionContext {
    */
   open(
     clientId: string,
-    clean: boolean,
+    { startClean, endsWithConnection, expirySec }: SessionTerms,
     connection: SessionConnection,
     owner?: () => SessionOwner,
   ): { session: Session; present: boolean } {
     this.#takeOver(clientId);
     const existing = this.#byClientId.get(clientId);
-    if (existing !== undefined && clean) {
+    if (existing !== undefined && startClean) {
       this.#end(existing); // [MQTT-3.1.2-6]
       this.counters.discarded++;
     }
-    const present = existing !== undefined && !clean; // [MQTT-3.2.2-1], [MQTT-3.2.2-2]
-    if (!present) this.#makeRoom(clean);
-    const session = present ? existing : this.#add(clientId, clean);
+    const present = existing !== undefined && !startClean; // [MQTT-3.2.2-1], [MQTT-3.2.2-2]
+    if (!present) this.#makeRoom(endsWithConnection);
+    const session = present ? existing : this.#add(clientId, endsWithConnection);
     session.connection = connection;
-    if (!clean) this.#away.present(session, owner?.());
+    this.#away.present(session, endsWithConnection ? undefined : owner?.());
+    this.setTerms(session, endsWithConnection, expirySec);
     if (!session.idle) this.#busy.add(session);
     return { session, present };
+  }
+
+  /**
+   * How a session ends, from now on: as its client has said when it connected, or says when it goes.
+   * @param session with its client here @param expirySec its own; undefined = as that of all others
+   */
+  setTerms(session: Session, endsWithConnection: boolean, expirySec?: number): void {
+    this.#away.setExpiry(session, endsWithConnection ? undefined : expirySec);
+    if (session.endsWithConnection === endsWithConnection) return;
+    this.#capacity.remove(session);
+    session.endsWithConnection = endsWithConnection;
+    this.#capacity.add(session);
   }
 
   /** The session's connection has ended. A second call does nothing. */
@@ -138,7 +125,7 @@ export class Sessions implements SessionContext {
     session.connection = undefined;
     session.pause();
     this.#busy.delete(session);
-    if (session.clean) this.#end(session);
+    if (session.endsWithConnection) this.#end(session);
     else this.#leave(session);
   }
 
@@ -152,13 +139,13 @@ export class Sessions implements SessionContext {
     if (session === undefined) return false;
     this.counters.moved++;
     this.#takeOver(clientId);
-    if (!session.clean) this.#end(session, 'session-moved'); // a clean one has ended with its connection
+    if (!session.endsWithConnection) this.#end(session, 'session-moved'); // others have ended already
     return true;
   }
 
   /**
-   * One with clean session 0 whose client has connected to another node, which gets all that is in it: see `take`.
-   * @returns undefined where there is none; it has ended then, if it was a clean one
+   * One that outlives its connection, and whose client has connected to another node, which gets all that is in it: see `take`.
+   * @returns undefined where there is none; another one has ended
    */
   depart(clientId: string): Session | undefined {
     this.#takeOver(clientId);
@@ -167,8 +154,8 @@ export class Sessions implements SessionContext {
 
   /** All that is in a session whose client is away; it has ended when this returns. */
   take(session: Session): SessionState {
-    const owner = this.#away.ownerOf(session);
-    const state = { clientId: session.clientId, owner, ...session.take() };
+    const [owner, expirySec] = [this.ownerOf(session), this.expiryOf(session)];
+    const state = { clientId: session.clientId, owner, expirySec, ...session.take() };
     this.counters.departed++;
     this.#end(session);
     return state;
@@ -177,13 +164,14 @@ export class Sessions implements SessionContext {
   /**
    * For a session that comes from another node, and whose client is away; how long it has been is counted anew. It takes
    * messages at once; what was in it there is put in front of them, see `Session.put`.
-   * @returns undefined where there is no room
+   * @param expirySec its own @returns undefined where there is no room
    */
-  adopt(clientId: string, owner: SessionOwner | undefined): Session | undefined {
-    if (!this.hasRoomFor(clientId, false)) return undefined;
+  adopt(clientId: string, owner: SessionOwner | undefined, expirySec?: number): Session | undefined {
+    if (!this.hasRoomFor(clientId, keptTerms)) return undefined;
     this.move(clientId); // an older one that was left here
     this.#makeRoom(false);
     const session = this.#add(clientId, false);
+    this.#away.setExpiry(session, expirySec);
     this.#away.present(session, owner);
     this.#away.add(session, awayTiers.noFilters, this.nowSec);
     this.counters.adopted++;
@@ -195,6 +183,11 @@ export class Sessions implements SessionContext {
     return this.#away.ownerOf(session);
   }
 
+  /** The expiry that a session has of its own. */
+  expiryOf(session: Session): number | undefined {
+    return this.#away.expiryOf(session);
+  }
+
   /** All, for who goes through them within one turn of the loop. */
   get all(): Iterable<Session> {
     return this.#byClientId.values();
@@ -202,9 +195,14 @@ export class Sessions implements SessionContext {
 
   /** Once a second. @param nowSec of a clock that never goes back and was near 0 when this was made */
   tick(nowSec: number): void {
-    this.nowSec = nowSec;
+    this.#context.nowSec = nowSec;
     for (const session of this.#busy) session.tick();
-    if (this.limits.sessionExpirySec > 0) this.#expire(nowSec - this.limits.sessionExpirySec);
+    for (let n = 0; n < expiredPerTickMax; n++) {
+      const session = this.#away.expired(nowSec);
+      if (session === undefined) break;
+      this.#end(session);
+      this.counters.expired++;
+    }
   }
 
   find(clientId: string): Session | undefined {
@@ -213,53 +211,34 @@ export class Sessions implements SessionContext {
 
   /** Messages that did not reach a client that had subscribed to them, for whatever reason. */
   get droppedTotal(): number {
-    return Object.values(this.#dropped).reduce((sum, dropped) => sum + dropped, 0);
+    return Object.values(this.#context.dropped).reduce((sum, dropped) => sum + dropped, 0);
   }
 
   stats(): SessionsStats {
     const sessions = this.#byClientId.size;
+    const { bytes, dropped, evicted } = this.#context;
+    const { persistent, bytes: clientsBytes } = this.#capacity;
     return {
       sessions,
       connected: sessions - this.#away.size,
-      persistent: this.#persistent,
-      clientsBytes: this.#clientsBytes,
-      bytes: this.bytes,
+      persistent,
+      clientsBytes,
+      bytes,
       busy: this.#busy.size,
       ...this.counters,
-      evicted: { ...this.#evicted },
-      dropped: { ...this.#dropped },
+      evicted: { ...evicted },
+      dropped: { ...dropped },
     };
   }
 
-  /** @internal */
-  hasBytesFor(bytes: number): boolean {
-    return this.bytes + bytes <= this.limits.bytesTotalMax;
-  }
-
-  /** @internal */
-  countDropped(reason: SessionDropReason, messages: number): void {
-    this.#dropped[reason] += messages;
-  }
-
-  /** @internal */
-  alarm(session: Session, raised: boolean): void {
-    this.counters.alarms += raised ? 1 : -1;
-    if (raised) this.counters.alarmsRaised++;
-    this.#events.onAlarm?.(session, raised);
-  }
-
-  /** @internal */
-  createFlow(session: Session): SessionFlow {
+  #noteBusy(session: Session): void {
     if (session.connection !== undefined) this.#busy.add(session);
     else this.#away.move(session, awayTiers.messagesWaiting);
-    return this.store.create(session.clientId, session.clean, this);
   }
 
-  /** @internal */
-  removeFlow(session: Session, flow: SessionFlow): void {
+  #noteIdle(session: Session): void {
     this.#busy.delete(session);
     this.#away.move(session, this.#tierOf(session));
-    this.store.remove(session.clientId, flow);
   }
 
   #takeOver(clientId: string): void {
@@ -272,11 +251,10 @@ export class Sessions implements SessionContext {
     this.#takingOver = undefined;
   }
 
-  #add(clientId: string, clean: boolean): Session {
-    const session = new this.#class(clientId, clean);
+  #add(clientId: string, endsWithConnection: boolean): Session {
+    const session = new this.#class(clientId, endsWithConnection);
     this.#byClientId.set(clientId, session);
-    if (!clean) this.#persistent++;
-    this.#clientsBytes += weightOfSession(clientId, clean);
+    this.#capacity.add(session);
     return session;
   }
 
@@ -293,13 +271,8 @@ export class Sessions implements SessionContext {
     return this.#router.loginsOf(session) > 0 ? awayTiers.nothingWaiting : awayTiers.noFilters;
   }
 
-  #isFull(clean: boolean): boolean {
-    const { clientsBytesMax, maxSessions } = this.limits;
-    return this.#clientsBytes >= clientsBytesMax || (!clean && this.#persistent >= maxSessions);
-  }
-
-  #makeRoom(clean: boolean): void {
-    while (this.#isFull(clean)) {
+  #makeRoom(endsWithConnection: boolean): void {
+    while (this.#capacity.isFull(endsWithConnection)) {
       const { first } = this.#away;
       if (first === undefined) return;
       this.#evict(first, 'sessions-full');
@@ -307,49 +280,20 @@ export class Sessions implements SessionContext {
   }
 
   #evict(session: Session, reason: EvictionReason): void {
-    this.#evicted[reason]++;
+    this.#context.evicted[reason]++;
     const { inflight, queued } = session.pending;
     const awaySec = this.nowSec - this.#away.sinceSec(session)!;
-    this.#events.onEvict?.({
-      session,
-      reason,
-      awaySec,
-      owner: this.#away.ownerOf(session),
-      messages: inflight + queued,
-    });
+    const owner = this.ownerOf(session);
+    this.#events.onEvict?.({ session, reason, awaySec, owner, messages: inflight + queued });
     this.#end(session, 'session-evicted');
   }
 
-  #end(
-    session: Session,
-    reason: 'session-ended' | 'session-moved' | 'session-evicted' = 'session-ended',
-  ): void {
+  #end(session: Session, reason: SessionDropReason = 'session-ended'): void {
     this.#byClientId.delete(session.clientId);
     this.#away.forget(session);
-    if (!session.clean) this.#persistent--;
-    this.#clientsBytes -= weightOfSession(session.clientId, session.clean);
+    this.#capacity.remove(session);
     this.#router.retire(session);
     session.end(reason);
     this.#events.onEnd?.(session.clientId);
   }
-
-  #expire(lastSec: number): void {
-    let expired = 0;
-    while (expired < expiredPerTickMax) {
-      const session = this.#away.expired(lastSec);
-      if (session === undefined) break;
-      this.#end(session);
-      expired++;
-    }
-    this.counters.expired += expired;
-  }
-}
-
-/** A class for one registry's sessions, so that the registry is no field of each (8 bytes). */
-function sessionClass(sessions: Sessions): new (clientId: string, clean: boolean) => Session {
-  return class extends Session {
-    protected override get sessions(): Sessions {
-      return sessions;
-    }
-  };
 }

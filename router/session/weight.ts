@@ -2,12 +2,12 @@ import { mapEntryBytes, objectBytes, setEntryBytes, textBytes } from '../heap-co
 import type { Message } from '../message.js';
 
 /**
- * The weight of a message in a window or an mqueue, bytes: payload, id, and what is around them (Message, typed
+ * The weight of a message in a window or an mqueue, bytes: payload, properties, id, and what is around them (Message, typed
  * array, entry: 450 measured; the flow of a session with anything under way is 230 more, not counted). A message that
  * waits in several sessions has its bytes once, but is counted in each.
  */
 export function weightOf(message: Message): number {
-  return message.payload.length + message.id.length + 450;
+  return message.bytes + message.id.length + 450;
 }
 
 /** An entry whose message has been let go. */
@@ -26,9 +26,9 @@ const awayBytes = 600;
  * Bytes of a session in V8's heap at most, without messages and filters: itself, its client id, its places in the
  * registry, as one that is away and as one that is busy, and its flow.
  */
-export function weightOfSession(clientId: string, clean: boolean): number {
+export function weightOfSession(clientId: string, endsWithConnection: boolean): number {
   return (
-    (clean ? 0 : awayBytes) +
+    (endsWithConnection ? 0 : awayBytes) +
     objectBytes(8) +
     textBytes(clientId) +
     2 * mapEntryBytes +

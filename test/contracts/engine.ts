@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import type { Engine, Outcome } from '../../router/engine/engine.js';
-import { Message, matches, type Qos } from '../../router/index.js';
+import { Message, MessageProperties, matches, type Qos } from '../../router/index.js';
 import { until } from '../until.js';
 
 /** What every engine has to keep to; see router/engine/engine.ts. */
@@ -208,12 +208,19 @@ function twoNodes(name: string, clusterOf: (t: Test) => Promise<Node[]>): void {
       for (const qos of [0, 1, 2] as const)
         for (const retain of [false, true])
           sent.push(new Message('a/ /ü\u{1F30D}.*>%/', payload, Date.now() + qos, qos, retain));
+    const properties = new MessageProperties({ contentType: 'text/plain', userProperties: [['a', 'b']] });
+    for (const retain of [false, true])
+      sent.push(
+        new Message(sent[0]!.id, Buffer.from('x'), Date.now(), 1, retain, 0, 'publisher', properties),
+      );
     for (const message of sent) here.engine.publish(message, 'nothing');
     await until('all have arrived', () => there.messages.length === sent.length);
     for (const [i, { id, payload, timeMs, qos, retain }] of there.messages.entries()) {
       const wanted = pick(sent[i]!);
       t.ok(Math.abs(timeMs - Date.now()) < 60_000, 'the time of its place');
       t.same({ id, timeMs: wanted.timeMs, qos, retain }, wanted);
+      const { publisher, properties: given } = there.messages[i]!;
+      t.same([publisher, given], [sent[i]!.publisher, sent[i]!.properties]);
       t.ok(Buffer.compare(payload, sent[i]!.payload) === 0, `${payload.length} bytes`);
       t.equal(payload.buffer.byteLength < 300_000, true, 'of its own, not a view of what was read');
     }

@@ -1,5 +1,11 @@
 import t from 'tap';
-import { type HistoryOptions, type HistoryStore, Message, type Qos } from '../../router/index.js';
+import {
+  type HistoryOptions,
+  type HistoryStore,
+  Message,
+  MessageProperties,
+  type Qos,
+} from '../../router/index.js';
 
 /** A new, empty store, and how messages get into it. */
 export interface OpenedHistory {
@@ -47,10 +53,11 @@ export function sharedHistoryContract(
 
   t.test(`${name}: a message comes back with all that it was`, async (t) => {
     const opened = await open();
-    const sizes = [0, 1, 31, 32, 33, 63, 64, 96, 97, 1_000, 65_536, 200_000];
+    const some = [0, 1, 31, 32, 33, 63, 64, 96, 97, 1_000, 65_536, 200_000];
+    const sizes = [...some, ...some];
     const offsets: number[] = [];
     for (const [n, size] of sizes.entries()) {
-      const message = new Message('a', pattern(size), 1.7e12 + n, (n % 3) as Qos, n % 2 === 1);
+      const message = messageNumber(n, size);
       offsets.push(await opened.append(message));
     }
     await opened.prepare('a');
@@ -59,6 +66,7 @@ export function sharedHistoryContract(
     for (const [n, message] of messages.entries()) {
       const { id, timeMs, qos, retain, offset } = message;
       t.same([id, qos, retain, offset], ['a', n % 3, n % 2 === 1, offsets[n]]);
+      t.same([message.publisher, message.properties], [publisherOf(n), propertiesOf(n)]);
       t.ok(keepsTimes ? timeMs === 1.7e12 + n : Math.abs(timeMs - Date.now()) < 60_000);
       t.equal(message.wire, undefined);
       t.ok(pattern(sizes[n]!).equals(message.payload), `${sizes[n]} B`);
@@ -184,9 +192,10 @@ export function historyStoreContract(name: string, open: (options?: HistoryOptio
 
   t.test(`${name}: a message comes back with all that it was`, async (t) => {
     const store = open();
-    const sizes = [0, 1, 31, 32, 33, 63, 64, 96, 97, 1_000, 65_536, 300_000];
+    const some = [0, 1, 31, 32, 33, 63, 64, 96, 97, 1_000, 65_536, 300_000];
+    const sizes = [...some, ...some];
     for (const [n, size] of sizes.entries()) {
-      store.append(new Message('a', pattern(size), 1.7e12 + n, (n % 3) as Qos, n % 2 === 1));
+      store.append(messageNumber(n, size));
     }
     const messages = allAfter(store, 'a', 0);
     t.equal(messages.length, sizes.length);
@@ -202,6 +211,7 @@ export function historyStoreContract(name: string, open: (options?: HistoryOptio
           offset: n + 1,
         },
       );
+      t.same([message.publisher, message.properties], [publisherOf(n), propertiesOf(n)]);
       t.equal(message.wire, undefined);
       t.ok(pattern(sizes[n]!).equals(message.payload), `${sizes[n]} B`);
     }
@@ -422,6 +432,30 @@ function textsAfter(store: HistoryStore, id: string, offset: number): string[] {
 
 function textOf({ payload }: Message): string {
   return Buffer.from(payload).toString();
+}
+
+/** From 12 on it has a publisher, properties, or both. */
+function messageNumber(n: number, size: number): Message {
+  const [qos, retain] = [(n % 3) as Qos, n % 2 === 1];
+  return new Message('a', pattern(size), 1.7e12 + n, qos, retain, 0, publisherOf(n), propertiesOf(n));
+}
+
+function publisherOf(n: number): string | undefined {
+  return n < 12 || n % 3 === 0 ? undefined : `client ${n} ü`;
+}
+
+function propertiesOf(n: number): MessageProperties | undefined {
+  if (n < 12 || n % 3 === 1) return undefined;
+  return new MessageProperties({
+    isText: n % 2 === 0,
+    contentType: 'text/plain',
+    responseTopic: `answers/${n}`,
+    correlationData: new Uint8Array(pattern(n)),
+    userProperties: [
+      ['a', ''],
+      ['a', `${n}`],
+    ],
+  });
 }
 
 /** Bytes of which no two neighbours are the same, so that one that is misplaced is seen. */

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { type FlowTotal, InflightEntry, Message, type Qos, type SessionStore } from '../../router/index.js';
+import { type FlowTotal, InflightEntry, Message, retainSet, type SessionStore } from '../../router/index.js';
 
 /** What every session store has to keep to; see router/session/session-store.ts. @param open makes a new, empty store */
 export function sessionStoreContract(name: string, open: () => SessionStore): void {
@@ -68,13 +68,13 @@ export function sessionStoreContract(name: string, open: () => SessionStore): vo
     const given: string[] = [];
     let put = 0;
     const putOne = () =>
-      flow.enqueue({ message: messageOf(`${put}`), qos: (put++ % 3) as Qos, retained: put % 2 === 0 });
+      flow.enqueue({ message: messageOf(`${put}`), options: (put % 3) | (++put % 2 === 0 ? retainSet : 0) });
     const takeOne = () => {
       const { head } = flow;
       const queued = flow.dequeue()!;
       if (head !== queued) t.fail('the head is what comes next');
       const n = Number(textOf(queued.message));
-      if (queued.qos !== n % 3 || queued.retained !== (n % 2 === 1))
+      if (queued.options !== ((n % 3) | (n % 2 === 1 ? retainSet : 0)))
         t.fail('with its QoS and its retained flag');
       given.push(textOf(queued.message));
     };
@@ -129,7 +129,7 @@ export function sessionStoreContract(name: string, open: () => SessionStore): vo
     const { flow } = setUp();
     const entry = entryOf(1, 'x');
     flow.send(entry);
-    flow.enqueue({ message: messageOf('y'), qos: 1, retained: false });
+    flow.enqueue({ message: messageOf('y'), options: 1 });
     flow.beginAwaiting(1, 0);
     t.equal(flow.empty, false);
     flow.remove(entry);
@@ -148,7 +148,7 @@ export function sessionStoreContract(name: string, open: () => SessionStore): vo
       const entries = Array.from({ length: 10 }, (_, n) => entryOf(n + 1, 'x'.repeat(n)));
       for (const [n, entry] of entries.entries()) {
         (n % 2 ? flow : other).send(entry);
-        flow.enqueue({ message: entry.message!, qos: 2, retained: false });
+        flow.enqueue({ message: entry.message!, options: 2 });
       }
       t.ok(total.bytes > 10 * 3 * 45);
       flow.release(entries[1]!);
@@ -173,7 +173,7 @@ function textOf({ payload }: Message): string {
 }
 
 function entryOf(packetId: number, text: string): InflightEntry {
-  return new InflightEntry(packetId, messageOf(text), 2, false, 0);
+  return new InflightEntry(packetId, messageOf(text), 2, 0);
 }
 
 function packetIds(entries: Iterable<InflightEntry>): number[] {

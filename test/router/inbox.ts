@@ -1,7 +1,8 @@
 import {
   type Delivery,
+  type DeliveryOptions,
   type Message,
-  type Qos,
+  qosIn,
   Router,
   type RouterOptions,
   Subscriber,
@@ -13,8 +14,8 @@ export class Inbox extends Subscriber {
   answer: Delivery = 'sent';
   onDeliver: ((message: Message) => void) | undefined;
 
-  override deliver(message: Message, qos: Qos): Delivery {
-    const text = textOf(message);
+  override deliver(message: Message, options: DeliveryOptions): Delivery {
+    const [text, qos] = [textOf(message), qosIn(options)];
     this.texts.push(qos === 0 ? text : `${text}@${qos}`);
     this.onDeliver?.(message);
     return this.answer;

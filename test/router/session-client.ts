@@ -1,11 +1,16 @@
-import type {
-  Delivery,
-  InflightEntry,
-  Message,
-  Session,
-  SessionConnection,
-  SessionOwner,
-  Sessions,
+import {
+  cleanTerms,
+  type Delivery,
+  type DeliveryOptions,
+  type InflightEntry,
+  keptTerms,
+  type Message,
+  retainSet,
+  type Session,
+  type SessionConnection,
+  type SessionOwner,
+  type Sessions,
+  type SessionTerms,
 } from '../../router/index.js';
 import { textOf } from './inbox.js';
 
@@ -26,7 +31,11 @@ export class SessionClient implements SessionConnection {
 
   /** CONNECT, CONNACK and what follows. @returns whether the session was there already */
   connect(clientId: string, clean = false, owner?: SessionOwner): boolean {
-    const { session, present } = this.#sessions.open(clientId, clean, this, owner && (() => owner));
+    return this.connectWith(clean ? cleanTerms : keptTerms, clientId, owner);
+  }
+
+  connectWith(terms: SessionTerms, clientId: string, owner?: SessionOwner): boolean {
+    const { session, present } = this.#sessions.open(clientId, terms, this, owner && (() => owner));
     this.session = session;
     session.resume();
     return present;
@@ -43,8 +52,8 @@ export class SessionClient implements SessionConnection {
     return this.sent.splice(0);
   }
 
-  sendQos0(message: Message, retained: boolean): Delivery {
-    this.#note(textOf(message) + (retained ? '+retained' : ''));
+  sendQos0(message: Message, options: DeliveryOptions): Delivery {
+    this.#note(textOf(message) + ((options & retainSet) !== 0 ? '+retained' : ''));
     return this.answer;
   }
 

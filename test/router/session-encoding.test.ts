@@ -1,5 +1,15 @@
 import t from 'tap';
-import { encodeSessions, InflightEntry, Message, type Qos, SessionDecoder } from '../../router/index.js';
+import {
+  encodeSessions,
+  InflightEntry,
+  Message,
+  MessageProperties,
+  noLocal,
+  type Qos,
+  retainAsPublished,
+  retainSet,
+  SessionDecoder,
+} from '../../router/index.js';
 import {
   chunkBytes,
   type DecodedSession,
@@ -15,23 +25,37 @@ function decode(chunks: Iterable<Buffer>): DecodedSession[] {
 const message = (text: string, qos: Qos = 1, retain = false) =>
   new Message('user/ä', new TextEncoder().encode(text), 1_790_000_000_123, qos, retain, 2 ** 52 + 1);
 
+const withExtras = new Message(
+  'four',
+  new TextEncoder().encode('payload'),
+  1_790_000_000_123,
+  1,
+  true,
+  7,
+  'größe',
+  new MessageProperties({ contentType: 'text/plain', userProperties: [['name', 'value']] }),
+);
+
 const everything: EncodedSession = {
   clientId: 'größe',
   owner: { address: '10.0.0.1', userName: undefined },
+  expirySec: 90,
   subscriptions: [
-    { filter: 'user/+/x', qos: 0 },
-    { filter: '#', qos: 2 },
+    { filter: 'user/+/x', options: 0 },
+    { filter: '#', options: 2 },
+    { filter: 'own/#', options: 1 | noLocal | retainAsPublished },
   ],
   flow: {
     lastPacketId: 65_535,
     inflight: [
-      new InflightEntry(7, message('one'), 1, true, 0),
-      new InflightEntry(9, undefined, 2, false, 0),
-      new InflightEntry(65_535, message('', 2, true), 2, false, 0),
+      new InflightEntry(7, message('one'), 1 | retainSet, 0),
+      new InflightEntry(9, undefined, 2, 0),
+      new InflightEntry(65_535, message('', 2, true), 2, 0),
     ],
     queued: [
-      { message: message('two', 2), qos: 1, retained: false },
-      { message: message('three', 0), qos: 0, retained: true },
+      { message: message('two', 2), options: 1 },
+      { message: message('three', 0), options: retainSet },
+      { message: withExtras, options: 1 },
     ],
     awaiting: [1, 500, 65_535],
   },
@@ -48,6 +72,7 @@ t.test('all of a session comes back, in its order', async (t) => {
   t.same(next, {
     clientId: 'idle',
     owner: undefined,
+    expirySec: undefined,
     lastPacketId: 0,
     subscriptions: [],
     inflight: [],
@@ -56,6 +81,29 @@ t.test('all of a session comes back, in its order', async (t) => {
   });
   const owner = { address: 'a', userName: 'u' };
   t.same(decode(encodeSessions([{ clientId: 'c', owner }]))[0]!.owner, owner);
+});
+
+t.test('nodes that know version 1 only get that, without what it has no place for', async (t) => {
+  const chunks = [...encodeSessions([everything], true)];
+  t.ok(chunks.every((chunk) => chunk[0] === 1));
+  const [decoded] = decode(chunks);
+  t.equal(decoded!.expirySec, undefined);
+  t.same(
+    decoded!.subscriptions.map(({ options }) => options),
+    [0, 2, 1],
+  );
+  const { message: last, options } = decoded!.queued.at(-1)!;
+  t.same(
+    [last.id, options, last.retain, last.publisher, last.properties],
+    ['four', 1, true, undefined, undefined],
+  );
+  t.equal(Buffer.from(last.payload).toString(), 'payload');
+  const plain = [...encodeSessions([{ clientId: 'c', owner: undefined, flow: everything.flow! }])][0]!;
+  t.equal(
+    decode([Buffer.concat([Buffer.of(1), plain.subarray(1)])])[0]!.queued.length,
+    3,
+    'and both are read',
+  );
 });
 
 t.test(
@@ -67,7 +115,7 @@ t.test(
       for (let n = 0; n < 100; n++) {
         made++;
         const queued = Array.from({ length: 5 }, (_, m) => {
-          return { message: message(`${n}.${m} ${payload}`), qos: 1 as const, retained: false };
+          return { message: message(`${n}.${m} ${payload}`), options: 1 };
         });
         yield { clientId: `c${n}`, owner: undefined, flow: { ...everything.flow!, queued } };
       }
@@ -89,7 +137,7 @@ t.test(
 );
 
 t.test('a message larger than a chunk has one of its own', async (t) => {
-  const large = { message: message('x'.repeat(300_000)), qos: 1 as const, retained: false };
+  const large = { message: message('x'.repeat(300_000)), options: 1 };
   const flow = { lastPacketId: 0, inflight: [], awaiting: [], queued: [large, large] };
   const chunks = [...encodeSessions([{ clientId: 'c', owner: undefined, flow }])];
   t.equal(chunks.length, 4);
@@ -100,7 +148,7 @@ t.test('what no node has written is refused, and nothing else happens', async (t
   const random = new SeededRandom();
   t.comment(`ENCKE_TEST_SEED=${random.seed}`);
   const [good] = [...encodeSessions([everything])] as [Buffer];
-  t.throws(() => decode([Buffer.of(2)]), { name: 'RangeError', message: /version 2, not 1/ });
+  t.throws(() => decode([Buffer.of(3)]), { name: 'RangeError', message: /version 3, not 2/ });
   t.throws(() => decode([Buffer.alloc(0)]), RangeError);
   t.throws(() => decode([Buffer.of(1, 5, 0, 0, 0, 0)]), { message: /part of no session/ });
   for (let cut = 2; cut < good.length - 5; cut++) {

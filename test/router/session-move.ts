@@ -37,7 +37,7 @@ export class SessionMove {
       new SessionGate(() => this.#marked, this.#arriving),
     ];
     for (const gate of this.#gates)
-      for (const { filter, qos } of this.#subscriptions) router.subscribe(filter, gate, qos);
+      for (const { filter, options } of this.#subscriptions) router.subscribe(filter, gate, options);
     router.logout(this.#leaving);
   }
 
@@ -47,12 +47,13 @@ export class SessionMove {
       this.#marked = true;
       return false;
     }
-    const { clientId, owner, ...flow } = this.#from.take(this.#leaving);
+    const { clientId, owner, expirySec, ...flow } = this.#from.take(this.#leaving);
     const decoder = new SessionDecoder();
-    const sent = [{ clientId, owner, flow, subscriptions: this.#subscriptions }];
+    const sent = [{ clientId, owner, expirySec, flow, subscriptions: this.#subscriptions }];
     const [decoded] = [...encodeSessions(sent)].flatMap((chunk) => decoder.read(chunk));
     this.#arriving.put(decoded!);
-    for (const { filter, qos } of decoded!.subscriptions) this.#router.subscribe(filter, this.#arriving, qos);
+    for (const { filter, options } of decoded!.subscriptions)
+      this.#router.subscribe(filter, this.#arriving, options);
     for (const gate of this.#gates) this.#router.logout(gate);
     this.#client.goTo(this.#to, decoded!.inflight);
     this.#client.moving = false;

@@ -1,7 +1,9 @@
 import t from 'tap';
 import {
+  cleanTerms,
   type FlowTotal,
   InflightEntry,
+  keptTerms,
   MemoryStore,
   Message,
   type Qos,
@@ -89,14 +91,14 @@ t.test('a delivery says what has become of it', async (t) => {
   const message = new Message('a', Buffer.from('x'), 0, 1);
   client.connect('c');
   const session = client.session!;
-  t.equal(session.deliver(message, 1, false), 'sent');
-  t.equal(session.deliver(message, 1, false), 'buffered');
-  t.equal(session.deliver(message, 1, false), 'dropped');
-  t.equal(session.deliver(message, 0, false), 'sent');
+  t.equal(session.deliver(message, 1), 'sent');
+  t.equal(session.deliver(message, 1), 'buffered');
+  t.equal(session.deliver(message, 1), 'dropped');
+  t.equal(session.deliver(message, 0), 'sent');
   client.answer = 'dropped';
-  t.equal(session.deliver(message, 0, false), 'dropped');
+  t.equal(session.deliver(message, 0), 'dropped');
   client.drop();
-  t.equal(session.deliver(message, 0, false), 'dropped');
+  t.equal(session.deliver(message, 0), 'dropped');
   t.match(sessions.stats().dropped, { 'mqueue-full': 1, 'qos0-offline': 1 });
 });
 
@@ -110,10 +112,7 @@ t.test(
       const session = client.session!;
       router.subscribe('a', session, 1);
       client.onSend = () => client.drop();
-      t.equal(
-        session.deliver(new Message('a', Buffer.from('x'), 0, 1), 1, false),
-        clean ? 'dropped' : 'buffered',
-      );
+      t.equal(session.deliver(new Message('a', Buffer.from('x'), 0, 1), 1), clean ? 'dropped' : 'buffered');
       client.onSend = undefined;
       client.connect(`clean ${clean}`, clean);
       t.same(client.take(), clean ? ['x#1'] : ['x#1', 'x#1+dup']);
@@ -144,7 +143,7 @@ t.test('nothing goes out before the session is resumed: CONNACK comes first', as
   client.connect('c');
   router.subscribe('a', client.session!, 1);
   const next = newClient();
-  const { session } = sessions.open('c', false, next);
+  const { session } = sessions.open('c', keptTerms, next);
   publish(router, 'before', 1);
   publish(router, 'before', 0);
   t.same(next.take(), []);
@@ -490,7 +489,7 @@ t.test(
     publish(router, 'x');
     publish(router, 'y');
     sessions.tick(30);
-    t.equal(sessions.hasRoomFor('c', false), true);
+    t.equal(sessions.hasRoomFor('c', keptTerms), true);
     t.equal(c.connect('c'), false);
     t.same(evicted, ['a sessions-full 30 2']);
     t.match(sessions.stats(), {
@@ -500,7 +499,7 @@ t.test(
       dropped: { 'session-evicted': 2 },
     });
     t.match(router.stats(), { subscribers: 0 });
-    t.equal(sessions.hasRoomFor('d', false), false, 'who is here makes none');
+    t.equal(sessions.hasRoomFor('d', keptTerms), false, 'who is here makes none');
   },
 );
 
@@ -523,13 +522,13 @@ t.test(
     const [a, b, c] = [newClient(), newClient(), newClient()];
     a.connect('a');
     b.connect('b');
-    t.equal(sessions.hasRoomFor('c', false), false);
-    t.equal(sessions.hasRoomFor('a', false), true);
-    t.equal(sessions.hasRoomFor('c', true), true);
+    t.equal(sessions.hasRoomFor('c', keptTerms), false);
+    t.equal(sessions.hasRoomFor('a', keptTerms), true);
+    t.equal(sessions.hasRoomFor('c', cleanTerms), true);
     c.connect('c', true);
-    t.equal(sessions.hasRoomFor('c', false), false, 'not for one that is there, but clean');
+    t.equal(sessions.hasRoomFor('c', keptTerms), false, 'not for one that is there, but clean');
     newClient().connect('a', true);
-    t.equal(sessions.hasRoomFor('c', false), true);
+    t.equal(sessions.hasRoomFor('c', keptTerms), true);
     t.match(sessions.stats(), { refused: 2, persistent: 1, sessions: 3 });
   },
 );
@@ -595,8 +594,8 @@ t.test(
       override restore(total: FlowTotal) {
         return ['back', 'never'].map((clientId) => {
           const flow = this.create(clientId, false, total);
-          flow.send(new InflightEntry(7, new Message('a', Buffer.from('in flight'), 0, 1), 1, false, 0));
-          flow.enqueue({ message: new Message('a', Buffer.from('queued'), 0, 1), qos: 1, retained: false });
+          flow.send(new InflightEntry(7, new Message('a', Buffer.from('in flight'), 0, 1), 1, 0));
+          flow.enqueue({ message: new Message('a', Buffer.from('queued'), 0, 1), options: 1 });
           return { clientId, flow };
         });
       }
@@ -620,11 +619,11 @@ t.test('a session whose client has moved to another node ends, and what waited i
   const closed: string[] = [];
   const connection = (name: string) =>
     ({ congested: false, sendInflight: () => {}, takenOver: () => closed.push(name) }) as never;
-  const { session } = sessions.open('away', false, connection('away'));
+  const { session } = sessions.open('away', keptTerms, connection('away'));
   router.subscribe('news', session, 1);
   sessions.detach(session);
   for (const name of ['clean', 'kept']) {
-    const opened = sessions.open(name, name === 'clean', connection(name));
+    const opened = sessions.open(name, name === 'clean' ? cleanTerms : keptTerms, connection(name));
     router.subscribe('news', opened.session, 1);
     opened.session.resume();
   }

@@ -1,10 +1,13 @@
 import {
   type Delivery,
+  type DeliveryOptions,
   type InflightEntry,
+  keptTerms,
   type Message,
   type Qos,
   type Router,
   Message as RouterMessage,
+  retainSet,
   type Session,
   type SessionConnection,
   type Sessions,
@@ -75,7 +78,7 @@ export class SimulatedClient {
   connect(): Session {
     this.#toClient = [];
     this.#toBroker = [];
-    const { session } = this.#sessions.open(this.clientId, false, this.#connection());
+    const { session } = this.#sessions.open(this.clientId, keptTerms, this.#connection());
     this.#session = session;
     session.resume();
     // As a sender it repeats what it has no answer for, in order [MQTT-4.4.0-1].
@@ -180,7 +183,7 @@ export class SimulatedClient {
   #connection(): SessionConnection {
     const connection: SessionConnection = {
       congested: false,
-      sendQos0: (message, retained) => this.#sendQos0(connection, message, retained),
+      sendQos0: (message, options) => this.#sendQos0(connection, message, options),
       sendInflight: (entry) => this.#sendInflight(connection, entry),
       sendPubrel: (packetId) => {
         this.#check(connection, packetId);
@@ -192,9 +195,9 @@ export class SimulatedClient {
     return connection;
   }
 
-  #sendQos0(connection: SessionConnection, message: Message, retained: boolean): Delivery {
+  #sendQos0(connection: SessionConnection, message: Message, options: DeliveryOptions): Delivery {
     this.#check(connection, 1);
-    if (retained) this.problem = 'retained, though nobody has asked for that';
+    if ((options & retainSet) !== 0) this.problem = 'retained, though nobody has asked for that';
     this.#toClient.push({
       type: 'publish',
       packetId: 0,

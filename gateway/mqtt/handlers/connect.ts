@@ -1,3 +1,4 @@
+import { cleanTerms, keptTerms, type SessionTerms } from '../../../router/session/session-terms.js';
 import { addressKeyText } from '../../address-limit.js';
 import { BearerAuth } from '../../auth/bearer.js';
 import type { CloseReason } from '../../close-reason.js';
@@ -86,7 +87,7 @@ export class ConnectHandler {
     if (Buffer.byteLength(clientId) > this.#parts.config.mqttMaxClientIdLength)
       return connackCode.badClientId;
     if (will !== undefined && !this.#parts.wills.hasRoomFor(will)) return connackCode.unavailable;
-    if (!this.#parts.sessions.hasRoomFor(clientId, clean)) return connackCode.unavailable;
+    if (!this.#parts.sessions.hasRoomFor(clientId, termsOf(clean))) return connackCode.unavailable;
     return undefined;
   }
 
@@ -107,11 +108,11 @@ export class ConnectHandler {
     if (level === protocolLevel.mqtt31) connections.flags[channel.slot]! |= speaksMqtt31;
     const clientId = packet.clientId === '' ? makeClientId() : packet.clientId; // [MQTT-3.1.3-6]
     const owner = () => ({ address: addressKeyText(channel.socket), userName });
-    const { session, present } = sessions.open(clientId, clean, channel, owner); // ends who had the id [MQTT-3.1.4-2]
+    const { session, present } = sessions.open(clientId, termsOf(clean), channel, owner); // ends who had the id [MQTT-3.1.4-2]
     channel.session = session;
     this.#parts.pendingConnects.leave(channel.slot);
     keepAlive(keepAliveSec);
-    if (will !== undefined) wills.set(channel.slot, will);
+    if (will !== undefined) wills.set(channel.slot, will, clientId);
     presence.connected(clientId, { clean, keepAliveSec }); // from here on the channel may be cut at any time
     counters.mqttConnacks[connackCode.accepted]!++;
     this.#channels.reply(channel, connack(connackCode.accepted, present && level !== protocolLevel.mqtt31)); // the first packet [MQTT-3.2.0-1]
@@ -122,4 +123,9 @@ export class ConnectHandler {
     }
     session.resume();
   }
+}
+
+/** Of MQTT 3.1.1. */
+function termsOf(clean: boolean): SessionTerms {
+  return clean ? cleanTerms : keptTerms;
 }

@@ -51,14 +51,14 @@ export class PublishHandler {
       );
     switch (packet.qos) {
       case 0:
-        if (!this.#ignores(topic)) this.#parts.router.publish(messageOf(topic, packet));
+        if (!this.#ignores(topic)) this.#parts.router.publish(messageOf(topic, packet, session));
         return undefined;
       case 1:
         // [MQTT-3.3.4-1]
         return this.#channels.replyOnceCarried(
           channel,
           () => puback(packet.packetId),
-          (onOutcome) => this.#publish(topic, packet, onOutcome),
+          (onOutcome) => this.#publish(session, topic, packet, onOutcome),
         );
       case 2:
         return this.#publishOnce(channel, session, topic, packet);
@@ -86,7 +86,7 @@ export class PublishHandler {
       () => pubrec(packetId),
       (onOutcome) => {
         if (noted === 'new')
-          this.#publish(topic, packet, undecided.begin(session, packetId, channel, onOutcome));
+          this.#publish(session, topic, packet, undecided.begin(session, packetId, channel, onOutcome));
         else if (!undecided.wait(session, packetId, channel, onOutcome)) onOutcome(isCarried);
       },
     );
@@ -96,9 +96,9 @@ export class PublishHandler {
    * What is acknowledged is with the other nodes. Where it cannot be, it is not published here either: the client sends
    * it again, and who is connected here would have it twice. 3.1.1 has no other way to say no than to close.
    */
-  #publish(topic: string, packet: PublishPacket, onOutcome: OnOutcome): void {
+  #publish(session: Session, topic: string, packet: PublishPacket, onOutcome: OnOutcome): void {
     if (this.#ignores(topic)) return onOutcome(isCarried);
-    this.#parts.router.publish(messageOf(topic, packet), 'carried', onOutcome);
+    this.#parts.router.publish(messageOf(topic, packet, session), 'carried', onOutcome);
   }
 
   #ignores(topic: string): boolean {
@@ -108,8 +108,9 @@ export class PublishHandler {
   }
 }
 
-function messageOf(topic: string, packet: PublishPacket): Message {
-  const message = new Message(topic, packet.payload, Date.now(), packet.qos, packet.retain);
+function messageOf(topic: string, packet: PublishPacket, { clientId }: Session): Message {
+  const { payload, qos, retain } = packet;
+  const message = new Message(topic, payload, Date.now(), qos, retain, 0, clientId);
   if (topic === packet.topic) adoptEncoding(message, packet);
   return message;
 }

@@ -229,6 +229,7 @@ export class RedisEngine implements Engine {
       onCluster: (cluster) => {
         if (index === 0) this.#cluster = cluster;
       },
+      readsExtras: () => this.cluster.readsExtras,
       onPublication: (message) => this.#onPublication(message),
       onRetained: (message) => this.#onRetained(message),
       onWord: (payload) => this.cluster.hear(payload, index),

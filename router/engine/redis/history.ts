@@ -110,14 +110,14 @@ export class SharedHistory implements HistorySource {
         for (const entry of entries) {
           const message = messageInHistory(id, entry).kept();
           messages.push(message);
-          bytes += message.payload.length;
-          this.#loadingBytes += message.payload.length;
+          bytes += message.bytes;
+          this.#loadingBytes += message.bytes;
           after = message.offset;
         }
         while (this.#loadingBytes > this.#parts.bytesMax && messages.length > 1) {
-          const { offset: dropped, payload } = messages.shift()!;
-          bytes -= payload.length;
-          this.#loadingBytes -= payload.length;
+          const { offset: dropped, bytes: droppedBytes } = messages.shift()!;
+          bytes -= droppedBytes;
+          this.#loadingBytes -= droppedBytes;
           floor = Math.max(floor, dropped);
         }
         if (complete === 1) return { messages, floor, position };

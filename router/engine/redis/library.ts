@@ -18,7 +18,7 @@ const publicFiles = [...sharedFiles, 'send'];
  * Of the functions that other programs call, `<name>_send` and so on: there is one library of them, and it is replaced by
  * newer ones only. Each change of what they do raises it; test/router/engine/redis/library.test.ts knows the source.
  */
-export const publicVersion = 1;
+export const publicVersion = 2;
 
 /** Another node may be loading: after so long it is taken for dead. */
 const loadingMs = 5_000;

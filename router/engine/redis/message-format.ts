@@ -1,5 +1,6 @@
 import { Command } from 'ioredis';
 import { Message, type Qos } from '../../message.js';
+import { type Extras, encodeExtras, extrasEnd, noExtras, readExtras } from '../../message-extras.js';
 
 /**
  * A message as it is on its channels; functions/channels.lua says the same.
@@ -10,9 +11,10 @@ import { Message, type Qos } from '../../message.js';
  *     place  8 bytes, microseconds: its place among all of its shard
  *     head   0                                         nobody counts
  *            1, run (8 bytes), number (4 bytes)        each copy is to be answered to the node of that run
- *     body   flags: QoS in bits 0 and 1, 4 = retained; payload
+ *     body   flags: QoS in bits 0 and 1, 4 = retained, 8 = extras; those, see message-extras.ts; payload
  *
- * Numbers are big endian.
+ * Numbers are big endian. Nodes from before there were extras take such a message for none: so extras are written only where
+ * all nodes read them, and the first ones raise the format of the data on their server, see functions/message.lua.
  */
 
 const runBytes = 8;
@@ -22,9 +24,11 @@ const plainHead = 0;
 const countedHead = 1;
 const countedHeadBytes = 1 + runBytes + 4;
 const retainFlag = 4;
+const extrasFlag = 8;
+const flagsMax = 2 | retainFlag | extrasFlag;
 
 /** One copy of a message, as it came on a channel. */
-export interface Copy {
+export interface Copy extends Extras {
   readonly place: number;
   readonly id: string;
   /** Of the node that counts, in hex; undefined where nobody does. */
@@ -36,11 +40,26 @@ export interface Copy {
   readonly payload: Buffer;
 }
 
-export function bodyOf({ payload, qos, retain }: Message): Buffer {
-  const body = Buffer.allocUnsafe(1 + payload.length);
-  body[0] = qos | (retain ? retainFlag : 0);
-  body.set(payload, 1);
-  return body;
+/** @param withExtras all nodes read them */
+export function bodyOf(message: Message, withExtras: boolean): Buffer {
+  const extras = withExtras ? encodeExtras(message) : undefined;
+  return Buffer.concat([Buffer.of(flagsOf(message, extras)), extras ?? Buffer.alloc(0), message.payload]);
+}
+
+function flagsOf({ qos, retain }: Message, extras: Buffer | undefined): number {
+  return qos | (retain ? retainFlag : 0) | (extras === undefined ? 0 : extrasFlag);
+}
+
+/** @param flagsAt of a body @returns where its payload begins; -1 for what no node has published */
+function payloadStart(bytes: Buffer, flagsAt: number): number {
+  const flags = bytes[flagsAt];
+  if (flags === undefined || flags > flagsMax || (flags & 3) === 3) return -1;
+  return (flags & extrasFlag) === 0 ? flagsAt + 1 : extrasEnd(bytes, flagsAt + 1);
+}
+
+/** @param start of the payload */
+function extrasIn(bytes: Buffer, flagsAt: number, start: number): Extras {
+  return start === flagsAt + 1 ? noExtras : readExtras(bytes, flagsAt + 1, start);
 }
 
 /** @param id of the channel; undefined where it is in the payload @returns undefined for what no node has published */
@@ -56,8 +75,10 @@ export function readCopy(bytes: Buffer, id: string | undefined): Copy | undefine
   }
   const counted = bytes[at] === countedHead;
   const body = at + (counted ? countedHeadBytes : 1);
-  const flags = bytes[body];
-  if (flags === undefined || flags > 6 || (flags & 3) === 3) return undefined;
+  const start = payloadStart(bytes, body);
+  if (start === -1) return undefined;
+  const flags = bytes[body]!;
+  const { publisher, properties } = extrasIn(bytes, body, start);
   if (!counted && bytes[at] !== plainHead) return undefined;
   return {
     place: placeIn(bytes),
@@ -66,7 +87,9 @@ export function readCopy(bytes: Buffer, id: string | undefined): Copy | undefine
     number: counted ? bytes.readUInt32BE(at + 1 + runBytes) : 0,
     qos: (flags & 3) as Qos,
     retain: (flags & retainFlag) !== 0,
-    payload: bytes.subarray(body + 1),
+    publisher,
+    properties,
+    payload: bytes.subarray(start),
   };
 }
 
@@ -74,9 +97,11 @@ export function readCopy(bytes: Buffer, id: string | undefined): Copy | undefine
 export function messageInHistory(id: string, entry: Buffer): Message {
   const flags = entry[placeBytes] ?? 0;
   const place = placeIn(entry);
-  const qos = (flags & 3) as Qos;
-  const payload = entry.subarray(placeBytes + 1);
-  return new Message(id, payload, Math.floor(place / 1000), qos, (flags & retainFlag) !== 0, place);
+  const [qos, retain] = [(flags & 3) as Qos, (flags & retainFlag) !== 0];
+  const start = Math.max(placeBytes + 1, payloadStart(entry, placeBytes));
+  const { publisher, properties } = extrasIn(entry, placeBytes, start);
+  const timeMs = Math.floor(place / 1000);
+  return new Message(id, entry.subarray(start), timeMs, qos, retain, place, publisher, properties);
 }
 
 /** Of an id of which nothing is retained any more. */
@@ -94,8 +119,9 @@ function placeIn(bytes: Buffer): number {
 }
 
 /** @param offset its place where its id has history, else 0 */
-export function messageOf({ id, payload, place, qos, retain }: Copy, offset: number): Message {
-  return new Message(id, payload, Math.floor(place / 1000), qos, retain, offset);
+export function messageOf(copy: Copy, offset: number): Message {
+  const { id, payload, place, qos, retain, publisher, properties } = copy;
+  return new Message(id, payload, Math.floor(place / 1000), qos, retain, offset, publisher, properties);
 }
 
 /** Digits of a length, `$`, and two line ends; of a number, at most. */
@@ -141,10 +167,15 @@ export class PublishCallWriter {
   readonly #function: string;
   readonly #run: string;
   readonly #runBytes: Buffer;
+  /** Whether all nodes read extras. */
+  readonly #readsExtras: () => boolean;
   #bytes = Buffer.alloc(0);
   #at = 0;
+  /** Of the messages of this call; most calls have none. */
+  readonly #extras = new Map<Message, Buffer>();
 
-  constructor(functionName: string, run: string) {
+  constructor(functionName: string, run: string, readsExtras: () => boolean) {
+    this.#readsExtras = readsExtras;
     this.#function = functionName;
     this.#run = run;
     this.#runBytes = Buffer.from(run, 'hex');
@@ -153,7 +184,8 @@ export class PublishCallWriter {
   write(generation: number, number: number, notAfterMs: number, messages: readonly Published[]): PublishCall {
     let bytes = (fixedArguments + 1) * argumentBytesMax + this.#function.length + this.#run.length;
     for (const { message, rule, key } of messages) {
-      const { id, payload } = message;
+      const { id, payload, publisher, properties } = message;
+      if (publisher !== undefined || properties !== undefined) bytes += this.#encodeExtras(message);
       bytes += argumentsPerMessage * argumentBytesMax + countedHeadBytes + payload.length;
       bytes += 3 * id.length + rule.length + key.length;
     }
@@ -171,20 +203,34 @@ export class PublishCallWriter {
     ])
       this.#text(text);
     for (const each of messages) this.#message(each);
+    if (this.#extras.size > 0) this.#extras.clear();
     return new PublishCall(this.#bytes.subarray(0, this.#at));
   }
 
   #message({ message, rule, key, number }: Published): void {
-    const { id, payload, qos, retain } = message;
+    const { id, payload } = message;
+    const extras = this.#extras.size === 0 ? undefined : this.#extras.get(message);
     this.#text(id);
     this.#text(rule);
     this.#head(number);
-    this.#length(dollar, 1 + payload.length);
-    this.#bytes[this.#at++] = qos | (retain ? retainFlag : 0);
+    this.#length(dollar, 1 + payload.length + (extras?.length ?? 0));
+    this.#bytes[this.#at++] = flagsOf(message, extras);
+    if (extras !== undefined) {
+      this.#bytes.set(extras, this.#at);
+      this.#at += extras.length;
+    }
     this.#bytes.set(payload, this.#at);
     this.#at += payload.length;
     this.#lineEnd();
     this.#text(key);
+  }
+
+  /** @returns how many bytes they have; 0 where not all nodes read them */
+  #encodeExtras(message: Message): number {
+    const extras = this.#readsExtras() ? encodeExtras(message) : undefined;
+    if (extras === undefined) return 0;
+    this.#extras.set(message, extras);
+    return extras.length;
   }
 
   #head(number: number): void {

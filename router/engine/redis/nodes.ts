@@ -1,5 +1,6 @@
 import type { Answers, Cluster, ClusterNode, NodeRole } from '../cluster.js';
 import { Asks } from './asks.js';
+import { aboutIn, type NodeAbout, nodeOf } from './node-about.js';
 import type { Argument, Shard } from './shard.js';
 
 /** A word is a letter, the run of the node that it comes from in 16 hex digits, and what that node says. */
@@ -20,18 +21,9 @@ export interface NodesParts {
   readonly shards: readonly Shard[];
 }
 
-interface About {
-  readonly name: string;
-  readonly group: string;
-  readonly role: NodeRole;
-  readonly startedMs: number;
-  /** It goes soon, and takes no sessions. */
-  readonly stopping?: boolean;
-}
-
 interface Peer {
   readonly node: ClusterNode;
-  readonly stopping: boolean;
+  readonly about: NodeAbout;
 }
 
 /** @param from run of the node that says it @param shard by which server it came */
@@ -46,7 +38,7 @@ export class Nodes implements Cluster {
   readonly run: string;
   readonly #parts: NodesParts;
   readonly #list: Shard;
-  readonly #about: About;
+  readonly #about: NodeAbout;
   #stopping = false;
   readonly #byRun = new Map<string, Peer>();
   #peers: readonly ClusterNode[] = [];
@@ -63,13 +55,15 @@ export class Nodes implements Cluster {
   #graceEndMs = 0;
   #held = 0;
   #joined = false;
+  /** All nodes read messages with extras; false until the others are known. */
+  readsExtras = false;
   /** This node is in the list again, or for the first time. The others may have thought that it was gone. */
   onListed: () => void = () => {};
 
   constructor(parts: NodesParts) {
     this.#parts = parts;
     this.run = parts.run;
-    this.#about = { ...parts.node, startedMs: Date.now() };
+    this.#about = { ...parts.node, startedMs: Date.now(), extras: true };
     this.self = nodeOf(parts.run, this.#about);
     this.#list = parts.shards[0]!;
     this.#list.onPulse((version) => {
@@ -90,8 +84,8 @@ export class Nodes implements Cluster {
 
   /** Runs of the others that hold connections and stay. */
   get hosts(): readonly string[] {
-    return [...this.#byRun].flatMap(([run, { node, stopping }]) =>
-      stopping || node.role === 'router' ? [] : [run],
+    return [...this.#byRun].flatMap(([run, { about }]) =>
+      about.stopping || about.role === 'router' ? [] : [run],
     );
   }
 
@@ -183,7 +177,7 @@ export class Nodes implements Cluster {
   }
 
   async #join(): Promise<void> {
-    const about: About = this.#stopping ? { ...this.#about, stopping: true } : this.#about;
+    const about: NodeAbout = this.#stopping ? { ...this.#about, stopping: true } : this.#about;
     await this.#list.call('join', [this.run, JSON.stringify(about)]);
   }
 
@@ -223,12 +217,13 @@ export class Nodes implements Cluster {
       if (run === this.run) continue;
       const about = aboutIn(text);
       if (about === undefined) this.#remove(run);
-      else this.#byRun.set(run, { node: nodeOf(run, about), stopping: about.stopping === true });
+      else this.#byRun.set(run, { node: nodeOf(run, about), about });
     }
     if (all === 1 && this.#graceEndMs === 0)
       for (const run of [...this.#byRun.keys()]) if (!listed.has(run)) this.#remove(run);
     this.#version = version;
     this.#peers = [...this.#byRun.values()].map(({ node }) => node);
+    this.readsExtras = [...this.#byRun.values()].every(({ about }) => about.extras);
   }
 
   #remove(run: string): void {
@@ -266,19 +261,6 @@ export class Nodes implements Cluster {
     const peer = this.#byRun.get(run);
     if (peer === undefined || body.length < 4) return;
     this.#asks.answered(body.readUInt32BE(0), { from: peer.node, body: body.subarray(4) });
-  }
-}
-
-function nodeOf(run: string, { name, group, role, startedMs }: About): ClusterNode {
-  return { run: Number.parseInt(run, 16), name, group, role, startedMs };
-}
-
-function aboutIn(text: string): About | undefined {
-  try {
-    const about = JSON.parse(text) as About;
-    return typeof about.name === 'string' ? about : undefined;
-  } catch {
-    return undefined; // '' = it has gone
   }
 }
 

@@ -17,8 +17,8 @@ export interface Waiting extends Published {
   onKnown?: ((carried: Outcome['carried']) => void) | undefined;
 }
 
-export function bytesOf({ id, payload }: Message): number {
-  return payload.length + id.length + messageOverheadBytes;
+export function bytesOf({ id, bytes }: Message): number {
+  return bytes + id.length + messageOverheadBytes;
 }
 
 /** In the order in which they came. What is taken from the head of an array moves the rest: so that is not done each time. */

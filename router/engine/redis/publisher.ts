@@ -31,6 +31,8 @@ interface Batch {
 export interface PublisherParts {
   readonly shard: Shard;
   readonly counts: Counts;
+  /** Whether all nodes read messages with extras, now. */
+  readonly readsExtras: () => boolean;
   /** Of messages that are not known to be in Redis. */
   readonly pendingBytesMax: number;
 }
@@ -67,7 +69,7 @@ export class Publisher {
     this.#parts = parts;
     const { shard } = parts;
     const { library, run } = shard.parts;
-    this.#writer = new PublishCallWriter(`${library.prefix}publish`, run);
+    this.#writer = new PublishCallWriter(`${library.prefix}publish`, run, parts.readsExtras);
     shard.onBegun((begun) => this.#goOn(begun));
     shard.pendingBytes = () => this.#pendingBytes;
   }

@@ -16,6 +16,8 @@ export interface SharedRetainedParts {
   readonly owns: (id: string) => boolean;
   /** Whether a place is an offset in the history of the id. */
   readonly hasHistory: (id: string) => boolean;
+  /** Whether all nodes read messages with extras, now. */
+  readonly readsExtras: () => boolean;
 }
 
 /** `retained` of read.lua: floor, where to go on, 1 = that is all, and id and entry of each change. */
@@ -138,10 +140,10 @@ export class SharedRetained {
   }
 
   async #restoreAll(): Promise<void> {
-    const { shard } = this.#parts;
+    const { shard, readsExtras } = this.#parts;
     while (this.#lost.size > 0 && !this.#stopped) {
       const some = [...this.#lost.values()].slice(0, restoredMax);
-      const args = some.flatMap((message) => [message.id, bodyOf(message)]);
+      const args = some.flatMap((message) => [message.id, bodyOf(message, readsExtras())]);
       try {
         await shard.call('restore', [shard.parts.run, ...args]);
         for (const { id } of some) this.#lost.delete(id);

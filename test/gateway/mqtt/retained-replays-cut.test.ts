@@ -15,7 +15,7 @@ class Receiver extends Subscriber {
   room = 0;
   onDeliver = () => {};
 
-  constructor(readonly clean: boolean) {
+  constructor(readonly endsWithConnection: boolean) {
     super();
   }
 

@@ -69,9 +69,9 @@ export class Arrivals extends Moves<Arrival> {
   #adopt(move: Arrival, offered: readonly DecodedSession[], askedFor: boolean): void {
     const { sessions, router } = this.here;
     const refused: string[] = [];
-    for (const { clientId, owner, subscriptions } of offered) {
+    for (const { clientId, owner, expirySec, subscriptions } of offered) {
       const isWanted = askedFor ? this.#parts.isAwaited(clientId, move.other) : this.#isFree(clientId);
-      const session = isWanted ? sessions.adopt(clientId, owner) : undefined;
+      const session = isWanted ? sessions.adopt(clientId, owner, expirySec) : undefined;
       if (session === undefined) {
         refused.push(clientId);
         if (isWanted) this.#parts.onArrived(clientId);

@@ -117,7 +117,7 @@ export class Clients implements ClientRegistry {
     if (this.#waitsForMove(clientId, () => this.#letGo(to, clientId, clean))) return;
     const { sessions } = this.#here!;
     const session = sessions.find(clientId);
-    if (session === undefined || session.clean || clean) {
+    if (session === undefined || session.endsWithConnection || clean) {
       this.#departures.lose(clientId, to);
       this.#tellFree(to, clientId);
     } else {

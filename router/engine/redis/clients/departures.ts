@@ -102,7 +102,7 @@ export class Departures extends Moves<Departure> {
     return clientIds()
       .filter((clientId) => home === undefined || shardOf(clientId, this.shards.length) === home)
       .map((clientId) => sessions.find(clientId)!)
-      .filter(({ clean, clientId }) => !clean && !this.has(clientId));
+      .filter(({ endsWithConnection, clientId }) => !endsWithConnection && !this.has(clientId));
   }
 
   /** By turns to the nodes that stay, until one takes them. @param batch of one shard */
@@ -157,9 +157,14 @@ export class Departures extends Moves<Departure> {
   async #offer(move: Departure, send: (word: Buffer) => Promise<void>): Promise<void> {
     const { sessions } = this.here;
     const offered = [...move.sessions].map(([clientId, { session, subscriptions }]) => {
-      return { clientId, owner: sessions.ownerOf(session), subscriptions };
+      const [owner, expirySec] = [sessions.ownerOf(session), sessions.expiryOf(session)];
+      return { clientId, owner, expirySec, subscriptions };
     });
-    const parcel = await pack(this.shards[move.home]!, `${move.id}o`, encodeSessions(offered));
+    const parcel = await pack(
+      this.shards[move.home]!,
+      `${move.id}o`,
+      encodeSessions(offered, !this.nodes.readsExtras),
+    );
     await send(this.nodes.word('O', move.id, Buffer.of(move.home), parcel));
   }
 
@@ -178,6 +183,7 @@ export class Departures extends Moves<Departure> {
     for (const clientId of [...move.sessions.keys()]) this.settle(move, clientId);
     const chunks = encodeSessions(
       move.taken.map(({ clientId, owner, ...flow }) => ({ clientId, owner, flow })),
+      !this.nodes.readsExtras,
     );
     try {
       const parcel = await pack(this.#noting(move), `${move.id}s`, chunks);

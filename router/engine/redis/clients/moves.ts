@@ -112,7 +112,7 @@ export abstract class Moves<Kind extends Move> {
   ): void {
     const { router } = this.here;
     const gate = new SessionGate((id) => isOpen(shardOf(id, this.shards.length)), session);
-    for (const { filter, qos } of subscriptions) router.subscribe(filter, gate, qos);
+    for (const { filter, options } of subscriptions) router.subscribe(filter, gate, options);
     router.logout(session);
     move.sessions.set(session.clientId, { session, gate, subscriptions });
     this.#byClientId.set(session.clientId, move);
@@ -125,7 +125,7 @@ export abstract class Moves<Kind extends Move> {
     const { router, sessions } = this.here;
     const { session, gate, subscriptions } = moving;
     if (sessions.find(clientId) === session)
-      for (const { filter, qos } of subscriptions) router.subscribe(filter, session, qos);
+      for (const { filter, options } of subscriptions) router.subscribe(filter, session, options);
     router.retire(gate);
     move.sessions.delete(clientId);
     if (this.#byClientId.get(clientId) === move) this.#byClientId.delete(clientId);

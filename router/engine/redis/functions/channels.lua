@@ -9,14 +9,15 @@
 -- `+/x` -> ``. The id `user/1` goes to the prefixes `user/1/` (for `user/1/#`, which matches its parent level), `user/` and
 -- ``; an id that begins with $ does not go to `` [MQTT-4.7.2-1].
 --
--- `head` is the publisher's and is not looked at here. `body` is a byte of flags (QoS in bits 0 and 1, 4 = retain) and the
--- payload.
+-- `head` is the publisher's and is not looked at here. `body` is a byte of flags (QoS in bits 0 and 1, 4 = retain, 8 = extras),
+-- the extras, which are a version (1 byte), a length (4 bytes) and as many bytes, and the payload.
 
 local ID_CHANNEL = NAME .. ':i:'
 local FILTERS_CHANNEL = NAME .. ':f'
 local FILTER_CHANNEL = NAME .. ':f:'
 local RETAINED_CHANNEL = NAME .. ':r'
 local RETAIN_FLAG = 4
+local EXTRAS_FLAG = 8
 
 -- @return channels of the filters that may match an id, longest first
 local function filter_channels(id)

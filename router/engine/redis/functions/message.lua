@@ -45,8 +45,24 @@ end
 local EXPIRIES_MAX = 10000
 local expiries, older_expiries, expiries_count = {}, {}, 0
 
+-- It is in the data that there are extras.
+local has_noted_extras = false
+
 function forget_expiries()
   expiries, older_expiries, expiries_count = {}, {}, 0
+  has_noted_extras = false
+end
+
+-- Nodes that do not read extras do not begin with these data from now on.
+local function note_extras(body)
+  if has_noted_extras or (byte(body) or 0) < EXTRAS_FLAG then return end
+  call('HSET', META, 'format', FORMAT_WITH_EXTRAS)
+  has_noted_extras = true
+end
+
+local function has_payload(body)
+  if (byte(body) or 0) < EXTRAS_FLAG then return #body > 1 end
+  return #body >= 6 and #body > 6 + unpack_place('>I4', body, 3)
 end
 
 -- @param is_new the list was not there
@@ -85,7 +101,8 @@ end
 
 local function keep_retained(id, place, body)
   if string.byte(id) == 36 then return end -- of a node: it goes with it
-  if #body > 1 then
+  if has_payload(body) then
+    note_extras(body)
     local is_full = retained_max and call('HLEN', RETAINED) >= retained_max
     if is_full and call('HEXISTS', RETAINED, id) == 0 then return end
     call('HSET', RETAINED, id, pack_place(place) .. body)
@@ -139,6 +156,7 @@ end
 local function send_out(place, id, rule, head, body, channels)
   local packed = pack_place(place)
   if rule then
+    note_extras(body)
     local problem = keep_history(id, packed .. body, rule)
     if problem then return nil, problem end
   end
@@ -148,7 +166,7 @@ local function send_out(place, id, rule, head, body, channels)
     copy = packed .. pack('>I2', #id) .. id .. head .. body
     for i = 1, #channels do copies = copies + call('PUBLISH', channels[i], copy) end
   end
-  if (byte(body) or 0) >= RETAIN_FLAG then
+  if (byte(body) or 0) % EXTRAS_FLAG >= RETAIN_FLAG then
     keep_retained(id, place, body)
     call('PUBLISH', RETAINED_CHANNEL, copy or packed .. pack('>I2', #id) .. id .. head .. body)
   end

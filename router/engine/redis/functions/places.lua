@@ -27,7 +27,8 @@ local function awake(callback)
 end
 
 local NAME = '@name@'
-local FORMAT = '1'
+-- Of the data: the second from when there is a message with extras in them, which older nodes do not read.
+local FORMAT, FORMAT_WITH_EXTRAS = '1', '2'
 local META = NAME .. ':meta'
 local SEQ = NAME .. ':seq:'
 local REPORTS = NAME .. ':reports'
@@ -35,6 +36,10 @@ local NO_RULES = '0'
 
 -- A clock that is less than this behind the last place counts as right: a batch takes a microsecond a message.
 local AHEAD_US = 1000
+
+local function is_readable(format)
+  return not format or format == FORMAT or format == FORMAT_WITH_EXTRAS
+end
 
 local function fail(text)
   return redis.error_reply('-' .. text)
@@ -89,8 +94,8 @@ local function settle(now, rules, above, must_be_founded)
   local token = server_token()
   own_token = token
   local m = call('HMGET', META, 'format', 'server', 'key', 'rules', 'begin', 'cluster')
-  if m[1] and m[1] ~= FORMAT then
-    return nil, fail('FORMAT the data in Redis has format ' .. m[1] .. ', and this version of Encke reads ' .. FORMAT)
+  if not is_readable(m[1]) then
+    return nil, fail('FORMAT the data in Redis has format ' .. m[1] .. ', and this version of Encke reads ' .. FORMAT_WITH_EXTRAS)
   end
   if must_be_founded and not m[6] then return nil, fail('SUPERSEDED what nodes began is gone: begin again') end
   rules = rules or m[4] or NO_RULES
@@ -107,7 +112,7 @@ local function settle(now, rules, above, must_be_founded)
   local begin = math.max((seq or 0) + 1, tonumber(m[5] or 0) + 1, above + 1, given + 1, now)
   if m[3] then call('DEL', m[3]) end
   call('SET', key, string.format('%.0f', begin))
-  call('HSET', META, 'format', FORMAT, 'server', token, 'key', key, 'rules', rules, 'since', begin, 'begin', begin,
+  call('HSET', META, 'format', m[1] or FORMAT, 'server', token, 'key', key, 'rules', rules, 'since', begin, 'begin', begin,
     'top', begin, 'ahead', begin - now)
   given = begin
   forget_expiries()

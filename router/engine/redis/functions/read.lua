@@ -157,7 +157,7 @@ local function restore(_, a)
   local unknown = {}
   for i = 1, count do
     local id, body = a[i * 2], a[i * 2 + 1]
-    local known = #body < 2 or call('HEXISTS', RETAINED, id) == 1 or call('ZSCORE', CLEARED_PLACES, id)
+    local known = not has_payload(body) or call('HEXISTS', RETAINED, id) == 1 or call('ZSCORE', CLEARED_PLACES, id)
     if not known then unknown[#unknown + 1] = { id = id, body = body } end
   end
   if #unknown == 0 then return 0 end

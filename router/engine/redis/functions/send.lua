@@ -113,8 +113,8 @@ end
 -- @return what is known of the nodes, or nil and an error reply
 local function known_cluster()
   local m = call('HMGET', META, 'format', 'index', 'count', 'limits', 'server', 'key', 'rules')
-  if m[1] and m[1] ~= FORMAT then
-    return nil, fail('FORMAT the data in Redis has format ' .. m[1] .. ', and this function reads ' .. FORMAT)
+  if not is_readable(m[1]) then
+    return nil, fail('FORMAT the data in Redis has format ' .. m[1] .. ', and this function reads ' .. FORMAT_WITH_EXTRAS)
   end
   if not m[4] then return nil, fail('NONODE no node of ' .. NAME .. ' has been connected to this server: start one') end
   -- What another run of this server, or another server, has begun is none of this one's.

@@ -1,7 +1,12 @@
 import { Command } from 'ioredis';
 import t from 'tap';
-import { PublishCallWriter, readCopy } from '../../../../router/engine/redis/message-format.js';
-import { Message, type Qos } from '../../../../router/index.js';
+import {
+  bodyOf,
+  messageInHistory,
+  PublishCallWriter,
+  readCopy,
+} from '../../../../router/engine/redis/message-format.js';
+import { Message, MessageProperties, type Qos } from '../../../../router/index.js';
 import { SeededRandom } from '../../../seeded-random.js';
 
 const run = '000123456789abcd';
@@ -9,7 +14,7 @@ const random = new SeededRandom();
 t.comment(`ENCKE_TEST_SEED=${random.seed}`);
 
 t.test('a call is what ioredis would have written', async (t) => {
-  const writer = new PublishCallWriter('encke_0a1b2c3d_publish', run);
+  const writer = new PublishCallWriter('encke_0a1b2c3d_publish', run, () => false);
   for (let n = 0; n < 200; n++) {
     const messages = Array.from({ length: 1 + random.below(64) }, () => ({
       message: new Message(
@@ -70,3 +75,74 @@ t.test('what is none of ours on a channel is not read', async (t) => {
     retain: true,
   });
 });
+
+const properties = new MessageProperties({
+  isText: true,
+  responseTopic: 'ä/b',
+  userProperties: [['n', 'v']],
+});
+const full = new Message('a', Buffer.from('hello'), 5, 1, true, 0, 'client 7', properties);
+
+/** The body in a call of one message. */
+function bodyIn(message: Message, readsExtras: boolean): Buffer {
+  const writer = new PublishCallWriter('f', run, () => readsExtras);
+  const call = writer.write(1, 1, 1, [{ message, rule: '', key: '', number: 0 }]).toWritable();
+  const parts = call.toString('latin1').split('\r\n$');
+  return Buffer.from(parts.at(-2)!.replace(/^\d+\r\n/, ''), 'latin1');
+}
+
+t.test(
+  'publisher and properties go with a message, and come back from a channel and from history',
+  async (t) => {
+    for (const message of [
+      full,
+      new Message('a', Buffer.from('hello'), 5, 1, true, 0, 'client 7'),
+      new Message('a', Buffer.alloc(0), 5, 0, false, 0, undefined, properties),
+    ]) {
+      const body = bodyIn(message, true);
+      t.same(body, bodyOf(message, true));
+      const copy = readCopy(Buffer.concat([Buffer.alloc(8), Buffer.of(0), body]), 'a')!;
+      const kept = messageInHistory('a', Buffer.concat([Buffer.from([0, 0, 0, 0, 0, 0, 0, 9]), body]));
+      for (const read of [copy, kept]) {
+        const { qos, retain, publisher } = message;
+        t.match({ ...read }, { qos, retain });
+        t.same([read.publisher, read.properties], [publisher, message.properties]);
+        t.same(Buffer.from(read.payload), Buffer.from(message.payload));
+      }
+      t.equal(kept.offset, 9);
+      for (let cut = 1; cut < 5; cut++)
+        t.equal(
+          readCopy(Buffer.concat([Buffer.alloc(9), body.subarray(0, cut)]), 'a'),
+          undefined,
+          'broken off',
+        );
+    }
+  },
+);
+
+t.test('where a node reads no extras, they are left out', async (t) => {
+  t.same(bodyIn(full, false), Buffer.from('\x05hello'));
+  t.same(bodyOf(full, false), Buffer.from('\x05hello'));
+});
+
+t.test(
+  'of extras of a later version, and of fields that are not known, the payload is read all the same',
+  async (t) => {
+    const body = bodyIn(full, true);
+    body[1] = 9;
+    const copyOf = (bytes: Buffer) => readCopy(Buffer.concat([Buffer.alloc(9), bytes]), 'a')!;
+    t.match(copyOf(body), { qos: 1, retain: true, publisher: undefined, properties: undefined });
+    t.equal(copyOf(body).payload.toString(), 'hello');
+    const unknown = Buffer.from([200, 0, 0, 0, 2, 1, 2, 1, 0, 0, 0, 1, 0x63]);
+    const copy = copyOf(
+      Buffer.concat([Buffer.from([8, 1, 0, 0, 0, unknown.length]), unknown, Buffer.from('x')]),
+    );
+    t.same([copy.publisher, copy.properties, copy.payload.toString()], ['c', undefined, 'x']);
+    const good = bodyIn(full, true);
+    for (let n = 0; n < 5_000; n++) {
+      const bent = Buffer.from(good);
+      bent[random.below(bent.length)] = random.below(256);
+      readCopy(Buffer.concat([Buffer.alloc(9), bent]), 'a'); // throws nothing
+    }
+  },
+);

@@ -1,0 +1,57 @@
+import { arrayBytes, objectBytes, textBytes } from './heap-cost.js';
+import { ownBytes } from './own-copy.js';
+
+/** The properties that a publisher may give a message, all of them optional; see MQTT 5, 3.3.2.3. */
+export interface PropertyValues {
+  /** The payload is text in UTF-8. */
+  readonly isText?: boolean;
+  readonly contentType?: string;
+  readonly responseTopic?: string;
+  readonly correlationData?: Uint8Array;
+  /** Names and values in the publisher's order; a name may come more than once. */
+  readonly userProperties?: readonly (readonly [name: string, value: string])[];
+}
+
+/**
+ * The properties of one message: made once, shared by all who receive it, and never changed. It owns its bytes. Only a message
+ * that has any has such a block.
+ */
+export class MessageProperties implements PropertyValues {
+  readonly isText: boolean;
+  declare readonly contentType?: string;
+  declare readonly responseTopic?: string;
+  declare readonly correlationData?: Uint8Array;
+  readonly userProperties: readonly (readonly [name: string, value: string])[];
+  /** In V8's heap at most. */
+  readonly bytes: number;
+
+  constructor(values: PropertyValues) {
+    const { contentType, responseTopic, correlationData, userProperties = [] } = values;
+    this.isText = values.isText ?? false;
+    if (contentType !== undefined) this.contentType = contentType;
+    if (responseTopic !== undefined) this.responseTopic = responseTopic;
+    if (correlationData !== undefined) this.correlationData = ownBytes(correlationData);
+    this.userProperties = Object.freeze(
+      userProperties.map(([name, value]) => Object.freeze([name, value] as const)),
+    );
+    this.bytes = heapBytesOf(this);
+    Object.freeze(this);
+  }
+}
+
+/** Of a typed array, besides its bytes. */
+const typedArrayBytes = 200;
+
+function heapBytesOf({
+  contentType = '',
+  responseTopic = '',
+  correlationData,
+  userProperties,
+}: PropertyValues): number {
+  let bytes = objectBytes(6) + textBytes(contentType) + textBytes(responseTopic);
+  if (correlationData !== undefined) bytes += typedArrayBytes + correlationData.length;
+  const pairs = userProperties ?? [];
+  bytes += arrayBytes(pairs.length);
+  for (const [name, value] of pairs) bytes += arrayBytes(2) + textBytes(name) + textBytes(value);
+  return bytes;
+}

@@ -1,0 +1,103 @@
+import { LinkedList, type Place } from './linked-list.js';
+import type { Session } from './session.js';
+import type { SessionOwner } from './session-owner.js';
+
+/** The worth of a session that ends; the lowest that there is goes first. */
+export const awayTiers = { noFilters: 0, nothingWaiting: 1, messagesWaiting: 2 } as const;
+export type AwayTier = (typeof awayTiers)[keyof typeof awayTiers];
+
+/** The away sessions of one address, or of one user name. */
+export class AwayGroup {
+  readonly reason: 'address-full' | 'user-name-full';
+  readonly key: string;
+  size = 0;
+  /** Among those of its size, from 2 on. */
+  place: Place<AwayGroup> | undefined = undefined;
+  /** By tier. Fields, as most addresses have one session: an array would be 50 bytes more of each. */
+  #noFilters: LinkedList<Away> | undefined = undefined;
+  #nothingWaiting: LinkedList<Away> | undefined = undefined;
+  #messagesWaiting: LinkedList<Away> | undefined = undefined;
+
+  constructor(reason: 'address-full' | 'user-name-full', key: string) {
+    this.reason = reason;
+    this.key = key;
+  }
+
+  append(away: Away): Place<Away> {
+    return this.#listOf(away.tier).append(away);
+  }
+
+  remove(place: Place<Away>): void {
+    this.#listOf(place.item.tier).remove(place);
+  }
+
+  /** The one with the least to lose, and of those the one that has been away longest. */
+  get first(): Session {
+    const first = this.#noFilters?.first ?? this.#nothingWaiting?.first ?? this.#messagesWaiting?.first;
+    return first!.session; // a group without sessions is not kept
+  }
+
+  #listOf(tier: AwayTier): LinkedList<Away> {
+    switch (tier) {
+      case awayTiers.noFilters:
+        this.#noFilters ??= new LinkedList();
+        return this.#noFilters;
+      case awayTiers.nothingWaiting:
+        this.#nothingWaiting ??= new LinkedList();
+        return this.#nothingWaiting;
+      case awayTiers.messagesWaiting:
+        this.#messagesWaiting ??= new LinkedList();
+        return this.#messagesWaiting;
+    }
+  }
+}
+
+/** One session whose client is away. */
+export class Away {
+  readonly session: Session;
+  readonly owner: SessionOwner | undefined;
+  readonly sinceSec: number;
+  /** It ends then; Infinity = never. */
+  readonly dueSec: number;
+  due: Place<Away> | undefined = undefined;
+  tier: AwayTier;
+  readonly age: Place<Away>;
+  readonly ofAddress: AwayGroup;
+  readonly ofUserName: AwayGroup | undefined;
+  inAddress: Place<Away>;
+  inUserName: Place<Away> | undefined;
+
+  constructor(
+    session: Session,
+    owner: SessionOwner | undefined,
+    sinceSec: number,
+    dueSec: number,
+    tier: AwayTier,
+    byAge: LinkedList<Away>,
+    ofAddress: AwayGroup,
+    ofUserName: AwayGroup | undefined,
+  ) {
+    this.session = session;
+    this.owner = owner;
+    this.sinceSec = sinceSec;
+    this.dueSec = dueSec;
+    this.tier = tier;
+    this.age = byAge.append(this);
+    this.ofAddress = ofAddress;
+    this.ofUserName = ofUserName;
+    this.inAddress = ofAddress.append(this);
+    this.inUserName = ofUserName?.append(this);
+  }
+
+  move(tier: AwayTier): void {
+    this.leaveGroups();
+    this.tier = tier;
+    this.inAddress = this.ofAddress.append(this);
+    this.inUserName = this.ofUserName?.append(this);
+  }
+
+  leaveGroups(): void {
+    this.ofAddress.remove(this.inAddress);
+    if (this.inUserName !== undefined) this.ofUserName!.remove(this.inUserName);
+  }
+}

@@ -1,0 +1,31 @@
+import type { SessionKey } from './session-context.js';
+import type { SessionLimits } from './session-limits.js';
+import { weightOfSession } from './weight.js';
+
+/** The sessions of a registry in numbers, against the two limits that one more may cross. */
+export class SessionCapacity {
+  readonly #limits: Pick<SessionLimits, 'clientsBytesMax' | 'maxSessions'>;
+  /** Sessions that outlive their connection. */
+  persistent = 0;
+  /** Of all, without what is under way in them; see weightOfSession. */
+  bytes = 0;
+
+  constructor(limits: Pick<SessionLimits, 'clientsBytesMax' | 'maxSessions'>) {
+    this.#limits = limits;
+  }
+
+  isFull(endsWithConnection: boolean): boolean {
+    const { clientsBytesMax, maxSessions } = this.#limits;
+    return this.bytes >= clientsBytesMax || (!endsWithConnection && this.persistent >= maxSessions);
+  }
+
+  add({ clientId, endsWithConnection }: SessionKey): void {
+    if (!endsWithConnection) this.persistent++;
+    this.bytes += weightOfSession(clientId, endsWithConnection);
+  }
+
+  remove({ clientId, endsWithConnection }: SessionKey): void {
+    if (!endsWithConnection) this.persistent--;
+    this.bytes -= weightOfSession(clientId, endsWithConnection);
+  }
+}

@@ -1,0 +1,13 @@
+import { Session } from './session.js';
+import type { SessionContext } from './session-context.js';
+
+export type SessionClass = new (clientId: string, endsWithConnection: boolean) => Session;
+
+/** A class for one registry's sessions, so that what they share is no field of each (8 bytes). */
+export function sessionClass(context: SessionContext): SessionClass {
+  return class extends Session {
+    protected override get sessions(): SessionContext {
+      return context;
+    }
+  };
+}
