@@ -1,7 +1,7 @@
 // The figures of a run: what was opened, what arrived, how late, and what the server used. Undefined is what was
 // not recorded.
 
-import { findHold, type Hold, leastSquaresSlope } from './hold.js';
+import { findSteadyPhase, type SteadyPhase, leastSquaresSlope } from './steady-phase.js';
 import { meanRate } from './rate.js';
 import type { Run, RunColumn } from './run.js';
 
@@ -36,7 +36,7 @@ export interface RunFigures {
 }
 
 export function runFigures(run: Run): RunFigures {
-  const hold = findHold(run);
+  const hold = findSteadyPhase(run);
   const rss = run.column('serverRssBytes');
   const slope =
     hold === undefined || hold.lengthSec < SLOPE_HOLD_SEC_MIN
@@ -69,7 +69,7 @@ export function runFigures(run: Run): RunFigures {
   };
 }
 
-function bytesPerSec(run: Run, column: RunColumn, { from, to }: Hold): number | undefined {
+function bytesPerSec(run: Run, column: RunColumn, { from, to }: SteadyPhase): number | undefined {
   return growth(run.elapsedSec, run.column(column), from, to)?.perSec;
 }
 

@@ -4,7 +4,7 @@
 import type { About } from './about.js';
 import type { Csv } from './csv.js';
 import { ChartInputError } from './input-error.js';
-import { readSource, type Source } from './source.js';
+import { readRecording, type Recording } from './recording.js';
 
 /** Counters (all but connected, the latencies and serverRssBytes) are cumulative. The last eight are of runs over MQTT. */
 export const RUN_COLUMNS = [
@@ -44,7 +44,7 @@ export class Run {
   readonly #columns = new Map<RunColumn, readonly number[]>();
   readonly #unknown: readonly number[];
 
-  constructor({ csv, name, title, about, notes }: Source) {
+  constructor({ csv, name, title, about, notes }: Recording) {
     this.name = name;
     this.title = title;
     this.about = about;
@@ -76,7 +76,7 @@ export class Run {
 
 /** A recording as a run, or a sentence why it is none. */
 export async function readRun(path: string, title?: string): Promise<Run> {
-  return new Run(await readSource(path, { everyLineEnds: true, title }));
+  return new Run(await readRecording(path, { everyLineEnds: true, title }));
 }
 
 function checkTime(elapsedSec: readonly number[], fileName: string): void {

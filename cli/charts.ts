@@ -9,7 +9,7 @@ import type { Format } from '../charts/draw.js';
 import type { Size } from '../charts/frame.js';
 import { ChartInputError } from '../charts/input-error.js';
 import type { Run } from '../charts/run.js';
-import type { Source } from '../charts/source.js';
+import type { Recording } from '../charts/recording.js';
 import { formatBytes, parseBytes } from '../charts/units.js';
 import { integerBetween } from './values.js';
 
@@ -136,10 +136,10 @@ async function drawCurves(csvPaths: string[], x: string, y: string[], flags: Cha
   const { curveChart, quantity } = await import('../charts/curve-chart.js');
   const inBytes = y.every((column) => quantity(column, flags.yUnit).unit === 'B');
   const references = flags.reference.map((text) => reference(text, inBytes ? bytesOf : numberOf));
-  const { readSource } = await import('../charts/source.js');
-  const sources: Source[] = [];
+  const { readRecording } = await import('../charts/recording.js');
+  const sources: Recording[] = [];
   for (const path of csvPaths) {
-    const source = await readSource(path);
+    const source = await readRecording(path);
     tell(source.notes);
     sources.push(source);
   }

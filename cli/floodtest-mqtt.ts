@@ -1,7 +1,7 @@
 /** The flags of `encke floodtest` that are for MQTT over WebSocket only. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Lives, type MqttPlan, QOS_0_ONLY, type QosShares } from '../floodtest/mqtt-plan.js';
-import type { Qos } from '../msggen/mqtt/packets.js';
+import type { MqttQos } from '../msggen/mqtt/packets.js';
 import { type MqttTokenFlags, mqttTokenOptions, tokenOf } from './token-options.js';
 import {
   integerBetween,
@@ -52,7 +52,7 @@ export interface MqttFlags extends MqttTokenFlags {
   topic?: string;
   lives?: Lives;
   resubscribeRate?: number;
-  everything?: Qos | true;
+  everything?: MqttQos | true;
   devices?: number;
   publishRate?: number;
   deviceTopic?: string;

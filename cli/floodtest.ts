@@ -8,7 +8,7 @@ import {
   type Cut,
   connectionsPerProcess,
   descriptorsFor,
-  type Gateway,
+  type GatewayTarget,
   mqttSourceAddressesFor,
   processesFor,
   processesMax,
@@ -16,9 +16,9 @@ import {
   sourceAddresses,
   sourceAddressesFor,
 } from '../floodtest/plan.js';
-import { isLoopback, isOverTls, reach } from '../floodtest/reach.js';
+import { isLoopbackIpv4, isOverTls, preflight } from '../floodtest/preflight.js';
 import { type Context, contextOf, Recording, type Row } from '../floodtest/recording.js';
-import { rowLine, summaryJson, summaryText } from '../floodtest/report.js';
+import { rowLine, floodSummaryJson, floodSummaryText } from '../floodtest/report.js';
 import { serverUsage } from '../floodtest/server-usage.js';
 import { TRANSPORT_NAMES, type TransportName } from '../floodtest/transport/transports.js';
 import { descriptorLimit } from '../msggen/descriptors.js';
@@ -165,7 +165,7 @@ function checkTogether(flags: Flags, command: Command): void {
 
 async function flood(flags: Flags, command: Command): Promise<number> {
   const urls = flags.url ?? [DEFAULT_URL];
-  let gateways: Gateway[];
+  let gateways: GatewayTarget[];
   try {
     gateways = await Promise.all(urls.map(gatewayAt));
   } catch (error) {
@@ -195,7 +195,7 @@ async function flood(flags: Flags, command: Command): Promise<number> {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     recording?.close();
   }
-  console.log(flags.json ? JSON.stringify(summaryJson(run, options, context)) : summaryText(run, options));
+  console.log(flags.json ? JSON.stringify(floodSummaryJson(run, options, context)) : floodSummaryText(run, options));
   if (recording?.failed) {
     console.error(`The record ${flags.csv} is not complete: see above.`);
     return 1;
@@ -228,19 +228,19 @@ function withoutToken(args: string[]): string[] {
   );
 }
 
-async function gatewayAt(url: URL): Promise<Gateway> {
+async function gatewayAt(url: URL): Promise<GatewayTarget> {
   const path = `${url.pathname}${url.search}`;
   const hostname = url.hostname.replace(/^\[|\]$/g, '');
   return {
-    ...(await reach(url)),
+    ...(await preflight(url)),
     ...(isOverTls(url) ? { tls: isIP(hostname) === 0 ? { servername: hostname } : {} } : {}),
     host: url.host,
     mqttPath: url.protocol.startsWith('ws') && path !== '/' ? path : DEFAULT_MQTT_PATH,
   };
 }
 
-function optionsOf(flags: Flags, gateways: Gateway[], command: Command): FloodOptions {
-  const elsewhere = gateways.find(({ address }) => !isLoopback(address));
+function optionsOf(flags: Flags, gateways: GatewayTarget[], command: Command): FloodOptions {
+  const elsewhere = gateways.find(({ address }) => !isLoopbackIpv4(address));
   if (flags.sourceAddresses !== undefined && elsewhere !== undefined) {
     command.error(
       `error: --source-addresses works for a server on 127.0.0.0/8 only, and ${elsewhere.host} is ${elsewhere.address}.`,

@@ -5,12 +5,12 @@ import { whyRefused } from '../msggen/global-name.js';
 import { HttpLane } from '../msggen/http-lane.js';
 import type { Lane, LaneOwner } from '../msggen/lane.js';
 import { MqttLane } from '../msggen/mqtt-lane.js';
-import { whyNobodyAnswers, whyNoMqtt, whyUnreachable } from '../msggen/reach.js';
+import { whyNobodyAnswers, whyNoMqtt, whyUnreachable } from '../msggen/preflight.js';
 import { RedisLane } from '../msggen/redis-lane.js';
-import { type Asked, liveLine, summaryJson, summaryText } from '../msggen/report.js';
+import { type MsggenOptions, liveLine, sendSummaryJson, sendSummaryText } from '../msggen/report.js';
 import { FAILED_EXIT_CODE, type FailOn, verdictOf } from '../msggen/verdict.js';
 
-function laneOf(asked: Asked): (index: number, owner: LaneOwner) => Lane {
+function laneOf(asked: MsggenOptions): (index: number, owner: LaneOwner) => Lane {
   const { url, token, batch, wait, mqtt, redis, answerTimeoutMs } = asked;
   if (asked.transport === 'http')
     return (index, owner) => new HttpLane(index, owner, url, token, batch, wait, answerTimeoutMs);
@@ -30,7 +30,7 @@ function laneOf(asked: Asked): (index: number, owner: LaneOwner) => Lane {
 }
 
 /** @returns the exit code */
-export async function generate(asked: Asked, json: boolean, failOn?: FailOn): Promise<number> {
+export async function generate(asked: MsggenOptions, json: boolean, failOn?: FailOn): Promise<number> {
   const generator = new Generator(asked, laneOf(asked));
   const unreachable = await whyNotOpen(generator, asked);
   if (unreachable !== undefined) {
@@ -49,7 +49,7 @@ export async function generate(asked: Asked, json: boolean, failOn?: FailOn): Pr
   clearInterval(live);
   if (live !== undefined) process.stderr.write('\r\x1b[K');
   console.log(
-    json ? JSON.stringify(summaryJson(generator, asked, startedAt)) : summaryText(generator, asked),
+    json ? JSON.stringify(sendSummaryJson(generator, asked, startedAt)) : sendSummaryText(generator, asked),
   );
   if (generator.sent === 0) {
     const why =
@@ -69,7 +69,7 @@ export async function generate(asked: Asked, json: boolean, failOn?: FailOn): Pr
   return verdict.length > 0 ? FAILED_EXIT_CODE : 0;
 }
 
-async function whyNotOpen(generator: Generator, asked: Asked): Promise<string | undefined> {
+async function whyNotOpen(generator: Generator, asked: MsggenOptions): Promise<string | undefined> {
   const { transport, redis } = asked;
   if (transport === 'http') return whyUnreachable(asked.url, asked.token);
   const unanswered = redis === undefined ? undefined : await whyNobodyAnswers(redis.address);
@@ -83,7 +83,7 @@ async function whyNotOpen(generator: Generator, asked: Asked): Promise<string | 
   }
 }
 
-function showLive(generator: Generator, asked: Asked): NodeJS.Timeout {
+function showLive(generator: Generator, asked: MsggenOptions): NodeJS.Timeout {
   let sentBefore = 0;
   return setInterval(() => {
     process.stderr.write(`\r\x1b[K${liveLine(generator, asked, generator.sent - sentBefore)}`);

@@ -1,7 +1,7 @@
 /** `encke msggen`: the command line of the message generator. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { FAIL_ON_HELP, failOnOf } from './fail-on.js';
-import { askedBy, defaults, type Flags } from './msggen-asked.js';
+import { askedBy, defaults, type Flags } from './msggen-options.js';
 import { generate } from './msggen-run.js';
 import { addRedisOptions } from './redis-options.js';
 import { addTokenOptions, mqttTokenOptions } from './token-options.js';

@@ -4,7 +4,7 @@
  */
 import { InvalidArgumentError } from 'commander';
 import type { Lives, QosShares } from '../floodtest/mqtt-plan.js';
-import type { Qos } from '../msggen/mqtt/packets.js';
+import type { MqttQos } from '../msggen/mqtt/packets.js';
 import { redisUrlShape } from '../redis-access/addresses.js';
 
 const DECIMAL = /^[0-9]+(\.[0-9]+)?$/;
@@ -144,9 +144,9 @@ export function clusterName(text: string): string {
   throw new InvalidArgumentError('Give 1 to 32 letters, digits or _, a letter first.');
 }
 
-export function qosLevel(text: string): Qos {
+export function qosLevel(text: string): MqttQos {
   if (!/^[012]$/.test(text)) throw new InvalidArgumentError('Give 0, 1 or 2.');
-  return Number(text) as Qos;
+  return Number(text) as MqttQos;
 }
 
 /** One QoS for all, or shares such as 0:80%,1:20%. */
@@ -155,7 +155,7 @@ export function qosShares(text: string): QosShares {
   for (const part of text.split(',')) {
     const [, qos, share] = /^([012])(?::([0-9]+(?:\.[0-9]+)?)%)?$/.exec(part) ?? [];
     if (qos === undefined) throw new InvalidArgumentError(QOS_SHARES_WANTED);
-    percent[Number(qos) as Qos] += share === undefined ? 100 : Number(share);
+    percent[Number(qos) as MqttQos] += share === undefined ? 100 : Number(share);
   }
   if (Math.abs(percent[0] + percent[1] + percent[2] - 100) > 1e-6) {
     throw new InvalidArgumentError(QOS_SHARES_WANTED);

@@ -1,21 +1,21 @@
 import type { Query } from './endpoint.js';
-import type { StreamEvent } from './event-stream-parser.js';
+import type { ServerSentEvent } from './event-stream-parser.js';
 import { SilenceError, Superseded } from './failure.js';
-import { longPoll, type PollAnswer, recovers } from './long-poll.js';
-import type { Member } from './member.js';
-import type { WireMessage } from './message.js';
+import { longPoll, type PollResponse, recovers } from './long-poll.js';
+import type { LinkMember } from './link-member.js';
+import { placeOf, type WireMessage } from './message.js';
 import { childOf, pause } from './pause.js';
-import { formatCursor, type Place, parseCursor } from './places.js';
+import { joinCursor, type Place, splitCursor } from './places.js';
 import type { PollPace } from './poll-pace.js';
 import type { Roster } from './roster.js';
 import { serverSentEvents } from './server-sent-events.js';
 import type { Settings } from './settings.js';
 import type { Slots } from './slots.js';
-import { steadyMs, type Transport, type TransportChoice } from './transport-choice.js';
+import { steadyMs, type ClientTransport, type TransportChoice } from './transport-choice.js';
 
-/** An event stream brought a message so much later than a poll: something keeps it back. */
+/** When polls have had a message for longer than this, something buffers the event stream. */
 const bufferedMs = 1_000;
-/** Beside polls a try of SSE may take longer: nothing waits for it, and the line may be slow. */
+/** A try of SSE beside polls may take this many times longer: nothing waits for it, and the line may be slow. */
 const tryPatience = 3;
 
 export interface AttemptParts {
@@ -28,21 +28,21 @@ export interface AttemptParts {
   onRetry(delayMs: number): void;
 }
 
-/** Where each member stood when it was asked. */
-type Before = ReadonlyMap<Member, { readonly ids: readonly string[]; readonly cursor: string | undefined }>;
+/** The ids and cursor of each member when the request was sent. */
+type Before = ReadonlyMap<LinkMember, { readonly ids: readonly string[]; readonly cursor: string | undefined }>;
 
 /**
- * One request for all that the roster wants, and what comes of it: an event stream; or polls, beside which SSE is tried
- * now and then, until one of the tries takes their place.
+ * One request for all ids of the roster, and its answer: an event stream, or polls. Beside polls SSE is tried now and
+ * then, until a try replaces the polls.
  */
 export class Attempt {
   readonly ids: readonly string[];
   readonly #parts: AttemptParts;
   readonly #abort: AbortController;
   #openedAtMs: number | undefined;
-  /** Of the answer of the last poll. */
+  /** Places in the answer of the last poll. */
   #last: readonly Place[] | undefined;
-  /** When polls first brought something since SSE is being tried. */
+  /** When polls first brought a message during the current try of SSE. */
   #polledAtMs: number | undefined;
 
   constructor(parts: AttemptParts, abort: AbortController) {
@@ -56,7 +56,7 @@ export class Attempt {
     return this.#openedAtMs === undefined ? undefined : performance.now() - this.#openedAtMs;
   }
 
-  /** Returns when the server has ended it; throws when anything else has. */
+  /** Returns when the server ends the stream; throws when anything else ends it. */
   async run(): Promise<void> {
     const { choice } = this.#parts;
     if (choice.current === 'sse') await this.#stream(this.#abort, 0, choice.fixed, () => undefined);
@@ -85,8 +85,8 @@ export class Attempt {
       flows: (forMs: number) => {
         if (forMs >= steadyMs) choice.lived();
       },
-      event: (event: StreamEvent) => {
-        // An event without an id of its own has that of the one before: its id has no history.
+      event: (event: ServerSentEvent) => {
+        // An event without an `id:` has the one of the event before it: the message's id has no history.
         const own = event.lastEventId !== cursor;
         cursor = event.lastEventId;
         return this.#event(event, own, query, before);
@@ -110,7 +110,7 @@ export class Attempt {
     tries.catch(() => undefined); // looked at below
     const receiver = {
       query: () => this.#parts.roster.query(this.ids, this.#last),
-      answered: (answer: PollAnswer, query: Query, first: boolean) =>
+      answered: (answer: PollResponse, query: Query, first: boolean) =>
         this.#answered(answer, query, first, before),
     };
     try {
@@ -124,7 +124,7 @@ export class Attempt {
     await tries;
   }
 
-  /** @returns when a try has taken the place of the polls, and has ended; or when the polls have ended by themselves */
+  /** Returns when a try has replaced the polls and has ended, or when the polls have ended by themselves. */
   async #trySse(polls: AbortController): Promise<void> {
     const { choice, slots } = this.#parts;
     for (;;) {
@@ -138,15 +138,15 @@ export class Attempt {
       let taken = false;
       this.#polledAtMs = undefined;
       try {
-        // Ids without history have no proof: what came meanwhile by polls could not be told from what comes then.
+        // Without a cursor, a message of the stream could not be told from one that polls brought meanwhile.
         const proofMs = this.#parts.roster.hasCursor ? choice.proofMs : 0;
         await this.#stream(tried, proofMs, false, () => {
-          // What polls have had for long came through a buffer.
+          // Polls have had the message for long, so the stream came through a buffer.
           const polledForMs = performance.now() - (this.#polledAtMs ?? Number.POSITIVE_INFINITY);
           if (proofMs < steadyMs && polledForMs > bufferedMs) throw new SilenceError(bufferedMs);
           taken = true;
           polls.signal.removeEventListener('abort', giveUp);
-          slots.release(holder); // it has the place of the polls
+          slots.release(holder); // it uses the slot of the polls
           choice.returned();
           polls.abort(new Superseded());
         });
@@ -161,7 +161,7 @@ export class Attempt {
     }
   }
 
-  #opened(query: Query, transport: Transport): void {
+  #opened(query: Query, transport: ClientTransport): void {
     const { choice, roster, onOpened } = this.#parts;
     this.#openedAtMs ??= performance.now();
     choice.opened();
@@ -169,10 +169,10 @@ export class Attempt {
     for (const [member, ids] of roster.live) member.opened(ids, query.cursor !== undefined, transport);
   }
 
-  #event({ type, data, lastEventId }: StreamEvent, own: boolean, query: Query, before: Before) {
+  #event({ type, data, lastEventId }: ServerSentEvent, own: boolean, query: Query, before: Before) {
     const { roster } = this.#parts;
     const value = JSON.parse(data);
-    const places = parseCursor(lastEventId, this.ids.length);
+    const places = splitCursor(lastEventId, this.ids.length);
     if (type === 'message') {
       const { id } = value as WireMessage;
       const place = own ? places?.[this.ids.indexOf(id)] : undefined;
@@ -186,11 +186,11 @@ export class Attempt {
     return undefined;
   }
 
-  async #answered(answer: PollAnswer, query: Query, first: boolean, before: Before): Promise<void> {
+  async #answered(answer: PollResponse, query: Query, first: boolean, before: Before): Promise<void> {
     const { roster, choice } = this.#parts;
     if (first) this.#opened(query, 'long-poll');
     choice.opened();
-    const places = answer.cursor === undefined ? undefined : parseCursor(answer.cursor, this.ids.length);
+    const places = answer.cursor === undefined ? undefined : splitCursor(answer.cursor, this.ids.length);
     if (query.cursor !== undefined && (first || !answer.recovered))
       await this.#resumed(answer.recovered, undefined, before);
     for (const message of answer.messages) {
@@ -203,7 +203,7 @@ export class Attempt {
     this.#last = places;
   }
 
-  /** Of several members some may have lost nothing: each is asked for alone. */
+  /** Some of several members may have lost nothing: the server is asked about each of them. */
   async #resumed(recovered: boolean, places: Place[] | undefined, before: Before): Promise<void> {
     const { roster, settings } = this.#parts;
     const each = roster.live.map(async ([member]) => {
@@ -221,14 +221,8 @@ export class Attempt {
     return new Map(
       live.map(([member, ids]) => [
         member,
-        { ids, cursor: formatCursor(ids.map((id) => member.places.get(id)!.place)) },
+        { ids, cursor: joinCursor(ids.map((id) => member.places.get(id)!.place)) },
       ]),
     );
   }
-}
-
-/** In an answer of `/poll` each message says its own place. */
-export function placeOf({ offset }: WireMessage, places: readonly Place[] | undefined): Place | undefined {
-  const epoch = places?.[0]?.epoch;
-  return epoch === undefined || offset === undefined ? undefined : { epoch, offset };
 }

@@ -1,14 +1,14 @@
-import { placeOf } from './attempt.js';
 import type { Endpoint } from './endpoint.js';
 import { RefusedError } from './failure.js';
-import { type PollAnswer, pollOnce } from './long-poll.js';
-import { parseCursor } from './places.js';
+import { type PollResponse, pollOnce } from './long-poll.js';
+import { placeOf } from './message.js';
+import { splitCursor } from './places.js';
 import type { Group, Roster } from './roster.js';
 
 /**
- * Brings ids of one member up to date by polls that do not wait, so that they have a place in the epoch of the others,
- * and can be asked for with them. What the server refuses is this member's own affair.
- * @returns false where the server keeps no history of them
+ * Brings ids of one member up to date with polls that do not wait. Then they have a place in the epoch of the other
+ * ids, and one request can ask for all. A refusal of the server concerns this member only.
+ * @returns false where the server keeps no history of the ids
  */
 export async function catchUp(
   endpoint: Endpoint,
@@ -19,7 +19,7 @@ export async function catchUp(
   const asked = new Map(ids.map((id) => [id, member.places.get(id)]));
   let next = query;
   for (let first = true; !member.over; first = false) {
-    let answer: PollAnswer;
+    let answer: PollResponse;
     try {
       answer = await pollOnce(endpoint, ids, next, 0, abort);
     } catch (error) {
@@ -27,7 +27,7 @@ export async function catchUp(
       member.refuse(error, ids);
       return true;
     }
-    const places = answer.cursor === undefined ? undefined : parseCursor(answer.cursor, ids.length);
+    const places = answer.cursor === undefined ? undefined : splitCursor(answer.cursor, ids.length);
     if (query.cursor !== undefined && (first || !answer.recovered)) member.resumed(answer.recovered);
     for (const message of answer.messages) {
       await member.deliver(message, placeOf(message, places), asked.get(message.id));

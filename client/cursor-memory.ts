@@ -1,9 +1,9 @@
-import { type Place, parseCursor } from './places.js';
+import { type Place, splitCursor } from './places.js';
 
 /**
- * Keeps where a connection stands over a reload of the page, in sessionStorage: each tab has its own. Under one key
- * there is a place for each id of each server, as `{"<url>":{"<id>":"epoch:offset"}}`; so neither the order of the ids
- * matters nor that several connections have one key. Of two that have an id in common, the place of the slower is kept.
+ * Keeps the places of a connection over a reload of the page, in sessionStorage, which each tab has for itself. One key
+ * has a place for each id of each server: `{"<url>":{"<id>":"epoch:offset"}}`. So the order of the ids does not matter,
+ * and several connections can use one key. Of two connections with a common id, the place of the slower one is kept.
  */
 
 export interface CursorStorage {
@@ -14,7 +14,7 @@ export interface CursorStorage {
 
 type Kept = Record<string, Record<string, string>>;
 
-/** Of this page, those that are in use. */
+/** The memories in use in this page. */
 const memories = new Set<CursorMemory>();
 
 export class CursorMemory {
@@ -22,7 +22,7 @@ export class CursorMemory {
   readonly #key: string;
   readonly #url: string;
   readonly #places = new Map<string, Place>();
-  /** Whether a remembered place could not be read. */
+  /** A remembered place could not be read. */
   unreadable = false;
 
   constructor(key: string, url: string, storage = sessionStorageIfAny()) {
@@ -35,13 +35,13 @@ export class CursorMemory {
   read(id: string): Place | undefined {
     const kept = this.#load()[this.#url];
     if (kept === undefined || !Object.hasOwn(kept, id)) return undefined;
-    const [place] = parseCursor(String(kept[id]), 1) ?? [];
+    const [place] = splitCursor(String(kept[id]), 1) ?? [];
     if (place === undefined) this.unreadable = true;
     else this.#places.set(id, place);
     return place;
   }
 
-  /** @param place undefined: forgets the id */
+  /** @param place undefined = forget the id */
   keep(id: string, place: Place | undefined): void {
     if (place === undefined) this.#places.delete(id);
     else this.#places.set(id, place);
@@ -53,7 +53,7 @@ export class CursorMemory {
     try {
       this.#storage?.setItem(this.#key, JSON.stringify({ ...all, [this.#url]: kept }));
     } catch {
-      // Full, or forbidden: then a reload begins anew.
+      // The storage is full or forbidden: then a reload begins anew.
     }
   }
 
@@ -78,7 +78,7 @@ export class CursorMemory {
       const kept = JSON.parse(text) as Kept;
       if (isRecord(kept) && Object.values(kept).every(isRecord)) return kept;
     } catch {
-      // As below.
+      // Not JSON.
     }
     this.unreadable = true;
     return {};
@@ -89,7 +89,7 @@ function isRecord(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A page that may not have any throws on the mere look at it; Node has none. */
+/** Where a page may not use sessionStorage, reading the property throws. Node has none. */
 function sessionStorageIfAny(): CursorStorage | undefined {
   try {
     return (globalThis as { sessionStorage?: CursorStorage }).sessionStorage;

@@ -1,14 +1,14 @@
 import { later } from './pause.js';
 
-/** A timer that is later than this shows that the process, or the page, stood still. */
+/** A timer that fires later than this shows that the process or page stood still. */
 const lateMs = 250;
-/** In this time the process reads the bytes that it received meanwhile. */
+/** Time for the process to read the bytes that arrived meanwhile. */
 const secondLookMs = 50;
 const secondLookLateMs = 1_000;
 
 /**
- * Aborts an attempt that takes too long. One timer, set anew as often as there is a sign of life. Where the process
- * stood still, the timer is called before what has come is read: so there is a second look before silence is believed.
+ * Aborts an attempt that takes too long, with one timer that is set again at each sign of life. When the process stood
+ * still, the timer fires before the process reads the bytes that arrived. So there is a second look before the abort.
  */
 export class Deadline {
   readonly #abort: AbortController;
@@ -18,7 +18,7 @@ export class Deadline {
     this.#abort = abort;
   }
 
-  /** From now on; replaces what was set before. */
+  /** Starts the time; replaces an earlier one. */
   set(timeoutMs: number, errorPast: (timeoutMs: number) => Error): void {
     this.clear();
     const dueMs = performance.now() + timeoutMs;

@@ -1,17 +1,17 @@
-import { retryAfterMs } from './backoff.js';
+import { retryAfterMs } from './reconnect-backoff.js';
 import { CorsError, RefusedError, UnavailableError } from './failure.js';
 import type { ConnectOptions, FetchResponse, RequestHeaders } from './options.js';
 import { unlessAborted } from './pause.js';
 
-/** Where the server is and how it is asked: makes requests, and judges the status of what comes back. */
+/** The address of the server and the options of its requests. Sends requests and checks the status of the answers. */
 
-/** Of a browser's headers, besides the application's own. */
+/** Bytes of a browser's headers, besides the application's own. */
 const usualHeaderBytes = 1024;
-/** Of a cursor: before its colon, and of the offset of each id. */
+/** Longest parts of a cursor: the epoch before the colon, and the offset of each id. */
 const epochLengthMax = 32;
 const offsetDigitsMax = 16;
 
-/** Client errors that pass: timeout, too early, too many. */
+/** Client errors that pass by themselves: timeout, too early, too many requests. */
 const passing = new Set([408, 425, 429]);
 
 export type Query = Readonly<Record<string, string | undefined>>;
@@ -24,7 +24,7 @@ interface Page {
 }
 const page = globalThis as Page;
 
-/** Functions are the same where they are the same object. */
+/** Numbers of functions: the same function has the same number. */
 const numbers = new WeakMap<object, number>();
 let functions = 0;
 
@@ -40,7 +40,7 @@ export class Endpoint {
     this.#base = urlOf(url);
     this.#options = options;
     this.#headBytesMax = headBytesMax;
-    // Not Object.entries: in JavaScript there are those who give a Headers object, or pairs, as fetch takes them.
+    // Not Object.entries: JavaScript callers may pass a Headers object, or pairs, as fetch accepts them.
     this.#headers = typeof options.headers === 'function' ? [] : pairsOf(options.headers);
   }
 
@@ -52,14 +52,14 @@ export class Endpoint {
     return this.#base.origin;
   }
 
-  /** Endpoints with the same one make the same requests. */
+  /** Endpoints with the same key send the same requests. */
   get key(): string {
     const { headers, credentials, fetch } = this.#options;
     const own = typeof headers === 'function' ? numberOf(headers) : this.#headers;
     return JSON.stringify([this.href, own, credentials, fetch && numberOf(fetch), this.#headBytesMax]);
   }
 
-  /** A server refuses a larger head, at the latest when the client comes back with a cursor. @returns bytes past it */
+  /** @returns how many bytes a request with a cursor exceeds the server's limit */
   missingBytes(ids: readonly string[]): number {
     const offsets = ids.map(() => '9'.repeat(offsetDigitsMax));
     const longest = this.#urlOf('events', ids, {
@@ -88,7 +88,7 @@ export class Endpoint {
   ): Promise<FetchResponse> {
     const { headers, credentials, fetch = globalThis.fetch } = this.#options;
     for (let again = typeof headers === 'function'; ; again = false) {
-      // Neither a function of the application nor a fetch that heeds no signal holds an attempt up for ever.
+      // A function of the application, or a fetch that ignores the signal, must not delay an attempt for ever.
       const own = await unlessAborted(headersOf(headers), signal);
       const request = {
         method,
@@ -103,19 +103,19 @@ export class Endpoint {
         signal,
       );
       if (response.ok) return response;
-      // A token that has run out is asked for anew, once.
+      // The token may have expired: the function is called once more.
       if (response.status === 401 && again) continue;
       return refuse(response);
     }
   }
 
   /**
-   * A request that fails by CORS and one that fails by the network are the same TypeError. So the server is asked for
-   * something that no page is kept from sending for: if that comes back, unread, the network is not what is wrong.
+   * A request that fails by CORS and one that fails by the network give the same TypeError. So this sends a request that
+   * every page may send, in mode `no-cors`. If it succeeds, the network works.
    */
   async #explain(error: unknown, signal: AbortSignal): Promise<never> {
     const { fetch = globalThis.fetch } = this.#options;
-    const { origin } = page; // of about:srcdoc, too, where the location has none
+    const { origin } = page; // also set in about:srcdoc, where the location has no origin
     if (!(error instanceof TypeError) || origin === undefined || origin === this.#base.origin) throw error;
     const probe = new URL(this.#base);
     probe.pathname = `${probe.pathname.replace(/\/$/, '')}/client.js`;
@@ -137,7 +137,7 @@ export class Endpoint {
   }
 }
 
-/** Relative to `<base href>`, if there is one; in about:srcdoc, to the page around it. */
+/** Relative to `<base href>` if there is one. In about:srcdoc, relative to the page around it. */
 function urlOf(given: unknown): URL {
   const base = page.document?.baseURI ?? page.location?.href;
   let url: URL;
@@ -173,7 +173,7 @@ async function headersOf(headers: EndpointOptions['headers']): Promise<RequestHe
   }
 }
 
-/** In order, with names in lower case; throws where they are none. */
+/** Pairs in order, with names in lower case. Throws for what is no header. */
 function pairsOf(headers: RequestHeaders | undefined): [name: string, value: string][] {
   try {
     return [...new Headers(headers)];

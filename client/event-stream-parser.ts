@@ -1,28 +1,28 @@
 /**
- * Reads `text/event-stream` as the WHATWG standard has it (HTML, section 9.2.6), from bytes that may be split
- * anywhere. Owns what is not complete yet: a character, a line, an event.
+ * Parses `text/event-stream` (HTML, section 9.2.6) from bytes that may be split anywhere. Keeps what is incomplete: a
+ * character, a line, an event.
  */
 
-export interface StreamEvent {
-  /** `message` where the stream names none. */
+export interface ServerSentEvent {
+  /** `message` where the stream gives no type. */
   readonly type: string;
   readonly data: string;
-  /** The newest `id:` up to and with this event; empty if there was none. */
+  /** The last `id:` up to this event; empty if there was none. */
   readonly lastEventId: string;
 }
 
 export interface EventStreamHandlers {
-  onEvent(event: StreamEvent): void;
-  /** The stream said when to come back. */
+  onEvent(event: ServerSentEvent): void;
+  /** `retry:`: when to reconnect. */
   onRetry(delayMs: number): void;
 }
 
 export class EventStreamParser {
-  /** Removes a byte order mark at the very beginning, and there alone. */
+  /** Removes a byte order mark at the beginning of the stream. */
   readonly #decoder = new TextDecoder();
   readonly #handlers: EventStreamHandlers;
   #line = '';
-  /** The last line ended with CR: an LF that comes now belongs to it. */
+  /** The last line ended with CR: an LF that follows belongs to it. */
   #afterCr = false;
   #type = '';
   #data: string[] = [];
@@ -33,7 +33,7 @@ export class EventStreamParser {
     this.#handlers = handlers;
   }
 
-  /** Of the last event that was complete, one without data (which is no event, but is remembered) included. */
+  /** Of the last complete event, also of one without data. */
   get lastEventId(): string {
     return this.#lastEventId;
   }

@@ -1,12 +1,12 @@
-/** Why an attempt ended. All but `RefusedError` are followed by another attempt. */
+/** Reasons why an attempt ended. Another attempt follows all of them but `RefusedError`. */
 
-/** The server will not have this request, now or later: a bad id, a bad cursor, no permission. Ends the connection. */
+/** The server refuses this request for good: a bad id, a bad cursor, no permission. Ends the connection. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
   /** Of the HTTP answer. */
   readonly status: number;
 
-  /** @param text the server's own sentence, which says how to mend it */
+  /** @param text the server's own sentence, with the remedy */
   constructor(status: number, text: string) {
     super(`The server answered ${status}: ${text.trim()}`);
     this.status = status;
@@ -14,9 +14,9 @@ export class RefusedError extends Error {
 }
 
 /**
- * The server can be reached, and yet the browser did not let this page read its answer: as a rule the server does not
- * allow the page's origin. A browser tells a page no more of a request that fails by CORS than of one that fails by the
- * network, so this is inferred, and the attempts go on.
+ * The server can be reached, but the browser does not let this page read its answer: usually the server does not allow
+ * the page's origin. To a page a request that fails by CORS looks like one that fails by the network. So this error is
+ * inferred, and the attempts go on.
  */
 export class CorsError extends Error {
   override readonly name = 'CorsError';
@@ -32,7 +32,7 @@ export class CorsError extends Error {
 /** The server cannot serve this now: 429, 503 and other errors of the server or of a proxy; or `headers` failed. */
 export class UnavailableError extends Error {
   override readonly name = 'UnavailableError';
-  /** What it said in Retry-After. */
+  /** From the header Retry-After. */
   readonly retryAfterMs: number | undefined;
 
   constructor(message: string, retryAfterMs?: number, options?: ErrorOptions) {
@@ -41,7 +41,7 @@ export class UnavailableError extends Error {
   }
 }
 
-/** The event stream did not begin in time: something between here and the server keeps it back, or nothing is there. */
+/** The event stream did not begin in time: a proxy buffers it, or no server is there. */
 export class GreetingMissedError extends Error {
   override readonly name = 'GreetingMissedError';
 
@@ -50,7 +50,7 @@ export class GreetingMissedError extends Error {
   }
 }
 
-/** Nothing came for longer than heartbeats, or a poll's own timeout, would let it be silent. */
+/** Nothing arrived for longer than heartbeats, or a poll's own timeout, allow. */
 export class SilenceError extends Error {
   override readonly name = 'SilenceError';
 
@@ -59,7 +59,7 @@ export class SilenceError extends Error {
   }
 }
 
-/** This `fetch` gives a body only when it has ended, as in React Native: event streams cannot be read with it. */
+/** This `fetch` gives a body only when the body has ended, as in React Native: it cannot read event streams. */
 export class NoStreamingError extends Error {
   override readonly name = 'NoStreamingError';
 
@@ -68,7 +68,7 @@ export class NoStreamingError extends Error {
   }
 }
 
-/** A browser opens six connections to an origin over HTTP/1.1: this one waits for its turn. */
+/** A browser opens six connections to an origin over HTTP/1.1: this connection waits for its turn. */
 export class CrowdedError extends Error {
   override readonly name = 'CrowdedError';
 
@@ -79,5 +79,5 @@ export class CrowdedError extends Error {
   }
 }
 
-/** Not a failure: a new request takes the place of this one at once, from the same cursors. */
+/** Not a failure: a new request replaces this one at once, from the same cursors. */
 export class Superseded extends Error {}

@@ -1,8 +1,8 @@
 import { Link } from './link.js';
-import { Member } from './member.js';
+import { LinkMember } from './link-member.js';
 import type { ConnectOptions, Since, State } from './options.js';
 import { idsOf, settingsOf, sinceOf } from './settings.js';
-import type { Transport } from './transport-choice.js';
+import type { ClientTransport } from './transport-choice.js';
 
 /** Encke's client for browsers and Node: `import { connect } from 'encke/client'`. No dependencies. */
 
@@ -16,7 +16,7 @@ export {
   SilenceError,
   UnavailableError,
 } from './failure.js';
-export type { Message } from './message.js';
+export type { ReceivedMessage as Message } from './message.js';
 export type {
   ConnectOptions,
   Fetch,
@@ -28,31 +28,31 @@ export type {
   State,
   StateDetail,
 } from './options.js';
-export type { Transport } from './transport-choice.js';
+export type { ClientTransport as Transport } from './transport-choice.js';
 
 export interface EnckeConnection {
   readonly state: State;
   /** In the order that `cursor` has. */
   readonly ids: readonly string[];
-  /** Behind the last message that was handled; undefined before there is one, or where the server keeps no history. */
+  /** The place behind the last message that was handled; undefined before the first one, and where there is no history. */
   readonly cursor: string | undefined;
-  /** The one in use now. */
-  readonly transport: Transport;
+  /** The transport in use now. */
+  readonly transport: ClientTransport;
   /**
-   * Listens to these, too, on the same connection; the others miss nothing by it.
-   * @param options `since`: from where to begin; default: from now on
-   * @returns resolves when it is in effect, or the connection closed; rejects when the server refuses
+   * Listens to these ids too, on the same connection. The other ids miss nothing.
+   * @param options `since`: where to begin; default: now
+   * @returns resolves when the ids are in effect, or the connection is closed; rejects when the server refuses them
    */
   add(ids: string | readonly string[], options?: { readonly since?: Since | undefined }): Promise<void>;
-  /** Nothing of these comes any more. The last id cannot be removed. */
+  /** Stops listening to these ids. The last id cannot be removed. */
   remove(ids: string | readonly string[]): void;
-  /** Tries at once if it waits for the next attempt; else asks anew from its cursor. */
+  /** Ends a wait for the next attempt; otherwise sends a new request from the cursor. */
   reconnect(): void;
-  /** For good; no callback is called after that. */
+  /** Closes the connection for good. No callback is called after that. */
   close(): void;
 }
 
-/** Of this page, or process. */
+/** All links of this page or process. */
 const links = new Set<Link>();
 
 /**
@@ -70,7 +70,7 @@ export function connect(
   if (typeof options?.onMessage !== 'function') throw new TypeError('connect needs an onMessage function.');
   const settings = settingsOf(url, options);
   settings.endpoint.checkRoom(each);
-  const member = new Member(settings, each, options);
+  const member = new LinkMember(settings, each, options);
   linkFor(member).join(member);
   const { signal } = options;
   if (signal?.aborted) member.close();
@@ -78,14 +78,14 @@ export function connect(
   return connectionOf(member);
 }
 
-function linkFor(member: Member): Link {
+function linkFor(member: LinkMember): Link {
   for (const link of links) if (link.accepts(member)) return link;
   const link = new Link(member.settings, () => links.delete(link));
   links.add(link);
   return link;
 }
 
-function connectionOf(member: Member): EnckeConnection {
+function connectionOf(member: LinkMember): EnckeConnection {
   return {
     get state() {
       return member.state;

@@ -1,5 +1,5 @@
 import { Attempt, type AttemptParts } from './attempt.js';
-import { Backoff } from './backoff.js';
+import { ReconnectBackoff } from './reconnect-backoff.js';
 import { catchUp } from './catch-up.js';
 import {
   CorsError,
@@ -11,57 +11,57 @@ import {
   Superseded,
   UnavailableError,
 } from './failure.js';
-import type { Member } from './member.js';
+import type { LinkMember, MemberLink } from './link-member.js';
 import type { StateDetail } from './options.js';
 import { pause } from './pause.js';
 import { PollPace } from './poll-pace.js';
 import { type Group, Roster } from './roster.js';
 import { type Settings, sharedIdsMax } from './settings.js';
 import { Slots, slotsMax } from './slots.js';
-import { steadyMs, type Transport, TransportChoice } from './transport-choice.js';
+import { steadyMs, type ClientTransport, TransportChoice } from './transport-choice.js';
 import { onWake, type WakeReason } from './wake.js';
 
 /**
- * The way to the gateway: one attempt after the other, each from the cursors behind what was handled; so neither a
- * reconnect nor a change of transport or of ids makes a gap or a double. All members share its one request.
+ * The link to the gateway: one attempt after the other, each from the cursors behind the handled messages. So a
+ * reconnect, a change of transport or a change of ids makes neither a gap nor a duplicate. All members share one request.
  *
  *                  greeting, or the first answer
- *     connecting ---------------------------------> open --+ ids come or go, the network is another one:
- *       ^  |  ^                                     |  ^   | anew from the cursors, and nobody is told
+ *     connecting ---------------------------------> open --+ ids or network change: a new request
+ *       ^  |  ^                                     |  ^   | from the cursors, without a callback
  *       |  |  +-- the other transport, at once -----+  +---+
  *       |  | fails                                  | ends, or is silent
  *       |  v                                        |
  *      waiting <------------------------------------+
  *         the delay is over, online, visible, reconnect()
  *
- * A member that the server refuses fails alone. Without members, it is over.
+ * A member that the server refuses fails alone. A link without members ends.
  */
 
-/** Where many wake together, they do not come in the same moment. */
+/** Spreads the requests of clients that wake together. */
 const wakeJitterMs = 300;
-/** Ids that come and go together cost one new request. */
+/** Changes of ids within this time make one new request. */
 const changeDelayMs = 20;
 
-export class Link {
+export class Link implements MemberLink {
   readonly #settings: Settings;
   readonly #roster = new Roster();
   readonly #choice: TransportChoice;
-  readonly #backoff = new Backoff();
+  readonly #backoff = new ReconnectBackoff();
   readonly #slots: Slots;
   readonly #parts: AttemptParts;
   readonly #onOver: () => void;
   readonly #sleep: () => void;
   #state: 'connecting' | 'open' | 'waiting' = 'connecting';
   #detail: Omit<StateDetail, 'transport'> = {};
-  /** Of what is under way: an attempt, or a wait. */
+  /** Aborts the current attempt or wait. */
   #abort = new AbortController();
   #attempt: Attempt | undefined;
   #retryMs = 0;
   #reshaping = false;
-  /** Members that are to be asked for alone, as the server has refused them together. */
-  #alone: Member[] = [];
+  /** Members that need a request of their own, because the server refused them together. */
+  #alone: LinkMember[] = [];
   #wereAlone = false;
-  /** Attempts in turn that seem to have failed by CORS. */
+  /** Consecutive attempts that seem to have failed by CORS. */
   #corsFailures = 0;
 
   constructor(settings: Settings, onOver: () => void) {
@@ -85,12 +85,12 @@ export class Link {
     void this.#run();
   }
 
-  get transport(): Transport {
+  get transport(): ClientTransport {
     return this.#choice.current;
   }
 
-  /** Whether this one may share it, as far as is known. */
-  accepts({ settings, places }: Member): boolean {
+  /** Whether a member may share this link. */
+  accepts({ settings, places }: LinkMember): boolean {
     if (!settings.share || !this.#settings.share || settings.key !== this.#settings.key) return false;
     // Without a cursor, each new request would be a loss to those that are here.
     if (this.#state === 'open' && !this.#roster.hasCursor) return false;
@@ -98,7 +98,7 @@ export class Link {
     return ids.length <= sharedIdsMax && settings.endpoint.missingBytes(ids) <= 0;
   }
 
-  join(member: Member): void {
+  join(member: LinkMember): void {
     member.link = this;
     this.#roster.members.add(member);
     if (this.#roster.members.size === 1) return;
@@ -109,7 +109,7 @@ export class Link {
     });
   }
 
-  leave(member: Member): void {
+  leave(member: LinkMember): void {
     if (!this.#roster.members.delete(member)) return;
     if (this.#roster.members.size > 0) return this.changed();
     this.#sleep();
@@ -117,7 +117,7 @@ export class Link {
     this.#abort.abort(new Superseded());
   }
 
-  /** The members want other ids. Where it is not open, the next attempt asks for them. */
+  /** The members want other ids. If the link is not open, the next attempt asks for them. */
   changed(): void {
     if (this.#state === 'open' && !this.#reshaping) void this.#reshape();
   }
@@ -184,7 +184,7 @@ export class Link {
     return this.#roster.members.size === 0;
   }
 
-  /** Of several each is asked for alone; where each is good by itself, they are too many for one request. */
+  /** Asks for each of several members alone. If the server accepts each, they are too many for one request. */
   #refused(error: RefusedError): boolean {
     const members = [...this.#roster.members];
     if (members.length === 1) members[0]!.refuse(error, members[0]!.places.ids);
@@ -194,7 +194,7 @@ export class Link {
     return true;
   }
 
-  #separate(member: Member): void {
+  #separate(member: LinkMember): void {
     this.#roster.members.delete(member);
     new Link({ ...this.#settings, share: false }, () => undefined).join(member);
   }
@@ -211,7 +211,7 @@ export class Link {
     await pause(Math.random() * wakeJitterMs, this.#abort.signal);
   }
 
-  /** What the server asked for holds, whoever looks at the page; `reconnect` is stronger. */
+  /** A wait that the server asked for is ended by `reconnect` only. */
   #wake(reason: WakeReason | 'asked'): void {
     if (reason === 'online') this.#choice.moved();
     const { error } = this.#detail;
@@ -225,7 +225,7 @@ export class Link {
     }
   }
 
-  /** Where one request has not one cursor for all, some are asked for alone before. */
+  /** Catches up members that one cursor cannot cover, until one request can ask for all. */
   async #unify(abort: AbortController): Promise<void> {
     for (let member = this.#alone.shift(); member !== undefined; member = this.#alone.shift())
       if (!member.over) await this.#catchUp(this.#roster.alone(member), abort);
@@ -233,14 +233,14 @@ export class Link {
       await this.#catchUp(group, abort);
   }
 
-  /** While it is open: ids that have come are brought up beside it, and then all are asked for together. */
+  /** While the link is open: catches up new ids beside it, then sends one request for all. */
   async #reshape(): Promise<void> {
     const abort = this.#abort;
     const attempt = this.#attempt;
     this.#reshaping = true;
     const stands = () => !abort.signal.aborted && this.#attempt === attempt && this.#state === 'open';
     await pause(changeDelayMs, abort.signal);
-    const backoff = new Backoff();
+    const backoff = new ReconnectBackoff();
     while (stands() && attempt !== undefined && !this.#roster.matches(attempt.ids)) {
       const group = this.#roster.straggler();
       if (group === undefined) {
@@ -253,7 +253,7 @@ export class Link {
       await this.#catchUp(group, beside).catch(() => pause(backoff.nextDelayMs(this.#retryMs), abort.signal));
     }
     this.#reshaping = false;
-    // An attempt that has opened meanwhile has left its changes to this.
+    // An attempt that opened meanwhile relies on this function for its changes.
     if (this.#abort !== abort || this.#attempt !== attempt) this.changed();
   }
 
@@ -261,7 +261,7 @@ export class Link {
     const { member } = group;
     const kept = await catchUp(this.#settings.endpoint, this.#roster, group, abort);
     if (member.over) return;
-    // Beside it no cursor of the others would be recovered.
+    // Beside an id without history, no cursor of the other members would be recovered.
     const { members, hasCursor } = this.#roster;
     if (!kept && members.size > 1 && hasCursor && member.places.cursor === undefined) this.#separate(member);
     else member.caughtUp(this.transport);
@@ -275,7 +275,7 @@ export class Link {
     queueMicrotask(() => this.changed());
   }
 
-  /** Told once, and at the second time only: a server that has just come up may answer the probe and not the request before. */
+  /** Reports CORS once, at the second failure: a server that has just started may answer the probe and not the request. */
   #noteCors(error: Error | undefined): void {
     if (!(error instanceof CorsError)) this.#corsFailures = 0;
     else if (++this.#corsFailures === 2) for (const member of this.#roster.members) member.error(error);
@@ -289,7 +289,7 @@ export class Link {
   }
 }
 
-/** Why a wait ended before its time. */
+/** The abort reason of a wait that is ended early. */
 const awake = new Error('awake');
 
 function asError(error: unknown): Error | undefined {

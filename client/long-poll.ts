@@ -7,14 +7,14 @@ import type { PollPace } from './poll-pace.js';
 
 /** Polls, one after the other, each from the cursor of the one before. */
 
-/** On top of the time that the server holds a poll. */
+/** Added to the time that the server holds a poll. */
 const answerSlackMs = 10_000;
-/** Where the server's own timeout is not known: a proxy seldom waits longer. */
+/** Used when the server's own timeout is unknown: proxies seldom wait longer. */
 const heldMaxSec = 60;
-/** A poll that is answered with nothing, and sooner than this, is followed by a pause. */
+/** An empty answer that comes sooner than this is followed by a pause. */
 const emptyAnswerMinMs = 1_000;
 
-export interface PollAnswer {
+export interface PollResponse {
   readonly cursor?: string;
   readonly recovered: boolean;
   readonly more: boolean;
@@ -22,12 +22,12 @@ export interface PollAnswer {
 }
 
 export interface PollReceiver {
-  /** Where the next poll goes on. */
+  /** The cursor of the next poll. */
   query(): Query;
-  answered(answer: PollAnswer, query: Query, first: boolean): Promise<unknown> | undefined;
+  answered(answer: PollResponse, query: Query, first: boolean): Promise<unknown> | undefined;
 }
 
-/** Throws when a poll fails, and nothing can be done about it; ends otherwise when the signal is aborted. */
+/** Throws when a poll fails for good; returns when the signal aborts. */
 export async function longPoll(
   endpoint: Endpoint,
   ids: readonly string[],
@@ -35,7 +35,7 @@ export async function longPoll(
   pace: PollPace,
   abort: AbortController,
 ): Promise<void> {
-  // The first one does not wait: it shows that there is a way, and where the ids stand.
+  // The first poll does not wait: it shows that the server answers, and gives the first cursor.
   await poll(0, true);
   while (!abort.signal.aborted) {
     const startedMs = performance.now();
@@ -49,7 +49,7 @@ export async function longPoll(
     if (!moved && missingMs > 0) await pause(missingMs * (1 + Math.random()), abort.signal);
   }
 
-  /** @returns whether it brought something new: a server, or a cache, that says the same again is not to be asked at once */
+  /** @returns whether it brought something new. If not, the next poll must not follow at once: a cache may have answered */
   async function poll(timeoutSec: number | undefined, first: boolean): Promise<boolean> {
     const query = receiver.query();
     const answer = await pollOnce(endpoint, ids, query, timeoutSec, abort);
@@ -60,14 +60,14 @@ export async function longPoll(
   }
 }
 
-/** @param timeoutSec undefined: as long as the server holds it by itself */
+/** @param timeoutSec undefined = the server's own */
 export async function pollOnce(
   endpoint: Endpoint,
   ids: readonly string[],
   query: Query,
   timeoutSec: number | undefined,
   abort: AbortController,
-): Promise<PollAnswer> {
+): Promise<PollResponse> {
   const deadline = new Deadline(abort);
   deadline.set((timeoutSec ?? heldMaxSec) * 1000 + answerSlackMs, (ms) => new SilenceError(ms));
   try {
@@ -77,7 +77,7 @@ export async function pollOnce(
       { ...query, timeout: timeoutSec?.toString() },
       abort.signal,
     );
-    if (response.status === 200) return (await response.json()) as PollAnswer;
+    if (response.status === 200) return (await response.json()) as PollResponse;
     const cursor = response.headers.get('encke-cursor');
     const recovered = response.headers.get('encke-recovered') !== 'false';
     return { ...(cursor !== null && { cursor }), recovered, more: false, messages: [] };
@@ -86,7 +86,7 @@ export async function pollOnce(
   }
 }
 
-/** @returns whether one who came back with this cursor would miss nothing */
+/** @returns whether a client that reconnects with this cursor would miss nothing */
 export async function recovers(
   endpoint: Endpoint,
   ids: readonly string[],
@@ -105,7 +105,7 @@ export async function recovers(
   }
 }
 
-/** By a proxy that waits for an answer no longer than so; fetch says TypeError when a connection breaks. */
+/** Whether a proxy may have ended the poll. fetch gives a TypeError when a connection breaks. */
 function mayBeCut(error: unknown): boolean {
   return (
     error instanceof TypeError || (error instanceof UnavailableError && error.retryAfterMs === undefined)

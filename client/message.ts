@@ -1,16 +1,18 @@
-/** A message as the server's JSON has it, and as the application gets it. */
+import type { Place } from './places.js';
 
-export interface Message {
+/** A message in the server's JSON, and the message that the application gets. */
+
+export interface ReceivedMessage {
   readonly id: string;
-  /** Text; bytes where what was published is not UTF-8. */
+  /** Text; bytes where the payload is not UTF-8. */
   readonly data: string | Uint8Array;
   /** When the server took it, in ms since 1970. */
   readonly time: number;
-  /** Behind which nothing is unhandled once this message is. Undefined where the server keeps no history. */
+  /** Resume here once this message is handled: nothing before it is unhandled then. Undefined where there is no history. */
   readonly cursor: string | undefined;
 }
 
-/** What `/events` of several ids and `/poll` have in common. */
+/** The fields that `/events` of several ids and `/poll` have in common. */
 export interface WireMessage {
   readonly id: string;
   readonly data: string;
@@ -20,7 +22,13 @@ export interface WireMessage {
   readonly offset?: number;
 }
 
-export function messageOf({ id, data, encoding, time }: WireMessage, cursor: string | undefined): Message {
+/** The place of a message in an answer of `/poll`, which has an offset for each message. */
+export function placeOf({ offset }: WireMessage, places: readonly Place[] | undefined): Place | undefined {
+  const epoch = places?.[0]?.epoch;
+  return epoch === undefined || offset === undefined ? undefined : { epoch, offset };
+}
+
+export function receivedMessage({ id, data, encoding, time }: WireMessage, cursor: string | undefined): ReceivedMessage {
   return { id, data: encoding === 'base64' ? bytesOf(data) : data, time, cursor };
 }
 

@@ -1,12 +1,12 @@
-/** The longest that a timer can be set for; anything longer fires after 1 ms. */
+/** The longest time of a timer; a longer one would fire after 1 ms. */
 const timerMaxMs = 2 ** 31 - 1;
 
-/** As `setTimeout`; what is longer than a timer can be never comes. */
+/** `setTimeout`; a time that is too long for a timer is never. */
 export function later(delayMs: number, callback: () => void): ReturnType<typeof setTimeout> | undefined {
   return delayMs > timerMaxMs ? undefined : setTimeout(callback, delayMs);
 }
 
-/** @returns as the promise; rejects with the signal's reason when that aborts before */
+/** @returns the promise; rejects with the signal's reason if the signal aborts first */
 export function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
   return new Promise((resolve, reject) => {
     const end = () => reject(signal.reason);
@@ -16,7 +16,7 @@ export function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSigna
   });
 }
 
-/** Aborted with its parent, and without it. */
+/** @returns a controller that aborts with its parent, or alone */
 export function childOf({ signal }: AbortController): AbortController {
   const child = new AbortController();
   const end = () => child.abort(signal.reason);
@@ -26,7 +26,7 @@ export function childOf({ signal }: AbortController): AbortController {
   return child;
 }
 
-/** Waits; ends early, and quietly, when the signal aborts. */
+/** Waits. Ends early, without an error, when the signal aborts. */
 export function pause(durationMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {

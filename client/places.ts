@@ -1,37 +1,36 @@
 /**
- * Cursor bookkeeping of one connection: where it stands in each of its ids. On the wire a cursor is
- * `epoch:offset,offset`, in the order in which the ids are asked for; here each id has its own place, so that the order
- * does not matter, and ids can come and go.
+ * The place of one connection in each of its ids. On the wire a cursor is `epoch:offset,offset`, in the order of the ids
+ * in the request. Here each id has its own place, so that ids can be added and removed in any order.
  */
 
 export interface Place {
-  /** Of the history that the offset belongs to: offsets of two epochs cannot be compared. */
+  /** Epoch of the history. Offsets of two epochs cannot be compared. */
   readonly epoch: string;
   readonly offset: number;
 }
 
 export interface Progress {
   place: Place | undefined;
-  /** From where to begin while there is no place. */
+  /** Where to begin while there is no place. */
   since: string | undefined;
-  /** The server was asked, and gave no cursor: nothing is kept of this id. */
+  /** The server gave no cursor: the id has no history. */
   bare: boolean;
-  /** The place was not recovered: the next one is right, even where it is a lower one. */
+  /** The place was not recovered: the next one counts, even if it is lower. */
   loose: boolean;
-  /** The request that is under way asks for it; else what it brings is not for this connection yet. */
+  /** The current request asks for the id. Otherwise its messages are not for this connection yet. */
   live: boolean;
 }
 
-/** @returns undefined where it is none for so many ids */
-export function parseCursor(cursor: string, count: number): Place[] | undefined {
+/** @returns undefined for a text that is no cursor of `count` ids */
+export function splitCursor(cursor: string, count: number): Place[] | undefined {
   const [, epoch, offsets] = /^([\w-]{1,32}):([\d,]+)$/.exec(cursor) ?? [];
   const each = offsets?.split(',') ?? [];
   if (each.length !== count || each.includes('')) return undefined;
   return each.map((offset) => ({ epoch: epoch!, offset: Number(offset) }));
 }
 
-/** Of ids that are all in one epoch; an id without a place stands at its beginning. */
-export function formatCursor(places: readonly (Place | undefined)[]): string | undefined {
+/** @param places all of one epoch; undefined = the beginning of the history */
+export function joinCursor(places: readonly (Place | undefined)[]): string | undefined {
   const epoch = places.find((place) => place !== undefined)?.epoch;
   return epoch && `${epoch}:${places.map((place) => place?.offset ?? 0).join()}`;
 }
@@ -43,12 +42,12 @@ export class Places {
     return [...this.#byId.keys()];
   }
 
-  /** Undefined, too, while an id has just been added, and where places are of several epochs. */
+  /** Also undefined while an id has no place yet, and where places are of several epochs. */
   get cursor(): string | undefined {
     const all = [...this.#byId.values()];
     const epochs = new Set(all.map(({ place, bare }) => (bare ? undefined : (place?.epoch ?? ''))));
     epochs.delete(undefined);
-    return epochs.size === 1 ? formatCursor(all.map(({ place }) => place)) : undefined;
+    return epochs.size === 1 ? joinCursor(all.map(({ place }) => place)) : undefined;
   }
 
   get(id: string): Readonly<Progress> | undefined {
@@ -63,7 +62,7 @@ export class Places {
     return this.#byId.delete(id);
   }
 
-  /** What stands at or before the place has been handled. */
+  /** Whether a message at this place has not been handled. */
   isNew(id: string, { epoch, offset }: Place): boolean {
     const { place, loose } = this.#byId.get(id)!;
     return loose || place === undefined || place.epoch !== epoch || place.offset < offset;
@@ -80,7 +79,7 @@ export class Places {
     return cursor;
   }
 
-  /** Never back within an epoch. @returns whether it has moved */
+  /** Moves forward only, within an epoch. @returns whether it has moved */
   move(id: string, place: Place): boolean {
     const standing = this.#byId.get(id);
     if (standing === undefined || !this.isNew(id, place)) return false;
@@ -93,7 +92,7 @@ export class Places {
     if (standing !== undefined) Object.assign(standing, { since: undefined, bare: true });
   }
 
-  /** Begun: what `since` asked for has been given. */
+  /** The messages that `since` asked for have arrived. */
   begin(id: string): void {
     const standing = this.#byId.get(id);
     if (standing !== undefined) standing.since = undefined;

@@ -1,9 +1,9 @@
 /**
- * How long a poll asks the server to wait. A proxy that ends requests after 5 s is adapted to: polls that are over
- * before that. Now and then a longer one is tried, as it may have been the network for once.
+ * How long a poll asks the server to wait. Where a proxy ends requests after 5 s, polls become shorter than that. Now and
+ * then a longer one is tried, because the cut may have been a fault of the network.
  */
 
-/** A request that fails sooner was not waited for. */
+/** A request that fails sooner was not cut by a proxy's timeout. */
 const waitedMinMs = 1_000;
 const shareOfCut = 0.8;
 const answeredBeforeLonger = 10;
@@ -11,11 +11,11 @@ const answeredBeforeLonger = 10;
 export class PollPace {
   readonly #wantedSec: number | undefined;
   #timeoutSec: number | undefined;
-  /** Since the last that was cut. */
+  /** Polls answered since the last one that was cut. */
   #answered = 0;
   #longerAfter = answeredBeforeLonger;
 
-  /** @param wantedSec undefined: as long as the server holds a poll by itself */
+  /** @param wantedSec undefined = the server's own */
   constructor(wantedSec: number | undefined) {
     this.#wantedSec = wantedSec;
     this.#timeoutSec = wantedSec;
@@ -31,7 +31,7 @@ export class PollPace {
     this.#timeoutSec = this.#wantedSec;
   }
 
-  /** @returns whether the next poll may do better, and nothing else is wrong */
+  /** @returns whether a shorter poll may work */
   cut(afterMs: number): boolean {
     const shorter = Math.max(1, Math.floor((afterMs / 1000) * shareOfCut));
     if (this.#answered === 0 || afterMs < waitedMinMs || shorter >= (this.#timeoutSec ?? 60)) return false;

@@ -1,52 +1,52 @@
 import type { Query } from './endpoint.js';
-import type { Member } from './member.js';
+import type { LinkMember } from './link-member.js';
 import type { WireMessage } from './message.js';
-import { formatCursor, type Place } from './places.js';
+import { joinCursor, type Place } from './places.js';
 
-/** The members of a link: what is to be asked for so that each gets what it misses, and who gets what comes. */
+/** The members of a link. Knows which ids and cursor to ask for, so that each member gets what it misses, and delivers. */
 
-/** Ids of one member that are asked for alone, before all are asked for together. */
+/** Ids of one member that need a request of their own before one request asks for all. */
 export interface Group {
-  readonly member: Member;
+  readonly member: LinkMember;
   readonly ids: readonly string[];
   readonly query: Query;
 }
 
 export class Roster {
-  readonly members = new Set<Member>();
-  /** Of the cursor that the server gave last. */
+  readonly members = new Set<LinkMember>();
+  /** Epoch of the last cursor from the server. */
   #epoch: string | undefined;
 
-  /** Of all, each once. */
+  /** Ids of all members, each once. */
   get ids(): string[] {
     return [...new Set([...this.members].flatMap(({ places }) => places.ids))];
   }
 
-  /** Members that have ids in the request that is under way, with these. */
-  get live(): [member: Member, ids: string[]][] {
+  /** Members with ids in the current request, and those ids. */
+  get live(): [member: LinkMember, ids: string[]][] {
     return [...this.members]
-      .map((member): [Member, string[]] => [
+      .map((member): [LinkMember, string[]] => [
         member,
         member.places.ids.filter((id) => member.places.get(id)!.live),
       ])
       .filter(([, ids]) => ids.length > 0);
   }
 
-  /** A request begins that asks for all ids. @returns them */
+  /** A request for all ids begins. @returns the ids */
   begin(): string[] {
     for (const { places } of this.members) places.setLive();
     return this.ids;
   }
 
-  /** Whether a request for these ids is what is wanted now. */
+  /** Whether a request for these ids is still the right one. */
   matches(ids: readonly string[]): boolean {
     const all = [...this.members].flatMap(({ places }) => places.ids.map((id) => places.get(id)!));
     return all.every(({ live }) => live) && this.ids.length === ids.length;
   }
 
   /**
-   * From where all of them get what they miss: the place of the one that is the farthest behind.
-   * @param last where the request stands; for ids that nobody wants any more, and that it still has
+   * The cursor from which all members get what they miss: for each id, the place of the member that is farthest behind.
+   * @param last places of the current request, for ids that it still has and no member wants any more
    */
   query(ids: readonly string[], last?: readonly Place[]): Query {
     const [first] = this.members;
@@ -54,13 +54,13 @@ export class Roster {
     const wanted = ids.map((id) => this.#farthestBehind(id));
     const epoch = wanted.find((place) => place !== undefined)?.epoch;
     const gone = last?.[0]?.epoch === epoch ? last : undefined;
-    const cursor = formatCursor(wanted.map((place, index) => place ?? gone?.[index]));
+    const cursor = joinCursor(wanted.map((place, index) => place ?? gone?.[index]));
     return cursor === undefined ? { since: this.#since() } : { cursor };
   }
 
   /**
-   * @returns what cannot be asked for together with the rest, as one request has one cursor of one epoch, or one
-   * `since`; undefined where there is nothing left
+   * @returns ids that one request cannot ask for together with the others, because a request has one cursor of one epoch,
+   * or one `since`; undefined where there are none
    */
   straggler(): Group | undefined {
     const epoch = this.#commonEpoch();
@@ -74,7 +74,7 @@ export class Roster {
       const old = standings.find(({ place }) => place !== undefined && place.epoch !== epoch)?.place?.epoch;
       if (old !== undefined) {
         const all = standings.filter(({ place }) => place?.epoch === old);
-        return group(member, all, { cursor: formatCursor(all.map(({ place }) => place)) });
+        return group(member, all, { cursor: joinCursor(all.map(({ place }) => place)) });
       }
       const fresh = standings.filter(({ place, bare }) => place === undefined && !bare);
       const odd = epoch === undefined ? fresh.filter((standing) => standing.since !== since) : fresh;
@@ -85,19 +85,19 @@ export class Roster {
     return undefined;
   }
 
-  /** @returns what finds out whether the server will have this one */
-  alone(member: Member): Group {
+  /** @returns a request that finds out whether the server accepts this member */
+  alone(member: LinkMember): Group {
     const ids = member.places.ids.filter((id) => member.places.get(id)!.place !== undefined);
-    const cursor = member.raw ?? formatCursor(ids.map((id) => member.places.get(id)!.place));
+    const cursor = member.raw ?? joinCursor(ids.map((id) => member.places.get(id)!.place));
     if (cursor !== undefined && member.raw === undefined) return { member, ids, query: { cursor } };
     const all = member.places.ids;
     return { member, ids: all, query: cursor === undefined ? { since: this.#sinceOf(member) } : { cursor } };
   }
 
   /**
-   * A message has come.
+   * Delivers a message to all members that want it.
    * @param place undefined where its id has no history
-   * @returns a promise where one of the members has to be waited for
+   * @returns a promise while a member is not ready
    */
   deliver(wire: WireMessage, place: Place | undefined): Promise<unknown> | undefined {
     const waits: Promise<unknown>[] = [];
@@ -109,7 +109,7 @@ export class Roster {
     return waits.length === 0 ? undefined : Promise.all(waits);
   }
 
-  /** A cursor has come, of these ids in this order: all before it has been delivered. */
+  /** Moves all members to a cursor of these ids: everything before it has been delivered. */
   move(ids: readonly string[], places: readonly Place[] | undefined, except?: string): void {
     if (places === undefined) return;
     this.#epoch = places[0]?.epoch;
@@ -121,8 +121,8 @@ export class Roster {
     }
   }
 
-  /** What one member was told of these ids, when they were asked for alone; of those that it has not removed since. */
-  learn(member: Member, asked: ReadonlyMap<string, unknown>, places: readonly Place[] | undefined): void {
+  /** Stores the places that a request for one member's ids has found, for the ids that it has not removed since. */
+  learn(member: LinkMember, asked: ReadonlyMap<string, unknown>, places: readonly Place[] | undefined): void {
     if (places !== undefined) this.#epoch = places[0]?.epoch;
     for (const [index, [id, standing]] of [...asked].entries()) {
       if (member.places.get(id) !== standing) continue;
@@ -161,7 +161,7 @@ export class Roster {
     return undefined;
   }
 
-  #sinceOf({ places }: Member): string | undefined {
+  #sinceOf({ places }: LinkMember): string | undefined {
     const fresh = places.ids
       .map((id) => places.get(id)!)
       .find(({ place, bare }) => place === undefined && !bare);
@@ -169,6 +169,6 @@ export class Roster {
   }
 }
 
-function group(member: Member, standings: readonly { id: string }[], query: Query): Group {
+function group(member: LinkMember, standings: readonly { id: string }[], query: Query): Group {
   return { member, ids: standings.map(({ id }) => id), query };
 }

@@ -1,16 +1,16 @@
 import { Deadline } from './deadline.js';
 import type { Endpoint, Query } from './endpoint.js';
-import { EventStreamParser, type StreamEvent } from './event-stream-parser.js';
+import { EventStreamParser, type ServerSentEvent } from './event-stream-parser.js';
 import { GreetingMissedError, NoStreamingError, SilenceError, UnavailableError } from './failure.js';
 import type { FetchResponse } from './options.js';
 import { flowsAfterMs } from './transport-choice.js';
 
 /**
- * One event stream, from request to end. It is read with fetch, as EventSource tells neither status nor headers,
- * gives no sign of a heartbeat, and is not in Node 20.
+ * One event stream, from request to end. Reads it with fetch: EventSource shows neither status, headers nor heartbeats,
+ * and Node 20 has none.
  */
 
-/** Where the server announces none: its default and a third. */
+/** Used when the server announces no heartbeat: its default and a third. */
 const heartbeatTimeoutMs = 60_000;
 const heartbeatSlack = 4 / 3;
 const slackMinMs = 5_000;
@@ -18,23 +18,23 @@ const slackMinMs = 5_000;
 export interface StreamTiming {
   readonly greetingTimeoutMs: number;
   readonly heartbeatTimeoutMs: number | undefined;
-  /** There is no other transport: a slow line is waited for, and the greeting has its time from the answer's head on. */
+  /** There is no other transport: the time for the greeting begins with the head of the answer, so that a slow line opens. */
   readonly patient: boolean;
-  /** It is open when something has come so long after the greeting; 0: with the greeting. */
+  /** The stream counts as open when bytes arrive this long after the greeting; 0 = with the greeting. */
   readonly proofMs: number;
 }
 
 export interface StreamReceiver {
   retryIn(delayMs: number): void;
-  /** Once; before that no event is given. */
+  /** Called once, before the first event. */
   opened(): void;
-  /** Something has come a while after the greeting. */
+  /** Bytes have arrived a while after the greeting. */
   flows(forMs: number): void;
-  /** @returns a promise where the next event has to wait */
-  event(event: StreamEvent): Promise<unknown> | undefined;
+  /** @returns a promise that the next event must wait for, or undefined */
+  event(event: ServerSentEvent): Promise<unknown> | undefined;
 }
 
-/** Returns when the server has ended the stream, or the signal is aborted between two events; throws when anything else has. */
+/** Returns when the server ends the stream, or the signal aborts between two events; throws when anything else ends it. */
 export async function serverSentEvents(
   endpoint: Endpoint,
   ids: readonly string[],
@@ -47,7 +47,7 @@ export async function serverSentEvents(
   const awaitGreeting = () => deadline.set(timing.greetingTimeoutMs, (ms) => new GreetingMissedError(ms));
   let greetedAtMs: number | undefined;
   let opened = false;
-  const events: StreamEvent[] = [];
+  const events: ServerSentEvent[] = [];
   const parser = new EventStreamParser({
     onRetry(delayMs) {
       receiver.retryIn(delayMs);
@@ -78,7 +78,7 @@ export async function serverSentEvents(
         if (abort.signal.aborted) return;
         const waits = receiver.event(event);
         if (waits === undefined) continue;
-        deadline.clear(); // the time that the application takes is no silence
+        deadline.clear(); // time that the application takes is not silence
         await waits;
       }
       if (abort.signal.aborted) return;
@@ -106,7 +106,7 @@ async function* bodyOf({ body, headers }: FetchResponse, signal: AbortSignal): A
     throw new UnavailableError(`Not an event stream but ${type} was answered.`);
   const reader = (body as ReadableStream<Uint8Array> | undefined)?.getReader?.();
   if (reader === undefined) throw new NoStreamingError();
-  // A body that somebody has wrapped ends with this alone, and not with the signal.
+  // Cancelling ends a wrapped body; the signal does not.
   const end = () => void reader.cancel().catch(() => undefined);
   signal.addEventListener('abort', end);
   try {

@@ -1,28 +1,28 @@
 import { Endpoint } from './endpoint.js';
 import type { ConnectOptions, Since } from './options.js';
 
-/** The options of `connect`, looked at once: what can never work is refused with a sentence. */
+/** Checks the options of `connect` once. Refuses with a sentence what can never work. */
 
 const timesMs = ['greetingTimeoutMs', 'heartbeatTimeoutMs', 'retrySseMs'] as const;
 const requestHeadBytesMaxDefault = 16_384;
 
-/** As the server has it by default, for connections that share a stream. */
+/** The server's default of --ids-per-connection-max, which bounds a shared stream. */
 export const sharedIdsMax = 64;
 
-/** A page, or a worker of one: it has few connections, and shares them. */
+/** In a page or its worker: a page has few connections, and shares them. */
 export const inPage = 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
 
-/** What concerns the requests, and so is the same for all connections that share a stream. */
+/** Settings of the requests: the same for all connections that share a stream. */
 export interface Settings {
   readonly endpoint: Endpoint;
   readonly transport: 'auto' | 'sse' | 'long-poll';
   readonly greetingTimeoutMs: number;
-  /** Undefined: as the server announces it. */
+  /** Undefined: the time that the server announces. */
   readonly heartbeatTimeoutMs: number | undefined;
   readonly retrySseMs: number | undefined;
   readonly pollTimeoutSec: number | undefined;
   readonly share: boolean;
-  /** Two connections with the same can share a stream. */
+  /** Connections with the same key can share a stream. */
   readonly key: string;
 }
 
@@ -54,7 +54,7 @@ export function settingsOf(url: unknown, options: ConnectOptions): Settings {
   };
 }
 
-/** Duplicates are left out, the order is kept. */
+/** Without duplicates, in order. */
 export function idsOf(ids: unknown): string[] {
   const each = typeof ids === 'string' ? [ids] : [...new Set(ids as string[])];
   for (const id of each) {
@@ -66,7 +66,7 @@ export function idsOf(ids: unknown): string[] {
   return each;
 }
 
-/** As it stands in a request; undefined: from now on. */
+/** The value in a request; undefined = from now on. */
 export function sinceOf(since: Since | undefined): string | undefined {
   if (since === undefined || since === 'now') return undefined;
   if (since !== 'oldest' && !(Number.isSafeInteger(since) && Number(since) >= 0))

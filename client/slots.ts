@@ -2,16 +2,16 @@ import { later } from './pause.js';
 import { inPage } from './settings.js';
 
 /**
- * A browser opens six connections to an origin over HTTP/1.1, and a page needs some for other requests: so its streams
- * and polls have four, and tries of SSE beside the polls one. Those past them wait, and where some wait, the one that
- * has had its turn for the longest goes to the end of the queue. Elsewhere there is no such limit.
+ * A browser opens six connections to an origin over HTTP/1.1, and a page needs some for other requests. So the streams
+ * and polls of a page get four, and tries of SSE beside polls get one. Others wait in a queue. While some wait, the
+ * stream with the longest turn goes to the end of the queue. Outside of pages there is no such limit.
  */
 
 export const slotsMax = 4;
 const turnMs = 10_000;
 
 export interface SlotHolder {
-  /** Its turn is over. */
+  /** Ends its turn. */
   yieldTurn(): void;
 }
 
@@ -33,7 +33,7 @@ export class Slots {
     return known;
   }
 
-  /** @returns undefined where it has one at once; else a promise of it, which the signal's abort ends, too */
+  /** @returns undefined when a slot is free; otherwise a promise of one, which also resolves when the signal aborts */
   take(holder: SlotHolder, signal: AbortSignal): Promise<void> | undefined {
     if (this.#queue.length === 0 && this.#takeOf(slotsMax, holder)) return undefined;
     this.#turn ??= later(turnMs, () => this.#passOn());
@@ -48,7 +48,7 @@ export class Slots {
     });
   }
 
-  /** For a short while: for this one does not wait, nor do those that wait come before it. */
+  /** For a short time, without a wait, and past those that wait. */
   tryTake(holder: SlotHolder): boolean {
     return this.#takeOf(slotsMax + 1, holder);
   }

@@ -1,51 +1,51 @@
 /**
- * Which transport is next.
+ * Chooses the transport of the next attempt.
  *
- *            greeting missed, silence, cut three times in its first seconds
+ *            greeting missed, silence, three streams cut in their first seconds
  *     sse ------------------------------------------------------------------> long-poll
  *      ^                                                                        |    |
  *      |   a try of SSE beside the polls was answered                           |    |
  *      +------------------------------------------------------------------------+    |
- *      |   polls are not answered, either: it is the server that is away             |
+ *      |   polls get no answer either: the server is away                            |
  *      +-----------------------------------------------------------------------------+
  *
- * The tries run while polls go on, so they delay no message: the first after 1 s where SSE has worked by this route
- * before (a server that stood still, a dead connection), else after 5 s, and each after twice as long, at most 5 minutes.
+ * Tries run beside the polls, so they delay no message. The first comes after 1 s if SSE has worked on this network
+ * before, otherwise after 5 s. Each later one comes after twice as long, at most 5 minutes.
  */
 
-export type Transport = 'sse' | 'long-poll';
+export type ClientTransport = 'sse' | 'long-poll';
 
-/** After it has been open for so long, an attempt was a good one. */
+/** An attempt that was open for this long was a success. */
 export const steadyMs = 10_000;
-/** What comes later than this after the greeting is a sign that the way lets through what is written. */
+/** Bytes that arrive this long after the greeting show that no proxy buffers. */
 export const flowsAfterMs = 250;
 
 const firstTryKnownMs = 1_000;
 const firstTryMs = 5_000;
 const tryMinMs = 500;
-/** Event streams that ended in their first seconds, one after the other, mean a proxy that lets none live. */
+/** So many consecutive event streams that end in their first seconds show a proxy that cuts streams. */
 const cutShortMax = 3;
 
 export class TransportChoice {
   readonly #fixed: boolean;
   readonly #tryMaxMs: number;
-  #current: Transport;
+  #current: ClientTransport;
   #tryMs = firstTryMs;
-  /** An event stream was open by this route. */
+  /** An event stream has worked on this network. */
   #known = false;
   #streams = true;
-  /** A poll was answered, since SSE was given up. */
+  /** A poll was answered since SSE was given up. */
   #proven = false;
   #cutShort = 0;
   #proofMs = 0;
 
-  constructor(wanted: 'auto' | Transport, tryMaxMs = 300_000) {
+  constructor(wanted: 'auto' | ClientTransport, tryMaxMs = 300_000) {
     this.#fixed = wanted !== 'auto';
     this.#current = wanted === 'auto' ? 'sse' : wanted;
     this.#tryMaxMs = tryMaxMs;
   }
 
-  get current(): Transport {
+  get current(): ClientTransport {
     return this.#current;
   }
 
@@ -53,12 +53,12 @@ export class TransportChoice {
     return this.#fixed;
   }
 
-  /** Where a greeting was not enough the last time: how long SSE has to go on before it takes the place of polls. */
+  /** How long a try of SSE must last before it replaces polls. Not 0 after a greeting alone was no proof. */
   get proofMs(): number {
     return this.#proofMs;
   }
 
-  /** @returns after how long SSE is to be tried beside the polls; Infinity: never */
+  /** @returns time until the next try of SSE beside the polls; Infinity = never */
   nextTryMs(random = Math.random): number {
     if (this.#fixed || !this.#streams || this.#tryMaxMs === Number.POSITIVE_INFINITY)
       return Number.POSITIVE_INFINITY;
@@ -67,14 +67,14 @@ export class TransportChoice {
     return waitMs * (1 + random() / 4);
   }
 
-  /** On the current transport the server answers. */
+  /** The server answers on the current transport. */
   opened(): void {
     if (this.#current === 'long-poll') this.#proven = true;
     else if (!this.#known) this.#tryMs = firstTryKnownMs;
     this.#known ||= this.#current === 'sse';
   }
 
-  /** Something has come a while after the event stream began: no proxy keeps it back, or cuts it. */
+  /** Bytes arrived a while after the greeting: no proxy buffers or cuts the stream. */
   lived(): void {
     this.#cutShort = 0;
     this.#proofMs = 0;
@@ -85,7 +85,7 @@ export class TransportChoice {
     this.#giveUp();
   }
 
-  /** Nothing came behind the greeting, or nothing more. */
+  /** Nothing arrived after the greeting, or nothing more. */
   silent(): void {
     if (this.#current !== 'sse') return;
     this.#proofMs = Math.max(this.#proofMs, flowsAfterMs);
@@ -110,13 +110,13 @@ export class TransportChoice {
     this.#current = 'sse';
   }
 
-  /** The network is another one: what is known of the way is not known any more. */
+  /** The network has changed: forgets what is known about it. */
   moved(): void {
     this.#known = false;
     this.#tryMs = firstTryKnownMs;
   }
 
-  /** An attempt failed: where polls were never answered, it was no proxy that buffers. */
+  /** An attempt failed. If polls were never answered, no proxy buffers: back to SSE. */
   failed(): void {
     if (this.#streams && this.#current === 'long-poll' && !this.#fixed && !this.#proven)
       this.#current = 'sse';

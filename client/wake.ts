@@ -1,4 +1,4 @@
-/** What happens to a page, and is a reason to try at once: it is online again, or somebody looks at it. */
+/** Events of a page that end a wait: the page is online again, or has become visible. */
 
 export type WakeReason = 'online' | 'visible';
 
@@ -10,7 +10,7 @@ interface Page {
   document?: { visibilityState: string; addEventListener(type: string, listener: () => void): void };
 }
 
-/** @returns a function that ends it. Where there is no page, nothing ever wakes */
+/** @returns a function that removes the listener. Outside of pages the listener is never called */
 export function onWake(listener: (reason: WakeReason) => void): () => void {
   if (!installed) install(globalThis as Page);
   installed = true;
@@ -20,7 +20,7 @@ export function onWake(listener: (reason: WakeReason) => void): () => void {
 
 function install(page: Page): void {
   page.addEventListener?.('online', () => tell('online'));
-  // A page that comes back from the back/forward cache is told by this, too.
+  // Also fires for a page that returns from the back/forward cache.
   page.addEventListener?.('pageshow', () => tell('visible'));
   page.document?.addEventListener('visibilitychange', () => {
     if (page.document?.visibilityState === 'visible') tell('visible');

@@ -1,5 +1,5 @@
 /** The program of a forked process: takes its share, answers reports, and ends when its parent is gone. */
-import type { ProcessReport, Published } from './counts.js';
+import type { ProcessReport, PublishedSeqs } from './counts.js';
 import { FloodProcess } from './flood-process.js';
 import type { Share } from './plan.js';
 
@@ -9,13 +9,13 @@ import type { Share } from './plan.js';
  */
 export type ToChild =
   | { share: Share }
-  | { settle: Published[] }
+  | { settle: PublishedSeqs[] }
   | 'report'
   | 'cut'
   | 'publish'
   | 'quiet'
   | 'close';
-export type FromChild = { report: ProcessReport } | { published: Published[] };
+export type FromChild = { report: ProcessReport } | { published: PublishedSeqs[] };
 
 let flood: FloodProcess | undefined;
 

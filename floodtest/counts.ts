@@ -23,7 +23,7 @@ export interface Tally {
   retained: number;
 }
 
-export interface Counts extends Tally {
+export interface FloodCounts extends Tally {
   /** Open and logged in now. */
   connected: number;
   /** Were connected, and ended without floodtest's doing. */
@@ -58,7 +58,7 @@ export interface Counts extends Tally {
   published: number;
   /** Due, but the device was not connected, or had too many messages unacknowledged. */
   unpublished: number;
-  /** Published long after they were due, or due and never got to: see LATE_AFTER_MS. */
+  /** Published long after they were due; due and never published: see LATE_AFTER_MS. */
   late: number;
   overdue: number;
   /** Published and not acknowledged yet. */
@@ -71,7 +71,7 @@ export type Reasons = Record<string, number>;
 /** The answer of a process that is asked. The latencies are those since it was last asked. */
 export interface ProcessReport {
   /** Messages are those of the subscribers, without the subscribers to everything. */
-  counts: Counts;
+  counts: FloodCounts;
   /** A row each. */
   tallies: Tally[];
   latencies: LatencyCounts[];
@@ -88,7 +88,7 @@ export interface ProcessReport {
 }
 
 /** The last seq of each device, by its number from 0, of those that publish in one process. */
-export interface Published {
+export interface PublishedSeqs {
   publisher: number;
   seqs: Uint32Array;
 }
@@ -107,7 +107,7 @@ export function noTally(): Tally {
   };
 }
 
-export function noCounts(): Counts {
+export function noCounts(): FloodCounts {
   return {
     connected: 0,
     closed: 0,

@@ -4,10 +4,10 @@
  */
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { MessageText } from '../msggen/message-text.js';
-import { Schedule } from '../msggen/schedule.js';
-import type { Published } from './counts.js';
-import { type DevicesPlan, deviceTopic, qosOf } from './mqtt-plan.js';
-import { numberOf, placeOf, type Share } from './plan.js';
+import { LATE_AFTER_MS, Schedule } from '../msggen/schedule.js';
+import type { PublishedSeqs } from './counts.js';
+import { type DevicesPlan, deviceTopic, qosByShares } from './mqtt-plan.js';
+import { numberOf, assignmentOf, type Share } from './plan.js';
 import type { MqttWs } from './transport/mqtt-ws.js';
 
 /**
@@ -15,8 +15,6 @@ import type { MqttWs } from './transport/mqtt-ws.js';
  * the last login, so that a subscriber must have received every message from the first one on.
  */
 export const PUBLISH_AFTER_MS = 1000;
-/** A message that is published later than that after it was due is late; as in msggen. */
-export const LATE_AFTER_MS = 100;
 /** Beyond its means a process would do nothing but publish: after so long it reads what has come, and reports. */
 const TURN_MS = 20;
 
@@ -48,7 +46,7 @@ export class Devices {
     this.#mqtt = mqtt;
     this.#seqs = new Uint32Array(plan.count);
     let first = connections;
-    while (first > 0 && placeOf(share, numberOf(share, first - 1)).role === 'device') first--;
+    while (first > 0 && assignmentOf(share, numberOf(share, first - 1)).role === 'device') first--;
     this.#first = first;
     this.#count = connections - first;
   }
@@ -92,7 +90,7 @@ export class Devices {
     return Math.max(0, this.#schedule.dueBy(elapsedMs) - this.#due);
   }
 
-  get lastSeqs(): Published[] {
+  get lastSeqs(): PublishedSeqs[] {
     if (this.#text === undefined) return [];
     return [{ publisher: Number.parseInt(this.#text.publisher!, 16), seqs: this.#seqs }];
   }
@@ -118,11 +116,11 @@ export class Devices {
       this.unpublished++;
       return;
     }
-    const { number } = placeOf(this.#share, numberOf(this.#share, connection));
+    const { number } = assignmentOf(this.#share, numberOf(this.#share, connection));
     const seq = this.#seqs[number]! + 1;
     this.#seqs[number] = seq;
     const topic = deviceTopic(this.#plan, number + 1, seq);
-    const qos = qosOf(this.#share.mqtt.qosShares, number);
+    const qos = qosByShares(this.#share.mqtt.qosShares, number);
     this.#mqtt.publish(connection, topic, this.#text!.text(number + 1, this.#due, dueMs), qos);
     this.published++;
     if (nowMs - dueMs > LATE_AFTER_MS) this.late++;

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import { FloodSocket, type SocketOwner } from './flood-socket.js';
 import { openTlsSocket } from './flood-tls-socket.js';
-import { connectionsOf, numberOf, placeOf, type Share, sourceOf } from './plan.js';
+import { connectionsOf, numberOf, assignmentOf, type Share, sourceOf } from './plan.js';
 import { resetSocket } from './reset-socket.js';
 
 /** Ports tried for a connection that is bound to a source address. */
@@ -36,7 +36,7 @@ export class Dialer {
 
   open(connection: number, attempt = 0): void {
     const number = numberOf(this.#share, connection);
-    const { address, port, tls } = placeOf(this.#share, number).gateway;
+    const { address, port, tls } = assignmentOf(this.#share, number).gateway;
     // A successor comes from another port: the one before it may still be in TIME_WAIT.
     const source = sourceOf(this.#share, number, attempt + this.#predecessors[connection]!);
     const target = { host: address, port, ...source };

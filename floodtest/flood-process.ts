@@ -5,7 +5,7 @@
 import type { Publication } from '../msggen/mqtt/packets.js';
 import { Schedule } from '../msggen/schedule.js';
 import { nowUs } from '../msggen/stamp.js';
-import { addCounts, EVERYTHING_ROW, type ProcessReport, type Published } from './counts.js';
+import { addCounts, EVERYTHING_ROW, type ProcessReport, type PublishedSeqs } from './counts.js';
 import { Devices } from './devices.js';
 import { Dialer } from './dialer.js';
 import { ENDED_BY_SERVER, type SocketOwner } from './flood-socket.js';
@@ -14,9 +14,9 @@ import { Outcomes } from './outcomes.js';
 import { Phases } from './phases.js';
 import { connectionsOf, type Share } from './plan.js';
 import { Receipts } from './receipts.js';
-import { Returns } from './returns.js';
+import { Reconnects } from './reconnects.js';
 import { MqttWs } from './transport/mqtt-ws.js';
-import type { Transport, TransportEvents } from './transport/transport.js';
+import type { FloodTransport, TransportEvents } from './transport/transport.js';
 import { TRANSPORTS, type TransportName } from './transport/transports.js';
 
 const OPENING_TICK_MS = 5;
@@ -28,7 +28,7 @@ const SWEEP_INTERVAL_MS = 100;
 export class FloodProcess implements TransportEvents, SocketOwner {
   readonly devices: Devices | undefined;
   readonly #share: Share;
-  readonly #transport: Transport;
+  readonly #transport: FloodTransport;
   /** The transport, if it is MQTT. */
   readonly #mqtt: MqttWs | undefined;
   readonly #schedule: Schedule;
@@ -40,7 +40,7 @@ export class FloodProcess implements TransportEvents, SocketOwner {
   readonly #receipts: Receipts;
   readonly #outcomes = new Outcomes();
   readonly #baseRssBytes = process.memoryUsage.rss();
-  #returns: Returns | undefined;
+  #returns: Reconnects | undefined;
   #receivedUs = 0;
   #begun = 0;
   #startMs = 0;
@@ -80,18 +80,18 @@ export class FloodProcess implements TransportEvents, SocketOwner {
       this.#dialer.reset(connection);
       cut.push(connection);
     }
-    this.#returns = new Returns(cut, this.#share.cut!.withinMs, (connection) => this.#comeBack(connection));
+    this.#returns = new Reconnects(cut, this.#share.cut!.withinMs, (connection) => this.#comeBack(connection));
   }
 
   /** Nobody publishes or unsubscribes any more. @returns what its devices have published */
-  quiet(): Published[] {
+  quiet(): PublishedSeqs[] {
     this.#mqtt?.resubscriptions?.stop();
     this.devices?.stop();
     return this.devices?.lastSeqs ?? [];
   }
 
   /** Counts what the devices of all processes have published, and nobody has received, as lost. */
-  settle(published: Published[]): void {
+  settle(published: PublishedSeqs[]): void {
     for (const connection of this.#phases.connected()) {
       if (this.#mqtt?.resubscriptions?.isAway(connection)) continue;
       this.#receipts.settle(connection, published, this.#loggedInUs[connection]!);

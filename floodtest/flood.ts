@@ -8,12 +8,12 @@ import { Children } from './children.js';
 import {
   addCounts,
   addReasons,
-  type Counts,
+  type FloodCounts,
   EVERYTHING_ROW,
   noCounts,
   noTally,
   type ProcessReport,
-  type Published,
+  type PublishedSeqs,
   type Reasons,
   ROW_NAMES,
   type Tally,
@@ -39,7 +39,7 @@ export interface FloodOptions {
 export class Flood {
   /** When the last row was written. */
   elapsedSec = 0;
-  counts: Counts = noCounts();
+  counts: FloodCounts = noCounts();
   refusals: Reasons = {};
   failures: Reasons = {};
   closures: Reasons = {};
@@ -64,7 +64,7 @@ export class Flood {
   readonly #latestEverything = new LatencyHistogram();
   readonly #children: Children;
   readonly #reports: ProcessReport[] = [];
-  #published: Published[] = [];
+  #published: PublishedSeqs[] = [];
   #rowBefore = { elapsedSec: 0, counts: noCounts() };
   #startMs = 0;
   #allTriedAtMs: number | undefined;

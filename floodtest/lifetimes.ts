@@ -1,6 +1,6 @@
 /** When the short-lived connections of one process are to leave. */
 import { lifeMs } from './mqtt-plan.js';
-import { connectionsOf, numberOf, placeOf, type Share } from './plan.js';
+import { connectionsOf, numberOf, assignmentOf, type Share } from './plan.js';
 
 export class Lifetimes {
   readonly #share: Share;
@@ -16,7 +16,7 @@ export class Lifetimes {
   begin(connection: number): void {
     if (this.#endsMs.length === 0) return;
     const number = numberOf(this.#share, connection);
-    if (placeOf(this.#share, number).role === 'everything') return;
+    if (assignmentOf(this.#share, number).role === 'everything') return;
     const life = lifeMs(this.#share.mqtt.lives, number, this.#share.connections);
     if (life !== undefined) this.#endsMs[connection] = performance.now() + life;
   }

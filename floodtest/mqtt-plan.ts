@@ -1,5 +1,5 @@
 /** The plan of a run's MQTT connections: their session and keep-alive, and which of them have which QoS or live only a while. */
-import type { Qos } from '../msggen/mqtt/packets.js';
+import type { MqttQos } from '../msggen/mqtt/packets.js';
 
 /** Shares of QoS 0, 1 and 2; together 1. */
 export type QosShares = readonly [number, number, number];
@@ -31,7 +31,7 @@ export interface MqttPlan {
   /** The filter of each subscriber; `{n}` is the number of its id. */
   filter: string;
   /** The QoS of the subscribers to everything, if there are any. */
-  everything: Qos | undefined;
+  everything: MqttQos | undefined;
   lives: Lives | undefined;
   /** So many of all subscribers unsubscribe a second, and subscribe again. */
   resubscribesPerSec: number | undefined;
@@ -41,7 +41,7 @@ export interface MqttPlan {
 export const QOS_0_ONLY: QosShares = [1, 0, 0];
 
 /** The QoS of the subscriber or device with this number, such that any row of them has the shares asked for. */
-export function qosOf([, qos1, qos2]: QosShares, number: number): Qos {
+export function qosByShares([, qos1, qos2]: QosShares, number: number): MqttQos {
   if (isChosen(qos2, number)) return 2;
   if (qos1 === 0) return 0;
   return isChosen(qos1 / (1 - qos2), number - chosenBefore(qos2, number)) ? 1 : 0;

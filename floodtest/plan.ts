@@ -60,13 +60,13 @@ export function sourceAddresses(count: number): string[] {
 }
 
 /** Where a connection that is bound to a source address comes from. */
-export interface Source {
+export interface SourceAddress {
   localAddress: string;
   localPort: number;
 }
 
 /** `attempt` counts from 0: the next one takes another port, in case somebody else has the first. */
-export function sourceOf(share: Share, number: number, attempt: number): Source | undefined {
+export function sourceOf(share: Share, number: number, attempt: number): SourceAddress | undefined {
   const { sourceAddresses, sourcePortOffset } = share;
   const localAddress = sourceAddresses[number % sourceAddresses.length];
   if (localAddress === undefined) return undefined;
@@ -75,7 +75,7 @@ export function sourceOf(share: Share, number: number, attempt: number): Source 
 }
 
 /** A server to connect to. */
-export interface Gateway {
+export interface GatewayTarget {
   /** An IP address. */
   address: string;
   port: number;
@@ -102,7 +102,7 @@ export interface Share {
   /** Of all processes together, those that publish and those that receive everything included. */
   connections: number;
   ratePerSec: number;
-  gateways: Gateway[];
+  gateways: GatewayTarget[];
   transport: string;
   ids: number;
   idPrefix: string;
@@ -126,18 +126,18 @@ export function numberOf(share: Share, connection: number): number {
 
 export type Role = 'everything' | 'subscriber' | 'device';
 
-export interface Place {
+export interface Assignment {
   role: Role;
   /** Among those of its role, from 0. */
   number: number;
-  gateway: Gateway;
+  gateway: GatewayTarget;
 }
 
 /**
  * First the subscribers to everything, one at each gateway, then the subscribers, then the devices. A device and the
  * subscriber of the same number are at the same gateway.
  */
-export function placeOf(share: Share, number: number): Place {
+export function assignmentOf(share: Share, number: number): Assignment {
   const { gateways, connections } = share;
   const everything = share.mqtt.everything === undefined ? 0 : gateways.length;
   const subscribersEnd = connections - (share.mqtt.devices?.count ?? 0);

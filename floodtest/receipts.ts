@@ -5,11 +5,11 @@
 import { type LatencyCounts, LatencyHistogram } from '../msggen/latency.js';
 import type { Publication } from '../msggen/mqtt/packets.js';
 import { readStamp, type Stamp } from '../msggen/stamp.js';
-import { EVERYTHING_ROW, noTally, type Published, ROW_NAMES, type Tally } from './counts.js';
-import { qosOf } from './mqtt-plan.js';
-import { connectionsOf, gatewayOf, numberOf, type Place, placeOf, type Share } from './plan.js';
+import { EVERYTHING_ROW, noTally, type PublishedSeqs, ROW_NAMES, type Tally } from './counts.js';
+import { qosByShares } from './mqtt-plan.js';
+import { connectionsOf, gatewayOf, numberOf, type Assignment, assignmentOf, type Share } from './plan.js';
 import { StampAccounts } from './stamp-accounts.js';
-import { Streams } from './streams.js';
+import { TopicNumbers } from './topic-numbers.js';
 
 export class Receipts {
   readonly tallies: readonly Tally[] = ROW_NAMES.map(noTally);
@@ -20,7 +20,7 @@ export class Receipts {
   readonly #accounts: StampAccounts;
   /** By connection, of the subscribers to everything. */
   readonly #everything = new Map<number, StampAccounts>();
-  readonly #streams: Streams;
+  readonly #streams: TopicNumbers;
   readonly #reached: Uint8Array;
   #aheadUs = 0;
   readonly #stamp: Stamp = { publisher: 0, seq: 0, dueAtUs: 0 };
@@ -30,7 +30,7 @@ export class Receipts {
     this.#share = share;
     this.#accounts = new StampAccounts(connections);
     this.#reached = new Uint8Array(connections);
-    this.#streams = new Streams(share.mqtt.devices);
+    this.#streams = new TopicNumbers(share.mqtt.devices);
     for (let connection = 0; connection < connections; connection++) {
       if (this.#placeOf(connection).role !== 'everything') break;
       this.#everything.set(connection, new StampAccounts(this.#streams.limit));
@@ -94,12 +94,12 @@ export class Receipts {
   }
 
   /** All devices have ended with these messages: what has not come by now is lost. */
-  settle(connection: number, published: Published[], loggedInUs: number): void {
+  settle(connection: number, published: PublishedSeqs[], loggedInUs: number): void {
     const place = this.#placeOf(connection);
     if (place.role === 'everything') this.#settleEverything(connection, place, published, loggedInUs);
     if (place.role !== 'subscriber') return;
     const device = place.number % this.#share.ids;
-    const tally = this.tallies[qosOf(this.#share.mqtt.qosShares, device)]!;
+    const tally = this.tallies[qosByShares(this.#share.mqtt.qosShares, device)]!;
     for (const { publisher, seqs } of published) {
       const lastSeq = seqs[device] ?? 0;
       if (lastSeq > 0) this.#accounts.settle(tally, connection, publisher, lastSeq, loggedInUs);
@@ -107,7 +107,7 @@ export class Receipts {
   }
 
   /** A message published at another gateway only reaches this one when the two are connected. */
-  #settleEverything(connection: number, place: Place, published: Published[], loggedInUs: number): void {
+  #settleEverything(connection: number, place: Assignment, published: PublishedSeqs[], loggedInUs: number): void {
     const accounts = this.#everything.get(connection)!;
     const tally = this.tallies[EVERYTHING_ROW]!;
     const gateway = gatewayOf(this.#share, place.role, place.number);
@@ -128,7 +128,7 @@ export class Receipts {
     for (const accounts of this.#everything.values()) accounts.aheadUs = us;
   }
 
-  #placeOf(connection: number): Place {
-    return placeOf(this.#share, numberOf(this.#share, connection));
+  #placeOf(connection: number): Assignment {
+    return assignmentOf(this.#share, numberOf(this.#share, connection));
   }
 }

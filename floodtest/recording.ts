@@ -2,7 +2,7 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { cpus, release, totalmem, type } from 'node:os';
 import type { LatencyHistogram } from '../msggen/latency.js';
-import type { Counts, Tally } from './counts.js';
+import type { FloodCounts, Tally } from './counts.js';
 import type { ServerUsage } from './server-usage.js';
 
 export const CSV_HEADER =
@@ -14,7 +14,7 @@ export const MQTT_CSV_HEADER =
 
 export interface Row {
   elapsedSec: number;
-  counts: Counts;
+  counts: FloodCounts;
   /** Of the last second. */
   latency: LatencyHistogram;
   /** Of the subscribers to everything. */

@@ -1,10 +1,10 @@
 /** The output of a run: a line a second, a summary to read, or the same as one JSON object. */
-import { formatLatency, formatMs, type LatencyHistogram } from '../msggen/latency.js';
+import { formatLatency, type LatencyHistogram, latencyText } from '../msggen/latency.js';
+import { LATE_AFTER_MS } from '../msggen/schedule.js';
 import { EVERYTHING_ROW, type Reasons, ROW_NAMES } from './counts.js';
-import { LATE_AFTER_MS } from './devices.js';
 import type { Flood, FloodOptions } from './flood.js';
 import type { MqttPlan } from './mqtt-plan.js';
-import type { Gateway } from './plan.js';
+import type { GatewayTarget } from './plan.js';
 import type { Context, Row } from './recording.js';
 
 export function rowLine({ elapsedSec, counts, latency, everything, server, bandwidth }: Row): string {
@@ -25,7 +25,7 @@ export function rowLine({ elapsedSec, counts, latency, everything, server, bandw
   if (counts.unrecovered > 0) parts.push(`not recovered ${counts.unrecovered}`);
   if (counts.refused > 0) parts.push(`refused ${counts.refused}`);
   if (counts.failed > 0) parts.push(`failed ${counts.failed}`);
-  if (latency.total > 0) parts.push(`p99 ${formatMs(latency.percentileMs(99))} ms`);
+  if (latency.total > 0) parts.push(`p99 ${latencyText(latency.percentileMs(99))} ms`);
   const { receivedBytesPerSec, sentBytesPerSec } = bandwidth;
   if (counts.bytesSent > 0)
     parts.push(`in ${kilobytes(receivedBytesPerSec)}/s`, `out ${kilobytes(sentBytesPerSec)}/s`);
@@ -33,7 +33,7 @@ export function rowLine({ elapsedSec, counts, latency, everything, server, bandw
   return parts.join('  ');
 }
 
-export function summaryText(flood: Flood, options: FloodOptions): string {
+export function floodSummaryText(flood: Flood, options: FloodOptions): string {
   const { counts } = flood;
   const { share } = options;
   const lines = [
@@ -120,12 +120,12 @@ function clockLines(latency: LatencyHistogram): string[] {
   const { min } = latency.summaryMs()!;
   if (latency.negatives > 0) {
     return [
-      `clocks       ${latency.negatives} messages were here before they were due: the publisher's clock is at least ${formatMs(-min)} ms ahead of this one, and every latency above is too low by that or more`,
+      `clocks       ${latency.negatives} messages were here before they were due: the publisher's clock is at least ${latencyText(-min)} ms ahead of this one, and every latency above is too low by that or more`,
     ];
   }
   if (min < SKEW_SUSPECTED_MS) return [];
   return [
-    `clocks       no message took less than ${formatMs(min)} ms: perhaps this clock is ahead of the publisher's, and every latency above is too high`,
+    `clocks       no message took less than ${latencyText(min)} ms: perhaps this clock is ahead of the publisher's, and every latency above is too high`,
   ];
 }
 
@@ -158,7 +158,7 @@ function rowsByQos(flood: Flood): string[] {
   });
 }
 
-export function summaryJson(flood: Flood, options: FloodOptions, context: Context): object {
+export function floodSummaryJson(flood: Flood, options: FloodOptions, context: Context): object {
   const { share } = options;
   return {
     tool: 'floodtest',
@@ -203,7 +203,7 @@ export function summaryJson(flood: Flood, options: FloodOptions, context: Contex
   };
 }
 
-function urlOf({ tls, host }: Gateway): string {
+function urlOf({ tls, host }: GatewayTarget): string {
   return `${tls === undefined ? 'http' : 'https'}://${host}`;
 }
 

@@ -1,20 +1,20 @@
 /** The subscription of a connection over MQTT. */
-import { type Qos, subscribePacket } from '../msggen/mqtt/packets.js';
-import { deviceFilter, qosOf } from './mqtt-plan.js';
-import { idNumberOf, type Place, type Share } from './plan.js';
+import { type MqttQos, subscribePacket } from '../msggen/mqtt/packets.js';
+import { deviceFilter, qosByShares } from './mqtt-plan.js';
+import { idNumberOf, type Assignment, type Share } from './plan.js';
 
-export function filterOf(share: Share, { role, number }: Place): string {
+export function filterOf(share: Share, { role, number }: Assignment): string {
   if (role === 'everything') return '#';
   const { devices, filter } = share.mqtt;
   const template = devices === undefined ? filter : deviceFilter(devices);
   return template.replace('{n}', String(idNumberOf(share, number)));
 }
 
-export function subscribedQosOf(share: Share, { role, number }: Place): Qos {
+export function subscribedQosOf(share: Share, { role, number }: Assignment): MqttQos {
   const { everything, qosShares } = share.mqtt;
-  return role === 'everything' ? everything! : qosOf(qosShares, number % share.ids);
+  return role === 'everything' ? everything! : qosByShares(qosShares, number % share.ids);
 }
 
-export function subscribePacketOf(share: Share, place: Place, packetId: number): Buffer {
+export function subscribePacketOf(share: Share, place: Assignment, packetId: number): Buffer {
   return subscribePacket(packetId, filterOf(share, place), subscribedQosOf(share, place));
 }

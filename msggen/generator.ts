@@ -8,9 +8,9 @@ import type { Lane, LaneOwner } from './lane.js';
 import { LatencyHistogram } from './latency.js';
 import { MessageText } from './message-text.js';
 import { Random } from './random.js';
-import { Schedule } from './schedule.js';
+import { LATE_AFTER_MS, Schedule } from './schedule.js';
 import type { Traffic } from './traffic.js';
-import { Waiting } from './waiting.js';
+import { WaitingList } from './waiting-list.js';
 
 export interface GeneratorOptions {
   /** Messages a second of all senders together, or as fast as the server answers. */
@@ -30,9 +30,7 @@ export interface GeneratorOptions {
   answerTimeoutMs: number;
 }
 
-/** A message that is sent more than this after its deadline counts as late. */
-export const LATE_AFTER_MS = 100;
-/** So that who waits for the last answer is the first to give up: timers of undici are off by up to a second. */
+/** A connection gives up on its last answer before the run ends: timers of undici are off by up to a second. */
 const DRAIN_GRACE_MS = 1500;
 const DRAIN_AFTER_STOP_MS = 800;
 /** A turn takes in what is due for so long at most, so that answers and signals are heard at any rate. */
@@ -64,7 +62,7 @@ export class Generator implements LaneOwner {
 
   readonly #options: GeneratorOptions;
   readonly #schedule: Schedule;
-  readonly #waiting: Waiting;
+  readonly #waiting: WaitingList;
   readonly #lanes: Lane[];
   readonly #random: Random;
   #startMs = 0;
@@ -88,7 +86,7 @@ export class Generator implements LaneOwner {
     );
     this.#random = new Random(options.seed);
     const connections = Math.min(options.connections, options.maxId);
-    this.#waiting = new Waiting(connections, options.waitingLimit);
+    this.#waiting = new WaitingList(connections, options.waitingLimit);
     this.#lanes = Array.from({ length: connections }, (_, index) => laneOf(index, this));
   }
 

@@ -80,7 +80,7 @@ export function whyRefused(shard: ShardAddress, { name }: NameAddress, error: un
     return `Nobody answers to the name "${name}" on ${where}. Start a node with "encke start --engine redis --name ${name}", or give another name with --name.`;
   if (error instanceof NoAnswer)
     return `${where} has not answered (${reason}): it may have done what it was asked, or not.`;
-  const sentence = sentenceOf(reason);
+  const sentence = refusalSentence(reason);
   if (sentence !== undefined) return sentence;
   const code = (error as NodeJS.ErrnoException).code ?? withoutOpensslCode(reason).replace(/\.$/, '');
   return `${where} cannot be reached or refuses (${code}). ${remedyOf(reason, shard) ?? otherwise}`;
@@ -96,7 +96,7 @@ const login =
 const otherwise = 'Start it with "redis-server", or name another with --redis.';
 
 /** What a function says is wrong with what was asked. */
-export function sentenceOf(reason: string): string | undefined {
+export function refusalSentence(reason: string): string | undefined {
   const [, word, text] = /^(ID|TOOBIG|ARGUMENT|SHARD|NONODE|FORMAT|NOPERM) (.*)$/s.exec(reason) ?? [];
   if (text === undefined) return undefined;
   const capital = `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}`;

@@ -160,12 +160,12 @@ export function formatLatency(summary: LatencySummary | undefined): string {
   const { p50, p90, p99, max } = summary;
   const shown = { p50, p90, p99, 'p99.9': summary['p99.9'], max };
   return Object.entries(shown)
-    .map(([name, ms]) => `${name} ${formatMs(ms)}`)
+    .map(([name, ms]) => `${name} ${latencyText(ms)}`)
     .join('  ')
     .concat(' ms');
 }
 
-export function formatMs(ms: number | undefined): string {
+export function latencyText(ms: number | undefined): string {
   if (ms === undefined) return '-';
   const size = Math.abs(ms);
   return size >= 100 ? ms.toFixed(0) : size >= 10 ? ms.toFixed(1) : ms.toFixed(2);

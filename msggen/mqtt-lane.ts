@@ -6,7 +6,7 @@ import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type Lane, type LaneOwner, REST_AFTER_ERROR_MS } from './lane.js';
 import { FrameWriter } from './mqtt/frame-writer.js';
-import { PacketReader, type ReaderEvents } from './mqtt/packet-reader.js';
+import { FrameReader, type ReaderEvents } from './mqtt/frame-reader.js';
 import {
   CONNACK,
   connectPacket,
@@ -18,7 +18,7 @@ import {
   PUBCOMP,
   PUBREC,
   PUBREL,
-  type Qos,
+  type MqttQos,
   readPacketId,
 } from './mqtt/packets.js';
 import { SendWindow } from './mqtt/send-window.js';
@@ -44,7 +44,7 @@ export interface MqttLaneOptions {
   clientId: string;
   username: string | undefined;
   password: string | undefined;
-  qos: Qos;
+  qos: MqttQos;
   retain: boolean;
   /** Messages that may be unacknowledged. */
   window: number;
@@ -56,7 +56,7 @@ export class MqttLane implements Lane, ReaderEvents {
   readonly #owner: LaneOwner;
   readonly #options: MqttLaneOptions;
   readonly #key = newKey();
-  readonly #reader = new PacketReader(1, acceptOf(this.#key), this);
+  readonly #reader = new FrameReader(1, acceptOf(this.#key), this);
   readonly #writer = new FrameWriter();
   /** At QoS 1 and 2. */
   readonly #window: SendWindow;

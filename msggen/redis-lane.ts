@@ -3,7 +3,7 @@
  * answered in the order in which they were made, so messages of an id cannot overtake each other however many are on the wire.
  */
 import type { Redis } from 'ioredis';
-import { connectionTo, indexOf, type NameAddress, sentenceOf } from './global-name.js';
+import { connectionTo, indexOf, type NameAddress, refusalSentence } from './global-name.js';
 import { type Lane, type LaneOwner, REST_AFTER_ERROR_MS } from './lane.js';
 import { SocketTraffic, type Traffic } from './traffic.js';
 
@@ -182,5 +182,5 @@ export class RedisLane implements Lane {
 
 function kindOf(message: string): string {
   if (/Function not found/.test(message)) return 'nobody under the name';
-  return `refused: ${(sentenceOf(message) ?? message).slice(0, ERROR_CHARACTERS_MAX)}`;
+  return `refused: ${(refusalSentence(message) ?? message).slice(0, ERROR_CHARACTERS_MAX)}`;
 }

@@ -1,16 +1,11 @@
 /** The output of a run: a line while it goes on, a summary to read, or the same as one JSON object. */
-import {
-  type Generator,
-  type GeneratorOptions,
-  LATE_AFTER_MS,
-  LIST_FULL,
-  TOO_MANY_FOR_US,
-} from './generator.js';
+import { type Generator, type GeneratorOptions, LIST_FULL, TOO_MANY_FOR_US } from './generator.js';
 import type { NameAddress } from './global-name.js';
-import { formatLatency, formatMs } from './latency.js';
-import type { Qos } from './mqtt/packets.js';
+import { formatLatency, latencyText } from './latency.js';
+import type { MqttQos } from './mqtt/packets.js';
+import { LATE_AFTER_MS } from './schedule.js';
 
-export interface Asked extends GeneratorOptions {
+export interface MsggenOptions extends GeneratorOptions {
   transport: 'http' | 'redis' | 'mqtt-ws';
   url: URL;
   token: string | undefined;
@@ -19,22 +14,22 @@ export interface Asked extends GeneratorOptions {
   /** For how many connections each message reached. */
   wait: boolean;
   /** How it is published, over MQTT. */
-  mqtt: MqttAsked;
+  mqtt: MqttSendOptions;
   /** Which router is asked, by its global name on Redis. */
-  redis: RedisAsked | undefined;
+  redis: RedisSendOptions | undefined;
   senders: number;
   /** Between two messages of a sender. Undefined with rate `max`. */
   intervalMs: number | undefined;
 }
 
-export interface RedisAsked {
+export interface RedisSendOptions {
   address: NameAddress;
   /** Messages of a connection that may be unanswered. */
   window: number;
 }
 
-export interface MqttAsked {
-  qos: Qos;
+export interface MqttSendOptions {
+  qos: MqttQos;
   retain: boolean;
   /** Messages of a connection that may be unacknowledged. */
   window: number;
@@ -43,23 +38,23 @@ export interface MqttAsked {
 }
 
 /** Messages a second over the time asked for, or over the longer time it took. */
-export function achievedPerSec(generator: Generator, asked: Asked): number {
+export function achievedPerSec(generator: Generator, asked: MsggenOptions): number {
   const gapMs = asked.ratePerSec === 'max' ? 0 : 1000 / asked.ratePerSec;
   const elapsedMs = Math.max(generator.elapsedMs, generator.due * gapMs);
   return elapsedMs > 0 ? (generator.sent * 1000) / elapsedMs : 0;
 }
 
 /** Whether each message is answered with how many it has reached. */
-function isAnswered({ transport }: Asked): boolean {
+function isAnswered({ transport }: MsggenOptions): boolean {
   return transport !== 'mqtt-ws';
 }
 
 /** Whether the answers say how many were reached. */
-function isCounted(asked: Asked): boolean {
+function isCounted(asked: MsggenOptions): boolean {
   return asked.transport === 'http' && asked.wait;
 }
 
-export function liveLine(generator: Generator, asked: Asked, sentInLastSecond: number): string {
+export function liveLine(generator: Generator, asked: MsggenOptions, sentInLastSecond: number): string {
   const latestP99 = generator.latest.percentileMs(99);
   return [
     `${Math.round(generator.elapsedMs / 1000)} s`,
@@ -69,11 +64,11 @@ export function liveLine(generator: Generator, asked: Asked, sentInLastSecond: n
     ...(isCounted(asked) ? [`delivered ${generator.delivered}`] : []),
     `errors ${generator.errorsTotal}`,
     `late ${generator.late}`,
-    `p99 ${formatMs(latestP99)} ms`,
+    `p99 ${latencyText(latestP99)} ms`,
   ].join('  ');
 }
 
-export function summaryText(generator: Generator, asked: Asked): string {
+export function sendSummaryText(generator: Generator, asked: MsggenOptions): string {
   const { mqtt } = asked;
   const answer = isAnswered(asked)
     ? 'answer'
@@ -122,7 +117,7 @@ const REACHED_SHARE = 0.95;
 const BUSY_SHARE = 0.9;
 
 /** Whether the rate was not reached because this process had no time left. */
-export function isOwnLimit(generator: Generator, asked: Asked): boolean {
+export function isOwnLimit(generator: Generator, asked: MsggenOptions): boolean {
   if (asked.ratePerSec === 'max') return false;
   if (generator.errors.has(TOO_MANY_FOR_US)) return true;
   const reached = achievedPerSec(generator, asked) >= REACHED_SHARE * asked.ratePerSec;
@@ -133,7 +128,7 @@ function unsentOf({ errors }: Generator): number {
   return (errors.get(TOO_MANY_FOR_US) ?? 0) + (errors.get(LIST_FULL) ?? 0);
 }
 
-export function summaryJson(generator: Generator, asked: Asked, startedAt: Date): object {
+export function sendSummaryJson(generator: Generator, asked: MsggenOptions, startedAt: Date): object {
   const cpu = process.cpuUsage();
   const { transport, mqtt, redis } = asked;
   return {
@@ -202,7 +197,7 @@ function reasonsIn(reasons: Map<string, number>): string {
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }
 
-function askedRate(asked: Asked): string {
+function askedRate(asked: MsggenOptions): string {
   const { ratePerSec, transport } = asked;
   const answerer = transport === 'http' ? 'the API' : 'the router';
   const fastest = isAnswered(asked) ? `as fast as ${answerer} answers` : 'as fast as it goes';

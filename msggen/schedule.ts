@@ -3,6 +3,10 @@
  * spread evenly; that makes message n of all senders together due at n * interval / senders. One clock therefore
  * serves any number of senders, without a timer or a record for each.
  */
+
+/** A message that is sent more than this after its deadline counts as late. */
+export const LATE_AFTER_MS = 100;
+
 export class Schedule {
   /** Time from one message to the next, of all senders together. */
   readonly gapMs: number;

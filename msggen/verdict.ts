@@ -1,5 +1,5 @@
 /** Compares a run with the limits that it was given: the exit code says whether it kept them. */
-import { formatMs, type LatencyHistogram } from './latency.js';
+import { latencyText, type LatencyHistogram } from './latency.js';
 
 export interface LatencyLimit {
   /** As it was asked for, such as p99. */
@@ -34,7 +34,7 @@ export function verdictOf(failOn: FailOn, { losses, errors, latency }: Done): st
     if (ms === undefined) {
       sentences.push(`--fail-on ${name}: no latency was measured.`);
     } else if (ms > atMostMs) {
-      sentences.push(`--fail-on ${name}: ${formatMs(ms)} ms, which is more than ${atMostMs} ms.`);
+      sentences.push(`--fail-on ${name}: ${latencyText(ms)} ms, which is more than ${atMostMs} ms.`);
     }
   }
   return sentences;

@@ -6,7 +6,7 @@
 import { connectionsOf, type Share } from '../plan.js';
 import { ChunkedResponse } from './chunked-response.js';
 import { getRequest } from './get-request.js';
-import type { Transport, TransportEvents } from './transport.js';
+import type { FloodTransport, TransportEvents } from './transport.js';
 import { Unfinished } from './unfinished.js';
 
 const MESSAGE_START = Buffer.from('Recvd msg #');
@@ -18,7 +18,7 @@ const SPACE = 0x20;
 const QUOTE = 0x27;
 const DIGITS_MAX = 20;
 
-class CometPage implements Transport {
+class CometPage implements FloodTransport {
   readonly #events: TransportEvents;
   readonly #share: Share;
   readonly #response: ChunkedResponse;
@@ -118,7 +118,7 @@ class CometPage implements Transport {
   }
 }
 
-export function httpChunked(events: TransportEvents, share: Share): Transport {
+export function httpChunked(events: TransportEvents, share: Share): FloodTransport {
   return new CometPage(events, share);
 }
 

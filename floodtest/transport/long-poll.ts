@@ -8,7 +8,7 @@ import { Cursors } from './cursors.js';
 import { getRequest } from './get-request.js';
 import { headerOf } from './response-head.js';
 import { SizedResponses } from './sized-responses.js';
-import type { Transport, TransportEvents } from './transport.js';
+import type { FloodTransport, TransportEvents } from './transport.js';
 
 export const POLL_TIMEOUT_SEC = 25;
 
@@ -17,7 +17,7 @@ const DATA_START = Buffer.from('"data":"');
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-export class LongPoll implements Transport {
+export class LongPoll implements FloodTransport {
   readonly #events: TransportEvents;
   readonly #share: Share;
   readonly #responses: SizedResponses;

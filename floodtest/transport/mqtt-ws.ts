@@ -3,7 +3,7 @@
  * owns a byte or two in each column, and an entry for each QoS 2 message that is not released yet.
  */
 import { FrameWriter } from '../../msggen/mqtt/frame-writer.js';
-import { PacketReader, type ReaderEvents } from '../../msggen/mqtt/packet-reader.js';
+import { FrameReader, type ReaderEvents } from '../../msggen/mqtt/frame-reader.js';
 import {
   CONNACK,
   connectPacket,
@@ -17,19 +17,19 @@ import {
   PUBLISH,
   PUBREC,
   PUBREL,
-  type Qos,
+  type MqttQos,
   readPacketId,
-  readPublish,
+  parsePublish,
   SUBACK,
   SUBACK_FAILURE,
   UNSUBACK,
 } from '../../msggen/mqtt/packets.js';
 import { acceptOf, newKey, upgradeRequest } from '../../msggen/mqtt/upgrade.js';
-import { connectionsOf, numberOf, type Place, placeOf, type Share } from '../plan.js';
-import { type ResubscriptionEvents, Resubscriptions } from '../resubscriptions.js';
+import { connectionsOf, numberOf, type Assignment, assignmentOf, type Share } from '../plan.js';
+import { type ResubscriptionEvents, Resubscriptions } from './resubscriptions.js';
 import { subscribedQosOf, subscribePacketOf } from '../subscription.js';
 import { MqttPings } from './mqtt-pings.js';
-import type { Transport, TransportEvents } from './transport.js';
+import type { FloodTransport, TransportEvents } from './transport.js';
 
 /** A device with so many unacknowledged messages does not publish: the server may allow 100 of QoS 2. */
 const OUTSTANDING_LIMIT = 32;
@@ -41,13 +41,13 @@ const PUBREL_HEAD = (PUBREL << 4) | 2;
 const PUBCOMP_HEAD = PUBCOMP << 4;
 const NORMAL_CLOSURE = 1000;
 
-export class MqttWs implements Transport, ReaderEvents, ResubscriptionEvents {
+export class MqttWs implements FloodTransport, ReaderEvents, ResubscriptionEvents {
   readonly resubscriptions: Resubscriptions | undefined;
   readonly #events: TransportEvents;
   readonly #share: Share;
   /** One for all connections: it guards against caches that answer for the server, and there are none. */
   readonly #key = newKey();
-  readonly #reader: PacketReader;
+  readonly #reader: FrameReader;
   readonly #writer = new FrameWriter();
   readonly #publication = noPublication();
   readonly #sessionPresent: Uint8Array;
@@ -63,7 +63,7 @@ export class MqttWs implements Transport, ReaderEvents, ResubscriptionEvents {
     const connections = connectionsOf(share);
     this.#events = events;
     this.#share = share;
-    this.#reader = new PacketReader(connections, acceptOf(this.#key), this);
+    this.#reader = new FrameReader(connections, acceptOf(this.#key), this);
     this.#sessionPresent = new Uint8Array(connections);
     this.#open = new Uint8Array(connections);
     this.#pings = new MqttPings(connections, share.mqtt.keepAliveSec);
@@ -108,7 +108,7 @@ export class MqttWs implements Transport, ReaderEvents, ResubscriptionEvents {
     return this.#outstanding[connection]!;
   }
 
-  publish(connection: number, topic: string, text: string, qos: Qos): void {
+  publish(connection: number, topic: string, text: string, qos: MqttQos): void {
     let packetId = 0;
     if (qos > 0) {
       packetId = (this.#packetIds[connection]! % (PACKET_IDS - 1)) + 1;
@@ -232,7 +232,7 @@ export class MqttWs implements Transport, ReaderEvents, ResubscriptionEvents {
 
   #published(connection: number, head: number, bytes: Buffer, start: number, end: number): void {
     const publication = this.#publication;
-    if (!readPublish(head, bytes, start, end, publication)) {
+    if (!parsePublish(head, bytes, start, end, publication)) {
       this.#violated(connection, 'a malformed PUBLISH');
       return;
     }
@@ -278,7 +278,7 @@ export class MqttWs implements Transport, ReaderEvents, ResubscriptionEvents {
     }
   }
 
-  #placeOf(connection: number): Place {
-    return placeOf(this.#share, numberOf(this.#share, connection));
+  #placeOf(connection: number): Assignment {
+    return assignmentOf(this.#share, numberOf(this.#share, connection));
   }
 }

@@ -6,7 +6,7 @@ import { connectionsOf, type Share } from '../plan.js';
 import { ChunkedResponse } from './chunked-response.js';
 import { Cursors } from './cursors.js';
 import { getRequest } from './get-request.js';
-import type { Transport, TransportEvents } from './transport.js';
+import type { FloodTransport, TransportEvents } from './transport.js';
 import { Unfinished } from './unfinished.js';
 
 /** Neither can occur inside a JSON string, where its quotes would be escaped. */
@@ -14,7 +14,7 @@ const DATA_START = Buffer.from('"data":"');
 const CURSOR = /"cursor":"([^"]*)"\}$/;
 const LF = 0x0a;
 
-export class Ndjson implements Transport {
+export class Ndjson implements FloodTransport {
   readonly #events: TransportEvents;
   readonly #share: Share;
   readonly #response: ChunkedResponse;

@@ -6,7 +6,7 @@ import { connectionsOf, type Share } from '../plan.js';
 import { ChunkedResponse } from './chunked-response.js';
 import { Cursors } from './cursors.js';
 import { getRequest } from './get-request.js';
-import type { Transport, TransportEvents } from './transport.js';
+import type { FloodTransport, TransportEvents } from './transport.js';
 import { Unfinished } from './unfinished.js';
 
 const LF = 0x0a;
@@ -19,7 +19,7 @@ const EVENT = Buffer.from('event:');
 /** Types of events that are messages: those of others have something to say about messages. */
 const MESSAGE_TYPES = ['', 'message', 'base64'];
 
-export class EventStream implements Transport {
+export class EventStream implements FloodTransport {
   readonly #events: TransportEvents;
   readonly #share: Share;
   readonly #response: ChunkedResponse;

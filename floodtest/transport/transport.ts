@@ -28,7 +28,7 @@ export interface TransportEvents {
   write(connection: number, bytes: Buffer): void;
 }
 
-export interface Transport {
+export interface FloodTransport {
   /** The first bytes on a new socket. */
   opening(connection: number): string;
   /** Bytes 0 up to `end` have come for the connection. */
@@ -41,4 +41,4 @@ export interface Transport {
   sweep?(): void;
 }
 
-export type TransportFactory = (events: TransportEvents, share: Share) => Transport;
+export type TransportFactory = (events: TransportEvents, share: Share) => FloodTransport;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { Backoff } from './backoff.js';
+import { RestartBackoff } from './restart-backoff.js';
 import { workerGroupVariable, workerVariable } from './variables.js';
 import type { ListeningPorts } from './worker.js';
 import { type WorkerEnd, WorkerProcess } from './worker-process.js';
@@ -93,7 +93,7 @@ export class WorkerPool {
 
   /** As long as the pool is not stopping. */
   async #keep(number: number, first: WorkerProcess): Promise<void> {
-    const backoff = new Backoff();
+    const backoff = new RestartBackoff();
     for (let worker = first; ; worker = this.#fork(number)) {
       const end = await worker.ended;
       this.#running.delete(number);

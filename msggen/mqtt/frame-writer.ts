@@ -2,7 +2,7 @@
  * Writes a client's packets, as masked WebSocket frames with one MQTT packet each, gathered in one buffer until it is taken:
  * everything that is due for a socket at one time goes out in one write. One writer serves all sockets in turn.
  */
-import { lengthBytes, type Qos, writeLength } from './packets.js';
+import { lengthBytes, type MqttQos, writeLength } from './packets.js';
 
 const FINAL = 0x80;
 const MASKED = 0x80;
@@ -36,7 +36,7 @@ export class FrameWriter {
   }
 
   /** `text` in printable ASCII. */
-  publish(topic: string, text: string, qos: Qos, packetId: number, retain: boolean): void {
+  publish(topic: string, text: string, qos: MqttQos, packetId: number, retain: boolean): void {
     const topicBytes = Buffer.byteLength(topic);
     const remaining = 2 + topicBytes + (qos > 0 ? 2 : 0) + text.length;
     const start = this.#begin(BINARY, 1 + lengthBytes(remaining) + remaining);

@@ -1,6 +1,6 @@
 /** MQTT 3.1.1 as a client speaks it: the packets it sends seldom, as bytes, and the reading of those it receives. */
 
-export type Qos = 0 | 1 | 2;
+export type MqttQos = 0 | 1 | 2;
 
 export const CONNACK = 2;
 export const PUBLISH = 3;
@@ -24,7 +24,7 @@ const PASSWORD = 0x40;
 const USERNAME = 0x80;
 export const SUBACK_FAILURE = 0x80;
 
-export interface ConnectOptions {
+export interface ConnectFields {
   clientId: string;
   cleanSession: boolean;
   /** 0 switches it off. */
@@ -34,7 +34,7 @@ export interface ConnectOptions {
   password?: string | undefined;
 }
 
-export function connectPacket(options: ConnectOptions): Buffer {
+export function connectPacket(options: ConnectFields): Buffer {
   const { clientId, cleanSession, keepAliveSec, username, password } = options;
   const flags =
     (cleanSession ? CLEAN_SESSION : 0) |
@@ -49,7 +49,7 @@ export function connectPacket(options: ConnectOptions): Buffer {
   ]);
 }
 
-export function subscribePacket(packetId: number, filter: string, qos: Qos): Buffer {
+export function subscribePacket(packetId: number, filter: string, qos: MqttQos): Buffer {
   return packet(SUBSCRIBE_HEAD, [
     Buffer.of(packetId >> 8, packetId & 0xff),
     stringField(filter),
@@ -90,7 +90,7 @@ export function writeLength(bytes: Buffer, at: number, length: number): number {
 
 /** A PUBLISH that was received. One object serves all of them; its bytes are only valid during the call. */
 export interface Publication {
-  qos: Qos;
+  qos: MqttQos;
   dup: boolean;
   retain: boolean;
   packetId: number;
@@ -113,7 +113,7 @@ export function noPublication(): Publication {
 }
 
 /** Reads a PUBLISH whose body goes from `start` to `end`; false when it is malformed. */
-export function readPublish(
+export function parsePublish(
   head: number,
   bytes: Buffer,
   start: number,
@@ -122,7 +122,7 @@ export function readPublish(
 ): boolean {
   const qos = (head >> 1) & 3;
   if (qos === 3 || end - start < 2) return false;
-  publication.qos = qos as Qos;
+  publication.qos = qos as MqttQos;
   publication.dup = (head & 8) !== 0;
   publication.retain = (head & 1) !== 0;
   publication.topicStart = start + 2;

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { Csv } from '../../charts/csv.js';
 import { runFigures } from '../../charts/figures.js';
-import { leastSquaresSlope } from '../../charts/hold.js';
+import { leastSquaresSlope } from '../../charts/steady-phase.js';
 import { meanRate, rates } from '../../charts/rate.js';
 import { Run } from '../../charts/run.js';
 import { markdownTable } from '../../charts/table.js';

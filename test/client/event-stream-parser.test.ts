@@ -1,15 +1,15 @@
 import t from 'tap';
-import { EventStreamParser, type StreamEvent } from '../../client/event-stream-parser.js';
+import { EventStreamParser, type ServerSentEvent } from '../../client/event-stream-parser.js';
 
 interface Read {
-  readonly events: StreamEvent[];
+  readonly events: ServerSentEvent[];
   readonly retries: number[];
   readonly lastEventId: string;
 }
 
 /** @param cuts where the bytes are split */
 function read(bytes: Uint8Array, cuts: readonly number[] = []): Read {
-  const events: StreamEvent[] = [];
+  const events: ServerSentEvent[] = [];
   const retries: number[] = [];
   const parser = new EventStreamParser({
     onEvent: (event) => events.push(event),

@@ -55,7 +55,7 @@ t.test('its map leads to the sources, line by line', async (t) => {
     sections: { offset: { line: number }; map: ConstructorParameters<typeof SourceMap>[0] }[];
   };
   const indented = ['reconnect()', 'accepts({'];
-  for (const text of ['class Backoff', 'class EventStreamParser', 'function connect', ...indented]) {
+  for (const text of ['class ReconnectBackoff', 'class EventStreamParser', 'function connect', ...indented]) {
     const line = lines.findIndex((line) => line.includes(text));
     const section = sections.findLast(({ offset }) => offset.line <= line)!;
     const column = lines[line]!.indexOf(text);

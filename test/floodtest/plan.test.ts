@@ -1,10 +1,10 @@
 import t from 'tap';
-import { lifeMs, qosOf } from '../../floodtest/mqtt-plan.js';
+import { lifeMs, qosByShares } from '../../floodtest/mqtt-plan.js';
 import {
   CONNECTIONS_PER_ADDRESS,
   connectionsOf,
   mqttSourceAddressesFor,
-  placeOf,
+  assignmentOf,
   processesFor,
   sourceAddresses,
   sourceAddressesFor,
@@ -38,7 +38,7 @@ t.test('a device and the subscriber to its topics are at the same gateway', asyn
     mqtt: { ...MQTT, everything: 0, devices },
   });
   const places = Array.from({ length: 14 }, (_, number) => {
-    const place = placeOf(plan, number);
+    const place = assignmentOf(plan, number);
     return `${place.role} ${place.number} at ${place.gateway.port}`;
   });
   t.same(places.slice(0, 2), ['everything 0 at 1', 'everything 1 at 2']);
@@ -83,7 +83,7 @@ t.test('shares of QoS come out exactly, over any row of numbers', async (t) => {
     ],
   ] as [[number, number, number], number[]][]) {
     const counts = [0, 0, 0];
-    for (let number = 0; number < 100; number++) counts[qosOf(shares, number)]!++;
+    for (let number = 0; number < 100; number++) counts[qosByShares(shares, number)]!++;
     t.same(counts, of100);
   }
 });

@@ -1,6 +1,6 @@
 /** Subscribers that unsubscribe and subscribe again: what they miss is not lost, what comes all the same is an error. */
 import t, { type Test } from 'tap';
-import { Resubscriptions } from '../../floodtest/resubscriptions.js';
+import { Resubscriptions } from '../../floodtest/transport/resubscriptions.js';
 import { formatStamp, newPublisher, nowUs } from '../../msggen/stamp.js';
 import { startGateway } from '../gateway-process.js';
 import { ToolProcess } from '../msggen/tool-process.js';

@@ -1,5 +1,5 @@
 import { type MqttPlan, QOS_0_ONLY } from '../../floodtest/mqtt-plan.js';
-import type { Gateway, Share } from '../../floodtest/plan.js';
+import type { GatewayTarget, Share } from '../../floodtest/plan.js';
 
 /** What one process of a flood is given to do. */
 export function share(over: Partial<Share>): Share {
@@ -35,6 +35,6 @@ export const MQTT: MqttPlan = {
   devices: undefined,
 };
 
-export function gatewayAt(port: number): Gateway {
+export function gatewayAt(port: number): GatewayTarget {
   return { address: '127.0.0.1', port, host: `127.0.0.1:${port}`, mqttPath: '/mqtt' };
 }

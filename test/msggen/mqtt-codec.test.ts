@@ -1,13 +1,13 @@
 /** The tools' own MQTT codec against bytes from the standards: MQTT 3.1.1, and RFC 6455 for the frames. */
 import t from 'tap';
 import { FrameWriter } from '../../msggen/mqtt/frame-writer.js';
-import { PacketReader, type ReaderEvents } from '../../msggen/mqtt/packet-reader.js';
+import { FrameReader, type ReaderEvents } from '../../msggen/mqtt/frame-reader.js';
 import {
   connectPacket,
   connectRefusal,
   lengthBytes,
   noPublication,
-  readPublish,
+  parsePublish,
   subscribePacket,
   writeLength,
 } from '../../msggen/mqtt/packets.js';
@@ -92,7 +92,7 @@ t.test('remaining lengths: the table and the examples of 2.2.3', async (t) => {
 t.test('PUBLISH: the example of 3.3.2 is read', async (t) => {
   const packet = fromHex('3b 0a 00 03 61 2f 62 00 0a 68 69 21');
   const publication = noPublication();
-  t.ok(readPublish(packet[0]!, packet, 2, packet.length, publication));
+  t.ok(parsePublish(packet[0]!, packet, 2, packet.length, publication));
   t.same(publication, {
     qos: 1,
     dup: true,
@@ -102,7 +102,7 @@ t.test('PUBLISH: the example of 3.3.2 is read', async (t) => {
     topicEnd: 7,
     payloadStart: 9,
   });
-  t.ok(readPublish(0x30, packet, 2, packet.length, publication), 'without a packet id');
+  t.ok(parsePublish(0x30, packet, 2, packet.length, publication), 'without a packet id');
   t.match(publication, { qos: 0, packetId: 0, payloadStart: 7 });
 });
 
@@ -117,7 +117,7 @@ t.test('what is no PUBLISH is not read as one', async (t) => {
     ['a packet of one byte', '30 01 00'],
   ] as const) {
     const bytes = fromHex(packet);
-    t.notOk(readPublish(bytes[0]!, bytes, 2, bytes.length, noPublication()), what);
+    t.notOk(parsePublish(bytes[0]!, bytes, 2, bytes.length, noPublication()), what);
   }
 });
 
@@ -200,7 +200,7 @@ class Heard implements ReaderEvents {
 
 function heardFrom(bytes: Buffer, cutAt: () => number): string[] {
   const heard = new Heard();
-  const reader = new PacketReader(2, ACCEPT, heard);
+  const reader = new FrameReader(2, ACCEPT, heard);
   // All reads share one buffer, as in the real thing: what the reader keeps it has to copy.
   const shared = Buffer.alloc(bytes.length + 1);
   for (let at = 0; at < bytes.length; ) {
@@ -299,7 +299,7 @@ t.test('a server that refuses the upgrade, or speaks no HTTP', async (t) => {
 
 t.test('a connection that was forgotten begins anew', async (t) => {
   const heard = new Heard();
-  const reader = new PacketReader(1, ACCEPT, heard);
+  const reader = new FrameReader(1, ACCEPT, heard);
   const receive = (bytes: Buffer) => reader.receive(0, bytes, bytes.length);
   receive(Buffer.concat([HEAD, fromHex('82 05 20')]));
   reader.forget(0);

@@ -11,7 +11,7 @@ import {
   readStamp,
   type Stamp,
 } from '../../msggen/stamp.js';
-import { Waiting } from '../../msggen/waiting.js';
+import { WaitingList } from '../../msggen/waiting-list.js';
 
 t.test('a stamp reads back as it was written, wherever it lies', async (t) => {
   const publisher = newPublisher(nowUs());
@@ -144,7 +144,7 @@ t.test('a schedule ends with the time it is given', async (t) => {
 });
 
 t.test('waiting lists are first in first out, and share one limit', async (t) => {
-  const waiting = new Waiting(3, 4);
+  const waiting = new WaitingList(3, 4);
   const take = (list: number) => (waiting.take(list) ? [waiting.takenId, waiting.takenNumber] : undefined);
   for (const [list, id] of [
     [0, 10],

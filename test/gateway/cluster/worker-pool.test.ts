@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import { Backoff, livedMsForReset } from '../../../gateway/workers/backoff.js';
+import { RestartBackoff, livedMsForReset } from '../../../gateway/workers/restart-backoff.js';
 import { WorkerPool } from '../../../gateway/workers/worker-pool.js';
 import { WorkerProcess } from '../../../gateway/workers/worker-process.js';
 import { until } from '../../until.js';
@@ -129,7 +129,7 @@ t.test('a worker that the system cannot start is one that has ended', async (t) 
 });
 
 t.test('waits are bounded, and begin anew after a long life', async (t) => {
-  const backoff = new Backoff();
+  const backoff = new RestartBackoff();
   const waits = Array.from({ length: 10 }, () => backoff.waitMs(0));
   t.same(waits, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
   t.equal(backoff.waitMs(livedMsForReset - 1), 30_000);

@@ -4,7 +4,7 @@
  */
 const NONE = -1;
 
-export class Waiting {
+export class WaitingList {
   readonly limit: number;
   readonly #ids: Uint32Array;
   readonly #numbers: Float64Array;

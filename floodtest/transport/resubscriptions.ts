@@ -6,11 +6,11 @@
  *
  * A connection that is absent may have left while it was unsubscribed: a session keeps that.
  */
-import { unsubscribePacket } from '../msggen/mqtt/packets.js';
-import { Schedule } from '../msggen/schedule.js';
-import { nowUs, readStamp, type Stamp } from '../msggen/stamp.js';
-import { connectionsOf, numberOf, placeOf, type Share } from './plan.js';
-import { filterOf, subscribePacketOf } from './subscription.js';
+import { unsubscribePacket } from '../../msggen/mqtt/packets.js';
+import { Schedule } from '../../msggen/schedule.js';
+import { nowUs, readStamp, type Stamp } from '../../msggen/stamp.js';
+import { connectionsOf, numberOf, assignmentOf, type Share } from '../plan.js';
+import { filterOf, subscribePacketOf } from '../subscription.js';
 
 /** From UNSUBACK to the next SUBSCRIBE. */
 const UNSUBSCRIBED_US = 1_000_000;
@@ -59,7 +59,7 @@ export class Resubscriptions {
 
   constructor(share: Share, ratePerSec: number, events: ResubscriptionEvents) {
     const connections = connectionsOf(share);
-    const roleOf = (connection: number) => placeOf(share, numberOf(share, connection)).role;
+    const roleOf = (connection: number) => assignmentOf(share, numberOf(share, connection)).role;
     let first = 0;
     while (first < connections && roleOf(first) === 'everything') first++;
     let end = first;
@@ -178,6 +178,6 @@ export class Resubscriptions {
   }
 
   #placeOf(connection: number) {
-    return placeOf(this.#share, numberOf(this.#share, connection));
+    return assignmentOf(this.#share, numberOf(this.#share, connection));
   }
 }

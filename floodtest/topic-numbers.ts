@@ -7,7 +7,7 @@ import type { DevicesPlan } from './mqtt-plan.js';
 /** An account takes 12 bytes for each of them, and for each publisher. */
 const TOPICS_LIMIT = 100_000;
 
-export class Streams {
+export class TopicNumbers {
   /** Numbers are below this. */
   readonly limit: number;
   readonly #topics = new Map<string, number>();

@@ -5,7 +5,7 @@ const longestMs = 30_000;
 export const livedMsForReset = 60_000;
 
 /** How long one worker waits until it is started again. */
-export class Backoff {
+export class RestartBackoff {
   #nextMs = shortestMs;
 
   /** @param livedMs how long it has lived this time */

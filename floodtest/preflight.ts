@@ -5,14 +5,14 @@ import { connect } from 'node:net';
 
 const REACH_TIMEOUT_MS = 5000;
 
-export interface Reached {
+export interface ServerAddress {
   /** The IP address that answered. */
   address: string;
   port: number;
 }
 
 /** Throws an Error whose message is a sentence for the user. */
-export async function reach(url: URL): Promise<Reached> {
+export async function preflight(url: URL): Promise<ServerAddress> {
   const hostname = url.hostname.replace(/^\[|\]$/g, '');
   const port = Number(url.port || (isOverTls(url) ? 443 : 80));
   try {
@@ -37,6 +37,6 @@ export function isOverTls({ protocol }: URL): boolean {
   return protocol === 'https:' || protocol === 'wss:';
 }
 
-export function isLoopback(address: string): boolean {
+export function isLoopbackIpv4(address: string): boolean {
   return address.startsWith('127.');
 }

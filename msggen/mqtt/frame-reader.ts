@@ -34,7 +34,7 @@ export interface ReaderEvents {
   ended(connection: number, reason: string): void;
 }
 
-export class PacketReader {
+export class FrameReader {
   readonly #events: ReaderEvents;
   readonly #accept: string;
   readonly #states: Uint8Array;

@@ -6,7 +6,7 @@ import { type About, readAbout } from './about.js';
 import { Csv, type CsvOptions } from './csv.js';
 import { ChartInputError } from './input-error.js';
 
-export interface Source {
+export interface Recording {
   readonly csv: Csv;
   /** The file's name without `.csv`: what drawings of it are called. */
   readonly name: string;
@@ -16,10 +16,10 @@ export interface Source {
   readonly notes: readonly string[];
 }
 
-export async function readSource(
+export async function readRecording(
   path: string,
   options: CsvOptions & { title?: string | undefined } = {},
-): Promise<Source> {
+): Promise<Recording> {
   const csv = new Csv(await readText(path), basename(path), options);
   const { about, note } = await readAbout(path);
   const name = basename(path).replace(/\.csv$/i, '');

@@ -1,10 +1,10 @@
 import t from 'tap';
-import { Backoff, retryAfterMs } from '../../client/backoff.js';
+import { ReconnectBackoff, retryAfterMs } from '../../client/reconnect-backoff.js';
 import { PollPace } from '../../client/poll-pace.js';
 import { TransportChoice } from '../../client/transport-choice.js';
 
 t.test('the span doubles with each failure, up to 30 s, and begins anew after a success', async (t) => {
-  const longest = new Backoff(() => 1);
+  const longest = new ReconnectBackoff(() => 1);
   const delays = Array.from({ length: 8 }, () => longest.nextDelayMs());
   t.same(delays, [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
   for (let i = 0; i < 2_000; i++) longest.nextDelayMs();
@@ -14,16 +14,16 @@ t.test('the span doubles with each failure, up to 30 s, and begins anew after a 
 });
 
 t.test('the jitter is full: any delay from nothing to the span', async (t) => {
-  t.equal(new Backoff(() => 0).nextDelayMs(), 0);
-  const backoff = new Backoff();
+  t.equal(new ReconnectBackoff(() => 0).nextDelayMs(), 0);
+  const backoff = new ReconnectBackoff();
   for (let i = 0; i < 10; i++) backoff.nextDelayMs();
   const delays = Array.from({ length: 1_000 }, () => backoff.nextDelayMs());
   t.ok(Math.min(...delays) < 3_000 && Math.max(...delays) > 27_000);
 });
 
 t.test('what the server asks for is the least, with the jitter on top', async (t) => {
-  t.equal(new Backoff(() => 0).nextDelayMs(10_000), 10_000);
-  t.equal(new Backoff(() => 0.5).nextDelayMs(10_000), 10_500);
+  t.equal(new ReconnectBackoff(() => 0).nextDelayMs(10_000), 10_000);
+  t.equal(new ReconnectBackoff(() => 0.5).nextDelayMs(10_000), 10_500);
 });
 
 t.test('Retry-After is seconds or a date', async (t) => {

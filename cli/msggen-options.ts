@@ -1,8 +1,8 @@
 /** The options of `encke msggen`: its flags, their defaults, and which of them go together. */
 import type { Command } from 'commander';
 import { descriptorLimit, OWN_DESCRIPTORS } from '../msggen/descriptors.js';
-import type { Qos } from '../msggen/mqtt/packets.js';
-import type { Asked } from '../msggen/report.js';
+import type { MqttQos } from '../msggen/mqtt/packets.js';
+import type { MsggenOptions } from '../msggen/report.js';
 import type { FailOn } from '../msggen/verdict.js';
 import { withoutUser } from '../redis-access/addresses.js';
 import { nameAddressOf, type RedisFlags, redisFlagNames } from './redis-options.js';
@@ -42,7 +42,7 @@ export interface Flags extends RedisFlags, TokenFlags, MqttTokenFlags {
   url?: URL;
   transport: 'http' | 'redis' | 'mqtt-ws';
   topic?: string;
-  qos?: Qos;
+  qos?: MqttQos;
   retain?: true;
   window?: number;
   username?: string;
@@ -63,7 +63,7 @@ const TRANSPORTS_OF: Record<string, readonly Flags['transport'][]> = {
 };
 
 /** @param given as commander has read them; what does not go together ends the process with a sentence */
-export function askedBy(given: Flags, command: Command): Asked {
+export function askedBy(given: Flags, command: Command): MsggenOptions {
   const implied = given.redis !== undefined && command.getOptionValueSource('transport') === 'default';
   const flags: Flags = implied ? { ...given, transport: 'redis' } : given;
   checkTogether(flags, command);

@@ -7,7 +7,7 @@ import { extentOf } from './scale.js';
 /** A few connections that close during the hold do not end it; closing them all at the end does. */
 const STILL_OPEN_PART = 0.99;
 
-export interface Hold {
+export interface SteadyPhase {
   /** Rows, both included. */
   readonly from: number;
   readonly to: number;
@@ -15,7 +15,7 @@ export interface Hold {
   readonly connections: number;
 }
 
-export function findHold(run: Run): Hold | undefined {
+export function findSteadyPhase(run: Run): SteadyPhase | undefined {
   const connected = run.column('connected');
   const connections = extentOf(connected)?.max ?? 0;
   if (connections === 0) return undefined;

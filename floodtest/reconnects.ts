@@ -3,7 +3,7 @@ import { Schedule } from '../msggen/schedule.js';
 
 const TICK_MS = 5;
 
-export class Returns {
+export class Reconnects {
   readonly #connections: readonly number[];
   readonly #schedule: Schedule;
   /** Brings a connection back; false when that has to wait. */

@@ -1,14 +1,14 @@
 /**
- * How long to wait before the next attempt: exponential with full jitter (a random part of a span that doubles with
- * each failure), so that clients that were cut together do not come back together.
+ * The wait before the next attempt: exponential backoff with full jitter. It is a random part of a span that doubles with
+ * each failure, so that clients that were cut together do not reconnect together.
  */
 
 const firstSpanMs = 1_000;
 const spanMaxMs = 30_000;
-/** A server or proxy that says "in a day" is asked again sooner. */
+/** Longest wait that a server or proxy may ask for. */
 const floorMaxMs = 3_600_000;
 
-export class Backoff {
+export class ReconnectBackoff {
   readonly #random: () => number;
   #failures = 0;
 
@@ -17,12 +17,12 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** It works: the next failure is the first one again. */
+  /** An attempt succeeded: the next failure counts as the first. */
   reset(): void {
     this.#failures = 0;
   }
 
-  /** @param floorMs what the server asked for (`retry:`, Retry-After); all are asked for the same, so the jitter comes on top */
+  /** @param floorMs asked for by the server (`retry:`, Retry-After). The jitter is added, as all clients get the same */
   nextDelayMs(floorMs = 0): number {
     const spanMs = Math.min(spanMaxMs, firstSpanMs * 2 ** this.#failures);
     this.#failures++;

@@ -1,37 +1,45 @@
 import { CursorMemory } from './cursor-memory.js';
 import type { RefusedError } from './failure.js';
-import type { Link } from './link.js';
-import { messageOf, type WireMessage } from './message.js';
+import { receivedMessage, type WireMessage } from './message.js';
 import type { ConnectOptions, State, StateDetail } from './options.js';
-import { type Place, Places, parseCursor } from './places.js';
+import { type Place, Places, splitCursor } from './places.js';
 import { inPage, type Settings, sinceOf } from './settings.js';
-import type { Transport } from './transport-choice.js';
+import type { ClientTransport } from './transport-choice.js';
+
+/** The link of a member, as the member sees it. */
+export interface MemberLink {
+  readonly transport: ClientTransport;
+  /** The member wants other ids. */
+  changed(): void;
+  leave(member: LinkMember): void;
+  reconnect(): void;
+}
 
 /**
- * One connection as the application has it: its ids, where it stands in them, its state and its callbacks. It shares a
- * link with others, or has one of its own.
+ * One connection of the application: its ids, its place in each of them, its state and its callbacks. It shares a link
+ * with other members, or has a link of its own.
  */
-export class Member {
+export class LinkMember {
   readonly settings: Settings;
   readonly places = new Places();
   /** Set when it joins. */
-  link!: Link;
-  /** Of the option `cursor`, where it is none that can be read: the server is to say what is wrong with it. */
+  link!: MemberLink;
+  /** The option `cursor` when it cannot be read: the server then says what is wrong with it. */
   raw: string | undefined;
   #state: State = 'connecting';
-  #toldTransport: Transport | undefined;
+  #toldTransport: ClientTransport | undefined;
   readonly #options: ConnectOptions;
   readonly #memory: CursorMemory | undefined;
   #openedOnce = false;
-  /** It has a cursor of which it is not known yet what has become of it. */
+  /** It has a cursor that the server has not yet answered with `recovered`. */
   #toConfirm: boolean;
-  /** The cursor is from before a reload, and no server has taken it yet. */
+  /** The cursor is from before a reload of the page, and no server has accepted it yet. */
   #untried: boolean;
-  /** A cursor was discarded: told when it opens. */
+  /** A cursor was discarded: `onLost` says so when the connection opens. */
   #discarded = false;
-  /** Of ids that were added: told when they are in effect. */
+  /** Promises of `add`, by id. They resolve when the id is in effect. */
   readonly #added = new Map<string, Added>();
-  /** While a promise of the application is waited for. */
+  /** Pending while the application's promise of `onMessage` is. */
   #busy: Promise<unknown> | undefined;
   #release: (() => void) | undefined;
   #quiet = false;
@@ -41,7 +49,7 @@ export class Member {
     this.settings = settings;
     this.#options = options;
     if (remember !== undefined) this.#memory = new CursorMemory(remember, settings.endpoint.href, storage);
-    const given = cursor === undefined ? undefined : parseCursor(cursor, ids.length);
+    const given = cursor === undefined ? undefined : splitCursor(cursor, ids.length);
     if (given === undefined) this.raw = cursor;
     const since = sinceOf(options.since);
     for (const [index, id] of ids.entries())
@@ -56,12 +64,12 @@ export class Member {
     return this.#state;
   }
 
-  /** It listens no more. */
+  /** Closed or failed. */
   get over(): boolean {
     return this.#state === 'closed' || this.#state === 'failed';
   }
 
-  /** In effect when the promise resolves, for who adds it a second time, too: from then on nothing is missed. */
+  /** @returns resolves when the ids are in effect, so that nothing more is missed; also for an id that is added twice */
   add(ids: readonly string[], since: string | undefined): Promise<void> {
     const fresh = ids.filter((id) => !this.over && this.places.get(id) === undefined);
     this.settings.endpoint.checkRoom([...this.places.ids, ...fresh]);
@@ -82,7 +90,7 @@ export class Member {
     if (!this.over) this.link.changed();
   }
 
-  /** A listener of the option `signal`, too. */
+  /** Also the listener of the option `signal`. */
   readonly close = (): void => {
     this.#quiet = true;
     this.#end('closed');
@@ -94,7 +102,7 @@ export class Member {
     if (!this.#quiet) this.#call('onError', () => this.#options.onError?.(error));
   }
 
-  /** What was added alone goes again; without any id that the server will have, the connection fails. */
+  /** Ids that were added later are dropped. Without an id that the server accepts, the connection fails. */
   refuse(error: RefusedError, ids: readonly string[]): void {
     if (this.#untried && error.status === 400) return this.#forget();
     const added = ids.filter((id) => this.#added.has(id));
@@ -120,7 +128,7 @@ export class Member {
    * @param ids that were asked for
    * @param resumes from a cursor
    */
-  opened(ids: readonly string[], resumes: boolean, transport: Transport): void {
+  opened(ids: readonly string[], resumes: boolean, transport: ClientTransport): void {
     const again = this.#openedOnce && !ids.every((id) => this.#added.has(id));
     for (const id of ids) this.#takesEffect(id);
     this.#openedOnce = true;
@@ -131,14 +139,14 @@ export class Member {
   }
 
   /** All its ids have been asked for, some of them alone. */
-  caughtUp(transport: Transport): void {
+  caughtUp(transport: ClientTransport): void {
     const { places } = this;
     const asked = places.ids.filter((id) => places.get(id)?.place !== undefined || places.get(id)?.bare);
     if (asked.length === places.ids.length) this.opened(asked, true, transport);
     else for (const id of asked) this.#takesEffect(id);
   }
 
-  /** What became of the cursor. */
+  /** The server has answered the cursor. */
   resumed(recovered: boolean): void {
     const confirms = this.#toConfirm;
     this.#toConfirm = false;
@@ -159,21 +167,22 @@ export class Member {
   }
 
   /**
-   * @param asked of its id, when it was asked for: one that was removed and added since begins anew, and this is not for it
-   * @returns a promise where the application has given one: until then nothing else is to come
+   * @param asked progress of the message's id at the time of the request. If the id was removed and added since, it has
+   * another progress, and the message is not for it
+   * @returns the application's promise, if it gave one: nothing else may be delivered until it settles
    */
   deliver(
     wire: WireMessage,
     place: Place | undefined,
     asked = this.places.get(wire.id),
   ): Promise<unknown> | undefined {
-    // By two ways at once come messages of an id that is being added, and those of polls that SSE takes the place of.
+    // Messages arrive by two ways while an id is being added, and while SSE replaces polls.
     if (this.#busy !== undefined) return this.#busy.then(() => this.deliver(wire, place, asked));
     const { id } = wire;
     if (this.over || asked === undefined || this.places.get(id) !== asked) return undefined;
     if (place !== undefined && !this.places.isNew(id, place)) return undefined;
-    const message = messageOf(wire, this.places.behind(id, place));
-    // After it was handled: a page that is left in the middle gets it again rather than never.
+    const message = receivedMessage(wire, this.places.behind(id, place));
+    // After the message was handled: a page that is left in the middle gets it again rather than never.
     const handled = () => {
       if (this.places.get(id) === asked) this.move(id, place);
     };
@@ -182,7 +191,7 @@ export class Member {
     const done = settled.then(handled);
     if (this.over) return undefined;
     const released = new Promise<void>((resolve) => {
-      this.#release = resolve; // by close: one that is closed holds up no other
+      this.#release = resolve; // called by close: a closed connection delays no other
       void done.then(resolve);
     });
     this.#busy = released.then(() => {
@@ -209,7 +218,7 @@ export class Member {
     this.#added.delete(id);
   }
 
-  /** What was remembered may be of another server by now: then this begins anew, once. */
+  /** The remembered places may be of another server: then the connection begins anew, once. */
   #forget(): void {
     this.#untried = false;
     this.#toConfirm = false;
@@ -231,8 +240,8 @@ export class Member {
   }
 
   /**
-   * What the application throws, or rejects, is the application's: it is reported, and this goes on.
-   * @returns resolves when its promise has settled; undefined where it has given none
+   * Reports what the application throws or rejects, and goes on.
+   * @returns resolves when the application's promise has settled; undefined where it gave none
    */
   #call(name: string, callback: () => unknown): Promise<unknown> | undefined {
     try {
@@ -257,7 +266,7 @@ function addedOf(): Added {
   return added;
 }
 
-/** As an uncaught error in a page, where it ends nothing; in Node that would end the process. */
+/** In a page as an uncaught error, which ends nothing there. In Node that would end the process. */
 function report(name: string, error: unknown): void {
   const { reportError } = globalThis as { reportError?: (error: unknown) => void };
   if (inPage && reportError !== undefined) reportError(error);
