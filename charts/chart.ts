@@ -1,5 +1,5 @@
-// A chart as data: what is to be seen, before anybody knows how it is drawn. The chart files (memory, rate,
-// latency, ...) make these; frame.ts lays them out.
+// A chart as data, before it is drawn. The chart files (memory, rate, latency, ...) make charts; frame.ts lays
+// them out.
 
 export type Point = readonly [x: number, y: number];
 
@@ -16,7 +16,7 @@ export interface Axis {
 
 export interface Line {
   readonly name: string;
-  /** Each stretch is drawn without a break; between two of them the value was unknown. */
+  /** Each stretch is drawn without a break. Between two stretches the value is unknown. */
   readonly stretches: readonly (readonly Point[])[];
   readonly color: string;
   readonly axis?: 'left' | 'right';
@@ -24,7 +24,7 @@ export interface Line {
   readonly thicknessPx?: number;
   /** Drawn pale, behind its own mean. */
   readonly pale?: boolean;
-  /** A mark on each point: for curves of few measurements. */
+  /** A mark on each point, for curves of few measurements. */
   readonly marks?: boolean;
 }
 
@@ -40,14 +40,14 @@ export interface Chart {
   readonly x: Axis;
   readonly left: Axis;
   readonly right?: Axis;
-  /** The first lies on top of the others, and comes first in the legend. */
+  /** The first line is on top of the others, and first in the legend. */
   readonly lines: readonly Line[];
   readonly references: readonly Reference[];
 }
 
 export interface ChartOptions {
   readonly title?: string | undefined;
-  /** Also how many points a line may have before it is thinned. */
+  /** Also the number of points from which a line is thinned. */
   readonly widthPx: number;
   readonly references: readonly Reference[];
 }

@@ -1,5 +1,5 @@
-// A CSV as columns of numbers. An empty field is NaN (unknown); a column with text in it may be there, and is
-// refused only when somebody asks to draw it. A recording that was cut off in its last line keeps all others.
+// A CSV as columns of numbers. An empty field is NaN (unknown). A column with text is refused only when it is to be
+// drawn. A recording that was cut off in its last line keeps all others.
 
 import { ChartInputError } from './input-error.js';
 
@@ -10,8 +10,8 @@ interface Column {
 
 export interface CsvOptions {
   /**
-   * Every row was written with its line end, so one without was cut off, even if no field is missing:
-   * the last number of it may have lost digits.
+   * Every row was written with its line end. So a row without one was cut off, even if no field is missing: its last
+   * number may lack digits.
    */
   readonly everyLineEnds?: boolean;
 }
@@ -21,12 +21,12 @@ const LISTED_COLUMNS_MAX = 20;
 export class Csv {
   readonly #columns = new Map<string, Column>();
   readonly rowsTotal: number;
-  /** Sentences for the user about what was left out. */
+  /** Sentences for the user about parts that were left out. */
   readonly notes: string[] = [];
 
   constructor(
     text: string,
-    /** The file's name, as sentences call it. */
+    /** The file's name, for messages. */
     readonly fileName: string,
     options: CsvOptions = {},
   ) {

@@ -1,5 +1,5 @@
-// Any columns of any CSV against one another: what a benchmark measured at 1,000, 2,000, ... connections. Units
-// come from the ends of the column names (rssBytes, latencyMs), unless the user names them.
+// Draws columns of a CSV against one another, such as the figures of a benchmark at 1,000, 2,000, ... connections.
+// Units come from the ends of the column names (rssBytes, latencyMs), unless the user names them.
 
 import type { Chart, ChartOptions, Line } from './chart.js';
 import { heading, legendNames, lineName } from './heading.js';
@@ -9,7 +9,7 @@ import type { Recording } from './recording.js';
 import { colorOf } from './theme.js';
 import { drawnStretches } from './thinning.js';
 
-/** Up to so many points each gets a mark: the measurements then are few, and the line between them is a guess. */
+/** Up to so many points, each gets a mark: the line between few measurements is a guess. */
 const MARKED_POINTS_MAX = 60;
 
 const UNIT_ENDINGS: readonly (readonly [ending: string, unit: string])[] = [
@@ -52,7 +52,7 @@ export function curveChart(sources: readonly Recording[], options: CurveOptions)
   }
   const x = quantity(options.x, options.xUnit);
   const ys = options.y.map((name) => quantity(name, options.yUnit));
-  // Columns of different units on one axis: it can name none of them.
+  // The axis cannot name a unit for columns of different units.
   const sameUnit = ys.every(({ unit }) => unit === ys[0]!.unit);
   const y: Quantity = sameUnit
     ? { name: ys.map(({ name }) => name).join(', '), unit: ys[0]!.unit }
@@ -83,7 +83,7 @@ export function curveChart(sources: readonly Recording[], options: CurveOptions)
   };
 }
 
-/** The unit of a column, as the user named it or as the end of its name says. */
+/** The unit of a column: the one that the user named, or the end of the column's name. */
 export function quantity(column: string, givenUnit: string | undefined): Quantity {
   const [ending, unit] = UNIT_ENDINGS.find(([each]) => column.endsWith(each) && column !== each) ?? ['', ''];
   if (givenUnit !== undefined && givenUnit !== unit) return { name: column, unit: givenUnit };
@@ -96,7 +96,7 @@ function xAxis({ name, unit }: Quantity, extent: Extent, widthPx: number) {
   return { ...axis, title: axis.title.replace('Time', name) };
 }
 
-/** Rows by rising x, those without x left out: a line that runs back and forth reads as two. */
+/** Rows in order of x, without those that have no x: a line that runs back and forth looks like two. */
 function ascending(x: readonly number[], ys: readonly (readonly number[])[]) {
   const rows = x.flatMap((value, row) => (Number.isNaN(value) ? [] : [row])).sort((a, b) => x[a]! - x[b]!);
   return { x: rows.map((row) => x[row]!), ys: ys.map((y) => rows.map((row) => y[row]!)) };

@@ -1,4 +1,4 @@
-// From recordings to files: which charts a recording gives, what each file is called, and writing them.
+// Chooses the charts of a recording, names their files, and writes them.
 
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -65,7 +65,7 @@ export async function writeDrawings(
   size: Size,
 ): Promise<string[]> {
   await makeDir(outDir);
-  // All are drawn before the first one is written: what cannot be drawn leaves no half of a set.
+  // All charts are drawn before the first is written, so that an error leaves no half of a set.
   const files = drawings.flatMap(({ name, chart }) => {
     const svg = renderSvg(chart, size);
     return formats.map((format) => ({
@@ -93,7 +93,7 @@ async function makeDir(path: string): Promise<void> {
 }
 
 async function write(path: string, content: string | Buffer): Promise<void> {
-  // Under its name only when it is whole.
+  // Renamed when it is complete, so that no half-written file has the name.
   const unfinished = `${path}.${process.pid}.tmp`;
   try {
     await writeFile(unfinished, content);

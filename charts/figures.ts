@@ -1,5 +1,5 @@
-// The figures of a run: what was opened, what arrived, how late, and what the server used. Undefined is what was
-// not recorded.
+// The figures of a run: connections, messages, latency, and memory and CPU of the server. A figure that was not
+// recorded is undefined.
 
 import { findSteadyPhase, type SteadyPhase, leastSquaresSlope } from './steady-phase.js';
 import { meanRate } from './rate.js';
@@ -7,7 +7,7 @@ import type { Run, RunColumn } from './run.js';
 
 const SEC_PER_HOUR = 3_600;
 
-/** Over 25 s, one collection of V8 more or less is 100 MB an hour: a slope says something from here on. */
+/** Shortest phase with a slope. Over 25 s, one collection of V8 more or less would be 100 MB an hour. */
 export const SLOPE_HOLD_SEC_MIN = 300;
 
 export interface RunFigures {
@@ -96,7 +96,7 @@ function lastKnownRow(values: readonly number[], from: number, to: number): numb
   return -1;
 }
 
-/** How far a cumulative counter went between its first and its last known row in a stretch. */
+/** Growth of a cumulative counter between its first and last known row in a stretch. */
 function growth(
   elapsedSec: readonly number[],
   counter: readonly number[],

@@ -1,5 +1,5 @@
-// Lays a chart out: heading above, legend below, axes with room for their labels, the plot in what is left. All
-// places are computed from the widths of the texts, so that nothing overlaps at any size.
+// Lays a chart out: heading above, legend below, axes with room for their labels, the plot in the rest. All positions
+// are computed from the widths of the texts, so that nothing overlaps at any size.
 
 import type { EChartsOption, LineSeriesOption, XAXisComponentOption, YAXisComponentOption } from 'echarts';
 import type { Axis, Chart, Line, Reference } from './chart.js';
@@ -31,7 +31,7 @@ export function frame(whole: Chart, size: Size): { option: EChartsOption; size: 
   const abovePx =
     MARGIN_PX + titleLines.length * TITLE_LINE_PX + subtitleLines.length * SUBTITLE_LINE_PX + PLOT_GAP_PX;
   const belowPx = TICK_PX + LABEL.sizePx + AXIS_TITLE_PX + GAP_PX + legend.length * LEGEND_ROW_PX + MARGIN_PX;
-  // Many runs have many lines of text: the chart grows, rather than squeeze the plot.
+  // Many runs have many lines of text: the chart grows, and the plot keeps its size.
   const heightPx = Math.max(size.heightPx, abovePx + PLOT_HEIGHT_MIN_PX + belowPx);
   const plot = { ...plotSides(asked, size), top: abovePx, height: heightPx - abovePx - belowPx };
   const chart = { ...asked, references: asked.references.map((level) => fitReference(level, plot)) };
@@ -143,7 +143,7 @@ function seriesOption(line: Line, references: readonly Reference[]): LineSeriesO
   const data: LineSeriesOption['data'] = [];
   line.stretches.forEach((stretch, i) => {
     if (i > 0) data.push([stretch[0]![0], '-']);
-    // A second alone between two unknown ones has no line: it gets a mark.
+    // A known second between two unknown ones has no line: it gets a mark.
     if (stretch.length === 1) data.push({ value: [...stretch[0]!], symbol: 'circle', symbolSize: 3 });
     else for (const point of stretch) data.push([...point]);
   });

@@ -1,15 +1,15 @@
-// The lines above a chart and the names in its legend: what is drawn, on which machine, when, and what was
-// asked. One run says all of it; a comparison says what is the same once, and what differs a line a run.
+// The lines above a chart and the names in its legend: title, machine, time and command. A comparison shows common
+// parts once, and a line with the differences for each run.
 
-import { type About, describeCommand, describeMachine, describeStart } from './about.js';
+import { type RunMetadata, describeCommand, describeMachine, describeStart } from './metadata.js';
 import type { Chart } from './chart.js';
 
-/** Lines of a comparison's subtitle that tell a run each; more would leave no room for the plot. */
+/** Most lines of a comparison's subtitle with a run each; more would leave no room for the plot. */
 const RUNS_TOLD_MAX = 4;
 
 export interface Titled {
   readonly title: string;
-  readonly about: About;
+  readonly metadata: RunMetadata;
 }
 
 export function heading(
@@ -20,11 +20,11 @@ export function heading(
   const title = givenTitle ?? titleOf(runs);
   return {
     title: title === '' ? noun : `${noun}: ${title}`,
-    subtitle: (runs.length === 1 ? tellOne(runs[0]!.about) : tellSeveral(runs)).filter((line) => line !== ''),
+    subtitle: (runs.length === 1 ? tellOne(runs[0]!.metadata) : tellSeveral(runs)).filter((line) => line !== ''),
   };
 }
 
-/** A name for each run; two of the same title are told apart by a number. */
+/** A name for each run; runs with the same title get numbers. */
 export function legendNames(runs: readonly Titled[]): string[] {
   const seen = new Map<string, number>();
   return runs.map(({ title }) => {
@@ -34,7 +34,7 @@ export function legendNames(runs: readonly Titled[]): string[] {
   });
 }
 
-/** The name of one of a run's lines: with its run before it when there are several. */
+/** The name of a line, with the name of its run in front when there are several runs. */
 export function lineName(runName: string, what: string, runsTotal: number): string {
   return runsTotal === 1 ? what : `${runName}: ${what}`;
 }
@@ -44,17 +44,17 @@ function titleOf(runs: readonly Titled[]): string {
   return names.length <= 2 ? names.join(' and ') : `${names.length} runs`;
 }
 
-function tellOne(about: About): string[] {
-  const machineAndStart = [describeMachine(about), describeStart(about)].filter((part) => part !== '');
-  return [machineAndStart.join(' · '), describeCommand(about)];
+function tellOne(metadata: RunMetadata): string[] {
+  const machineAndStart = [describeMachine(metadata), describeStart(metadata)].filter((part) => part !== '');
+  return [machineAndStart.join(' · '), describeCommand(metadata)];
 }
 
 function tellSeveral(runs: readonly Titled[]): string[] {
-  const machines = new Set(runs.map(({ about }) => describeMachine(about)));
+  const machines = new Set(runs.map(({ metadata }) => describeMachine(metadata)));
   const sameMachine = machines.size === 1;
   const names = legendNames(runs);
-  const told = runs.slice(0, RUNS_TOLD_MAX).flatMap(({ about }, i) => {
-    const parts = [sameMachine ? '' : describeMachine(about), describeStart(about), describeCommand(about)];
+  const told = runs.slice(0, RUNS_TOLD_MAX).flatMap(({ metadata }, i) => {
+    const parts = [sameMachine ? '' : describeMachine(metadata), describeStart(metadata), describeCommand(metadata)];
     const known = parts.filter((part) => part !== '');
     return known.length === 0 ? [] : [`${names[i]}: ${known.join(' · ')}`];
   });

@@ -1,5 +1,5 @@
-// From when a message was due to its arrival, second by second: median, 99th percentile and worst. The axis is
-// logarithmic when they lie so far apart that the median would be a line on the floor.
+// Latency from the deadline of a message to its arrival, second by second: median, 99th percentile and maximum. The axis
+// is logarithmic when they are so far apart that the median would lie on the zero line.
 
 import type { Chart, ChartOptions, Line } from './chart.js';
 import { heading, legendNames, lineName } from './heading.js';
@@ -26,8 +26,8 @@ const PERCENTILES: readonly Percentile[] = [
 ];
 
 export function latencyChart(runs: readonly Run[], options: ChartOptions): Chart | undefined {
-  // Several runs: bands of single seconds would cover one another, and max would be a thicket; so p50 and p99
-  // of the worst second in a moving window: a mean of percentiles is the percentile of nothing. The chart of each run has all of it.
+  // Several runs: lines of single seconds would cover one another. So the chart has p50 and p99 of the worst second in a
+  // moving window, as a mean of percentiles has no meaning. The chart of a single run has everything.
   const several = runs.length > 1;
   const shown = PERCENTILES.filter(({ name, column }) =>
     several ? !name.startsWith('max') : column !== 'everythingLatencyMaxMs' || runs[0]!.has(column),
@@ -45,7 +45,7 @@ export function latencyChart(runs: readonly Run[], options: ChartOptions): Chart
     positive && positive.max > LOG_FROM_RATIO * positive.min
       ? logAxis('Latency', positive, 'ms')
       : valueAxis('Latency', { min: 0, max: extent.max }, { unitName: 'ms' });
-  // A logarithmic axis has no zero: what was too quick for the clock lies on its floor.
+  // A logarithmic axis has no zero: a latency of 0 lies on its lowest value.
   const onAxis = (column: readonly number[]) =>
     left.log ? column.map((value) => Math.max(value, left.min)) : column;
 

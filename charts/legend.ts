@@ -9,7 +9,7 @@ const ICON_PX = 28;
 const ICON_GAP_PX = 5;
 const ITEM_GAP_PX = 16;
 
-/** Which names stand in which row: as many as fit beside one another. */
+/** Distributes the names over rows: as many as fit beside one another. */
 export function legendRows(lines: readonly Line[], innerPx: number): Line[][] {
   const rows: Line[][] = [];
   let usedPx = Number.POSITIVE_INFINITY;
@@ -29,11 +29,11 @@ function legendText(name: string, innerPx: number): string {
   return fitText(name, LABEL, innerPx - ICON_PX - ICON_GAP_PX);
 }
 
-/** A legend a row, from the top down. */
+/** One legend for each row, from the top down. */
 export function legendOptions(rows: readonly (readonly Line[])[], innerPx: number, topPx: number) {
   return rows.map((lines, row) => ({
     top: topPx + row * LEGEND_ROW_PX,
-    // Without marks the line alone: ECharts would put a dot on it.
+    // Without marks only the line: ECharts would put a dot on it.
     data: lines.map(({ name, marks }) => ({ name, itemStyle: { opacity: marks ? 1 : 0 } })),
     formatter: (name: string) => legendText(name, innerPx),
     left: 'center',

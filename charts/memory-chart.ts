@@ -1,5 +1,5 @@
-// The server's memory against time, with the connections that were open on an axis of its own beside it, and
-// levels to compare with (the 2008 original's) across.
+// The server's memory over time, with the open connections on a second axis, and reference levels (such as the 2008
+// original's).
 
 import type { Chart, ChartOptions, Line } from './chart.js';
 import { heading, legendNames, lineName } from './heading.js';
@@ -8,7 +8,7 @@ import { extentOf, stepsOf, timeAxis, valueAxis } from './scale.js';
 import { colorOf } from './theme.js';
 import { drawnStretches } from './thinning.js';
 
-/** Two flat lines closer than this part of the plot's height would look like one. */
+/** Two flat lines that are closer than this part of the plot's height look like one. */
 const APART_PART_MIN = 0.08;
 
 export function memoryChart(runs: readonly Run[], options: ChartOptions): Chart | undefined {
@@ -51,7 +51,7 @@ export function memoryChart(runs: readonly Run[], options: ChartOptions): Chart 
       axis: 'right',
       dash: 'dashed',
       thicknessPx: 1.5,
-      // One run: a colour of its own. Several: a run's two lines share one.
+      // One run: a colour for each line. Several runs: a colour for each run.
       ...(runs.length === 1 ? { color: colorOf(1) } : {}),
     }),
   );
@@ -65,7 +65,7 @@ export function memoryChart(runs: readonly Run[], options: ChartOptions): Chart 
   };
 }
 
-/** High enough that the flat line of all connections does not lie on the flat line of the memory. */
+/** A maximum that keeps the flat line of the connections apart from the flat line of the memory. */
 function connectionsAxis(max: number, steps: number, memoryPart: number) {
   const heights = [1, 1.2, 1.5, 1.8];
   const axes = heights.map((height) =>

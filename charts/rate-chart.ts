@@ -1,5 +1,5 @@
-// How fast a counter of a run grew: messages a second, or the share of a core the server's CPU time is. A long
-// run shows its moving mean, and pale behind it every second, so that no stall is smoothed away.
+// The growth of a counter of a run: messages a second, or the server's CPU time as a share of a core. A long run shows
+// the moving mean, and pale behind it every second, so that no stall is smoothed away.
 
 import type { Chart, ChartOptions, Line } from './chart.js';
 import { heading, legendNames, lineName } from './heading.js';

@@ -1,8 +1,8 @@
-// From a cumulative counter to how fast it grows: second by second, over a moving window, or over all.
+// The growth of a cumulative counter: second by second, over a moving window, or over the whole run.
 
 /**
  * Growth a second over the `windowSec` before each row (at the beginning: since the first row). A row in which
- * the counter is unknown has no rate. A counter that falls was set back by a restart: the window begins anew.
+ * the counter is unknown has no rate. A counter that falls was reset by a restart: the window begins anew.
  */
 export function rates(
   elapsedSec: readonly number[],
@@ -16,7 +16,7 @@ export function rates(
     const last = known.at(-1);
     if (last !== undefined && value < counter[last]!) oldest = known.length;
     known.push(row);
-    // The youngest row that is at least a window old; the tolerance is for rows written some ms early.
+    // The newest row that is at least a window old, with a tolerance for rows that were written some ms early.
     while (
       oldest + 1 < known.length - 1 &&
       elapsedSec[row]! - elapsedSec[known[oldest + 1]!]! >= windowSec * 0.95
@@ -35,7 +35,7 @@ export function meanRate(elapsedSec: readonly number[], counter: readonly number
   if (rows.length === 0) return undefined;
   const first = rows[0]!;
   const total = counter[rows.at(-1)!]!;
-  // A counter begins at 0 when the recording does, be it a second before the first row.
+  // A counter is 0 at the beginning of the recording, which may be a second before the first row.
   const beginsBefore = counter[first]! > 0 && elapsedSec[first]! > 0;
   const startValue = beginsBefore ? 0 : counter[first]!;
   if (total <= startValue) return 0;

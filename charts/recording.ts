@@ -1,18 +1,18 @@
-// A file the user named: its CSV, and what the JSON of the same name beside it says about it.
+// A recording that the user named: its CSV, and the JSON of the same name beside it.
 
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { type About, readAbout } from './about.js';
+import { type RunMetadata, readMetadata } from './metadata.js';
 import { Csv, type CsvOptions } from './csv.js';
 import { ChartInputError } from './input-error.js';
 
 export interface Recording {
   readonly csv: Csv;
-  /** The file's name without `.csv`: what drawings of it are called. */
+  /** The file's name without `.csv`, from which the names of its drawings come. */
   readonly name: string;
   readonly title: string;
-  readonly about: About;
-  /** Sentences for the user about what was left out or is missing. */
+  readonly metadata: RunMetadata;
+  /** Sentences for the user about parts that were left out or are missing. */
   readonly notes: readonly string[];
 }
 
@@ -21,13 +21,13 @@ export async function readRecording(
   options: CsvOptions & { title?: string | undefined } = {},
 ): Promise<Recording> {
   const csv = new Csv(await readText(path), basename(path), options);
-  const { about, note } = await readAbout(path);
+  const { metadata, note } = await readMetadata(path);
   const name = basename(path).replace(/\.csv$/i, '');
   return {
     csv,
     name,
-    title: options.title ?? about.title ?? name,
-    about,
+    title: options.title ?? metadata.title ?? name,
+    metadata,
     notes: [...csv.notes, ...(note === undefined ? [] : [note])],
   };
 }

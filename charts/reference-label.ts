@@ -1,5 +1,5 @@
-// Where the label of a reference line goes: at one of a few places along it, above or below, where it covers
-// none of the curves and no other label.
+// Chooses the place of a reference line's label: one of a few places along the line, above or below it, where it covers
+// no curve and no other label.
 
 import type { Axis, Chart } from './chart.js';
 import { type Font, textWidth } from './text-width.js';
@@ -11,19 +11,19 @@ export interface Box {
   readonly height: number;
 }
 
-/** Along the line: the right end first, where a run has its connections open and its curves are flat. */
+/** Places along the line. The right end comes first: there all connections are open, and curves are flat. */
 const PLACES = [1, 0, 0.5, 0.75, 0.25];
 const PADDING_PX = 4;
 const SAMPLE_PX = 3;
 
-/** A box for each of the chart's references, in their order. */
+/** @returns a box for each reference of the chart, in order */
 export function placeReferenceLabels(chart: Chart, plot: Box, font: Font): Box[] {
   const placed: Box[] = [];
   for (const { label, value } of chart.references) {
     const width = textWidth(label, font) + 2 * PADDING_PX;
     const height = font.sizePx + 2 * PADDING_PX;
     const lineY = yPixel(chart.left, value, plot);
-    // Two lines closer than a label is high: one label may have to stand on the other side of both.
+    // Two lines may be closer than the height of a label: then one label goes to the other side of both.
     const near = chart.references
       .map((other) => yPixel(chart.left, other.value, plot))
       .filter((y) => y !== lineY && Math.abs(y - lineY) < height);
@@ -46,7 +46,7 @@ function yPixel(axis: Axis, value: number, plot: Box): number {
   return plot.top + plot.height * (1 - part(axis, value));
 }
 
-/** How much a label in this box would hide: points of curves, and far worse, other labels or its own end. */
+/** Cost of a label in this box: hidden points of curves, and much more for other labels or its own end. */
 function coverage(box: Box, chart: Chart, plot: Box, labels: readonly Box[]): number {
   if (box.top < plot.top || box.top + box.height > plot.top + plot.height) return Number.MAX_VALUE;
   let covered = labels.filter((label) => overlap(box, label)).length * 1e6;

@@ -1,5 +1,5 @@
-// A chart to SVG by ECharts, and from SVG to PNG by resvg: no browser. The same chart gives the same bytes, in
-// whatever order and on whatever machine it is drawn.
+// Renders a chart to SVG with ECharts, and to PNG with resvg, without a browser. The same chart always gives the same
+// bytes, on every machine.
 
 import { Resvg } from '@resvg/resvg-js';
 import { init, setPlatformAPI } from 'echarts';
@@ -7,7 +7,7 @@ import type { Chart } from './chart.js';
 import { frame, type Size } from './frame.js';
 import { FONT_FILES, textWidth } from './text-width.js';
 
-// Without this ECharts lays text out by the widths of Helvetica, a tenth narrower than what is drawn.
+// Otherwise ECharts uses the widths of Helvetica, which is a tenth narrower than the font of the chart.
 setPlatformAPI({
   measureText(text: string, font?: string) {
     const sizePx = Number(/([\d.]+)px/.exec(font ?? '')?.[1] ?? 12);
@@ -40,7 +40,7 @@ export function renderPng(svg: string): Buffer {
     .asPng();
 }
 
-/** For who hears the picture, or looks at it by its name. */
+/** For screen readers, and as a tooltip. */
 function titled(svg: string, title: string): string {
   const escaped = title.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
   return (
@@ -52,8 +52,8 @@ function titled(svg: string, title: string): string {
 }
 
 /**
- * ECharts numbers its instances and puts the number into ids and class names, with rules for the mouse; a
- * picture needs none of it, and drawn a second time it would be another file.
+ * Removes ids, class names and rules for the mouse, which contain the number of the ECharts instance: a second drawing
+ * would be a different file.
  */
 function still(svg: string): string {
   return svg

@@ -1,7 +1,7 @@
-// A run as floodtest recorded it: a row a second of counters, latency, and what the server used, with what the
-// JSON beside it says about it. Owns the names of the columns.
+// A run recorded by floodtest: a row a second of counters, latency, and memory and CPU of the server, with the JSON
+// beside it. Owns the names of the columns.
 
-import type { About } from './about.js';
+import type { RunMetadata } from './metadata.js';
 import type { Csv } from './csv.js';
 import { ChartInputError } from './input-error.js';
 import { readRecording, type Recording } from './recording.js';
@@ -38,16 +38,16 @@ export type RunColumn = (typeof RUN_COLUMNS)[number];
 export class Run {
   readonly name: string;
   readonly title: string;
-  readonly about: About;
+  readonly metadata: RunMetadata;
   readonly notes: readonly string[];
   readonly elapsedSec: readonly number[];
   readonly #columns = new Map<RunColumn, readonly number[]>();
   readonly #unknown: readonly number[];
 
-  constructor({ csv, name, title, about, notes }: Recording) {
+  constructor({ csv, name, title, metadata, notes }: Recording) {
     this.name = name;
     this.title = title;
-    this.about = about;
+    this.metadata = metadata;
     if (!csv.has('elapsedSec')) {
       throw new ChartInputError(
         `${csv.fileName} has no column "elapsedSec", so floodtest did not record it; to draw it as a curve, name its columns with --x and --y (it has ${csv.columnNames.join(', ')}).`,
@@ -60,7 +60,7 @@ export class Run {
     this.notes = [...notes, ...unshownColumns(csv)];
   }
 
-  /** A number a row, NaN where it is unknown; all NaN when the column was not recorded. */
+  /** A number for each row; NaN = unknown. All NaN when the column was not recorded. */
   column(name: RunColumn): readonly number[] {
     return this.#columns.get(name) ?? this.#unknown;
   }
@@ -74,7 +74,7 @@ export class Run {
   }
 }
 
-/** A recording as a run, or a sentence why it is none. */
+/** @throws ChartInputError for a recording that is no run */
 export async function readRun(path: string, title?: string): Promise<Run> {
   return new Run(await readRecording(path, { everyLineEnds: true, title }));
 }

@@ -1,5 +1,5 @@
-// Axes: from the span of the data to a minimum, a maximum, and ticks with their labels. Data stay in base units
-// (seconds, bytes, milliseconds); only the labels are in the unit that reads well.
+// Axes: minimum, maximum, and ticks with labels for a span of data. Data stay in base units (seconds, bytes,
+// milliseconds). Only the labels use larger units.
 
 import type { Axis } from './chart.js';
 import { byteUnit, formatCount, timeUnit, type Unit } from './units.js';
@@ -13,10 +13,10 @@ const TIME_STEPS: Readonly<Record<string, readonly number[]>> = {
 };
 const PLAIN: Unit = { name: '', size: 1 };
 
-/** Left and right axes with as many steps each share their grid lines. */
+/** Left and right axes with the same number of steps share their grid lines. */
 export const Y_STEPS = [4, 5, 6] as const;
 
-/** A recording whose first row is no later than this is drawn from 0 on. */
+/** A recording whose first row is not later than this is drawn from 0. */
 const LATE_FROM_SEC = 5;
 
 export interface Extent {
@@ -36,7 +36,7 @@ export function extentOf(...columns: readonly (readonly number[])[]): Extent | u
   return min > max ? undefined : { min, max };
 }
 
-/** Time from 0 (or from where a recording that begins late begins) to its last row. */
+/** Time from 0, or from the first row of a recording that begins late, to its last row. */
 export function timeAxis({ min, max }: Extent, widthPx: number): Axis {
   const ticksMax = Math.max(2, Math.min(10, widthPx / 70));
   const from = min <= Math.max(LATE_FROM_SEC, 0.1 * max) ? Math.min(0, min) : min;
@@ -64,7 +64,7 @@ export function valueAxis(
       unit,
     );
   }
-  // A little room above the highest value, so that a flat line at it does not lie on the frame.
+  // Room above the highest value, so that a flat line there does not lie on the frame.
   const wanted = max > 0 ? (max / unit.size) * 1.03 : 1;
   const fits = (options.steps ? [options.steps] : Y_STEPS).map((steps) => {
     const step = Math.max(leastStep, niceStep(wanted / steps));
@@ -74,7 +74,7 @@ export function valueAxis(
   return linearAxis(title, 0, best.top * unit.size, best.step * unit.size, unit);
 }
 
-/** The x axis of a plain curve: from 0 when the data come near it, to the last point. */
+/** The x axis of a plain curve: from 0 if the data begin near it, to the last point. */
 export function curveAxis(
   title: string,
   { min, max }: Extent,
@@ -87,7 +87,7 @@ export function curveAxis(
   return linearAxis(title, from, to, niceStep((to - from) / ticksMax / unit.size) * unit.size, unit);
 }
 
-/** Whole decades around the data. Zero and below have no place on it: see `floorOf`. */
+/** Whole decades around the data. The axis has no zero: see `floorOf`. */
 export function logAxis(title: string, { min, max }: Extent, unitName: string): Axis {
   const from = Math.floor(Math.log10(min) + 1e-9);
   const to = Math.max(from + 1, Math.ceil(Math.log10(max) - 1e-9));

@@ -1,10 +1,10 @@
-// The hold of a run: from the row in which all its connections are open to the last row in which (nearly) all
-// still are. Memory at its two ends, and the slope between them, are what a run is made for.
+// The steady phase of a run (its hold): from the row in which all connections are open to the last row in which nearly
+// all still are. The purpose of a run is the memory at both ends of this phase, and the slope between them.
 
 import type { Run } from './run.js';
 import { extentOf } from './scale.js';
 
-/** A few connections that close during the hold do not end it; closing them all at the end does. */
+/** The phase goes on while this part of the connections is open. */
 const STILL_OPEN_PART = 0.99;
 
 export interface SteadyPhase {
@@ -24,7 +24,7 @@ export function findSteadyPhase(run: Run): SteadyPhase | undefined {
   return { from, to, lengthSec: run.elapsedSec[to]! - run.elapsedSec[from]!, connections };
 }
 
-/** Least squares over the rows in which y is known; undefined with fewer than two of them. */
+/** Least squares over the rows with a known y; undefined with fewer than two of them. */
 export function leastSquaresSlope(
   xs: readonly number[],
   ys: readonly number[],
@@ -41,7 +41,7 @@ export function leastSquaresSlope(
     sumY += ys[i]!;
   }
   if (rows < 2) return undefined;
-  // Around the means: bytes times seconds of a day, squared and summed, would lose digits otherwise.
+  // Relative to the means: otherwise sums of bytes times seconds of a day would lose digits.
   const meanX = sumX / rows;
   const meanY = sumY / rows;
   let squares = 0;

@@ -1,6 +1,6 @@
 // A run's figures as a Markdown table; with several runs, a column each.
 
-import { describeCommand, describeMachine, describeStart } from './about.js';
+import { describeCommand, describeMachine, describeStart } from './metadata.js';
 import { type RunFigures, runFigures, SLOPE_HOLD_SEC_MIN } from './figures.js';
 import { legendNames } from './heading.js';
 import type { Run } from './run.js';
@@ -53,9 +53,9 @@ function figureRows(f: RunFigures): [name: string, value: string][] {
 
 function notes(runs: readonly Run[]): string {
   const names = legendNames(runs);
-  const told = runs.flatMap(({ about }, i) => {
-    const where = [describeMachine(about), describeStart(about)].filter((part) => part !== '').join('; ');
-    const command = describeCommand(about);
+  const told = runs.flatMap(({ metadata }, i) => {
+    const where = [describeMachine(metadata), describeStart(metadata)].filter((part) => part !== '').join('; ');
+    const command = describeCommand(metadata);
     const parts = [where, command === '' ? '' : `\`${command}\``].filter((part) => part !== '');
     return parts.length === 0 ? [] : [`${runs.length > 1 ? `${names[i]}: ` : ''}${parts.join('; ')}`];
   });
@@ -79,7 +79,7 @@ function formatSlope(bytesPerHour: number): string {
   return `${kb > 0 ? '+' : ''}${formatCount(kb === 0 ? 0 : kb, 1)} KB/hour`;
 }
 
-/** A title may hold what would end the cell. */
+/** Escapes what would end the cell of a table. */
 function cell(text: string): string {
   return text.replaceAll('|', '\\|').replace(/\s+/g, ' ');
 }

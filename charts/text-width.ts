@@ -1,5 +1,5 @@
-// How wide a text is, so that nothing overlaps: without a browser nobody measures it for us. Advance widths of
-// DejaVu Sans, which the PNGs are drawn with; Verdana and Bitstream Vera, next in the font stack, are as wide.
+// The width of a text, so that nothing overlaps: there is no browser to measure it. Advance widths of DejaVu Sans, the
+// font of the PNGs. Verdana and Bitstream Vera, next in the font stack, have the same widths.
 
 import { createRequire } from 'node:module';
 
@@ -45,7 +45,7 @@ export function textWidth(text: string, { sizePx, bold }: Font): number {
   return (thousandths * sizePx) / 1000;
 }
 
-/** Breaks at spaces, where a separating dot goes; what is longer than `linesMax` lines ends with an ellipsis. */
+/** Breaks at spaces, and removes a separating dot there. A text longer than `linesMax` lines ends with an ellipsis. */
 export function wrapText(text: string, font: Font, widthPx: number, linesMax: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(/\s+/).filter((each) => each !== '')) {

@@ -10,7 +10,7 @@ export const INK = '#1a1a1a';
 export const SOFT_INK = '#555555';
 export const GRID = '#e3e3e3';
 
-/** After Okabe and Ito, darkened for thin lines on white: told apart by colour-blind readers too. */
+/** Colours of Okabe and Ito, which colour-blind readers can distinguish, darkened for thin lines on white. */
 const COLORS = [
   '#0072b2',
   '#d55e00',

@@ -1,14 +1,14 @@
-// A day at a row a second is 86,400 points for 700 pixels. Each bucket of the x axis keeps its lowest and its
-// highest point, in their order: what is drawn covers the same pixels as all points would, and the one second
-// with a latency of two seconds stays on the chart. (LTTB keeps one point a bucket, the one with the largest
-// triangle: nicer curves, but of two peaks in a bucket, or a peak beside a dip, one is gone.)
+// A day with a row a second is 86,400 points for 700 pixels. Each bucket of the x axis keeps its lowest and its highest
+// point, in order. So the chart covers the same pixels as with all points, and the one second with a latency of two
+// seconds stays on it. (LTTB keeps one point a bucket, the one with the largest triangle. Its curves are smoother, but of
+// two peaks in a bucket, or a peak and a dip, one is gone.)
 
 import type { Point } from './chart.js';
 
-/** An unknown stretch longer than this part of the whole is left open; a shorter one is drawn across. */
+/** An unknown stretch longer than this part of the run is a gap; the line crosses a shorter one. */
 const GAP_PART_MAX = 1 / 50;
 
-/** From columns to what is drawn: unknown values out, long gaps left open, thinned to `buckets` over all. */
+/** Turns columns into stretches of points: without unknown values, with gaps, thinned to `buckets` in all. */
 export function drawnStretches(xs: readonly number[], ys: readonly number[], buckets: number): Point[][] {
   const lengthX = (xs.at(-1) ?? 0) - (xs[0] ?? 0);
   return splitAtGaps(xs, ys, lengthX * GAP_PART_MAX).map((stretch) => {

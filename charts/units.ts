@@ -1,9 +1,9 @@
-// How numbers are written for people: bytes in decimal units (1 MB = 1,000,000 B, as the figures of the 2008
-// original are meant), times in the unit that fits, counts with thousands separators.
+// Formats numbers for people: bytes in decimal units (1 MB = 1,000,000 B, as in the figures of the 2008 original), times
+// in a fitting unit, counts with thousands separators.
 
 export interface Unit {
   readonly name: string;
-  /** How many of the base unit (bytes, seconds) make one of these. */
+  /** Number of base units (bytes, seconds) in this unit. */
   readonly size: number;
 }
 
@@ -30,7 +30,7 @@ export function byteUnit(maxBytes: number): Unit {
   return BYTE_UNITS.findLast((unit) => Math.abs(maxBytes) >= unit.size) ?? BYTE_UNITS[0]!;
 }
 
-/** The unit in which a span of time has neither hundreds of it nor a fraction of one. */
+/** A unit in which a span of time is neither hundreds nor a fraction. */
 export function timeUnit(lengthSec: number): Unit {
   if (lengthSec <= 300) return SECOND;
   if (lengthSec <= 3 * HOUR.size) return MINUTE;

@@ -1,6 +1,6 @@
 /**
- * `encke charts`: flags and sentences of the charting tool. What is drawn, and how, is in charts/; it is loaded
- * only when there is something to draw, for the charting library takes a third of a second to load.
+ * `encke charts`: flags and messages of the charting tool. charts/ draws; it is loaded only when there is something to
+ * draw, because the charting library takes a third of a second to load.
  */
 import { dirname, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';

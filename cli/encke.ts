@@ -5,8 +5,8 @@ import { keepYoungGenerationSmall } from '../gateway/young-generation.js';
 import { watchStandardStreams } from './standard-streams.js';
 
 /**
- * The one door: `encke <command>`. A usage error is one sentence and exit code 2. Loads only the command that
- * is asked for: with the tools beside it, `encke start` would weigh 5 MB more for its whole life.
+ * The command line: `encke <command>`. A usage error is one sentence and exit code 2. Loads only the requested command:
+ * with the tools, `encke start` would take 5 MB more.
  */
 
 const commands: Record<string, () => Promise<Command>> = {
@@ -28,7 +28,7 @@ watchStandardStreams(asked);
 if (['start', 'gateway', 'router'].includes(asked)) keepYoungGenerationSmall();
 const wanted = Object.hasOwn(commands, asked) ? [asked] : Object.keys(commands);
 for (const name of wanted) program.addCommand(await commands[name]!());
-// npm takes flags for its own, and hands over their values alone.
+// npm takes flags as its own, and passes on only their values.
 const withNpm =
   process.env.npm_lifecycle_event === 'start'
     ? ' With npm, flags come after --: npm start -- --port 9000'

@@ -1,4 +1,4 @@
-/** `--fail-on`: what a run must not do, or else its exit code tells. */
+/** `--fail-on`: the limits of a run, which decide its exit code. */
 import { InvalidArgumentError } from 'commander';
 import type { FailOn } from '../msggen/verdict.js';
 import { durationMs } from './values.js';

@@ -60,7 +60,7 @@ export interface MqttFlags extends MqttTokenFlags {
   size?: number;
 }
 
-/** `option` names the flag in sentences. */
+/** @param option name of the flag, for messages */
 const OPTIONS: Record<keyof MqttFlags, Option> = {
   qos: new Option(
     '--qos <qos>',

@@ -120,7 +120,7 @@ export function floodtestCommand(): Command {
   });
 }
 
-/** Those that publish and those that receive everything included. */
+/** Includes devices and subscribers to everything. */
 function connectionsInAll({ connections, devices = 0, everything, url }: Flags): number {
   return connections + devices + (everything === undefined ? 0 : (url?.length ?? 1));
 }
@@ -206,7 +206,7 @@ async function flood(flags: Flags, command: Command): Promise<number> {
   return 1;
 }
 
-/** Losses are those of all rows, the subscribers to everything among them. */
+/** Losses of all rows, including the subscribers to everything. */
 function exitCodeOf(run: Flood, failOn: FailOn | undefined): number {
   if (failOn === undefined) return 0;
   const { closed, refused, failed, receivedUnsubscribed } = run.counts;
@@ -221,7 +221,7 @@ function exitCodeOf(run: Flood, failOn: FailOn | undefined): number {
   return verdict.length > 0 ? FAILED_EXIT_CODE : 0;
 }
 
-/** The command line goes into files that are shown around. */
+/** Hides tokens: the command line goes into files that people publish. */
 function withoutToken(args: string[]): string[] {
   return args.map((arg, i) =>
     args[i - 1] === '--mqtt-token' ? '…' : arg.replace(/^--mqtt-token=.*/s, '--mqtt-token=…'),

@@ -12,7 +12,7 @@ import { apiOrGatewayUrl, gatewayUrl } from './values.js';
 export const defaults = {
   intervalMs: 100,
   connections: 50,
-  /** Fewer connections make fuller batches: what is due while a request is on the wire goes with the next one. */
+  /** Fewer connections make fuller batches: messages that become due during a request go with the next one. */
   batchConnections: 4,
   window: 32,
   answerTimeoutMs: 60_000,
@@ -53,7 +53,7 @@ export interface Flags extends RedisFlags, TokenFlags, MqttTokenFlags {
 
 const MQTT_FLAGS = ['qos', 'retain', 'username', 'mqttToken', 'mqttTokenFile'] as const;
 const HTTP_FLAGS = ['batch', 'token', 'tokenFile', 'wait'] as const;
-/** The transports that a flag goes with; one that is not here goes with all. */
+/** The transports that a flag goes with. A flag that is not listed goes with all. */
 const TRANSPORTS_OF: Record<string, readonly Flags['transport'][]> = {
   ...Object.fromEntries(HTTP_FLAGS.map((name) => [name, ['http']])),
   ...Object.fromEntries(MQTT_FLAGS.map((name) => [name, ['mqtt-ws']])),
@@ -62,7 +62,7 @@ const TRANSPORTS_OF: Record<string, readonly Flags['transport'][]> = {
   url: ['http', 'mqtt-ws'],
 };
 
-/** @param given as commander has read them; what does not go together ends the process with a sentence */
+/** @param given the flags from commander; flags that do not go together end the process with a sentence */
 export function askedBy(given: Flags, command: Command): MsggenOptions {
   const implied = given.redis !== undefined && command.getOptionValueSource('transport') === 'default';
   const flags: Flags = implied ? { ...given, transport: 'redis' } : given;
@@ -129,7 +129,7 @@ function checkTogether(flags: Flags, command: Command): void {
   }
 }
 
-/** The address, for MQTT as the ws URL it is. */
+/** The URL of the server; for MQTT a ws URL. */
 function urlOf(flags: Flags, command: Command): URL {
   const { transport, url } = flags;
   if (transport === 'redis') return new URL(withoutUser(flags.redis?.[0] ?? 'redis://127.0.0.1:6379'));

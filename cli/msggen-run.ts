@@ -1,4 +1,4 @@
-/** A run of `encke msggen`: can it begin, its live line, its end, and its exit code. */
+/** A run of `encke msggen`: preflight, live line, summary and exit code. */
 import { randomBytes } from 'node:crypto';
 import { Generator } from '../msggen/generator.js';
 import { whyRefused } from '../msggen/global-name.js';

@@ -48,7 +48,7 @@ Examples:
 
 async function send(id: string, message: string, flags: SendFlags, command: Command): Promise<void> {
   checkTogether(flags, command);
-  // Node has put U+FFFD where an argument was not UTF-8, so another message than was meant would go out.
+  // Node has put U+FFFD where an argument was not UTF-8: the message would not be the intended one.
   if (message.includes('\ufffd') || id.includes('\ufffd'))
     return fail(
       'an argument is not UTF-8, or has U+FFFD in it: give such a message on standard input, with -.',
@@ -57,7 +57,7 @@ async function send(id: string, message: string, flags: SendFlags, command: Comm
   else await sendToName(id, message, flags, nameAddressOf(flags, command));
 }
 
-/** A variable that is set for other commands is no mistake; a flag is. */
+/** Refuses flags only: a variable may be set for other commands. */
 function checkTogether({ redis }: SendFlags, command: Command): void {
   const others = redis === undefined ? redisFlagNames : (['url', 'token', 'tokenFile'] as const);
   const other = others.find((name) => command.getOptionValueSource(name) === 'cli');
@@ -94,7 +94,7 @@ async function sendToName(
     fail(whyRefused(shard, address, trouble ?? error));
   } finally {
     redis.disconnect();
-    redis.stream?.destroy(); // a server that stands still takes no part in a good-bye
+    redis.stream?.destroy(); // a server that stands still would not answer a QUIT
   }
 }
 
@@ -107,7 +107,7 @@ async function sendToApi(
   const url = flags.url ?? new URL('http://127.0.0.1:8001');
   const body = message === '-' ? await readStandardInput() : Buffer.from(message);
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  // A Client takes the path as it is; with a URL, the id ".." would be resolved away.
+  // A Client sends the path unchanged; a URL would resolve the id "..".
   const path = `/send/${id.split('/').map(encodeURIComponent).join('/')}`;
   const options = new URLSearchParams();
   if (flags.qos !== undefined) options.set('qos', flags.qos);

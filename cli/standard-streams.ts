@@ -1,11 +1,11 @@
 const servers: ReadonlySet<string> = new Set(['start', 'gateway', 'router']);
 
 /**
- * Handles output that cannot be written. A server goes on: all it loses is its welcome. Any other command ends: as by
- * SIGPIPE, which Node ignores, where its reader has gone (`encke --help | head -1`), or else with a sentence.
+ * Handles output that cannot be written. A server goes on, and loses only its welcome. Any other command ends: as by
+ * SIGPIPE, which Node ignores, when its reader has gone (`encke --help | head -1`), otherwise with a sentence.
  */
 export function watchStandardStreams(asked: string): void {
-  process.stderr.on('error', () => {}); // there is nowhere to say it
+  process.stderr.on('error', () => {}); // there is no stream left for a message
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (servers.has(asked)) return;
     if (error.code === 'EPIPE') process.exit(141);

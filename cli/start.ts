@@ -90,7 +90,7 @@ async function start(role: NodeRole, flags: Record<string, unknown>): Promise<vo
       const { superviseWorkers } = await import('../gateway/workers/supervisor.js');
       return await superviseWorkers(config, role);
     }
-    // uWS reads this once, when it is loaded; so it is set before anything imports it.
+    // uWS reads this once, when it is loaded. So it is set before the import.
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.requestHeadBytesMax);
     const { runGateway } = await import('../gateway/main.js');
     await runGateway(config, role, worker);
@@ -99,7 +99,7 @@ async function start(role: NodeRole, flags: Record<string, unknown>): Promise<vo
   }
 }
 
-/** Codes of errors whose message says how to mend them. */
+/** Codes of errors whose message has the remedy. */
 const sentences: ReadonlySet<unknown> = new Set([
   'ERR_ENCKE_LISTEN',
   'ERR_ENCKE_ENGINE',

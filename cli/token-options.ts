@@ -1,4 +1,4 @@
-/** `--token` and `--token-file`, and the same for MQTT: as the server takes them, since anybody can read a command line. */
+/** `--token` and `--token-file`, and the same for MQTT. The file is for machines where others can read a command line. */
 import { type Command, Option } from 'commander';
 import { tokenFrom } from '../gateway/token-file.js';
 
@@ -18,7 +18,7 @@ export function addTokenOptions(command: Command): Command {
     .addOption(new Option('--token-file <path>', 'a file that holds it').env('ENCKE_API_TOKEN_FILE'));
 }
 
-/** @param transport where the flags are for one of several */
+/** @param transport the one transport that the flags are for, if there are several */
 export function mqttTokenOptions(transport = ''): { mqttToken: Option; mqttTokenFile: Option } {
   return {
     mqttToken: new Option('--mqtt-token <token>', `${transport}password`).env('ENCKE_MQTT_TOKEN'),
@@ -28,7 +28,7 @@ export function mqttTokenOptions(transport = ''): { mqttToken: Option; mqttToken
   };
 }
 
-/** A flag goes before a variable. Both ways at once, or a file that cannot be used, end the process with a sentence. */
+/** A flag overrides a variable. A token given both ways, or an unusable file, ends the process with a sentence. */
 export function tokenOf(command: Command, name: 'token' | 'mqttToken'): string | undefined {
   const token: string | undefined = command.getOptionValue(name) || undefined;
   const path: string | undefined = command.getOptionValue(`${name}File`) || undefined;

@@ -1,6 +1,6 @@
 /**
- * Parsers for the values of command line flags. Each takes the text a user typed, gives back a number (or a
- * URL, a moment, …), and otherwise throws commander's InvalidArgumentError with a sentence that says what is wanted.
+ * Parsers for the values of command line flags. Each takes the text of the user and returns a number (or a URL, a time,
+ * …). Otherwise it throws commander's InvalidArgumentError with a sentence that says what to give.
  */
 import { InvalidArgumentError } from 'commander';
 import type { Lives, QosShares } from '../floodtest/mqtt-plan.js';
@@ -61,7 +61,7 @@ export function durationMs(text: string): number {
   return Number(amount) * MILLISECONDS_OF[unit]!;
 }
 
-/** How long until a moment, in milliseconds: a duration from now, or an ISO 8601 time to come. */
+/** Milliseconds until a time: a duration from now, or a future ISO 8601 time. */
 export function untilMs(text: string): number {
   if (DURATION.test(text)) return durationMs(text);
   const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
@@ -77,7 +77,7 @@ export function untilMs(text: string): number {
 const gatewayExample = 'http://127.0.0.1:8000';
 const apiExample = 'http://127.0.0.1:8001';
 
-/** Of the router API. */
+/** URL of the router API. */
 export function apiUrl(text: string): URL {
   return serverUrl(text, apiExample);
 }
@@ -95,7 +95,7 @@ function serverUrl(text: string, example: string): URL {
   return url;
 }
 
-/** It would be left out in silence, or shown in what a run prints. */
+/** Refuses a user and a password in a URL: they would be ignored in silence, or printed. */
 function refuseUser(url: URL): void {
   if (url.username === '' && url.password === '') return;
   throw new InvalidArgumentError(
@@ -108,7 +108,7 @@ export function gatewayUrl(text: string): URL {
   return urlOr(text, gatewayExample);
 }
 
-/** The same, where an http URL is the router API's. */
+/** The same, where an http URL is that of the router API. */
 export function apiOrGatewayUrl(text: string): URL {
   return urlOr(text, apiExample);
 }
@@ -195,10 +195,10 @@ export function topicTemplate(text: string): string {
   return text;
 }
 
-/** Below the 65,535 of MQTT, with room for the numbers. */
+/** Less than MQTT's 65,535, with room for the numbers. */
 const MAX_TOPIC_BYTES = 60_000;
 
-/** The other values of an option that may be given several times. */
+/** Collects the values of an option that may be given several times. */
 export function collected<Value>(
   parse: (text: string) => Value,
 ): (text: string, before: Value[] | undefined) => Value[] {

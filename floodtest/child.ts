@@ -4,8 +4,9 @@ import { FloodProcess } from './flood-process.js';
 import type { Share } from './plan.js';
 
 /**
- * From the parent: the share to open, then `report` as often as it likes, and perhaps `cut`; for the devices `publish`, later `quiet`, which
- * is answered with what they have published; that of all processes comes back to be settled. In the end `close`.
+ * From the parent: first the share to open, then `report` any number of times, perhaps `cut`, in the end `close`. For
+ * devices `publish`, later `quiet`, which is answered with the last seqs of this process. Then `settle` with the last
+ * seqs of all processes.
  */
 export type ToChild =
   | { share: Share }

@@ -1,13 +1,13 @@
-/** The forked processes of a run: tells and asks them all, and ends them. */
+/** The forked processes of a run: sends them commands and questions, and ends them. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { FromChild, ToChild } from './child.js';
 import { connectionsOf, type Share } from './plan.js';
 
-/** A small young generation costs no CPU here, since next to nothing is made for a message: 4.0 KB become 3.3. */
+/** A small young generation costs no CPU here, because a message allocates next to nothing: 4.0 KB a connection become 3.3. */
 const CHILD_FLAGS = ['--max-semi-space-size=2'];
 const REPORT_TIMEOUT_MS = 5000;
-/** When somebody has interrupted the run and waits. */
+/** Timeout once the run was interrupted. */
 const HURRIED_TIMEOUT_MS = 700;
 const CLOSE_TIMEOUT_MS = 5000;
 
@@ -20,7 +20,7 @@ export interface ChildrenEvents {
 export class Children {
   readonly #events: ChildrenEvents;
   readonly #processes: ChildProcess[] = [];
-  /** By process: questions that it has not answered; one that was given up is answered late, and before the next. */
+  /** By process: questions without an answer. A late answer comes before that of the next question. */
   readonly #unanswered: number[] = [];
   #onAllAnswered: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -56,17 +56,17 @@ export class Children {
     child.send(message);
   }
 
-  /** Of those that still run. */
+  /** Of the processes that still run. */
   get pids(): number[] {
     return this.#processes.flatMap(({ pid, connected }) => (connected && pid !== undefined ? [pid] : []));
   }
 
   tell(message: ToChild): void {
-    // One that was just killed is connected until its exit is heard; without a callback the error would end this process.
+    // A killed child is connected until its exit is noticed; without a callback the error would end this process.
     for (const child of this.#processes) if (child.connected) child.send(message, () => {});
   }
 
-  /** Waits for the answers of all. A process that is too busy to answer is counted with its last answer. */
+  /** Waits for all answers. A process that is too busy to answer counts with its last answer. */
   async ask(question: 'report' | 'quiet', hurried = false): Promise<void> {
     this.#processes.forEach((child, index) => {
       if (child.connected) this.#unanswered[index]!++;
@@ -83,7 +83,7 @@ export class Children {
     });
   }
 
-  /** Answers that are being waited for get no more than HURRIED_TIMEOUT_MS. */
+  /** Shortens a current wait for answers to HURRIED_TIMEOUT_MS. */
   hurry(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#onAllAnswered?.(), HURRIED_TIMEOUT_MS);

@@ -1,4 +1,4 @@
-/** The counts of connections and messages: the same numbers for one process and for all of them added up. */
+/** The counts of connections and messages, of one process or of all processes added up. */
 import type { LatencyCounts } from '../msggen/latency.js';
 
 /** A row for each QoS (over HTTP: the first), and one for the subscribers to everything. */
@@ -10,40 +10,40 @@ export interface Tally {
   /** Messages that carried a stamp. */
   stamped: number;
   lost: number;
-  /** Received again without the protocol's leave. */
+  /** Received again where the protocol does not allow it. */
   duplicated: number;
   /** Received again with the DUP flag set, which QoS 1 allows, and QoS 2 as long as it is not released. */
   redelivered: number;
   outOfOrder: number;
-  /** Late messages of which it is not known any more whether they had come before. */
+  /** Late messages that may or may not be duplicates: their account is gone. */
   unjudged: number;
-  /** Messages of more publishers or topics than there is an account for. */
+  /** Messages of publishers or topics beyond the number of accounts. */
   unaccounted: number;
-  /** Messages that the server had kept: they were there before the subscriber, so they are not accounted for. */
+  /** Retained messages, which are older than the subscription, and are not accounted for. */
   retained: number;
 }
 
 export interface FloodCounts extends Tally {
   /** Open and logged in now. */
   connected: number;
-  /** Were connected, and ended without floodtest's doing. */
+  /** Connections that ended, and not by floodtest. */
   closed: number;
-  /** Were connected, and disconnected at the end of their life. */
+  /** Connections that floodtest ended at the end of their life. */
   disconnected: number;
-  /** How often a subscriber has unsubscribed, and how often it has subscribed again. */
+  /** How often subscribers have unsubscribed, and have subscribed again. */
   unsubscribed: number;
   resubscribed: number;
-  /** Messages published and received between the two; they are in no other count. */
+  /** Messages that were published and received while unsubscribed. They are in no other count. */
   receivedUnsubscribed: number;
-  /** Were cut by floodtest, all at once. */
+  /** Connections that floodtest cut, all at once. */
   cut: number;
-  /** Were cut, and are logged in again. */
+  /** Connections that were cut and are logged in again. */
   resumed: number;
-  /** Of those, told by the server that nothing is gone. */
+  /** Of those, the ones that the server told `recovered: true`. */
   recovered: number;
-  /** How often the server said `recovered: false`: that something is, or may be, gone. */
+  /** How often the server said `recovered: false`. */
   unrecovered: number;
-  /** Connections that were tried and have an outcome: connected, refused or failed. Who comes again does not count. */
+  /** Connections with an outcome: connected, refused or failed. Reconnects do not count. */
   tried: number;
   refused: number;
   failed: number;
@@ -54,11 +54,11 @@ export interface FloodCounts extends Tally {
   bytesSent: number;
   /** Connections that have received a message. */
   reached: number;
-  /** By the devices. */
+  /** Messages that the devices have published. */
   published: number;
-  /** Due, but the device was not connected, or had too many messages unacknowledged. */
+  /** Messages that were due while the device was not connected, or had too many unacknowledged messages. */
   unpublished: number;
-  /** Published long after they were due; due and never published: see LATE_AFTER_MS. */
+  /** Published late (see LATE_AFTER_MS); due and not published yet. */
   late: number;
   overdue: number;
   /** Published and not acknowledged yet. */
@@ -68,7 +68,7 @@ export interface FloodCounts extends Tally {
 /** How often each reason was met, such as `HTTP 503` or `ECONNRESET`. */
 export type Reasons = Record<string, number>;
 
-/** The answer of a process that is asked. The latencies are those since it was last asked. */
+/** The answer of a process to `report`, with the latencies since its last report. */
 export interface ProcessReport {
   /** Messages are those of the subscribers, without the subscribers to everything. */
   counts: FloodCounts;
@@ -83,11 +83,11 @@ export interface ProcessReport {
   /** Before the first connection. */
   baseRssBytes: number;
   cpuSec: number;
-  /** Of the time in which its devices publish: how much of it the process was at work. */
+  /** Part of the time in which its devices publish that the process was busy. */
   busyShare: number;
 }
 
-/** The last seq of each device, by its number from 0, of those that publish in one process. */
+/** The last seq of each device of one process, by the device's number from 0. */
 export interface PublishedSeqs {
   publisher: number;
   seqs: Uint32Array;

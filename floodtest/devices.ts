@@ -1,6 +1,6 @@
 /**
- * The devices of one process: each publishes at the same interval, one after the other, by deadlines that nothing
- * moves. Owns when the next message is due and the last seq of each device.
+ * The devices of one process. Each publishes at the same interval, one after the other, at fixed deadlines. Owns the next
+ * deadline and the last seq of each device.
  */
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { MessageText } from '../msggen/message-text.js';
@@ -11,18 +11,18 @@ import { numberOf, assignmentOf, type Share } from './plan.js';
 import type { MqttWs } from './transport/mqtt-ws.js';
 
 /**
- * The first message is due so long after the start, and the publisher says that it began then: at least a second after
- * the last login, so that a subscriber must have received every message from the first one on.
+ * Time from the start to the first deadline, when the publisher begins according to its stamps. It is at least a second
+ * after the last login, so that a subscriber must receive every message from the first one on.
  */
 export const PUBLISH_AFTER_MS = 1000;
-/** Beyond its means a process would do nothing but publish: after so long it reads what has come, and reports. */
+/** Longest turn of publishing. Otherwise an overloaded process would never read and report. */
 const TURN_MS = 20;
 
 export class Devices {
   published = 0;
   unpublished = 0;
   late = 0;
-  /** Of this process, since the first message was due: the share of the time that it was at work. */
+  /** Part of the time since the first deadline that this process was busy. */
   busyShare = 0;
   readonly #share: Share;
   readonly #plan: DevicesPlan;
@@ -77,13 +77,13 @@ export class Devices {
     this.#stoppedMs ??= performance.now();
   }
 
-  /** Brings `busyShare` up to date, as long as it publishes. */
+  /** Updates `busyShare` while the devices publish. */
   measure(): void {
     if (this.#utilization === undefined || this.#stoppedMs !== undefined) return;
     this.busyShare = performance.eventLoopUtilization(this.#utilization).utilization;
   }
 
-  /** Due, and nobody has got to it. */
+  /** Messages that are due and not published yet. */
   get overdue(): number {
     if (this.#schedule === undefined) return 0;
     const elapsedMs = (this.#stoppedMs ?? performance.now()) - this.#startMs;

@@ -1,6 +1,6 @@
 /**
- * The sockets of one process, by connection: opens each from the source that is its own, and from another one when
- * somebody has that port or the connection has had a socket before.
+ * The sockets of one process, by connection. Opens each from a source address and port of its own, or from another port
+ * when that one is taken or the connection had a socket before.
  */
 import type { Socket } from 'node:net';
 import { FloodSocket, type SocketOwner } from './flood-socket.js';
@@ -15,7 +15,7 @@ export class Dialer {
   readonly #share: Share;
   readonly #owner: SocketOwner;
   readonly #sockets: (Socket | undefined)[];
-  /** How many have been in a connection's place before. */
+  /** How many sockets each connection had before. */
   readonly #predecessors: Uint32Array;
 
   constructor(share: Share, owner: SocketOwner) {
@@ -37,7 +37,7 @@ export class Dialer {
   open(connection: number, attempt = 0): void {
     const number = numberOf(this.#share, connection);
     const { address, port, tls } = assignmentOf(this.#share, number).gateway;
-    // A successor comes from another port: the one before it may still be in TIME_WAIT.
+    // A successor uses another port: the port of its predecessor may still be in TIME_WAIT.
     const source = sourceOf(this.#share, number, attempt + this.#predecessors[connection]!);
     const target = { host: address, port, ...source };
     if (tls !== undefined) {
@@ -54,7 +54,7 @@ export class Dialer {
     this.open(connection);
   }
 
-  /** The socket is gone: whether it was for its port, and another one is worth an attempt. */
+  /** The socket is closed. @returns whether its port was the cause, and another port is worth an attempt */
   mayTryAgain(reason: string, attempt: number): boolean {
     const portTaken = reason === 'EADDRINUSE' || reason === 'EADDRNOTAVAIL';
     return portTaken && this.#share.sourceAddresses.length > 0 && attempt + 1 < SOURCE_ATTEMPTS;
@@ -79,8 +79,8 @@ export class Dialer {
   }
 
   /**
-   * Closes with resets: a polite close would leave 10,000 ports in TIME_WAIT for a minute, and a few rounds of that
-   * leave none for anybody on this machine.
+   * Closes with resets. Normal closes would leave 10,000 ports in TIME_WAIT for a minute, and a few rounds of that would
+   * use up all ports of the machine.
    */
   resetAll(): void {
     for (const socket of this.#sockets) if (socket !== undefined) resetSocket(socket);

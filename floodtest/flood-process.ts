@@ -1,6 +1,6 @@
 /**
- * The connections of one process: opens them at their rate, holds them, lets the short-lived ones go and others take
- * their place, cuts them all and brings them back. A connection is its socket, its number, and a slot in each column.
+ * The connections of one process: opens them at their rate, holds them, replaces the short-lived ones, cuts all and
+ * reconnects them. A connection is its socket, its number, and a slot in each column.
  */
 import type { Publication } from '../msggen/mqtt/packets.js';
 import { Schedule } from '../msggen/schedule.js';
@@ -20,9 +20,9 @@ import type { FloodTransport, TransportEvents } from './transport/transport.js';
 import { TRANSPORTS, type TransportName } from './transport/transports.js';
 
 const OPENING_TICK_MS = 5;
-/** Connections on their way at once, below the usual listen backlog of 511: a full one costs a second of waiting. */
+/** Most connections that open at once: below the usual listen backlog of 511. A full backlog costs a second of waiting. */
 const OPENING_LIMIT = 256;
-/** How often ends of life, pings that are due, and unanswered polls are looked for. */
+/** Interval of the check for ends of life, due pings and unanswered polls. */
 const SWEEP_INTERVAL_MS = 100;
 
 export class FloodProcess implements TransportEvents, SocketOwner {
@@ -34,7 +34,7 @@ export class FloodProcess implements TransportEvents, SocketOwner {
   readonly #schedule: Schedule;
   readonly #dialer: Dialer;
   readonly #phases: Phases;
-  /** Since when it must have received everything. */
+  /** Time from which a connection must have received everything. */
   readonly #loggedInUs: Float64Array;
   readonly #lifetimes: Lifetimes;
   readonly #receipts: Receipts;
@@ -71,7 +71,7 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     }, SWEEP_INTERVAL_MS);
   }
 
-  /** Resets all connections, whatever is on its way to them; they come back within the time of the plan. */
+  /** Resets all connections, with data in flight. They reconnect within the time of the plan. */
   cut(): void {
     const cut: number[] = [];
     for (const connection of this.#phases.connected()) {
@@ -83,14 +83,14 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     this.#returns = new Reconnects(cut, this.#share.cut!.withinMs, (connection) => this.#comeBack(connection));
   }
 
-  /** Nobody publishes or unsubscribes any more. @returns what its devices have published */
+  /** Stops publishing and unsubscribing. @returns the last seqs of this process's devices */
   quiet(): PublishedSeqs[] {
     this.#mqtt?.resubscriptions?.stop();
     this.devices?.stop();
     return this.devices?.lastSeqs ?? [];
   }
 
-  /** Counts what the devices of all processes have published, and nobody has received, as lost. */
+  /** Counts messages of all processes' devices that did not arrive as lost. */
   settle(published: PublishedSeqs[]): void {
     for (const connection of this.#phases.connected()) {
       if (this.#mqtt?.resubscriptions?.isAway(connection)) continue;
@@ -157,7 +157,7 @@ export class FloodProcess implements TransportEvents, SocketOwner {
 
   resubscribing(connection: number): void {
     this.#receipts.restart(connection);
-    this.#loggedInUs[connection] = Number.POSITIVE_INFINITY; // it need not have what comes before SUBACK
+    this.#loggedInUs[connection] = Number.POSITIVE_INFINITY; // messages before SUBACK may be missing
   }
 
   resubscribed(connection: number): void {
@@ -242,7 +242,7 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     return true;
   }
 
-  /** Its messages are acknowledged first: otherwise nobody knew what became of them. */
+  /** Waits for acknowledgements first; otherwise the outcome of its messages would be unknown. */
   #leave(connection: number): boolean {
     const mqtt = this.#mqtt!;
     if (!this.#phases.is(connection, 'connected') || mqtt.outstanding(connection) > 0) return false;
@@ -262,7 +262,7 @@ export class FloodProcess implements TransportEvents, SocketOwner {
     }
   }
 
-  /** It has an outcome, and is not connected. */
+  /** The connection has an outcome, and is not connected. */
   #answered(connection: number): void {
     this.#phases.enter(connection, 'done');
     if (!this.#dialer.hasPredecessor(connection)) this.#outcomes.counts.tried++;
@@ -274,7 +274,7 @@ export class FloodProcess implements TransportEvents, SocketOwner {
       if (this.#phases.is(connection, 'opening')) {
         this.#countEnd(connection, `no answer in ${answerTimeoutMs / 1000} s`);
       } else {
-        // Its successor comes all the same.
+        // Its successor still opens.
         this.#outcomes.failed(`not closed ${answerTimeoutMs / 1000} s after DISCONNECT`);
       }
       this.#dialer.destroy(connection);

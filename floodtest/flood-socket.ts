@@ -4,7 +4,7 @@
  */
 import { Socket } from 'node:net';
 
-/** It has closed the connection, without an error. */
+/** Reason of a connection that the server closed without an error. */
 export const ENDED_BY_SERVER = 'ended by the server';
 
 const READ_BUFFER_BYTES = 64 * 1024;
@@ -32,7 +32,7 @@ export class FloodSocket extends Socket {
   reason = ENDED_BY_SERVER;
 
   constructor(owner: SocketOwner, connection: number, attempt: number) {
-    // @types/node 20 knows `onread` for net.connect only; the constructor is what takes it.
+    // @types/node 20 has `onread` for net.connect only, but the constructor takes it.
     super({ onread } as object);
     this.owner = owner;
     this.connection = connection;

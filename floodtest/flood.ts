@@ -1,6 +1,6 @@
 /**
- * The run: asks each of the processes once a second, adds up what they answer, and ends after the hold time or when it
- * is stopped. Owns the children; what is printed and recorded is the caller's, a row at a time.
+ * The run: asks each process for a report once a second, adds up the reports, and ends after the hold time or when it is
+ * stopped. Owns the child processes. The caller prints and records the rows.
  */
 import { LatencyHistogram } from '../msggen/latency.js';
 import type { FromChild } from './child.js';
@@ -24,15 +24,15 @@ import type { Row } from './recording.js';
 import { type ServerUsage, serverUsage } from './server-usage.js';
 
 const ROW_INTERVAL_MS = 1000;
-/** When the devices have stopped, so many rows at most are waited for what is still on its way. */
+/** Most rows that the run waits for messages in flight, after the devices have stopped. */
 const DRAIN_ROWS_LIMIT = 15;
 
 export interface FloodOptions {
-  /** The same for every process; `index` is filled in for each. */
+  /** The share of every process, without its `index`. */
   share: Omit<Share, 'index'>;
-  /** How long to hold once every connection has been tried; for ever when undefined. */
+  /** Hold time after every connection was tried; undefined = for ever. */
   holdMs: number | undefined;
-  /** Of the servers; their memory and CPU time are added up. */
+  /** Process ids of the servers, whose memory and CPU time are added up. */
   serverPids: number[];
 }
 
@@ -48,7 +48,7 @@ export class Flood {
   rssBytes = 0;
   baseRssBytes = 0;
   cpuSec = 0;
-  /** Of the busiest process, while its devices published. */
+  /** The largest of the processes' busy shares. */
   busyShare = 0;
   serverBefore: ServerUsage | undefined;
   server: ServerUsage | undefined;
@@ -123,8 +123,8 @@ export class Flood {
   }
 
   /**
-   * Stops the devices, waits for what they have published until nothing more comes for a second, and has everything that
-   * is still missing counted as lost.
+   * Stops the devices, waits until no more of their messages arrive for a second, and counts the missing messages as
+   * lost.
    */
   async #settle(): Promise<void> {
     this.#stopping = false;
@@ -145,7 +145,7 @@ export class Flood {
     return this.#stopping || performance.now() >= this.#endsAtMs();
   }
 
-  /** Unknown, and so infinitely far, until every connection has been tried. */
+  /** Infinity until every connection has been tried. */
   #endsAtMs(): number {
     const { holdMs } = this.#options;
     if (holdMs === undefined || this.#allTriedAtMs === undefined) return Number.POSITIVE_INFINITY;

@@ -1,19 +1,19 @@
 /**
- * Which seqs of each pair of publisher and connection are missing: ranges in ascending order. Nothing is kept for a
- * pair to which everything came in order.
+ * The missing seqs of each pair of publisher and connection: ranges in ascending order. A pair whose messages all arrive
+ * in order has no entry.
  */
 
 /** Of one pair, and of all: 16 bytes each. Where there are more, the oldest of the pair are forgotten. */
 export const PAIR_RANGES_MAX = 10_000;
 const RANGES_MAX = 2_000_000;
 
-/** How it stands with a seq: whether it has not come, has come, or nobody knows. */
+/** State of a seq: not received, received, or unknown. */
 export type Standing = 'missing' | 'received' | 'forgotten';
 
 interface Ranges {
   /** first, last, first, last … */
   bounds: number[];
-  /** Up to here it is not known what was missing. */
+  /** Up to this seq the state is unknown. */
   forgottenUpTo: number;
 }
 
@@ -21,27 +21,27 @@ export class Gaps {
   readonly #pairs = new Map<number, Map<number, Ranges>>();
   #total = 0;
 
-  /** Behind all that is there. */
+  /** Adds a range behind all others. */
   add(publisher: number, connection: number, first: number, last: number): void {
     const ranges = this.#of(publisher, connection);
     const { bounds } = ranges;
     bounds.push(first, last);
     this.#total++;
     if (bounds.length <= 2 * PAIR_RANGES_MAX && this.#total <= RANGES_MAX) return;
-    const forgotten = Math.ceil(bounds.length / 4); // half of them at once: a shift for each would cost the whole row
+    const forgotten = Math.ceil(bounds.length / 4); // half of the ranges at once: a shift for each would move the whole array
     ranges.forgottenUpTo = bounds[2 * forgotten - 1]!;
     bounds.splice(0, 2 * forgotten);
     this.#total -= forgotten;
   }
 
-  /** Before all that is there; `last` may be below `first`, then there is nothing to be added. */
+  /** Adds a range before all others; nothing if `last` is below `first`. */
   addFirst(publisher: number, connection: number, first: number, last: number): void {
     if (last < first) return;
     this.#of(publisher, connection).bounds.unshift(first, last);
     this.#total++;
   }
 
-  /** The seq has come. @returns how it stood with it before */
+  /** The seq has arrived. @returns its state before */
   fill(publisher: number, connection: number, seq: number): Standing {
     const ranges = this.#pairs.get(publisher)?.get(connection);
     if (ranges === undefined) return 'received';
@@ -88,7 +88,7 @@ export class Gaps {
   }
 }
 
-/** Where the range that holds the seq begins in `bounds`; -1 where there is none. */
+/** Index in `bounds` of the range with the seq; -1 if there is none. */
 function rangeAt(bounds: readonly number[], seq: number): number {
   let low = 0;
   let high = bounds.length / 2 - 1;

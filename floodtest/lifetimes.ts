@@ -1,4 +1,4 @@
-/** When the short-lived connections of one process are to leave. */
+/** End of life of the short-lived connections of one process. */
 import { lifeMs } from './mqtt-plan.js';
 import { connectionsOf, numberOf, assignmentOf, type Share } from './plan.js';
 
@@ -21,7 +21,7 @@ export class Lifetimes {
     if (life !== undefined) this.#endsMs[connection] = performance.now() + life;
   }
 
-  /** Calls `leave` for each whose time is over, until it says that the connection leaves. */
+  /** Calls `leave` for each connection whose time is over, until it returns true. */
   end(leave: (connection: number) => boolean): void {
     const nowMs = performance.now();
     for (let connection = 0; connection < this.#endsMs.length; connection++) {

@@ -1,10 +1,10 @@
-/** The plan of a run's MQTT connections: their session and keep-alive, and which of them have which QoS or live only a while. */
+/** The plan of a run's MQTT connections: session, keep-alive, QoS and length of life. */
 import type { MqttQos } from '../msggen/mqtt/packets.js';
 
 /** Shares of QoS 0, 1 and 2; together 1. */
 export type QosShares = readonly [number, number, number];
 
-/** A share of the connections live between `minMs` and `maxMs`, and are followed by others. */
+/** A share of the connections lives between `minMs` and `maxMs`. Others replace them. */
 export interface Lives {
   share: number;
   minMs: number;
@@ -15,7 +15,7 @@ export interface Lives {
 export interface DevicesPlan {
   count: number;
   ratePerSec: number;
-  /** Has `{n}`, the number of the device from 1, and perhaps `{m}`, one of its topics. */
+  /** Template with `{n}`, the number of the device from 1, and perhaps `{m}`, the number of one of its topics. */
   topic: string;
   topicsEach: number;
   sizeBytes: number;
@@ -33,14 +33,14 @@ export interface MqttPlan {
   /** The QoS of the subscribers to everything, if there are any. */
   everything: MqttQos | undefined;
   lives: Lives | undefined;
-  /** So many of all subscribers unsubscribe a second, and subscribe again. */
+  /** Subscribers that unsubscribe a second, and subscribe again. */
   resubscribesPerSec: number | undefined;
   devices: DevicesPlan | undefined;
 }
 
 export const QOS_0_ONLY: QosShares = [1, 0, 0];
 
-/** The QoS of the subscriber or device with this number, such that any row of them has the shares asked for. */
+/** QoS of the subscriber or device with this number. Any sequence of numbers has the shares of the plan. */
 export function qosByShares([, qos1, qos2]: QosShares, number: number): MqttQos {
   if (isChosen(qos2, number)) return 2;
   if (qos1 === 0) return 0;
@@ -56,10 +56,10 @@ function chosenBefore(share: number, number: number): number {
   return Math.floor(share * number + 1e-9);
 }
 
-/** Prime, so that it visits every number before it comes back: the short-lived have no QoS or role in common. */
+/** Prime, so that the short-lived connections are spread over all numbers, QoS and roles. */
 const LIVES_STEP = 7919;
 
-/** How long the connection is to live; undefined when it stays. */
+/** Length of the connection's life; undefined = until the end of the run. */
 export function lifeMs(lives: Lives | undefined, number: number, connections: number): number | undefined {
   if (lives === undefined) return undefined;
   if ((number * LIVES_STEP) % connections >= Math.round(lives.share * connections)) return undefined;

@@ -1,4 +1,4 @@
-/** The outcomes of the connections of one process: counts, and how often each reason was met. */
+/** Outcomes of the connections of one process: counts, and counts by reason. */
 import { noCounts, type Reasons } from './counts.js';
 
 export class Outcomes {

@@ -1,25 +1,25 @@
 /**
- * Where each connection of one process is in its life:
+ * The phase of each connection of one process:
  *
  *     opening --> connected --> leaving (has disconnected at the end of its life) --> opening: its successor
- *                           --> away (was cut) --> opening: it comes back
+ *                           --> away (was cut) --> opening: it reconnects
  *                           --> done
  *             --> done
  *
- * Opening and leaving wait for the server, and must not do so for ever.
+ * Opening and leaving wait for the server, with a timeout.
  */
 import { nowUs } from '../msggen/stamp.js';
 
 export type Phase = 'opening' | 'connected' | 'leaving' | 'away' | 'done';
 
-/** 0 is what has not begun. */
+/** 0 = not begun. */
 const NUMBER_OF: Record<Phase, number> = { opening: 1, connected: 2, leaving: 3, away: 4, done: 5 };
 
 export class Phases {
   /** Opening or leaving. */
   waiting = 0;
   readonly #numbers: Uint8Array;
-  /** When it began to open, or to leave. */
+  /** Start of the opening or leaving. */
   readonly #sinceUs: Float64Array;
 
   constructor(connections: number) {
@@ -50,7 +50,7 @@ export class Phases {
     }
   }
 
-  /** Those that wait for longer than this. */
+  /** Connections that have waited for longer than this. */
   *overdue(timeoutMs: number): Iterable<number> {
     if (this.waiting === 0) return;
     const beforeUs = nowUs() - timeoutMs * 1000;

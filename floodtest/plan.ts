@@ -4,17 +4,17 @@ import type { MqttPlan } from './mqtt-plan.js';
 
 /** Room below the hard limit of 20,000 descriptors that many machines have. */
 export const CONNECTIONS_PER_PROCESS = 18_000;
-/** Up to this many the kernel chooses the source; it has 28,232 ports for all programs that talk to one address. */
+/** Up to this many connections the kernel chooses the ports: it has 28,232 for all programs that connect to one address. */
 export const CONNECTIONS_WITHOUT_SOURCE = 1000;
 /**
- * Above, connections come from addresses and ports of their own, the ports below those the kernel gives out. With
- * addresses only, 36,000 connections took 45 s and 59 s of CPU instead of 7 s and 4 s, because bind() looks through all
- * taken ports each time; and a port that bind() has chosen is closed to every other client of the machine.
+ * More connections get addresses and ports of their own, below the ports of the kernel. With addresses only, 36,000
+ * connections took 45 s and 59 s of CPU instead of 7 s and 4 s, because bind() searches all taken ports each time.
+ * And a port that bind() has chosen is closed to every other client of the machine.
  */
 export const SOURCE_PORT_FIRST = 10_000;
 export const SOURCE_PORTS = 22_768;
 export const CONNECTIONS_PER_ADDRESS = 20_000;
-/** How far off the next port is tried when somebody has the first: far, since others take theirs in rows too. */
+/** Distance to the next port when a port is taken. Large, because other programs take ports in sequence too. */
 const NEXT_PORT_STEP = 4973;
 export const ANSWER_TIMEOUT_MS = 30_000;
 /** Descriptors a process needs beside its connections. */
@@ -28,14 +28,14 @@ export function processesFor(connections: number): number {
   return Math.max(1, Math.ceil(connections / connectionsPerProcess()));
 }
 
-/** The one that forks them has a channel to each, and pipes while it forks. */
+/** The parent has a channel to each child, and pipes while it forks. */
 const DESCRIPTORS_PER_PROCESS = 4;
 
 export function processesMax(): number {
   return Math.max(1, Math.floor((descriptorLimit() - DESCRIPTOR_RESERVE) / DESCRIPTORS_PER_PROCESS));
 }
 
-/** A limit at which so many connections can be opened: in one process, or as many as a process holds. */
+/** Descriptor limit that allows so many connections in one process, or as many as a process holds. */
 export function descriptorsFor(connections: number): number {
   return Math.min(connections, CONNECTIONS_PER_PROCESS) + DESCRIPTOR_RESERVE;
 }
@@ -44,11 +44,11 @@ export function sourceAddressesFor(connections: number): number {
   return connections <= CONNECTIONS_WITHOUT_SOURCE ? 0 : Math.ceil(connections / CONNECTIONS_PER_ADDRESS);
 }
 
-/** A gateway lets so many connections of one address be without an accepted CONNECT (--mqtt-max-pending-connects-per-address). */
+/** A gateway's default of --mqtt-max-pending-connects-per-address. */
 const PENDING_CONNECTS_PER_ADDRESS = 64;
 const MQTT_SOURCES_MAX = 1000;
 
-/** MQTT clients come from many addresses, as in the world: from one, an opening at full speed would be refused. */
+/** MQTT clients use many addresses, as real ones do: the gateway would refuse a fast ramp from one address. */
 export function mqttSourceAddressesFor(connections: number): number {
   const sources = Math.ceil(connections / PENDING_CONNECTS_PER_ADDRESS);
   return sources === 1 ? 0 : Math.max(sourceAddressesFor(connections), Math.min(sources, MQTT_SOURCES_MAX));
@@ -59,13 +59,13 @@ export function sourceAddresses(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `127.0.${(i + 2) >> 8}.${(i + 2) & 0xff}`);
 }
 
-/** Where a connection that is bound to a source address comes from. */
+/** Source address and port of a connection. */
 export interface SourceAddress {
   localAddress: string;
   localPort: number;
 }
 
-/** `attempt` counts from 0: the next one takes another port, in case somebody else has the first. */
+/** @param attempt from 0; each attempt uses another port, in case one is taken */
 export function sourceOf(share: Share, number: number, attempt: number): SourceAddress | undefined {
   const { sourceAddresses, sourcePortOffset } = share;
   const localAddress = sourceAddresses[number % sourceAddresses.length];
@@ -79,7 +79,7 @@ export interface GatewayTarget {
   /** An IP address. */
   address: string;
   port: number;
-  /** Spoken over TLS; the name that its certificate must have, where it is none of an IP address. */
+  /** Present = TLS. `servername`: the name in the certificate, unless it is one of an IP address. */
   tls?: { servername?: string };
   /** For the Host header. */
   host: string;
@@ -87,11 +87,11 @@ export interface GatewayTarget {
   mqttPath: string;
 }
 
-/** All connections are cut at once, and come back. */
+/** A cut of all connections at once, after which they reconnect. */
 export interface Cut {
-  /** After all are open. */
+  /** Time after all connections are open. */
   atMs: number;
-  /** They come back spread over this time. */
+  /** The reconnects are spread over this time. */
   withinMs: number;
 }
 
@@ -99,7 +99,7 @@ export interface Cut {
 export interface Share {
   index: number;
   processes: number;
-  /** Of all processes together, those that publish and those that receive everything included. */
+  /** Connections of all processes, including devices and subscribers to everything. */
   connections: number;
   ratePerSec: number;
   gateways: GatewayTarget[];
@@ -107,9 +107,9 @@ export interface Share {
   ids: number;
   idPrefix: string;
   sourceAddresses: string[];
-  /** Random for each run, so that it does not meet the ports the last one has just left. */
+  /** Random for each run, to avoid the ports of the run before. */
   sourcePortOffset: number;
-  /** A connection that has no answer by then has failed. */
+  /** A connection without an answer by then has failed. */
   answerTimeoutMs: number;
   cut: Cut | undefined;
   mqtt: MqttPlan;
@@ -119,7 +119,7 @@ export function connectionsOf(share: Share): number {
   return Math.ceil((share.connections - share.index) / share.processes);
 }
 
-/** The number of a process's connection among those of all processes. */
+/** Number of a process's connection among the connections of all processes. */
 export function numberOf(share: Share, connection: number): number {
   return share.index + connection * share.processes;
 }
@@ -128,14 +128,14 @@ export type Role = 'everything' | 'subscriber' | 'device';
 
 export interface Assignment {
   role: Role;
-  /** Among those of its role, from 0. */
+  /** Number among the connections of its role, from 0. */
   number: number;
   gateway: GatewayTarget;
 }
 
 /**
- * First the subscribers to everything, one at each gateway, then the subscribers, then the devices. A device and the
- * subscriber of the same number are at the same gateway.
+ * Numbers of all connections: first the subscribers to everything, one at each gateway, then the subscribers, then the
+ * devices. A device and the subscriber of the same number use the same gateway.
  */
 export function assignmentOf(share: Share, number: number): Assignment {
   const { gateways, connections } = share;
@@ -151,7 +151,7 @@ export function assignmentOf(share: Share, number: number): Assignment {
   return { role, number: place, gateway: gateways[gatewayOf(share, role, place)]! };
 }
 
-/** By its place in `gateways`. Where there are fewer ids than subscribers, those of one id are together. */
+/** Index in `gateways`. Subscribers of one id use the same gateway. */
 export function gatewayOf(share: Share, role: Role, number: number): number {
   return (role === 'subscriber' ? number % share.ids : number) % share.gateways.length;
 }

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 const REACH_TIMEOUT_MS = 5000;
 
 export interface ServerAddress {
-  /** The IP address that answered. */
+  /** IP address that answered. */
   address: string;
   port: number;
 }

@@ -1,6 +1,6 @@
 /**
- * The messages that the connections of one process have received: counts and latencies, a row for each QoS and one for the subscribers
- * to everything. Those tell the streams of messages apart by topic, all others have one stream of each publisher.
+ * Messages that the connections of one process have received: counts and latencies, a row for each QoS and one for the
+ * subscribers to everything. Those distinguish streams of messages by topic; all others have one stream a publisher.
  */
 import { type LatencyCounts, LatencyHistogram } from '../msggen/latency.js';
 import type { Publication } from '../msggen/mqtt/packets.js';
@@ -13,7 +13,7 @@ import { TopicNumbers } from './topic-numbers.js';
 
 export class Receipts {
   readonly tallies: readonly Tally[] = ROW_NAMES.map(noTally);
-  /** Connections that have received a message, those of the subscribers to everything not among them. */
+  /** Connections that have received a message, without the subscribers to everything. */
   reached = 0;
   readonly #share: Share;
   readonly #latencies = ROW_NAMES.map(() => new LatencyHistogram());
@@ -43,7 +43,7 @@ export class Receipts {
     return [...new Set(accounts.flatMap(({ publishers }) => [...publishers]))];
   }
 
-  /** Gives back the latencies since the last time, a row each. */
+  /** @returns the latencies since the last call, a row each */
   takeLatencies(): LatencyCounts[] {
     return this.#latencies.map((histogram) => {
       const counts = histogram.toCounts();
@@ -88,12 +88,12 @@ export class Receipts {
     }
   }
 
-  /** The connection has logged in anew, without the session of its predecessor. */
+  /** The connection has logged in with a new session. */
   restart(connection: number): void {
     this.#accounts.restart(connection);
   }
 
-  /** All devices have ended with these messages: what has not come by now is lost. */
+  /** All devices have stopped at these seqs: messages that have not arrived are lost. */
   settle(connection: number, published: PublishedSeqs[], loggedInUs: number): void {
     const place = this.#placeOf(connection);
     if (place.role === 'everything') this.#settleEverything(connection, place, published, loggedInUs);
@@ -106,7 +106,7 @@ export class Receipts {
     }
   }
 
-  /** A message published at another gateway only reaches this one when the two are connected. */
+  /** A message reaches a connection at another gateway only when the two gateways are connected. */
   #settleEverything(connection: number, place: Assignment, published: PublishedSeqs[], loggedInUs: number): void {
     const accounts = this.#everything.get(connection)!;
     const tally = this.tallies[EVERYTHING_ROW]!;
@@ -121,7 +121,7 @@ export class Receipts {
     }
   }
 
-  /** A message was here before it was due, so the clock of its publisher is ahead of ours, by so much at least. */
+  /** A message arrived before it was due: the publisher's clock is ahead of ours by at least this difference. */
   #setAhead(us: number): void {
     this.#aheadUs = us;
     this.#accounts.aheadUs = us;

@@ -1,4 +1,4 @@
-/** The connections of one process that were cut together: in which order they come back, evenly over the time they have. */
+/** Reconnects the connections of one process that were cut together, evenly over a time. */
 import { Schedule } from '../msggen/schedule.js';
 
 const TICK_MS = 5;
@@ -6,12 +6,12 @@ const TICK_MS = 5;
 export class Reconnects {
   readonly #connections: readonly number[];
   readonly #schedule: Schedule;
-  /** Brings a connection back; false when that has to wait. */
+  /** Opens a connection. @returns false when it must wait */
   readonly #comeBack: (connection: number) => boolean;
   readonly #startMs = performance.now();
   /** Cut, and not logged in since. */
   readonly #away: Set<number>;
-  /** Logged in again, and the server has not said yet what became of the cursor. */
+  /** Logged in again; the server has not answered the cursor yet. */
   readonly #untold = new Set<number>();
   #begun = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -25,14 +25,14 @@ export class Reconnects {
     this.#bringDue();
   }
 
-  /** The connection has logged in: whether it was away because it was cut. */
+  /** The connection has logged in. @returns whether it was cut */
   isBack(connection: number): boolean {
     const isBack = this.#away.delete(connection);
     if (isBack) this.#untold.add(connection);
     return isBack;
   }
 
-  /** The server says what became of the connection's cursor: whether it says so for the first time since the cut. */
+  /** The server has answered the connection's cursor. @returns whether for the first time since the cut */
   isTold(connection: number): boolean {
     return this.#untold.delete(connection);
   }
@@ -42,7 +42,7 @@ export class Reconnects {
   }
 
   #bringDue(): void {
-    // The first one after a gap, the last one at the end of the time.
+    // The first reconnect comes after one interval, the last one at the end of the time.
     const due = this.#schedule.dueBy(performance.now() - this.#startMs - this.#schedule.gapMs);
     while (this.#begun < due && this.#comeBack(this.#connections[this.#begun]!)) this.#begun++;
     if (this.#begun < this.#connections.length) this.#timer = setTimeout(() => this.#bringDue(), TICK_MS);

@@ -1,4 +1,4 @@
-/** The record of a run: a CSV with a row a second, written as it goes, and beside it what was run on which machine. */
+/** The record of a run: a CSV with a row a second, and a JSON with the command and the machine. */
 import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { cpus, release, totalmem, type } from 'node:os';
 import type { LatencyHistogram } from '../msggen/latency.js';
@@ -42,7 +42,7 @@ export class Recording {
   readonly #mqtt: boolean;
   readonly #csvFile: string;
   #sizeBytes = 0;
-  /** Why no more rows are written, such as ENOSPC. */
+  /** Error that ended the record, such as ENOSPC. */
   #failure: string | undefined;
 
   constructor(csvFile: string, context: Context, mqtt: boolean) {
@@ -57,7 +57,7 @@ export class Recording {
     return this.#failure !== undefined;
   }
 
-  /** @returns a sentence, once, where the record ends before the run: a full disk does not end a run of a day */
+  /** @returns a sentence, once, when the record has ended before the run: a full disk does not end a long run */
   write(row: Row): string | undefined {
     if (this.#failure !== undefined) return undefined;
     try {
@@ -77,12 +77,12 @@ export class Recording {
     this.#sizeBytes += bytes.length;
   }
 
-  /** A row of which the half was written would be one with fewer digits. */
+  /** Removes a half-written row, which would look like a row with fewer digits. */
   #cutHalfRow(): void {
     try {
       ftruncateSync(this.#descriptor, this.#sizeBytes);
     } catch {
-      // A pipe cannot be cut; its reader is gone.
+      // A pipe cannot be truncated; its reader is gone.
     }
   }
 
@@ -90,7 +90,7 @@ export class Recording {
     try {
       closeSync(this.#descriptor);
     } catch {
-      // An error that the disk reports only now was told when a row could not be written, or is past telling.
+      // An error that appears only now was reported with a row, or comes too late to report.
     }
   }
 }

@@ -96,11 +96,11 @@ export function floodSummaryText(flood: Flood, options: FloodOptions): string {
   return lines.join('\n');
 }
 
-/** Of what was due; more that is late or was never got to is another rate than the one asked for. */
+/** Share of the due messages. With more late or missed messages than this, the rate was not reached. */
 const MISSED_SHARE = 0.05;
 const BUSY_SHARE = 0.9;
 
-/** Whether the devices did not keep to their rate because floodtest had no time left. */
+/** Whether the devices missed their rate because floodtest had no time left. */
 function isOwnLimit({ counts, busyShare }: Flood): boolean {
   const { published, unpublished, late, overdue } = counts;
   return late + overdue > MISSED_SHARE * (published + unpublished + overdue) && busyShare > BUSY_SHARE;
@@ -112,10 +112,10 @@ function ownLimitLine({ counts, busyShare }: Flood): string {
   return `limit        floodtest's own: ${busy}, ${missed}. Ask for a lower --publish-rate, or for more --processes on more cores`;
 }
 
-/** Even the fastest message took so long: rather the clocks than the way. */
+/** When even the fastest message took this long, the clocks differ, rather than the network being slow. */
 const SKEW_SUSPECTED_MS = 1000;
 
-/** Lines about the clocks of the two ends, as far as the latencies tell. */
+/** Lines about a difference between the clocks of the two ends, from the latencies. */
 function clockLines(latency: LatencyHistogram): string[] {
   const { min } = latency.summaryMs()!;
   if (latency.negatives > 0) {

@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs';
 
 export interface ServerUsage {
   rssBytes: number;
-  /** User and system time since it began. */
+  /** User and system time since the process began. */
   cpuSec: number;
 }
 
 /** Linux counts in 1/100 s for user space on every architecture that Node runs on. */
 const TICKS_PER_SEC = 100;
 
-/** Added up over the processes; undefined when there are none, or one is not there (any more). */
+/** Sum over the processes; undefined when there are none, or one of them does not run. */
 export function serverUsage(pids: number[]): ServerUsage | undefined {
   let sum: ServerUsage | undefined;
   for (const pid of pids) {

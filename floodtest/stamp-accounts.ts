@@ -1,18 +1,18 @@
 /**
- * Finds losses by the stamps. It keeps for each pair of publisher and connection the highest seq, and the gaps before it,
- * so that a late message is out of order and no longer lost, and one that comes again is a double, however late it is.
- * A gap is only seen when a later message comes: what is lost at the very end shows when the messages received are
- * compared with those msggen saw delivered.
+ * Finds losses by the stamps. Keeps the highest seq of each pair of publisher and connection, and the gaps before it. So a
+ * late message is out of order and no longer lost, and a repeated message is a duplicate, however late it is. A gap shows
+ * only when a later message arrives. A loss at the very end shows when the received messages are compared with those that
+ * msggen counted as delivered.
  */
 import { publisherBeganAfter, type Stamp } from '../msggen/stamp.js';
 import type { Tally } from './counts.js';
 import { Gaps } from './gaps.js';
 
-/** More publishers than this are not accounted for: 8 bytes a connection for each must not grow without end. */
+/** Most publishers with an account, which takes 8 bytes a connection. */
 export const PUBLISHERS_LIMIT = 64;
 /**
- * The first message of a pair may have overtaken some before it. What comes from further back was sent before the
- * connection was there, such as a message of the history, and what lies between the two is not missing.
+ * The first message of a pair may have overtaken at most so many others. A message from further back was sent before the
+ * connection was there (history), and the seqs between the two are not missing.
  */
 const OVERTAKEN_LIMIT = 32;
 
@@ -23,7 +23,7 @@ interface PublisherColumns {
 }
 
 export class StampAccounts {
-  /** How far the clocks of publishers are known to be ahead of ours. */
+  /** Known lead of the publishers' clocks over ours. */
   aheadUs = 0;
   readonly #connections: number;
   readonly #publishers = new Map<number, PublisherColumns>();
@@ -37,7 +37,7 @@ export class StampAccounts {
     return this.#publishers.keys();
   }
 
-  /** `dup`: the protocol allows that it was received before. */
+  /** @param dup the protocol allows a duplicate of this message */
   record(tally: Tally, connection: number, stamp: Stamp, dup: boolean, loggedInUs: number): void {
     const columns = this.#columnsOf(stamp.publisher);
     if (columns === undefined) {
@@ -47,7 +47,7 @@ export class StampAccounts {
     const { seq } = stamp;
     const highest = columns.highest[connection]!;
     if (highest === 0) {
-      // A connection that was logged in before the publisher began must have had its seq 1; others join at any number.
+      // A connection that was logged in before the publisher began must get seq 1; others begin at any seq.
       const first = publisherBeganAfter(stamp.publisher, loggedInUs, this.aheadUs) ? 1 : seq;
       columns.first[connection] = first;
       this.#advance(tally, stamp, columns, connection, first - 1);
@@ -60,7 +60,7 @@ export class StampAccounts {
     }
   }
 
-  /** The publisher has ended with `lastSeq`: what has not come by now is lost. */
+  /** The publisher has stopped at `lastSeq`: messages that have not arrived are lost. */
   settle(tally: Tally, connection: number, publisher: number, lastSeq: number, loggedInUs: number): void {
     const highest = this.highest(publisher, connection);
     if (highest > 0 || publisherBeganAfter(publisher, loggedInUs, this.aheadUs)) {
@@ -73,7 +73,7 @@ export class StampAccounts {
     return this.#publishers.get(publisher)?.highest[connection] ?? 0;
   }
 
-  /** The connection begins anew: what it has missed in between is not lost. */
+  /** The connection begins anew: messages that it missed in between are not lost. */
   restart(connection: number): void {
     for (const [publisher, { highest }] of this.#publishers) {
       highest[connection] = 0;
@@ -114,7 +114,7 @@ export class StampAccounts {
     }
   }
 
-  /** A message older than the first one seen: what lies between the two is missing as well. */
+  /** A message older than the first one: the seqs between the two are missing too. */
   #startEarlier(tally: Tally, stamp: Stamp, columns: PublisherColumns, connection: number): void {
     const { publisher, seq } = stamp;
     const first = columns.first[connection]!;

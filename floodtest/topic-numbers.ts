@@ -1,6 +1,6 @@
 /**
- * The streams of messages that a subscriber to everything tells apart: a number for each device, whichever of its topics
- * it publishes to, and for each other topic.
+ * Numbers of the streams that a subscriber to everything distinguishes: one for each device, over all of its topics, and
+ * one for each other topic.
  */
 import type { DevicesPlan } from './mqtt-plan.js';
 

@@ -1,4 +1,4 @@
-/** Where the messages of an id go: the id itself, its path in the router API, the start of its line in a batch. */
+/** The forms of an id: the id itself, its path in the router API, the start of its line in a batch. */
 export class Addresses {
   readonly #before: string;
   readonly #after: string;

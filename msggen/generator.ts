@@ -1,7 +1,7 @@
 /**
- * The run: an open loop in which every message has a deadline that nothing moves. What is late, because this process
- * or the server stalled, is sent at once afterwards, and its latency counts from the deadline. With rate `max` it is
- * a closed loop instead: each connection sends as soon as it has its answer, and there are no deadlines.
+ * The run: an open loop in which every message has a fixed deadline. When this process or the server stalls, late
+ * messages are sent at once afterwards, and their latency counts from the deadline. With rate `max` the run is a closed
+ * loop: each connection sends as soon as it has its answer, and there are no deadlines.
  */
 import { Addresses } from './addresses.js';
 import type { Lane, LaneOwner } from './lane.js';
@@ -19,21 +19,21 @@ export interface GeneratorOptions {
   messagesTotal: number;
   forMs: number;
   maxId: number;
-  /** Of the ids, with `{n}` for their number. */
+  /** Template of the ids, with `{n}` for their number. */
   template: string;
   sizeBytes: number;
   stamp: boolean;
   connections: number;
   waitingLimit: number;
   seed: number;
-  /** For so long an answer is waited for; the run ends so long after its last deadline. */
+  /** Longest wait for an answer; the run ends this long after its last deadline. */
   answerTimeoutMs: number;
 }
 
 /** A connection gives up on its last answer before the run ends: timers of undici are off by up to a second. */
 const DRAIN_GRACE_MS = 1500;
 const DRAIN_AFTER_STOP_MS = 800;
-/** A turn takes in what is due for so long at most, so that answers and signals are heard at any rate. */
+/** Longest time that a turn takes in due messages, so that answers and signals are handled at any rate. */
 const TURN_MS = 5;
 const TURN_CHECK = 256;
 export const LIST_FULL = 'waiting list full';
@@ -54,7 +54,7 @@ export class Generator implements LaneOwner {
   delivered = 0;
   errorsTotal = 0;
   late = 0;
-  /** Of the run's time: how much of it this process was at work. */
+  /** Part of the run's time in which this process was busy. */
   busyShare = 0;
   takenId = 0;
   takenNumber = 0;
@@ -69,7 +69,7 @@ export class Generator implements LaneOwner {
   #endMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #drainTimer: NodeJS.Timeout | undefined;
-  /** A connection that is open before the others are has nothing to do yet. */
+  /** Connections that open early wait for the others. */
   #started = false;
   #stopped = false;
   #stoppedMs = 0;
@@ -102,7 +102,7 @@ export class Generator implements LaneOwner {
     return this.#endMs > 0;
   }
 
-  /** Of all lanes. */
+  /** Traffic of all lanes. */
   get traffic(): Traffic {
     let sentBytes = 0;
     let receivedBytes = 0;
@@ -118,7 +118,7 @@ export class Generator implements LaneOwner {
     return this.due - this.sent - this.errorsTotal;
   }
 
-  /** Opens the connections; throws an Error with a short reason when one of them cannot be had. */
+  /** Opens the connections. Throws an Error with a short reason when one cannot be opened. */
   async open(): Promise<void> {
     await Promise.all(this.#lanes.map((lane) => lane.open()));
   }
@@ -145,7 +145,7 @@ export class Generator implements LaneOwner {
     await Promise.all(this.#lanes.map((lane) => lane.close()));
   }
 
-  /** Ends the run: nothing new is sent, what is on the wire may still be answered. */
+  /** Ends the run: sends nothing new; messages on the wire may still be answered. */
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
@@ -226,7 +226,7 @@ export class Generator implements LaneOwner {
     this.settled();
   }
 
-  /** Takes in what is due by now, then sleeps until the next deadline (timers tick in whole ms). */
+  /** Takes in the due messages, then sleeps until the next deadline (timers tick in whole ms). */
   #tick(): void {
     if (this.#stopped) return;
     const { nowMs } = this;
@@ -250,7 +250,7 @@ export class Generator implements LaneOwner {
     }
   }
 
-  /** Messages that would not even find room to wait are not taken in one by one. */
+  /** Counts messages that have no room to wait, without taking them in one by one. */
   #skipBeyond(dueBy: number): void {
     const beyond = dueBy - this.due - this.#waiting.limit;
     if (beyond <= 0) return;
@@ -258,7 +258,7 @@ export class Generator implements LaneOwner {
     this.countError(TOO_MANY_FOR_US, beyond);
   }
 
-  /** Messages without an answer at the end have waited until now at least. */
+  /** Records the time that unanswered messages have waited until now. */
   #recordUnanswered(): void {
     const endMs = this.elapsedMs;
     for (const lane of this.#lanes) {
@@ -281,7 +281,7 @@ export class Generator implements LaneOwner {
     return true;
   }
 
-  /** A random id among those whose lane this is. */
+  /** A random id among those of this lane. */
   #idOf(lane: number): number {
     const lanes = this.#lanes.length;
     const first = lane === 0 ? lanes : lane;

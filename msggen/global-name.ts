@@ -1,6 +1,6 @@
 /**
- * The global name of a router from outside: a function on Redis, which nodes have loaded there. What is said here is the
- * tools' own: they share no code with the server that they talk to but how to get in at Redis.
+ * Sends by the global name of a router: a function on Redis, which nodes have loaded there. This code is the tools' own:
+ * they share with the server only how to log in at Redis.
  */
 import { Redis } from 'ioredis';
 import type { Access } from '../redis-access/access.js';
@@ -8,14 +8,14 @@ import { redisOptionsOf, type ShardAddress } from '../redis-access/addresses.js'
 import { connectionRemedyOf, withoutOpensslCode } from '../redis-access/remedy.js';
 import { shardOf } from '../redis-access/shards.js';
 
-/** Which Redis, and which router on it. */
+/** The Redis servers, and the name of the router on them. */
 export interface NameAddress extends Access {
   readonly name: string;
 }
 
 const connectTimeoutMs = 5_000;
 
-/** A connection that has not been made yet, and reports nothing by itself. @param lasting comes back when the server does */
+/** A connection that is not open yet and reports no errors by itself. @param lasting reconnects when the server is back */
 export function connectionTo(shard: ShardAddress, { connection }: NameAddress, lasting: boolean): Redis {
   const redis = new Redis({
     ...redisOptionsOf(shard, connection, 'encke-tool'),
@@ -29,16 +29,16 @@ export function connectionTo(shard: ShardAddress, { connection }: NameAddress, l
     retryStrategy: () => (lasting ? 250 : null),
     sentinelRetryStrategy: () => (lasting ? 250 : null),
   } as never);
-  redis.on('error', () => {}); // said by what was under way
+  redis.on('error', () => {}); // the pending command reports it
   return redis;
 }
 
-/** The place in the list of the server that has an id. */
+/** The index of the server that has an id. */
 export function indexOf(id: string, { shards }: NameAddress): number {
   return shardOf(id, shards.length);
 }
 
-/** Why a server cannot be used, or does not know the name; undefined where it is there. */
+/** @returns why a server cannot be used, or does not know the name; undefined when all is well */
 export async function whyNoName(shard: ShardAddress, address: NameAddress): Promise<string | undefined> {
   const redis = connectionTo(shard, address, false);
   let trouble: Error | undefined;
@@ -57,7 +57,7 @@ export async function whyNoName(shard: ShardAddress, address: NameAddress): Prom
   }
 }
 
-/** Rejects where it takes longer. */
+/** Rejects when the answer takes longer. */
 export async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -72,7 +72,7 @@ export async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
 
 export class NoAnswer extends Error {}
 
-/** The sentence for a call that could not be made, or that was refused. */
+/** The sentence for a call that failed or was refused. */
 export function whyRefused(shard: ShardAddress, { name }: NameAddress, error: unknown): string {
   const reason = error instanceof Error ? error.message : String(error);
   const where = `Redis at ${shard.name}`;
@@ -95,7 +95,7 @@ const login =
   'Say who this is: --redis-user and --redis-password-file, or user and password in the URL of --redis.';
 const otherwise = 'Start it with "redis-server", or name another with --redis.';
 
-/** What a function says is wrong with what was asked. */
+/** The sentence of a function that refuses its arguments. */
 export function refusalSentence(reason: string): string | undefined {
   const [, word, text] = /^(ID|TOOBIG|ARGUMENT|SHARD|NONODE|FORMAT|NOPERM) (.*)$/s.exec(reason) ?? [];
   if (text === undefined) return undefined;

@@ -25,7 +25,7 @@ export class HttpLane implements Lane, Dispatcher.DispatchHandler {
   #status = 0;
   #body = '';
 
-  /** @param wait for how many connections, on all nodes, each message reached */
+  /** @param wait whether answers count the connections that a message reached, on all nodes */
   constructor(
     index: number,
     owner: LaneOwner,
@@ -153,7 +153,7 @@ function totalsIn(body: string): { delivered: number; bad: number } {
     if (typeof delivered === 'number') totals.delivered = delivered;
     if (typeof bad === 'number') totals.bad = bad;
   } catch {
-    // A server that answers something else has still taken the message; it just does not say whom it reached.
+    // A server that answers something else has still taken the message, without a count.
   }
   return totals;
 }

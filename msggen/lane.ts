@@ -6,12 +6,12 @@ import type { Addresses } from './addresses.js';
 import type { Traffic } from './traffic.js';
 
 export interface Lane {
-  /** Messages on the wire that nothing has come back for. */
+  /** Messages on the wire without an answer. */
   readonly unanswered: number;
   readonly traffic: Traffic;
-  /** Those of them that have not been counted in any way yet. */
+  /** Visits the unanswered messages that are in no count yet. */
   eachUnanswered(visit: (dueMs: number, sentMs: number) => void): void;
-  /** Throws an Error with a short reason when there is no connection to be had. */
+  /** Throws an Error with a short reason when no connection opens. */
   open(): Promise<void>;
   /** Takes messages from the owner and puts them on the wire, as far as there is room. */
   serve(): void;
@@ -26,19 +26,19 @@ export interface LaneOwner {
   readonly nowMs: number;
   /** Nothing counts any more. */
   readonly over: boolean;
-  /** The message that `take` took: its id, and its deadline. */
+  /** Id and deadline of the message that `take` took. */
   readonly takenId: number;
   readonly takenDueMs: number;
-  /** Its text, which is asked for once: a stamp counts. */
+  /** Text of that message. Call it once: each call uses up a stamp. */
   takenText(): string;
-  /** False when there is none for this lane now. */
+  /** Takes the next message of this lane. @returns false when there is none */
   take(lane: number): boolean;
   countSent(dueMs: number, sentMs: number): void;
-  /** Sent over a connection on which nothing comes back for a message. */
+  /** Sent over a connection that gets no answers. */
   countWritten(dueMs: number): void;
   countDelivered(connections: number): void;
   countError(kind: string, messages: number): void;
-  /** It has waited from its deadline, and nobody waits any longer. */
+  /** Given up without an answer. */
   countUnanswered(kind: string, dueMs: number, sentMs: number): void;
   /** A connection broke and is opened again. */
   countLost(reason: string): void;
@@ -46,5 +46,5 @@ export interface LaneOwner {
   settled(): void;
 }
 
-/** After an error a lane waits a little, so that a server that is down is not asked in a busy loop. */
+/** Pause of a lane after an error, so that it does not ask a dead server in a busy loop. */
 export const REST_AFTER_ERROR_MS = 100;

@@ -1,8 +1,8 @@
 /**
  * A latency histogram in microseconds: 128 buckets for each power of two, so a percentile is at most 0.8 % too high,
- * and the maximum is exact. It is a plain array of counts, so that histograms of several processes add up, which
- * node:perf_hooks' cannot; why not hdr-histogram-js: docs/decisions/floodtest-client.md. Two clocks may differ, so a latency
- * may be negative; those have buckets of their own once there are any.
+ * and the maximum is exact. It is a plain array of counts, so that histograms of several processes can be added, unlike
+ * those of node:perf_hooks. Why not hdr-histogram-js: docs/decisions/floodtest-client.md. Two clocks may differ, so a
+ * latency may be negative; negative latencies have buckets of their own once there are any.
  */
 const SUB_BITS = 7;
 const SUB_BUCKETS = 1 << SUB_BITS;
@@ -11,8 +11,8 @@ const MAX_US = 0xffff_ffff;
 const BUCKETS = SUB_BUCKETS * (32 - SUB_BITS + 1);
 
 /**
- * A histogram as it travels between processes: pairs of bucket and count, since most buckets are empty; those of negative
- * values come behind all others.
+ * A histogram on its way between processes: pairs of bucket and count, because most buckets are empty. Pairs of negative
+ * values come last.
  */
 export interface LatencyCounts {
   pairs: Uint32Array;

@@ -5,7 +5,7 @@ export interface MessageTextOptions {
   maxId: number;
   sizeBytes: number;
   stamp: boolean;
-  /** When the publisher says that it begins, from now. */
+  /** Time from now until the beginning that the stamps announce. */
   beginsInMs?: number;
 }
 
@@ -26,7 +26,7 @@ export class MessageText {
 
   /**
    * Only printable ASCII that neither JSON nor HTML escapes.
-   * @param dueMs when it was to be sent, on the clock of performance.now()
+   * @param dueMs deadline of the message, on the clock of performance.now()
    */
   text(id: number, number: number, dueMs: number): string {
     const start = this.#seqs === undefined ? `message ${number + 1} ` : this.#stamp(id, this.#seqs, dueMs);

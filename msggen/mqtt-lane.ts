@@ -1,6 +1,7 @@
 /**
- * One MQTT connection over WebSocket. At QoS 1 and 2 a window of messages is on the wire, each until its PUBACK or PUBCOMP;
- * at QoS 0 as many as the socket takes, and a ping behind the last one proves that the server has read them all.
+ * One MQTT connection over WebSocket. At QoS 1 and 2 a window of messages is on the wire, each until its PUBACK or
+ * PUBCOMP. At QoS 0 it sends as many as the socket takes; a ping behind the last one proves that the server has read
+ * them all.
  */
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -29,7 +30,7 @@ const OPEN_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 2000;
 const KEEP_ALIVE_SEC = 60;
 const PING_INTERVAL_MS = 40_000;
-/** Taken in one turn of the loop, so that what comes back is read in between. */
+/** Most messages of one turn of the loop, so that answers are read in between. */
 const TURN_LIMIT = 512;
 const NORMAL_CLOSURE = 1000;
 const PUBREL_HEAD = (PUBREL << 4) | 2;
@@ -38,7 +39,7 @@ export interface MqttLaneOptions {
   host: string;
   port: number;
   tls: boolean;
-  /** With host and port as the server's URL has them. */
+  /** Host and port of the server's URL. */
   hostHeader: string;
   path: string;
   clientId: string;
@@ -69,7 +70,7 @@ export class MqttLane implements Lane, ReaderEvents {
   #turnPending = false;
   #concluding = false;
   #reason = '';
-  /** At QoS 0: written, and not yet known to be read. */
+  /** At QoS 0: messages that were written, and may not have been read. */
   #unproven = 0;
   #pings = 0;
   #pingTimer: NodeJS.Timeout | undefined;
@@ -86,7 +87,7 @@ export class MqttLane implements Lane, ReaderEvents {
     return this.#options.qos === 0 ? this.#unproven : this.#window.messages;
   }
 
-  /** At QoS 0 what is written is counted. */
+  /** Visits nothing at QoS 0, where written messages are counted. */
   eachUnanswered(visit: (dueMs: number, sentMs: number) => void): void {
     this.#window.each(visit);
   }
@@ -253,7 +254,7 @@ export class MqttLane implements Lane, ReaderEvents {
     this.#socket!.destroy();
   }
 
-  /** Nobody knows what became of the messages that were on the wire. */
+  /** The outcome of messages on the wire is unknown. */
   #gone(): void {
     const wasOpen = this.#open;
     this.#open = false;

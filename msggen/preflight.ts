@@ -1,10 +1,10 @@
-/** Asks the server one thing before a run, so that a wrong address or token ends with a sentence, not with a million errors. */
+/** Asks the server once before a run, so that a wrong address or token ends with a sentence, not with a million errors. */
 import { Client } from 'undici';
 import { type NameAddress, whyNoName } from './global-name.js';
 
 const REACH_TIMEOUT_MS = 5000;
 
-/** The sentence that says why nothing can be sent; undefined when the API answers and does not turn us away. */
+/** @returns a sentence that says why nothing can be sent; undefined when the API answers and accepts us */
 export async function whyUnreachable(url: URL, token: string | undefined): Promise<string | undefined> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const client = new Client(url.origin, {
@@ -27,13 +27,13 @@ export async function whyUnreachable(url: URL, token: string | undefined): Promi
   }
 }
 
-/** The same for a router's global name on Redis: each of its servers has to know it. */
+/** The same for a router's global name on Redis, which each server must know. */
 export async function whyNobodyAnswers(address: NameAddress): Promise<string | undefined> {
   const reasons = await Promise.all(address.shards.map((shard) => whyNoName(shard, address)));
   return reasons.find((reason) => reason !== undefined);
 }
 
-/** The sentence for an MQTT connection that could not be had. */
+/** The sentence for an MQTT connection that did not open. */
 export function whyNoMqtt(url: string, reason: string): string {
   if (reason.startsWith('CONNACK 4') || reason.startsWith('CONNACK 5')) {
     return `The gateway at ${url} refuses to connect us (${reason}). Give the password that it was started with: --mqtt-token-file, --mqtt-token or ENCKE_MQTT_TOKEN.`;

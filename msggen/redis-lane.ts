@@ -1,15 +1,15 @@
 /**
- * One connection to each Redis server, over which the send function of a router's global name is called. Calls are
- * answered in the order in which they were made, so messages of an id cannot overtake each other however many are on the wire.
+ * One connection to each Redis server. Calls the send function of a router's global name there. Redis answers calls in
+ * their order, so messages of an id cannot overtake each other.
  */
 import type { Redis } from 'ioredis';
 import { connectionTo, indexOf, type NameAddress, refusalSentence } from './global-name.js';
 import { type Lane, type LaneOwner, REST_AFTER_ERROR_MS } from './lane.js';
 import { SocketTraffic, type Traffic } from './traffic.js';
 
-/** How often it is looked whether an answer is overdue. */
+/** Interval of the check for overdue answers. */
 const LOOK_MS = 250;
-/** Of what is said to be wrong; kinds of errors are counted, and there are not to be too many. */
+/** Longest kind of error: errors are counted by kind, and must not have too many kinds. */
 const ERROR_CHARACTERS_MAX = 80;
 
 interface Sent {
@@ -27,12 +27,12 @@ export class RedisLane implements Lane {
   readonly #function: string;
   readonly #servers: Redis[];
   readonly #traffics: SocketTraffic[];
-  /** On the wire, by number, the oldest first. */
+  /** Messages on the wire, by number, the oldest first. */
   readonly #sent = new Map<number, Sent>();
   #number = 0;
   #look: NodeJS.Timeout | undefined;
   #resting: NodeJS.Timeout | undefined;
-  /** It has been opened, and does not rest after an error. */
+  /** Open, and not resting after an error. */
   #free = false;
   /** Servers whose connection is lost. */
   readonly #lost = new Set<number>();
@@ -81,7 +81,7 @@ export class RedisLane implements Lane {
     this.#free = true;
   }
 
-  /** While a server is away nothing is taken: what would come next may be for it. */
+  /** While a server is away the lane takes nothing: the next message may be for that server. */
   serve(): void {
     if (!this.#free || this.#lost.size > 0) return;
     const owner = this.#owner;
@@ -127,7 +127,7 @@ export class RedisLane implements Lane {
     this.#owner.settled();
   }
 
-  /** @returns undefined for what has been given up already */
+  /** @returns undefined for a message that was given up */
   #take(number: number): Sent | undefined {
     const sent = this.#sent.get(number);
     if (sent === undefined || this.#owner.over) return undefined;

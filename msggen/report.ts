@@ -11,11 +11,11 @@ export interface MsggenOptions extends GeneratorOptions {
   token: string | undefined;
   /** Messages in one request at most. */
   batch: number;
-  /** For how many connections each message reached. */
+  /** Whether to wait for the count of connections that each message reached. */
   wait: boolean;
-  /** How it is published, over MQTT. */
+  /** For MQTT. */
   mqtt: MqttSendOptions;
-  /** Which router is asked, by its global name on Redis. */
+  /** For a router's global name on Redis. */
   redis: RedisSendOptions | undefined;
   senders: number;
   /** Between two messages of a sender. Undefined with rate `max`. */
@@ -37,19 +37,19 @@ export interface MqttSendOptions {
   password: string | undefined;
 }
 
-/** Messages a second over the time asked for, or over the longer time it took. */
+/** Messages a second over the planned time, or over the real time if that was longer. */
 export function achievedPerSec(generator: Generator, asked: MsggenOptions): number {
   const gapMs = asked.ratePerSec === 'max' ? 0 : 1000 / asked.ratePerSec;
   const elapsedMs = Math.max(generator.elapsedMs, generator.due * gapMs);
   return elapsedMs > 0 ? (generator.sent * 1000) / elapsedMs : 0;
 }
 
-/** Whether each message is answered with how many it has reached. */
+/** Whether the transport answers each message with a count. */
 function isAnswered({ transport }: MsggenOptions): boolean {
   return transport !== 'mqtt-ws';
 }
 
-/** Whether the answers say how many were reached. */
+/** Whether answers count the connections that were reached. */
 function isCounted(asked: MsggenOptions): boolean {
   return asked.transport === 'http' && asked.wait;
 }
@@ -112,7 +112,7 @@ export function sendSummaryText(generator: Generator, asked: MsggenOptions): str
   return lines.join('\n');
 }
 
-/** Below that share of the rate it is not reached. */
+/** The rate counts as reached from this part of it on. */
 const REACHED_SHARE = 0.95;
 const BUSY_SHARE = 0.9;
 

@@ -12,7 +12,7 @@ export class Schedule {
   readonly gapMs: number;
   readonly messagesTotal: number;
 
-  /** `forMs` ends the schedule: what is due later is not sent. */
+  /** @param forMs end of the schedule: later messages are not sent */
   constructor(ratePerSec: number, messagesTotal: number, forMs: number) {
     this.gapMs = 1000 / ratePerSec;
     this.messagesTotal = Math.min(messagesTotal, Math.ceil(forMs / this.gapMs));

@@ -1,13 +1,12 @@
 /**
- * The stamp that opens a message text so that whoever receives it can tell what was lost, doubled or reordered and
- * how long it took: `[m <publisher> <seq> <dueAtUs>]`. Owns the format, both ways.
+ * The stamp at the beginning of a message text: `[m <publisher> <seq> <dueAtUs>]`. From stamps a receiver finds losses,
+ * duplicates, a wrong order, and latency. Encodes and decodes the format.
  *
- * publisher  12 hex digits: the second the publisher began (since 1970, 32 bits) and 4 random digits. The second lets
- *            a receiver that was there before the publisher know that a pair's first message must be seq 1.
+ * publisher  12 hex digits: the second in which the publisher began (since 1970, 32 bits) and 4 random digits. A receiver
+ *            that was there before that second knows that the pair's first message must have seq 1.
  * seq        1, 2, 3 … for each (publisher, id)
- * dueAtUs    microseconds since the Unix epoch: when the message was to be sent. What a stall has kept from being sent
- *            in time has waited since then, so a latency that began with the sending would leave the stall out
- *            (coordinated omission).
+ * dueAtUs    the deadline of the message, microseconds since the Unix epoch. A message that a stall delays has waited since
+ *            its deadline. A latency from the time of sending would leave the stall out (coordinated omission).
  *
  * Version 0.1.0 had 8 digits for the publisher, whose second wrapped after 65,536, and the time of the sending. Such a
  * message counts as one without a stamp.
@@ -23,7 +22,7 @@ export interface Stamp {
 const PUBLISHER_DIGITS = 12;
 const RANDOM_MODULUS = 0x1_0000;
 
-/** Wall clock in microseconds; steady within a process, because it follows the monotonic clock from the start on. */
+/** Wall clock in microseconds. Steady within a process, because it follows the monotonic clock from the start. */
 export function nowUs(): number {
   return wallUs(performance.now());
 }
@@ -56,7 +55,7 @@ const CLOSE = 0x5d; // ]
 const M = 0x6d;
 const SPACE = 0x20;
 
-/** Reads the stamp that begins at `at` into `stamp` without making anything new; false when there is none. */
+/** Reads the stamp at `at` into `stamp`, without an allocation. @returns false when there is none */
 export function readStamp(bytes: Uint8Array, at: number, end: number, stamp: Stamp): boolean {
   if (bytes[at] !== OPEN || bytes[at + 1] !== M || bytes[at + 2] !== SPACE) return false;
   const publisherEnd = at + 3 + PUBLISHER_DIGITS;

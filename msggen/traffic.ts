@@ -6,13 +6,13 @@ export interface Traffic {
   readonly receivedBytes: number;
 }
 
-/** Of the sockets that a lane has had, one after the other. */
+/** Traffic of the sockets of a lane, one after the other. */
 export class SocketTraffic implements Traffic {
   #socket: Socket | undefined;
   #sentBytes = 0;
   #receivedBytes = 0;
 
-  /** The one before, if there was one, is over. */
+  /** Counts a new socket. The socket before it is closed. */
   count(socket: Socket): void {
     this.#sentBytes = this.sentBytes;
     this.#receivedBytes = this.receivedBytes;

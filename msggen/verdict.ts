@@ -1,8 +1,8 @@
-/** Compares a run with the limits that it was given: the exit code says whether it kept them. */
+/** Compares a run with the limits of `--fail-on`, for the exit code. */
 import { latencyText, type LatencyHistogram } from './latency.js';
 
 export interface LatencyLimit {
-  /** As it was asked for, such as p99. */
+  /** The name in the flag, such as p99. */
   name: string;
   percent: number;
   atMostMs: number;
@@ -21,10 +21,10 @@ export interface Done {
   latency: LatencyHistogram;
 }
 
-/** Of a run that did what it must not do; 1 is that of one that did nothing at all. */
+/** Exit code of a run that broke a limit. A run that did nothing at all has 1. */
 export const FAILED_EXIT_CODE = 3;
 
-/** @returns a sentence for each thing that was not to be */
+/** @returns a sentence for each broken limit */
 export function verdictOf(failOn: FailOn, { losses, errors, latency }: Done): string[] {
   const sentences: string[] = [];
   if (failOn.loss) sentences.push(...countsIn('loss', losses));

@@ -1,6 +1,6 @@
 /**
- * Messages that are due and wait for their connection: one first-in-first-out list for each, in typed arrays of a
- * fixed size, so that a server that is down or slow cannot make the generator grow.
+ * Due messages that wait for their connection: a queue for each connection, in typed arrays of a fixed size, so that a
+ * server that is down or slow cannot make the generator grow.
  */
 const NONE = -1;
 
@@ -14,7 +14,7 @@ export class WaitingList {
   #free = 0;
   #length = 0;
 
-  /** The id and the number (its place in the schedule) of the message that `take` took. */
+  /** Id and number (index in the schedule) of the message that `take` took. */
   takenId = 0;
   takenNumber = 0;
 
@@ -31,14 +31,14 @@ export class WaitingList {
     return this.#length;
   }
 
-  /** The numbers of all that wait. */
+  /** Visits the numbers of all waiting messages. */
   each(visit: (number: number) => void): void {
     for (const head of this.#heads) {
       for (let slot = head; slot !== NONE; slot = this.#next[slot]!) visit(this.#numbers[slot]!);
     }
   }
 
-  /** False when the limit is reached: the message is not taken in. */
+  /** @returns false when the limit is reached, and the message is not added */
   add(list: number, id: number, number: number): boolean {
     const slot = this.#free;
     if (slot === NONE) return false;
@@ -53,7 +53,7 @@ export class WaitingList {
     return true;
   }
 
-  /** Takes the oldest message of a list into `takenId` and `takenNumber`; false when there is none. */
+  /** Takes the oldest message of a list into `takenId` and `takenNumber`. @returns false when there is none */
   take(list: number): boolean {
     const slot = this.#heads[list]!;
     if (slot === NONE) return false;

@@ -1,6 +1,6 @@
 /**
- * A whole body in chunks (RFC 9112 7.1), as a proxy may make of one that the server has sent with a Content-Length. It is
- * read again from its start when more has come: answers to polls are small.
+ * A complete body in chunks (RFC 9112 7.1). A proxy may turn a body with a Content-Length into one. It is parsed again
+ * from its start when more arrives: answers to polls are small.
  */
 
 const LF = 0x0a;

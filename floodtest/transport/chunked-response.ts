@@ -1,7 +1,7 @@
 /**
- * A chunked HTTP/1.1 response that never ends, read from raw bytes: owns where each connection is in it. The body is
- * handed on as it comes, since chunks are no units of what is said in them: a proxy may cut them anew (RFC 9112 7.1).
- * An incomplete head or size line is copied aside until the rest comes; at rest a connection owns five bytes here.
+ * Parses a chunked HTTP/1.1 response that never ends. Owns the state of each connection. Passes the body on as it arrives,
+ * because chunks have no meaning: a proxy may cut them anew (RFC 9112 7.1). An incomplete head or size line is copied
+ * until the rest arrives. An idle connection owns five bytes here.
  */
 import { HEAD_BYTES_MAX, headerOf, headLength, isInterim, statusOf } from './response-head.js';
 
@@ -10,7 +10,7 @@ const AT_SIZE = 1;
 const IN_DATA = 2;
 /** Behind the data of a chunk. uWebSockets.js sends the CRLF that closes a chunk together with the next one. */
 const AT_CLOSING_CRLF = 3;
-/** Behind a violation or the last chunk: whatever comes now is not looked at. */
+/** After a violation or the last chunk: later bytes are ignored. */
 const OVER = 4;
 
 const CR = 0x0d;
@@ -18,9 +18,9 @@ const LF = 0x0a;
 const SEMICOLON = 0x3b;
 const SPACE = 0x20;
 const TAB = 0x09;
-/** A chunk of 4 GB or more: nobody means that, and the column has 32 bits. */
+/** Most digits of a size: the column has 32 bits, and no real chunk has 4 GB. */
 const SIZE_DIGITS_MAX = 8;
-/** With its extensions (RFC 9112 7.1.1), which floodtest passes over. */
+/** Longest size line with extensions (RFC 9112 7.1.1), which floodtest ignores. */
 const SIZE_LINE_BYTES_MAX = 16 * 1024;
 
 export interface ResponseEvents {
@@ -29,7 +29,7 @@ export interface ResponseEvents {
   ended(connection: number, reason?: string): void;
 }
 
-/** Some of the body, from `start` up to `end`; `beginsChunk`: with it a chunk begins. */
+/** A piece of the body, from `start` up to `end`. `beginsChunk`: a chunk begins with it. */
 export type OnPiece = (
   connection: number,
   bytes: Buffer,
@@ -71,7 +71,7 @@ export class ChunkedResponse {
     if (to < end) this.#carries.set(connection, Buffer.from(bytes.subarray(to, end)));
   }
 
-  /** Whether its body has begun, and the last chunk, which ends it, has not come (RFC 9112 7.1 and 8). */
+  /** Whether the body has begun, and its last chunk has not arrived (RFC 9112 7.1 and 8). */
   isWithin(connection: number): boolean {
     const phase = this.#phases[connection];
     return phase !== AT_HEAD && phase !== OVER;
@@ -82,7 +82,7 @@ export class ChunkedResponse {
     this.#phases[connection] = AT_HEAD;
   }
 
-  /** @returns where the body begins, or the head that is not complete */
+  /** @returns where the body, or an incomplete head, begins */
   #readHead(connection: number, bytes: Buffer, end: number): number {
     let from = 0;
     while (from < end) {
@@ -113,10 +113,10 @@ export class ChunkedResponse {
     return end;
   }
 
-  /** Hands on what there is of the body. @returns where a size line begins that is not complete */
+  /** Passes the body on. @returns where an incomplete size line begins */
   #readChunks(connection: number, bytes: Buffer, from: number, end: number): number {
     let at = from;
-    // An event may forget the connection, which is AT_HEAD then.
+    // An event handler may forget the connection, which is then AT_HEAD.
     while (at < end && this.#phases[connection] !== AT_HEAD && this.#phases[connection] !== OVER) {
       const phase = this.#phases[connection];
       if (phase === IN_DATA) {

@@ -1,4 +1,4 @@
-/** The last cursor of each connection, as the server gave it: opaque text, which outlives the socket it came on. */
+/** The last cursor of each connection: opaque text of the server, which outlives the socket. */
 export class Cursors {
   readonly #texts: (string | undefined)[];
 

@@ -1,6 +1,6 @@
 /**
- * `GET /test/<id>`: the Comet page. A message is `Recvd msg #N: '<text>'<br/>`, wherever in the body it stands and
- * however that is cut into chunks; all else is the greeting, heartbeats, and notes for a reader.
+ * `GET /test/<id>`: the Comet page. A message is `Recvd msg #N: '<text>'<br/>`, anywhere in the body and over any chunks.
+ * Everything else is the greeting, heartbeats, and notes for a reader.
  */
 
 import { connectionsOf, type Share } from '../plan.js';
@@ -10,7 +10,7 @@ import type { FloodTransport, TransportEvents } from './transport.js';
 import { Unfinished } from './unfinished.js';
 
 const MESSAGE_START = Buffer.from('Recvd msg #');
-/** `<` is escaped in the text, so this cannot stand in it. */
+/** Cannot occur in the text, where `<` is escaped. */
 const MESSAGE_END = Buffer.from("'<br/>");
 const LF = 0x0a;
 const COLON = 0x3a;
@@ -24,7 +24,7 @@ class CometPage implements FloodTransport {
   readonly #response: ChunkedResponse;
   /** A message may be spread over chunks, and over reads. */
   readonly #unfinished = new Unfinished();
-  /** Whether the chunk that is being read is counted: those of newlines only are heartbeats. */
+  /** Whether the current chunk is counted: chunks of newlines only are heartbeats. */
   readonly #counted: Uint8Array;
   #textStart = 0;
 
@@ -79,7 +79,7 @@ class CometPage implements FloodTransport {
     this.#events.ended(connection, 'a message without end');
   }
 
-  /** @returns where something begins that may become a message */
+  /** @returns where an incomplete message may begin */
   #readMessages(connection: number, bytes: Buffer, start: number, end: number): number {
     let at = start;
     while (at < end) {
@@ -103,7 +103,7 @@ class CometPage implements FloodTransport {
     return end;
   }
 
-  /** `7: '`. @returns false where it is something else; `#textStart` lies behind the end while it is incomplete */
+  /** Reads `7: '`. @returns false for anything else; `#textStart` is behind the end while it is incomplete */
   #readNumber(bytes: Buffer, start: number, end: number): boolean {
     let at = start;
     while (at < end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++;
@@ -127,7 +127,7 @@ function indexOf(bytes: Buffer, what: Buffer, start: number, end: number): numbe
   return at < 0 || at + what.length > end ? -1 : at;
 }
 
-/** Where at the end the first bytes of a message stand; `end` where there are none. */
+/** @returns where the first bytes of a message begin at the end; `end` where there are none */
 function startOfPrefix(bytes: Buffer, start: number, end: number): number {
   for (let at = Math.max(start, end - MESSAGE_START.length + 1); at < end; at++) {
     if (bytes[at] !== MESSAGE_START[0]) continue;

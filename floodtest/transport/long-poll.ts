@@ -1,7 +1,7 @@
 /**
- * `GET /poll/<id>?cursor=…&timeout=25` on a connection that stays: each answer is followed at once by the next poll, with
- * the cursor of the answer. The first poll of a connection does not wait (`timeout=0`): its answer tells where the id
- * stands, or what was missed while the connection was cut. A connection owns a cursor and nine bytes.
+ * `GET /poll/<id>?cursor=…&timeout=25` on a kept connection. The next poll follows each answer at once, with the cursor of
+ * the answer. The first poll does not wait (`timeout=0`): its answer has the first cursor, or the messages that were
+ * missed during a cut. A connection owns a cursor and nine bytes.
  */
 import { connectionsOf, type Share } from '../plan.js';
 import { Cursors } from './cursors.js';
@@ -23,7 +23,7 @@ export class LongPoll implements FloodTransport {
   readonly #responses: SizedResponses;
   readonly #cursors: Cursors;
   readonly #open: Uint8Array;
-  /** When it polled, on the clock of performance.now(); 0 while it does not wait for an answer. */
+  /** Time of the poll on the clock of performance.now(); 0 while no poll waits. */
   readonly #polledMs: Float64Array;
 
   constructor(events: TransportEvents, share: Share) {
@@ -57,7 +57,7 @@ export class LongPoll implements FloodTransport {
     this.#polledMs[connection] = 0;
   }
 
-  /** Ends the connections whose poll is not answered long after its timeout. */
+  /** Ends connections whose poll has no answer long after its timeout. */
   sweep(): void {
     const limitMs = POLL_TIMEOUT_SEC * 1000 + this.#share.answerTimeoutMs;
     const beforeMs = performance.now() - limitMs;

@@ -1,8 +1,8 @@
-/** Sent after so much of the keep-alive time, at random: 16,000 connections must not ping in one moment. */
+/** Parts of the keep-alive time between which a ping is sent, at random: 16,000 connections must not ping at once. */
 const PING_AFTER_LEAST = 0.6;
 const PING_AFTER_MOST = 0.9;
 
-/** Which connections are to ping, and which have not answered the last time: five bytes each. */
+/** Due pings and unanswered pings by connection, five bytes each. */
 export class MqttPings {
   readonly #keepAliveSec: number;
   readonly #startMs = performance.now();
@@ -31,7 +31,7 @@ export class MqttPings {
     this.#unanswered[connection] = 0;
   }
 
-  /** Pings each connection that is due. One that has not answered the last ping is dead, and is not pinged again. */
+  /** Pings each connection that is due. A connection without an answer to its last ping is dead. */
   sweep(ping: (connection: number) => void, dead: (connection: number) => void): void {
     const elapsedSec = this.#elapsedSec;
     for (let connection = 0; connection < this.#dueSec.length; connection++) {

@@ -1,6 +1,6 @@
 /**
- * MQTT 3.1.1 over WebSocket: upgrade, CONNECT, SUBSCRIBE, then messages, each acknowledged as its QoS asks. A connection
- * owns a byte or two in each column, and an entry for each QoS 2 message that is not released yet.
+ * MQTT 3.1.1 over WebSocket: upgrade, CONNECT, SUBSCRIBE, then messages, acknowledged by their QoS. A connection owns a
+ * byte or two in each column, and an entry for each QoS 2 message that is not released.
  */
 import { FrameWriter } from '../../msggen/mqtt/frame-writer.js';
 import { FrameReader, type ReaderEvents } from '../../msggen/mqtt/frame-reader.js';
@@ -31,7 +31,7 @@ import { subscribedQosOf, subscribePacketOf } from '../subscription.js';
 import { MqttPings } from './mqtt-pings.js';
 import type { FloodTransport, TransportEvents } from './transport.js';
 
-/** A device with so many unacknowledged messages does not publish: the server may allow 100 of QoS 2. */
+/** Most unacknowledged messages of a device: a server may allow 100 of QoS 2. */
 const OUTSTANDING_LIMIT = 32;
 const PACKET_IDS = 0x1_0000;
 const SUBSCRIBE_PACKET_ID = 1;
@@ -45,7 +45,7 @@ export class MqttWs implements FloodTransport, ReaderEvents, ResubscriptionEvent
   readonly resubscriptions: Resubscriptions | undefined;
   readonly #events: TransportEvents;
   readonly #share: Share;
-  /** One for all connections: it guards against caches that answer for the server, and there are none. */
+  /** One key for all connections: it only guards against caches, and there are none. */
   readonly #key = newKey();
   readonly #reader: FrameReader;
   readonly #writer = new FrameWriter();
@@ -93,7 +93,7 @@ export class MqttWs implements FloodTransport, ReaderEvents, ResubscriptionEvent
     this.#outstanding[connection] = 0;
   }
 
-  /** Pings whoever it is time for; who has not answered the last ping has ended. Some unsubscribe, and subscribe again. */
+  /** Sends due pings, ends connections without an answer to the last one, and resubscribes. */
   sweep(): void {
     this.#pings.sweep(this.#ping, this.#unansweredPing);
     this.resubscriptions?.sweep();
@@ -119,7 +119,7 @@ export class MqttWs implements FloodTransport, ReaderEvents, ResubscriptionEvent
     this.#flush(connection);
   }
 
-  /** Says good-bye and nothing after that [MQTT-3.14.4-2]; the server closes the socket. */
+  /** Sends DISCONNECT and nothing after it [MQTT-3.14.4-2]; the server closes the socket. */
   disconnect(connection: number): void {
     this.#reader.stop(connection);
     this.#pings.end(connection);
@@ -241,7 +241,7 @@ export class MqttWs implements FloodTransport, ReaderEvents, ResubscriptionEvent
       this.#writer.acknowledge(PUBACK_HEAD, packetId);
     } else if (qos === 2) {
       this.#writer.acknowledge(PUBREC_HEAD, packetId);
-      // Only what was not released may be sent again: with another packet id it would be a second message.
+      // Only a message that was not released may be sent again: another packet id means another message.
       const unreleased = connection * PACKET_IDS + packetId;
       publication.dup &&= this.#unreleased.has(unreleased);
       this.#unreleased.add(unreleased);

@@ -1,6 +1,6 @@
 /**
- * `GET /stream/<id>`: one JSON object a line, `{"id","data","time","cursor"}`; an empty line is a heartbeat. A client that
- * was cut comes back with `?cursor=`, and is told `{"recovered":…}` first.
+ * `GET /stream/<id>`: one JSON object a line, `{"id","data","time","cursor"}`. An empty line is a heartbeat. A client that
+ * was cut reconnects with `?cursor=`, and gets `{"recovered":…}` first.
  */
 import { connectionsOf, type Share } from '../plan.js';
 import { ChunkedResponse } from './chunked-response.js';
@@ -18,7 +18,7 @@ export class Ndjson implements FloodTransport {
   readonly #events: TransportEvents;
   readonly #share: Share;
   readonly #response: ChunkedResponse;
-  /** Of a run in which connections are cut. */
+  /** Only in a run with a cut. */
   readonly #cursors: Cursors | undefined;
   /** A line may be spread over chunks. */
   readonly #unfinished = new Unfinished();
@@ -33,7 +33,7 @@ export class Ndjson implements FloodTransport {
     );
   }
 
-  /** With `since`, the server tells the first cursor before the first message. */
+  /** With `since`, the server sends the first cursor before the first message. */
   opening(connection: number): string {
     const cursor = this.#cursors?.of(connection);
     const since = this.#cursors === undefined ? '' : '?since=now';

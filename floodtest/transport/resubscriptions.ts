@@ -1,10 +1,10 @@
 /**
- * The subscribers of one process that unsubscribe, in turn and at a rate, and subscribe again a second later:
+ * Subscribers of one process that unsubscribe, in turn and at a rate, and subscribe again a second later:
  *
  *     absent --> subscribed --UNSUBSCRIBE--> unsubscribing --UNSUBACK--> unsubscribed
  *                subscribed <----SUBACK----- subscribing <--SUBSCRIBE--- unsubscribed
  *
- * A connection that is absent may have left while it was unsubscribed: a session keeps that.
+ * An absent connection may have left while it was unsubscribed: its session keeps that.
  */
 import { unsubscribePacket } from '../../msggen/mqtt/packets.js';
 import { Schedule } from '../../msggen/schedule.js';
@@ -14,7 +14,7 @@ import { filterOf, subscribePacketOf } from '../subscription.js';
 
 /** From UNSUBACK to the next SUBSCRIBE. */
 const UNSUBSCRIBED_US = 1_000_000;
-/** The first SUBSCRIBE of a connection has 1. Subscribers do not publish, so no other ids are in use. */
+/** The first SUBSCRIBE of a connection has packet id 1. Subscribers do not publish, so no other ids are in use. */
 const UNSUBSCRIBE_PACKET_ID = 2;
 const RESUBSCRIBE_PACKET_ID = 3;
 
@@ -27,10 +27,10 @@ const ABSENT_UNSUBSCRIBED = 5;
 
 export interface ResubscriptionEvents {
   send(connection: number, packet: Buffer): void;
-  /** SUBSCRIBE is about to be sent: from now on messages may come again. */
+  /** SUBSCRIBE is about to be sent: from now on messages may arrive. */
   resubscribing(connection: number): void;
   resubscribed(connection: number): void;
-  /** `answer` has not come in time. */
+  /** `answer` did not arrive in time. */
   unanswered(connection: number, answer: 'UNSUBACK' | 'SUBACK'): void;
 }
 
@@ -38,7 +38,7 @@ export class Resubscriptions {
   /** UNSUBACKs, and SUBACKs after them. */
   unsubscribed = 0;
   resubscribed = 0;
-  /** Messages that were published after UNSUBACK, and came before the next SUBSCRIBE. */
+  /** Messages published after UNSUBACK that arrived before the next SUBSCRIBE. */
   receivedUnsubscribed = 0;
   readonly #share: Share;
   readonly #events: ResubscriptionEvents;
@@ -48,12 +48,12 @@ export class Resubscriptions {
   readonly #count: number;
   readonly #schedule: Schedule;
   readonly #startMs = performance.now();
-  /** When each subscribes again, and when each has waited too long for an answer: both in the order of time. */
+  /** Times of the next SUBSCRIBE, and deadlines of answers, both in the order of time. */
   readonly #returnsUs = new Map<number, number>();
   readonly #deadlinesMs = new Map<number, number>();
   readonly #stamp: Stamp = { publisher: 0, seq: 0, dueAtUs: 0 };
   #due = 0;
-  /** Whose turn it is, from `#first`. */
+  /** Index of the next connection to unsubscribe, from `#first`. */
   #turn = 0;
   #stopped = false;
 
@@ -75,7 +75,7 @@ export class Resubscriptions {
     this.#schedule = new Schedule(rateHere, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
   }
 
-  /** Does what is due. Where nobody can unsubscribe, what is due is left out and not made up for. */
+  /** Sends what is due. If no connection can unsubscribe, its turn is skipped. */
   sweep(): void {
     const nowMs = performance.now();
     for (const [connection, atMs] of this.#deadlinesMs) {
@@ -94,12 +94,12 @@ export class Resubscriptions {
     this.#due = due;
   }
 
-  /** Nobody unsubscribes any more; who has unsubscribed subscribes again. */
+  /** Stops unsubscribing. Connections that have unsubscribed subscribe again. */
   stop(): void {
     this.#stopped = true;
   }
 
-  /** @returns whether it left while it was subscribed, or was never there */
+  /** @returns true if the connection left while it was subscribed, or is new */
   loggedIn(connection: number): boolean {
     const missesNothing = this.#states[connection] !== ABSENT_UNSUBSCRIBED;
     this.#states[connection] = SUBSCRIBED;
@@ -114,7 +114,7 @@ export class Resubscriptions {
     this.#deadlinesMs.delete(connection);
   }
 
-  /** UNSUBACK. @returns whether it was waited for */
+  /** UNSUBACK. @returns whether it was expected */
   unsubscribeAcknowledged(connection: number, packetId: number): boolean {
     if (this.#states[connection] !== UNSUBSCRIBING || packetId !== UNSUBSCRIBE_PACKET_ID) return false;
     this.#states[connection] = UNSUBSCRIBED;
@@ -134,8 +134,8 @@ export class Resubscriptions {
   }
 
   /**
-   * Whether a PUBLISH with this text must not come now. One that was sent before may be sent again [MQTT-3.10.4-3];
-   * and so may what the server had buffered (3.10.4), which is what was due before UNSUBACK.
+   * Whether a PUBLISH with this text must not arrive now. A message that was sent before may be sent again
+   * [MQTT-3.10.4-3]. So may a message that the server had buffered (3.10.4): one that was due before UNSUBACK.
    */
   refuses(connection: number, dup: boolean, bytes: Buffer, start: number, end: number): boolean {
     if (this.#states[connection] !== UNSUBSCRIBED || dup) return false;
@@ -145,7 +145,7 @@ export class Resubscriptions {
     return true;
   }
 
-  /** Between UNSUBSCRIBE and the SUBACK after it, so nobody knows what the connection must have received. */
+  /** Between UNSUBSCRIBE and the next SUBACK, when it is unknown which messages the connection must receive. */
   isAway(connection: number): boolean {
     const state = this.#states[connection]!;
     return state >= UNSUBSCRIBING && state <= SUBSCRIBING;

@@ -1,7 +1,7 @@
 /**
- * HTTP/1.1 responses that end, one after the other on each connection, read from raw bytes: with a Content-Length, or in
- * chunks where a proxy has made chunks of it. What is incomplete at the end of a read is copied aside until the rest
- * comes; between two responses nothing is kept.
+ * Parses HTTP/1.1 responses that end, one after the other on each connection: with a Content-Length, or in chunks that a
+ * proxy has made. Incomplete bytes at the end of a read are copied until the rest arrives. Between two responses nothing
+ * is kept.
  */
 import { chunkedBodyAt } from './chunked-body.js';
 import { HEAD_BYTES_MAX, headerOf, headLength, isInterim, statusOf } from './response-head.js';
@@ -9,7 +9,7 @@ import { HEAD_BYTES_MAX, headerOf, headLength, isInterim, statusOf } from './res
 const RESPONSE_LIMIT_BYTES = 16 * 1024 * 1024;
 const NO_BODY = ['204', '304'];
 
-/** A whole response: its status, its head, and the body. The bytes are only valid during the call. */
+/** A complete response: status, head and body. The bytes are only valid during the call. */
 export type OnResponse = (connection: number, status: string, head: string, body: Buffer) => void;
 export type OnViolation = (connection: number, what: string) => void;
 

@@ -1,6 +1,6 @@
 /**
- * `GET /events/<id>`: server-sent events, as far as Encke uses them: lines end with LF or CRLF, a message is an event
- * without a type. A client that was cut comes back with `Last-Event-ID`.
+ * `GET /events/<id>`: the server-sent events that Encke sends. Lines end with LF or CRLF, and a message is an event without
+ * a type. A client that was cut reconnects with `Last-Event-ID`.
  */
 import { connectionsOf, type Share } from '../plan.js';
 import { ChunkedResponse } from './chunked-response.js';
@@ -16,18 +16,18 @@ const COLON = 0x3a;
 const DATA = Buffer.from('data:');
 const ID = Buffer.from('id:');
 const EVENT = Buffer.from('event:');
-/** Types of events that are messages: those of others have something to say about messages. */
+/** Types of events that are messages. Other types say something about messages. */
 const MESSAGE_TYPES = ['', 'message', 'base64'];
 
 export class EventStream implements FloodTransport {
   readonly #events: TransportEvents;
   readonly #share: Share;
   readonly #response: ChunkedResponse;
-  /** Of a run in which connections are cut. */
+  /** Only in a run with a cut. */
   readonly #cursors: Cursors | undefined;
   /** An event may be spread over chunks. */
   readonly #unfinished = new Unfinished();
-  // The event that is being read: where its fields are, -1 for none.
+  // Bounds of the current event's fields; -1 = none.
   #dataStart = -1;
   #dataEnd = -1;
   #idStart = -1;
@@ -71,7 +71,7 @@ export class EventStream implements FloodTransport {
     this.#events.ended(connection, 'an event without end');
   }
 
-  /** @returns where the event begins whose end has not come */
+  /** @returns where the incomplete event begins */
   #readEvents(connection: number, bytes: Buffer, start: number, end: number): number {
     let eventStart = start;
     let at = start;
@@ -102,7 +102,7 @@ export class EventStream implements FloodTransport {
 
   #readField(bytes: Buffer, start: number, end: number): void {
     if (startsWith(bytes, start, end, DATA)) {
-      // Of data with several lines the first one has the stamp.
+      // The first of several data lines has the stamp.
       if (this.#dataStart < 0) this.#dataStart = valueStart(bytes, start + DATA.length, end);
       this.#dataEnd = end;
     } else if (startsWith(bytes, start, end, ID)) {
@@ -113,7 +113,7 @@ export class EventStream implements FloodTransport {
     }
   }
 
-  /** An id without data is the last one all the same. */
+  /** An id without data still counts as the last one. */
   #dispatch(connection: number, bytes: Buffer): void {
     if (this.#idStart >= 0) {
       this.#cursors?.keep(connection, bytes.toString('latin1', this.#idStart, this.#idEnd));

@@ -18,5 +18,5 @@ export type TransportName = keyof typeof TRANSPORTS;
 
 export const TRANSPORT_NAMES = Object.keys(TRANSPORTS) as TransportName[];
 
-/** Those that go on behind a cursor when they come back. */
+/** Transports that resume from a cursor. */
 export const RESUMING_TRANSPORTS: readonly TransportName[] = ['ndjson', 'sse', 'long-poll'];

@@ -1,15 +1,15 @@
-/** Keeps, by connection, a line or an event that has begun in one piece and ends in a later one. */
+/** Keeps, by connection, the beginning of a line or event that ends in a later piece. */
 
-/** A message is 64 KB at most (--message-bytes-max), and this is what other servers may send. */
+/** Encke's messages have at most 64 KB (--message-bytes-max); other servers may send more. */
 export const UNFINISHED_BYTES_MAX = 16 * 1024 * 1024;
 
 export class Unfinished {
   readonly #beginnings = new Map<number, Buffer>();
-  /** Where in the bytes that `joined` gave back what is to be read begins and ends. */
+  /** Bounds of the readable part in the bytes that `joined` returned. */
   start = 0;
   end = 0;
 
-  /** @returns the piece, behind what was left of those before it */
+  /** @returns the piece behind the kept beginning */
   joined(connection: number, piece: Buffer, start: number, end: number): Buffer {
     const beginning = this.#beginnings.size > 0 ? this.#beginnings.get(connection) : undefined;
     if (beginning === undefined) {
@@ -24,7 +24,7 @@ export class Unfinished {
     return bytes;
   }
 
-  /** Its end has not come. @returns false when it is longer than anything that is worth to be waited for */
+  /** Keeps an incomplete line or event. @returns false when it is too long */
   keep(connection: number, bytes: Buffer, start: number, end: number): boolean {
     if (end - start > UNFINISHED_BYTES_MAX) return false;
     this.#beginnings.set(connection, Buffer.from(bytes.subarray(start, end)));

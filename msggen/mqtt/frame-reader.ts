@@ -1,13 +1,13 @@
 /**
- * Reads what the server sends: the answer to the upgrade, then WebSocket frames, and in them MQTT packets that begin
- * and end where they like. One reader serves all connections: at rest one of them owns a byte here, and a copy of what
- * has come only while a frame or a packet is incomplete.
+ * Reads the bytes of the server: the answer to the upgrade, then WebSocket frames, and in them MQTT packets that need not
+ * be aligned with frames. One reader serves all connections. An idle connection owns one byte here; a copy of received
+ * bytes exists only while a frame or a packet is incomplete.
  */
 import { whyNotUpgraded } from './upgrade.js';
 
 const AT_HEAD = 0;
 const OPEN = 1;
-/** Nothing more is read, until the connection is forgotten. */
+/** Reading has stopped until the connection is forgotten. */
 const OVER = 2;
 
 const HEAD_END = Buffer.from('\r\n\r\n');
@@ -26,7 +26,7 @@ export interface ReaderEvents {
   upgraded(connection: number): void;
   /** The upgrade was refused; `reason` is short, such as `HTTP 404`. */
   refused(connection: number, reason: string): void;
-  /** A whole packet: its first byte, and where its body (what follows the remaining length) lies. */
+  /** A complete packet: its first byte, and the bounds of its body (the part behind the remaining length). */
   packet(connection: number, head: number, bytes: Buffer, start: number, end: number): void;
   /** To be answered with a pong of the same payload. */
   pinged(connection: number, payload: Buffer): void;
@@ -41,7 +41,7 @@ export class FrameReader {
   readonly #frames = new Map<number, Buffer>();
   readonly #packets = new Map<number, Buffer>();
 
-  /** `accept` is what the server has to answer to the key of all connections. */
+  /** @param accept the answer that the server must give to the key of all connections */
   constructor(connections: number, accept: string, events: ReaderEvents) {
     this.#states = new Uint8Array(connections);
     this.#accept = accept;
@@ -65,7 +65,7 @@ export class FrameReader {
     else this.#frames.set(connection, Buffer.from(bytes.subarray(at, end)));
   }
 
-  /** Nothing more is read from it. */
+  /** Stops reading from a connection. */
   stop(connection: number): void {
     this.#states[connection] = OVER;
     this.#frames.delete(connection);
@@ -78,7 +78,7 @@ export class FrameReader {
     this.#states[connection] = AT_HEAD;
   }
 
-  /** Where the first frame begins; 0 while the head is incomplete. */
+  /** @returns where the first frame begins; 0 while the head is incomplete */
   #readHead(connection: number, bytes: Buffer, end: number): number {
     const headEnd = bytes.subarray(0, end).indexOf(HEAD_END) + HEAD_END.length;
     if (headEnd < HEAD_END.length) {
@@ -95,7 +95,7 @@ export class FrameReader {
     return headEnd;
   }
 
-  /** Reads every frame that is complete; gives back where the incomplete rest begins. */
+  /** Reads all complete frames. @returns where the incomplete rest begins */
   #readFrames(connection: number, bytes: Buffer, from: number, end: number): number {
     let at = from;
     while (end - at >= 2 && this.#states[connection] === OPEN) {

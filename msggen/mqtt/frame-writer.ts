@@ -1,6 +1,6 @@
 /**
- * Writes a client's packets, as masked WebSocket frames with one MQTT packet each, gathered in one buffer until it is taken:
- * everything that is due for a socket at one time goes out in one write. One writer serves all sockets in turn.
+ * Writes a client's packets as masked WebSocket frames with one MQTT packet each. It gathers them in one buffer, so that
+ * all packets for a socket go out in one write. One writer serves all sockets in turn.
  */
 import { lengthBytes, type MqttQos, writeLength } from './packets.js';
 
@@ -78,7 +78,7 @@ export class FrameWriter {
     this.#end(start, start + payload.length);
   }
 
-  /** Writes the head of a frame; gives back where its payload begins. */
+  /** Writes the head of a frame. @returns where its payload begins */
   #begin(opcode: number, payloadBytes: number): number {
     const headBytes = 2 + (payloadBytes < LENGTH_16 ? 0 : payloadBytes < 0x1_0000 ? 2 : 8) + MASK_BYTES;
     this.#makeRoom(headBytes + payloadBytes);
@@ -95,7 +95,7 @@ export class FrameWriter {
       at = bytes.writeUInt32BE(0, at);
       at = bytes.writeUInt32BE(payloadBytes, at);
     }
-    // A linear congruential generator: another key for each frame, if not one that nobody could guess.
+    // A linear congruential generator: a different key for each frame, though a predictable one.
     this.#key = (Math.imul(this.#key, 1_664_525) + 1_013_904_223) >>> 0;
     return bytes.writeUInt32BE(this.#key, at);
   }

@@ -1,4 +1,4 @@
-/** MQTT 3.1.1 as a client speaks it: the packets it sends seldom, as bytes, and the reading of those it receives. */
+/** MQTT 3.1.1 of a client: encodes the packets that it sends seldom, and decodes those that it receives. */
 
 export type MqttQos = 0 | 1 | 2;
 
@@ -79,7 +79,7 @@ export function lengthBytes(length: number): number {
   return length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : 4;
 }
 
-/** Gives back where it ends. */
+/** @returns where it ends */
 export function writeLength(bytes: Buffer, at: number, length: number): number {
   let rest = length;
   let end = at;
@@ -96,7 +96,7 @@ export interface Publication {
   packetId: number;
   topicStart: number;
   topicEnd: number;
-  /** The payload goes from here to the end of the packet. */
+  /** The payload is the rest of the packet from here. */
   payloadStart: number;
 }
 

@@ -1,4 +1,4 @@
-/** The messages of a connection that are on the wire and not acknowledged, by packet id, and when each was due and sent. */
+/** The unacknowledged messages of a connection by packet id, with the times when each was due and sent. */
 export class SendWindow {
   /** By packet id minus 1; the ids that are free lie on a stack. */
   readonly #dueMs: Float64Array;
@@ -48,7 +48,7 @@ export class SendWindow {
     return this.#sentMs[packetId - 1]!;
   }
 
-  /** It is acknowledged; when it was due and sent is known until its id is taken again. */
+  /** The message is acknowledged. Its times remain until its id is taken again. */
   release(packetId: number): void {
     this.#taken[packetId - 1] = 0;
     this.#freeIds.push(packetId);

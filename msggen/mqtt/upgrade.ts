@@ -28,7 +28,7 @@ export function upgradeRequest(host: string, path: string, key: string): string 
   ].join('\r\n');
 }
 
-/** Why the answer does not open a WebSocket for MQTT, in a few words; undefined when it does. */
+/** @returns why the answer does not open a WebSocket for MQTT, in a few words; undefined when it does */
 export function whyNotUpgraded(head: string, accept: string): string | undefined {
   const status = head.slice(9, 12);
   if (status !== '101') return `HTTP ${status}`;

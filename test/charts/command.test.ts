@@ -2,13 +2,13 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { type Ended, enckeCharts } from './door.js';
-import { RUN_HEADER, sampleAbout, sampleRunCsv } from './sample-run.js';
+import { RUN_HEADER, sampleMetadata, sampleRunCsv } from './sample-run.js';
 
 const AT_A_TIME = 4;
 const SAMPLE = sampleRunCsv({ lengthSec: 120, connections: 1_000 });
 
 t.test('a run becomes SVG and PNG beside it, and the paths are printed', async (t) => {
-  const dir = t.testdir({ 'run.csv': SAMPLE, 'run.json': sampleAbout('one thousand') });
+  const dir = t.testdir({ 'run.csv': SAMPLE, 'run.json': sampleMetadata('one thousand') });
   const { exitCode, stdout, stderr } = await enckeCharts(['run.csv', '--reference', '2008=250MB'], dir);
   t.equal(exitCode, 0, stderr);
   t.equal(stderr, '');
@@ -68,7 +68,7 @@ t.test('drawn again, the files are the same', async (t) => {
 });
 
 t.test('the table goes to stdout, or with --out beside the charts', async (t) => {
-  const dir = t.testdir({ 'run.csv': SAMPLE, 'run.json': sampleAbout('one thousand') });
+  const dir = t.testdir({ 'run.csv': SAMPLE, 'run.json': sampleMetadata('one thousand') });
   const printed = await enckeCharts(['run.csv', '--table'], dir);
   t.equal(printed.exitCode, 0, printed.stderr);
   t.match(printed.stdout, '| | one thousand |');
@@ -199,7 +199,7 @@ t.test('where a file cannot be written nothing half of it is left', async (t) =>
 });
 
 t.test('an SVG says what it is, whatever its title has in it', async (t) => {
-  const dir = t.testdir({ 'run.csv': SAMPLE, 'run.json': sampleAbout('a <b> & \u0001') });
+  const dir = t.testdir({ 'run.csv': SAMPLE, 'run.json': sampleMetadata('a <b> & \u0001') });
   t.equal((await enckeCharts(['run.csv', '--format', 'svg'], dir)).exitCode, 0);
   const svg = await readFile(join(dir, 'run-cpu.svg'), 'utf8');
   t.match(svg, /^<svg [^>]* role="img"><title>Server CPU: a &lt;b&gt; &amp; \ufffd<\/title>/);

@@ -6,11 +6,11 @@ import { meanRate, rates } from '../../charts/rate.js';
 import { Run } from '../../charts/run.js';
 import { markdownTable } from '../../charts/table.js';
 import { movingMost } from '../../charts/window.js';
-import { RUN_HEADER, sampleAbout } from './sample-run.js';
+import { RUN_HEADER, sampleMetadata } from './sample-run.js';
 
 function runOf(rows: readonly string[], title = 'a run'): Run {
   const csv = new Csv(`${[RUN_HEADER, ...rows].join('\n')}\n`, 'run.csv');
-  return new Run({ csv, name: 'run', title, about: JSON.parse(sampleAbout()), notes: [] });
+  return new Run({ csv, name: 'run', title, metadata: JSON.parse(sampleMetadata()), notes: [] });
 }
 
 // Opens 1,000 a second, holds 2,000 from second 2 to 7, closes; 500 messages/s from second 3 to 6.
@@ -96,7 +96,7 @@ t.test('a slope is given of a hold of five minutes or more', async (t) => {
 t.test('bandwidth is that of the hold', async (t) => {
   const csv = ['elapsedSec,connected,bytesReceived,bytesSent', '0,0,0,0', '1,10,5000,900', '3,10,9000,1000'];
   const recording = new Csv(`${csv.join('\n')}\n`, 'run.csv');
-  const figures = runFigures(new Run({ csv: recording, name: 'run', title: 'a run', about: {}, notes: [] }));
+  const figures = runFigures(new Run({ csv: recording, name: 'run', title: 'a run', metadata: {}, notes: [] }));
   t.match(figures, { receivedBytesPerSec: 2_000, sentBytesPerSec: 50 });
 });
 

@@ -7,7 +7,7 @@ import { runDrawings } from '../../charts/draw.js';
 import { renderPng, renderSvg } from '../../charts/render.js';
 import { Run } from '../../charts/run.js';
 import { FONT_FILES, textWidth } from '../../charts/text-width.js';
-import { type SampleOptions, sampleAbout, sampleRunCsv } from './sample-run.js';
+import { type SampleOptions, sampleMetadata, sampleRunCsv } from './sample-run.js';
 import { textBoxes } from './svg-text.js';
 
 const SIZE = { widthPx: 800, heightPx: 460 };
@@ -18,7 +18,7 @@ const ORIGINAL = [
 
 function sampleRun(title: string, options: SampleOptions): Run {
   const csv = new Csv(sampleRunCsv(options), 'run.csv');
-  return new Run({ csv, name: 'run', title, about: JSON.parse(sampleAbout()), notes: [] });
+  return new Run({ csv, name: 'run', title, metadata: JSON.parse(sampleMetadata()), notes: [] });
 }
 
 function charts(runs: readonly Run[], widthPx = 800): Record<string, Chart> {
@@ -170,7 +170,7 @@ t.test('runs on one chart are told apart by their titles', async (t) => {
 
 t.test('what was not recorded has no chart, and is said', async (t) => {
   const csv = new Csv('elapsedSec,connected,messages\n0,0,0\n1,10,5\n2,10,9\n', 'run.csv');
-  const run = new Run({ csv, name: 'run', title: 'bare', about: {}, notes: [] });
+  const run = new Run({ csv, name: 'run', title: 'bare', metadata: {}, notes: [] });
   const { drawings, notes } = runDrawings('run', [run], { widthPx: 800, references: ORIGINAL });
   t.same(
     drawings.map(({ name }) => name),
@@ -185,7 +185,7 @@ t.test('a curve of any columns, with units from their names or from the user', a
     'connections,rssBytes,heapBytes\n10000,52000000,9000000\n0,41000000,\n5000,46000000,8500000\n',
     'idle.csv',
   );
-  const source = { csv, name: 'idle', title: 'idle', about: {}, notes: [] };
+  const source = { csv, name: 'idle', title: 'idle', metadata: {}, notes: [] };
   const options = { x: 'connections', y: ['rssBytes', 'heapBytes'], widthPx: 800, references: [] };
   const chart = curveChart([source], options);
   t.equal(chart.left.title, 'rss, heap (MB)');

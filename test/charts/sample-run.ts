@@ -42,7 +42,7 @@ export function sampleRunCsv(options: SampleOptions): string {
   return `${rows.join('\n')}\n`;
 }
 
-export function sampleAbout(title?: string): string {
+export function sampleMetadata(title?: string): string {
   return JSON.stringify({
     title,
     machine: {

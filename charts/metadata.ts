@@ -1,12 +1,12 @@
-// Reads the JSON beside a recording: the machine, the time, and what was asked. All of it may be
-// missing; a chart then says less, and is drawn all the same.
+// Reads the JSON beside a recording: machine, time and command. All of it may be missing; a chart is then drawn
+// without it.
 
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { formatBytes } from './units.js';
 
-const aboutSchema = z.object({
+const metadataSchema = z.object({
   title: z.string().optional(),
   machine: z
     .object({
@@ -22,26 +22,26 @@ const aboutSchema = z.object({
   startedAt: z.iso.datetime({ offset: true }).optional(),
 });
 
-export type About = z.infer<typeof aboutSchema>;
+export type RunMetadata = z.infer<typeof metadataSchema>;
 
-export async function readAbout(csvPath: string): Promise<{ about: About; note?: string }> {
+export async function readMetadata(csvPath: string): Promise<{ metadata: RunMetadata; note?: string }> {
   const path = csvPath.replace(/\.csv$/i, '').concat('.json');
   const name = basename(path);
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch {
-    return { about: {}, note: `no ${name} beside the CSV: machine, date and command are not on the chart.` };
+    return { metadata: {}, note: `no ${name} beside the CSV: machine, date and command are not on the chart.` };
   }
   try {
-    return { about: aboutSchema.parse(JSON.parse(text)) };
+    return { metadata: metadataSchema.parse(JSON.parse(text)) };
   } catch (error) {
     const why = error instanceof z.ZodError ? z.prettifyError(error).replace(/\s+/g, ' ') : 'not JSON';
-    return { about: {}, note: `${name} is left out: ${why}` };
+    return { metadata: {}, note: `${name} is left out: ${why}` };
   }
 }
 
-export function describeMachine({ machine }: About): string {
+export function describeMachine({ machine }: RunMetadata): string {
   if (!machine) return '';
   const { cpu, cores, memoryBytes, os, node } = machine;
   return [
@@ -56,13 +56,13 @@ export function describeMachine({ machine }: About): string {
 }
 
 /** `2026-03-01 12:00 UTC`: to the minute, the same on every machine. */
-export function describeStart({ startedAt }: About): string {
+export function describeStart({ startedAt }: RunMetadata): string {
   if (startedAt === undefined) return '';
   return `${new Date(startedAt).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
-/** The command as one would type it: from `encke` on, without the paths of node and of the checkout. */
-export function describeCommand({ command }: About): string {
+/** The command from `encke` on, without the paths of node and of the checkout. */
+export function describeCommand({ command }: RunMetadata): string {
   if (!command) return '';
   const door = command.findIndex((word) => /^encke(\.[cm]?js)?$/.test(basename(word)));
   const words = door < 0 ? command : ['encke', ...command.slice(door + 1)];
