@@ -6,7 +6,9 @@ import type { Csv } from './csv.js';
 import { ChartInputError } from './input-error.js';
 import { readRecording, type Recording } from './recording.js';
 
-/** Counters (all but connected, the latencies and serverRssBytes) are cumulative. The last eight are of runs over MQTT. */
+/**
+ * Counters (all but connected, the latencies and serverRssBytes) are cumulative. The last eight are of runs over MQTT.
+ */
 export const RUN_COLUMNS = [
   'elapsedSec',
   'connected',

@@ -2,7 +2,9 @@
 
 const WINDOWS_SEC = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600];
 
-/** At least a 300th of the run: narrower than a reader can see at 800 pixels, wide enough to smooth an hour or a day. */
+/**
+ * At least a 300th of the run: narrower than a reader can see at 800 pixels, wide enough to smooth an hour or a day.
+ */
 export function chooseWindowSec(lengthSec: number): number {
   return WINDOWS_SEC.find((windowSec) => windowSec >= lengthSec / 300) ?? WINDOWS_SEC.at(-1)!;
 }

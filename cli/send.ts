@@ -11,7 +11,10 @@ interface SendFlags extends RedisFlags, TokenFlags {
   timeout: number;
 }
 
-/** `encke send <id> <message>`: one message through the router API, or through the router's global name, a function on Redis. */
+/**
+ * `encke send <id> <message>`: one message through the router API, or through the router's global name, a function on
+ * Redis.
+ */
 export function sendCommand(): Command {
   const command = new Command('send')
     .description('send one message to whoever is logged in under an id')

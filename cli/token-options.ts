@@ -1,4 +1,6 @@
-/** `--token` and `--token-file`, and the same for MQTT. The file is for machines where others can read a command line. */
+/**
+ * `--token` and `--token-file`, and the same for MQTT. The file is for machines where others can read a command line.
+ */
 import { type Command, Option } from 'commander';
 import { tokenFrom } from '../gateway/token-file.js';
 

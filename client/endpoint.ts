@@ -110,8 +110,8 @@ export class Endpoint {
   }
 
   /**
-   * A request that fails by CORS and one that fails by the network give the same TypeError. So this sends a request that
-   * every page may send, in mode `no-cors`. If it succeeds, the network works.
+   * A request that fails by CORS and one that fails by the network give the same TypeError. So this sends a request
+   * that every page may send, in mode `no-cors`. If it succeeds, the network works.
    */
   async #explain(error: unknown, signal: AbortSignal): Promise<never> {
     const { fetch = globalThis.fetch } = this.#options;

@@ -34,7 +34,9 @@ export interface EnckeConnection {
   readonly state: State;
   /** In the order that `cursor` has. */
   readonly ids: readonly string[];
-  /** The place behind the last message that was handled; undefined before the first one, and where there is no history. */
+  /**
+   * The place behind the last message that was handled; undefined before the first one, and where there is no history.
+   */
   readonly cursor: string | undefined;
   /** The transport in use now. */
   readonly transport: ClientTransport;

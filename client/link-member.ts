@@ -69,7 +69,9 @@ export class LinkMember {
     return this.#state === 'closed' || this.#state === 'failed';
   }
 
-  /** @returns resolves when the ids are in effect, so that nothing more is missed; also for an id that is added twice */
+  /**
+   * @returns resolves when the ids are in effect, so that nothing more is missed; also for an id that is added twice
+   */
   add(ids: readonly string[], since: string | undefined): Promise<void> {
     const fresh = ids.filter((id) => !this.over && this.places.get(id) === undefined);
     this.settings.endpoint.checkRoom([...this.places.ids, ...fresh]);

@@ -49,7 +49,9 @@ export async function longPoll(
     if (!moved && missingMs > 0) await pause(missingMs * (1 + Math.random()), abort.signal);
   }
 
-  /** @returns whether it brought something new. If not, the next poll must not follow at once: a cache may have answered */
+  /**
+   * @returns whether it brought something new. If not, the next poll must not follow at once: a cache may have answered
+   */
   async function poll(timeoutSec: number | undefined, first: boolean): Promise<boolean> {
     const query = receiver.query();
     const answer = await pollOnce(endpoint, ids, query, timeoutSec, abort);

@@ -8,7 +8,9 @@ export interface ReceivedMessage {
   readonly data: string | Uint8Array;
   /** When the server took it, in ms since 1970. */
   readonly time: number;
-  /** Resume here once this message is handled: nothing before it is unhandled then. Undefined where there is no history. */
+  /**
+   * Resume here once this message is handled: nothing before it is unhandled then. Undefined where there is no history.
+   */
   readonly cursor: string | undefined;
 }
 

@@ -73,7 +73,10 @@ export interface ConnectOptions {
   readonly credentials?: 'omit' | 'same-origin' | 'include' | undefined;
   /** Replaces the global `fetch`. */
   readonly fetch?: Fetch | undefined;
-  /** The server's --request-head-bytes-max. `connect` throws where a request with a cursor could exceed it. Default 16,384. */
+  /**
+   * The server's --request-head-bytes-max. `connect` throws where a request with a cursor could exceed it. Default
+   * 16,384.
+   */
   readonly requestHeadBytesMax?: number | undefined;
   /** Key in sessionStorage that keeps the cursor over a reload of the page. */
   readonly remember?: string | undefined;
@@ -85,6 +88,9 @@ export interface ConnectOptions {
   readonly heartbeatTimeoutMs?: number | undefined;
   /** Longest wait of a poll, seconds. Default: the server's own. */
   readonly pollTimeoutSec?: number | undefined;
-  /** Longest time between two tries of SSE beside polls; the first comes within seconds, each later one after twice as long. Default 300,000. */
+  /**
+   * Longest time between two tries of SSE beside polls; the first comes within seconds, each later one after twice as
+   * long. Default 300,000.
+   */
   readonly retrySseMs?: number | undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * The place of one connection in each of its ids. On the wire a cursor is `epoch:offset,offset`, in the order of the ids
- * in the request. Here each id has its own place, so that ids can be added and removed in any order.
+ * The place of one connection in each of its ids. On the wire a cursor is `epoch:offset,offset`, in the order of the
+ * ids in the request. Here each id has its own place, so that ids can be added and removed in any order.
  */
 
 export interface Place {

@@ -1,6 +1,6 @@
 /**
- * How long a poll asks the server to wait. Where a proxy ends requests after 5 s, polls become shorter than that. Now and
- * then a longer one is tried, because the cut may have been a fault of the network.
+ * How long a poll asks the server to wait. Where a proxy ends requests after 5 s, polls become shorter than that. Now
+ * and then a longer one is tried, because the cut may have been a fault of the network.
  */
 
 /** A request that fails sooner was not cut by a proxy's timeout. */

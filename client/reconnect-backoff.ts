@@ -1,6 +1,6 @@
 /**
- * The wait before the next attempt: exponential backoff with full jitter. It is a random part of a span that doubles with
- * each failure, so that clients that were cut together do not reconnect together.
+ * The wait before the next attempt: exponential backoff with full jitter. It is a random part of a span that doubles
+ * with each failure, so that clients that were cut together do not reconnect together.
  */
 
 const firstSpanMs = 1_000;
@@ -22,7 +22,9 @@ export class ReconnectBackoff {
     this.#failures = 0;
   }
 
-  /** @param floorMs asked for by the server (`retry:`, Retry-After). The jitter is added, as all clients get the same */
+  /**
+   * @param floorMs asked for by the server (`retry:`, Retry-After). The jitter is added, as all clients get the same
+   */
   nextDelayMs(floorMs = 0): number {
     const spanMs = Math.min(spanMaxMs, firstSpanMs * 2 ** this.#failures);
     this.#failures++;

@@ -3,7 +3,9 @@ import type { LinkMember } from './link-member.js';
 import type { WireMessage } from './message.js';
 import { joinCursor, type Place } from './places.js';
 
-/** The members of a link. Knows which ids and cursor to ask for, so that each member gets what it misses, and delivers. */
+/**
+ * The members of a link. Knows which ids and cursor to ask for, so that each member gets what it misses, and delivers.
+ */
 
 /** Ids of one member that need a request of their own before one request asks for all. */
 export interface Group {
@@ -59,8 +61,8 @@ export class Roster {
   }
 
   /**
-   * @returns ids that one request cannot ask for together with the others, because a request has one cursor of one epoch,
-   * or one `since`; undefined where there are none
+   * @returns ids that one request cannot ask for together with the others, because a request has one cursor of one
+   * epoch, or one `since`; undefined where there are none
    */
   straggler(): Group | undefined {
     const epoch = this.#commonEpoch();

@@ -18,7 +18,10 @@ const slackMinMs = 5_000;
 export interface StreamTiming {
   readonly greetingTimeoutMs: number;
   readonly heartbeatTimeoutMs: number | undefined;
-  /** There is no other transport: the time for the greeting begins with the head of the answer, so that a slow line opens. */
+  /**
+   * There is no other transport: the time for the greeting begins with the head of the answer, so that a slow line
+   * opens.
+   */
   readonly patient: boolean;
   /** The stream counts as open when bytes arrive this long after the greeting; 0 = with the greeting. */
   readonly proofMs: number;
@@ -34,7 +37,9 @@ export interface StreamReceiver {
   event(event: ServerSentEvent): Promise<unknown> | undefined;
 }
 
-/** Returns when the server ends the stream, or the signal aborts between two events; throws when anything else ends it. */
+/**
+ * Returns when the server ends the stream, or the signal aborts between two events; throws when anything else ends it.
+ */
 export async function serverSentEvents(
   endpoint: Endpoint,
   ids: readonly string[],

@@ -4,7 +4,10 @@ import { once } from 'node:events';
 import type { FromChild, ToChild } from './child.js';
 import { connectionsOf, type Share } from './plan.js';
 
-/** A small young generation costs no CPU here, because a message allocates next to nothing: 4.0 KB a connection become 3.3. */
+/**
+ * A small young generation costs no CPU here, because a message allocates next to nothing: 4.0 KB a connection become
+ * 3.3.
+ */
 const CHILD_FLAGS = ['--max-semi-space-size=2'];
 const REPORT_TIMEOUT_MS = 5000;
 /** Timeout once the run was interrupted. */

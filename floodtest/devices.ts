@@ -1,6 +1,6 @@
 /**
- * The devices of one process. Each publishes at the same interval, one after the other, at fixed deadlines. Owns the next
- * deadline and the last seq of each device.
+ * The devices of one process. Each publishes at the same interval, one after the other, at fixed deadlines. Owns the
+ * next deadline and the last seq of each device.
  */
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { MessageText } from '../msggen/message-text.js';

@@ -79,8 +79,8 @@ export class Dialer {
   }
 
   /**
-   * Closes with resets. Normal closes would leave 10,000 ports in TIME_WAIT for a minute, and a few rounds of that would
-   * use up all ports of the machine.
+   * Closes with resets. Normal closes would leave 10,000 ports in TIME_WAIT for a minute, and a few rounds of that
+   * would use up all ports of the machine.
    */
   resetAll(): void {
     for (const socket of this.#sockets) if (socket !== undefined) resetSocket(socket);

@@ -20,7 +20,9 @@ import type { FloodTransport, TransportEvents } from './transport/transport.js';
 import { TRANSPORTS, type TransportName } from './transport/transports.js';
 
 const OPENING_TICK_MS = 5;
-/** Most connections that open at once: below the usual listen backlog of 511. A full backlog costs a second of waiting. */
+/**
+ * Most connections that open at once: below the usual listen backlog of 511. A full backlog costs a second of waiting.
+ */
 const OPENING_LIMIT = 256;
 /** Interval of the check for ends of life, due pings and unanswered polls. */
 const SWEEP_INTERVAL_MS = 100;

@@ -1,6 +1,6 @@
 /**
- * A connection's socket: bare node:net that reads into one buffer shared by all (2 to 3 KB each; with undici 9 to 12 KB:
- * docs/decisions/floodtest-client.md).
+ * A connection's socket: bare node:net that reads into one buffer shared by all (2 to 3 KB each; with undici 9 to 12
+ * KB: docs/decisions/floodtest-client.md).
  */
 import { Socket } from 'node:net';
 

@@ -1,6 +1,6 @@
 /**
- * The run: asks each process for a report once a second, adds up the reports, and ends after the hold time or when it is
- * stopped. Owns the child processes. The caller prints and records the rows.
+ * The run: asks each process for a report once a second, adds up the reports, and ends after the hold time or when it
+ * is stopped. Owns the child processes. The caller prints and records the rows.
  */
 import { LatencyHistogram } from '../msggen/latency.js';
 import type { FromChild } from './child.js';

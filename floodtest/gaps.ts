@@ -1,6 +1,6 @@
 /**
- * The missing seqs of each pair of publisher and connection: ranges in ascending order. A pair whose messages all arrive
- * in order has no entry.
+ * The missing seqs of each pair of publisher and connection: ranges in ascending order. A pair whose messages all
+ * arrive in order has no entry.
  */
 
 /** Of one pair, and of all: 16 bytes each. Where there are more, the oldest of the pair are forgotten. */

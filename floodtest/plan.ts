@@ -4,7 +4,9 @@ import type { MqttPlan } from './mqtt-plan.js';
 
 /** Room below the hard limit of 20,000 descriptors that many machines have. */
 export const CONNECTIONS_PER_PROCESS = 18_000;
-/** Up to this many connections the kernel chooses the ports: it has 28,232 for all programs that connect to one address. */
+/**
+ * Up to this many connections the kernel chooses the ports: it has 28,232 for all programs that connect to one address.
+ */
 export const CONNECTIONS_WITHOUT_SOURCE = 1000;
 /**
  * More connections get addresses and ports of their own, below the ports of the kernel. With addresses only, 36,000

@@ -1,8 +1,8 @@
 /**
- * Finds losses by the stamps. Keeps the highest seq of each pair of publisher and connection, and the gaps before it. So a
- * late message is out of order and no longer lost, and a repeated message is a duplicate, however late it is. A gap shows
- * only when a later message arrives. A loss at the very end shows when the received messages are compared with those that
- * msggen counted as delivered.
+ * Finds losses by the stamps. Keeps the highest seq of each pair of publisher and connection, and the gaps before it.
+ * So a late message is out of order and no longer lost, and a repeated message is a duplicate, however late it is. A
+ * gap shows only when a later message arrives. A loss at the very end shows when the received messages are compared
+ * with those that msggen counted as delivered.
  */
 import { publisherBeganAfter, type Stamp } from '../msggen/stamp.js';
 import type { Tally } from './counts.js';
@@ -11,8 +11,8 @@ import { Gaps } from './gaps.js';
 /** Most publishers with an account, which takes 8 bytes a connection. */
 export const PUBLISHERS_LIMIT = 64;
 /**
- * The first message of a pair may have overtaken at most so many others. A message from further back was sent before the
- * connection was there (history), and the seqs between the two are not missing.
+ * The first message of a pair may have overtaken at most so many others. A message from further back was sent before
+ * the connection was there (history), and the seqs between the two are not missing.
  */
 const OVERTAKEN_LIMIT = 32;
 

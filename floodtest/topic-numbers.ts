@@ -1,6 +1,6 @@
 /**
- * Numbers of the streams that a subscriber to everything distinguishes: one for each device, over all of its topics, and
- * one for each other topic.
+ * Numbers of the streams that a subscriber to everything distinguishes: one for each device, over all of its topics,
+ * and one for each other topic.
  */
 import type { DevicesPlan } from './mqtt-plan.js';
 

@@ -1,17 +1,17 @@
 import type { HttpResponse, WebSocket } from 'uWebSockets.js';
 import { webSocketsHaveAddress } from './uws.js';
 
-/** The other end, while the socket is open. */
+/** The address of the peer, while the socket is open. */
 export type Peer = Pick<HttpResponse | WebSocket<unknown>, 'getRemoteAddress' | 'getRemoteAddressAsText'> &
   AddressKept;
 
-/** A WebSocket of uWebSockets.js 20.69 has none of its own: what was kept of the request that it began as. */
+/** Kept from the upgrade request, because a WebSocket of uWebSockets.js 20.69 has no address. */
 export interface AddressKept {
-  /** Its 4 or 16 bytes, as Latin-1: a string of these costs 24 to 32 bytes, a Buffer over 100. */
+  /** The 4 or 16 bytes of the address as Latin-1: such a string takes 24 to 32 bytes, a Buffer over 100. */
   readonly address?: string;
 }
 
-/** For a WebSocket that this request becomes. */
+/** Keeps the address of an upgrade request for its WebSocket. */
 export function keepAddress(response: Pick<HttpResponse, 'getRemoteAddress'>): AddressKept {
   if (webSocketsHaveAddress) return {};
   return { address: Buffer.from(response.getRemoteAddress()).toString('latin1') };
@@ -23,8 +23,8 @@ export function addressText(peer: Pick<Peer, 'getRemoteAddressAsText' | 'address
 }
 
 /**
- * Open streams for each source address. Switched off (max 0) it holds nothing; switched on, an address costs
- * a Map entry and a string for as long as it has a stream.
+ * Open streams for each source address. With max 0 it stores nothing. Otherwise an address with an open stream takes a
+ * Map entry and a string.
  */
 export class AddressLimit {
   readonly #max: number;
@@ -61,7 +61,10 @@ export class AddressLimit {
   }
 }
 
-/** One IPv4 address, or one IPv6 /64: what a single customer usually has. An IPv4 address mapped into IPv6 counts as IPv4. */
+/**
+ * One IPv4 address, or one IPv6 /64, which a single customer usually has. An IPv4 address mapped into IPv6 counts as
+ * IPv4.
+ */
 export function addressKeyOf(peer: Peer): string {
   const { address } = peer;
   const bytes = address === undefined ? Buffer.from(peer.getRemoteAddress()) : Buffer.from(address, 'latin1');
@@ -70,7 +73,7 @@ export function addressKeyOf(peer: Peer): string {
   return (mapped ? bytes.subarray(12) : bytes.subarray(0, 8)).toString('hex');
 }
 
-/** The same for people: 192.0.2.7, or 2001:db8:1:2::/64. */
+/** The same as text: 192.0.2.7, or 2001:db8:1:2::/64. */
 export function addressKeyText(peer: Peer | string): string {
   const key = typeof peer === 'string' ? peer : addressKeyOf(peer);
   if (key.length === 8) return Buffer.from(key, 'hex').join('.');
@@ -80,7 +83,7 @@ export function addressKeyText(peer: Peer | string): string {
 
 const mappedPrefix = Buffer.from('00000000000000000000ffff', 'hex');
 
-/** As uWS writes it. */
+/** In the form of uWS. */
 function textOf(bytes: Buffer): string {
   if (bytes.length === 4) return bytes.join('.');
   return bytes.toString('hex').match(/.{4}/g)!.join(':');

@@ -1,21 +1,24 @@
 import { messageOf, type Outgoing, ownedBySession } from './connection.js';
 
-/** Reference, queue entry and buffer object of a pending message, besides its payload; keeps empty messages from being free. */
+/**
+ * Bytes of a pending message besides its payload: reference, queue entry and buffer object. So empty messages count
+ * too.
+ */
 const entryBytes = 64;
 
-/** A message that a session owns is counted there; here it is only referred to. */
+/** The session counts a message that it owns; the backlog only refers to it. */
 export function pendingBytesOf(outgoing: Outgoing): number {
   return ownedBySession(outgoing) ? 0 : messageOf(outgoing)!.payload.length + entryBytes;
 }
 
 /**
- * The rest for a backpressured connection: messages in order, and between them, where some were lost,
- * how many. Exists only while the connection is backpressured. The messages are shared, not copied.
+ * Messages that wait for a backpressured connection, in order, with the number of lost messages where some were lost.
+ * Exists only while the connection is backpressured. The messages are shared, not copied.
  *
  *     head ->  message  message  3  message  <- tail       3 = three were lost here
  */
 export class Backlog {
-  /** The peer, for the log: when the socket is gone it is too late to ask. */
+  /** The peer's address for the log, which a closed socket does not have. */
   readonly address: string;
   #entries: (Outgoing | number)[] = [];
   #head = 0;
@@ -27,17 +30,17 @@ export class Backlog {
     this.address = address;
   }
 
-  /** Of the messages, see pendingBytesOf. */
+  /** Sum over the messages, see pendingBytesOf. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Those that are lost if the connection ends now. */
+  /** Messages that are lost if the connection ends now. */
   get messages(): number {
     return this.#messages;
   }
 
-  /** How long the socket has taken nothing. */
+  /** Time since the socket last took something. */
   get idleMs(): number {
     return performance.now() - this.#progressMs;
   }
@@ -56,25 +59,25 @@ export class Backlog {
     this.#bytes += pendingBytesOf(outgoing);
   }
 
-  /** Notes at the tail that a message was lost after those that are kept. */
+  /** Notes that a message was lost behind the kept ones. */
   noteLostAtTail(): void {
     const tail = this.#entries.at(-1);
     if (!this.empty && typeof tail === 'number') this.#entries[this.#entries.length - 1] = tail + 1;
     else this.#entries.push(1);
   }
 
-  /** Drops the oldest message and notes the loss in its place. @returns its bytes, 0 when there is none that may go */
+  /** Drops the oldest message and notes the loss in its place. @returns its bytes; 0 when none may be dropped */
   dropOldest(): number {
     let at = this.#head;
     let lost = 1;
     for (; typeof this.#entries[at] === 'number'; at++) lost += this.#entries[at] as number;
     const oldest = this.#entries[at] as Outgoing | undefined;
     if (oldest === undefined || ownedBySession(oldest)) return 0;
-    // Two losses in a row are one: otherwise each drop would leave an entry.
+    // Two consecutive losses are one entry; otherwise each drop would leave an entry.
     const next = this.#entries[at + 1];
     if (typeof next === 'number') {
       lost += next;
-      this.#entries[at++] = 0; // or the message would be kept alive by its place
+      this.#entries[at++] = 0; // otherwise the entry would keep the message alive
     }
     this.#entries[at] = lost;
     this.#head = at;
@@ -86,11 +89,11 @@ export class Backlog {
     return this.#entries[this.#head];
   }
 
-  /** Takes the head away. @returns its bytes */
+  /** Removes the head. @returns its bytes */
   shift(): number {
     const entry = this.#entries[this.#head];
     if (entry === undefined) return 0;
-    this.#entries[this.#head++] = 0; // or the message would be kept alive by its place
+    this.#entries[this.#head++] = 0; // otherwise the entry would keep the message alive
     const bytes = typeof entry === 'number' ? 0 : this.#forget(entry);
     this.#compact();
     return bytes;
@@ -103,7 +106,7 @@ export class Backlog {
     return bytes;
   }
 
-  /** Gives the consumed front back once it is most of the array, so that shifting stays cheap and memory bounded. */
+  /** Removes the consumed front once it is most of the array, so that shifting stays cheap and memory bounded. */
   #compact(): void {
     if (this.#head < 1024 || this.#head * 2 < this.#entries.length) return;
     this.#entries = this.#entries.slice(this.#head);

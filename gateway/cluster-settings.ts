@@ -1,23 +1,33 @@
 import { redisUrlShape } from '../redis-access/addresses.js';
+import { formerEngineMistake } from './former-settings.js';
 import { listOf, mebibyte, oneOf, type Setting, setting, text, wholeNumber } from './setting.js';
 
-/** The settings of a node among others: what carries messages between them, and under which names. */
+/** The settings of a node in a cluster: the engine, its Redis servers, and names. */
+
+const redisUrls =
+  'URLs such as redis://127.0.0.1:6379, rediss://… or redis+sentinel://<master>, comma-separated';
+
+function withoutScheme(value: unknown): string | undefined {
+  if (String(value).includes('://')) return undefined;
+  return `must be ${redisUrls}, not what was given, which is not shown as it may hold a password: write redis:// in front.`;
+}
 export const clusterSettings = {
-  engine: setting(
-    oneOf(['embedded', 'redis']),
-    'embedded',
-    'what carries messages between processes: embedded = nothing, all is in this one; redis = the servers of --redis',
-  ),
+  engine: {
+    ...setting(
+      oneOf(['embedded', 'redis']),
+      'embedded',
+      'what carries messages between processes: embedded = nothing, all is in this one; redis = the servers of --redis',
+    ),
+    mistake: formerEngineMistake,
+  },
   redis: {
     ...setting(
-      listOf(
-        'URLs such as redis://127.0.0.1:6379, rediss://… or redis+sentinel://<master>, comma-separated',
-        redisUrlShape,
-      ),
+      listOf(redisUrls, redisUrlShape),
       ['redis://127.0.0.1:6379'],
       'Redis servers (7.0 on, or Valkey 7.2 on): each has its share of the ids, so the list is the same on all nodes; rediss:// with TLS, redis+sentinel://<name of a master> where Sentinels know the address; user and password as in redis://user:password@host:6379',
     ),
     secret: true, // the password
+    mistake: withoutScheme,
   },
   redisUser: setting(
     text('a name without spaces', /^\S*$/),

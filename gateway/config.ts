@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ConfigError } from './config-error.js';
 import { inconsistencyOf } from './consistency.js';
-import { formerEngine, formerEngineText, formerKeys, formerText } from './former-settings.js';
+import { formerKeys, formerText } from './former-settings.js';
 import { fittedToMemory } from './memory-limits.js';
 import { unnamedNode } from './node-name.js';
 import { isUsed, type NodeRole } from './role.js';
@@ -11,8 +11,8 @@ import { tokenFrom } from './token-file.js';
 import { workerGroupVariable, workerVariable } from './workers/variables.js';
 
 /**
- * Where the value of a setting may come from: flag over environment over config file over default. Owns nothing at run
- * time: read once, before the start.
+ * Reads the settings from their sources: a flag overrides the environment, the environment the config file, and that
+ * the default. Called once, before the start.
  */
 
 export { ConfigError } from './config-error.js';
@@ -65,7 +65,7 @@ export function readConfig(sources: ConfigSources): Config {
   return isSet('nodeName') ? fitted : { ...fitted, nodeName: unnamedNode(fitted) };
 }
 
-/** It would be left unused in silence: each node alone, as if there were no others. */
+/** Otherwise --redis would be ignored in silence, and each node would be alone. */
 function assertNoRedis({ value, origin }: { value: unknown; origin: string }): void {
   if (value === undefined) return;
   throw new ConfigError(
@@ -75,7 +75,10 @@ function assertNoRedis({ value, origin }: { value: unknown; origin: string }): v
 
 const tokenKeys = ['apiToken', 'mqttToken'] as const;
 
-/** The token itself, or the one in the file that is named. One file of settings does for all roles, so a file of another role may be missing. */
+/**
+ * The token of the setting, or of its file. One file of settings serves all roles, so the token file of another role
+ * may be missing.
+ */
 function tokenOf(key: (typeof tokenKeys)[number], config: Config, role: NodeRole): string {
   const fileKey = `${key}File` as const;
   const path = config[fileKey];
@@ -87,13 +90,13 @@ function tokenOf(key: (typeof tokenKeys)[number], config: Config, role: NodeRole
   return read.token;
 }
 
-/** Flags that are neither are refused before. */
+/** Commander refuses flags that are neither known nor former. */
 function assertNotFormer(flags: Partial<Record<string, unknown>>): void {
   const key = formerKeys.find((former) => flags[former] !== undefined);
   if (key !== undefined) throw new ConfigError(formerText(key, flagOf(key))!);
 }
 
-/** A misspelt variable would leave its setting at the default without a word. */
+/** Otherwise a misspelt variable would leave its setting at the default in silence. */
 function assertVariablesKnown(environment: NodeJS.ProcessEnv): void {
   const known = new Set([...settingKeys.map(environmentNameOf), ...otherVariables]);
   const unknown = Object.keys(environment).find(
@@ -117,14 +120,11 @@ function pick(key: SettingKey, sources: ConfigSources, file: Record<string, unkn
 }
 
 function parseSetting(key: SettingKey, value: unknown, origin: string): unknown {
-  const { schema, expects }: Setting = settings[key];
+  const { schema, expects, mistake }: Setting = settings[key];
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  if (key === 'engine' && value === formerEngine) throw new ConfigError(formerEngineText(origin));
-  if (key === 'redis' && !String(value).includes('://'))
-    throw new ConfigError(
-      `${origin} must be ${expects}, not what was given, which is not shown as it may hold a password: write redis:// in front.`,
-    );
+  const remedy = mistake?.(value);
+  if (remedy !== undefined) throw new ConfigError(`${origin} ${remedy}`);
   const got = 'secret' in settings[key] ? '(not shown)' : JSON.stringify(value);
   throw new ConfigError(`${origin} must be ${expects}, not ${got}.`);
 }
@@ -154,7 +154,7 @@ function parseJson(path: string, content: string): Record<string, unknown> {
   try {
     parsed = JSON.parse(content.replace(/^\ufeff/, '')); // editors on Windows put a byte order mark first
   } catch (cause) {
-    // The parser's own message quotes what it could not read, which may be the token.
+    // The parser's own message quotes the text, which may be a token.
     const position = /position (\d+)/.exec((cause as Error).message)?.[1];
     const where =
       position === undefined ? '' : ` (line ${content.slice(0, Number(position)).split('\n').length})`;

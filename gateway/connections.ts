@@ -4,17 +4,17 @@ import type { Connection } from './connection.js';
 export const backpressured = 1;
 /** HTTP: uWS's writable handler is attached. */
 export const watchesWritable = 2;
-/** HTTP: the piece written last is still owed its closing newline. */
+/** HTTP: the last piece has no closing newline yet. */
 export const newlineOwed = 4;
-/** HTTP: the stream is still reading what it missed. */
+/** HTTP: the stream is catching up from history. */
 export const catchingUp = 16;
-/** HTTP: the poll said If-None-Match, and 304 is what it understands. */
+/** HTTP: the poll has If-None-Match, so it gets 304 for an empty answer. */
 export const revalidates = 32;
-/** HTTP: what the poll gave as its cursor leaves open whether something is missing. */
+/** HTTP: messages behind the poll's cursor may be missing. */
 export const unrecovered = 64;
 /** MQTT: the client speaks 3.1, which lets it set DUP where 3.1.1 has fixed flags. */
 export const speaksMqtt31 = 8;
-/** MQTT: a filter was refused, and the log has said so; further ones are only counted. */
+/** MQTT: the refusal of a filter was logged; further ones are only counted. */
 export const filterRefusalLogged = 128;
 
 /**
@@ -23,13 +23,13 @@ export const filterRefusalLogged = 128;
  *     slot           0        1        2      …  capacity
  *     slots        Stream     -     Channel
  *     flags          0        0        2         1 B
- *     received      17        0        3         4 B   messages meant for it so far, lost ones included: its N
+ *     received      17        0        3         4 B   messages for it so far, including lost ones: its N
  *     told           0     41        -             the same 4 B of a stream that has cursors: see StreamCursors
  *     due         9120        0     9088         4 B   in ticks of the sweeper; 0 = never
  *     freeSlots   a stack of released slots      4 B
  *
- * The columns are as long as the limit of connections from the start: untouched pages of a zeroed
- * allocation cost no memory, and nothing ever has to grow or be copied.
+ * The columns have the length of the connection limit from the start. Untouched pages of a zeroed allocation take no
+ * memory, and no column ever grows.
  */
 export class Connections {
   readonly capacity: number;
@@ -64,7 +64,7 @@ export class Connections {
     return this.open >= this.capacity;
   }
 
-  /** A slot for a new connection. The caller has made sure that there is one (`full`). */
+  /** A slot for a new connection. The caller has checked `full`. */
   take(): number {
     if (this.#free > 0) return this.#freeSlots[--this.#free]!;
     if (this.#used >= this.capacity) throw new Error('no slot is free: check `full` first');
@@ -75,7 +75,7 @@ export class Connections {
     this.slots[connection.slot] = connection;
   }
 
-  /** It may have gone since, and its slot may be another's already. */
+  /** Whether the connection still has its slot. It may have closed, and another may have its slot. */
   has(connection: Connection): boolean {
     return this.slots[connection.slot] === connection;
   }

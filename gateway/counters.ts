@@ -8,19 +8,19 @@ import {
   refusals,
 } from './close-reason.js';
 
-/** Plain numbers that only grow, since the start. Whoever does the thing counts it, once, where it happens. */
+/** Counters since the start. Each is increased once, where its event happens. */
 export class Counters {
   /** Streams opened. */
   opened = 0;
   readonly closed = zeros(closeReasons);
-  /** Connections that have left; a poll that has its answer has not. */
+  /** Closed connections; answered polls do not count. */
   closedTotal = 0;
   readonly refused = zeros(Object.keys(refusals) as RefusalReason[]);
   /** Messages written to streams, each recipient once. */
   messagesWritten = 0;
   /** Bytes of messages written, without HTTP's chunk framing. */
   messageBytesWritten = 0;
-  /** Messages that were accepted for a stream, or would have been, and that it did not get. */
+  /** Messages for a stream that it did not get. */
   readonly messagesLost = zeros(lossReasons);
   heartbeats = 0;
   /** Bytes of MQTT that clients have sent, without WebSocket's framing. */
@@ -29,14 +29,14 @@ export class Counters {
   mqttPacketsReceived = 0;
   /** PUBLISH packets that clients have sent, by QoS. */
   readonly mqttPublishesReceived = [0, 0, 0];
-  /** PUBLISH packets that were acknowledged where they ask for it, and went nowhere: to $SYS. */
+  /** PUBLISH packets to $SYS, which are acknowledged and dropped. */
   mqttPublishesIgnored = 0;
   /** CONNECT packets answered, by return code. */
   readonly mqttConnacks = [0, 0, 0, 0, 0, 0];
   /** Requests to the router API that were answered with an error, by status. */
   readonly apiErrors: Record<string, number> = {};
 
-  /** For whatever reason. */
+  /** Sum over all reasons. */
   get messagesLostTotal(): number {
     return Object.values(this.messagesLost).reduce((sum, lost) => sum + lost, 0);
   }

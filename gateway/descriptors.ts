@@ -2,15 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { ConfigError } from './config-error.js';
 
-/** uWS's backlog: so many may be accepted in one turn of the loop. */
+/** uWS's backlog: the most connections that are accepted in one turn of the loop. */
 const backlog = 512;
 
-/** Sockets of the router API beyond --api-sockets-max, that come before as many are closed. */
+/** Sockets of the router API beyond --api-sockets-max that may open before as many are closed. */
 export function apiSocketsBeyond(apiSocketsMax: number): number {
   return Math.min(backlog, apiSocketsMax);
 }
 
-/** Sockets beyond the last stream, so that whoever comes then can be told 503 instead of nothing. */
+/** Sockets for refusals beyond the last stream: they get a 503. */
 export const refusalSockets = 128;
 
 /** Node, libuv, log, stdio: measured 25 after the start. */
@@ -22,8 +22,8 @@ export function reserveOf(apiSocketsMax: number): number {
 }
 
 /**
- * How many streams fit. At the descriptor limit `accept` fails while the listening socket stays readable, and
- * the process spins at 100 % CPU: so the limit is never reached, and what is kept free is named above.
+ * The number of streams that fit. At the descriptor limit `accept` fails while the listening socket stays readable, and
+ * the process spins at 100 % CPU. So the process never reaches the limit, with the reserves above.
  *
  * @param asked --connections-max; 0 = as many as fit
  * @throws ConfigError when more are asked for than fit
@@ -48,7 +48,7 @@ export function streamCapacity(
   return asked === 0 ? Math.min(fit, unlimitedCapacity) : asked;
 }
 
-/** Where the limit is "unlimited", the columns still need a length: 21 bytes a stream, untouched until used. */
+/** Length of the columns where the limit is "unlimited": 21 bytes a stream, untouched until used. */
 const unlimitedCapacity = 2_000_000;
 
 /** The soft limit of this process; Node has raised it to the hard one at its start. */
@@ -57,7 +57,7 @@ function readDescriptorLimit(): number {
   return shown === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(shown);
 }
 
-/** Linux says it without a child process. */
+/** On Linux, without a child process. */
 function readLimitsFile(): string | undefined {
   try {
     return /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];

@@ -2,15 +2,15 @@ import type { Connection } from './connection.js';
 import type { Connections } from './connections.js';
 import type { Outbound } from './outbound.js';
 
-/** How often another share of the streams is ended. */
+/** Interval between two groups of streams that end. */
 const stepMs = 50;
 
-/** The rest of the time is for those that are behind when their turn comes last. */
+/** Part of the time in which streams end. The rest is for streams that are behind. */
 const spreadShare = 0.8;
 
 /**
- * Ends all connections, spread over `drainSec`, so that clients come back one by one and not all at once. A connection
- * that is behind is ended when it has got all that was accepted for it, or cut when the time is over.
+ * Ends all connections, spread over `drainSec`, so that clients do not all reconnect at once. A connection that is
+ * behind ends when it has got everything that was accepted for it, or is cut when the time is over.
  */
 export async function drain(connections: Connections, outbound: Outbound, drainSec: number): Promise<void> {
   const startedMs = performance.now();
@@ -31,10 +31,10 @@ export async function drain(connections: Connections, outbound: Outbound, drainS
   }
   for (const connection of behind) if (connections.has(connection)) connection.cut('server-stopping');
 
-  /** @returns those that are behind */
+  /** @returns connections that are behind */
   function endDrained(some: Connection[]): Connection[] {
     const left: Connection[] = [];
-    outbound.flushTurn(); // a batch that goes on may have delivered since the last step
+    outbound.flushTurn(); // a batch in progress may have delivered since the last step
     for (const connection of some) {
       if (!connections.has(connection)) continue;
       if (outbound.pushThrough(connection)) connection.end('server-stopping');

@@ -7,23 +7,28 @@ import type { Config } from './config.js';
 import type { OnGap } from './redis-engine.js';
 import type { NodeRole } from './role.js';
 
-/** What carries messages between processes, and where history is kept: they go together. */
-interface Carrier {
-  /** Absent: everything is in this process. */
+/** An engine and the history store that belongs to it. */
+interface OpenEngine {
+  /** Absent = everything is in this process. */
   readonly engine?: Engine;
   readonly historyStore: HistoryStore;
 }
 
 /**
- * The engine that the settings ask for, connected.
+ * Connects the engine of the settings.
  * @throws ConfigError for a file that cannot be read, EngineError
  */
-export async function carrierOf(config: Config, role: NodeRole, log: Logger, onGap: OnGap): Promise<Carrier> {
+export async function openEngine(
+  config: Config,
+  role: NodeRole,
+  log: Logger,
+  onGap: OnGap,
+): Promise<OpenEngine> {
   const rules = config.historyRules.map(historyRule);
   const bytesMax = config.historyBytesTotalMax;
   if (config.engine === 'embedded') return { historyStore: new MemoryHistory({ rules, bytesMax }) };
-  const { redisCarrier } = await import('./redis-engine.js'); // loaded where it is asked for: the client weighs memory
-  return redisCarrier(config, role, new HistoryRules(rules), log, onGap);
+  const { openRedisEngine } = await import('./redis-engine.js'); // loaded on demand: ioredis takes memory
+  return openRedisEngine(config, role, new HistoryRules(rules), log, onGap);
 }
 
 function historyRule(text: string): HistoryRule {

@@ -1,4 +1,4 @@
-/** Settings of the engine on NATS, which the one on Redis has replaced, and what says the same now. */
+/** Settings of the engine on NATS, which the engine on Redis has replaced, and their successors. */
 const successors = {
   nats: '--redis redis://127.0.0.1:6379',
   natsCreds: '--redis-user and --redis-password-file',
@@ -10,10 +10,13 @@ const successors = {
   historyReplicas: '--redis, and replicas of that server',
 } as const;
 
-export const formerEngine = 'nats';
+const formerEngine = 'nats';
 export const formerKeys = Object.keys(successors) as (keyof typeof successors)[];
 
-/** @param origin what has set it @returns a sentence that says what to set instead; undefined where there was no such setting */
+/**
+ * @param origin the source of the setting
+ * @returns a sentence that says what to set instead; undefined for other keys
+ */
 export function formerText(key: string, origin: string): string | undefined {
   const former = formerKeys.find((one) => one === key);
   return (
@@ -22,7 +25,8 @@ export function formerText(key: string, origin: string): string | undefined {
   );
 }
 
-/** @param origin what has set `engine` */
-export function formerEngineText(origin: string): string {
-  return `${origin} "${formerEngine}" is gone: set --engine redis and ${successors.nats}, the URL of a Redis server.`;
+/** The mistake of a value of `engine`. */
+export function formerEngineMistake(value: unknown): string | undefined {
+  if (value !== formerEngine) return undefined;
+  return `"${formerEngine}" is gone: set --engine redis and ${successors.nats}, the URL of a Redis server.`;
 }

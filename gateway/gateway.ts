@@ -24,7 +24,7 @@ import type { LogNumbers } from './log/log-writer.js';
 import { MemoryGauge } from './memory.js';
 import { Mqtt } from './mqtt/mqtt.js';
 import { sessionLimits } from './mqtt/session-limits.js';
-import { Namesakes } from './node-name.js';
+import { DuplicateNodeNames } from './node-name.js';
 import { ReceiveThrottle } from './receive-throttle.js';
 import { Reclaimer } from './reclaim.js';
 import { holdsConnections, type NodeRole, takesSends } from './role.js';
@@ -221,13 +221,13 @@ function statsOf(
 /** Tasks of each tick of the sweeper, besides those of the rooms. */
 function tasksOf(shared: SharedParts, clusterStats: ClusterStats | undefined, log: Logger): (() => void)[] {
   const { router, config, clock, counters, slowConsumers, publicSockets } = shared;
-  const namesakes = new Namesakes(router.cluster, log);
+  const duplicateNames = new DuplicateNodeNames(router.cluster, log);
   const reclaimer = new Reclaimer(config, log);
   const isEach = (sec: number) => clock.tick % (sec * ticksPerSec) === 0;
   return [
     () => router.history.tick(performance.now()),
     () => reclaimer.tick(counters, router.messages),
-    () => namesakes.tick(),
+    () => duplicateNames.tick(),
     () => isEach(reportSec) && clusterStats?.report(),
     () => isEach(1) && slowConsumers.cutStalled(),
     () => publicSockets.tick(),

@@ -4,9 +4,9 @@ import type { SocketBudget } from './socket-budget.js';
 
 /** Descriptors that are looked at in one turn: 1 ms. */
 const descriptorsPerTurn = 1_000;
-/** Sockets that come meanwhile have room beyond the target, so a flood need not be looked at anew for each of its sockets. */
+/** Least time between two searches. New sockets have room beyond the target meanwhile. */
 const batchMs = 100;
-/** Without an answer for so long, a socket waits for a head or a body that dawdles. */
+/** A socket without an answer for this long waits for a slow head or body. */
 const dawdlesMs = 1_000;
 
 interface Socket extends SocketActivity {
@@ -14,9 +14,9 @@ interface Socket extends SocketActivity {
 }
 
 /**
- * Closes sockets of the router API when there are too many, so that it never has to stop listening: heads that dawdle
- * would otherwise lock out senders and probes, before their token is looked at. uWS does not tell which socket a request
- * came on; but the kernel knows when something was sent on each, and how long ago it was accepted where nothing ever was.
+ * Closes sockets of the router API when there are too many, so that it never stops listening. Otherwise slow heads
+ * would lock out senders and probes before their token is checked. uWS does not tell the socket of a request. But the
+ * kernel knows when something was last sent on each socket, or when it was accepted.
  */
 export class IdleSockets {
   readonly #budget: SocketBudget;
@@ -28,7 +28,7 @@ export class IdleSockets {
 
   /**
    * @param descriptorsMax all descriptors are below this
-   * @param accepted whether a socket was accepted by the router API: another listener may have its port, on another address
+   * @param accepted whether the router API accepted a socket: another listener may have its port, on another address
    */
   constructor(
     budget: SocketBudget,
@@ -58,7 +58,7 @@ export class IdleSockets {
       const end = Math.min(from + descriptorsPerTurn, this.#descriptorsMax());
       for (let descriptor = from; descriptor < end; descriptor++) {
         if (!this.#accepted(descriptor)) continue;
-        const activity = calls.activity(descriptor); // none of the socket that listens
+        const activity = calls.activity(descriptor); // undefined for the listening socket
         if (activity !== undefined) found.push({ descriptor, ...activity });
       }
       if (end < this.#descriptorsMax()) return void setImmediate(step, end);
@@ -68,7 +68,7 @@ export class IdleSockets {
     setTimeout(step, batchMs, 0);
   }
 
-  /** Those that never had an answer go first, and all of them that dawdle, up to a quarter of what there is. */
+  /** Chooses sockets to close: first those without any answer, then slow ones, up to a quarter of all. */
   #closeLongestIdle(found: readonly Socket[]): void {
     const calls = socketCalls()!;
     const excess = this.#budget.overTarget;
@@ -79,7 +79,7 @@ export class IdleSockets {
       .slice(0, most)
       .filter((socket, index) => index < excess || (!socket.hasSent && socket.sinceSentMs > dawdlesMs));
     for (const { descriptor, sinceSentMs } of gone) {
-      // It may be another socket by now, or one that was answered since.
+      // The descriptor may belong to another socket now, or the socket was answered since.
       const now = this.#accepted(descriptor) ? calls.activity(descriptor) : undefined;
       if (now === undefined || now.sinceSentMs < sinceSentMs) continue;
       calls.shutDown(descriptor);

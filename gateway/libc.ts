@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 
 /** Calls of the C library that neither Node nor uWebSockets has: options of sockets, by descriptor. */
 export interface SocketCalls {
-  /** @returns false when the system did not take it */
+  /** @returns false when the system refused it */
   setOption(descriptor: number, level: number, name: number, value: number): boolean;
   /** @returns undefined when there is no such socket, or it has no such option */
   option(descriptor: number, level: number, name: number): number | undefined;
@@ -16,7 +16,7 @@ export interface SocketCalls {
   bytesAcked(descriptor: number): number | undefined;
   /** Of an established TCP connection; undefined for anything else, or on kernels before 4.6. */
   activity(descriptor: number): SocketActivity | undefined;
-  /** Both directions: for the program it is as if the peer had closed. */
+  /** Shuts both directions down: to the program it looks as if the peer had closed. */
   shutDown(descriptor: number): void;
   /** Received and not read yet, bytes. */
   bytesUnread(descriptor: number): number | undefined;
@@ -25,9 +25,9 @@ export interface SocketCalls {
 }
 
 export interface SocketActivity {
-  /** Anything was sent on it. */
+  /** Whether anything was sent on it. */
   readonly hasSent: boolean;
-  /** Since something was sent; since it was accepted where nothing was. */
+  /** Time since the last bytes were sent, or since it was accepted. */
   readonly sinceSentMs: number;
 }
 
@@ -43,7 +43,7 @@ export const socketOption = {
 const siocInq = 0x541b;
 const siocOutqNotSent = 0x894b;
 const addressFamily = { ipv4: 2, ipv6: 10 } as const;
-/** Where `tcpi_bytes_acked` is in `struct tcp_info` (linux/tcp.h): it has kept its place since Linux 4.1. */
+/** Offset of `tcpi_bytes_acked` in `struct tcp_info` (linux/tcp.h), the same since Linux 4.1. */
 const bytesAckedAt = 120;
 const tcpStateAt = 0;
 const lastDataSentAt = 44;
@@ -53,7 +53,7 @@ const bothDirections = 2;
 
 let loaded: SocketCalls | undefined;
 
-/** The calls, once `loadSocketCalls` has been waited for; undefined where there are none. */
+/** The calls, after `loadSocketCalls`; undefined where there are none. */
 export function socketCalls(): SocketCalls | undefined {
   return loaded;
 }
@@ -72,7 +72,7 @@ export async function loadSocketCalls(): Promise<string | undefined> {
 }
 
 function bind(koffi: typeof import('koffi').default): SocketCalls {
-  // The program itself: glibc and musl both have these names, and it is linked to one of them.
+  // The program itself, which is linked to glibc or musl. Both have these names.
   const libc = koffi.load(null);
   const setsockopt = libc.func('int setsockopt(int, int, int, void *, uint32_t)');
   const getsockopt = libc.func('int getsockopt(int, int, int, void *, void *)');
@@ -80,7 +80,7 @@ function bind(koffi: typeof import('koffi').default): SocketCalls {
   const getpeername = libc.func('int getpeername(int, void *, void *)');
   const shutdown = libc.func('int shutdown(int, int)');
   const ioctl = libc.func('int ioctl(int, unsigned long, void *)');
-  // Used by one call at a time, each of which is over when it returns.
+  // Used by one call at a time.
   const value = Buffer.alloc(256);
   const length = Buffer.alloc(4);
 
@@ -132,8 +132,8 @@ function bind(koffi: typeof import('koffi').default): SocketCalls {
 }
 
 /**
- * Ends the process without waiting for the thread pool, as Node does, where a write may wait for ever. Returns where there
- * is no such call.
+ * Ends the process without the wait of Node for its thread pool, where a write may never end. Returns where there is no
+ * such call.
  */
 export function exitAtOnce(code: number): void {
   if (process.platform !== 'linux') return;
@@ -141,7 +141,7 @@ export function exitAtOnce(code: number): void {
     const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi').default;
     koffi.load(null).func('void _exit(int)')(code);
   } catch {
-    // It ends when its reader reads.
+    // The process then ends when its reader reads.
   }
 }
 

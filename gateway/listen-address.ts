@@ -2,7 +2,7 @@ import { type AddressInfo, createServer, isIPv4, type Server } from 'node:net';
 import type { Config } from './config.js';
 import { holdsConnections, type NodeRole, takesSends } from './role.js';
 
-/** Where the process listens, and whether it can, asked by Node's own listen: without uWS, for who does not load it. */
+/** The addresses on which the process listens, checked with Node's own listen, for processes without uWS. */
 
 export interface ListenAddress {
   /** For a sentence. */
@@ -14,13 +14,13 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** A port that cannot be had: the sentence says which, why, and what to do. */
+/** A port that is not available. The sentence says which, why, and what to do. */
 export class ListenError extends Error {
   readonly code = 'ERR_ENCKE_LISTEN';
   override readonly name = 'ListenError';
 }
 
-/** Of each listener that this configuration speaks of; `mqtt` where it has a port of its own. */
+/** The listeners of a configuration; `mqtt` where it has a port of its own. */
 export function listenAddressesOf(config: Config, role: NodeRole) {
   const { host, port, apiHost, apiPort, mqttPort } = config;
   const apiName = takesSends(role) ? 'The router API' : 'The listener of /health, /ready and /stats';
@@ -32,7 +32,7 @@ export function listenAddressesOf(config: Config, role: NodeRole) {
   };
 }
 
-/** Those that a process of this role listens on, where they are known before. */
+/** The addresses on which a process of this role listens, without those on port 0. */
 export function knownAddressesOf(config: Config, role: NodeRole): ListenAddress[] {
   const { gateway, api, mqtt } = listenAddressesOf(config, role);
   const all = holdsConnections(role) ? [gateway, api, ...(mqtt === undefined ? [] : [mqtt])] : [api];
@@ -40,7 +40,7 @@ export function knownAddressesOf(config: Config, role: NodeRole): ListenAddress[
 }
 
 /**
- * Nobody listens on any of them now, not even with SO_REUSEPORT, and they do not hinder each other.
+ * Checks that all addresses are free, also of listeners with SO_REUSEPORT, and that they do not conflict.
  * @throws ListenError
  */
 export async function assertFree(addresses: readonly ListenAddress[]): Promise<void> {
@@ -56,14 +56,14 @@ export async function assertFree(addresses: readonly ListenAddress[]): Promise<v
   }
 }
 
-/** Why this address could not be listened on: uWS says only that it failed. */
+/** Finds out why listening failed: uWS does not say. */
 export async function listenErrorOf(address: ListenAddress): Promise<ListenError> {
   const probe = await listen(address.host, address.port);
   if (typeof probe !== 'string') probe.close();
   return new ListenError(sentenceOf(address, typeof probe === 'string' ? probe : 'unknown reason'));
 }
 
-/** A port that is free now; 0 when the address cannot be listened on at all. */
+/** A free port; 0 when the address cannot be used at all. */
 export async function freePort(host: string): Promise<number> {
   const probe = await listen(host, 0);
   if (typeof probe === 'string') return 0;
@@ -72,7 +72,7 @@ export async function freePort(host: string): Promise<number> {
   return port;
 }
 
-/** http://host:port, as a person can open it: a wildcard address is shown as loopback. */
+/** http://host:port for a browser: a wildcard address is shown as loopback. */
 export function urlOf(host: string, port: number): string {
   const shown = isAnyAddress(host) ? '127.0.0.1' : host;
   return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
@@ -82,14 +82,14 @@ export function isAnyAddress(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
-/** Of an IPv4 address, as SocketCalls has it; undefined where the host says nothing of the local end of its sockets. */
+/** An IPv4 address in the form of SocketCalls; undefined for a name or a wildcard. */
 export function addressHexOf(host: string): string | undefined {
   return isIPv4(host) && !isAnyAddress(host)
     ? Buffer.from(host.split('.').map(Number)).toString('hex')
     : undefined;
 }
 
-/** @returns the error's code where it fails */
+/** @returns the code of the error, if it fails */
 function listen(host: string, port: number): Promise<Server | string> {
   return new Promise((resolve) => {
     const server = createServer();

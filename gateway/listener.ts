@@ -13,7 +13,7 @@ import type { SocketBudget } from './socket-budget.js';
 import type { SocketOptions } from './socket-options.js';
 import { uWS } from './uws.js';
 
-/** LIBUS_LISTEN_EXCLUSIVE_PORT, which the types do not have where the module has it. */
+/** LIBUS_LISTEN_EXCLUSIVE_PORT, which is missing in the types. */
 const exclusivePort = 1;
 /** uWS sets SO_REUSEPORT. */
 const sharedPort = 0;
@@ -26,8 +26,8 @@ type ListenOn = (
 ) => void;
 
 /**
- * One listening address and the sockets accepted there, with or without a request. Where its budget is spent it stops
- * listening until there is room again.
+ * One listening address and the sockets that were accepted there, with or without a request. Stops listening while its
+ * budget is used up.
  */
 export class Listener {
   readonly #app: TemplatedApp;
@@ -42,7 +42,7 @@ export class Listener {
   #paused = false;
   #pauses = 0;
 
-  /** @param shared with other processes: the kernel spreads connections over all that listen there */
+  /** @param shared whether other processes listen there too, and the kernel spreads connections over them */
   constructor(
     app: TemplatedApp,
     address: ListenAddress,
@@ -63,7 +63,7 @@ export class Listener {
   }
 
   /**
-   * A WebSocket has closed: uWS's filter counts those when they come, and not when they go.
+   * A WebSocket has closed: uWS's filter reports its opening, but not its end.
    * @param lingers we have closed it, and its descriptor is free only when the peer has closed too
    */
   readonly webSocketGone = (lingers: boolean): void => {
@@ -86,7 +86,7 @@ export class Listener {
     return isAnyAddress(this.#address.host);
   }
 
-  /** The one that it got, where any free one was asked for. */
+  /** The port; with port 0, the one that it got. */
   get port(): number {
     return this.#port;
   }
@@ -95,7 +95,7 @@ export class Listener {
     return urlOf(this.#address.host, this.#port);
   }
 
-  /** Whether a socket is one that was accepted here. Where it listens on a name, or on any address, its port says so. */
+  /** Whether a socket was accepted here. If the host is a name or a wildcard, the port decides. */
   accepted(descriptor: number): boolean {
     const calls = socketCalls();
     if (calls === undefined || calls.localPort(descriptor) !== this.#port) return false;
@@ -111,8 +111,8 @@ export class Listener {
   }
 
   /**
-   * On port 0 uWS leaves SO_REUSEADDR out, and then it could never listen again on the port it got while streams
-   * are open there. So the free port is found first; another program may take it meanwhile, hence the tries.
+   * On port 0 uWS does not set SO_REUSEADDR, so it could never listen again on its port while streams are open there.
+   * So a free port is found first. Another program may take it meanwhile, hence the tries.
    */
   async #openOnFreePort(): Promise<void> {
     for (let tries = 0; tries < 10; tries++) {
@@ -129,7 +129,7 @@ export class Listener {
     this.#listenSocket = undefined;
   }
 
-  /** Listens again when there is room. Called by the sweeper, not from the close event that made the room. */
+  /** Listens again when there is room. Called by the sweeper, not from a close event. */
   resume(): void {
     if (!this.#paused || this.#budget.full) return;
     this.#paused = false;
@@ -164,8 +164,8 @@ export class Listener {
   async #listen(): Promise<boolean> {
     let socket: us_listen_socket | false = false;
     this.#options.apply(() => {
-      // With a host, uWS takes options too, though its types do not say so. Exclusive: SO_REUSEPORT would
-      // let two servers of one user share the port, where a taken port must stop the start.
+      // With a host, uWS takes options too, though its types do not say so. Exclusive: with SO_REUSEPORT two servers of
+      // one user could share the port, but a taken port must stop the start.
       const listen = this.#app.listen.bind(this.#app) as unknown as ListenOn;
       listen(this.#address.host, this.#port, this.#shared ? sharedPort : exclusivePort, (opened) => {
         socket = opened; // before `listen` returns

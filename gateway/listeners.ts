@@ -10,13 +10,13 @@ import type { SocketBudget } from './socket-budget.js';
 import { SocketOptions } from './socket-options.js';
 import { uWS } from './uws.js';
 
-/** A listener, and the door that its requests come through. */
+/** A listener, and the front door of its requests. */
 export interface Entrance {
   readonly listener: Listener;
   readonly door: FrontDoor;
 }
 
-/** The listeners of a gateway: for clients, for MQTT alone where one is asked for, and for the router API. */
+/** The listeners of a gateway: for clients, for MQTT only if it has a port, and for the router API. */
 export class Listeners {
   readonly public: Entrance;
   readonly mqtt: Entrance | undefined;
@@ -38,7 +38,7 @@ export class Listeners {
       isClosing,
       onRefused: (_reason: RefusalReason, status: string) => counters.countApiError(status),
     };
-    // A publisher that pipelines reads its answers later: those that the kernel does not take at once end its connection.
+    // Answers that the kernel does not take at once end the connection: a publisher that pipelines reads them later.
     const apiOptions = new SocketOptions({ ...config, socketUnsentBytesMax: 0 }, log);
     this.#options = new SocketOptions(config, log);
     this.#holdsConnections = holdsConnections(role);
@@ -59,7 +59,7 @@ export class Listeners {
   }
 
   /**
-   * Listens for clients, where the role has any, and then for the API.
+   * Listens for clients, if the role has any, and then for the API.
    * @param onPublic called in between, when the address for clients is known
    * @throws ListenError
    */
@@ -73,7 +73,7 @@ export class Listeners {
     await this.api.listener.open();
   }
 
-  /** No client comes in any more; the API goes on answering. */
+  /** Accepts no more clients. The API goes on answering. */
   closePublic(): void {
     this.public.listener.close();
     this.mqtt?.listener.close();
@@ -83,7 +83,7 @@ export class Listeners {
     this.api.listener.close();
   }
 
-  /** Listens again where sockets have become free. In each tick of the sweeper. */
+  /** Listens again where sockets are free. Called in each tick of the sweeper. */
   resume(): void {
     this.public.listener.resume();
     this.mqtt?.listener.resume();

@@ -3,10 +3,10 @@ import type { Subscriber } from '../router/subscriber.js';
 import { addressKeyText, type Peer } from './address-limit.js';
 import type { Config } from './config.js';
 
-/** Entries of clients that hold little by now are looked for when there are so many. */
+/** From this number on, entries of clients that now hold little are removed. */
 const entriesMax = 1_024;
 
-/** A client, and its address, or what a single customer usually has of them. */
+/** A client, and its address or IPv6 /64. */
 export interface Holder {
   readonly clientId: string;
   readonly address: string;
@@ -17,23 +17,23 @@ export type ShareRefusal = 'client-share' | 'address-share';
 /** Budgets of which a client may have a share. */
 export type SharedKey = 'loginsBytesTotalMax' | 'mqttSubscriptionsTotalMax' | 'mqttFilterVisitsMax';
 
-/** Of bytes and of logins: a client that holds this part is remembered, so there are few, whatever the budget. */
+/** Part of the budget from which a client has an entry, so that there are few entries. */
 const heavyShare = 1 / 256;
 
 interface Shared {
   readonly key: SharedKey;
-  /** With this filter, too. */
+  /** Total with this filter. */
   readonly total: (filter: string) => number;
   readonly heldBy: (client: Subscriber, filter?: string) => number;
-  /** No share is less than this. */
+  /** Least size of a share. */
   readonly least: number;
   readonly heavyShare: number;
 }
 
 /**
- * The share of each client and each address in the common budgets: bytes of ids and filters, their number, and the places of
- * the tree of filters that messages have to look at. While all together have less than a share, nobody is refused for
- * one, and nothing is looked up. Only clients with much have an entry; a session whose client is away keeps its own.
+ * The share of each client and each address in the common budgets: bytes of ids and filters, their number, and visits
+ * of a message in the tree of filters. While all clients together use less than one share, nobody is refused, and
+ * nothing is looked up. Only clients that hold much have an entry. A session of an absent client keeps its entry.
  */
 export class LoginShares {
   readonly #router: Router;
@@ -56,7 +56,7 @@ export class LoginShares {
         key: 'mqttSubscriptionsTotalMax',
         total: () => router.logins,
         heldBy: (client) => router.loginsOf(client),
-        least: 1_000, // fewer are nothing, whatever somebody has made of the limit for all
+        least: 1_000, // fewer filters than this are never too many, whatever the limit is
         heavyShare,
       },
       {
@@ -70,10 +70,10 @@ export class LoginShares {
   }
 
   /**
-   * @param clientId of that client @param peer where it is now
-   * @param filter that it wants besides what it has
-   * @param visits whether messages may have to look at more places with it
-   * @returns the share that it would pass, and of what; undefined where there is none
+   * @param clientId of that client @param peer its current address
+   * @param filter the new filter
+   * @param visits whether messages need more visits with the filter
+   * @returns the share that the client would exceed, and its budget; undefined if none
    */
   refusalOf(
     client: Subscriber,
@@ -93,7 +93,7 @@ export class LoginShares {
       if (held >= max * heavyShare) this.#note(client, { clientId, address: addressKeyText(peer) });
       if (budgetSharePerClient < 1 && held > perClientMax && total(filter) > perClientMax)
         return { refusal: 'client-share', key };
-      // A node that many clients of one address have in common is counted for each of them.
+      // A node of the tree that clients of one address share is counted for each of them.
       if (key === 'mqttFilterVisitsMax' && visits === 'same') continue;
       if (budgetSharePerAddress === 1 || total(filter) <= perAddressMax) continue;
       const address = this.#heavy.get(client)?.address;
@@ -116,7 +116,7 @@ export class LoginShares {
     };
   }
 
-  /** Nearly every client, and nothing is allocated for it: garbage of a ramp grows the heap. */
+  /** True for nearly every client. Allocates nothing, because garbage of a ramp would grow the heap. */
   #isLight(client: Subscriber): boolean {
     const { loginsBytesTotalMax, mqttSubscriptionsTotalMax } = this.#config;
     return (

@@ -1,6 +1,6 @@
 import { Router } from '../router/router.js';
 import type { Config } from './config.js';
-import { carrierOf } from './engine.js';
+import { openEngine } from './engine.js';
 import { Gateway } from './gateway.js';
 import { openProcessLog } from './log/process-log.js';
 import { giveMemoryBack } from './memory.js';
@@ -19,9 +19,9 @@ export async function runGateway(config: Config, role: NodeRole, worker?: Worker
   const processLog = openProcessLog(config);
   const log = worker === undefined ? processLog.log : processLog.log.child({ worker: worker.number });
   let gateway: Gateway | undefined;
-  const carrier = await carrierOf(config, role, log, async (concerns) => gateway?.announceGap(concerns));
+  const engine = await openEngine(config, role, log, async (concerns) => gateway?.announceGap(concerns));
   const router = new Router({
-    ...carrier,
+    ...engine,
     idBytesMax: config.idBytesMax,
     topicLevelsMax: config.topicLevelsMax,
     maxRetained: config.mqttMaxRetained,

@@ -2,7 +2,7 @@ import { memoryUsage } from 'node:process';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 
-/** Fewer connections than this, and the process's own memory drowns theirs. */
+/** With fewer connections than this, the process's own memory hides theirs. */
 const connectionsForEstimate = 1_000;
 
 /** The memory of the process, and the connections' part of it. */
@@ -13,30 +13,30 @@ export class MemoryGauge {
     return memoryUsage.rss();
   }
 
-  /** Growth since the start for each open stream, kernel memory not counted; undefined while there are too few to tell. */
+  /** Growth since the start for each open stream, without kernel memory; undefined while there are too few streams. */
   bytesPerConnection(open: number): number | undefined {
     if (open < connectionsForEstimate) return undefined;
     return Math.max(0, Math.round((this.rssBytes - this.#baselineBytes) / open));
   }
 }
 
-/** Collects all garbage, and returns freed pages to the system; at the start, when nobody waits yet. */
+/** Collects all garbage and returns freed pages to the system. At the start, when nobody waits. */
 export async function giveMemoryBack(): Promise<void> {
   trim = await loadTrim();
   collectGarbage();
-  collectGarbage(); // the first empties the pages, the second gives the pooled ones back
+  collectGarbage(); // the first collection empties pages, the second returns the pooled ones
   trim();
   usedAtStart = nativeBytes();
 }
 
-/** In use in V8's heap, garbage included: what a collection takes grows with it. */
+/** Used bytes of V8's heap, including garbage. The time of a collection grows with them. */
 export function heapBytes(): number {
   return v8.getHeapStatistics().used_heap_size;
 }
 
 /**
- * Bytes that malloc may have to give back: what of the process is neither V8's heap nor buffers and was not there at the start.
- * The sockets of open connections are in it, too; glibc's own count would walk all that is free, which takes its time.
+ * Bytes that malloc may return: memory of the process since its start that is neither V8's heap nor buffers. This
+ * includes sockets of open connections. glibc's own count would walk all free memory, which takes long.
  */
 export function spareBytes(): number {
   return Math.max(0, nativeBytes() - usedAtStart);
@@ -47,7 +47,7 @@ function nativeBytes(): number {
   return rss - heapTotal - external;
 }
 
-/** Returns whole free pages to the system, from the middle of malloc's memory too: 0.2 to 0.6 ms for each MB that is free. */
+/** Returns free pages to the system, also from the middle of malloc's memory: 0.2 to 0.6 ms for each free MB. */
 export function mallocTrim(): void {
   trim();
 }
@@ -56,7 +56,7 @@ let trim = (): void => {};
 let usedAtStart = 0;
 let collect: (() => void) | undefined;
 
-/** A full collection, now: stops everything for some 15 ms where 10 MB are alive, and 0.6 to 1.2 ms for each MB more. */
+/** A full collection. Stops everything for some 15 ms with 10 MB alive, and 0.6 to 1.2 ms for each further MB. */
 export function collectGarbage(): void {
   collect ??= exposeCollector();
   collect();
@@ -67,7 +67,7 @@ function exposeCollector(): () => void {
   return vm.runInNewContext('gc');
 }
 
-/** glibc's malloc_trim(0). Elsewhere: nothing to do. */
+/** glibc's malloc_trim(0). Does nothing elsewhere. */
 async function loadTrim(): Promise<() => void> {
   if (process.platform !== 'linux') return () => {};
   try {
@@ -75,6 +75,6 @@ async function loadTrim(): Promise<() => void> {
     const mallocTrim = koffi.load('libc.so.6').func('int malloc_trim(size_t)');
     return () => mallocTrim(0);
   } catch {
-    return () => {}; // musl has neither the name nor the function; and without koffi the process only keeps more
+    return () => {}; // musl has no such function; without koffi the process keeps more memory
   }
 }

@@ -3,15 +3,12 @@ import type { Logger } from 'pino';
 import type { Cluster, ClusterNode } from '../router/engine/cluster.js';
 import type { Config } from './settings.js';
 
-/** The name of a node: its default among others, and that no two have the same. */
+/** The default name of a node, and a warning about two nodes with one name. */
 
-/** A name has 64 characters: `-`, a port or process id of up to 7 digits, and `-1024` of a worker go behind it. */
+/** A name has 64 characters, with room for `-`, a port or process id of up to 7 digits, and `-1024` of a worker. */
 const hostnameLengthMax = 51;
 
-/**
- * Of a node that was given no name: among others it has one that is its own. Its port is not known before it listens
- * where a free one is asked for: then its process id stands there.
- */
+/** The name of a node without --node-name. With port 0 the port is not known yet, so the process id replaces it. */
 export function unnamedNode({ engine, nodeName, port }: Config): string {
   if (engine === 'embedded') return nodeName;
   const host = hostname()
@@ -21,10 +18,10 @@ export function unnamedNode({ engine, nodeName, port }: Config): string {
 }
 
 /**
- * Says in the log, once for each, that another node has the name of this one: what is told under it in $SYS topics is
- * told by both. They are not refused: a node that is replaced may still be draining while the next one has its name.
+ * Logs, once for each, that another node has the name of this one: both then publish under the same $SYS topics. Such
+ * nodes are not refused, because a node may still drain while its successor has the same name.
  */
-export class Namesakes {
+export class DuplicateNodeNames {
   readonly #cluster: Cluster | undefined;
   readonly #log: Logger;
   #peers: readonly ClusterNode[] = [];
@@ -40,9 +37,9 @@ export class Namesakes {
     if (this.#cluster === undefined || this.#cluster.peers === this.#peers) return;
     const { self, peers } = this.#cluster;
     this.#peers = peers;
-    const namesakes = peers.filter(({ name }) => name === self.name);
-    for (const { run } of namesakes) if (!this.#told.has(run)) this.#tell(self.name);
-    this.#told = new Set(namesakes.map(({ run }) => run));
+    const duplicates = peers.filter(({ name }) => name === self.name);
+    for (const { run } of duplicates) if (!this.#told.has(run)) this.#tell(self.name);
+    this.#told = new Set(duplicates.map(({ run }) => run));
   }
 
   #tell(node: string): void {

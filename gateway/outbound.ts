@@ -49,14 +49,14 @@ export class Outbound {
     return (this.#connections.flags[connection.slot]! & backpressured) !== 0;
   }
 
-  /** Whether this turn has brought it something that is still to be written. */
+  /** Whether it has deliveries of this turn that are not written. */
   isWaiting({ slot }: Connection): boolean {
     return this.#turn.has(slot);
   }
 
-  /** Writes what this turn has brought; several messages for one connection go out in one write. */
+  /** Writes the deliveries of this turn. Several messages for one connection are one write. */
   readonly flushTurn = (): void => {
-    // Nothing delivers from in here: wills and presence of who is cut wait for a turn of their own.
+    // Nothing delivers during a flush: wills and presence of connections that are cut wait for a turn of their own.
     if (this.#flushing) return;
     this.#flushing = true;
     const { dirty } = this.#turn;
@@ -87,7 +87,7 @@ export class Outbound {
     }
   }
 
-  /** The socket takes more: the backlog goes on. */
+  /** The socket takes more: writes the backlog. */
   drain(connection: Connection): void {
     const source = this.#slow.sourceOf(connection.slot);
     if (source === undefined) return;
@@ -95,12 +95,12 @@ export class Outbound {
     if (connection.wire.write(connection, source)) this.#slow.end(connection.slot);
   }
 
-  /** The socket has taken something of what uWS has for it. */
+  /** The socket has taken bytes that uWS had buffered. */
   noteProgress({ slot }: Connection): void {
     this.#slow.backlogOf(slot)?.noteProgress();
   }
 
-  /** @returns true when the connection may be ended: all that was accepted for it is with the system */
+  /** @returns true when the connection may end: the system has everything that was accepted for it */
   pushThrough(connection: Connection): boolean {
     if (this.isBackpressured(connection)) return false;
     if (connection.wire.pushThrough(connection)) return true;
@@ -108,7 +108,7 @@ export class Outbound {
     return false;
   }
 
-  /** Forgets what was on its way to a connection that is gone. */
+  /** Forgets pending messages of a closed connection. */
   release(slot: number): void {
     this.#counters.lose('stream-ended', this.#turn.drop(slot));
     this.#slow.end(slot);

@@ -4,16 +4,16 @@ import { type SocketCalls, socketCalls } from './libc.js';
 const descriptorsPerTurn = 1_000;
 
 /**
- * Asks the kernel whether slow peers take anything: how many bytes they have acknowledged since the last look. uWS says
- * "writable" only now and then, and not at all while a slow but living reader takes less than a piece. uWS does not tell the descriptor
- * of a connection, so sockets are found by their peer's address, and by what is unsent on them; of several such from one
- * address one that moves will do.
+ * Asks the kernel how many bytes slow peers have acknowledged since the last look. uWS reports "writable" only now and
+ * then, and never while a slow reader takes less than a piece. uWS does not tell the descriptor of a connection. So
+ * sockets are found by the peer's address and by unsent bytes. Of several such sockets from one address, one that moves
+ * is enough.
  */
 export class PeerProgress {
   readonly #descriptorsMax: () => number;
-  /** Of a socket that is behind: others from the same address have their bytes acknowledged all the time. */
+  /** Unsent bytes from which a socket counts as slow: fast sockets of the same address move all the time. */
   readonly #unsentBytesMin: number;
-  /** Of sockets with something to send, by descriptor, at the last look. */
+  /** Acknowledged bytes at the last look, by descriptor, of sockets with unsent bytes. */
   #acked = new Map<number, number>();
   #looking = false;
 
@@ -27,7 +27,7 @@ export class PeerProgress {
   }
 
   /**
-   * Looks, over some turns of the loop. Does nothing while it is still looking, or where the system does not tell.
+   * Looks, over some turns of the loop. Does nothing while a look is running, or where the system does not tell.
    * @param addresses in text form
    * @param onMoved called for each address from which something was acknowledged since the last look
    */
@@ -62,7 +62,7 @@ export class PeerProgress {
   }
 }
 
-/** As `SocketCalls.peerAddress` has it. uWS writes IPv6 in full: eight groups of four digits. */
+/** In the form of `SocketCalls.peerAddress`. uWS writes IPv6 in full: eight groups of four digits. */
 function hexOf(address: string): string {
   const bytes = address.includes(':')
     ? Buffer.from(address.replaceAll(':', ''), 'hex')

@@ -1,28 +1,28 @@
 import { socketCalls, socketLevel, socketOption } from './libc.js';
 
-/** Waiting to be handled in all; from here on senders are held back, some 0.3 s of small packets. */
+/** Waiting bytes of all connections from which senders are held back: some 0.3 s of small packets. */
 const holdBytes = 1024 * 1024;
 const releaseBytes = holdBytes / 4;
-/** Not read yet at the end of a turn: who has as much sends faster than it is handled. */
+/** Unread bytes at the end of a turn from which a socket counts as a fast sender. */
 const unreadBytesMin = 8 * 1024;
-/** The kernel makes the least it allows of it, some 2 KB. */
+/** The kernel raises this to its minimum, some 2 KB. */
 const heldReceiveBufferBytes = 1;
 /** Descriptors that are looked at in one turn: 1 ms. */
 const descriptorsPerTurn = 1_000;
 
 export interface ReceiveThrottleParts {
-  /** SO_RCVBUF of all others. */
+  /** Normal SO_RCVBUF. */
   readonly receiveBufferBytes: number;
-  /** Sockets that were accepted at these ports are throttled. */
+  /** Ports whose sockets are throttled. */
   readonly ports: () => readonly number[];
   /** All descriptors are below this. */
   readonly descriptorsMax: () => number;
 }
 
 /**
- * Holds fast senders back while more waits than can be handled, as uWS cannot stop reading a WebSocket: their sockets
- * get the smallest receive buffer that there is, and TCP closes the window. uWS does not tell the descriptor of a connection, so the
- * sockets are found by what gives a flood away: much that is unread although uWS has just read everything.
+ * Holds fast senders back while too much waits, because uWS cannot stop reading a WebSocket: their sockets get the
+ * smallest receive buffer, and TCP closes the window. uWS does not tell the descriptor of a connection. So a flood is
+ * recognized by many unread bytes right after uWS has read everything.
  */
 export class ReceiveThrottle {
   readonly #parts: ReceiveThrottleParts;
@@ -38,7 +38,7 @@ export class ReceiveThrottle {
     return this.#held.size;
   }
 
-  /** At the end of each turn in which something waits, and of the first in which nothing does. */
+  /** Called at the end of each turn in which something waits, and of the next one. */
   step(waitingBytes: number): void {
     if (this.#parts.receiveBufferBytes === 0 || socketCalls() === undefined) return;
     if (waitingBytes > holdBytes) this.#hold();
@@ -59,7 +59,7 @@ export class ReceiveThrottle {
     this.#next = end < this.#parts.descriptorsMax() ? end : 0;
   }
 
-  /** Where a descriptor has become another connection's meanwhile, that one keeps what it has. */
+  /** Restores the buffers. Skips descriptors that belong to sockets of other ports meanwhile. */
   #release(): void {
     const calls = socketCalls()!;
     const { receiveBufferBytes } = this.#parts;

@@ -4,32 +4,34 @@ import type { Counters } from './counters.js';
 import { collectGarbage, heapBytes, mallocTrim, spareBytes } from './memory.js';
 import { YoungGeneration } from './young-generation.js';
 
-/** Next to nothing for this many ticks of the sweeper (2 s): the burst is over. */
+/** After this many quiet ticks of the sweeper (2 s) a burst is over. */
 const quietTicks = 8;
 
-/** "Next to nothing" in one tick: 100 a second, of messages or of connections that open or close. */
+/** Most events of a quiet tick: 100 a second, of messages or of connections that open or close. */
 const quietPerTick = 25;
 
-/** The pause of a step, ms a MB, until this process has measured it itself: on a busy machine. */
+/** First estimates of a step's pause, ms for each MB, from a busy machine. */
 const collectMsPerMb = 1.2;
 const trimMsPerMb = 0.6;
-/** For the young generation: 5,000 clients that connect and subscribe in a second are no reason for a large one. */
+/**
+ * Weight of packets for the young generation: 5,000 clients that connect and subscribe in a second need no large one.
+ */
 const packetsPerMessage = 4;
 const mebibyte = 1024 * 1024;
 
-/** Watches one counter for a burst that has come to its end. */
+/** Watches one counter for the end of a burst. */
 class Burst {
   readonly #size: number;
   #startedAt = 0;
   #last = 0;
   #quietTicks = 0;
 
-  /** @param size what makes a burst; 0 = never one */
+  /** @param size events that make a burst; 0 = never */
   constructor(size: number) {
     this.#size = size;
   }
 
-  /** @returns true in the tick in which the counter has been quiet for long enough after a burst */
+  /** @returns true in the tick in which a burst is over */
   over(counter: number): boolean {
     const burst = counter - this.#startedAt;
     const quiet = counter - this.#last <= quietPerTick;
@@ -43,7 +45,7 @@ class Burst {
   }
 }
 
-/** One part of giving memory back, which holds everything up for a time that its bytes foretell. */
+/** One step of giving memory back. It stops the process for a time that its bytes predict. */
 class Step {
   readonly #bytes: () => number;
   readonly #run: () => void;
@@ -65,9 +67,9 @@ class Step {
     const startedMs = performance.now();
     this.#run();
     const tookMs = performance.now() - startedMs;
-    // Of little memory the fixed costs are most of it.
+    // With little memory, fixed costs dominate.
     if (mb <= 4) return tookMs;
-    // One that was slow may have been held up by other processes: up more slowly than down.
+    // Other processes may have delayed a slow step: the estimate rises more slowly than it falls.
     const more = tookMs / mb - this.#msPerMb;
     this.#msPerMb += more > 0 ? more / 4 : more / 2;
     return tookMs;
@@ -83,14 +85,13 @@ interface Round {
 }
 
 /**
- * Gives memory back after a great many connections have opened or closed or messages have passed: Erlang's `hibernate`,
- * for a crowd at a time. V8 collects when it needs room, not when there is too much of it, and glibc keeps freed
- * memory for the next connections: after 10,000 streams had gone, 14 MB of them stayed, after 10,000 had come 8 to 12 MB,
- * and after 1,000,000 messages as much as 48 MB.
+ * Gives memory back after a burst of connections or messages, like Erlang's `hibernate` for a crowd. V8 collects when
+ * it needs room, and glibc keeps freed memory. So 14 MB stayed after 10,000 streams had closed, 8 to 12 MB after 10,000
+ * had opened, and up to 48 MB after 1,000,000 messages.
  *
- * In steps, one a tick of the sweeper, at a moment when next to nothing happens. Each stops everything for a time that
- * grows with the heap, and a step that would take longer than `reclaimPauseMsMax` is left out: V8 collects by itself when
- * it needs the room.
+ * Works in steps, one in each tick of the sweeper, when it is quiet. A step stops the process for a time that grows
+ * with the heap. A step that would take longer than `reclaimPauseMsMax` is skipped: V8 collects by itself when it needs
+ * room.
  */
 export class Reclaimer {
   readonly #opened: Burst;
@@ -115,13 +116,13 @@ export class Reclaimer {
     this.#pauseMsMax = config.reclaimPauseMsMax;
     this.#log = log;
     const collect = new Step(heapBytes, collectMsPerMb, collectGarbage);
-    // The first collection empties the pages, the second gives the pooled ones back; buffers are freed beside them.
+    // The first collection empties pages, the second returns the pooled ones and frees buffers.
     this.#steps = [collect, collect, new Step(spareBytes, trimMsPerMb, mallocTrim)];
   }
 
   /**
    * Called in each tick of the sweeper.
-   * @param messages handed out since the start
+   * @param messages delivered since the start
    */
   tick({ opened, closedTotal, messagesWritten, mqttPacketsReceived }: Counters, messages: number): void {
     const bursts = [
@@ -154,7 +155,7 @@ export class Reclaimer {
         },
         'memory kept: to give it back would hold everything up for longer than allowed',
       );
-      // Memory that a second collection would free is no less work; what malloc has to spare is another matter.
+      // A second collection would take as long; malloc_trim may be short.
       round.next = Math.max(round.next, this.#steps.length - 1);
       if (step !== this.#steps.at(-1)) return;
       return this.#end(round);

@@ -10,14 +10,17 @@ import { type Config, ConfigError } from './config.js';
 import { holdsConnections } from './role.js';
 import { workerGroupVariable } from './workers/variables.js';
 
-/** Something of some ids may have been missed on this node: whoever has a cursor had better come back with it. Resolves when they are cut. */
+/**
+ * This node may have missed messages of some ids: cuts their streams, which reconnect with their cursors. Resolves when
+ * all are cut.
+ */
 export type OnGap = (concerns: (id: string) => boolean) => Promise<void>;
 
 /**
- * The engine on Redis that the settings ask for, connected.
+ * Connects the engine on Redis.
  * @throws ConfigError, EngineError
  */
-export async function redisCarrier(
+export async function openRedisEngine(
   config: Config,
   role: NodeRole,
   rules: HistoryRules,
@@ -43,7 +46,7 @@ export async function redisCarrier(
     payloadBytesMax: payloadBytesMax(config, role),
     retainedMax: config.mqttMaxRetained,
     onEvent: (event, detail) => {
-      // The trouble that keeps it from starting is thrown by `open`: it need not be said twice.
+      // `open` throws the trouble that prevents the start, so it is not logged too.
       if (isOpen) tell(log, event, detail);
       else if (event === 'back') log.info({ detail }, 'redis: connected');
       else if (event !== 'complaint') tell(log, event, detail);
@@ -72,7 +75,7 @@ function accessIn(config: Config): Access {
   }
 }
 
-/** The largest that is published here. */
+/** The largest payload that this node publishes. */
 function payloadBytesMax({ messageBytesMax, mqtt, mqttMaxPacketSize }: Config, role: NodeRole): number {
   return Math.max(messageBytesMax, mqtt && holdsConnections(role) ? mqttMaxPacketSize : 0);
 }

@@ -4,8 +4,8 @@ import type { SettingKey } from './settings.js';
 export type { NodeRole } from '../router/engine/cluster.js';
 
 /**
- * The role of a process: `encke start` holds connections and answers senders, `encke gateway` and `encke router` do one of
- * the two, as in the origin, where gateways and router lived on different machines.
+ * The role of a process. `encke start` holds connections and answers senders. `encke gateway` and `encke router` do one
+ * of the two, as in the original system, with gateways and router on different machines.
  */
 
 /** The command that starts a process of this role. */
@@ -37,7 +37,7 @@ const ofConnections: readonly SettingKey[] = [
   'reclaimPauseMsMax',
 ];
 
-/** Every node keeps the retained messages of all, and says its numbers under $SYS. */
+/** Every node keeps all retained messages, and publishes its metrics under $SYS. */
 const mqttOfEveryNode: ReadonlySet<SettingKey> = new Set([
   'mqttMaxRetained',
   'mqttMaxRetainedSize',
@@ -45,7 +45,7 @@ const mqttOfEveryNode: ReadonlySet<SettingKey> = new Set([
   'mqttSysInterval',
 ]);
 
-/** Whether a setting means something to a process of this role. One that does not may be given all the same. */
+/** Whether a process of this role uses a setting. Other settings are accepted and ignored. */
 export function isUsed(key: SettingKey, role: NodeRole): boolean {
   if (!takesSends(role)) return !ofTheRouterApi.includes(key);
   if (holdsConnections(role)) return true;

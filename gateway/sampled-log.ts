@@ -4,8 +4,8 @@ const windowMs = 10_000;
 const linesPerWindow = 5;
 
 /**
- * Log lines that a peer can cause, at most five for each reason in ten seconds; the rest are counted, and the
- * count is in the next line. Without this a reconnect storm would be a storm of log lines too.
+ * Log lines that a peer can cause: at most five for each reason in ten seconds. The next line has the number of omitted
+ * ones. Otherwise a reconnect storm would also be a storm of log lines.
  */
 export class SampledLog {
   readonly #log: Logger;
@@ -15,7 +15,7 @@ export class SampledLog {
     this.#log = log;
   }
 
-  /** @param reason of the closed catalogue, so that the windows stay few */
+  /** @param reason from a fixed list, so that there are few windows */
   warn(reason: string, fields: Record<string, unknown>, text: string): void {
     const now = performance.now();
     let window = this.#windows.get(reason);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Kinds of settings: what a value must be, and how it is read from text. One for each kind, used by the tables of settings. */
+/** The kinds of settings: the schema of a value, and how it is parsed from text. The tables of settings use them. */
 
 export interface Setting<Schema extends z.ZodType = z.ZodType> {
   schema: Schema;
@@ -9,6 +9,8 @@ export interface Setting<Schema extends z.ZodType = z.ZodType> {
   default: z.output<Schema>;
   help: string;
   secret?: true;
+  /** For a frequent mistake: the rest of a sentence that begins with the origin of the value, and says what to do. */
+  mistake?: (value: unknown) => string | undefined;
 }
 
 export function wholeNumber(min: number, max: number) {
@@ -28,7 +30,7 @@ export function oneOf<const T extends readonly [string, ...string[]]>(values: T)
   return { schema: z.enum(values), expects: `one of ${values.join(', ')}` };
 }
 
-/** Separated by commas in flags and environment, an array in the file. */
+/** Separated by commas in flags and variables; an array in the file. */
 export function listOf(expects: string, pattern: RegExp, separator = ',') {
   const fromText = (value: unknown) =>
     typeof value === 'string' ? value.split(separator).filter((item) => item !== '') : value;

@@ -8,17 +8,17 @@ import type { Counters } from './counters.js';
 import type { PeerProgress } from './peer-progress.js';
 import type { SampledLog } from './sampled-log.js';
 
-/** A peer that has taken nothing for so long is stuck. */
+/** A peer that takes nothing for this long is stuck. */
 const stalledMs = 10_000;
-/** Where "writable" has not come for so long, the kernel is asked whether the peer takes anything. */
+/** Without "writable" for this long, the kernel is asked whether the peer takes anything. */
 const quietMs = 2_000;
 
 /**
- * The connections that take no more now, and what is kept for each: within a limit for each and one for all, past
- * which the policy decides whether the connection goes or messages do. Every loss is counted here.
+ * The backpressured connections and their backlogs, with a limit for each and one for all. Past a limit the policy
+ * decides whether the connection is cut or messages are dropped. Every loss is counted here.
  *
- * What a session owns (QoS 1 and 2) is outside of that: it waits in the session, which sends no more while its
- * connection is backpressured, so that what is here is what one turn has brought, by reference.
+ * Messages of a session (QoS 1 and 2) do not count: they wait in the session, which sends no more while its connection
+ * is backpressured. So a backlog has at most the references of one turn.
  */
 export class SlowConsumers {
   readonly #connections: Connections;
@@ -48,7 +48,7 @@ export class SlowConsumers {
     return this.#backlogs.size;
   }
 
-  /** Kept for all of them together, bytes, now. */
+  /** Bytes of all backlogs, now. */
   get pendingBytes(): number {
     return this.#pendingBytes;
   }
@@ -57,7 +57,7 @@ export class SlowConsumers {
     return this.#backlogs.get(slot);
   }
 
-  /** The slot's backlog as something to write from; undefined when there is none. Made for each drain: it is a rare event. */
+  /** The slot's backlog as a source; undefined when there is none. Allocated for each drain, which is rare. */
   sourceOf(slot: number): BacklogSource | undefined {
     const backlog = this.#backlogs.get(slot);
     return (
@@ -74,7 +74,7 @@ export class SlowConsumers {
     this.#backlogs.set(connection.slot, backlog);
   }
 
-  /** It is no longer: it has got everything, or is gone. */
+  /** Ends the backpressure: the connection has got everything, or is closed. */
   end(slot: number): void {
     const backlog = this.#backlogs.get(slot);
     if (backlog === undefined) return;
@@ -84,7 +84,7 @@ export class SlowConsumers {
     this.#connections.flags[slot]! &= ~backpressured;
   }
 
-  /** Keeps a message for a backpressured connection, or does what the policy says. */
+  /** Keeps a message for a backpressured connection, or applies the policy. */
   keep(connection: Connection, outgoing: Outgoing): 'kept' | 'dropped' | 'closed' {
     const backlog = this.#backlogs.get(connection.slot)!;
     if (ownedBySession(outgoing)) {
@@ -110,8 +110,8 @@ export class SlowConsumers {
   }
 
   /**
-   * Cuts those that have taken nothing for long: a backlog is for who is slow, not for who is stuck. How slow does not
-   * matter, that is what the limits are for. Once a second.
+   * Cuts connections that have taken nothing for long. A slow connection stays, however slow it is. Called once a
+   * second.
    */
   cutStalled(): void {
     const quiet = new Set<string>();
@@ -131,7 +131,7 @@ export class SlowConsumers {
     for (const backlog of this.#backlogs.values()) if (backlog.address === address) backlog.noteProgress();
   }
 
-  /** Past a limit and with a policy that drops. @returns whether the new message has room now */
+  /** Past a limit, with a policy that drops. @returns whether the new message has room now */
   #admit(
     connection: Connection,
     backlog: Backlog,
@@ -168,7 +168,7 @@ export class SlowConsumers {
   }
 }
 
-/** A backlog, being written. */
+/** A backlog as a source of the write path. */
 class BacklogSource implements Source {
   readonly single = false;
   readonly backlog: Backlog;
@@ -183,7 +183,7 @@ class BacklogSource implements Source {
     return this.backlog.peek();
   }
 
-  /** The encoding goes with it: kept for others that are as slow, it would double what is pending. */
+  /** Frees the encoding too: kept for other slow readers, it would double the pending bytes. */
   take(): void {
     const taken = this.backlog.peek();
     if (typeof taken === 'object') {

@@ -1,14 +1,14 @@
 import { ticksPerSec } from './clock.js';
 
 /**
- * A WebSocket that we have closed stays open until its peer closes too, or for 4 to 8 s: uWS tells us of its end when
- * it begins. 9 s, as its clock is of 4 s.
+ * A WebSocket that we close stays open until its peer closes too, or for 4 to 8 s: uWS reports the beginning of its
+ * end. 9 s, because uWS's clock ticks every 4 s.
  */
 const lingerTicks = 9 * ticksPerSec;
 
 /**
- * The descriptors that listeners may fill together. At the limit of the process `accept` fails while the listening
- * socket stays readable, and the loop spins; so at `max` all of them stop listening until there is room.
+ * The descriptors that all listeners may use. At the limit of the process `accept` fails while the listening socket
+ * stays readable, and the loop spins. So at `max` all listeners stop until there is room.
  *
  *     taken   = open  +  lingering: closed by us, descriptor not free yet
  *     ring    [3][0][1]…   lingering by the tick at which they count no more
@@ -23,7 +23,7 @@ export class SocketBudget {
   readonly #target: number;
   #onOverTarget: () => void = () => undefined;
 
-  /** @param target past it, `onOverTarget` is called: fewer than `max`, where more are closed in time to stay below that */
+  /** @param target calls `closeSome` past it; less than `max`, so that sockets can be closed before `max` */
   constructor(max: number, target = max) {
     this.max = max;
     this.#target = target;
@@ -33,27 +33,27 @@ export class SocketBudget {
     return this.#taken >= this.max;
   }
 
-  /** How many more are taken than there should be. */
+  /** Sockets above the target. */
   get overTarget(): number {
     return Math.max(0, this.#taken - this.#target);
   }
 
-  /** Sockets whose descriptors are not known to be free. */
+  /** Sockets whose descriptors may not be free. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** The most that were taken at once, since the start. */
+  /** The highest number since the start. */
   get peak(): number {
     return this.#peak;
   }
 
-  /** @param stopListening called whenever the last place is taken, and for each socket that comes after that */
+  /** @param stopListening called when the last place is taken, and for each later socket */
   onFull(stopListening: () => void): void {
     this.#onFull.push(stopListening);
   }
 
-  /** @param closeSome called for each socket that comes while there are as many as there should be */
+  /** @param closeSome called for each socket above the target */
   onOverTarget(closeSome: () => void): void {
     this.#onOverTarget = closeSome;
   }
@@ -69,12 +69,12 @@ export class SocketBudget {
     this.#taken--;
   }
 
-  /** The socket will be gone within `lingerTicks`. */
+  /** The socket closes within `lingerTicks`. */
   giveLater(): void {
     this.#ring[this.#tick]!++;
   }
 
-  /** Once a tick of the sweeper. */
+  /** Called in each tick of the sweeper. */
   tick(): void {
     this.#tick = (this.#tick + 1) % lingerTicks;
     this.#taken -= this.#ring[this.#tick]!;

@@ -4,13 +4,13 @@ import type { Config } from './config.js';
 import { loadSocketCalls, type SocketCalls, socketCalls, socketLevel, socketOption } from './libc.js';
 
 /**
- * Options that uWS does not set, set on a listening socket: what is accepted there inherits them.
+ * Socket options that uWS does not set. Set on a listening socket, they are inherited by accepted sockets.
  *
- * - SO_RCVBUF bounds what one socket brings in one turn of the loop, and so what a flood does to the others: uWS cannot
- *   stop reading a WebSocket, and it reads a socket again at once while its 512 KB buffer comes back full. Past it TCP holds
- *   the sender back.
- * - TCP_NOTSENT_LOWAT bounds what the kernel keeps unsent for a slow reader, which is 4 MB otherwise; and the socket says
- *   "writable" as soon as half of that has gone, where it would wait for a third of the 4 MB.
+ * - SO_RCVBUF bounds the bytes of one socket in one turn of the loop, and so the effect of a flood. uWS cannot stop
+ *   reading a WebSocket, and reads a socket again at once while its 512 KB buffer comes back full. Past SO_RCVBUF, TCP
+ *   holds the sender back.
+ * - TCP_NOTSENT_LOWAT bounds the unsent bytes in the kernel for a slow reader, otherwise 4 MB. And the socket is
+ *   writable when half of that has gone, not a third of 4 MB.
  */
 export class SocketOptions {
   readonly #options: readonly (readonly [name: string, level: number, option: number, value: number])[];
@@ -26,7 +26,7 @@ export class SocketOptions {
     this.#log = log;
   }
 
-  /** To be waited for before anything listens. */
+  /** Must resolve before anything listens. */
   async load(): Promise<void> {
     const problem = await loadSocketCalls();
     if (problem === undefined || this.#options.length === 0) return;
@@ -36,7 +36,7 @@ export class SocketOptions {
     );
   }
 
-  /** Listens, and sets the options on the socket that does. @param listen returns its port, or undefined where it failed */
+  /** Listens, and sets the options on the listening socket. @param listen returns the port, or undefined on failure */
   apply(listen: () => number | undefined): void {
     const guess = lowestFreeDescriptor();
     const port = listen();
@@ -50,7 +50,7 @@ export class SocketOptions {
   }
 }
 
-/** The number that the next socket gets: no search among all that are open. */
+/** The lowest free descriptor, which the next socket gets. So no search is needed. */
 function lowestFreeDescriptor(): number {
   const descriptor = openSync('/dev/null', 'r');
   closeSync(descriptor);

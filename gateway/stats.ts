@@ -3,7 +3,7 @@ import { type MetricParts, metrics } from './metrics.js';
 
 export type StatsParts = Omit<MetricParts, 'startedMs' | 'usage'>;
 
-/** The numbers of `GET /stats`: counters, and what is open now. Made when asked for; keeps nothing. */
+/** The metrics of `GET /stats`. Read on each request; stores nothing. */
 export class Stats {
   readonly #parts: Omit<MetricParts, 'usage'>;
 
@@ -11,7 +11,7 @@ export class Stats {
     this.#parts = { ...parts, startedMs: Date.now() };
   }
 
-  /** Everything, for operators and tests. */
+  /** All metrics, for operators and tests. */
   all(): Numbers {
     const parts = { ...this.#parts, usage: process.memoryUsage() };
     const all: Record<string, unknown> = {};
@@ -27,7 +27,7 @@ export class Stats {
     return all;
   }
 
-  /** The few numbers that the landing page shows to everybody. */
+  /** The few metrics that the landing page shows to everybody. */
   publicNumbers() {
     const { connections, counters, memory } = this.#parts;
     return {

@@ -1,6 +1,6 @@
 /**
  * SIGTERM and SIGINT: the first stops gracefully, the second at once.
- * @param atOnce what is to be done before the process ends by the second one
+ * @param atOnce called before the second signal ends the process
  */
 export function stopOnSignal(stop: (signal: NodeJS.Signals) => void, atOnce: () => void = () => {}): void {
   let stopping = false;

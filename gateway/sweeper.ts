@@ -2,8 +2,8 @@ import { type Clock, tickMs } from './clock.js';
 import type { Connections } from './connections.js';
 
 /**
- * The one timer that serves all deadlines: four times a second it walks a column of numbers and tells the
- * connections whose tick has come: heartbeats, keep-alives. 18,000 slots take about 20 µs when nothing is.
+ * The one timer for all deadlines of connections, such as heartbeats and keep-alives. Four times a second it walks a
+ * column of numbers, and calls the connections that are due. 18,000 slots take about 20 µs when none is due.
  */
 export class Sweeper {
   readonly #clock: Clock;
@@ -11,7 +11,7 @@ export class Sweeper {
   readonly #tasks: (() => void)[];
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param tasks what else wants to be looked at in each tick */
+  /** @param tasks called in each tick */
   constructor(clock: Clock, connections: Connections, tasks: (() => void)[]) {
     this.#clock = clock;
     this.#connections = connections;
@@ -37,7 +37,7 @@ export class Sweeper {
     const { tick } = this.#clock;
     for (let slot = 0; slot < used; slot++) {
       if (due[slot]! === 0 || due[slot]! > tick) continue;
-      due[slot] = 0; // unless it says anew
+      due[slot] = 0; // unless it sets a new tick
       slots[slot]!.onDue();
     }
   }

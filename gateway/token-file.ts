@@ -1,13 +1,13 @@
 import { FileError, readNamed } from '../redis-access/named-file.js';
 
-/** A token that stands in a file of its own, as anybody on the machine can read the flags of a process. */
+/** A token in a file, because every user of the machine can read the flags of a process. */
 
-/** The shape of a token, which settings with a token have, too. */
+/** The shape of a token, also in settings. */
 const tokenPattern = /^[\x21-\x7e]{16,}$/;
 const tokenExpected = 'at least 16 printable characters without spaces';
 
 /**
- * @param flag the name of the setting, for sentences; they never show the content
+ * @param flag the name of the setting, for messages, which never contain the token
  * @returns the token, or what is wrong
  */
 export function tokenFrom(flag: string, path: string): { token: string } | { problem: string } {

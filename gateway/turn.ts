@@ -1,28 +1,28 @@
 import { type Connection, messageOf, type Outgoing, ownedBySession, type Source } from './connection.js';
 
 /**
- * Deliveries that may wait for the end of the turn, 12 bytes each; at this many they go out at once, which is
- * correct but dearer: the publisher's own socket may hold the one cork buffer then.
+ * Most deliveries that wait for the end of the turn, 12 bytes each. At this number they are written at once. This is
+ * correct but costs more: the publisher's own socket may then hold the one cork buffer.
  */
 export const turnDeliveriesMax = 262_144;
 
 /**
- * Deliveries of this turn of the event loop, by connection, in the order of the deliveries. Linked lists in typed
- * arrays, so that a delivery allocates nothing but its place here:
+ * Deliveries of this turn of the event loop, by connection, in order. Linked lists in typed arrays, so that a delivery
+ * allocates nothing but its entry here:
  *
  *     dirty     streamA          streamB
  *     first[A] -> 1 -> 4 -> 5    first[B] -> 2 -> 3        outgoing[1…5], next[1…5]
  *
- * Index 0 is nobody, so that zeroed columns mean "none".
+ * Index 0 is unused, so that zeroed columns mean "none".
  */
 export class Turn {
   readonly #outgoing: (Outgoing | undefined)[] = [undefined];
   readonly #next = new Uint32Array(turnDeliveriesMax + 1);
   readonly #first: Uint32Array;
   readonly #last: Uint32Array;
-  /** Connections that got something, in the order of their first delivery; some may have gone since. */
+  /** Connections with deliveries, in the order of their first one. Some may have closed since. */
   readonly dirty: Connection[] = [];
-  /** The one list that is being written; see `open`. */
+  /** The list that is being written; see `open`. */
   readonly source = new TurnSource(this.#outgoing, this.#next);
 
   constructor(capacity: number) {
@@ -53,7 +53,7 @@ export class Turn {
     return this.#first[slot] !== 0;
   }
 
-  /** Takes the slot's list out of the turn, to be read through `source` until the next one is opened. */
+  /** Removes the slot's list from the turn. `source` reads it until the next `open`. */
   open(slot: number): TurnSource {
     this.source.at = this.#first[slot]!;
     this.#first[slot] = 0;
@@ -61,7 +61,7 @@ export class Turn {
     return this.source;
   }
 
-  /** Forgets the slot's list. @returns how many messages are lost with it */
+  /** Forgets the slot's list. @returns the number of lost messages */
   drop(slot: number): number {
     let lost = 0;
     for (let each = this.#first[slot]!; each !== 0; each = this.#next[each]!) {
@@ -72,7 +72,7 @@ export class Turn {
     return lost;
   }
 
-  /** An encoding lives for one turn where the message may live longer: in a session's queue, or retained. */
+  /** Frees the encodings of messages that may outlive the turn: in a session's queue, or retained. */
   clear(): void {
     for (let i = 1; i < this.#outgoing.length; i++) {
       const message = messageOf(this.#outgoing[i]!);
@@ -107,7 +107,7 @@ export class TurnSource implements Source {
     this.at = this.#next[this.at]!;
   }
 
-  /** @returns how many messages are lost with what was left */
+  /** @returns the number of lost messages */
   dropRest(): number {
     let lost = 0;
     for (; this.at !== 0; this.at = this.#next[this.at]!) {

@@ -1,11 +1,11 @@
 import type * as UWebSockets from 'uWebSockets.js';
 
 /**
- * uWebSockets.js in the build that fits the Node that runs this: no build is for all of 20 to 26. All values come from
- * here; types come from the older one, as what only the newer has is not used.
+ * uWebSockets.js in the build for this version of Node: no build supports all of 20 to 26. All values come from here.
+ * Types come from the older build, because features of the newer one are not used.
  */
 
-/** Of the package, in package.json; with the least glibc that it loads on. */
+/** Name of the package in package.json, and its least glibc. */
 interface Build {
   readonly name: string;
   readonly glibc: string;
@@ -14,17 +14,17 @@ interface Build {
 const older: Build = { name: 'uWebSockets.js', glibc: '2.27' };
 const newer: Build = { name: 'uWebSockets.js-20.69', glibc: '2.38' };
 
-/** By major version. Node 22 has both, and takes the one that loads on more systems. */
+/** By major version. Node 22 has both builds, and uses the one that loads on more systems. */
 const builds: Readonly<Record<number, Build>> = { 20: older, 22: older, 24: newer, 26: newer };
 
-/** Nothing here can run; the sentence says what to do. */
+/** No build runs here. The sentence says what to do. */
 export class PlatformError extends Error {
   readonly code = 'ERR_ENCKE_PLATFORM';
 }
 
-/** The parts of a platform that decide whether a build loads. */
+/** The properties of a platform that decide whether a build loads. */
 export interface Platform {
-  /** As in `process.versions.node`. */
+  /** `process.versions.node` */
   readonly node: string;
   readonly system: string;
   readonly processor: string;
@@ -37,7 +37,7 @@ export function buildOf(node: string): Build | undefined {
   return builds[majorOf(node)];
 }
 
-/** @param cause what the build said when it was loaded, if it was tried */
+/** @param cause the error of the build, if loading was tried */
 export function whyNot(platform: Platform, cause?: unknown): string {
   const { node, system, processor, glibc } = platform;
   const build = buildOf(node);
@@ -87,5 +87,5 @@ function isOlder(version: string, least: string): boolean {
 
 export const uWS = await load();
 
-/** Those of 20.69 answer with an empty one, from the moment of their upgrade on. */
+/** A WebSocket of 20.69 has an empty address from its upgrade on. */
 export const webSocketsHaveAddress = buildOf(process.versions.node) === older;

@@ -2,12 +2,12 @@ import type { Config } from './config.js';
 import type { NodeRole } from './role.js';
 
 interface Urls {
-  /** Undefined where its role takes no connections. */
+  /** Undefined if its role takes no connections. */
   readonly url: string | undefined;
   readonly apiUrl: string;
 }
 
-/** Where to go next: everything a newcomer needs is these lines. */
+/** The first lines for a newcomer: URLs and commands to try. */
 export function welcome({ url, apiUrl }: Urls, { apiToken, name }: Config, role: NodeRole): string {
   const token = apiToken === '' ? '' : `-H 'Authorization: Bearer <token>' `;
   if (role === 'gateway')

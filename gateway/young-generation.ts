@@ -1,20 +1,20 @@
 import { PerformanceObserver } from 'node:perf_hooks';
 import v8 from 'node:v8';
 
-/** Messages, or four times as many packets, in a tick of the sweeper from which on the process is busy: 10,000 a second. */
+/** Messages, or four times as many packets, of a busy tick of the sweeper: 10,000 a second. */
 const busyPerTick = 2_500;
-/** So large it may grow, both halves: from here on a larger one makes no difference that can be measured. */
+/** Largest size of both halves. A larger one makes no measurable difference. */
 const grownBytes = 16 * 1024 * 1024;
 const smallBytes = 4 * 1024 * 1024;
-/** V8 shrinks it in a collection after 5 s in which less than 1 MB/s was allocated. */
+/** V8 shrinks it in a collection after 5 s with less than 1 MB/s of allocation. */
 const quietTicks = 24;
 const quietPerTick = 25;
 
 /**
- * V8's young generation would grow to 2 × 16 MB under load, which is 3,300 bytes for each of 10,000 connections; a growth
- * factor of 1 keeps it at its first size, 2 × 1 MB. A small one is collected more often, and each time all that is under way
- * is copied: at QoS 1 that made ten times as many collections, and a message a sixth dearer. So it may grow while very many
- * messages come, and shrinks when they are over.
+ * V8's young generation would grow to 2 × 16 MB under load, which is 3,300 bytes for each of 10,000 connections. A
+ * growth factor of 1 keeps it at its first size, 2 × 1 MB. A small one is collected more often, and each collection
+ * copies all live objects: at QoS 1 that made ten times as many collections, and a message cost a sixth more. So it may
+ * grow while very many messages arrive, and shrinks afterwards.
  */
 export class YoungGeneration {
   readonly #observer = new PerformanceObserver(() => this.#collected());
@@ -25,8 +25,8 @@ export class YoungGeneration {
 
   /**
    * Called in each tick of the sweeper.
-   * @param messages handed out since the start, and a part of the packets that have come
-   * @returns true in the tick in which a collection would make it small again
+   * @param messages delivered since the start, and a part of the received packets
+   * @returns true in the tick in which a collection would shrink it
    */
   tick(messages: number): boolean {
     const inTick = messages - this.#last;
@@ -47,7 +47,7 @@ export class YoungGeneration {
     this.#observer.observe({ entryTypes: ['gc'] });
   }
 
-  /** In the turn behind a collection: it grows at most once in each. */
+  /** In the turn after a collection: it grows at most once in each. */
   #collected(): void {
     if (this.#growing && youngBytes() >= grownBytes) this.#stopGrowing();
   }
@@ -60,7 +60,10 @@ export class YoungGeneration {
   }
 }
 
-/** Before the server's modules are loaded: they would make it grow to 2 × 8 MB, and nothing goes back before something is sent. */
+/**
+ * Call before the server's modules are loaded: they would make it grow to 2 × 8 MB, and it would not shrink before a
+ * message.
+ */
 export function keepYoungGenerationSmall(): void {
   setGrowthFactor(1);
 }

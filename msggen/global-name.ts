@@ -1,6 +1,6 @@
 /**
- * Sends by the global name of a router: a function on Redis, which nodes have loaded there. This code is the tools' own:
- * they share with the server only how to log in at Redis.
+ * Sends by the global name of a router: a function on Redis, which nodes have loaded there. This code is the tools'
+ * own: they share with the server only how to log in at Redis.
  */
 import { Redis } from 'ioredis';
 import type { Access } from '../redis-access/access.js';
@@ -15,7 +15,10 @@ export interface NameAddress extends Access {
 
 const connectTimeoutMs = 5_000;
 
-/** A connection that is not open yet and reports no errors by itself. @param lasting reconnects when the server is back */
+/**
+ * A connection that is not open yet and reports no errors by itself.
+ * @param lasting reconnects when the server is back
+ */
 export function connectionTo(shard: ShardAddress, { connection }: NameAddress, lasting: boolean): Redis {
   const redis = new Redis({
     ...redisOptionsOf(shard, connection, 'encke-tool'),

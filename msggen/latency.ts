@@ -11,8 +11,8 @@ const MAX_US = 0xffff_ffff;
 const BUCKETS = SUB_BUCKETS * (32 - SUB_BITS + 1);
 
 /**
- * A histogram on its way between processes: pairs of bucket and count, because most buckets are empty. Pairs of negative
- * values come last.
+ * A histogram on its way between processes: pairs of bucket and count, because most buckets are empty. Pairs of
+ * negative values come last.
  */
 export interface LatencyCounts {
   pairs: Uint32Array;

@@ -1,4 +1,6 @@
-/** Asks the server once before a run, so that a wrong address or token ends with a sentence, not with a million errors. */
+/**
+ * Asks the server once before a run, so that a wrong address or token ends with a sentence, not with a million errors.
+ */
 import { Client } from 'undici';
 import { type NameAddress, whyNoName } from './global-name.js';
 

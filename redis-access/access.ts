@@ -2,7 +2,7 @@ import { createSecureContext } from 'node:tls';
 import { type ConnectionOptions, type ShardAddress, shardAddressOf } from './addresses.js';
 import { FileError, readNamed } from './named-file.js';
 
-/** What a command line says of the Redis servers; the server's settings and the flags of the tools have the same names. */
+/** The flags for the Redis servers. Settings of the server and flags of the tools have the same names. */
 export interface AccessFlags {
   readonly redis: readonly string[];
   readonly redisUser: string;
@@ -15,7 +15,7 @@ export interface AccessFlags {
   readonly redisKeyFile: string;
 }
 
-/** The servers, in the order of their shards, and how to get in. */
+/** The servers, in the order of their shards, and the options of their connections. */
 export interface Access {
   readonly shards: readonly ShardAddress[];
   readonly connection: ConnectionOptions;
@@ -53,7 +53,7 @@ function secretIn(flag: string, path: string): string {
 const certificate = /BEGIN (TRUSTED |X509 )?CERTIFICATE/;
 const privateKey = /BEGIN [A-Z ]*PRIVATE KEY/;
 
-/** Looked into before it is used: node:tls takes a file without a certificate for an authority that knows nobody. */
+/** Checks PEM files before use: node:tls accepts a file without a certificate as an authority that trusts nobody. */
 function pemOf({ redisCaFile, redisCertFile, redisKeyFile }: AccessFlags): Partial<ConnectionOptions> {
   const ca = readPem('--redis-ca-file', redisCaFile, certificate);
   const cert = readPem('--redis-cert-file', redisCertFile, certificate);

@@ -4,12 +4,12 @@ import type { RedisOptions } from 'ioredis';
 
 /** One Redis server, or the one that Sentinels name. */
 export interface ShardAddress {
-  /** As the operator knows it, without user and password. */
+  /** Name for messages, without user and password. */
   readonly name: string;
   readonly host: string;
   readonly port: number;
   readonly tls: boolean;
-  /** Where Sentinels are asked: the name of their master; host and port mean nothing then. */
+  /** With Sentinels: the name of their master. Host and port are then unused. */
   readonly master?: string;
   readonly user?: string;
   readonly password?: string;
@@ -24,17 +24,17 @@ export interface ConnectionOptions {
   readonly key?: string;
 }
 
-/** `redis://`, `rediss://` where TLS is a must, `redis+sentinel://<master>` where Sentinels are asked who it is. */
+/** `redis://`; `rediss://` = TLS; `redis+sentinel://<master>` = Sentinels know the address. */
 export const redisUrlShape = /^rediss?(\+sentinel)?:\/\/([^\s/@]+@)?[^\s/@]+$/;
 
 const portDefault = 6379;
 
-/** As it may be shown and logged. */
+/** A URL for messages and logs. */
 export function withoutUser(url: string): string {
   return url.replace(/\/\/[^@/]*@/, '//');
 }
 
-/** @param url of that shape @param user, password for a URL without */
+/** @param url of that shape @param user, password used if the URL has none */
 export function shardAddressOf(url: string, user: string, password: string): ShardAddress {
   const [, scheme, login, rest] = /^(\w+(?:\+\w+)?):\/\/(?:([^@]*)@)?(.*)$/.exec(url)!;
   const { hostname, port } = new URL(`http://${rest}`);
@@ -52,7 +52,7 @@ export function shardAddressOf(url: string, user: string, password: string): Sha
   };
 }
 
-/** As ioredis takes them. */
+/** Options for ioredis. */
 export function redisOptionsOf(
   { host, port, tls, master, user, password }: ShardAddress,
   { sentinels, sentinelPassword, ca, cert, key }: ConnectionOptions,

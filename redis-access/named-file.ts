@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 
-/** A file that a flag names and that cannot be used. The message says which flag, which file, and why. */
+/** A file of a flag cannot be used. The message says which flag, which file, and why. */
 export class FileError extends Error {
   override readonly name = 'FileError';
 }
 
-/** The client reads files when it connects, and says no more than ENOENT. @throws FileError */
+/** Reads a file early: ioredis would read it on connecting, and say only ENOENT. @throws FileError */
 export function readNamed(flag: string, path: string): string {
   try {
     return readFileSync(path, 'utf8');

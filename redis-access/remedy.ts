@@ -23,7 +23,7 @@ const remedies: readonly [RegExp, string][] = [
 const overTlsRemedies: readonly [RegExp, string][] = [
   // Redis waits for the end of a line.
   [/not answered|wrong version number/i, 'If it speaks no TLS there, write redis:// in place of rediss://.'],
-  // With TLS 1.3 the server's refusal comes when the client takes the connection for made.
+  // With TLS 1.3 the server's refusal arrives when the client considers the connection open.
   [/ECONNRESET|EPIPE|has ended/, `It may want a certificate of an authority that it knows: ${ownFiles}.`],
 ];
 const inPlainRemedies: readonly [RegExp, string][] = [
@@ -31,16 +31,16 @@ const inPlainRemedies: readonly [RegExp, string][] = [
 ];
 
 /**
- * What most likely mends a connection to Redis that could not be had, as a sentence of its own.
+ * The most likely remedy for a failed connection to Redis, as a sentence.
  * @param reason the message of the error
- * @param overTls TLS was asked for on this side
+ * @param overTls whether this side uses TLS
  */
 export function connectionRemedyOf(reason: string, overTls: boolean): string | undefined {
   const all = [...remedies, ...(overTls ? overTlsRemedies : inPlainRemedies)];
   return all.find(([pattern]) => pattern.test(reason))?.[1];
 }
 
-/** `803C27CF6C7F0000:error:0A000418:SSL routines:…:tlsv1 alert unknown ca:…:SSL alert number 48` -> `tlsv1 alert unknown ca` */
+/** `803C27CF6C7F0000:error:0A000418:SSL routines:…:tlsv1 alert unknown ca:…` -> `tlsv1 alert unknown ca` */
 export function withoutOpensslCode(reason: string): string {
   return /:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+)/.exec(reason)?.[1] ?? reason.trim();
 }

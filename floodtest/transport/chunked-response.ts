@@ -1,7 +1,7 @@
 /**
- * Parses a chunked HTTP/1.1 response that never ends. Owns the state of each connection. Passes the body on as it arrives,
- * because chunks have no meaning: a proxy may cut them anew (RFC 9112 7.1). An incomplete head or size line is copied
- * until the rest arrives. An idle connection owns five bytes here.
+ * Parses a chunked HTTP/1.1 response that never ends. Owns the state of each connection. Passes the body on as it
+ * arrives, because chunks have no meaning: a proxy may cut them anew (RFC 9112 7.1). An incomplete head or size line is
+ * copied until the rest arrives. An idle connection owns five bytes here.
  */
 import { HEAD_BYTES_MAX, headerOf, headLength, isInterim, statusOf } from './response-head.js';
 

@@ -1,6 +1,6 @@
 /**
- * `GET /test/<id>`: the Comet page. A message is `Recvd msg #N: '<text>'<br/>`, anywhere in the body and over any chunks.
- * Everything else is the greeting, heartbeats, and notes for a reader.
+ * `GET /test/<id>`: the Comet page. A message is `Recvd msg #N: '<text>'<br/>`, anywhere in the body and over any
+ * chunks. Everything else is the greeting, heartbeats, and notes for a reader.
  */
 
 import { connectionsOf, type Share } from '../plan.js';

@@ -1,6 +1,6 @@
 /**
- * `GET /poll/<id>?cursor=…&timeout=25` on a kept connection. The next poll follows each answer at once, with the cursor of
- * the answer. The first poll does not wait (`timeout=0`): its answer has the first cursor, or the messages that were
+ * `GET /poll/<id>?cursor=…&timeout=25` on a kept connection. The next poll follows each answer at once, with the cursor
+ * of the answer. The first poll does not wait (`timeout=0`): its answer has the first cursor, or the messages that were
  * missed during a cut. A connection owns a cursor and nine bytes.
  */
 import { connectionsOf, type Share } from '../plan.js';

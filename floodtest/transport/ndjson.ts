@@ -1,6 +1,6 @@
 /**
- * `GET /stream/<id>`: one JSON object a line, `{"id","data","time","cursor"}`. An empty line is a heartbeat. A client that
- * was cut reconnects with `?cursor=`, and gets `{"recovered":…}` first.
+ * `GET /stream/<id>`: one JSON object a line, `{"id","data","time","cursor"}`. An empty line is a heartbeat. A client
+ * that was cut reconnects with `?cursor=`, and gets `{"recovered":…}` first.
  */
 import { connectionsOf, type Share } from '../plan.js';
 import { ChunkedResponse } from './chunked-response.js';

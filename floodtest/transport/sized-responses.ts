@@ -1,7 +1,7 @@
 /**
- * Parses HTTP/1.1 responses that end, one after the other on each connection: with a Content-Length, or in chunks that a
- * proxy has made. Incomplete bytes at the end of a read are copied until the rest arrives. Between two responses nothing
- * is kept.
+ * Parses HTTP/1.1 responses that end, one after the other on each connection: with a Content-Length, or in chunks that
+ * a proxy has made. Incomplete bytes at the end of a read are copied until the rest arrives. Between two responses
+ * nothing is kept.
  */
 import { chunkedBodyAt } from './chunked-body.js';
 import { HEAD_BYTES_MAX, headerOf, headLength, isInterim, statusOf } from './response-head.js';

@@ -1,6 +1,6 @@
 /**
- * `GET /events/<id>`: the server-sent events that Encke sends. Lines end with LF or CRLF, and a message is an event without
- * a type. A client that was cut reconnects with `Last-Event-ID`.
+ * `GET /events/<id>`: the server-sent events that Encke sends. Lines end with LF or CRLF, and a message is an event
+ * without a type. A client that was cut reconnects with `Last-Event-ID`.
  */
 import { connectionsOf, type Share } from '../plan.js';
 import { ChunkedResponse } from './chunked-response.js';

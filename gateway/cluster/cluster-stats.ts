@@ -8,17 +8,17 @@ export interface NodeStats {
   readonly stats: Numbers;
 }
 
-/** Sums over nodes, and each node's own numbers. */
+/** The metrics of all nodes, summed, and of each node. */
 export interface StatsOfNodes {
   readonly sum: Numbers;
   readonly nodes: readonly NodeStats[];
-  /** Nodes that did not answer in time: the sums are so many nodes short. */
+  /** Nodes that did not answer in time, and are missing in the sums. */
   readonly unanswered: number;
 }
 
 const question = 'stats';
 
-/** The numbers of all nodes, or of one group of workers: asks the others, and answers them. Body: the group; answer: JSON. */
+/** The metrics of all nodes, or of one group of workers. Asks the other nodes, and answers them. Body: the group; answer: JSON. */
 export class ClusterStats {
   readonly #stats: Stats;
   readonly #cluster: Cluster;
@@ -40,7 +40,7 @@ export class ClusterStats {
     return this.#cluster.self.group !== '';
   }
 
-  /** For programs that ask elsewhere than at a node. */
+  /** Reports this node's metrics to Redis, for programs that ask there. */
   report(): void {
     const { self } = this.#cluster;
     this.#cluster.report(JSON.stringify(nodeStats(self, ownNumbers(this.#stats))));
@@ -51,7 +51,7 @@ export class ClusterStats {
     this.#ask('', onKnown);
   }
 
-  /** Of the workers of this node's group. Calls back once. */
+  /** Metrics of the workers of this node's group. Calls back once. */
   ofGroup(onKnown: (stats: StatsOfNodes) => void): void {
     this.#ask(this.#cluster.self.group, onKnown);
   }
@@ -74,7 +74,7 @@ function ownNumbers(stats: Stats): Numbers {
   return { ...stats.all() };
 }
 
-/** @returns nothing where it cannot be read */
+/** @returns undefined if it cannot be parsed */
 function readAnswer({ from, body }: Answer): NodeStats[] {
   try {
     return [nodeStats(from, JSON.parse(Buffer.from(body).toString()))];

@@ -1,11 +1,11 @@
 import { kindOf } from '../metrics.js';
 
-/** The numbers of one node as data, in the shape of `GET /stats`. */
+/** The metrics of one node, in the shape of `GET /stats`. */
 export type Numbers = { readonly [name: string]: unknown };
 
 /**
- * The numbers of several nodes as one, in the same shape; the kind of a metric says how (see `MetricKind`). A value that is
- * no metric here, as of a node of another release, is treated as one of a group.
+ * Sums the metrics of several nodes into the same shape, by the kind of each metric (see `MetricKind`). An unknown value,
+ * such as one of a node of another release, counts as part of a group.
  */
 export function sumOf(nodes: readonly Numbers[], room = ''): Numbers {
   const names = new Set(nodes.flatMap((node) => Object.keys(node)));

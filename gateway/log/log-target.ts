@@ -1,19 +1,19 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 
-/** A descriptor that log lines are written to, and whether a write there can hold the process. */
+/** The descriptor of the log, and whether a write there can block the process. */
 export interface LogTarget {
   readonly fd: number;
   /**
-   * - `own`: a pipe or terminal, opened once more for this process alone: a write that finds no room is EAGAIN.
+   * - `own`: a pipe or terminal, opened once more for this process alone: a write without room gives EAGAIN.
    * - `file`: a write ends, however slow the disk is.
-   * - `shared`: a socket, or a pipe of another user: whether a write waits is a flag that other processes can change.
+   * - `shared`: a socket, or a pipe of another user: other processes can change the flag that makes a write block.
    */
   readonly kind: 'own' | 'file' | 'shared';
 }
 
-/** Standard error, so that a reader who stands still cannot hold this process. */
+/** Standard error, so that a stuck reader cannot block this process. */
 export function standardError(): LogTarget {
-  return targetOf(process.stderr.fd); // making the stream sets O_NONBLOCK where it is a pipe or a socket
+  return targetOf(process.stderr.fd); // creating the stream sets O_NONBLOCK on a pipe or socket
 }
 
 export function targetOf(fd: number): LogTarget {
@@ -24,9 +24,9 @@ export function targetOf(fd: number): LogTarget {
 }
 
 /**
- * The flag O_NONBLOCK belongs to all processes that share a descriptor, and libuv takes it off in each process that it
- * starts. Opened by its path a pipe has a flag of its own. Only Linux opens it anew; a pipe without a reader, or of
- * another user, cannot be opened.
+ * All processes that share a descriptor share its flag O_NONBLOCK, and libuv clears the flag in each process that it
+ * starts. A pipe that is opened by its path has a flag of its own. Only Linux can open it again. A pipe without a
+ * reader, or of another user, cannot be opened.
  */
 function openOnceMore(fd: number): number | undefined {
   if (process.platform !== 'linux') return undefined;
@@ -37,14 +37,14 @@ function openOnceMore(fd: number): number | undefined {
   }
 }
 
-/** Whether a write may be tried where nothing can interrupt it. */
+/** Whether a write cannot block. */
 export function neverWaits({ fd, kind }: LogTarget): boolean {
   if (kind !== 'shared') return true;
   try {
     const flags = /^flags:\s+(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
     return (Number.parseInt(flags ?? '0', 8) & constants.O_NONBLOCK) !== 0;
   } catch {
-    return false; // not Linux: what is left is not written
+    return false; // not Linux: the rest is not written
   }
 }
 

@@ -2,14 +2,14 @@ import { write, writeSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type LogTarget, neverWaits } from './log-target.js';
 
-/** PIPE_BUF: what is written at once to a pipe is not torn by the lines of other workers. */
+/** PIPE_BUF: lines of other workers cannot interrupt a write of this size to a pipe. */
 const pipeWriteBytesMax = 4_096;
 const fileWriteBytesMax = 65_536;
-/** A reader that is only slow has read something by then. */
+/** A slow reader has read something by then. */
 const fullRetryMs = 50;
-/** A full disk, or a pipe that nobody has open, takes longer. */
+/** Time between tries for a full disk, or a pipe without a reader. */
 const errorRetryMs = 1_000;
-/** Room that the line about dropped lines needs. */
+/** Room for the line about dropped lines. */
 const noticeBytes = 1_024;
 
 export interface LogNumbers {
@@ -18,24 +18,24 @@ export interface LogNumbers {
   readonly droppedLines: number;
 }
 
-/** Says how many lines were dropped, as a line of the log. */
+/** Makes the line that says how many lines were dropped. */
 export type DropNotice = (droppedLines: number, cause: string) => void;
 
 /**
- * Writes log lines, and never waits for them: a disk that is full, a pipe that nobody reads and one whose reader has gone
- * cost lines, and not the process. Keeps at most `pendingBytesMax` of what cannot be written now; what comes past that is
- * dropped and counted, and said as soon as something can be written again, at the place where the lines are missing.
+ * Writes log lines and never blocks: a full disk, or a pipe that nobody reads, costs lines and not the process. Keeps
+ * at most `pendingBytesMax` of lines that cannot be written now. Drops and counts further lines. When lines can be
+ * written again, a line at the gap says how many are missing.
  */
 export class LogWriter implements LogNumbers {
   readonly #target: LogTarget;
   readonly #pendingBytesMax: number;
   readonly #onRecovered: DropNotice;
   readonly #lines: string[] = [];
-  /** The rest of the lines that are being written. */
+  /** The unwritten rest of the current lines. */
   #chunk: Buffer | undefined;
-  /** The chunk is with the thread pool. */
+  /** The thread pool is writing the chunk. */
   #inFlight = false;
-  /** Until the end of the turn, or the timer for the next try. */
+  /** Pending until the end of the turn, or the timer of the next try. */
   #resting = false;
   #writing = false;
   #pendingBytes = 0;
@@ -75,7 +75,7 @@ export class LogWriter implements LogNumbers {
     else this.#writeOn();
   }
 
-  /** Resolves when all is written, or nothing can be, or the time is over. */
+  /** Resolves when everything is written, when nothing can be written, or when the time is over. */
   async flushed(withinMs: number): Promise<void> {
     const deadlineMs = performance.now() + withinMs;
     while (this.#pendingBytes > 0 && performance.now() < deadlineMs) {
@@ -84,16 +84,18 @@ export class LogWriter implements LogNumbers {
     }
   }
 
-  /** At the exit of the process, when there is no other way; waits for a slow reader, but not for longer than that. */
+  /** Writes synchronously at the exit of the process. Waits for a slow reader, but no longer than the timeout. */
   flushAtExit(withinMs: number): void {
-    // Lines in flight are written by the thread pool, whose end the process waits for.
+    // The thread pool writes the lines in flight, and the process waits for it.
     this.#atExit = true;
     if (this.#inFlight) this.#chunk = undefined;
     this.#writeRest(performance.now() + withinMs);
-    if (this.waitsForReader) pause(withinMs); // it may only be slow
+    if (this.waitsForReader) pause(withinMs); // the reader may only be slow
   }
 
-  /** A write is with the thread pool that ends when somebody reads: the end of the process would wait for it. */
+  /**
+   * Whether the thread pool has a write that ends only when somebody reads. The exit of the process would wait for it.
+   */
   get waitsForReader(): boolean {
     return this.#inFlight && this.#target.kind === 'shared';
   }
@@ -111,7 +113,7 @@ export class LogWriter implements LogNumbers {
     }
   }
 
-  /** All lines of a turn in one write: of a process that ends in this turn, none is in flight then. */
+  /** Writes all lines of a turn at once. So none is in flight if the process ends in this turn. */
   #writeSoon(): void {
     this.#resting = true;
     setImmediate(() => {
@@ -144,7 +146,7 @@ export class LogWriter implements LogNumbers {
     this.#inFlight = false;
     if (this.#atExit) return;
     if (error !== null) return this.#failed(error);
-    this.#writing = true; // a notice is a line more, which #writeOn takes
+    this.#writing = true; // #writeOn writes the notice as one more line
     this.#wrote(bytes);
     this.#writeOn();
   }
@@ -184,7 +186,7 @@ export class LogWriter implements LogNumbers {
   }
 }
 
-/** Holds the process. */
+/** Blocks the process. */
 function pause(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

@@ -4,18 +4,18 @@ import { exitAtOnce } from '../libc.js';
 import { standardError } from './log-target.js';
 import { LogWriter } from './log-writer.js';
 
-/** Time for the last lines at the exit, where their reader is slow. */
+/** Time for the last lines at the exit, with a slow reader. */
 const flushMs = 500;
 
-/** The log of a process: pino's lines to standard error, written by what never waits. */
+/** The log of a process: pino's lines to standard error, by a writer that never blocks. */
 export interface ProcessLog {
   readonly log: Logger;
   readonly writer: LogWriter;
-  /** Ends the process, when its last lines are out or half a second is over. */
+  /** Ends the process when its last lines are written, or after half a second. */
   exit(code: number): Promise<never>;
 }
 
-/** From here on an error that nobody catches is a line of the log, too; it ends the process, with exit code 1, as ever. */
+/** From here on an uncaught error is also a log line. It still ends the process with exit code 1. */
 export function openProcessLog(config: Pick<Config, 'logLevel' | 'logPendingBytesMax'>): ProcessLog {
   const writer = new LogWriter(standardError(), config.logPendingBytesMax, (droppedLines, cause) =>
     log.error(
@@ -28,7 +28,7 @@ export function openProcessLog(config: Pick<Config, 'logLevel' | 'logPendingByte
     writer.flushAtExit(flushMs);
     if (writer.waitsForReader) exitAtOnce(code);
   });
-  // Node's own way is a write to standard error that waits for its reader: a process that is to end would not.
+  // Node itself would write to standard error and wait for its reader, so the process would not end.
   process.on('uncaughtException', (error) => {
     log.fatal(error, 'uncaught error, the process ends');
     process.exit(1);

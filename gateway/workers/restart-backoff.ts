@@ -1,10 +1,10 @@
-/** Twice as long after each end, as a worker that cannot live would else keep a core busy with dying. */
+/** The wait doubles after each end. Otherwise a worker that always fails would keep a core busy. */
 const shortestMs = 250;
 const longestMs = 30_000;
-/** A worker that has lived so long was all right: its end begins anew. */
+/** After a life of this length, the wait is the shortest again. */
 export const livedMsForReset = 60_000;
 
-/** How long one worker waits until it is started again. */
+/** The wait of one worker before it is started again. */
 export class RestartBackoff {
   #nextMs = shortestMs;
 

@@ -8,17 +8,17 @@ import type { ListeningPorts } from './worker.js';
 import { WorkerFailed, WorkerPool } from './worker-pool.js';
 
 /**
- * The process of `--workers N`: takes no connection itself and loads no uWS. Its workers listen on the same ports by
- * SO_REUSEPORT, and the kernel spreads connections over them.
+ * The supervisor of `--workers N`. It takes no connections and does not load uWS. Its workers listen on the same ports
+ * with SO_REUSEPORT, and the kernel spreads connections over them.
  *
- * SIGTERM or SIGINT lets all of them drain, and the second ends them at once. When the supervisor is killed, the workers
- * drain by themselves.
+ * SIGTERM or SIGINT drains all workers, and a second signal ends them at once. When the supervisor is killed, the
+ * workers drain by themselves.
  *
  * @throws ListenError
  */
 export async function superviseWorkers(config: Config, role: NodeRole): Promise<void> {
   const { log, exit } = openProcessLog(config);
-  // With SO_REUSEPORT the workers would share a port with whoever else has opened it so.
+  // With SO_REUSEPORT the workers would share a port with any other program that uses the option.
   await assertFree(knownAddressesOf(config, role));
   const pool = new WorkerPool({
     size: config.workers,
@@ -42,7 +42,7 @@ export async function superviseWorkers(config: Config, role: NodeRole): Promise<
   log.info({ url, apiUrl, workers: config.workers }, 'workers listening');
 }
 
-/** @returns undefined where a signal came in between, which ends the process */
+/** @returns undefined when a signal arrived meanwhile, which ends the process */
 async function startAll(pool: WorkerPool, command: string): Promise<ListeningPorts | undefined> {
   try {
     return await pool.start();
@@ -50,7 +50,7 @@ async function startAll(pool: WorkerPool, command: string): Promise<ListeningPor
     if (!(error instanceof WorkerFailed)) throw error;
     if (pool.stopping) return undefined;
     const { code } = error.end;
-    // With 1 or 2 it has said why.
+    // With exit code 1 or 2 it has said why.
     if (code !== 1 && code !== 2) process.stderr.write(`encke ${command}: ${error.message}.\n`);
     await pool.stop();
     process.exit(code || 1);

@@ -1,6 +1,6 @@
 /** Variables that the supervisor puts into a worker's environment; not settings. */
 
-/** Its number, from 1. */
+/** Number of the worker, from 1. */
 export const workerVariable = 'ENCKE_WORKER';
-/** The same random text for all workers of one supervisor. */
+/** A random text, the same for all workers of one supervisor. */
 export const workerGroupVariable = 'ENCKE_WORKER_GROUP';

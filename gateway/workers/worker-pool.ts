@@ -9,15 +9,15 @@ import { type WorkerEnd, WorkerProcess } from './worker-process.js';
 
 export interface WorkerPoolOptions {
   readonly size: number;
-  /** Of the node; each worker has its number behind it. */
+  /** Name of the node; workers append their number. */
   readonly nodeName: string;
-  /** The script and the arguments that this process was started with: a worker gets the same. */
+  /** Script and arguments of this process, which a worker gets too. */
   readonly command: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
   readonly log: Logger;
 }
 
-/** A worker ended before it listened, at the first start; it has said why. */
+/** A worker ended before it listened, at the first start. It has said why. */
 export class WorkerFailed extends Error {
   readonly end: WorkerEnd;
 
@@ -28,7 +28,7 @@ export class WorkerFailed extends Error {
 }
 
 /**
- * The workers of one supervisor: starts them, starts again who ends, stops them all.
+ * The workers of one supervisor: starts them, restarts those that end, stops all.
  *
  *     worker 1 ── finds the free ports, where any will do ──> ports
  *     worker 2, 3, … ── get those ports
@@ -40,7 +40,7 @@ export class WorkerPool {
   readonly #keepers: Promise<void>[] = [];
   readonly #stop = new AbortController();
   #ports: ListeningPorts | undefined;
-  /** All have listened once: from now on nobody's end is for good. */
+  /** All workers have listened once: from now on a worker that ends is restarted. */
   #up = false;
   #failures = 0;
 
@@ -52,20 +52,20 @@ export class WorkerPool {
     return this.#stop.signal.aborted;
   }
 
-  /** Resolves when all of them listen. @throws WorkerFailed; then those that run are the caller's to stop */
+  /** Resolves when all workers listen. @throws WorkerFailed; the caller must then stop the others */
   async start(): Promise<ListeningPorts> {
     this.#ports = await this.#enlist(1);
     let next = 2;
     const lane = async () => {
       while (next <= this.#options.size) await this.#enlist(next++);
     };
-    // No more at once than there are cores: a start is half a second of work.
+    // At most as many at once as cores: a start takes half a second of CPU.
     await Promise.all(Array.from({ length: availableParallelism() }, lane));
     this.#up = true;
     return this.#ports;
   }
 
-  /** Resolves when all have ended. @returns how many did not do it as asked */
+  /** Resolves when all have ended. @returns how many did not end gracefully */
   async stop(): Promise<number> {
     this.#stop.abort();
     this.#signal('SIGTERM');
@@ -73,7 +73,7 @@ export class WorkerPool {
     return this.#failures;
   }
 
-  /** At once. */
+  /** Kills all workers at once. */
   kill(): void {
     this.#signal('SIGKILL');
   }
@@ -91,7 +91,7 @@ export class WorkerPool {
     return worker;
   }
 
-  /** As long as the pool is not stopping. */
+  /** Restarts a worker while the pool is not stopping. */
   async #keep(number: number, first: WorkerProcess): Promise<void> {
     const backoff = new RestartBackoff();
     for (let worker = first; ; worker = this.#fork(number)) {
@@ -115,7 +115,7 @@ export class WorkerPool {
   #fork(number: number): WorkerProcess {
     const { command, environment, nodeName, log } = this.#options;
     const ports = this.#ports;
-    // Of a flag that is given twice the last one counts.
+    // Of a repeated flag, the last one counts.
     const own = ['--node-name', `${nodeName}-${number}`];
     if (ports !== undefined) own.push('--port', `${ports.port}`, '--api-port', `${ports.apiPort}`);
     const worker = new WorkerProcess([...command, ...own], {
@@ -133,7 +133,7 @@ export class WorkerPool {
   }
 }
 
-/** A worker that was still starting has no handler for the signal yet. */
+/** A worker that is still starting has no handler for the signal yet. */
 function endedAsAsked({ code, signal }: WorkerEnd): boolean {
   return code === 0 || signal === 'SIGTERM';
 }

@@ -1,22 +1,22 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { ListeningPorts } from './worker.js';
 
-/** How a worker came to its end. */
+/** The end of a worker. */
 export interface WorkerEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly livedMs: number;
 }
 
-/** One life of a worker, from its start to its end. */
+/** One process of a worker, from its start to its end. */
 export class WorkerProcess {
-  /** Undefined where the system has no room for another process. */
+  /** Undefined if the system cannot start another process. */
   readonly #child: ChildProcess | undefined;
-  /** Where it listens, as soon as it does; undefined = it ended before. */
+  /** Its ports, once it listens; undefined = it ended before. */
   readonly listening: Promise<ListeningPorts | undefined>;
   readonly ended: Promise<WorkerEnd>;
 
-  /** @param command the script and its arguments */
+  /** @param command script and arguments */
   constructor(command: readonly string[], environment: NodeJS.ProcessEnv) {
     const startedMs = performance.now();
     const child = tryFork(command, environment);
@@ -27,7 +27,7 @@ export class WorkerProcess {
       if (child === undefined) return end(null, null);
       child.once('exit', end);
       child.on('error', () => {
-        if (child.pid === undefined) end(null, null); // and no 'exit' comes
+        if (child.pid === undefined) end(null, null); // without an event 'exit'
       });
     });
     this.listening = new Promise((resolve) => {
@@ -45,7 +45,7 @@ export class WorkerProcess {
   }
 }
 
-/** Too many processes or descriptors are told by an event, but too little memory is thrown. */
+/** Too many processes or descriptors cause an event, but too little memory throws. */
 function tryFork(command: readonly string[], environment: NodeJS.ProcessEnv): ChildProcess | undefined {
   const [script, ...args] = command;
   try {

@@ -2,14 +2,14 @@ import { ConfigError } from '../config.js';
 import { workerGroupVariable, workerVariable } from './variables.js';
 
 /**
- * A worker's side of its supervisor: who it is, by its environment, and the channel between the two. The channel carries
- * one message, the ports that the worker listens on; and its end says that the supervisor is gone, whatever became of it.
+ * A worker's view of its supervisor: the worker's number, from the environment, and the channel between the two. The
+ * channel carries one message, the ports of the worker. Its end means that the supervisor is gone.
  */
 
 export interface Worker {
   /** From 1. */
   readonly number: number;
-  /** Of all workers of its supervisor. */
+  /** The same for all workers of the supervisor. */
   readonly group: string;
 }
 
@@ -19,8 +19,8 @@ export interface ListeningPorts {
 }
 
 /**
- * @returns undefined where this process is no worker
- * @throws ConfigError where it says it is, and no supervisor has started it
+ * @returns undefined if this process is no worker
+ * @throws ConfigError if the environment says so, but no supervisor has started it
  */
 export function workerOf(environment: NodeJS.ProcessEnv): Worker | undefined {
   const number = environment[workerVariable];
@@ -33,15 +33,15 @@ export function workerOf(environment: NodeJS.ProcessEnv): Worker | undefined {
   return { number: Number(number), group: environment[workerGroupVariable] ?? '' };
 }
 
-/** Clients can come. */
+/** The worker is ready for clients. */
 export function tellSupervisor(ports: ListeningPorts): void {
-  // A supervisor that went at this moment is noticed by the end of the channel, not by an error here.
+  // The end of the channel shows that the supervisor is gone, not an error here.
   process.send!(ports, () => undefined);
 }
 
 /**
  * Stops once, by a signal or with the supervisor. Ctrl-C reaches a worker twice, from the terminal and from the
- * supervisor: so the second signal means nothing, as long as there is a supervisor that ends its workers at once itself.
+ * supervisor. So a second signal is ignored while there is a supervisor, which ends its workers at once itself.
  */
 export function stopWithSupervisor(stop: (cause: string) => void): void {
   let stopping = false;
@@ -57,5 +57,5 @@ export function stopWithSupervisor(stop: (cause: string) => void): void {
     });
   }
   if (process.connected) process.once('disconnect', () => stopOnce('supervisor gone'));
-  else setImmediate(() => stopOnce('supervisor gone')); // it went while this process was loading
+  else setImmediate(() => stopOnce('supervisor gone')); // the supervisor ended while this process was loading
 }

@@ -1,7 +1,7 @@
 /**
- * Reads the bytes of the server: the answer to the upgrade, then WebSocket frames, and in them MQTT packets that need not
- * be aligned with frames. One reader serves all connections. An idle connection owns one byte here; a copy of received
- * bytes exists only while a frame or a packet is incomplete.
+ * Reads the bytes of the server: the answer to the upgrade, then WebSocket frames, and in them MQTT packets that need
+ * not be aligned with frames. One reader serves all connections. An idle connection owns one byte here; a copy of
+ * received bytes exists only while a frame or a packet is incomplete.
  */
 import { whyNotUpgraded } from './upgrade.js';
 

@@ -1,6 +1,6 @@
 /**
- * Writes a client's packets as masked WebSocket frames with one MQTT packet each. It gathers them in one buffer, so that
- * all packets for a socket go out in one write. One writer serves all sockets in turn.
+ * Writes a client's packets as masked WebSocket frames with one MQTT packet each. It gathers them in one buffer, so
+ * that all packets for a socket go out in one write. One writer serves all sockets in turn.
  */
 import { lengthBytes, type MqttQos, writeLength } from './packets.js';
 
