@@ -7,7 +7,7 @@ const descriptorsPerTurn = 1_000;
 /** Least time between two searches. New sockets have room beyond the target meanwhile. */
 const batchMs = 100;
 /** A socket without an answer for this long waits for a slow head or body. */
-const dawdlesMs = 1_000;
+const slowMs = 1_000;
 
 interface Socket extends SocketActivity {
   readonly descriptor: number;
@@ -77,7 +77,7 @@ export class IdleSockets {
     const gone = [...found]
       .sort((a, b) => Number(a.hasSent) - Number(b.hasSent) || b.sinceSentMs - a.sinceSentMs)
       .slice(0, most)
-      .filter((socket, index) => index < excess || (!socket.hasSent && socket.sinceSentMs > dawdlesMs));
+      .filter((socket, index) => index < excess || (!socket.hasSent && socket.sinceSentMs > slowMs));
     for (const { descriptor, sinceSentMs } of gone) {
       // The descriptor may belong to another socket now, or the socket was answered since.
       const now = this.#accepted(descriptor) ? calls.activity(descriptor) : undefined;
