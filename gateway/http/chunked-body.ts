@@ -1,18 +1,18 @@
 import type { HttpResponse } from 'uWebSockets.js';
 
 /**
- * Requests whose body comes in chunks. uWS finds the last chunk and reads on at once: what stands behind it, which may be
- * a trailer or a smuggled request, would come to a route before the answer is out. So the answer waits until the read is
- * over. Meanwhile the request is pending, and a request behind it ends the connection; and so does the answer.
+ * Requests with a body in chunks. uWS finds the last chunk and reads on at once. The bytes behind it, perhaps a trailer
+ * or a smuggled request, would reach a route before the answer is sent. So the answer waits until the read is over.
+ * Meanwhile the request is pending, and a request behind it ends the connection. So does the answer.
  */
 
-/** Bytes of a body that is refused already and goes on; who sends more than this is cut without an answer. */
+/** Most bytes of a refused body. Past this the connection is cut without an answer. */
 export const discardedBytesMax = 64 * 1024 * 1024;
 
-/** A body that is refused and does not end is answered after so long: later it would look like no answer at all. */
+/** Longest wait for the end of a refused body before its answer. Later would look like no answer at all. */
 const lingerMs = 1_000;
 
-/** In a front door, before any route: reads the body and forgets it, unless a route wants it. */
+/** Called in a front door, before any route: reads and ignores the body, unless a route wants it. */
 export function awaitChunks(response: HttpResponse): void {
   response.closes = true;
   response.awaitsChunks = true;
@@ -24,7 +24,7 @@ export function awaitChunks(response: HttpResponse): void {
   });
 }
 
-/** Its last chunk has come. What has been answered until now is answered then. */
+/** The last chunk has arrived. Sends an answer that was given before. */
 export function chunksEnded(response: HttpResponse, act?: () => void): void {
   afterThisRead(response, () => {
     response.awaitsChunks = false;
@@ -33,7 +33,9 @@ export function chunksEnded(response: HttpResponse, act?: () => void): void {
   });
 }
 
-/** Behind the body, so that a client which sends on does not lose the answer with the connection (RFC 9112 9.6). */
+/**
+ * Waits for the body, so that a client that still sends does not lose the answer with the connection (RFC 9112 9.6).
+ */
 export function answerBehindChunks(response: HttpResponse, answer: () => void): void {
   response.answerThen = answer;
   setTimeout(() => {
@@ -43,7 +45,7 @@ export function answerBehindChunks(response: HttpResponse, answer: () => void): 
   }, lingerMs);
 }
 
-/** In a cork, when uWS has read all that it has got of this connection; not at all where it has ended meanwhile. */
+/** Calls back in a cork when uWS has read all bytes of this connection; never if the connection has ended meanwhile. */
 export function afterThisRead(response: HttpResponse, act: () => void): void {
   setImmediate(() => {
     if (isOpen(response)) response.cork(act);
@@ -56,7 +58,7 @@ export function cutAfterThisRead(response: HttpResponse): void {
   });
 }
 
-/** uWS throws at whoever touches a response that is over. */
+/** uWS throws when an ended response is used. */
 function isOpen(response: HttpResponse): boolean {
   try {
     response.getWriteOffset();

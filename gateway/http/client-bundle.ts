@@ -1,11 +1,11 @@
 import { type Module, unindent } from './unindent.js';
 
 /**
- * The client for pages as one module: 23 files are as many requests, some only known when others have come. Nothing but
- * lines is put together, as the compiler has left them; so each keeps its place but for the indentation, and source maps hold.
+ * The client for pages as one module: 23 files would be as many requests, some of them after others. The bundle joins
+ * the compiler's lines, without indentation and otherwise unchanged, so source maps hold.
  *
- * That works as each import of a module of the client is one line, under the names that are exported, and no name is
- * at the top level of two modules. A test loads it.
+ * This needs three things of the client's modules: each import is one line, it uses the exported names, and no
+ * top-level name exists in two modules. A test loads the bundle.
  */
 
 const imports = /^(?:import|export) (?:\{.*\} from )?'\.\/(.+)';$/;
@@ -23,14 +23,14 @@ export function bundleOf(modules: ReadonlyMap<string, Module>, entry: string): M
       const [, from] = exportedFrom.exec(line) ?? [];
       if (name === entry) exported.push(...namesOf(from), ...namesOf(/^export \w+ (\w+)/.exec(line)?.[1]));
       if (imports.test(line) || /^export \{\};$|^\/\/# sourceMappingURL=/.test(line)) lines.push('');
-      else lines.push(line.replace(/^export /, '       ')); // what follows stays in its column
+      else lines.push(line.replace(/^export /, '       ')); // the rest keeps its column
     }
   }
   lines.push(`export { ${exported.join(', ')} };`, '');
   return { text: lines.join('\n'), map: JSON.stringify({ version: 3, sections }) };
 }
 
-/** Each behind what it imports. */
+/** Names of modules, each after its imports. */
 function inOrder(modules: ReadonlyMap<string, Module>, entry: string): Set<string> {
   const seen = new Set<string>();
   const done = new Set<string>();
@@ -47,7 +47,7 @@ function inOrder(modules: ReadonlyMap<string, Module>, entry: string): Set<strin
   return done;
 }
 
-/** Of those that have lines of their own, or end a line of code with no quote in them; what is in a text stays. */
+/** Removes comments that are lines of their own, or end a line of code and have no quotes. Strings stay. */
 function withoutComments(text: string): string {
   return text
     .replace(/^[ \t]*(?:\/\/(?!#).*|\/\*[\s\S]*?\*\/[ \t]*)$/gm, (comment) => comment.replace(/[^\n]/g, ''))

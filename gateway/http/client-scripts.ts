@@ -9,16 +9,16 @@ import { bindPath } from './methods.js';
 import type { Module } from './unindent.js';
 
 /**
- * The JavaScript client for pages: `/client.js` is all of it, and the modules that it is made of are under `/client/`.
- * They are served as the compiler has left them beside the gateway, which imports nothing of them.
+ * Serves the JavaScript client to pages: `/client.js` is the bundle, and its modules are under `/client/`. They are the
+ * compiler's output. The gateway imports none of them.
  */
 
 const compiled = new URL('../../client/', import.meta.url);
 
 const headers: Headers = [
-  // A new version is there with the next start; until then a browser that asks is told that it has it.
+  // A new version appears only with the next start. Until then a browser's cached copy is valid.
   ['Cache-Control', 'no-cache'],
-  // They hold nothing of anybody's: a page of another origin, where --allow-origin lets it read streams, may import them.
+  // The scripts have no private data: pages of origins in --allow-origin may import them.
   ['Access-Control-Allow-Origin', '*'],
   ['Vary', 'Accept-Encoding'],
 ];
@@ -41,7 +41,7 @@ function bindScript(door: FrontDoor, path: string, name: string, { text, map }: 
 function bindFile(door: FrontDoor, path: string, type: string, text: string): void {
   const plain = Buffer.from(text);
   const zipped = gzipSync(plain, { level: 9 });
-  // Weak, as it is the same for both (RFC 9110 8.8.1).
+  // Weak, because it is the same with and without compression (RFC 9110 8.8.1).
   const tag = `W/"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`;
   const all: Headers = [['ETag', tag], ...headers];
   bindPath(door, path, {

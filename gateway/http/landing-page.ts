@@ -5,10 +5,10 @@ import { type ApiFacts, apiSources, pageAddressScript } from './page-address-scr
 import { pageHead } from './page-head.js';
 import { pageStyle } from './page-style.js';
 
-/** `GET /`: the page that explains itself. Plain HTML and a few lines of script, nothing from elsewhere. */
+/** `GET /`: a page that explains the gateway. Plain HTML and a few lines of script, without other resources. */
 
 export interface LandingPageFacts extends ApiFacts {
-  /** Whether there is /mqtt, and a page to try it. */
+  /** Whether /mqtt and its demo page exist. */
   readonly mqtt: boolean;
 }
 
@@ -118,12 +118,12 @@ async function refresh() {
 refresh();
 `;
 
-/** The script sends to the router API, which is on a port of its own. */
+/** The script sends to the router API, on its own port. */
 export function landingPolicy(facts: LandingPageFacts): string {
   return [policy, ...apiSources(facts)].join(' ');
 }
 
-/** Ends with the directive that is added to. */
+/** Ends with a directive to which sources are appended. */
 const policy = pagePolicy({
   style,
   scripts: [script, listenScript],

@@ -1,6 +1,6 @@
 /**
- * Shows the messages of an id on the landing page as they come, with the client of `/client.js`; runs after the page's
- * other script, which knows the root. What others have sent is put in as text, and so never becomes markup.
+ * Shows the messages of an id on the landing page, with the client of `/client.js`. Runs after the page's other script,
+ * which knows the root. Messages are inserted as text, and so never become markup.
  */
 export const listenScript = `
 const clientUrl = new URL('client.js', root).href;

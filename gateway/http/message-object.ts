@@ -3,7 +3,7 @@ import { isWellFormed } from '../../router/topic.js';
 import type { Config } from '../config.js';
 import { checkRecipient, optionsFromLine, type Parsed } from './request.js';
 
-/** Node decodes what it can and skips the rest, which would be another message than was meant. */
+/** Checked, because Node decodes valid base64 and skips the rest: the message would not be the intended one. */
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 interface Fields {
@@ -15,13 +15,13 @@ interface Fields {
   readonly wait?: unknown;
 }
 
-/** A message, and whether its sender waits for how many took it. */
+/** A message, and whether its sender waits for the count. */
 interface SentMessage {
   readonly message: Message;
   readonly wait: boolean;
 }
 
-/** A line of a batch: `{"id","data"}` with `"encoding":"base64"`, `"qos"`, `"retain"` and `"wait"` where they are wanted. */
+/** A line of a batch: `{"id","data"}`, optionally with `"encoding":"base64"`, `"qos"`, `"retain"` and `"wait"`. */
 export function messageFromJson(text: string, config: Config): Parsed<SentMessage> {
   let fields: Fields | null;
   try {
@@ -34,7 +34,7 @@ export function messageFromJson(text: string, config: Config): Parsed<SentMessag
     return problem('"id" and "data" are strings.');
   if (fields.encoding !== undefined && fields.encoding !== 'base64')
     return problem('"encoding" is "base64" or absent.');
-  // Half a character, as JavaScript's slice() leaves it: UTF-8 has no way to write it, so another message would be sent.
+  // Half a surrogate pair, for example of slice(): UTF-8 cannot encode it, so another message would be sent.
   if (!isWellFormed(fields.data))
     return problem(
       '"data" has half of a surrogate pair, which is not Unicode text: mend it, or send it as base64.',
@@ -50,7 +50,7 @@ export function messageFromJson(text: string, config: Config): Parsed<SentMessag
   return { ok: true, value: { message: new Message(id.value, payload, Date.now(), qos, retain), wait } };
 }
 
-/** Windows programs put a byte order mark first, and files that were joined have it in the middle (RFC 8259 8.1). */
+/** Windows programs begin files with a byte order mark, and joined files have it in the middle (RFC 8259 8.1). */
 function parseJson(text: string): unknown {
   return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text);
 }

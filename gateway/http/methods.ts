@@ -18,8 +18,8 @@ const knownMethods = new Set([
 ]);
 
 /**
- * Binds a path, and answers the methods it does not have: 405 where HTTP knows the method, else 501. HEAD is
- * answered as GET without its body, unless it has a handler of its own (as where GET never ends).
+ * Binds a path, and answers other methods: 405 if HTTP knows the method, otherwise 501. HEAD is answered as GET without
+ * its body, unless it has a handler of its own (where GET never ends).
  */
 export function bindPath(door: FrontDoor, path: string, given: Partial<Record<Method, Handler>>): void {
   const handlers = { ...given };
@@ -35,7 +35,7 @@ export function bindPath(door: FrontDoor, path: string, given: Partial<Record<Me
   door.bind('any', path, refuseMethod);
 }
 
-/** Everything that no path was bound for. @param hintFor the text of the answer, by method in small letters and path */
+/** Answers all unbound paths. @param hintFor the text of the answer, by method in lower case and path */
 export function bindRest(door: FrontDoor, hintFor: (method: string, path: string) => string): void {
   const refusePath: Handler = (response, request) => {
     if (!knownMethods.has(request.getMethod())) return answerUnknownMethod(response);

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { answer, answerText, type Headers } from './answer.js';
 import { writeSecurityHeaders } from './content-policy.js';
 
-/** MQTT.js as it is installed beside the gateway, so that the demo page needs nothing from elsewhere. */
+/** Serves the installed MQTT.js, so that the demo page needs no other server. */
 
 /** The package adds the .js itself: this is dist/mqtt.min.js, for browsers. */
 const installedAs = 'mqtt/dist/mqtt.min';
@@ -33,7 +33,7 @@ export class MqttClientScript {
   }
 }
 
-/** 340 KB do not fit into every socket at once. What does not is not copied: it goes when the socket takes more. */
+/** 340 KB do not fit into every socket at once. The rest is not copied, and is written when the socket takes more. */
 function answerAtItsPace(response: HttpResponse, bytes: Buffer): void {
   response.writeStatus('200 OK');
   for (const [name, value] of headers) response.writeHeader(name, value);

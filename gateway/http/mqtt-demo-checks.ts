@@ -1,14 +1,14 @@
 /**
- * Of the MQTT demo page: what a reader can be told before a server closes on it, and why it has closed. MQTT 3.1.1 has no
- * word for either but the end of the connection, and MQTT.js sends what was not acknowledged again over the next one.
+ * Checks of the MQTT demo page, before a server closes the connection, and explanations afterwards. MQTT 3.1.1 itself
+ * only closes, and MQTT.js sends unacknowledged messages again over the next connection.
  */
 export const demoChecks = String.raw`
-/** Closed so often in a row, with something unanswered: a server, or a proxy that tells no reason, refuses that. */
+/** After so many consecutive closes with an unanswered message, the server (or a proxy) refuses that message. */
 const closesMax = 3;
 
-/** RFC 6455 7.4.1: wrong, or against a rule; the same bytes would meet the same end. */
+/** RFC 6455 7.4.1: protocol and policy errors. The same bytes would be refused again. */
 const finalCodes = new Set([1002, 1003, 1007, 1008, 1009]);
-/** Of Encke's reasons with such a code, those that pass. */
+/** Encke's reasons with such a code that pass by themselves. */
 const passing = new Set(['keep-alive-timeout', 'idle-timeout', 'slow-consumer', 'slow-consumers-total', 'stalled-consumer', 'answers-unread']);
 const reasonTexts = {
   'packet-too-large': 'that was more than it takes in one message.',
@@ -20,7 +20,7 @@ const reasonTexts = {
   'taken-over': 'another client has connected with this client id.',
 };
 
-/** @returns undefined where trying again may help */
+/** @returns undefined if a repeat may help */
 function finalReason({ code, reason }) {
   if (!finalCodes.has(code) || passing.has(reason)) return undefined;
   return (reasonTexts[reason] ?? 'it gives no more reason than') + ' (' + code + (reason ? ' ' + reason : '') + ')';
@@ -31,7 +31,7 @@ function notOpened(url) {
     'the server takes none from pages of ' + location.origin + ' (its setting for that is --mqtt-allow-origin).';
 }
 
-/** In text that goes over the wire as UTF-8, as every string of MQTT does [MQTT-1.5.3-1, -2]. */
+/** Checks text for UTF-8, which all strings of MQTT use [MQTT-1.5.3-1, -2]. */
 function problemOfText(text) {
   if (text === '') return 'it is empty.';
   if (text.includes('\0')) return 'it has a NUL character.';

@@ -7,9 +7,9 @@ import { type ApiFacts, apiSources, pageAddressScript } from './page-address-scr
 import { pageHead } from './page-head.js';
 import { pageStyle } from './page-style.js';
 
-/** `GET /demo/mqtt`: MQTT from this browser, and where it meets `/test/<id>`. Nothing from elsewhere. */
+/** `GET /demo/mqtt`: MQTT from this browser, together with `/test/<id>`. Without resources of other servers. */
 
-/** Where MQTT is, and what the page can tell a reader before the server closes on it. */
+/** The path of MQTT, and the limits that the page checks itself. */
 export type MqttDemoConfig = Pick<
   Config,
   | 'mqttPath'
@@ -90,12 +90,12 @@ export function mqttDemoPage(
 
 const script = pageAddressScript('demo/mqtt/') + demoChecks + demoScript;
 
-/** MQTT.js keeps its timers in a worker that it makes from a blob, as those of a page in the background are slowed down. */
+/** MQTT.js has its timers in a worker from a blob, because browsers slow timers of background pages down. */
 export function mqttDemoPolicy(facts: ApiFacts): string {
   return [policy, ...apiSources(facts)].join(' ');
 }
 
-/** Ends with the directive that is added to. */
+/** Ends with a directive to which sources are appended. */
 const policy = pagePolicy({
   style,
   scripts: [script],

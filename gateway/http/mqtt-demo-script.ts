@@ -1,6 +1,6 @@
 /**
- * Runs in the MQTT demo page, after MQTT.js, pageAddressScript and demoChecks. Whatever comes from others is put in as
- * text, and so never becomes markup. It is a string because it runs in the browser and needs no build of its own.
+ * Runs in the MQTT demo page, after MQTT.js, pageAddressScript and demoChecks. Messages are inserted as text, and so
+ * never become markup. The script is a string because it runs in the browser and needs no build of its own.
  */
 export const demoScript = String.raw`
 const logLinesMax = 200;
@@ -12,7 +12,7 @@ url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
 byId('url').textContent = url.href;
 byId('back').href = root.href;
 const subscriptions = new Map();
-/** Sent and not answered yet: MQTT.js sends it again over each new connection. */
+/** Sent and not answered: MQTT.js sends it again over each new connection. */
 let unanswered = 0;
 let client;
 
@@ -29,7 +29,7 @@ function connect() {
   const options = { clientId: clientId.value, clean: clean.checked, reconnectPeriod: reconnectMs, protocolVersion: 4 };
   if (token.value !== '') Object.assign(options, { username: 'demo', password: token.value });
   let wasOpen = false;
-  let closes = 0; // in a row, while something was unanswered
+  let closes = 0; // consecutive, with an unanswered message
   let last = {};
   options.createWebsocket = (_url, protocols) => {
     last = {};
@@ -83,7 +83,7 @@ function disconnect(why = 'Disconnected.') {
   byId('connected').disabled = true;
   label('Connect');
   say(why);
-  if (unanswered > 0) answer('There was no answer. It is not sent again.'); // MQTT.js says nothing of it any more
+  if (unanswered > 0) answer('There was no answer. It is not sent again.'); // MQTT.js does not report it any more
 }
 
 function refused(opened, { code, message }) {

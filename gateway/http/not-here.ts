@@ -1,7 +1,7 @@
 import type { FrontDoor } from './front-door.js';
 import { bindRest } from './methods.js';
 
-/** Answers to paths that a listener does not have. They say what it has; and who has the two ports confused, where to go. */
+/** Answers to unknown paths: the paths of this listener, or a hint for clients that confuse the two ports. */
 
 const toApi = 'Sending is at the router API, port 8001 unless --api-port says otherwise.';
 const toGateway = 'Streams, polls and MQTT are at the gateway, port 8000 unless --port says otherwise.';
@@ -20,7 +20,7 @@ export function bindRestOfGateway(door: FrontDoor, mqttPath: string | undefined)
   );
 }
 
-/** @param here what there is */
+/** @param here the paths of this listener */
 export function bindRestOfApi(door: FrontDoor, here: string): void {
   bindRest(door, (_, path) =>
     ofGateway.test(path)

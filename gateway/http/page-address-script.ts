@@ -1,15 +1,15 @@
 import { isAnyAddress } from '../listen-address.js';
 
 /**
- * Addresses on the landing page and in the MQTT demo. A reader may have come through a proxy: by another name,
- * under a prefix, with TLS. So every address is built from the page's own, and the router API, which is a listener of
- * its own and may be out of reach, is offered only once it has answered this browser.
+ * Addresses on the landing page and in the MQTT demo. A reader may use a proxy: another name, a prefix, TLS. So every
+ * address is built from the page's own. The router API has its own listener and may be unreachable, so the page offers
+ * it only after it has answered this browser.
  */
 
 export interface ApiFacts {
-  /** As it listens; null where this process has none. */
+  /** URL of its listener; null if this process has none. */
   readonly apiUrl: string | null;
-  /** It listens on all addresses of its machine, so on the one by which the page came, too, unless a proxy is there. */
+  /** It listens on all addresses, and so also on that of the page, unless there is a proxy. */
   readonly apiOnAnyAddress: boolean;
   readonly tokenRequired: boolean;
 }
@@ -25,7 +25,7 @@ export function apiSources({ apiUrl, apiOnAnyAddress }: ApiFacts): string[] {
   return [apiOnAnyAddress || hostname.startsWith('[') ? `http://*:${port}` : origin];
 }
 
-/** Stands before a page's own script. @param page its path below the root, with a slash at its end; '' = the root */
+/** Goes before a page's own script. @param page its path below the root, ending with a slash; '' = the root */
 export function pageAddressScript(page: string): string {
   return String.raw`
 const facts = JSON.parse(document.getElementById('facts').textContent);

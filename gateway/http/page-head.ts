@@ -1,6 +1,6 @@
 /**
- * Of all pages. Style and script are in the page's policy by their hashes (see pagePolicy). The icon is empty: without a word of it a browser asks for /favicon.ico besides, and a page that stays
- * open costs two requests.
+ * The head of all pages. The page's policy has hashes of style and script (see pagePolicy). The icon is empty:
+ * otherwise a browser also requests /favicon.ico, and an open page costs two requests.
  * @param title escaped
  */
 export function pageHead(title: string, style: string, script?: string): string {

@@ -1,4 +1,4 @@
-/** The style of the gateway's own pages; the Comet page has a style of its own, as it must stand alone. */
+/** The style of the gateway's own pages. The Comet page has its own style, because it stands alone. */
 export const pageStyle = `
   :root { color-scheme: light dark; --line: #d1d5db; --quiet: #6b7280; }
   @media (prefers-color-scheme: dark) { :root { --line: #3f3f46; --quiet: #9ca3af; } }

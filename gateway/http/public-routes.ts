@@ -18,7 +18,7 @@ function htmlHeaders(policy: string): Headers {
   ];
 }
 
-/** Routes of the public listener besides streams: the landing page and its numbers, the client for pages, and the demo of MQTT. */
+/** Routes of the public listener besides streams: landing page and numbers, client for pages, MQTT demo. */
 export function bindPublicPages(
   door: FrontDoor,
   config: Pick<Config, 'mqtt'> & MqttDemoConfig,

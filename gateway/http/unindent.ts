@@ -1,6 +1,6 @@
 /**
- * Takes the indentation out of a module of the client, which is a sixteenth of what goes over the wire, and moves the
- * columns of its source map accordingly.
+ * Removes the indentation of a module of the client, a sixteenth of its bytes, and moves the columns of its source map
+ * accordingly.
  */
 
 export interface Module {
@@ -11,7 +11,7 @@ export interface Module {
 
 const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
-/** Only of a text whose lines may begin anywhere: none is within a string. */
+/** Only for a text without multi-line strings. */
 export function unindent({ text, map }: Module): Module {
   const parsed: { mappings: string } | undefined = map === undefined ? undefined : JSON.parse(map);
   const mappings = parsed?.mappings.split(';') ?? [];
@@ -20,7 +20,7 @@ export function unindent({ text, map }: Module): Module {
     const [first, column] = columnOf(mappings[n] ?? '');
     if (column === undefined) return line.slice(spaces);
     const cut = Math.min(spaces, column);
-    // The others of the line are differences to the one before.
+    // The other mappings of the line are relative to the one before.
     mappings[n] = encoded(column - cut) + mappings[n]!.slice(first);
     return line.slice(cut);
   });
@@ -28,13 +28,15 @@ export function unindent({ text, map }: Module): Module {
   return { text: lines.join('\n'), map: mapped };
 }
 
-/** The first number of a line's mappings, in Base64 VLQ: five bits a digit, the lowest first. @returns its digits, too */
+/**
+ * The first number of a line's mappings, in Base64 VLQ: five bits a digit, the lowest first. Also returns its digits.
+ */
 function columnOf(mappings: string): [length: number, column: number | undefined] {
   let value = 0;
   for (let n = 0; n < mappings.length; n++) {
     const digit = digits.indexOf(mappings[n]!);
     value += (digit & 31) << (5 * n);
-    if (digit < 32) return [n + 1, value >> 1]; // the lowest bit is the sign, and the first one has none
+    if (digit < 32) return [n + 1, value >> 1]; // the lowest bit is the sign; the first column has none
   }
   return [0, undefined];
 }

@@ -3,14 +3,14 @@ import { type Connections, catchingUp } from '../../connections.js';
 import type { Outbound } from '../../outbound.js';
 import type { Stream } from './stream.js';
 
-/** The page of history that one stream gets in one turn of the loop: a write that a socket's buffer takes. */
+/** Bytes of history for one stream in one turn of the loop: a write that fits into a socket's buffer. */
 export const pageMessagesMax = 100;
 export const pageBytesMax = 64 * 1024;
 
 /**
- * Streams that have more to catch up with than one write: they read on in their history at the pace of their socket.
- * Meanwhile what is sent to them is not kept for them, as it is in the history already; so there is neither a gap nor
- * a double where the two meet, and nothing that a slow reader could grow.
+ * Streams that miss more than one write: they read their history at the pace of their socket. Meanwhile new messages
+ * are not kept for them, because history has them. So there is neither a gap nor a duplicate, and a slow reader can
+ * grow nothing.
  */
 export class CatchUps {
   readonly #history: History;
@@ -29,10 +29,10 @@ export class CatchUps {
     return this.#bySlot.size;
   }
 
-  /** @param offsets behind what the stream has got, of each id */
+  /** @param offsets of the last message that the stream got, for each id */
   begin(stream: Stream, ids: readonly string[], offsets: readonly number[]): void {
     this.#connections.flags[stream.slot]! |= catchingUp;
-    // Of the other ids nothing is recovered, ever; and what is sent to them is not held back.
+    // Ids without history are never recovered, and their messages are not held back.
     const kept = ids.map((id) => this.#history.keeps(id));
     const catchUp = {
       stream,
@@ -44,7 +44,7 @@ export class CatchUps {
     this.#schedule(catchUp);
   }
 
-  /** The socket takes more. */
+  /** The socket takes more: continues the catch-up. */
   goOn(slot: number): void {
     const catchUp = this.#bySlot.get(slot);
     if (catchUp !== undefined && !catchUp.scheduled) this.#schedule(catchUp);
@@ -62,7 +62,7 @@ export class CatchUps {
     });
   }
 
-  /** History from outside of this process is held here for a while only, and a slow reader may take longer. */
+  /** History of Redis is loaded for a while only, and a slow reader may take longer. */
   #prepareStep(catchUp: CatchUp): void {
     const { stream, ids, offsets } = catchUp;
     catchUp.scheduled = true;
@@ -74,22 +74,22 @@ export class CatchUps {
 
   #step(catchUp: CatchUp): void {
     const { stream, ids, offsets } = catchUp;
-    if (this.#outbound.isBackpressured(stream)) return; // goes on when it drains
+    if (this.#outbound.isBackpressured(stream)) return; // continues when the socket drains
     const page = this.#history.resume(
       ids,
       { epoch: this.#history.epoch, offsets },
       pageMessagesMax,
       pageBytesMax,
     );
-    // It was slower than the history is long. Cut, it comes back with its cursor and is told so.
+    // The reader was slower than the history is long. The stream is cut, reconnects with its cursor, and is told.
     if (!page.recovered) return stream.cut('slow-consumer');
     catchUp.offsets = page.offsets;
     for (const message of page.messages) {
       this.#outbound.deliver(stream, message);
-      // A turn that is full is written at once, and may cut it: its slot is the next one's.
+      // A full turn is written at once, and may cut the stream, whose slot another stream then has.
       if (!this.#connections.has(stream)) return;
     }
-    // Scheduled behind the write of this page, so that the next step knows what became of it.
+    // Scheduled after the write of this page, so that the next step knows its result.
     if (page.more) return this.#schedule(catchUp);
     this.#bySlot.delete(stream.slot);
     this.#connections.flags[stream.slot]! &= ~catchingUp;

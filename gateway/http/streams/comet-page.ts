@@ -8,19 +8,19 @@ import { cometScript } from './comet-script.js';
 import { newline, type StreamStart, type Transport } from './transport.js';
 
 /**
- * The page of the origin: `GET /test/<id>` is a document that never ends, and each message is the next piece
- * of it, numbered for this connection: `Recvd msg #7: 'Hello'<br/>`. Text with line breaks stands in a span, which
- * keeps them, and whose edge shows where it begins: else a message could look like several.
+ * The Comet page: `GET /test/<id>` is a document that never ends. Each message is its next piece, with the number of
+ * the message on this connection: `Recvd msg #7: 'Hello'<br/>`. Text with line breaks is in a span, which keeps them.
+ * The span has an edge, because a message could otherwise look like several.
  */
 
 const prefix = 'Recvd msg #';
-const digitsMax = 10; // received counts in 32 bits
+const digitsMax = 10; // `received` has 32 bits
 const leadBytes = 1 + prefix.length + digitsMax;
 const zero = 0x30;
 
 /**
- * One encoded message. Only the number differs between recipients, so it is patched in, right-aligned before
- * the text; how many digits it has decides where the piece starts, and those few views are kept:
+ * One encoded message. Only the number differs between recipients, so it is patched in, right-aligned before the text.
+ * The number of digits decides where the piece starts. There is a view for each number of digits:
  *
  *     [\n] R e c v d   m s g   # 4 2 : ' H e l l o ' < b r / >
  *          ^ start for 2 digits  ^ text
@@ -77,7 +77,7 @@ const style = `
   #ended { border: 0; border-top: 1px solid #d1d5db; margin: 1rem 0; padding: 1rem 0 0; font-weight: 600; }
 `;
 
-/** @param heartbeatSec 0 = none: then nobody can tell a quiet stream from a dead one */
+/** @param heartbeatSec 0 = none: then the page cannot distinguish a quiet stream from a dead one */
 export function cometPage(heartbeatSec: number): Transport {
   const policy = pagePolicy({ style, scripts: [cometScript] });
   return {
@@ -116,8 +116,8 @@ function resumedText({ resumed }: StreamStart): string {
 }
 
 /**
- * Message text never becomes markup; what is not UTF-8 shows as U+FFFD, and so does NUL, which HTML has no way to say.
- * The bytes come from Node's pool: an allocation of its own each would double what a message costs the collector.
+ * Message text never becomes markup. Bytes that are not UTF-8, and NUL, which HTML cannot express, appear as U+FFFD.
+ * The bytes come from Node's pool: separate allocations would double the cost of a message for the collector.
  */
 function encode(message: Message): Buffer {
   const payload = Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length);
@@ -137,7 +137,7 @@ function markupOf(text: string): string {
 const opening = Buffer.from(": '");
 const closing = Buffer.from("'<br/>");
 
-/** Bytes that must not be copied into a page as they are, and line breaks. */
+/** Bytes that a page must escape, and line breaks. */
 const special = new Uint8Array(256);
 for (const character of '&<>"\'\0\r\n') special[character.charCodeAt(0)] = 1;
 
@@ -146,12 +146,12 @@ function isPlain(payload: Buffer): boolean {
   return isUtf8(payload);
 }
 
-/** Heartbeats come up to a fifth early and never late; a network may be. */
+/** Heartbeats come up to a fifth early and never late, but a network may delay them. */
 function silenceSec(heartbeatSec: number): number {
   return heartbeatSec === 0 ? 0 : Math.ceil(heartbeatSec * 1.25) + 3;
 }
 
-/** More than 1 KB on purpose: some browsers wait for that much before they show anything of a page that goes on. */
+/** More than 1 KB on purpose: some browsers show nothing of an unfinished page before that. */
 function greetingPage(id: string, silence: number): string {
   return `${pageHead(`${id} - Encke`, style, cometScript)}
 <body>

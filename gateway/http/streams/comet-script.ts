@@ -1,8 +1,7 @@
 /**
- * The script of the Comet page. The browser parses the document as it comes, so this stands at its head and watches: the
- * newest message stays in sight for a reader who is at the end of the page, and once the stream has ended, the page
- * says so. Of a connection that breaks, Chromium tells a page nothing (no event, and `readyState` stays `loading`), so
- * that is known by the heartbeats that stay away. It never looks at what a message says.
+ * The script of the Comet page, in its head. It keeps the newest message in sight for a reader who is at the end of the
+ * page, and says when the stream has ended. Chromium does not tell a page about a broken connection (no event, and
+ * `readyState` stays `loading`), so missing heartbeats show it. The script never reads messages.
  */
 export const cometScript = `
   const page = document.documentElement;

@@ -10,10 +10,10 @@ const lineBytes = 20;
 const besideCursorBytes = 64;
 
 /**
- * A client comes back with a cursor, which is longer the more ids there are: refused then, it would have lost its place. So
- * a request that could not come back is refused before anything depends on it.
+ * A client reconnects with a cursor, whose length grows with the ids. A request that would then be too large is refused
+ * at the first connect, before the client depends on it.
  * @param headerBytes of all header lines
- * @returns what is wrong; undefined where there is room
+ * @returns what is wrong; undefined if there is room
  */
 export function cursorRoomProblem(
   request: HttpRequest,
@@ -24,14 +24,14 @@ export function cursorRoomProblem(
 ): string | undefined {
   const line = lineBytes + Buffer.byteLength(request.getUrl()) + Buffer.byteLength(request.getQuery() ?? '');
   const given = givenBytes(from);
-  // URLSearchParams writes two more bytes for each `:` and `,`.
+  // URLSearchParams needs two more bytes for each `:` and `,`.
   const beside = given > 0 ? 0 : besideCursorBytes + 2 * idCount;
   const needed = line + headerBytes - given + beside + cursorLengthMax(idCount);
   if (needed <= requestHeadBytesMax) return undefined;
   return `${refusals['no-room-for-cursor'].text} It could be ${needed} bytes then, and --request-head-bytes-max is ${requestHeadBytesMax}.`;
 }
 
-/** Of the cursor that the request has already. */
+/** Bytes of the cursor that the request already has. */
 function givenBytes(from: ResumeFrom | undefined): number {
   if (from === undefined || !('epoch' in from) || from.epoch === '') return 0;
   return formatCursor(from.epoch, from.offsets).length;

@@ -7,7 +7,7 @@ import { SharedPieces } from './shared-pieces.js';
 import type { CursorOf, Resumption, StreamStart, Transport } from './transport.js';
 
 /**
- * Server-sent events, as the WHATWG standard has them (HTML, section 9.2):
+ * Server-sent events (HTML, section 9.2):
  *
  *     retry: 2710                  greeting: when to come back, and where from
  *     event: cursor
@@ -22,16 +22,15 @@ import type { CursorOf, Resumption, StreamStart, Transport } from './transport.j
  *     id: kT3…:21
  *     data: {"cursor":"kT3…:21"}
  *
- * `/events/<id>` gives data as it is, a `data:` line for each of its lines; `/events?id=a&id=b` must say whose it is,
- * and gives the JSON object of `/stream` in its place. Events of other types: `recovered`, first, for who gave a
- * cursor; `cursor`, where an id comes without a message; `lost`, where messages were dropped; `base64`, for data that
- * is not UTF-8.
+ * `/events/<id>` sends the data, with a `data:` line for each of its lines. `/events?id=a&id=b` must name the id, so it
+ * sends the JSON object of `/stream`. Events of other types: `recovered`, first, for clients that gave a cursor;
+ * `cursor`, for an `id:` without a message; `lost`, where messages were dropped; `base64`, for data that is not UTF-8.
  *
- * No empty line stands without data before it, though HTML would take an id from there. fetch-event-source calls
- * `onmessage` at each empty line, so that would be an empty message; and npm's `eventsource` forgets such an id.
+ * Every empty line ends an event with data, though HTML would accept an id alone. fetch-event-source calls `onmessage`
+ * at each empty line, and would report an empty message. npm's `eventsource` forgets such an id.
  */
 
-/** A client comes back after this, so that a restart does not bring them all at once. */
+/** Clients reconnect after a random time between these, so that they do not all return at once after a restart. */
 const retryMinMs = 1_000;
 const retryMaxMs = 5_000;
 
@@ -90,7 +89,7 @@ function cursorEvent(cursor: string): string {
   return `event: cursor\nid: ${cursor}\ndata: {"cursor":"${cursor}"}\n\n`;
 }
 
-/** A line break in data is whatever HTML takes for one; each arrives as a single \n. */
+/** Line breaks in data are those of HTML: CR, LF and CRLF. Each arrives as a single \n. */
 function textEvent(message: Message): string {
   const payload = payloadBuffer(message);
   if (!isUtf8(payload)) return `event: base64\ndata: ${payload.toString('base64')}\n`;

@@ -5,9 +5,9 @@ import { SharedPieces } from './shared-pieces.js';
 import { type CursorOf, newline, type Transport } from './transport.js';
 
 /**
- * `GET /stream`: one JSON object a line, `{"id","data","time","cursor"}`; an empty line is a heartbeat, and
- * `{"lost":n}` stands where n messages were dropped, `{"cursor":c}` where a quiet stream gets a newer cursor. Data that is not UTF-8 comes as base64, with
- * `"encoding":"base64"` beside it. Who gave a cursor is told first what became of it: `{"recovered":true}`.
+ * `GET /stream`: one JSON object a line, `{"id","data","time","cursor"}`. An empty line is a heartbeat. `{"lost":n}` is
+ * where n messages were dropped, `{"cursor":c}` where a quiet stream gets a newer cursor. Data that is not UTF-8 is
+ * base64, with `"encoding":"base64"`. A client that gave a cursor gets its answer first: `{"recovered":true}`.
  */
 
 export function ndjson(cursorOf: CursorOf): Transport {
@@ -19,7 +19,7 @@ export function ndjson(cursorOf: CursorOf): Transport {
     checkpoint: (cursor) => `{"cursor":"${cursor}"}\n`,
 
     greeting({ resumed, cursor }) {
-      if (resumed === undefined) return '\n'; // with nothing written, the headers would wait for the first message
+      if (resumed === undefined) return '\n'; // without a write, the headers would wait for the first message
       return `${JSON.stringify({ recovered: resumed.recovered, cursor })}\n`;
     },
 
@@ -35,12 +35,12 @@ export function ndjson(cursorOf: CursorOf): Transport {
   };
 }
 
-/** A message as the JSON object that NDJSON, long-poll and SSE of several ids have in common. */
+/** A message as a JSON object, for NDJSON, long-poll and SSE of several ids. */
 export function lineOf(message: Message, cursor: string | undefined): string {
   return closeLine(openLine(message), cursor);
 }
 
-/** Without its end, where the cursor stands, which may be the recipient's own. */
+/** The object without its end, where the cursor follows, which may differ between recipients. */
 export function openLine(message: Message): string {
   return JSON.stringify({ id: message.id, ...dataOf(message), time: message.timeMs }).slice(0, -1);
 }
@@ -49,7 +49,7 @@ function closeLine(open: string, cursor: string | undefined): string {
   return cursor === undefined ? `${open}}` : `${open},"cursor":"${cursor}"}`;
 }
 
-/** A payload as JSON has it: text, or base64 with a marker where it is not UTF-8. */
+/** A payload in JSON: text, or base64 with a marker if it is not UTF-8. */
 function dataOf(message: Message): { data: string; encoding?: 'base64' } {
   const payload = payloadBuffer(message);
   if (isUtf8(payload)) return { data: payload.toString('utf8') };

@@ -4,10 +4,10 @@ import { addressText } from '../../address-limit.js';
 import type { CloseReason } from '../../close-reason.js';
 import type { Connection, Wire } from '../../connection.js';
 
-/** A poll writes once, and then it is over: nothing of it goes through `Outbound`. */
+/** A poll writes once and ends, so it does not use `Outbound`. */
 const noWire: Wire = { write: () => true, keepAlive: () => {}, pushThrough: () => true };
 
-/** One long-poll that waits: a subscriber to the router, a connection to the gateway, until its one answer. */
+/** One waiting long-poll: a subscriber to the router, and a connection to the gateway, until its one answer. */
 export abstract class Poll extends Subscriber implements Connection {
   readonly slot: number;
   /** Invalid once the poll is released. */
@@ -23,7 +23,7 @@ export abstract class Poll extends Subscriber implements Connection {
     return noWire;
   }
 
-  /** As asked for, in order. */
+  /** In the order of the request. */
   get ids(): readonly string[] {
     const { logins } = this;
     if (logins === undefined) return [];

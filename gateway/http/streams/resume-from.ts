@@ -5,18 +5,21 @@ import { whenKnown } from '../answer.js';
 import type { Parsed } from '../request.js';
 
 /**
- * Where a client wants to go on, from its request:
+ * Reads from a request where a client resumes:
  *
- *     Last-Event-ID: <cursor>   what EventSource sends when it comes back, and so the newest
- *     ?lastEventId=<cursor>     what polyfills send that may set no header; also ?last-event-id=
+ *     Last-Event-ID: <cursor>   sent by an EventSource that reconnects, and so the newest
+ *     ?lastEventId=<cursor>     sent by polyfills that can set no header; also ?last-event-id=
  *     ?cursor=<cursor>
  *     ?since=oldest|<n>|now
  */
 
-/** Of an unreadable Last-Event-ID: EventSource would never come back after a 400, so it is told `recovered: false`. */
+/**
+ * Used for an unreadable Last-Event-ID: an EventSource would never reconnect after a 400, so it gets `recovered:
+ * false`.
+ */
 const unknownCursor: ResumeFrom = { epoch: '', offsets: [] };
 
-/** @returns undefined: the client asks for nothing but what comes from now on */
+/** @returns undefined if the client wants new messages only */
 export function resumeFrom(
   request: HttpRequest,
   query: URLSearchParams,
@@ -32,7 +35,7 @@ export function resumeFrom(
   return sinceFrom(query.get('since'));
 }
 
-/** @returns nothing where the client gives none */
+/** @returns '' if the client gives none */
 export function lastEventIdOf(request: HttpRequest, query: URLSearchParams): string {
   return request.getHeader('last-event-id') || query.get('lastEventId') || query.get('last-event-id') || '';
 }
@@ -49,7 +52,7 @@ function sinceFrom(since: string | null): Parsed<ResumeFrom | undefined> {
   return { ok: false, problem: 'since is oldest, now, or how many of the last messages: ?since=10' };
 }
 
-/** The request of a client: its ids, and where it wants to go on. */
+/** The ids of a request, and where it resumes. */
 export interface Resume {
   readonly ids: readonly string[];
   readonly from: ResumeFrom | undefined;
@@ -58,9 +61,8 @@ export interface Resume {
 const fromNow: ResumeFrom = { since: 'now' };
 
 /**
- * Goes on when history has at hand what the client asks for, and no node sends past this one: at once, where it is kept
- * in this process. In a route handler only; `proceed` finds the response as the handler does, corked and with nothing
- * written.
+ * Calls `proceed` when history has loaded the requested messages, and this node receives new ones: at once if history
+ * is in this process. Call in a route handler only. `proceed` gets the response corked and unwritten.
  */
 export function whenPrepared(
   history: History,

@@ -1,12 +1,12 @@
 import type { Message } from '../../../router/message.js';
 import { wireOf } from '../../connection.js';
 
-/** The encoding of a message in one flavour of stream: made once, shared by all recipients. */
+/** The encoding of a message for one transport: made once, shared by all recipients. */
 export class SharedPieces {
   readonly #wireIndex: number;
   readonly #textOf: (message: Message) => string;
 
-  /** @param textOf all that is the same for every recipient */
+  /** @param textOf the part that is the same for all recipients */
   constructor(wireIndex: number, textOf: (message: Message) => string) {
     this.#wireIndex = wireIndex;
     this.#textOf = textOf;
@@ -32,7 +32,7 @@ class SharedPiece {
     this.text = text;
   }
 
-  /** @param lead starts with the newline that the piece before it is owed */
+  /** @param lead whether it starts with the closing newline of the piece before it */
   bytes(lead: boolean, complete: (text: string) => string): Uint8Array {
     this.#led ??= Buffer.from(`\n${complete(this.text)}`);
     if (lead) return this.#led;

@@ -5,9 +5,9 @@ import type { Connections } from '../../connections.js';
 import type { Stream } from './stream.js';
 
 /**
- * The cursor that each stream was told last, by slot. Of one id that is the offset of its last message: 32
- * bits of it are in the column that counts messages for the Comet page, so that a stream takes no more for it. A
- * stream of several ids has a place here, as its cursor has an offset for each.
+ * The last cursor of each stream, by slot. For one id it is the offset of its last message: 32 bits of it are in the
+ * column that counts messages for the Comet page, so it takes no memory of its own. A stream of several ids has an
+ * entry here, with an offset for each id.
  */
 export class StreamCursors {
   readonly #bySlot = new Map<number, StreamCursor>();
@@ -19,14 +19,14 @@ export class StreamCursors {
     this.#connections = connections;
   }
 
-  /** @param offsets of the ids, in their order; they are the stream's own from here on */
+  /** @param offsets of the ids, in order; the stream owns them from now on */
   begin({ slot, transport }: Stream, ids: readonly string[], offsets: number[]): void {
     if (ids.length > 1) this.#bySlot.set(slot, new StreamCursor(ids, offsets));
     else if (transport.checkpoint !== undefined && offsets[0]! > 0)
       this.#connections.told[slot] = offsets[0]!;
   }
 
-  /** @returns the stream's cursor once it has this message; undefined where that is the message's own, or there is none */
+  /** @returns the stream's cursor behind this message; undefined if it is the message's own, or there is none */
   behind({ slot, transport }: Stream, message: Message): string | undefined {
     const { offset } = message;
     if (offset === 0) return undefined;
@@ -40,10 +40,10 @@ export class StreamCursors {
   }
 
   /**
-   * For a stream to which all was written that there is for it, and which may have stood still for long: an id that is
-   * forgotten stands where other ids have raised its floor, and an older cursor would be told `recovered: false` for
-   * nothing. An id of which something is kept stays where the stream was told, as what was dropped can still be had.
-   * @returns the stream's cursor; undefined where it is the one that it was told last
+   * For a quiet stream without pending messages. Other ids may have raised the forgotten offset of its id, and its old
+   * cursor would then be answered `recovered: false` for nothing. An id with kept messages keeps its cursor, because
+   * dropped messages are still in history.
+   * @returns the stream's cursor; undefined if it has not changed
    */
   moved({ slot, logins, transport }: Stream): string | undefined {
     if (transport.checkpoint === undefined || logins === undefined) return undefined;
@@ -77,7 +77,7 @@ class StreamCursor {
     this.offsets[this.#ids.indexOf(id)] = offset;
   }
 
-  /** @returns whether the floor of any id is higher than it was told */
+  /** @returns whether the forgotten offset of any id is above the stream's cursor */
   raise(history: History): boolean {
     let moved = false;
     for (const [index, id] of this.#ids.entries()) {

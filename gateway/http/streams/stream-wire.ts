@@ -8,9 +8,9 @@ import type { StreamCursors } from './stream-cursors.js';
 import { newline, type Place } from './transport.js';
 
 /**
- * uWS has one cork buffer of 16 KB, and writes past it in one cork corrupt the stream under backpressure (measured: 10 × 4 KB,
- * every run). So does one larger write, when the socket takes nothing of the chunk's head, which is in the cork: uWS 20.51
- * then forgets the body. So: at most 15 KB a cork, and a larger piece goes out as several chunks.
+ * uWS has one cork buffer of 16 KB. Writes past it in one cork corrupt the stream under backpressure (measured with 10
+ * × 4 KB, every run). So does one larger write when the socket takes nothing of the chunk's head in the cork: uWS 20.51
+ * then forgets the body. So a cork has at most 15 KB, and a larger piece is several chunks.
  */
 const corkBytesMax = 15 * 1024;
 
@@ -21,16 +21,16 @@ const pieceBytesMax = corkBytesMax - chunkFramingBytes;
 
 const nothingLeft: Source = { single: false, peek: () => undefined, take: () => {} };
 
-/** How HTTP streams are written to: chunks, in corks. */
+/** Writes to HTTP streams: chunks, in corks. */
 export class StreamWire implements Wire {
   readonly #connections: Connections;
   readonly #counters: Counters;
   readonly #clock: Clock;
   readonly #cursors: StreamCursors;
-  /** One for all: what it says is read before the next message. */
+  /** One object for all: it is read before the next message. */
   readonly #place = { count: 0, lead: false, cursor: undefined as string | undefined };
 
-  /** Arguments of the cork callbacks: fields instead of closures, as a closure a write would be garbage. */
+  /** Arguments of the cork callbacks: fields instead of a closure for each write. */
   #stream!: Stream;
   #source: Source = nothingLeft;
   #newlineOwed = false;
@@ -80,10 +80,10 @@ export class StreamWire implements Wire {
       if (corked > 0 && corked + size > corkBytesMax) return;
       corked += size;
       source.take();
-      // Lost messages count too: the page's numbers skip as many as are missing.
+      // Lost messages count too: the numbers of the page skip them.
       if (transport.checkpoint === undefined) received[slot]! += message === undefined ? lost : 1;
       this.#newlineOwed = true;
-      // False from uWS means "buffered, and give me no more", never "not taken".
+      // False from uWS means "buffered, and send no more", never "not taken".
       if (message !== undefined) this.#count(message);
       if (size > corkBytesMax) {
         this.#rest = chunk;
@@ -97,7 +97,7 @@ export class StreamWire implements Wire {
     this.#refused = !response.write(newline);
   };
 
-  /** To its end, whatever uWS says: it buffers, and half a piece would have to be remembered. */
+  /** Writes a large piece to its end, even under backpressure: uWS buffers it, and no partial piece must be kept. */
   readonly #writeRest = (): void => {
     const rest = this.#rest!;
     this.#rest = rest.length <= pieceBytesMax ? undefined : rest.subarray(pieceBytesMax);
@@ -121,9 +121,9 @@ export class StreamWire implements Wire {
   }
 
   /**
-   * uWS has a timer for every failed write, and stops it only where an onWritable handler is attached:
-   * without one, a stream that was full for a moment is cut 10 s later. A corked write fails silently, so
-   * the handler must be there before the first message; idle streams do without (it costs 100 to 170 bytes).
+   * uWS starts a timer at every failed write, and stops it only if an onWritable handler is attached. Without one, a
+   * stream that was full for a moment is cut 10 s later. A corked write fails silently, so the handler must be attached
+   * before the first message. Idle streams do without it (100 to 170 bytes).
    */
   #watchWritable(stream: Stream): void {
     const { flags } = this.#connections;
@@ -133,8 +133,8 @@ export class StreamWire implements Wire {
   }
 
   /**
-   * A sign of life on an idle stream. One that has a backlog needs no proof of life: it has bytes waiting.
-   * @param cursor to be told with it; undefined: the stream knows where it stands
+   * Writes a heartbeat on an idle stream. A stream with a backlog needs none.
+   * @param cursor a newer cursor to send; undefined if it has not changed
    */
   heartbeat(stream: Stream, cursor: string | undefined): void {
     this.#stream = stream;
@@ -143,12 +143,12 @@ export class StreamWire implements Wire {
     this.#counters.heartbeats++;
   }
 
-  /** uWS closes 8 to 12 s after a write that was not taken whole; one more such write, of nothing, and it counts anew. */
+  /** uWS closes 8 to 12 s after an incomplete write. An empty write restarts that time. */
   keepAlive(stream: Stream): void {
     stream.response.cork(nothing);
   }
 
-  /** Writes a heartbeat to learn whether the system has taken everything, which a corked write does not say. */
+  /** Writes a heartbeat to learn whether the system has taken everything, which a corked write does not tell. */
   pushThrough(stream: Stream): boolean {
     this.#stream = stream;
     this.#watchWritable(stream);

@@ -11,8 +11,8 @@ export abstract class Stream extends Subscriber implements Connection {
   /** Invalid once the stream is released: uWS frees it with the socket. */
   readonly response: HttpResponse;
   /**
-   * One handler for both of uWS's events, bound to this stream: aborted has no argument, writable has an offset.
-   * Kept for the second, which is attached later; a function of its own for that would be 72 bytes.
+   * One handler for both events of uWS, bound to this stream: `aborted` has no argument, `writable` has an offset. Kept
+   * for the second event, which is attached later; a separate function would take 72 bytes.
    */
   onEvent: StreamEvent = ignoreEvent;
 
@@ -22,7 +22,7 @@ export abstract class Stream extends Subscriber implements Connection {
     this.response = response;
   }
 
-  /** As asked for, in order. */
+  /** In the order of the request. */
   get ids(): readonly string[] {
     const { logins } = this;
     if (logins === undefined) return [];

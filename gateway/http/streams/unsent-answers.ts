@@ -1,8 +1,8 @@
 import type { HttpResponse } from 'uWebSockets.js';
 
 /**
- * Answers that a socket has not taken in one go: they wait here, all of them together within a limit, past which the
- * connection is closed. Who reads no answers costs no more than that; uWS cuts it after some 10 s.
+ * Answers that a socket did not take at once wait here, within one limit for all. Past the limit the connection is
+ * closed. uWS cuts a client that reads no answers after some 10 s.
  */
 export class UnsentAnswers {
   readonly #bytesMax: number;
@@ -13,12 +13,12 @@ export class UnsentAnswers {
     this.#bytesMax = bytesMax;
   }
 
-  /** Waiting now, bytes. */
+  /** Waiting bytes, now. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Connections closed for want of room here, since the start. */
+  /** Connections closed past the limit, since the start. */
   get closed(): number {
     return this.#closed;
   }
