@@ -5,7 +5,7 @@ import type { Chart, ChartOptions, Line } from './chart.js';
 import { heading, legendNames, lineName } from './heading.js';
 import { ChartInputError } from './input-error.js';
 import { curveAxis, type Extent, extentOf, timeAxis, valueAxis } from './scale.js';
-import type { Recording } from './recording.js';
+import type { RecordedCsv } from './recording.js';
 import { colorOf } from './theme.js';
 import { drawnStretches } from './thinning.js';
 
@@ -32,7 +32,7 @@ interface Quantity {
   readonly unit: string;
 }
 
-export function curveChart(sources: readonly Recording[], options: CurveOptions): Chart {
+export function curveChart(sources: readonly RecordedCsv[], options: CurveOptions): Chart {
   const points = sources.map(({ csv }) =>
     ascending(
       csv.numbers(options.x),

@@ -6,7 +6,7 @@ import { type RunMetadata, readMetadata } from './metadata.js';
 import { Csv, type CsvOptions } from './csv.js';
 import { ChartInputError } from './input-error.js';
 
-export interface Recording {
+export interface RecordedCsv {
   readonly csv: Csv;
   /** The file's name without `.csv`, from which the names of its drawings come. */
   readonly name: string;
@@ -19,7 +19,7 @@ export interface Recording {
 export async function readRecording(
   path: string,
   options: CsvOptions & { title?: string | undefined } = {},
-): Promise<Recording> {
+): Promise<RecordedCsv> {
   const csv = new Csv(await readText(path), basename(path), options);
   const { metadata, note } = await readMetadata(path);
   const name = basename(path).replace(/\.csv$/i, '');

@@ -4,7 +4,7 @@
 import type { RunMetadata } from './metadata.js';
 import type { Csv } from './csv.js';
 import { ChartInputError } from './input-error.js';
-import { readRecording, type Recording } from './recording.js';
+import { readRecording, type RecordedCsv } from './recording.js';
 
 /**
  * Counters (all but connected, the latencies and serverRssBytes) are cumulative. The last eight are of runs over MQTT.
@@ -46,7 +46,7 @@ export class Run {
   readonly #columns = new Map<RunColumn, readonly number[]>();
   readonly #unknown: readonly number[];
 
-  constructor({ csv, name, title, metadata, notes }: Recording) {
+  constructor({ csv, name, title, metadata, notes }: RecordedCsv) {
     this.name = name;
     this.title = title;
     this.metadata = metadata;

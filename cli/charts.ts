@@ -9,7 +9,7 @@ import type { Format } from '../charts/draw.js';
 import type { Size } from '../charts/frame.js';
 import { ChartInputError } from '../charts/input-error.js';
 import type { Run } from '../charts/run.js';
-import type { Recording } from '../charts/recording.js';
+import type { RecordedCsv } from '../charts/recording.js';
 import { formatBytes, parseBytes } from '../charts/units.js';
 import { integerBetween } from './values.js';
 
@@ -137,7 +137,7 @@ async function drawCurves(csvPaths: string[], x: string, y: string[], flags: Cha
   const inBytes = y.every((column) => quantity(column, flags.yUnit).unit === 'B');
   const references = flags.reference.map((text) => reference(text, inBytes ? bytesOf : numberOf));
   const { readRecording } = await import('../charts/recording.js');
-  const sources: Recording[] = [];
+  const sources: RecordedCsv[] = [];
   for (const path of csvPaths) {
     const source = await readRecording(path);
     tell(source.notes);

@@ -23,8 +23,7 @@ import { onWake, type WakeReason } from './wake.js';
 
 /**
  * The link to the gateway: one attempt after the other, each from the cursors behind the handled messages. So a
- * reconnect, a change of transport or a change of ids makes neither a gap nor a duplicate. All members share one
- * request.
+ * reconnect, or a change of transport or ids, makes neither a gap nor a duplicate. All members share one request.
  *
  *                  greeting, or the first answer
  *     connecting ---------------------------------> open --+ ids or network change: a new request
@@ -276,9 +275,7 @@ export class Link implements MemberLink {
     queueMicrotask(() => this.changed());
   }
 
-  /**
-   * Reports CORS once, at the second failure: a server that has just started may answer the probe and not the request.
-   */
+  /** Reports CORS once, at the second failure: a starting server may answer the probe and not the request. */
   #noteCors(error: Error | undefined): void {
     if (!(error instanceof CorsError)) this.#corsFailures = 0;
     else if (++this.#corsFailures === 2) for (const member of this.#roster.members) member.error(error);

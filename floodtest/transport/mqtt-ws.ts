@@ -27,7 +27,7 @@ import {
 import { acceptOf, newKey, upgradeRequest } from '../../msggen/mqtt/upgrade.js';
 import { connectionsOf, numberOf, type Assignment, assignmentOf, type Share } from '../plan.js';
 import { type ResubscriptionEvents, Resubscriptions } from './resubscriptions.js';
-import { subscribedQosOf, subscribePacketOf } from '../subscription.js';
+import { subscribedQosOf, subscribePacketOf } from './subscription.js';
 import { MqttPings } from './mqtt-pings.js';
 import type { FloodTransport, TransportEvents } from './transport.js';
 

@@ -10,7 +10,7 @@ import { unsubscribePacket } from '../../msggen/mqtt/packets.js';
 import { Schedule } from '../../msggen/schedule.js';
 import { nowUs, readStamp, type Stamp } from '../../msggen/stamp.js';
 import { connectionsOf, numberOf, assignmentOf, type Share } from '../plan.js';
-import { filterOf, subscribePacketOf } from '../subscription.js';
+import { filterOf, subscribePacketOf } from './subscription.js';
 
 /** From UNSUBACK to the next SUBSCRIBE. */
 const UNSUBSCRIBED_US = 1_000_000;
