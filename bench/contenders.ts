@@ -9,7 +9,7 @@ import { sideBySide } from './side-by-side.js';
 export class Contenders {
   readonly encke: GatewayProcess;
   readonly other: GatewayProcess;
-  /** What `other` is. */
+  /** Description of `other`. */
   readonly otherName: string;
 
   private constructor(encke: GatewayProcess, other: GatewayProcess, otherName: string) {

@@ -1,7 +1,7 @@
 import { ANSWER_TIMEOUT_MS, processesFor, type Share, SOURCE_PORTS } from '../floodtest/plan.js';
 import { gatewayAt, MQTT } from '../test/floodtest/share.js';
 
-/** What floodtest is told in the usual case: each connection on an id of its own, from 1, over HTTP streams; none is cut. */
+/** The usual share of floodtest: each connection on an id of its own, from 1, over HTTP streams, without a cut. */
 export function everyShare(
   ports: readonly number[],
   connections: number,

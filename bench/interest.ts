@@ -1,7 +1,7 @@
 /**
- * The question: what does interest cost? One node has 100,000 ids, or 100,000 filters `user/<n>/#`, on one Redis server and
- * on two: bytes in the node and in Redis, CPU for each subscription, and for each message that is sent to them from another
- * node. Then a node with the one filter `+/status`, which a hundredth of all messages match.
+ * The question: what does interest cost? One node has 100,000 ids, or 100,000 filters `user/<n>/#`, on one Redis server
+ * and on two: bytes in the node and in Redis, CPU for each subscription, and for each message that is sent to them from
+ * another node. Then a node with the one filter `+/status`, which a hundredth of all messages match.
  *
  *     npm run build && node dist/bench/interest.js [ids]
  */
@@ -25,7 +25,7 @@ const settleMs = 1_500;
 interface Case {
   readonly name: string;
   readonly servers: number;
-  /** What the n-th subscription is. */
+  /** The n-th subscription. */
   readonly filterOf: (n: number) => string;
   readonly subscriptions: number;
   /** Where the n-th message goes. */

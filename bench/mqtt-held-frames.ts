@@ -4,8 +4,8 @@ import { upgradeRequest } from '../test/mqtt-bytes.js';
 import { until } from '../test/until.js';
 
 /**
- * What strangers can make a gateway keep before they have said CONNECT: as many connections as it lets in, each with
- * all of a frame but its last byte. Prints memory before, while it is held, and after they are gone.
+ * Memory that strangers can take before CONNECT: as many connections as the gateway allows, each with a frame that
+ * lacks its last byte. Prints memory before, during, and after.
  *
  *     npm run build && node dist/bench/mqtt-held-frames.js [connections] [frame bytes]
  */

@@ -5,7 +5,7 @@ import type { LatencySummary } from '../msggen/latency.js';
 
 const door = fileURLToPath(new URL('../cli/encke.js', import.meta.url));
 
-/** What `encke msggen --json` says at its end. */
+/** The summary of `encke msggen --json`. */
 export interface MsggenSummary {
   sent: number;
   /** Null where nobody counts. */

@@ -3,7 +3,7 @@ import type { GatewayProcess } from '../test/gateway-process.js';
 import { Contenders } from './contenders.js';
 import { closeStreams, openStreams } from './streams.js';
 
-/** What the benchmarks of the send API share: 10,000 open streams, and messages of 64 bytes to random ones of them. */
+/** The load of the send API's benchmarks: 10,000 open streams, and messages of 64 bytes to random ones of them. */
 
 const connections = 10_000;
 const payload = 'x'.repeat(64);

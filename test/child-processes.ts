@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { until } from './until.js';
 
-/** What the processes have in common that tests and benchmarks start. */
+/** Starts, watches and ends the processes of tests and benchmarks. */
 
 /**
  * Node as a user starts it. tap puts NODE_OPTIONS into the environment of each process that is spawned, whatever `env`
@@ -23,7 +23,10 @@ export function killAtExit(child: ChildProcess): void {
   });
 }
 
-/** A server of somebody else, such as a proxy, in the foreground. Resolves once it is up. @throws Error with what it said */
+/**
+ * A server of somebody else, such as a proxy, in the foreground. Resolves once it is up.
+ * @throws Error with what it said
+ */
 export async function startServer(
   name: string,
   path: string,

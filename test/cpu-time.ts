@@ -1,4 +1,4 @@
-/** What this process has computed, ms. What other processes of the machine do is in wall time, and not in this. */
+/** CPU time of this process, ms. Unlike wall time, it does not contain the work of other processes. */
 export function cpuMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;

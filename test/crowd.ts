@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { resetSocket } from '../floodtest/reset-socket.js';
 
-/** What one connection says: at once, and when the first bytes have come back. */
+/** The bytes that one connection sends: at once, and after the first answer. */
 export interface Opening {
   first: string;
   second?: Uint8Array;

@@ -30,7 +30,7 @@ export function cursorAt(...offsets: number[]): RegExp {
 }
 
 /**
- * What tests send to know that all before it has arrived; see `NodePair`. It has four levels, so that few filters match
- * it, and QoS 0, so that no window has it. Clients that subscribe to `#` leave it out.
+ * A marker message that shows a test that all earlier messages have arrived; see `NodePair`. It has four levels, so
+ * that few filters match it, and QoS 0, so that no window has it. Clients that subscribe to `#` ignore it.
  */
 export const fenceId = 'fence/of/the/tests';

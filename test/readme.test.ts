@@ -106,7 +106,7 @@ async function run(t: Test, text: string): Promise<Outcome> {
   return { code, out, err };
 }
 
-// What it installs and builds is there, as this test runs.
+// The installed and built files exist, because this test runs.
 const server = shell('npm start --ignore-scripts', root);
 t.teardown(() => endGroup(server.child));
 await Promise.race([

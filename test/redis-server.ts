@@ -25,7 +25,7 @@ export interface RedisServerOptions {
   watches?: RedisServer;
   /** Default: a free one. */
   port?: number;
-  /** What else stands in its configuration file, a directive a line. */
+  /** Further directives for its configuration file, one a line. */
   configuration?: string;
   /** Pin to this core. */
   cpu?: number;
@@ -175,7 +175,7 @@ export class RedisServer {
   }
 }
 
-/** Whoever may log in: a server that has loaded its data says PONG, or that one is to log in. */
+/** A server that has loaded its data answers PONG, or asks for a login. */
 async function answers(port: number): Promise<boolean> {
   const socket = createConnection(port, '127.0.0.1');
   try {

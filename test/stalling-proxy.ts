@@ -149,7 +149,7 @@ class Pair {
     });
   }
 
-  /** What one side has said before it went is still given to the other. */
+  /** Bytes that one side sent before its end still reach the other. */
   #close(onClose: () => void): void {
     this.#near.end();
     this.#far.end();

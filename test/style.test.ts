@@ -4,8 +4,8 @@ import { circlesOf, exportedNames, rooms, type SourceFile, sourcesOf } from './s
 import { debts } from './style-debts.js';
 
 /**
- * What a reader expects of this tree and no compiler checks. What does not hold yet is on a list of debts, which only
- * shrinks: a debt that is paid must leave the list.
+ * Rules that a reader expects of this tree and no compiler checks. Exceptions are on a list of debts, which only
+ * shrinks: a paid debt must leave the list.
  */
 
 const linesMax = 300;

@@ -19,7 +19,7 @@ export interface FleetFigures {
   heartbeats: number;
   /** Why they ended streams. */
   closed: Record<string, number>;
-  /** What they and the router warned of, and how often. */
+  /** Warnings of the gateways and the router, and how often each came. */
   warnings: Record<string, number>;
   /** Connections to Redis that they lost and opened again. */
   reconnects: number;
@@ -92,7 +92,7 @@ export class Fleet {
     }
   }
 
-  /** What all of them have logged, line by line, with the node's name. */
+  /** All log lines, with the node's name. */
   get log(): string {
     return [this.#router, ...this.#gateways]
       .flatMap(({ log }, n) => {
@@ -103,7 +103,7 @@ export class Fleet {
       .join('');
   }
 
-  /** What they say of themselves. */
+  /** Their own metrics. */
   async figures(): Promise<FleetFigures> {
     const stats = await Promise.all(this.#gateways.map((gateway) => within(gateway.stats())));
     const told = stats.filter((one) => one !== undefined);

@@ -1,4 +1,4 @@
-/** What the run will take of the machine, from what smaller ones took, and whether that is there. */
+/** Forecasts the memory and descriptors of the run from smaller runs, and checks whether the machine has them. */
 import { readFileSync } from 'node:fs';
 import { availableBytes } from './memory-parts.js';
 import type { Plan } from './plan.js';

@@ -1,4 +1,4 @@
-/** What is asked of the run, and how many processes that takes. */
+/** The plan of the run, and the number of its processes. */
 import { Command } from 'commander';
 import { durationMs, nonNegativeInteger, positiveInteger, positiveNumber } from '../../cli/values.js';
 import { processesFor, type Share, sourceAddresses, sourceAddressesFor } from '../../floodtest/plan.js';
@@ -8,7 +8,7 @@ import { settings } from '../../gateway/settings.js';
 import { descriptorLimit } from '../../msggen/descriptors.js';
 import { everyShare } from '../flood-share.js';
 
-/** What a gateway keeps free below its descriptor limit; at that, it refuses streams. */
+/** Descriptors that a gateway keeps free below its limit. Past that it refuses streams. */
 const gatewayDescriptors = reserveOf(settings.apiSocketsMax.default);
 
 export interface Plan {

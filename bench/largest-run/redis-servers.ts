@@ -7,7 +7,7 @@ export interface RedisFigures {
   connections: number;
   channels: number;
   commands: number;
-  /** What they hold, by their own count; RSS is in the memory by part. */
+  /** Memory of the servers by their own count; RSS is in the memory by part. */
   usedBytes: number;
   /** Connections that a server ended because their node read too slowly. */
   endedForSlowReading: number;

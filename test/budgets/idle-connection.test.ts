@@ -67,7 +67,7 @@ for (const { name, opening, heapMax, nativeMax, once: endsWithMessage = false } 
     // The first thousand pay for what is made once; the columns and the Map grow in steps that 8,000 more average out.
     await crowd.add(1_000, opening);
     await loggedIn(1_000);
-    // What V8 compiles on the way of the first messages is nobody's: up to 1 MB.
+    // V8's compiled code of the first messages belongs to no connection: up to 1 MB.
     crowd.countMarkers('~');
     for (let round = 1; round <= (endsWithMessage ? 0 : 20); round++) {
       await sendToEach(0, 1_000);

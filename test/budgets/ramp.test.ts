@@ -4,8 +4,8 @@ import { startProcess } from '../gateway-process.js';
 import { mqttSubscriber } from '../mqtt-bytes.js';
 
 /**
- * What a crowd leaves behind that comes at 5,000 a second, by RSS and some seconds later, with nobody asking the server for
- * anything: what opening has made is given back by itself.
+ * Memory some seconds after a ramp of 5,000 connections a second, by RSS: the server gives back the garbage of opening
+ * by itself.
  */
 
 const connections = 10_000;

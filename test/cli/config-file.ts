@@ -16,7 +16,7 @@ export function configFile(content: unknown): string {
   return path;
 }
 
-/** What the reader of the configuration says of this file; nothing when it takes it. */
+/** The error of readConfig for this file; '' if it is accepted. */
 export function problemOf(file: string, flags: Record<string, unknown> = {}): string {
   try {
     readConfig({ file, flags, environment: {} });

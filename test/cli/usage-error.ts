@@ -1,7 +1,7 @@
 import type { Test } from 'tap';
 import type { Outcome } from './encke.js';
 
-/** What the door says where it is not used as it should be. */
+/** The message of a usage error. */
 
 /** A usage error: exit code 2, nothing on stdout, and on stderr a sentence that names what is wrong. */
 export function isUsageError(t: Test, what: string, outcome: Outcome, ...names: (string | RegExp)[]): void {

@@ -18,7 +18,7 @@ interface CalledWith {
   data: string;
 }
 
-/** What such a client calls `onmessage` with. */
+/** The calls of `onmessage` of such a client. */
 function calls(text: string): CalledWith[] {
   const called: CalledWith[] = [];
   let message = { event: '', id: '', data: '' };

@@ -13,7 +13,7 @@ export class HttpProxy {
   holdsAfterGreeting = false;
   /** Event streams are cut so long after their beginning. */
   cutsStreamsAfterMs: number | undefined;
-  /** What is not answered by then is answered 504, or cut. */
+  /** A request without an answer by then gets 504, or is cut. */
   answersWithinMs: number | undefined;
   cutsLate = false;
   /** Of the line: a connection, and each piece of an answer, take so long. */

@@ -18,7 +18,7 @@ t.setTimeout(300_000); // Chromium may have to be installed first
 
 interface Heard {
   readyState: number;
-  /** What `onmessage` and the listeners of `cursor` and `recovered` were called with. */
+  /** The calls of `onmessage` and of the listeners of `cursor` and `recovered`. */
   messages: string[];
   cursors: { cursor: string; lastEventId: string }[];
   recovered: string[];

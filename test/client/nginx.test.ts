@@ -145,7 +145,7 @@ async function tryNginx(path: string): Promise<void> {
   });
 }
 
-/** What stands in the first nginx `location /` of the page, without its proxy_pass. */
+/** The first nginx `location /` of the page, without its proxy_pass. */
 function documented(): string {
   const page = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
   const location = /```nginx\nlocation \/ \{\n([^}]*)\}/.exec(page)![1]!;

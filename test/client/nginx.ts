@@ -7,7 +7,7 @@ import { findOrInstall } from '../debian-package.js';
 import { freePort } from '../free-port.js';
 import { isOpen } from '../open-port.js';
 
-/** What clients see of it, besides its location. */
+/** Options that clients notice, besides the location. */
 export interface NginxFront {
   /** Of `location`: `/` by default, or a prefix such as `/push/`. */
   path?: string;

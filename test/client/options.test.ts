@@ -8,7 +8,7 @@ import { until } from '../until.js';
 import { listen, proxied } from './client-parts.js';
 import { countedTo } from './listener.js';
 
-/** What `connect` takes, and what it refuses. */
+/** The options that `connect` accepts and refuses. */
 
 oneProcessFile('what the client takes and does by itself; nothing crosses');
 

@@ -3,7 +3,7 @@ import { startGateway } from '../gateway-process.js';
 import { until } from '../until.js';
 import { listen } from './client-parts.js';
 
-/** What is kept for after a reload of the page. */
+/** The places that are kept over a reload of the page. */
 
 const gateway = await startGateway();
 t.teardown(() => gateway.kill());

@@ -31,7 +31,7 @@ if ('missing' in browser) {
 
 const everywhere = ['--host', '0.0.0.0', '--mqtt', 'false', '--allow-origin', '*'];
 
-/** What each has got is in `got`. */
+/** `got` has the messages of each client. */
 async function listen(page: Page, port: number): Promise<void> {
   await page.evaluate(`
     window.got = [];

@@ -6,7 +6,7 @@ import { until } from '../until.js';
 import { listen, proxied } from './client-parts.js';
 import { countedTo } from './listener.js';
 
-/** What holds on event streams and on long-poll alike. */
+/** Promises of event streams and long-poll. */
 
 t.setTimeout(240_000);
 const gateway = await startGateway();

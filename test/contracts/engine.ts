@@ -3,7 +3,7 @@ import type { Engine, Outcome } from '../../router/engine/engine.js';
 import { Message, MessageProperties, matches, type Qos } from '../../router/index.js';
 import { until } from '../until.js';
 
-/** What every engine has to keep to; see router/engine/engine.ts. */
+/** The contract of every engine; see router/engine/engine.ts. */
 
 export interface EnginesUnderTest {
   /**
@@ -14,7 +14,7 @@ export interface EnginesUnderTest {
   readonly nodes: 1 | 2;
   /** A new cluster of that many engines, none of them started. */
   open(): Promise<{ engines: Engine[]; close(): Promise<void> }>;
-  /** What comes before an engine's start. */
+  /** Set up before the start of an engine. */
   connect?(engine: Engine): Promise<void>;
 }
 
@@ -332,7 +332,7 @@ function twoNodes(name: string, clusterOf: (t: Test) => Promise<Node[]>): void {
     there.remove('a');
     await settled(there, here);
     here.publish('a', 'by the filter');
-    // What is under way when interest ends may be lost.
+    // Messages in flight when interest ends may be lost.
     await until('it has come', () => there.handedOut.length === 1);
     there.remove('a/#');
     await settled(there, here);

@@ -17,7 +17,7 @@ export interface OpenedHistory {
 }
 
 /**
- * What every history store has to keep to, wherever it keeps its messages; see router/history/history-store.ts.
+ * The contract of every history store; see router/history/history-store.ts.
  * @param keepsTimes a message is given with the time that it came with; else with that of its place
  */
 export function sharedHistoryContract(
@@ -155,7 +155,7 @@ export function sharedHistoryContract(
   });
 }
 
-/** What a store has to keep to besides that whose messages are in this process. @param open makes a new, empty store */
+/** The additional contract of a store in this process. @param open makes a new, empty store */
 export function historyStoreContract(name: string, open: (options?: HistoryOptions) => HistoryStore): void {
   const openShared = async (options?: HistoryOptions) => {
     const store = open(options);

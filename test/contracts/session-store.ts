@@ -1,7 +1,7 @@
 import t from 'tap';
 import { type FlowTotal, InflightEntry, Message, retainSet, type SessionStore } from '../../router/index.js';
 
-/** What every session store has to keep to; see router/session/session-store.ts. @param open makes a new, empty store */
+/** The contract of every session store; see router/session/session-store.ts. @param open makes a new, empty store */
 export function sessionStoreContract(name: string, open: () => SessionStore): void {
   const setUp = () => {
     const store = open();

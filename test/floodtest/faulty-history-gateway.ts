@@ -12,7 +12,7 @@ interface Listener {
   response: ServerResponse;
 }
 
-/** What goes wrong for a client that comes back behind a cursor. */
+/** Faults for a client that resumes from a cursor. */
 export type Fault = 'drops' | 'doubles' | 'says it is gone' | 'says nothing' | 'reverses';
 
 export class FaultyHistoryGateway {

@@ -1,4 +1,4 @@
-/** What floodtest answers to flags that are unknown, wrong, or do not go together. */
+/** Errors of floodtest for flags that are unknown, wrong, or do not go together. */
 import t from 'tap';
 import { runTool } from '../msggen/tool-process.js';
 

@@ -1,4 +1,4 @@
-/** What the surroundings refuse: room for the record, and descriptors. */
+/** Limits of the machine: room for the record, and descriptors. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';

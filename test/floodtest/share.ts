@@ -1,7 +1,7 @@
 import { type MqttPlan, QOS_0_ONLY } from '../../floodtest/mqtt-plan.js';
 import type { GatewayTarget, Share } from '../../floodtest/plan.js';
 
-/** What one process of a flood is given to do. */
+/** The share of one process of a flood. */
 export function share(over: Partial<Share>): Share {
   return {
     index: 0,

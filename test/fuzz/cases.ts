@@ -9,15 +9,15 @@ import { unexpectedPackets } from './unexpected-packets.js';
 /** One thing that is done to the server on an open connection. */
 export interface Case {
   kind: string;
-  /** What goes to the socket, a write each. */
+  /** Bytes for the socket, in separate writes. */
   writes: Buffer[];
   /** The bytes of MQTT in it; undefined where the frames are so that nobody can say. */
   mqtt?: Buffer;
   /** The answers that must come, in order, and the connection must live on; undefined where that is not known. */
   replies?: string[];
   /**
-   * How the case ends: `sync` asks with a ping whether the connection lives; `unsure` too, but the ping may be taken for
-   * the rest of an unfinished frame; `reset` and `half-close` leave right after the last write.
+   * How the case ends: `sync` asks with a ping whether the connection lives; `unsure` too, but the ping may be taken
+   * for the rest of an unfinished frame; `reset` and `half-close` leave right after the last write.
    */
   ending: 'sync' | 'unsure' | 'reset' | 'half-close';
 }

@@ -12,7 +12,7 @@ export interface FrameShape {
   masked?: boolean;
   /** Bytes of the length field; default: as few as possible. */
   lengthBytes?: 1 | 2 | 8;
-  /** What the length field says, whatever follows. */
+  /** The value of the length field, which may be wrong. */
   announced?: number | bigint;
 }
 
@@ -57,7 +57,7 @@ function writeLength(bytes: Buffer, length: number | bigint, lengthBytes: 1 | 2 
 
 export type OnFrame = (opcode: number, payload: Buffer) => void;
 
-/** What a server writes, read strictly: whole messages, unmasked, in the shortest form. Throws where it is not so. */
+/** Parses frames of a server strictly: complete messages, unmasked, in the shortest form. Throws otherwise. */
 export class ServerFrames {
   #rest: Buffer | undefined;
 
@@ -77,7 +77,7 @@ export class ServerFrames {
 
 const served: ReadonlySet<number> = new Set([opcodes.binary, opcodes.close, opcodes.ping, opcodes.pong]);
 
-/** What `payloadStart` has read last. */
+/** Result of the last `payloadStart`. */
 let payloadLength = 0;
 
 function payloadStart(bytes: Buffer, at: number): number | undefined {

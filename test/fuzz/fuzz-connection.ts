@@ -9,7 +9,7 @@ import { pieces } from './framing.js';
 import { SentStream } from './sent-stream.js';
 import type { Speaker } from './speaker.js';
 
-/** What became of a case: `alive`, `left` (by us), `silent`, `cut` (without a close frame), `closed <code> <reason>`. */
+/** Outcome of a case: `alive`, `left` (by us), `silent`, `cut` (without a close frame), `closed <code> <reason>`. */
 export type Outcome = string;
 
 /** How long an answer is waited for where the ping may have been taken for something else. */
@@ -43,7 +43,7 @@ export class FuzzConnection {
   #deadlineMs = 0;
   #ended: Outcome | undefined;
   #settle: ((outcome: Outcome) => void) | undefined;
-  /** What the server has done that no server may. */
+  /** Violations by the server. */
   problem: string | undefined;
 
   constructor(port: number, random: SeededRandom, speaker: Speaker) {

@@ -16,7 +16,7 @@ export interface FuzzOptions {
 /** Cases on one connection, if it lives. */
 const casesPerConnectionMax = 60;
 
-/** What may end a connection that has done nothing wrong itself: shared client ids, what cases before have left behind. */
+/** Reasons that may end a connection without a fault of its own: shared client ids, leftovers of earlier cases. */
 const excuses = ['taken-over', 'keep-alive-timeout', 'too-many-awaiting-rel'];
 
 /**

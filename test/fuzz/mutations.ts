@@ -1,7 +1,7 @@
 import type { SeededRandom } from '../seeded-random.js';
 import { randomBytes } from './framing.js';
 
-/** What makes wrong packets out of right ones. The result may by chance still be a right one. */
+/** Mutations that make wrong packets of right ones. By chance the result may still be right. */
 
 type Mutation = (random: SeededRandom, packet: Buffer) => Buffer;
 

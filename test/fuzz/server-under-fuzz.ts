@@ -7,7 +7,7 @@ const flags = [
   ['--log-level', 'error'],
   ['--mqtt-session-expiry', '1'],
   ['--mqtt-max-sessions', '5000'],
-  // What is retained outlives its publisher: this much may stay, and no more.
+  // Retained messages outlive their publisher: this much may stay.
   ['--mqtt-max-retained', '1000'],
   ['--mqtt-idle-timeout', '20'],
   ['--mqtt-max-pending-connects-per-address', '0'], // all lanes are of one address

@@ -21,7 +21,7 @@ export class Speaker {
   readonly #number: number;
   /** QoS 2 packet ids that are still to be released. */
   #unreleased: number[] = [];
-  /** What the server has sent at QoS 1 and 2 and what is to be said to it. */
+  /** Messages of the server at QoS 1 and 2, and their acknowledgements. */
   readonly owed: Spoken[] = [];
 
   constructor(random: SeededRandom, connectionNumber: number) {

@@ -6,7 +6,7 @@ import { ask, batchOf, openStream } from './raw-wire.js';
 
 oneProcessFile('what a body is read as; nothing crosses but what other files have');
 
-/** What a batch takes for text, and what it answers where none of it is a message. */
+/** Encodings of a batch, and answers to a batch without a message. */
 
 const gateway = await startGateway({ flags: ['--heartbeat-sec', '0', '--log-level', 'warn'] });
 t.teardown(() => gateway.kill());

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { GatewayProcess } from '../gateway-process.js';
 import { ask } from './raw-wire.js';
 
-/** What a gateway holds, counted where it cannot agree by accident: by itself, by its router, by the kernel. */
+/** The connections of a gateway by three independent counts: its own, its router's, and the kernel's. */
 export interface Census {
   /** Streams, as the gateway counts them. */
   connections: number;

@@ -10,7 +10,7 @@ oneProcessFile('settings are read without a server');
 
 /** Settings that cannot work stop the start with a sentence, and not a client later on without one. */
 
-/** What the reader of the configuration says; nothing when it takes it. */
+/** The error of readConfig; '' if the settings are accepted. */
 function problemOf(
   flags: Record<string, string>,
   environment: NodeJS.ProcessEnv = {},

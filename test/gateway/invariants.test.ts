@@ -11,8 +11,8 @@ import { ask, batchOf, openStream, Wire } from './raw-wire.js';
 oneProcessFile('it counts what one process holds: sockets, descriptors, memory');
 
 /**
- * Whatever clients do: streams of the gateway = subscribers of the router = sockets of the process, and logins
- * = ids of the streams. And when all have gone, nothing is left of them.
+ * Always: streams of the gateway = subscribers of the router = sockets of the process, and logins = ids of the streams.
+ * When all clients have gone, nothing is left of them.
  */
 
 const flags = ['--body-timeout-sec', '1', '--heartbeat-sec', '1', '--log-level', 'error'];
@@ -37,7 +37,7 @@ async function counts(
   t.same(counted, expected(), what);
 }
 
-/** What `streams` streams with `logins` logins between them are, everywhere. */
+/** The counts of `streams` streams with `logins` logins, everywhere. */
 function censusOf(streams: number, logins: number, ids: number): Census {
   return {
     connections: streams,
@@ -224,7 +224,7 @@ class Mix {
     await Promise.all(leaving.map(({ wire }) => wire.untilClosed(20_000)));
   }
 
-  /** Who is open, as the clients know it. */
+  /** Open streams, by the clients' knowledge. */
   expected(): Census {
     this.clients = this.clients.filter(({ wire }) => !wire.closed);
     const logins = this.clients.flatMap(({ ids }) => ids);

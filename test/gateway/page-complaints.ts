@@ -1,6 +1,8 @@
 import type { Page } from 'playwright-core';
 
-/** What the page complains about, and whatever it asks of anybody but this machine; a blob is MQTT.js's own timer, and the icon is in the page. */
+/**
+ * Errors of the page, and its requests to other machines. A blob is MQTT.js's own timer, and the icon is in the page.
+ */
 export function complaintsOf(page: Page): string[] {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(String(error)));

@@ -26,7 +26,7 @@ export class Wire {
   /** The answer has come to the end that HTTP gives it: its last chunk, or all of its Content-Length. */
   complete = false;
   closed = false;
-  /** What was wrong with the framing. */
+  /** Error of the framing. */
   problem: string | undefined;
   #pending: Buffer = Buffer.alloc(0);
   #afterChunk = false;

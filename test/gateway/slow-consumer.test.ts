@@ -33,7 +33,7 @@ async function start(t: Test, ...flags: string[]): Promise<GatewayProcess> {
   return gateway;
 }
 
-/** What message `n` says: its number, and bytes that tell a wrong place from the right one. */
+/** Text of message `n`: its number, and bytes that show a wrong place. */
 function textOf(n: number, bytes = messageBytes): string {
   return `${n} `.padEnd(bytes, `${n}-abcdefghijklmnopqrstuvwxyz`);
 }
@@ -202,7 +202,9 @@ const corkedBytes = 12_000;
 /** uWS's timer of 10 s has a grain of 4 s: what it cuts, it cuts after 8 to 12 s. */
 const longerThanTimerMs = 13_500;
 
-/** How many messages of `corkedBytes` a reader that reads nothing takes before a write is refused; to the next twenty. */
+/**
+ * How many messages of `corkedBytes` a reader that reads nothing takes before a write is refused; to the next twenty.
+ */
 async function countUntilRefused(gateway: GatewayProcess): Promise<number> {
   const wire = await openStream(gateway.port, '/stream/probe');
   const publisher = await Publisher.open(gateway, 'probe');

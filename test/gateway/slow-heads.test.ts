@@ -97,7 +97,7 @@ t.test("streams on the same port of another address are none of the API's socket
   );
   const slow = new SlowHeads(gateway.apiPort, 200, '127.0.0.2');
   t.teardown(() => slow.stop());
-  // Who asks may meet the close, as fetch keeps its connection.
+  // A request may meet the close, because fetch keeps its connection.
   const closedIdle = () =>
     gateway.stats().then(
       ({ sockets }) => sockets.apiClosedIdle,

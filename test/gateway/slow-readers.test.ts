@@ -6,7 +6,7 @@ import { connectPacket, frame, subscribePacket, upgradeRequest } from '../mqtt-b
 import { oneProcess } from '../one-process.js';
 import { until } from '../until.js';
 
-/** Who reads slowly is served, however slowly; who reads nothing is cut. With default settings. */
+/** A slow reader is served, however slow it is; a reader that reads nothing is cut. With default settings. */
 
 const messages = 60;
 const messageBytes = 60_000;
@@ -119,8 +119,8 @@ const connect = libc.func('int connect(int, void *, uint32_t)');
 const [afInet, sockStream, solSocket, soRcvbuf] = [2, 1, 1, 8];
 
 /**
- * A socket with a receive buffer of 8 KB, as it must be before it connects: with that of loopback a reader of 1 KB/s takes 64
- * KB once a minute. @returns its descriptor
+ * A socket with a receive buffer of 8 KB, as it must be before it connects: with that of loopback a reader of 1 KB/s
+ * takes 64 KB once a minute. @returns its descriptor
  */
 function connectedTo(port: number, from: string): number {
   const descriptor = socket(afInet, sockStream, 0);

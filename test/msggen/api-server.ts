@@ -15,7 +15,7 @@ export class ApiServer {
   /** Over which messages came. */
   readonly sockets = new Set<Socket>();
   status = 200;
-  /** What one message is said to have reached. */
+  /** The `delivered` of one message. */
   deliveredEach = 1;
   /** Lines of a batch that are called bad. */
   badEach = 0;

@@ -1,4 +1,4 @@
-/** What msggen answers to flags that are unknown, wrong, or do not go together. */
+/** Errors of msggen for flags that are unknown, wrong, or do not go together. */
 import t from 'tap';
 import { runTool } from './tool-process.js';
 

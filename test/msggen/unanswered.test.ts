@@ -1,4 +1,4 @@
-/** What msggen says of messages that nobody answered, of rates that it cannot reach, and by its exit code. */
+/** msggen's summary and exit code for unanswered messages, and for rates that it cannot reach. */
 import t, { type Test } from 'tap';
 import { until } from '../until.js';
 import { ApiServer } from './api-server.js';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import t from 'tap';
 import { type Delivery, type Message, Router, Sessions, Subscriber } from '../../router/index.js';
 
-/** What a program in JavaScript can hand to the router by mistake, which TypeScript would refuse. */
+/** Wrong arguments of JavaScript programs, which TypeScript would refuse. */
 
 class Inbox extends Subscriber {
   readonly texts: string[] = [];

@@ -5,8 +5,8 @@ import { type Qos, Router } from '../../router/index.js';
 import { Inbox } from './inbox.js';
 
 /**
- * What logins and filters are counted as is never less than what they take in V8's heap, and not many times as much; and
- * all of it is given back.
+ * The counted bytes of logins and filters are at least those in V8's heap, and not many times as many. All of them are
+ * freed.
  */
 
 v8.setFlagsFromString('--expose-gc');

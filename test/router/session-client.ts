@@ -14,7 +14,10 @@ import {
 } from '../../router/index.js';
 import { textOf } from './inbox.js';
 
-/** A connection that notes what it is given: `text`, `text#<packet id>` at QoS 1 and 2, `+dup`, `+retained`, `rel#<packet id>`. */
+/**
+ * A connection that notes what it is given: `text`, `text#<packet id>` at QoS 1 and 2, `+dup`, `+retained`,
+ * `rel#<packet id>`.
+ */
 export class SessionClient implements SessionConnection {
   congested = false;
   readonly sent: string[] = [];
@@ -47,7 +50,7 @@ export class SessionClient implements SessionConnection {
     if (session !== undefined) this.#sessions.detach(session);
   }
 
-  /** What has come since the last call. */
+  /** Messages since the last call. */
   take(): string[] {
     return this.sent.splice(0);
   }

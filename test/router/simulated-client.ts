@@ -20,9 +20,9 @@ type Packet =
   | { type: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp'; packetId: number };
 
 /**
- * An MQTT client with a session of its own, and the wire between it and the broker: two queues of packets that are worked
- * off one by one, in either order, and lose what is in them when the connection drops. Plays by the standard as a
- * receiver and as a sender, and notes every breach that it sees as `problem`.
+ * An MQTT client with a session of its own, and the wire between it and the broker: two queues of packets that are
+ * worked off one by one, in either order, and lose what is in them when the connection drops. Plays by the standard as
+ * a receiver and as a sender, and notes every breach that it sees as `problem`.
  */
 export class SimulatedClient {
   readonly clientId: string;
@@ -41,7 +41,7 @@ export class SimulatedClient {
   /** As a sender: what it has not got the last acknowledgement for, in order. Outlives connections. */
   readonly #outgoing = new Map<number, { topic: string; text: string; qos: 1 | 2; released: boolean }>();
   #lastPacketId = 0;
-  /** What the broker has sent and has not been told to forget: entry by packet id. */
+  /** Messages of the broker without a final acknowledgement, by packet id. */
   readonly #inflight = new Map<number, InflightEntry>();
   /** Its session is on its way between two nodes: it cannot connect. */
   moving = false;

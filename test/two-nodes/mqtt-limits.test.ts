@@ -1,6 +1,6 @@
 import { onTwoNodes } from '../two-nodes.js';
 
-/** What grows up to a limit, and those that read slowly: what is retained for them, queued, lost. */
+/** Limits and slow readers: retained, queued and lost messages. */
 await onTwoNodes({
   room: 'gateway/mqtt',
   only: (file) => /limits|slow|replays/.test(file),

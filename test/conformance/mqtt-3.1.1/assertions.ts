@@ -2,7 +2,7 @@ import type { Test } from 'tap';
 import type { RawMqtt } from './raw-mqtt.js';
 import type { Server } from './server.js';
 
-/** What many statements end in: the connection is closed, and nothing was said before. */
+/** Many statements end so: the connection is closed without an answer. */
 
 /** The server closes this connection and sends no packet more. */
 export async function isClosed(t: Test, client: RawMqtt, why: string): Promise<void> {

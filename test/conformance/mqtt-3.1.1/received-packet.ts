@@ -1,6 +1,6 @@
 /**
- * What a server may send, read strictly: a wrong type, flag, length or reserved bit throws, so that every test
- * of the suite also checks the layout of every packet that it receives.
+ * Parses packets of a server strictly: a wrong type, flag, length or reserved bit throws. So every test of the suite
+ * also checks the layout of every packet that it receives.
  */
 
 export interface Connack {

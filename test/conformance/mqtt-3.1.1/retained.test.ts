@@ -8,7 +8,7 @@ import { fresh, startServer } from './server.js';
 const server = await startServer();
 t.teardown(() => server.stop());
 
-/** What somebody who subscribes now is sent at once, in the order of the topics, without packet identifiers. */
+/** Messages that a new subscriber gets at once, in the order of the topics, without packet identifiers. */
 async function retainedFor(t: Test, filter: string, qos = 2): Promise<Received[]> {
   const late = await server.client(t);
   await late.subscribe(filter, qos);

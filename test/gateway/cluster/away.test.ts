@@ -5,7 +5,7 @@ import { ask, batchOf, openStream } from '../raw-wire.js';
 import { nodeStats } from './nodes.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
 
-/** What senders and load balancers see while Redis is away, and when it is back. */
+/** Answers to senders and load balancers while Redis is away, and when it is back. */
 
 /** Where an id has history, a restart of its server is a gap, and its streams are cut to be told of it. */
 const withoutHistory = ['--count-wait-ms', '10000', '--history-rules', '# 0 0'];

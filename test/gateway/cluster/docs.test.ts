@@ -9,7 +9,7 @@ import { openStream } from '../raw-wire.js';
 import { nodeStats } from './nodes.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
 
-/** What docs/protocol.md shows of the global name, to the letter. */
+/** The examples of docs/protocol.md for the global name, exactly as they are there. */
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url));
 const section = readFileSync(`${root}/docs/protocol.md`, 'utf8')

@@ -27,7 +27,7 @@ t.test(
     t.equal(after.apiErrors['503'] - before.apiErrors['503'], 10, 'and it is counted');
     t.equal(after.engine.refused - before.engine.refused, 10);
     t.equal(after.engine.connected, false);
-    // What changes meanwhile holds when Redis is back.
+    // Changes during the outage are in effect when Redis is back.
     const late = listen(t, b, 'late');
     many.close();
     await until('the new stream is open', () => late.open);

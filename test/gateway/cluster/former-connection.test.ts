@@ -7,7 +7,7 @@ import { StuckClient } from '../mqtt/stuck-client.js';
 import { openStream } from '../raw-wire.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
 
-/** What a client has sent on its former connection is handled before its next one is told CONNACK, on any node. */
+/** Packets of a client's former connection are handled before its next connection gets CONNACK, on any node. */
 
 const redis = await redisServer(t);
 const mqttOf = async (node: GatewayProcess) => (await node.stats()).mqtt;

@@ -8,7 +8,7 @@ import { until } from '../../until.js';
 import { cursorNow, numbered, poll, publish } from '../history/ask-poll.js';
 import { HistoryNodes, LineReader, sendCarried } from './history-nodes.js';
 
-/** What clients have after their node, its way to Redis, or Redis itself was away. */
+/** Messages of clients after an outage of their node, of its path to Redis, or of Redis itself. */
 
 const rules = ['--history-rules', 'brief/# 100 4;none/# 0 0;# 100 60'];
 

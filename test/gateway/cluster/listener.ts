@@ -24,7 +24,7 @@ export interface ListenerOptions {
 export class Listener {
   /** Where nobody else takes them. */
   readonly heard: HeardMessage[] = [];
-  /** What was said of the cursor, for each resume. */
+  /** The answer to the cursor of each resume. */
   readonly recovered: boolean[] = [];
   /** Streams that have begun. */
   opened = 0;

@@ -7,7 +7,7 @@ import { closing, connectRaw } from '../mqtt/raw-client.js';
 import { brief, RealClient } from '../mqtt/real-client.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
 
-/** What is published on one node, and who gets it on another. */
+/** Delivery from one node to another. */
 
 const noSys = ['--mqtt-sys-interval', '0'];
 

@@ -8,8 +8,8 @@ import { connectRaw, tryRaw } from '../mqtt/raw-client.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
 
 /**
- * Clients that go from node to node at random moments, some cut and some taken over, while messages flow to them and from
- * them at QoS 1 and 2, on Redis: nothing is lost, nothing comes twice at QoS 2, and all comes in order.
+ * Clients that go from node to node at random moments, some cut and some taken over, while messages flow to them and
+ * from them at QoS 1 and 2, on Redis: nothing is lost, nothing comes twice at QoS 2, and all comes in order.
  */
 
 const moves = 100;
@@ -51,7 +51,7 @@ class Roamer {
     try {
       for (;;) {
         const packet = await client.next();
-        // What is not answered comes again.
+        // Unacknowledged messages come again.
         const isSlow = this.#random.chance(0.1);
         if (packet.type === 'PUBLISH') {
           if (packet.qos === 1) {

@@ -29,7 +29,7 @@ async function waiting(node: GatewayProcess): Promise<{ replies: number; undecid
   return (await node.stats()).mqtt.waiting;
 }
 
-/** What has come to a subscriber, and no more: it is told by a message that comes behind. */
+/** Checks a subscriber's messages: a later message shows that there are no more. */
 async function payloads(node: GatewayProcess, subscriber: RawMqtt): Promise<string[]> {
   await node.send('x', 'end');
   const come: string[] = [];

@@ -7,12 +7,12 @@ import { until } from '../../until.js';
 import { connectRaw } from '../mqtt/raw-client.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
 
-/** What is retained is retained on every node, also on those that start later or were cut off. */
+/** Retained messages are on every node, also on nodes that start later or were cut off. */
 
 const retained = async (node: GatewayProcess) => (await node.stats()).router.retained;
 const noSys = ['--mqtt-sys-interval', '0'];
 
-/** What a new subscriber of the node is sent, as "topic payload" in the order of the topics. */
+/** Messages for a new subscriber of the node, as "topic payload" in the order of the topics. */
 async function retainedOn(t: Test, node: GatewayProcess, filter = '#'): Promise<string[]> {
   const client = await connectRaw(t, node);
   await client.subscribe(filter, 2);

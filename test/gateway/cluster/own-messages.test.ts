@@ -4,7 +4,7 @@ import { until } from '../../until.js';
 import { connectRaw } from '../mqtt/raw-client.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
 
-/** What a client publishes right behind its SUBSCRIBE comes to itself, as on a single node [MQTT-4.6.0-1]. */
+/** A client receives what it publishes right after its SUBSCRIBE, as on a single node [MQTT-4.6.0-1]. */
 
 const servers = await Promise.all([redisServer(t), redisServer(t)]);
 const urls = servers.map(({ url }) => url);

@@ -8,7 +8,7 @@ import { startGateway } from '../../gateway-process.js';
 import { RedisServer } from '../../redis-server.js';
 import { onEngine, startWorkers } from './workers.js';
 
-/** What keeps `--workers` from starting is one sentence. */
+/** An error that prevents the start of `--workers` is one sentence. */
 
 const redis = await RedisServer.start();
 t.teardown(() => redis.stop());

@@ -1,7 +1,7 @@
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { type Ask, ask, batchOf, type Wire } from '../raw-wire.js';
 
-/** What the tests of history have in common: polls on sockets of their own, and publishes of many messages in one turn. */
+/** Helpers for tests of history: polls on sockets of their own, and many messages in one turn. */
 
 export interface Polled {
   wire: Wire;

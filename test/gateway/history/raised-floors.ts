@@ -3,7 +3,7 @@ import type { GatewayProcess } from '../../gateway-process.js';
 /** With it there is room for few ids: each is forgotten soon after its message. */
 export const littleHistory = ['--history-bytes-total-max', '200000'];
 
-/** What is remembered of an id is at most the least of four of 2^18 places; after so many others few are as they were. */
+/** A forgotten offset is the least of four of 2^18 places. After so many other ids, few places are unchanged. */
 const others = 400_000;
 
 /** Each has one message, and is forgotten at once; that raises what is remembered of ids to which nothing was sent. */

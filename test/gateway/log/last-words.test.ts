@@ -7,7 +7,7 @@ import t from 'tap';
 import { killAtExit, plainNode } from '../../child-processes.js';
 import { NamedPipe } from './named-pipe.js';
 
-/** What a process that ends by an error says, whatever its standard error is; and that it ends. */
+/** The last words of a process that ends by an error, for each kind of standard error; and that it ends. */
 
 const directory = mkdtempSync(join(tmpdir(), 'encke-last-words-'));
 t.teardown(() => rmSync(directory, { recursive: true }));

@@ -7,7 +7,7 @@ import { LogWriter } from '../../../gateway/log/log-writer.js';
 import { until } from '../../until.js';
 import { NamedPipe } from './named-pipe.js';
 
-/** What the log does with lines that it cannot write, on real descriptors. */
+/** Log lines that cannot be written, on real descriptors. */
 
 function pipeOf(t: Test): NamedPipe {
   const pipe = new NamedPipe();

@@ -32,7 +32,7 @@ export class NamedPipe {
     closeSync(fd);
   }
 
-  /** What is there now. */
+  /** The bytes in the pipe now. */
   read(): string {
     const buffer = Buffer.alloc(65_536);
     let text = '';

@@ -7,7 +7,7 @@ import { ask, batchOf, openStream, type Wire } from '../raw-wire.js';
 import { connectRaw } from './raw-client.js';
 import { StuckClient } from './stuck-client.js';
 
-/** What one client sends at once is handled in slices: the others have their turns, and nothing is lost or out of order. */
+/** A burst of one client is handled in slices: others get their turns, and nothing is lost or out of order. */
 
 async function start(t: Test, ...flags: string[]): Promise<GatewayProcess> {
   const usual = ['--mqtt-presence', 'false', '--mqtt-sys-interval', '0', '--history-rules', '# 0 0'];

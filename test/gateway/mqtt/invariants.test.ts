@@ -31,7 +31,7 @@ const flags = [
   ...['--mqtt-max-awaiting-rel', '3', '--pending-bytes-max', '200000', '--mqtt-max-packet-size', '70000'],
 ];
 
-/** What there is, counted by the gateway, its router, its sessions and the kernel. */
+/** Connections, sessions and filters, counted by the gateway, its router, its sessions and the kernel. */
 async function count(gateway: GatewayProcess) {
   const counted = await census(gateway);
   const { mqtt, router, slowConsumers } = (await ask(gateway.apiPort, '/stats')).json;

@@ -19,7 +19,7 @@ oneProcessFile('limits of one connection; nothing crosses');
 
 const mebibyte = 1024 * 1024;
 
-/** What one connection can grow, and what happens when it does. */
+/** Limits of one connection, and what happens past them. */
 
 async function start(t: Test, ...flags: string[]): Promise<GatewayProcess> {
   const gateway = await startGateway({ flags });

@@ -8,7 +8,7 @@ import { brief, RealClient } from './real-client.js';
 
 oneProcessFile('what one process is told by its flags; nothing crosses but what other files have');
 
-/** What an operator sets with flags, as MQTT.js meets it. */
+/** Settings of an operator, seen by MQTT.js. */
 
 async function start(t: Test, ...flags: string[]): Promise<GatewayProcess> {
   const gateway = await startGateway({ flags });

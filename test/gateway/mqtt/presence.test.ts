@@ -6,7 +6,7 @@ import { until } from '../../until.js';
 import { closing, connectRaw, openRaw, tryRaw } from './raw-client.js';
 import { StuckClient } from './stuck-client.js';
 
-/** Who is told of, what is said, and that it is said in order, however a connection ends. */
+/** Presence messages: their topics, contents and order, for every end of a connection. */
 
 const prefix = `$SYS/brokers/${nodeName}/clients`;
 

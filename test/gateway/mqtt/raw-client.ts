@@ -37,7 +37,7 @@ export async function connectRaw(t: Test, gateway: GatewayProcess, options: Conn
   return client;
 }
 
-/** What the server said when it closed. @returns code and reason of its close frame */
+/** @returns code and reason of the server's close frame */
 export async function closing(client: RawMqtt): Promise<string> {
   await client.untilClosed();
   return `${client.closeCode} ${client.closeReason}`;

@@ -17,7 +17,7 @@ export interface Received {
 let clients = 0;
 let marks = 0;
 
-/** What MQTT.js has below it, as far as tests look at it. */
+/** The stream below MQTT.js, as far as tests use it. */
 interface WebSocketOfClient {
   protocol: string;
   on(event: 'close', listener: (code: number, reason: Buffer) => void): void;
@@ -90,7 +90,7 @@ export class RealClient {
     return this.mqtt.connected;
   }
 
-  /** What came on this topic, or on all. */
+  /** Messages of this topic, or of all. */
   texts(topic?: string): string[] {
     const wanted = this.received.filter((message) => topic === undefined || message.topic === topic);
     return wanted.map(({ payload }) => payload.toString());

@@ -6,7 +6,7 @@ import { until } from '../../until.js';
 import { connectRaw } from './raw-client.js';
 import { StuckClient } from './stuck-client.js';
 
-/** What retained messages can grow, and what becomes of who does not read them. */
+/** Limits of retained messages, and of clients that do not read them. */
 
 async function start(t: Test, ...flags: string[]): Promise<GatewayProcess> {
   const gateway = await startGateway({
@@ -22,7 +22,7 @@ async function retain(gateway: GatewayProcess, messages: { id: string; data: str
   if (response.status !== 200) throw new Error(await response.text());
 }
 
-/** What a new subscriber is given for this filter, by topic. */
+/** Retained messages for a new subscriber to this filter, by topic. */
 async function kept(t: Test, gateway: GatewayProcess, filter: string): Promise<Record<string, string>> {
   const client = await connectRaw(t, gateway);
   await client.subscribe(filter, 0);

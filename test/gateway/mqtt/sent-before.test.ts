@@ -9,7 +9,7 @@ import { StuckClient } from './stuck-client.js';
 
 oneProcessFile('turns of the loop of one process');
 
-/** What a client has sent before its connection ends is handled, in order, whatever ends it. */
+/** Packets that a client sent before the end of its connection are handled, in order, for every kind of end. */
 
 const count = 40_000;
 const numbers = Array.from({ length: count }, (_, n) => String(n));

@@ -9,7 +9,7 @@ import { connectRaw, tryRaw } from './raw-client.js';
 
 oneProcessFile('queues and windows in the memory of one process');
 
-/** What sessions can grow, each and all together, and what happens when they do. */
+/** Limits of one session and of all sessions, and what happens past them. */
 
 async function start(t: Test, ...flags: string[]): Promise<GatewayProcess> {
   const gateway = await startGateway({

@@ -7,7 +7,7 @@ import { StuckClient } from './stuck-client.js';
 
 oneProcessFile('memory of one process');
 
-/** Who asks and does not read the answers is cut, and the server's memory does not grow by it. */
+/** A client that does not read its answers is cut, and the server's memory does not grow. */
 
 // Each test has a server of its own, and mostly waits until the clients are cut.
 t.jobs = 4;

@@ -5,7 +5,7 @@ import { shards, type World } from './world.js';
 
 interface Kind {
   readonly name: string;
-  /** What it is done to: `node` stands for the node and its links. */
+  /** Target of the fault: `node` means the node and its links. */
   readonly target: 'node' | 'redis' | 'all redis';
   readonly mostMs: number;
   /** Does it. @returns what undoes it */

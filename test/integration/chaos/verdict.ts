@@ -4,13 +4,16 @@ import type { Opening } from './subscriber.js';
 import type { Ways } from './ways.js';
 import { shards } from './world.js';
 
-/** What was counted is with its client, in the kernel at least, when the publisher has its answer; this is for a busy machine. */
+/**
+ * A counted message is with its client, at least in the kernel, when the publisher has its answer. Slack for a busy
+ * machine.
+ */
 const countedMarginMs = 100;
 /** Where another node did not answer, nothing says when it was handed out. */
 const uncountedMarginMs = 1_500;
 /**
- * Who was silent for so long that it was taken for gone is in no count until its next word, once a second, though its
- * subscribers get what is sent: counts are held against what arrived from then on.
+ * A node that was silent for so long that it counted as gone is in no count until its next sign, once a second, though
+ * its subscribers get messages. So counts are compared with arrivals from then on.
  */
 const missedMs = 1_500;
 

@@ -10,7 +10,7 @@ export interface Break {
 export interface Calm {
   readonly fromMs: number;
   readonly toMs: number;
-  /** What ended before it, where anything did. */
+  /** The outage that ended before it, if any. */
   readonly after: string;
 }
 
@@ -69,7 +69,7 @@ export class Ways {
     return calms;
   }
 
-  /** What was wrong at some time between two. */
+  /** Outages between two times. */
   reasons(from: number, to: number, fromMs: number, toMs: number): string[] {
     return this.breaks(from, to)
       .filter((aBreak) => aBreak.fromMs <= toMs && aBreak.toMs >= fromMs)

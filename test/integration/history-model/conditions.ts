@@ -1,7 +1,9 @@
 import type { SeededRandom } from '../../seeded-random.js';
 import type { Bounds } from './truth.js';
 
-/** What history loses messages by in one run, besides others of their id: one after the other by the seed, so that four seeds have all. */
+/**
+ * The cause of lost history in one run, besides later messages: chosen by the seed, so that four seeds have all causes.
+ */
 const strains = ['restarts', 'drops', 'age', 'bytes'] as const;
 export type Strain = (typeof strains)[number];
 export const strainCount = strains.length;

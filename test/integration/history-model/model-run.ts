@@ -15,12 +15,15 @@ const withoutHistory = 'none/e';
 /** Nobody reads these: they are what others have to make room for. */
 const unread = ['n/0', 'n/1', 'n/2', 'n/3', 'n/4'];
 const allIds = [...ids, withoutHistory, ...unread];
-/** What a reader of each transport listens to. */
+/** The reader of each transport. */
 const audiences = [['a'], ['a'], ['b'], ['c/d', 'a'], ids, [withoutHistory], ['b', withoutHistory]];
 const stepsPerRound = 300;
 /** One in so many rounds ends with another server in the same place. */
 const roundsPerRestart = 6;
-/** One in so many has more for one id, in one turn, than sockets take; or nothing for so long that all that is kept is too old. */
+/**
+ * One in so many has more for one id, in one turn, than sockets take; or nothing for so long that all that is kept is
+ * too old.
+ */
 const roundsPerFlood = 4;
 const roundsPerSilence = 12;
 const floodsMax = 5;
@@ -112,7 +115,10 @@ async function oneRound(world: World): Promise<void> {
   world.counts = addCounts(world.counts, { rounds: 1 });
 }
 
-/** More in one turn than the system takes for a stream that reads nothing, which is 4 to 10 MB; again until some of it is lost. */
+/**
+ * More in one turn than the system takes for a stream that reads nothing, which is 4 to 10 MB; again until some of it
+ * is lost.
+ */
 async function flood({ random, publisher, truth, readers, gateway }: World): Promise<void> {
   const streams = readers.filter(({ kind }) => kind !== 'poll');
   for (const reader of streams) {

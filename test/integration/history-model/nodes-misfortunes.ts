@@ -26,7 +26,7 @@ const shares: Record<Misfortune, number> = {
 };
 const awayMsMax = 2_000;
 
-/** What may fail. */
+/** Things that may fail. */
 export interface Cluster {
   /** Where all ways lead; the other one follows it. */
   redis: RedisServer;
@@ -39,7 +39,7 @@ export interface Cluster {
   readonly ids: readonly string[];
   readonly random: SeededRandom;
   readonly counts: Record<Misfortune, number>;
-  /** What is away right now, each until then. */
+  /** Current outages, with their ends. */
   readonly outages: Map<string, Promise<void>>;
 }
 

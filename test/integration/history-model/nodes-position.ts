@@ -10,7 +10,7 @@ interface Place {
   mayLackUpTo: number;
   /** Messages that it has, and that are not certain. */
   readonly uncertain: Set<number>;
-  /** What it was given and told, until it is known of each whether it is certain: its sender is told that later. */
+  /** Messages and losses that are not certain yet, because their sender has no answer yet. */
   readonly unjudged: (Given | Told)[];
 }
 
@@ -87,7 +87,7 @@ export class NodesPosition implements ReaderPosition {
     }, 0);
   }
 
-  /** What is missing first. */
+  /** The first missing message. */
   get lacks(): string {
     const last = (id: string) => this.#truth.last(id);
     const place = this.#places.find(({ id, offset, mayLackUpTo }) => {
@@ -147,7 +147,7 @@ export class NodesPosition implements ReaderPosition {
 
   #pass(place: Place, offset: number): void {
     const { id } = place;
-    // What is gone grows while the history is read.
+    // More messages may go while the history is read.
     const told = place.mayLackUpTo === 0 ? 0 : Math.max(place.mayLackUpTo, this.#truth.goneUpTo(id));
     const from = Math.max(place.offset, Math.min(told, offset - 1));
     this.skipped += this.#truth.certainBetween(id, place.offset, from);

@@ -11,14 +11,16 @@ const loadWaitMs = 5_000;
 /** Until nodes have found Redis again, and have read what they missed. */
 const recoveryMs = 3_000;
 
-/** So long after it was refused a send may be stored: it lay in a socket while Redis stood still, and its node before. */
+/**
+ * So long after it was refused a send may be stored: it lay in a socket while Redis stood still, and its node before.
+ */
 const storedLateMs = 5_000;
 
-/** What was published to the nodes of a cluster. A send that was not acknowledged may be in history or not, and at any place. */
+/** Messages published to the nodes of a cluster. An unacknowledged send may be in history or not, and at any place. */
 export class NodesTruth extends Truth {
   readonly #uncertain = new Map<string, Set<number>>();
   readonly #outages: Outage[] = [];
-  /** What each id had got when Redis was started last: nothing of that is known to be complete. */
+  /** Messages of each id before the last start of Redis, which may be incomplete. */
   readonly #begun = new Map<string, number>();
   uncertain = 0;
   /** By id and offset, when it was sent and when that was answered. */
@@ -41,7 +43,7 @@ export class NodesTruth extends Truth {
     return this.#sent.has(`${id} ${offset}`);
   }
 
-  /** What is stored late makes older what was stored meanwhile, and may put it out of what is kept. */
+  /** A message that is stored late makes later ones older, and may push messages out of history. */
   override goneUpTo(id: string): number {
     let offset = this.last(id);
     while (offset > 0 && this.last(id) - offset + this.#storedBehind(id, offset) < this.bounds.messages)
@@ -49,7 +51,10 @@ export class NodesTruth extends Truth {
     return Math.max(super.goneUpTo(id), offset, this.#begun.get(id) ?? 0);
   }
 
-  /** Whether who stands there may be told that something is gone: after a restart of Redis nobody knows, though he has all. */
+  /**
+   * Whether who stands there may be told that something is gone: after a restart of Redis nobody knows, though he has
+   * all.
+   */
   mayLack(id: string, offset: number): boolean {
     return this.goneUpTo(id) > offset || (this.#begun.get(id) ?? -1) >= offset;
   }
@@ -106,8 +111,8 @@ export class NodesTruth extends Truth {
   }
 
   /**
-   * Whether a poll that asked then may have got what its own node handed out while Redis was away. That has no place to come
-   * back to: what does not fit into one answer is lost, and told.
+   * Whether a poll that asked then may have got what its own node handed out while Redis was away. That has no place to
+   * come back to: what does not fit into one answer is lost, and told.
    */
   mayHaveOverflowed(ids: readonly string[], askedMs: number): boolean {
     return (

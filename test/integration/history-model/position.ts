@@ -115,7 +115,7 @@ export class Position {
     return this.#truth === truth;
   }
 
-  /** What is still to come; less than nothing where more was said to be lost than there was. */
+  /** Outstanding messages; negative if more losses were announced than happened. */
   missing(): number {
     let missing = -this.#lost;
     let doubtful = this.#doubtful;
@@ -156,7 +156,7 @@ export class Position {
       this.#fault(`has a gap of ${place.id} from ${place.offset} to ${offset + 1}, and was not told`);
   }
 
-  /** What this connection may leave out without a word of `lost`. */
+  /** Messages that this connection may omit without `lost`. */
   #goneUpTo({ id, fresh, before }: Place): number {
     if (!fresh) return 0;
     return isKept(id) ? this.#truth.goneUpTo(id) : before;

@@ -6,7 +6,7 @@ import type { Truth } from './truth.js';
 
 export type Kind = 'poll' | 'ndjson' | 'sse';
 
-/** What a reader asks for: all it knows between two connections is its cursor. */
+/** The request of a reader. Between two connections it knows only its cursor. */
 function pathOf(kind: Kind, ids: readonly string[], cursor: string | undefined): string {
   const path = { poll: '/poll', ndjson: '/stream', sse: '/events' }[kind];
   const all = ids.map((id) => `id=${id}`).join('&');
@@ -15,7 +15,7 @@ function pathOf(kind: Kind, ids: readonly string[], cursor: string | undefined):
   return `${asked}${from}${kind === 'poll' ? '&timeout=1' : ''}`;
 }
 
-/** What a reader needs of where it stands; what may be missing is another question for one server than for several. */
+/** The position of a reader. The messages that may be missing differ between one server and several. */
 export type ReaderPosition = Pick<
   Position,
   'ids' | 'cursor' | 'start' | 'lost' | 'message' | 'checkpoint'
@@ -165,7 +165,7 @@ export class Reader<Place extends ReaderPosition = Position> {
     else this.#message(JSON.parse(data).id, JSON.parse(data).data, lastEventId);
   }
 
-  /** Who gave no cursor is told nothing of it: its stream begins with whatever comes first. */
+  /** A reader without a cursor gets no `recovered`: its stream begins with the first message. */
   #beginWithoutCursor(truth: Truth): void {
     if (this.position.cursor === undefined && !this.begun) this.#started(true, truth);
   }

@@ -1,7 +1,7 @@
 import type { GatewayProcess } from '../../gateway-process.js';
 import type { Reader } from './reader.js';
 
-/** What a run has seen: that nothing went wrong means little where nothing happened. */
+/** Events of a run: without events, the absence of faults means little. */
 export const noCounts = {
   rounds: 0,
   restarts: 0,

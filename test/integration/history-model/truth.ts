@@ -1,4 +1,4 @@
-/** What a server keeps of an id at least, by its settings. */
+/** Least history of an id, by the settings. */
 export interface Bounds {
   /** The last so many messages; 0 = none at all, for ids that begin with `none/`. */
   readonly messages: number;
@@ -9,7 +9,7 @@ export interface Bounds {
 
 /** The server's clock of history ticks four times a second, or later on a machine that is busy. */
 const ageSlackMs = 500;
-/** What a message, an id and the table of ids take at most, besides payload and text of the id. */
+/** Most bytes of a message, an id and the table of ids, besides payload and id. */
 const entryBytesMax = 200;
 const idBytesMax = 400;
 
@@ -17,7 +17,7 @@ export function isKept(id: string): boolean {
   return !id.startsWith('none/');
 }
 
-/** What was published in one epoch: of each id its texts in order, as no two publications to one id are under way at once. */
+/** Messages published in one epoch: the texts of each id in order. An id has at most one send at a time. */
 export class Truth {
   readonly bounds: Bounds;
   /** Ids with a publication under way. */
@@ -43,7 +43,7 @@ export class Truth {
     return text;
   }
 
-  /** What was under way to an id is acknowledged. */
+  /** The send to an id is acknowledged. */
   done(id: string): void {
     this.busy.delete(id);
     this.#byId.get(id)!.done();
@@ -60,7 +60,9 @@ export class Truth {
     return found?.id === id && text === textOf(number, found.bytes) ? found.offset : undefined;
   }
 
-  /** The last offset of an id that a server may have let go by now, for others of its id, for its age or for the bytes. */
+  /**
+   * The last offset of an id that a server may have let go by now, for others of its id, for its age or for the bytes.
+   */
   goneUpTo(id: string): number {
     const publications = this.#byId.get(id)!;
     if (!isKept(id)) return publications.last;
@@ -80,7 +82,7 @@ export class Truth {
     return offset <= this.#byId.get(id)!.gone && askedMs > this.#goneMs;
   }
 
-  /** Whatever was published until now may go where all of it together may have been more than the bytes. */
+  /** All messages until now may go if they may have exceeded the byte limit together. */
   #noteOverflow(): void {
     let bytes = 0;
     for (const [id, { bytesMost }] of this.#byId) bytes += isKept(id) ? bytesMost + idBytesMax : 0;
@@ -94,7 +96,7 @@ class Publications {
   goneByBytes = 0;
   /** That the server has said. */
   gone = 0;
-  /** What is kept of it at most at any time since what is under way began. */
+  /** Most history of the id since the current send began. */
   bytesMost = 0;
   readonly #kept: number;
   readonly #startedMs: number[] = [];

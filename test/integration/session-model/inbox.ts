@@ -10,7 +10,7 @@ interface LoadedId {
   connection: number;
   /** Rises with each message that is new. */
   position: number;
-  /** What we have said: nothing yet, PUBACK or PUBREC; and `released` when PUBREL has come for it. */
+  /** Our acknowledgement: none, PUBACK or PUBREC; `released` after PUBREL. */
   state: 'new' | 'acknowledged' | 'released';
 }
 

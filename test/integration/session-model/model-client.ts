@@ -9,7 +9,7 @@ import { filters, type World } from './world.js';
 /** Lines of what a client has done last, for the report of a fault. */
 const traceLines = 30;
 
-/** What is still to be said to the server; in this order. */
+/** Packets for the server, in order. */
 type Owed = { type: 'PUBACK' | 'PUBREC' | 'PUBCOMP'; id: number };
 
 /** One client id: its session as a client that keeps to the standard has it, whatever becomes of its connections. */

@@ -4,7 +4,7 @@ import { until } from '../../until.js';
 import { ModelClient } from './model-client.js';
 import { World } from './world.js';
 
-/** What it takes to lose nothing: no limit is ever reached, so that every loss is a fault. */
+/** Settings without losses: no limit is ever reached, so every loss is a fault. */
 const generous = [
   ['--log-level', 'error'],
   ['--mqtt-max-mqueue', '1000000'],

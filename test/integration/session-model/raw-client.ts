@@ -14,7 +14,7 @@ export class RawClient {
   readonly #frames = new ServerFrames();
   readonly #onPacket: (packet: Received) => void;
   readonly #onClosed: (why: string) => void;
-  /** What was sent before the upgrade was answered. */
+  /** Packets sent before the answer to the upgrade. */
   readonly #early: Buffer[] = [];
   #head = '';
   #upgraded = false;

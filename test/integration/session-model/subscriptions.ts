@@ -9,7 +9,7 @@ export interface SubscriptionChange {
   granted: number;
 }
 
-/** What one session is subscribed to, as far as it can be known from outside: what is asked for is done between the asking and the answer. */
+/** Filters of one session, as far as they are known from outside: a change happens between request and answer. */
 export class Subscriptions {
   readonly #changes = new Map<string, SubscriptionChange[]>();
 

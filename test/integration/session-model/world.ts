@@ -5,7 +5,7 @@ import { Publication } from './publication.js';
 export const topics = ['t/a', 't/b', 't/c/d'];
 export const filters = [...topics, 't/+', 't/#', '#', '+/b', 't/+/d'];
 
-/** What all clients of one run share: the clock of the model, the messages that are under way, and the faults. */
+/** State of all clients of one run: the clock of the model, the messages in flight, and the faults. */
 export class World {
   readonly port: number;
   readonly random: SeededRandom;

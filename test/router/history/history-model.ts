@@ -15,7 +15,7 @@ interface Published {
 interface Poller {
   ids: string[];
   cursor: Cursor | undefined;
-  /** What it has to have: of each id, everything up to here was given or announced as lost. */
+  /** The place up to which everything was delivered or announced as lost, for each id. */
   offsets: number[];
 }
 
@@ -130,7 +130,7 @@ export class HistoryModel {
     return (this.#published.get(id) ?? []).filter((each) => each.offset > offset);
   }
 
-  /** What must be kept, and what must not. */
+  /** Messages that must be kept, and that must not. */
   #problemOfBounds(missed: Published[]): string | undefined {
     if (missed.length === 0) return undefined;
     const { id } = missed[0]!;

@@ -10,7 +10,7 @@ import { SeededRandom } from '../../../seeded-random.js';
 import { until } from '../../../until.js';
 import { redisEngineAt } from './engine-parts.js';
 
-/** What a node has missed while its connection was lost, it reads before it goes on. */
+/** A node reads the messages that it missed without a connection before it goes on. */
 
 /** A thousand take four minutes. */
 const cuts = Number(process.env.ENCKE_TEST_CUTS ?? 40);

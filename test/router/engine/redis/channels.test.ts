@@ -2,7 +2,7 @@ import t, { type Test } from 'tap';
 import { RedisServer } from '../../../redis-server.js';
 import { type Copy, Functions, Subscriber } from './functions.js';
 
-/** What is published where: to the id, to the literal parts of filters that somebody has, to the nodes that keep what is retained. */
+/** Channels of a message: of its id, of the literal parts of filters, and of nodes that keep retained messages. */
 
 async function nodeOf(t: Test): Promise<{ server: RedisServer; node: Functions }> {
   const server = await RedisServer.start();

@@ -146,7 +146,7 @@ export class Functions {
   }
 }
 
-/** What comes to some channels. */
+/** Messages of some channels. */
 export class Subscriber {
   readonly #redis: Redis;
   readonly #copies: Copy[] = [];

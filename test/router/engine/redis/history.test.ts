@@ -4,7 +4,7 @@ import { SeededRandom } from '../../../seeded-random.js';
 import { until } from '../../../until.js';
 import { Functions, type Read, run } from './functions.js';
 
-/** What is kept of each id: so many, for so long, and from where on that is complete. */
+/** History of each id: number, age, and from which place on it is complete. */
 
 async function nodeOf(t: Test): Promise<{ server: RedisServer; node: Functions }> {
   const server = await RedisServer.start();

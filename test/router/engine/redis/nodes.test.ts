@@ -12,7 +12,7 @@ t.teardown(() => redis.stop());
 const functions = await Functions.open(redis);
 const admin = redis.client();
 
-/** What a node has of a server, over one connection for all. */
+/** A node's connection to a server, shared by all its parts. */
 class OneOfMany {
   readonly usable = true;
   readonly open = true;

@@ -9,7 +9,7 @@ import { StallingProxy } from '../../../stalling-proxy.js';
 import { until } from '../../../until.js';
 import { redisEngineAt } from './engine-parts.js';
 
-/** What a publisher is told is true: on Redis itself, through connections that break, and when Redis stands still or goes. */
+/** Answers to publishers are true: on Redis itself, over broken connections, and when Redis stands still or ends. */
 
 let names = 0;
 

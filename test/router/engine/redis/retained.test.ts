@@ -3,7 +3,7 @@ import { RedisServer } from '../../../redis-server.js';
 import { SeededRandom } from '../../../seeded-random.js';
 import { Functions, Subscriber } from './functions.js';
 
-/** What is retained: every node can learn what changed since a place. */
+/** Retained messages: every node can read the changes since a place. */
 
 async function nodeOf(t: Test): Promise<{ server: RedisServer; node: Functions }> {
   const server = await RedisServer.start();
