@@ -16,7 +16,7 @@ export const clusterSettings = {
     ...setting(
       oneOf(['embedded', 'redis']),
       'embedded',
-      'what carries messages between processes: embedded = nothing, all is in this one; redis = the servers of --redis',
+      'what carries messages between processes: embedded = nothing, there is only this one; redis = the servers of --redis',
     ),
     mistake: formerEngineMistake,
   },
@@ -63,26 +63,26 @@ export const clusterSettings = {
   redisPendingBytesMax: setting(
     wholeNumber(mebibyte, 1024 * 1024 * mebibyte),
     64 * mebibyte,
-    'published and not yet known to be in Redis, bytes, over all servers. Past it sends are refused with 503',
+    'messages not yet known to be in Redis, bytes, over all servers. Past it sends are refused with 503',
   ),
   redisHeldBytesMax: setting(
     wholeNumber(mebibyte, 1024 * 1024 * mebibyte),
     32 * mebibyte,
-    'what comes while a node reads what it has missed, bytes, over all servers. Past it that is read, too, and ids without history lose it',
+    'messages that arrive while a node reads what it missed, bytes, over all servers. Past it they are read again later, and ids without history lose them',
   ),
   name: setting(
     text('1 to 64 letters, digits, - or _', /^[A-Za-z0-9_-]{1,64}$/),
     'encke',
-    'of the cluster, and the global name of its router; nodes with another name have nothing to do with it',
+    'name of the cluster, and global name of its router; nodes with another name belong to another cluster',
   ),
   countWaitMs: setting(
     wholeNumber(1, 60_000),
     250,
-    'how long a send waits for how many the other nodes have delivered to, ms; it ends as soon as all have answered',
+    'longest wait of a send for the counts of the other nodes, ms; it ends as soon as all have answered',
   ),
   workers: setting(
     wholeNumber(0, 1024),
     0,
-    'processes that share the ports, as nodes of one cluster with --engine redis; limits such as --connections-max hold for each; one that ends is started again; 0 = this process alone',
+    'processes that share the ports, as nodes of one cluster with --engine redis; limits such as --connections-max hold for each; a process that ends is started again; 0 = this process only',
   ),
 } satisfies Record<string, Setting>;
