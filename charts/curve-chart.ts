@@ -4,8 +4,8 @@
 import type { Chart, ChartOptions, Line } from './chart.js';
 import { heading, legendNames, lineName } from './heading.js';
 import { ChartInputError } from './input-error.js';
-import { curveAxis, type Extent, extentOf, timeAxis, valueAxis } from './scale.js';
 import type { RecordedCsv } from './recording.js';
+import { curveAxis, type Extent, extentOf, timeAxis, valueAxis } from './scale.js';
 import { colorOf } from './theme.js';
 import { drawnStretches } from './thinning.js';
 

@@ -1,9 +1,9 @@
 // The figures of a run: connections, messages, latency, and memory and CPU of the server. A figure that was not
 // recorded is undefined.
 
-import { findSteadyPhase, type SteadyPhase, leastSquaresSlope } from './steady-phase.js';
 import { meanRate } from './rate.js';
 import type { Run, RunColumn } from './run.js';
+import { findSteadyPhase, leastSquaresSlope, type SteadyPhase } from './steady-phase.js';
 
 const SEC_PER_HOUR = 3_600;
 

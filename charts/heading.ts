@@ -1,8 +1,8 @@
 // The lines above a chart and the names in its legend: title, machine, time and command. A comparison shows common
 // parts once, and a line with the differences for each run.
 
-import { type RunMetadata, describeCommand, describeMachine, describeStart } from './metadata.js';
 import type { Chart } from './chart.js';
+import { describeCommand, describeMachine, describeStart, type RunMetadata } from './metadata.js';
 
 /** Most lines of a comparison's subtitle with a run each; more would leave no room for the plot. */
 const RUNS_TOLD_MAX = 4;
@@ -20,7 +20,9 @@ export function heading(
   const title = givenTitle ?? titleOf(runs);
   return {
     title: title === '' ? noun : `${noun}: ${title}`,
-    subtitle: (runs.length === 1 ? tellOne(runs[0]!.metadata) : tellSeveral(runs)).filter((line) => line !== ''),
+    subtitle: (runs.length === 1 ? tellOne(runs[0]!.metadata) : tellSeveral(runs)).filter(
+      (line) => line !== '',
+    ),
   };
 }
 
@@ -54,7 +56,11 @@ function tellSeveral(runs: readonly Titled[]): string[] {
   const sameMachine = machines.size === 1;
   const names = legendNames(runs);
   const told = runs.slice(0, RUNS_TOLD_MAX).flatMap(({ metadata }, i) => {
-    const parts = [sameMachine ? '' : describeMachine(metadata), describeStart(metadata), describeCommand(metadata)];
+    const parts = [
+      sameMachine ? '' : describeMachine(metadata),
+      describeStart(metadata),
+      describeCommand(metadata),
+    ];
     const known = parts.filter((part) => part !== '');
     return known.length === 0 ? [] : [`${names[i]}: ${known.join(' · ')}`];
   });

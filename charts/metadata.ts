@@ -31,7 +31,10 @@ export async function readMetadata(csvPath: string): Promise<{ metadata: RunMeta
   try {
     text = await readFile(path, 'utf8');
   } catch {
-    return { metadata: {}, note: `no ${name} beside the CSV: machine, date and command are not on the chart.` };
+    return {
+      metadata: {},
+      note: `no ${name} beside the CSV: machine, date and command are not on the chart.`,
+    };
   }
   try {
     return { metadata: metadataSchema.parse(JSON.parse(text)) };

@@ -2,9 +2,9 @@
 
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { type RunMetadata, readMetadata } from './metadata.js';
 import { Csv, type CsvOptions } from './csv.js';
 import { ChartInputError } from './input-error.js';
+import { type RunMetadata, readMetadata } from './metadata.js';
 
 export interface RecordedCsv {
   readonly csv: Csv;

@@ -1,10 +1,10 @@
 // A run recorded by floodtest: a row a second of counters, latency, and memory and CPU of the server, with the JSON
 // beside it. Owns the names of the columns.
 
-import type { RunMetadata } from './metadata.js';
 import type { Csv } from './csv.js';
 import { ChartInputError } from './input-error.js';
-import { readRecording, type RecordedCsv } from './recording.js';
+import type { RunMetadata } from './metadata.js';
+import { type RecordedCsv, readRecording } from './recording.js';
 
 /**
  * Counters (all but connected, the latencies and serverRssBytes) are cumulative. The last eight are of runs over MQTT.

@@ -1,8 +1,8 @@
 // A run's figures as a Markdown table; with several runs, a column each.
 
-import { describeCommand, describeMachine, describeStart } from './metadata.js';
 import { type RunFigures, runFigures, SLOPE_HOLD_SEC_MIN } from './figures.js';
 import { legendNames } from './heading.js';
+import { describeCommand, describeMachine, describeStart } from './metadata.js';
 import type { Run } from './run.js';
 import { formatBytes, formatCount, formatDuration, formatMs } from './units.js';
 
@@ -54,7 +54,9 @@ function figureRows(f: RunFigures): [name: string, value: string][] {
 function notes(runs: readonly Run[]): string {
   const names = legendNames(runs);
   const told = runs.flatMap(({ metadata }, i) => {
-    const where = [describeMachine(metadata), describeStart(metadata)].filter((part) => part !== '').join('; ');
+    const where = [describeMachine(metadata), describeStart(metadata)]
+      .filter((part) => part !== '')
+      .join('; ');
     const command = describeCommand(metadata);
     const parts = [where, command === '' ? '' : `\`${command}\``].filter((part) => part !== '');
     return parts.length === 0 ? [] : [`${runs.length > 1 ? `${names[i]}: ` : ''}${parts.join('; ')}`];

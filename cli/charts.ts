@@ -8,8 +8,8 @@ import type { Reference } from '../charts/chart.js';
 import type { Format } from '../charts/draw.js';
 import type { Size } from '../charts/frame.js';
 import { ChartInputError } from '../charts/input-error.js';
-import type { Run } from '../charts/run.js';
 import type { RecordedCsv } from '../charts/recording.js';
+import type { Run } from '../charts/run.js';
 import { formatBytes, parseBytes } from '../charts/units.js';
 import { integerBetween } from './values.js';
 

@@ -18,7 +18,7 @@ import {
 } from '../floodtest/plan.js';
 import { isLoopbackIpv4, isOverTls, preflight } from '../floodtest/preflight.js';
 import { type Context, contextOf, Recording, type Row } from '../floodtest/recording.js';
-import { rowLine, floodSummaryJson, floodSummaryText } from '../floodtest/report.js';
+import { floodSummaryJson, floodSummaryText, rowLine } from '../floodtest/report.js';
 import { serverUsage } from '../floodtest/server-usage.js';
 import { TRANSPORT_NAMES, type TransportName } from '../floodtest/transport/transports.js';
 import { descriptorLimit } from '../msggen/descriptors.js';
@@ -195,7 +195,9 @@ async function flood(flags: Flags, command: Command): Promise<number> {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     recording?.close();
   }
-  console.log(flags.json ? JSON.stringify(floodSummaryJson(run, options, context)) : floodSummaryText(run, options));
+  console.log(
+    flags.json ? JSON.stringify(floodSummaryJson(run, options, context)) : floodSummaryText(run, options),
+  );
   if (recording?.failed) {
     console.error(`The record ${flags.csv} is not complete: see above.`);
     return 1;

@@ -7,7 +7,7 @@ import type { Lane, LaneOwner } from '../msggen/lane.js';
 import { MqttLane } from '../msggen/mqtt-lane.js';
 import { whyNobodyAnswers, whyNoMqtt, whyUnreachable } from '../msggen/preflight.js';
 import { RedisLane } from '../msggen/redis-lane.js';
-import { type MsggenOptions, liveLine, sendSummaryJson, sendSummaryText } from '../msggen/report.js';
+import { liveLine, type MsggenOptions, sendSummaryJson, sendSummaryText } from '../msggen/report.js';
 import { FAILED_EXIT_CODE, type FailOn, verdictOf } from '../msggen/verdict.js';
 
 function laneOf(asked: MsggenOptions): (index: number, owner: LaneOwner) => Lane {

@@ -1,8 +1,8 @@
 import type { Query } from './endpoint.js';
 import type { ServerSentEvent } from './event-stream-parser.js';
 import { SilenceError, Superseded } from './failure.js';
-import { longPoll, type PollResponse, recovers } from './long-poll.js';
 import type { LinkMember } from './link-member.js';
+import { longPoll, type PollResponse, recovers } from './long-poll.js';
 import { placeOf, type WireMessage } from './message.js';
 import { childOf, pause } from './pause.js';
 import { joinCursor, type Place, splitCursor } from './places.js';
@@ -11,7 +11,7 @@ import type { Roster } from './roster.js';
 import { serverSentEvents } from './server-sent-events.js';
 import type { Settings } from './settings.js';
 import type { Slots } from './slots.js';
-import { steadyMs, type ClientTransport, type TransportChoice } from './transport-choice.js';
+import { type ClientTransport, steadyMs, type TransportChoice } from './transport-choice.js';
 
 /** When polls have had a message for longer than this, something buffers the event stream. */
 const bufferedMs = 1_000;
@@ -29,7 +29,10 @@ export interface AttemptParts {
 }
 
 /** The ids and cursor of each member when the request was sent. */
-type Before = ReadonlyMap<LinkMember, { readonly ids: readonly string[]; readonly cursor: string | undefined }>;
+type Before = ReadonlyMap<
+  LinkMember,
+  { readonly ids: readonly string[]; readonly cursor: string | undefined }
+>;
 
 /**
  * One request for all ids of the roster, and its answer: an event stream, or polls. Beside polls SSE is tried now and

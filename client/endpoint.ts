@@ -1,7 +1,7 @@
-import { retryAfterMs } from './reconnect-backoff.js';
 import { CorsError, RefusedError, UnavailableError } from './failure.js';
 import type { ConnectOptions, FetchResponse, RequestHeaders } from './options.js';
 import { unlessAborted } from './pause.js';
+import { retryAfterMs } from './reconnect-backoff.js';
 
 /** The address of the server and the options of its requests. Sends requests and checks the status of the answers. */
 

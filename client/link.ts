@@ -1,5 +1,4 @@
 import { Attempt, type AttemptParts } from './attempt.js';
-import { ReconnectBackoff } from './reconnect-backoff.js';
 import { catchUp } from './catch-up.js';
 import {
   CorsError,
@@ -15,10 +14,11 @@ import type { LinkMember, MemberLink } from './link-member.js';
 import type { StateDetail } from './options.js';
 import { pause } from './pause.js';
 import { PollPace } from './poll-pace.js';
+import { ReconnectBackoff } from './reconnect-backoff.js';
 import { type Group, Roster } from './roster.js';
 import { type Settings, sharedIdsMax } from './settings.js';
 import { Slots, slotsMax } from './slots.js';
-import { steadyMs, type ClientTransport, TransportChoice } from './transport-choice.js';
+import { type ClientTransport, steadyMs, TransportChoice } from './transport-choice.js';
 import { onWake, type WakeReason } from './wake.js';
 
 /**

@@ -30,7 +30,10 @@ export function placeOf({ offset }: WireMessage, places: readonly Place[] | unde
   return epoch === undefined || offset === undefined ? undefined : { epoch, offset };
 }
 
-export function receivedMessage({ id, data, encoding, time }: WireMessage, cursor: string | undefined): ReceivedMessage {
+export function receivedMessage(
+  { id, data, encoding, time }: WireMessage,
+  cursor: string | undefined,
+): ReceivedMessage {
   return { id, data: encoding === 'base64' ? bytesOf(data) : data, time, cursor };
 }
 

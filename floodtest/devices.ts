@@ -7,7 +7,7 @@ import { MessageText } from '../msggen/message-text.js';
 import { LATE_AFTER_MS, Schedule } from '../msggen/schedule.js';
 import type { PublishedSeqs } from './counts.js';
 import { type DevicesPlan, deviceTopic, qosByShares } from './mqtt-plan.js';
-import { numberOf, assignmentOf, type Share } from './plan.js';
+import { assignmentOf, numberOf, type Share } from './plan.js';
 import type { MqttWs } from './transport/mqtt-ws.js';
 
 /**

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import { FloodSocket, type SocketOwner } from './flood-socket.js';
 import { openTlsSocket } from './flood-tls-socket.js';
-import { connectionsOf, numberOf, assignmentOf, type Share, sourceOf } from './plan.js';
+import { assignmentOf, connectionsOf, numberOf, type Share, sourceOf } from './plan.js';
 import { resetSocket } from './reset-socket.js';
 
 /** Ports tried for a connection that is bound to a source address. */

@@ -82,7 +82,9 @@ export class FloodProcess implements TransportEvents, SocketOwner {
       this.#dialer.reset(connection);
       cut.push(connection);
     }
-    this.#returns = new Reconnects(cut, this.#share.cut!.withinMs, (connection) => this.#comeBack(connection));
+    this.#returns = new Reconnects(cut, this.#share.cut!.withinMs, (connection) =>
+      this.#comeBack(connection),
+    );
   }
 
   /** Stops publishing and unsubscribing. @returns the last seqs of this process's devices */

@@ -8,8 +8,8 @@ import { Children } from './children.js';
 import {
   addCounts,
   addReasons,
-  type FloodCounts,
   EVERYTHING_ROW,
+  type FloodCounts,
   noCounts,
   noTally,
   type ProcessReport,

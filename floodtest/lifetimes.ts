@@ -1,6 +1,6 @@
 /** End of life of the short-lived connections of one process. */
 import { lifeMs } from './mqtt-plan.js';
-import { connectionsOf, numberOf, assignmentOf, type Share } from './plan.js';
+import { assignmentOf, connectionsOf, numberOf, type Share } from './plan.js';
 
 export class Lifetimes {
   readonly #share: Share;

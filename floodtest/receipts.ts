@@ -7,7 +7,7 @@ import type { Publication } from '../msggen/mqtt/packets.js';
 import { readStamp, type Stamp } from '../msggen/stamp.js';
 import { EVERYTHING_ROW, noTally, type PublishedSeqs, ROW_NAMES, type Tally } from './counts.js';
 import { qosByShares } from './mqtt-plan.js';
-import { connectionsOf, gatewayOf, numberOf, type Assignment, assignmentOf, type Share } from './plan.js';
+import { type Assignment, assignmentOf, connectionsOf, gatewayOf, numberOf, type Share } from './plan.js';
 import { StampAccounts } from './stamp-accounts.js';
 import { TopicNumbers } from './topic-numbers.js';
 
@@ -107,7 +107,12 @@ export class Receipts {
   }
 
   /** A message reaches a connection at another gateway only when the two gateways are connected. */
-  #settleEverything(connection: number, place: Assignment, published: PublishedSeqs[], loggedInUs: number): void {
+  #settleEverything(
+    connection: number,
+    place: Assignment,
+    published: PublishedSeqs[],
+    loggedInUs: number,
+  ): void {
     const accounts = this.#everything.get(connection)!;
     const tally = this.tallies[EVERYTHING_ROW]!;
     const gateway = gatewayOf(this.#share, place.role, place.number);

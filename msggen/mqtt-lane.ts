@@ -6,20 +6,20 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type Lane, type LaneOwner, REST_AFTER_ERROR_MS } from './lane.js';
-import { FrameWriter } from './mqtt/frame-writer.js';
 import { FrameReader, type ReaderEvents } from './mqtt/frame-reader.js';
+import { FrameWriter } from './mqtt/frame-writer.js';
 import {
   CONNACK,
   connectPacket,
   connectRefusal,
   DISCONNECT_PACKET,
+  type MqttQos,
   PINGREQ_PACKET,
   PINGRESP,
   PUBACK,
   PUBCOMP,
   PUBREC,
   PUBREL,
-  type MqttQos,
   readPacketId,
 } from './mqtt/packets.js';
 import { SendWindow } from './mqtt/send-window.js';

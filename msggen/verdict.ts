@@ -1,5 +1,5 @@
 /** Compares a run with the limits of `--fail-on`, for the exit code. */
-import { latencyText, type LatencyHistogram } from './latency.js';
+import { type LatencyHistogram, latencyText } from './latency.js';
 
 export interface LatencyLimit {
   /** The name in the flag, such as p99. */

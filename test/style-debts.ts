@@ -25,13 +25,7 @@ export const debts = {
     'gateway/mqtt/undecided.ts',
   ] as string[],
   /** Exported names that exist more than once. */
-  names: [
-    'Connection',
-    'Place',
-    'Subscriptions',
-    'messageOf',
-    'sessionLimits',
-  ] as string[],
+  names: ['Connection', 'Place', 'Subscriptions', 'messageOf', 'sessionLimits'] as string[],
   /** Files whose importers are all in one other folder of the room. */
   misplaced: [
     'gateway/mqtt/auto-subscriptions.ts',

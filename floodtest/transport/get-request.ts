@@ -1,5 +1,5 @@
 /** The request that asks for the messages to the id of a connection. */
-import { idNumberOf, numberOf, assignmentOf, type Share } from '../plan.js';
+import { assignmentOf, idNumberOf, numberOf, type Share } from '../plan.js';
 
 /**
  * @param query with its question mark

@@ -2,13 +2,15 @@
  * MQTT 3.1.1 over WebSocket: upgrade, CONNECT, SUBSCRIBE, then messages, acknowledged by their QoS. A connection owns a
  * byte or two in each column, and an entry for each QoS 2 message that is not released.
  */
-import { FrameWriter } from '../../msggen/mqtt/frame-writer.js';
+
 import { FrameReader, type ReaderEvents } from '../../msggen/mqtt/frame-reader.js';
+import { FrameWriter } from '../../msggen/mqtt/frame-writer.js';
 import {
   CONNACK,
   connectPacket,
   connectRefusal,
   DISCONNECT_PACKET,
+  type MqttQos,
   noPublication,
   PINGREQ_PACKET,
   PINGRESP,
@@ -17,18 +19,17 @@ import {
   PUBLISH,
   PUBREC,
   PUBREL,
-  type MqttQos,
-  readPacketId,
   parsePublish,
+  readPacketId,
   SUBACK,
   SUBACK_FAILURE,
   UNSUBACK,
 } from '../../msggen/mqtt/packets.js';
 import { acceptOf, newKey, upgradeRequest } from '../../msggen/mqtt/upgrade.js';
-import { connectionsOf, numberOf, type Assignment, assignmentOf, type Share } from '../plan.js';
+import { type Assignment, assignmentOf, connectionsOf, numberOf, type Share } from '../plan.js';
+import { MqttPings } from './mqtt-pings.js';
 import { type ResubscriptionEvents, Resubscriptions } from './resubscriptions.js';
 import { subscribedQosOf, subscribePacketOf } from './subscription.js';
-import { MqttPings } from './mqtt-pings.js';
 import type { FloodTransport, TransportEvents } from './transport.js';
 
 /** Most unacknowledged messages of a device: a server may allow 100 of QoS 2. */

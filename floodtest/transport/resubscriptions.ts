@@ -9,7 +9,7 @@
 import { unsubscribePacket } from '../../msggen/mqtt/packets.js';
 import { Schedule } from '../../msggen/schedule.js';
 import { nowUs, readStamp, type Stamp } from '../../msggen/stamp.js';
-import { connectionsOf, numberOf, assignmentOf, type Share } from '../plan.js';
+import { assignmentOf, connectionsOf, numberOf, type Share } from '../plan.js';
 import { filterOf, subscribePacketOf } from './subscription.js';
 
 /** From UNSUBACK to the next SUBSCRIBE. */

@@ -1,7 +1,7 @@
 /** The subscription of a connection over MQTT. */
 import { type MqttQos, subscribePacket } from '../../msggen/mqtt/packets.js';
 import { deviceFilter, qosByShares } from '../mqtt-plan.js';
-import { idNumberOf, type Assignment, type Share } from '../plan.js';
+import { type Assignment, idNumberOf, type Share } from '../plan.js';
 
 export function filterOf(share: Share, { role, number }: Assignment): string {
   if (role === 'everything') return '#';

@@ -1,9 +1,9 @@
 import t from 'tap';
 import { Csv } from '../../charts/csv.js';
 import { runFigures } from '../../charts/figures.js';
-import { leastSquaresSlope } from '../../charts/steady-phase.js';
 import { meanRate, rates } from '../../charts/rate.js';
 import { Run } from '../../charts/run.js';
+import { leastSquaresSlope } from '../../charts/steady-phase.js';
 import { markdownTable } from '../../charts/table.js';
 import { movingMost } from '../../charts/window.js';
 import { RUN_HEADER, sampleMetadata } from './sample-run.js';
@@ -96,7 +96,9 @@ t.test('a slope is given of a hold of five minutes or more', async (t) => {
 t.test('bandwidth is that of the hold', async (t) => {
   const csv = ['elapsedSec,connected,bytesReceived,bytesSent', '0,0,0,0', '1,10,5000,900', '3,10,9000,1000'];
   const recording = new Csv(`${csv.join('\n')}\n`, 'run.csv');
-  const figures = runFigures(new Run({ csv: recording, name: 'run', title: 'a run', metadata: {}, notes: [] }));
+  const figures = runFigures(
+    new Run({ csv: recording, name: 'run', title: 'a run', metadata: {}, notes: [] }),
+  );
   t.match(figures, { receivedBytesPerSec: 2_000, sentBytesPerSec: 50 });
 });
 

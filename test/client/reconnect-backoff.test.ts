@@ -1,6 +1,6 @@
 import t from 'tap';
-import { ReconnectBackoff, retryAfterMs } from '../../client/reconnect-backoff.js';
 import { PollPace } from '../../client/poll-pace.js';
+import { ReconnectBackoff, retryAfterMs } from '../../client/reconnect-backoff.js';
 import { TransportChoice } from '../../client/transport-choice.js';
 
 t.test('the span doubles with each failure, up to 30 s, and begins anew after a success', async (t) => {

@@ -1,10 +1,10 @@
 import t from 'tap';
 import { lifeMs, qosByShares } from '../../floodtest/mqtt-plan.js';
 import {
+  assignmentOf,
   CONNECTIONS_PER_ADDRESS,
   connectionsOf,
   mqttSourceAddressesFor,
-  assignmentOf,
   processesFor,
   sourceAddresses,
   sourceAddressesFor,

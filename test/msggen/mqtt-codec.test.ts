@@ -1,7 +1,7 @@
 /** The tools' own MQTT codec against bytes from the standards: MQTT 3.1.1, and RFC 6455 for the frames. */
 import t from 'tap';
-import { FrameWriter } from '../../msggen/mqtt/frame-writer.js';
 import { FrameReader, type ReaderEvents } from '../../msggen/mqtt/frame-reader.js';
+import { FrameWriter } from '../../msggen/mqtt/frame-writer.js';
 import {
   connectPacket,
   connectRefusal,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import { RestartBackoff, livedMsForReset } from '../../../gateway/workers/restart-backoff.js';
+import { livedMsForReset, RestartBackoff } from '../../../gateway/workers/restart-backoff.js';
 import { WorkerPool } from '../../../gateway/workers/worker-pool.js';
 import { WorkerProcess } from '../../../gateway/workers/worker-process.js';
 import { until } from '../../until.js';
