@@ -23,7 +23,7 @@ import { Listeners } from './listeners.js';
 import type { LogNumbers } from './log/log-writer.js';
 import { MemoryGauge } from './memory.js';
 import { Mqtt } from './mqtt/mqtt.js';
-import { sessionLimits } from './mqtt/session-limits.js';
+import { sessionsOptions } from './mqtt/sessions-options.js';
 import { DuplicateNodeNames } from './node-name.js';
 import { ReceiveThrottle } from './receive-throttle.js';
 import { Reclaimer } from './reclaim.js';
@@ -187,7 +187,7 @@ const probesHint = 'This node only holds connections: GET /stats, /health, /read
 /** MQTT on the public listener, and on its own where one is asked for. Where it is off it still counts its sessions: none. */
 function bindMqttRoom(listeners: Listeners, shared: SharedParts): Mqtt {
   const { router, config, log, turns, descriptorsMax } = shared;
-  const sessions = new Sessions(router, sessionLimits(config, log, router.clients));
+  const sessions = new Sessions(router, sessionsOptions(config, log, router.clients));
   const mqtt = new Mqtt({ ...shared, sessions });
   const { public: clients, mqtt: own } = listeners;
   const throttle = new ReceiveThrottle({

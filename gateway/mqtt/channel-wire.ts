@@ -2,6 +2,7 @@ import { InflightEntry } from '../../router/session/inflight-entry.js';
 import { messageOf, type Outgoing, RetainedDelivery, type Source, type Wire } from '../connection.js';
 import type { Counters } from '../counters.js';
 import type { Channel } from './channel.js';
+import { sendStatus } from './mqtt-socket.js';
 import { encodePublish, encodePublishQos0 } from './publish-packet.js';
 
 /** As for HTTP streams: uWS's one cork buffer has 16 KB, and what goes past it goes in a write of its own. */
@@ -10,15 +11,11 @@ const corkBytesMax = 15 * 1024;
 /** The longest WebSocket header that a server writes. */
 const frameHeaderBytes = 10;
 
-/** What `send` says: the system has taken all of it; uWS has taken nothing of it, as it has too many answers that wait. */
-const sent = 1;
-const dropped = 2;
-
 /** How MQTT connections are written to: a PUBLISH a frame, many frames in one write. */
 export class ChannelWire implements Wire {
   readonly #counters: Counters;
 
-  /** What the cork callback works on: fields instead of a closure for each write. */
+  /** For the cork callback: fields instead of a closure for each write. */
   #channel!: Channel;
   #source!: Source;
   #dropped = false;
@@ -34,7 +31,7 @@ export class ChannelWire implements Wire {
     this.#dropped = false;
     do {
       channel.socket.cork(this.#writeSome);
-      // What a cork could not write is with uWS now; only this tells.
+      // Only this tells that a cork could not write all: the rest is with the socket now.
       if (this.#dropped) return cutUnread(channel);
       if (channel.socket.getBufferedAmount() > 0) return false;
     } while (source.peek() !== undefined);
@@ -50,10 +47,10 @@ export class ChannelWire implements Wire {
       return true;
     }
     const status = channel.socket.send(packet, true);
-    if (status === dropped) return cutUnread(channel);
+    if (status === sendStatus.dropped) return cutUnread(channel);
     source.take();
     this.#count(outgoing);
-    return status === sent;
+    return status === sendStatus.sent;
   }
 
   readonly #writeSome = (): void => {
@@ -73,7 +70,7 @@ export class ChannelWire implements Wire {
         source.take();
         continue;
       }
-      this.#dropped = socket.send(packet, true) === dropped;
+      this.#dropped = socket.send(packet, true) === sendStatus.dropped;
       if (this.#dropped) return;
       source.take();
       this.#count(next);
@@ -92,15 +89,15 @@ export class ChannelWire implements Wire {
    * drain event says that the socket takes more.
    */
   keepAlive(channel: Channel): void {
-    if (channel.socket.getBufferedAmount() === 0) channel.channels.takesMore(channel);
+    if (channel.socket.getBufferedAmount() === 0) channel.takesMore();
   }
 
   pushThrough(channel: Channel): boolean {
-    return channel.socket.getBufferedAmount() === 0 && !channel.channels.isReading(channel);
+    return channel.socket.getBufferedAmount() === 0 && !channel.isReading;
   }
 }
 
-/** Whoever has so many answers to read that not even one message fits behind them. */
+/** So many answers wait for it that not even one message fits behind them. */
 function cutUnread(channel: Channel): false {
   channel.cut('answers-unread');
   return false;

@@ -4,60 +4,89 @@ import type { Session } from '../../router/session/session.js';
 import type { SessionConnection } from '../../router/session/session-connection.js';
 import type { Delivery } from '../../router/subscriber.js';
 import { type DeliveryOptions, retainSet } from '../../router/subscription-options.js';
-import { type AddressKept, addressText } from '../address-limit.js';
+import { addressText } from '../address-limit.js';
 import type { CloseReason } from '../close-reason.js';
-import { type Connection, RetainedDelivery } from '../connection.js';
-import type { ChannelWire } from './channel-wire.js';
-import type { Channels } from './channels.js';
-import type { ChannelSocket } from './gone-socket.js';
+import { type Connection, RetainedDelivery, type Wire } from '../connection.js';
+import type { Connections } from '../connections.js';
+import type { Outbound } from '../outbound.js';
+import type { CloseDetails } from './closing.js';
+import type { MqttSocket } from './mqtt-socket.js';
 import { pubrel } from './reply-packets.js';
 
-/** What uWS's own object of a connection carries of ours: one property, as each is 40 bytes. */
-export interface ChannelOfSocket extends AddressKept {
-  channel: Channel;
+/** The parts of the gateway that the methods of a channel hand on to, the same for all of them. */
+export interface ChannelParts {
+  readonly wire: Wire;
+  readonly outbound: Outbound;
+  readonly connections: Pick<Connections, 'has'>;
+  readonly replies: { write(channel: Channel, packet: Buffer): void };
+  readonly inbound: {
+    isReading(channel: Channel): boolean;
+    goOn(channel: Channel): void;
+    answersWait(channel: Channel): void;
+  };
+  readonly drains: { takesMore(channel: Channel): void };
+  readonly ends: {
+    close(channel: Channel, reason: CloseReason, details?: CloseDetails): void;
+    cut(channel: Channel, reason: CloseReason, details?: CloseDetails): void;
+    closeSilent(channel: Channel): void;
+    takeOver(channel: Channel, clientId: string): void;
+    finish(channel: Channel, clientId: string): boolean;
+  };
 }
 
 /**
- * One MQTT connection: a WebSocket on the one side, and from CONNECT on a session on the other. All else that a
- * connection has now and then (a will, an incomplete packet, a backlog) is kept by slot where it is used.
+ * One MQTT connection: a socket on the one side, and from CONNECT on a session on the other. All else that a connection
+ * has now and then (a will, an incomplete packet, a backlog) is kept by slot where it is used.
+ *
+ * Whoever has a channel can end it or go on with it here, and so knows nothing of how that is done.
  */
 export abstract class Channel implements Connection, SessionConnection {
   readonly slot: number;
   /** Invalid once the channel is released. */
-  socket: ChannelSocket;
+  socket: MqttSocket;
   /** Undefined until CONNECT is accepted. */
   session: Session | undefined = undefined;
 
-  constructor(slot: number, socket: ChannelSocket) {
+  constructor(slot: number, socket: MqttSocket) {
     this.slot = slot;
     this.socket = socket;
   }
 
-  abstract get channels(): Channels;
+  protected abstract get parts(): ChannelParts;
 
-  get wire(): ChannelWire {
-    return this.channels.wire;
+  get wire(): Wire {
+    return this.parts.wire;
+  }
+
+  /** False as soon as it is released; its slot may be another's then. */
+  get isOpen(): boolean {
+    return this.parts.connections.has(this);
   }
 
   get congested(): boolean {
-    return this.channels.outbound.isBackpressured(this);
+    return this.parts.outbound.isBackpressured(this);
+  }
+
+  /** Something that it has sent is still to be handled. */
+  get isReading(): boolean {
+    return this.parts.inbound.isReading(this);
   }
 
   sendQos0(message: Message, options: DeliveryOptions): Delivery {
     const retained = (options & retainSet) !== 0;
-    return this.channels.outbound.deliver(this, retained ? new RetainedDelivery(message) : message);
+    return this.parts.outbound.deliver(this, retained ? new RetainedDelivery(message) : message);
   }
 
   sendInflight(entry: InflightEntry): void {
-    this.channels.outbound.deliver(this, entry);
+    this.parts.outbound.deliver(this, entry);
   }
 
   sendPubrel(packetId: number): void {
-    this.channels.reply(this, pubrel(packetId));
+    this.parts.replies.write(this, pubrel(packetId));
   }
 
   takenOver(): void {
-    this.channels.takenOver(this);
+    this.parts.ends.takeOver(this, this.session!.clientId);
   }
 
   describe(): Record<string, unknown> {
@@ -70,23 +99,46 @@ export abstract class Channel implements Connection, SessionConnection {
 
   /** Nothing has come for too long. */
   onDue(): void {
-    this.channels.closeSilent(this);
+    this.parts.ends.closeSilent(this);
   }
 
-  end(reason: CloseReason): void {
-    this.channels.close(this, reason);
+  end(reason: CloseReason, details?: CloseDetails): void {
+    this.parts.ends.close(this, reason, details);
   }
 
-  cut(reason: CloseReason): void {
-    this.channels.cut(this, reason);
+  cut(reason: CloseReason, details?: CloseDetails): void {
+    this.parts.ends.cut(this, reason, details);
+  }
+
+  /**
+   * Another connection takes its client id: all that it has sent before is handled, and it ends behind that.
+   * @returns false = it is at that already
+   */
+  finish(clientId: string): boolean {
+    return this.parts.ends.finish(this, clientId);
+  }
+
+  /** A packet of its that waited may be handled. */
+  goOn(): void {
+    this.parts.inbound.goOn(this);
+  }
+
+  /** The socket takes more. */
+  takesMore(): void {
+    this.parts.drains.takesMore(this);
+  }
+
+  /** An answer has filled the socket: no more of what it has sent is handled until its client has read some. */
+  answersWait(): void {
+    this.parts.inbound.answersWait(this);
   }
 }
 
 /** A class for one gateway's channels, so that what they share is no field of each (8 bytes). */
-export function channelClass(channels: Channels) {
+export function channelClass(parts: ChannelParts): new (slot: number, socket: MqttSocket) => Channel {
   return class extends Channel {
-    override get channels(): Channels {
-      return channels;
+    protected override get parts(): ChannelParts {
+      return parts;
     }
   };
 }

@@ -1,10 +1,10 @@
 import type { ClientRegistry } from '../../router/engine/cluster.js';
 import type { Router } from '../../router/router.js';
-import type { Session } from '../../router/session/session.js';
 import type { Sessions } from '../../router/session/sessions.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { Channel } from './channel.js';
 import { isMadeHere } from './client-id.js';
+import type { PendingQos2 } from './pending-qos2.js';
 
 interface Claim {
   readonly clientId: string;
@@ -18,19 +18,8 @@ interface Claim {
 export interface ClientClaimsParts {
   readonly router: Router;
   readonly sessions: Sessions;
+  readonly pendingQos2: PendingQos2;
   readonly log: SampledLog;
-}
-
-/** The part of Channels that it uses. */
-export interface ClaimingChannels {
-  /** Whether something that it has sent is still to be handled. */
-  isReading(channel: Channel): boolean;
-  /** Closes it, as another one takes over; what it has sent before is handled all the same. */
-  finish(channel: Channel, clientId: string): void;
-  /** Its CONNECT is handled once more. */
-  goOn(channel: Channel): void;
-  /** Calls back when it is known of all that the client has sent whether it is carried. */
-  whenDecided(session: Session, ready: () => void): void;
 }
 
 /**
@@ -48,10 +37,8 @@ export class ClientClaims {
   readonly #byChannel = new Map<Channel, Claim>();
   /** By client id, in order; the first may go on once the former connection is through. */
   readonly #lines = new Map<string, Claim[]>();
-  /** Set by Channels. */
-  channels!: ClaimingChannels;
 
-  constructor({ router, sessions, log }: ClientClaimsParts) {
+  constructor({ router, sessions, pendingQos2, log }: ClientClaimsParts) {
     this.#registry = router.clients;
     this.#sessions = sessions;
     this.#registry?.serve({
@@ -59,7 +46,7 @@ export class ClientClaims {
       sessions,
       clientIds: () => Array.from(sessions.all, ({ clientId }) => clientId).filter((id) => !isMadeHere(id)),
       finish: (clientId, isOlder, then) => this.#finish(clientId, isOlder, then),
-      whenDecided: (session, ready) => this.channels.whenDecided(session, ready),
+      whenDecided: (session, ready) => pendingQos2.whenNone(session, ready),
       onLost: (clientId, node, messagesLost) =>
         log.warn(
           'session-moved',
@@ -72,15 +59,6 @@ export class ClientClaims {
   /** Now. */
   get count(): number {
     return this.#byChannel.size;
-  }
-
-  /** Whether its CONNECT waits. */
-  has(channel: Channel): boolean {
-    return this.#byChannel.size > 0 && this.#byChannel.has(channel);
-  }
-
-  clientIdOf(channel: Channel): string | undefined {
-    return this.#byChannel.get(channel)?.clientId;
   }
 
   /**
@@ -127,7 +105,7 @@ export class ClientClaims {
     this.#registry?.claim(clientId, clean, () => {
       claim.state = 'ready';
       if (!returned) return;
-      if (this.#byChannel.get(channel) === claim) this.channels.goOn(channel);
+      if (this.#byChannel.get(channel) === claim) channel.goOn();
       else if (!this.#isWanted(clientId)) this.#registry!.release(clientId);
     });
     returned = true;
@@ -145,7 +123,7 @@ export class ClientClaims {
     else {
       const { channel } = line.at(-1)!;
       line.push(claim);
-      if (channel !== undefined) this.channels.finish(channel, clientId);
+      if (channel !== undefined) this.#finishFormer(channel, clientId);
     }
   }
 
@@ -164,7 +142,7 @@ export class ClientClaims {
 
   #callNext(clientId: string): void {
     const next = this.#lines.get(clientId)?.[0];
-    if (next?.channel !== undefined) this.channels.goOn(next.channel);
+    if (next?.channel !== undefined) next.channel.goOn();
     else if (next !== undefined) setImmediate(() => this.#letGo(next));
   }
 
@@ -177,8 +155,12 @@ export class ClientClaims {
   /** It is closed then. */
   #formerIsReading(clientId: string): boolean {
     const former = this.#sessions.find(clientId)?.connection as Channel | undefined;
-    if (former === undefined || !this.channels.isReading(former)) return false;
-    this.channels.finish(former, clientId);
+    if (former === undefined || !former.isReading) return false;
+    this.#finishFormer(former, clientId);
     return true;
+  }
+
+  #finishFormer(former: Channel, clientId: string): void {
+    if (former.finish(clientId)) this.#sessions.counters.takenOver++;
   }
 }

@@ -1,8 +1,9 @@
 import type { Qos } from '../../router/message.js';
+import { cleanTerms, keptTerms, type SessionTerms } from '../../router/session/session-terms.js';
 import { type ProtocolLevel, protocolLevel } from './packet.js';
 import type { PacketReader } from './packet-reader.js';
 
-/** What a client wants published when it ends without a good-bye. */
+/** A message that a client wants published when it ends without DISCONNECT. */
 export interface Will {
   readonly topic: string;
   readonly payload: Buffer;
@@ -19,6 +20,11 @@ export interface ConnectPacket {
   readonly will: Will | undefined;
   readonly userName: string | undefined;
   readonly password: Buffer | undefined;
+}
+
+/** Of MQTT 3.1.1. */
+export function termsOf({ clean }: ConnectPacket): SessionTerms {
+  return clean ? cleanTerms : keptTerms;
 }
 
 /** Bits of the connect flags. */

@@ -2,8 +2,8 @@ import type { Message } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
 
 /**
- * What is published because a connection has begun or ended: wills and presence. A connection may be cut in the
- * middle of somebody's delivery, so its messages wait until that is over; in the order in which things happened.
+ * Messages that are published because a connection has begun or ended: wills and presence. A connection may be cut in
+ * the middle of somebody's delivery, so its messages wait until that is over; in the order in which things happened.
  *
  * It has no limit of its own: it is empty after every CONNECT and in the next turn of the loop, so that it holds at
  * most two messages for each connection (its will, `disconnected`).

@@ -1,20 +1,19 @@
-import type { HttpRequest, HttpResponse, us_socket_context_t, WebSocket } from 'uWebSockets.js';
-import { keepAddress } from '../address-limit.js';
-
-import { type RefusalReason, refusals } from '../close-reason.js';
+import type { WebSocket } from 'uWebSockets.js';
+import type { AddressKept } from '../address-limit.js';
 import type { Config } from '../config.js';
-import { answerText, refuse } from '../http/answer.js';
+import { answerText } from '../http/answer.js';
 import type { FrontDoor } from '../http/front-door.js';
 import { bindPath } from '../http/methods.js';
 import { uWS } from '../uws.js';
-import type { Channel, ChannelOfSocket } from './channel.js';
+import type { Channel } from './channel.js';
+import type { ChannelEnds } from './channel-ends.js';
 import type { Channels } from './channels.js';
+import type { Drains } from './drains.js';
+import { detailsOfEnd, reasonOf } from './end-by-uws.js';
 import { frameBytesMax, frameBytesTaken } from './frame-size.js';
-import type { MqttParts } from './mqtt-parts.js';
-import type { Origins } from './origins.js';
-
-/** The names that MQTT has among WebSocket's subprotocols [MQTT-6.0.0-3]; the second is 3.1's. */
-const subprotocols = ['mqtt', 'mqttv3.1'];
+import type { Inbound } from './inbound.js';
+import { sizeDetails } from './size-details.js';
+import type { Upgrade } from './upgrade.js';
 
 /** Answers that a client does not read: past this it is cut. Messages wait elsewhere, see SlowConsumers. */
 const unreadAnswersBytesMax = 64 * 1024;
@@ -24,9 +23,23 @@ function packetBytesMax({ mqttMaxPacketSize, messageBytesMax, idBytesMax }: Conf
   return Math.max(mqttMaxPacketSize, messageBytesMax) + idBytesMax;
 }
 
+/** The one property of ours that uWS's own object of a connection carries, as each is 40 bytes. */
+interface SocketData extends AddressKept {
+  channel: Channel;
+}
+
 /** A socket is its own user data; to ask for it would be a call into native code for each frame. */
-function ownedBy(socket: WebSocket<ChannelOfSocket>): ChannelOfSocket {
-  return socket as unknown as ChannelOfSocket;
+function channelOf(socket: WebSocket<SocketData>): Channel {
+  return (socket as unknown as SocketData).channel;
+}
+
+/** The parts that the events of a socket go to. */
+export interface SocketEvents {
+  readonly upgrade: Upgrade;
+  readonly channels: Channels;
+  readonly inbound: Inbound;
+  readonly drains: Drains;
+  readonly ends: ChannelEnds;
 }
 
 /**
@@ -36,38 +49,43 @@ function ownedBy(socket: WebSocket<ChannelOfSocket>): ChannelOfSocket {
 export function bindMqtt(
   door: FrontDoor,
   path: string,
-  channels: Channels,
-  parts: MqttParts,
-  origins: Origins,
+  config: Config,
+  { upgrade, channels, inbound, drains, ends }: SocketEvents,
   onGone: (lingers: boolean) => void,
 ): void {
-  const { config, counters, admission, pendingConnects, connections } = parts;
   const frameMax = frameBytesMax(config);
-  door.bindWebSocket<ChannelOfSocket>(path, {
+  door.bindWebSocket<SocketData>(path, {
     compression: uWS.DISABLED, // 75 KB a connection
     maxPayloadLength: frameBytesTaken(config),
     maxBackpressure: packetBytesMax(config) + unreadAnswersBytesMax,
     closeOnBackpressureLimit: true,
-    // MQTT's keep-alive is the only clock there is. 0 alone would be 256 s: uWS pings, and cuts who does not answer.
+    // MQTT's keep-alive is the only clock there is. 0 alone would be 256 s: uWS pings, and cuts clients that do not answer.
     idleTimeout: 0,
     sendPingsAutomatically: false,
-    upgrade,
-    open: (socket) => channels.open(socket),
+    upgrade: upgrade.handle,
+    open: (socket) => {
+      socket.getUserData().channel = channels.open(socket);
+    },
     message: (socket, frame, isBinary) => {
-      const { channel } = ownedBy(socket);
-      if (!isBinary) return channels.closeBehind(channel, 'text-frame'); // [MQTT-6.0.0-1]
-      if (frame.byteLength > frameMax) return channels.refuseFrame(channel, frame.byteLength);
-      channels.read(channel, Buffer.from(frame));
-      if (channels.isBehind(channel))
-        setImmediate(() => channels.isBehind(channel) && channels.takesMore(channel));
+      const channel = channelOf(socket);
+      if (!isBinary) return inbound.closeBehind(channel, 'text-frame'); // [MQTT-6.0.0-1]
+      const { byteLength } = frame;
+      if (byteLength > frameMax) {
+        const details = sizeDetails(config, 'mqttMaxFrameSize', byteLength, frameMax);
+        return inbound.closeBehind(channel, 'packet-too-large', details);
+      }
+      inbound.read(channel, Buffer.from(frame));
+      if (inbound.isBehind(channel))
+        setImmediate(() => inbound.isBehind(channel) && drains.takesMore(channel));
     },
     // Not in here: a frame of 16 KB or more that is not taken whole would be the last one, as uWS stops asking the system.
     drain: (socket) => {
-      const { channel } = ownedBy(socket);
-      setImmediate(() => connections.has(channel) && channels.drained(channel));
+      const channel = channelOf(socket);
+      setImmediate(() => channel.isOpen && drains.drained(channel));
     },
-    close: (socket, code, reason) => {
-      onGone(channels.gone(ownedBy(socket).channel, code, Buffer.from(reason).toString()));
+    close: (socket, code, text) => {
+      const reason = reasonOf(code, Buffer.from(text).toString());
+      onGone(ends.gone(channelOf(socket), reason, detailsOfEnd(reason, config)));
     },
   });
   // On the public listener / has a page, which stays where MQTT is put there too.
@@ -78,36 +96,4 @@ export function bindMqtt(
         ['Upgrade', 'websocket'],
       ]),
   });
-
-  function upgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
-    const asked = request
-      .getHeader('sec-websocket-protocol')
-      .split(',')
-      .map((name) => name.trim());
-    const subprotocol = subprotocols.find((name) => asked.includes(name));
-    const maySayNone = !config.mqttRequireSubprotocol && asked[0] === '';
-    if (subprotocol === undefined && !maySayNone) return refuseUpgrade(response, 'not-mqtt');
-    if (!origins.allow(request.getHeader('origin'), request.getHeader('host'))) {
-      return refuseUpgrade(response, 'bad-origin');
-    }
-    const reason = admission.refusalOf(response) ?? pendingConnects.refusalOf(response, makeRoom);
-    if (reason !== undefined) return refuseUpgrade(response, reason);
-    response.upgrade(
-      keepAddress(response),
-      request.getHeader('sec-websocket-key'),
-      subprotocol ?? '', // exactly one, of those that were offered [MQTT-6.0.0-4]
-      '',
-      context,
-    );
-  }
-
-  /** Not with a close frame: while its peer has not closed it, what uWS has of its frames stays. */
-  function makeRoom(slot: number, details: Record<string, unknown>): void {
-    channels.cutPending(connections.slots[slot] as Channel, details);
-  }
-
-  function refuseUpgrade(response: HttpResponse, reason: RefusalReason): void {
-    counters.refused[reason]++;
-    refuse(response, refusals[reason]);
-  }
 }

@@ -5,7 +5,7 @@ type Sizes = Pick<Config, 'mqttMaxFrameSize' | 'mqttMaxPacketSize'>;
 
 const frameBytesMaxDefault = 4 * mebibyte;
 
-/** What is let in above that, to be refused with 1009 and a line in the log: past uWS's own limit it resets the connection. */
+/** Frames so much larger are let in, to be refused with 1009 and a line in the log: past uWS's own limit it resets the connection. */
 const refusedBytesMax = mebibyte;
 
 /** --mqtt-max-frame-size, or its default. */

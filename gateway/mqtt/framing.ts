@@ -1,11 +1,11 @@
-import type { CloseReason } from '../close-reason.js';
 import type { Config } from '../config.js';
+import type { Closing } from './closing.js';
 
 /** The first allocation for an incomplete packet; it doubles as bytes come, so that a length announced costs nothing. */
 const firstPartialBytes = 64;
 
 /** `pause`: the packet is handled, and the next ones wait. `wait`: it is not, and is handed on again. */
-export type Verdict = CloseReason | 'pause' | 'wait' | undefined;
+export type Verdict = Closing | 'pause' | 'wait' | undefined;
 
 export type OnPacket = (typeAndFlags: number, bytes: Buffer, start: number, end: number) => Verdict;
 
@@ -18,7 +18,7 @@ export type OnPacket = (typeAndFlags: number, bytes: Buffer, start: number, end:
  */
 export class Framing {
   readonly #packetBytesMax: number;
-  /** All incomplete packets together: whoever makes them more then is cut, so that many slow senders are no way in. */
+  /** All incomplete packets together: past it the one that grows is cut, so that many slow senders are no way in. */
   readonly #partialBytesMax: number;
   readonly #partials = new Map<number, Partial>();
   #partialBytes = 0;
@@ -57,14 +57,14 @@ export class Framing {
    * @param bytes valid during the call
    * @returns how many of them are done with, or a reason to close
    */
-  feed(slot: number, bytes: Buffer, onPacket: OnPacket): number | CloseReason {
+  feed(slot: number, bytes: Buffer, onPacket: OnPacket): number | Closing {
     let at = 0;
     this.#paused = false;
     if (this.#partials.size > 0) {
       const partial = this.#partials.get(slot);
       if (partial !== undefined) {
         const taken = this.#complete(slot, partial, bytes, onPacket);
-        if (typeof taken === 'string' || this.#paused) return taken;
+        if (typeof taken !== 'number' || this.#paused) return taken;
         at = taken;
       }
     }
@@ -92,7 +92,7 @@ export class Framing {
   }
 
   /** @returns how many of the new bytes the incomplete packet has taken, or a reason to close */
-  #complete(slot: number, partial: Partial, bytes: Buffer, onPacket: OnPacket): number | CloseReason {
+  #complete(slot: number, partial: Partial, bytes: Buffer, onPacket: OnPacket): number | Closing {
     let at = 0;
     // Byte by byte until the length is known: that is at most five.
     while (at < bytes.length && partial.bodyStart === 0) {
@@ -116,13 +116,13 @@ export class Framing {
     return at + wanted;
   }
 
-  #keep(slot: number, partial: Partial, bytes: Buffer, from: number): number | CloseReason {
+  #keep(slot: number, partial: Partial, bytes: Buffer, from: number): number | Closing {
     this.#partials.set(slot, partial);
     const taken = this.#complete(slot, partial, bytes.subarray(from), neverComplete);
-    return typeof taken === 'string' ? taken : bytes.length;
+    return typeof taken === 'number' ? bytes.length : taken;
   }
 
-  #account(partial: Partial): CloseReason | undefined {
+  #account(partial: Partial): Closing | undefined {
     this.#partialBytes += partial.bytes.length - partial.size;
     partial.size = partial.bytes.length;
     return this.#partialBytes > this.#partialBytesMax ? 'partial-packets-total' : undefined;

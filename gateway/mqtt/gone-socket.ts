@@ -1,19 +1,10 @@
-import type { WebSocket } from 'uWebSockets.js';
-import type { AddressKept } from '../address-limit.js';
-import type { ChannelOfSocket } from './channel.js';
+import { type MqttSocket, sendStatus } from './mqtt-socket.js';
 
-/** What of a WebSocket is asked for once its peer has closed it, while the rest of what it has sent is still handled. */
-export type ChannelSocket = Pick<
-  WebSocket<ChannelOfSocket>,
-  'send' | 'cork' | 'end' | 'close' | 'getBufferedAmount' | 'getRemoteAddress' | 'getRemoteAddressAsText'
-> &
-  AddressKept;
-
-/** `send` says so when the system has taken it. */
-const sent = 1;
-
-/** Takes the place of a socket that is closed: uWS throws at whoever touches that. */
-export class GoneSocket implements ChannelSocket {
+/**
+ * Takes the place of a socket that its peer has closed, while the rest of what has come on it is still handled: uWS throws
+ * at every call on a closed one.
+ */
+export class GoneSocket implements MqttSocket {
   readonly #addressText: string;
   readonly #onEnd: () => void;
 
@@ -24,21 +15,19 @@ export class GoneSocket implements ChannelSocket {
   }
 
   send(): number {
-    return sent;
+    return sendStatus.sent;
   }
 
-  cork(write: () => void): never {
+  cork(write: () => void): void {
     write();
-    return this as never;
   }
 
   end(): void {
     this.#onEnd();
   }
 
-  close(): never {
+  close(): void {
     this.#onEnd();
-    return this as never;
   }
 
   getBufferedAmount(): number {

@@ -1,15 +1,21 @@
+import type { CloseReason } from '../close-reason.js';
+import type { Config } from '../config.js';
+import type { Counters } from '../counters.js';
+import type { FairTurns } from '../fair-turns.js';
 import type { Channel } from './channel.js';
-import type { Channels } from './channels.js';
+import type { CloseDetails, Closing } from './closing.js';
+import type { Deadlines } from './deadlines.js';
 import { frameBytesMax } from './frame-size.js';
 import { Framing } from './framing.js';
 import { GoneSocket } from './gone-socket.js';
-import type { MqttParts } from './mqtt-parts.js';
 import { packetType } from './packet.js';
 import type { PacketDispatch } from './packet-dispatch.js';
-import { ReceiveQueues } from './receive-queues.js';
+import type { RateLimits } from './rate-limits.js';
+import { type ReceiveQueue, ReceiveQueues } from './receive-queues.js';
+import type { Replies } from './replies.js';
 import { sizeDetails } from './size-details.js';
 
-/** What a socket may bring in a turn where SO_RCVBUF is the system's: uWS's own buffer. */
+/** The most that a socket brings in a turn where SO_RCVBUF is the system's: uWS's own buffer. */
 const receiveBufferBytes = 512 * 1024;
 
 /**
@@ -20,18 +26,26 @@ const framesHeldBack = 1;
 /** So long a client may read none of its answers while requests of its wait. */
 const unansweredMs = 10_000;
 
+export interface InboundParts {
+  readonly dispatch: PacketDispatch;
+  readonly deadlines: Deadlines;
+  readonly replies: Replies;
+  readonly rateLimits: RateLimits;
+  readonly turns: FairTurns;
+  readonly counters: Counters;
+  readonly config: Config;
+}
+
 /**
  * The way of bytes from a socket to the handlers of packets. A connection's packets are handled strictly in order, whatever
  * other connections do, in slices: what does not fit into this turn of the loop waits in its queue.
  */
 export class Inbound {
-  readonly #parts: MqttParts;
-  readonly #channels: Channels;
-  readonly #dispatch: PacketDispatch;
+  readonly #parts: InboundParts;
   readonly #framing: Framing;
   readonly #queues: ReceiveQueues;
   readonly #heldBackBytesMax: number;
-  /** Whose bytes are being handled, and which; fields instead of a closure for each slice. */
+  /** The slice that is being handled; fields instead of a closure for each. */
   #channel!: Channel;
   #bytes!: Buffer;
   #handled = 0;
@@ -40,11 +54,9 @@ export class Inbound {
   /** Its next packet waits for something else than its turn, and `goOn` is called then. */
   #packetWaits = false;
 
-  constructor(parts: MqttParts, channels: Channels, dispatch: PacketDispatch) {
+  constructor(parts: InboundParts) {
     const { mqttReceiveQueueBytesTotalMax, socketReceiveBufferBytes } = parts.config;
     this.#parts = parts;
-    this.#channels = channels;
-    this.#dispatch = dispatch;
     this.#framing = new Framing(parts.config);
     this.#heldBackBytesMax = framesHeldBack * frameBytesMax(parts.config);
     // The kernel doubles SO_RCVBUF, for its own overhead.
@@ -69,30 +81,25 @@ export class Inbound {
 
   /** @param bytes valid during the call */
   read(channel: Channel, bytes: Buffer): void {
-    const { rateLimits, counters, turns, config } = this.#parts;
+    const { rateLimits, counters, turns, config, replies } = this.#parts;
     const queue = this.#queues.of(channel);
     if (queue?.onHandled !== undefined) return;
     counters.mqttBytesReceived += bytes.length;
     if (!rateLimits.admitsBytes(channel.slot, bytes.length))
-      return this.#channels.closeBehind(channel, 'rate-limited', sizeDetails(config, 'mqttRateLimitBytes'));
+      return this.closeBehind(channel, 'rate-limited', sizeDetails(config, 'mqttRateLimitBytes'));
     if (queue === undefined) return this.#begin(channel, bytes, turns.full);
     queue.push(bytes);
-    if (channel.session === undefined && this.#isTooMuch(channel, queue.bytes))
-      this.#channels.close(channel, 'not-connected');
-    else if (queue.parked && queue.bytes > this.#heldBackBytesMax)
-      this.#channels.cut(channel, 'answers-unread');
-    else if (queue.bytes > this.#heldBackBytesMax) this.#channels.waitNoLonger(channel);
+    if (channel.session === undefined && this.#isTooMuch(queue)) channel.end('not-connected');
+    else if (queue.parked && queue.bytes > this.#heldBackBytesMax) channel.cut('answers-unread');
+    else if (queue.bytes > this.#heldBackBytesMax) replies.letGo(channel); // its SUBACK is not waited for
   }
 
-  /**
-   * What it has sent before is handled first, and nothing that comes from now on.
-   * @param close called once that is done @returns whether there is anything to be handled
-   */
-  closesBehind(channel: Channel, close: () => void): boolean {
+  /** Something has come that may not: the connection is closed once all that has come before it is handled. */
+  closeBehind(channel: Channel, reason: CloseReason, details?: CloseDetails): void {
+    const close = () => channel.end(reason, details);
     const queue = this.#queues.of(channel);
-    if (queue === undefined) return false;
-    queue.onHandled ??= close;
-    return true;
+    if (queue === undefined) close();
+    else queue.onHandled ??= close;
   }
 
   /** A packet that waited may be handled. */
@@ -101,20 +108,19 @@ export class Inbound {
     if (queue?.letGo() && !queue.parked) this.#parts.turns.add(queue);
   }
 
-  /** Behind a CONNECT: many may wait for other nodes at the same time, so all together have a limit, too. */
-  #isTooMuch(channel: Channel, bytes: number): boolean {
-    if (bytes > this.#heldBackBytesMax) return true;
-    const { claims, config } = this.#parts;
-    return this.#queues.bytes > config.mqttReceiveQueueBytesTotalMax && claims.has(channel);
+  /** Many CONNECTs may wait at the same time, so all that is behind them has a limit together, too. */
+  #isTooMuch(queue: ReceiveQueue): boolean {
+    if (queue.bytes > this.#heldBackBytesMax) return true;
+    return queue.held && this.#queues.bytes > this.#parts.config.mqttReceiveQueueBytesTotalMax;
   }
 
   /** Called in each tick of the sweeper. */
   tick(): void {
     if (this.#queues.count === 0) return;
     for (const [channel, state] of [...this.#queues.parked(unansweredMs)]) {
-      if (state === 'stuck') this.#channels.cut(channel, 'answers-unread');
+      if (state === 'stuck') channel.cut('answers-unread');
       // All answers are taken, and no drain event has said so.
-      else if (state === 'taken') this.#channels.takesMore(channel);
+      else if (state === 'taken') channel.takesMore();
     }
   }
 
@@ -123,12 +129,12 @@ export class Inbound {
     return this.#queues.of(channel) !== undefined;
   }
 
-  /** Whether what it has sent waits until it has read its answers. */
-  isParked(channel: Channel): boolean {
-    return this.#queues.of(channel)?.parked === true;
+  /** Whether it waits for room in its socket: for what is sent to it, or for answers. */
+  isBehind(channel: Channel): boolean {
+    return channel.isOpen && (channel.congested || this.#queues.of(channel)?.parked === true);
   }
 
-  /** An answer has filled its socket: it is asked no further until those are read. */
+  /** An answer has filled its socket: no more of its packets are handled until answers are read. */
   answersWait(channel: Channel): void {
     if (channel === this.#channel) this.#answersWait = true;
   }
@@ -145,7 +151,7 @@ export class Inbound {
   keepsWaiting(channel: Channel): boolean {
     const queue = this.#queues.of(channel);
     if (channel.session === undefined || queue === undefined || queue.parked) return false;
-    this.#dispatch.heard(channel);
+    this.#parts.deadlines.heard(channel);
     return true;
   }
 
@@ -165,6 +171,7 @@ export class Inbound {
   release(channel: Channel): void {
     this.#framing.release(channel.slot);
     this.#queues.release(channel);
+    this.#parts.rateLimits.release(channel.slot);
   }
 
   /** The first slice of a frame, in place; its rest waits. @param late others have used up this turn */
@@ -174,7 +181,7 @@ export class Inbound {
     const handled = late ? 0 : this.#handle(channel, bytes);
     const waiting = this.#framing.takeWaiting();
     if (handled === bytes.length && waiting === undefined) return;
-    if (!this.#parts.connections.has(channel)) return;
+    if (!channel.isOpen) return;
     const queue = this.#queues.begin(channel);
     if (waiting !== undefined) queue.push(waiting);
     if (handled < bytes.length) queue.push(bytes.subarray(handled));
@@ -191,14 +198,14 @@ export class Inbound {
     this.#packetWaits = false;
     channel.socket.cork(this.#handleCorked);
     const waiting = this.#framing.takeWaiting();
-    if (!this.#parts.connections.has(channel)) return this.#handled;
+    if (!channel.isOpen) return this.#handled;
     const queue = this.#queues.of(channel)!;
     if (waiting !== undefined) queue.putBack(waiting);
     if (this.#packetWaits) queue.hold();
     const unsentBytes = channel.socket.getBufferedAmount();
     if (this.#answersWait && unsentBytes > 0) queue.park(unsentBytes);
     // As it uncorks, uWS may write off what it had, and then no drain event comes.
-    if (this.#channels.outbound.isBackpressured(channel)) this.#channels.takesMore(channel);
+    if (channel.congested) channel.takesMore();
     const finished = waiting === undefined && this.#handled === bytes.length && queue.bytes === bytes.length;
     if (finished && queue.onHandled !== undefined) queue.onHandled();
     else if (finished && channel.socket instanceof GoneSocket) channel.socket.close();
@@ -213,22 +220,30 @@ export class Inbound {
   #handle(channel: Channel, bytes: Buffer): number {
     this.#channel = channel;
     if (channel.session === undefined && this.#framing.isFirst(channel.slot) && !beginsConnect(bytes)) {
-      this.#channels.close(channel, 'not-connected'); // [MQTT-3.1.0-1], and whatever is no MQTT at all
+      channel.end('not-connected'); // [MQTT-3.1.0-1], and bytes that are no MQTT at all
       return bytes.length;
     }
     const handled = this.#framing.feed(channel.slot, bytes, this.#onPacket);
     if (typeof handled === 'number') return handled;
-    this.#channels.refuse(channel, handled, this.#framing.announcedBytes);
+    if (channel.isOpen) this.#refuse(channel, handled);
     return bytes.length;
+  }
+
+  #refuse(channel: Channel, closing: Closing): void {
+    const { config } = this.#parts;
+    if (typeof closing !== 'string') channel.end(closing.reason, closing.details);
+    else if (closing === 'packet-too-large')
+      channel.end(closing, sizeDetails(config, 'mqttMaxPacketSize', this.#framing.announcedBytes));
+    else channel.end(closing);
   }
 
   readonly #onPacket = (typeAndFlags: number, bytes: Buffer, start: number, end: number) => {
     const channel = this.#channel;
-    const verdict = this.#dispatch.packet(channel, typeAndFlags, bytes, start, end);
+    const verdict = this.#parts.dispatch.packet(channel, typeAndFlags, bytes, start, end);
     if (verdict === 'wait') this.#packetWaits = true;
     if (verdict !== undefined) return verdict;
     // A packet may have led to this channel's own end, as when it is its own slow consumer.
-    if (!this.#parts.connections.has(channel)) return 'peer-closed';
+    if (!channel.isOpen) return 'peer-closed';
     this.#channel = channel;
     return this.#answersWait || this.#parts.turns.over ? 'pause' : undefined;
   };

@@ -1,58 +1,117 @@
-import { tickMs, ticksPerSec } from '../clock.js';
+import type { Sessions } from '../../router/session/sessions.js';
 import type { FrontDoor } from '../http/front-door.js';
+import type { SharedParts } from '../shared-parts.js';
 import { version } from '../version.js';
+import { ChannelEnds } from './channel-ends.js';
 import { ChannelWire } from './channel-wire.js';
 import { Channels } from './channels.js';
 import { ClientClaims } from './client-claims.js';
+import { ConnectedClients } from './connected-clients.js';
+import { Deadlines } from './deadlines.js';
 import { DeferredPublications } from './deferred-publications.js';
-import { bindMqtt } from './endpoint.js';
+import { Drains } from './drains.js';
+import { bindMqtt, type SocketEvents } from './endpoint.js';
 import { FilterAdmission } from './filter-admission.js';
-import type { MqttParts, MqttSurroundings } from './mqtt-parts.js';
-import { Origins } from './origins.js';
+import { FilterRefusals } from './filter-refusals.js';
+import { AcknowledgementHandler } from './handlers/acknowledgement.js';
+import { AutoSubscriptions } from './handlers/auto-subscriptions.js';
+import { Connacks } from './handlers/connacks.js';
+import { ConnectHandler } from './handlers/connect.js';
+import { ConnectAdmission } from './handlers/connect-admission.js';
+import { PublishHandler } from './handlers/publish.js';
+import { SubscribeHandler } from './handlers/subscribe.js';
+import { UnsubscribeHandler } from './handlers/unsubscribe.js';
+import { Inbound } from './inbound.js';
+import { PacketDispatch } from './packet-dispatch.js';
 import { PendingConnects } from './pending-connects.js';
+import { PendingQos2 } from './pending-qos2.js';
 import { Presence } from './presence.js';
+import { PublishAdmission } from './publish-admission.js';
 import { RateLimits } from './rate-limits.js';
+import { Replies } from './replies.js';
 import { RetainedReplays } from './retained-replays.js';
 import { Rewrite } from './rewrite.js';
 import { SysTopics } from './sys-topics.js';
+import { Upgrade } from './upgrade.js';
 import { Wills } from './wills.js';
+
+/** The parts of the gateway that MQTT uses. */
+export interface MqttSurroundings extends SharedParts {
+  readonly sessions: Sessions;
+}
 
 /** The MQTT room, put together. */
 export class Mqtt {
-  readonly #parts: MqttParts;
-  readonly #origins: Origins;
-  readonly #channels: Channels;
+  readonly #surroundings: MqttSurroundings;
+  readonly #events: SocketEvents;
   readonly #sysTopics: SysTopics;
+  readonly #replies = new Replies();
+  readonly #pendingQos2 = new PendingQos2(this.#replies);
+  readonly #pendingConnects: PendingConnects;
+  readonly #claims: ClientClaims;
+  readonly #replays: RetainedReplays;
+  readonly #refusals: FilterRefusals;
+  readonly #wills: Wills;
   readonly #startedMs = performance.now();
 
   /** @throws ConfigError */
   constructor(surroundings: MqttSurroundings) {
-    const { router, config, clock, connections, counters, outbound } = surroundings;
+    const { router, config, clock, log, connections, loginShares, outbound, sessions } = surroundings;
+    this.#surroundings = surroundings;
+    this.#pendingConnects = new PendingConnects(config, log, connections, clock);
+    this.#claims = new ClientClaims({ router, sessions, pendingQos2: this.#pendingQos2, log });
+    this.#replays = new RetainedReplays(router, connections, outbound);
+    this.#refusals = new FilterRefusals(connections, loginShares, config, log);
     const deferred = new DeferredPublications(router);
-    // At least: a tick that has begun before it does not count.
-    const ageMs = (slot: number) =>
-      (clock.tick - connections.due[slot]! + config.mqttIdleTimeout * ticksPerSec - 1) * tickMs;
-    const replays = new RetainedReplays(router, connections, outbound);
-    this.#parts = {
-      ...surroundings,
-      pendingConnects: new PendingConnects(config, surroundings.log, ageMs),
-      wire: new ChannelWire(counters),
-      deferred,
-      claims: new ClientClaims(surroundings),
-      wills: new Wills(deferred, config.mqttWillsBytesTotalMax),
-      presence: new Presence(deferred, config),
-      rateLimits: new RateLimits(
-        config.mqttRateLimitMessages,
-        config.mqttRateLimitBytes,
-        connections.capacity,
-      ),
-      replays,
-      filters: new FilterAdmission({ ...surroundings, replays }),
-      rewrite: new Rewrite(config),
-    };
-    this.#channels = new Channels(this.#parts);
-    this.#origins = new Origins(config);
+    this.#wills = new Wills(deferred, config.mqttWillsBytesTotalMax);
+    this.#events = this.#putTogether(deferred);
     this.#sysTopics = new SysTopics(router, config, () => this.#numbers());
+  }
+
+  /** From the handlers of packets to the events of sockets, each of what the ones before are. */
+  #putTogether(deferred: DeferredPublications): SocketEvents {
+    const { router, config, clock, connections, counters, sessions } = this.#surroundings;
+    const { loginShares, outbound, turns } = this.#surroundings;
+    const [replies, replays, wills] = [this.#replies, this.#replays, this.#wills];
+    const [claims, pendingConnects] = [this.#claims, this.#pendingConnects];
+    const rewrite = new Rewrite(config);
+    const rateLimits = new RateLimits(
+      config.mqttRateLimitMessages,
+      config.mqttRateLimitBytes,
+      connections.capacity,
+    );
+    const refusals = this.#refusals;
+    const publishing = new PublishAdmission(rewrite, rateLimits, counters, config);
+    const filters = new FilterAdmission({ router, rewrite, replays, loginShares, refusals, config });
+    const autoSubscriptions = new AutoSubscriptions(filters, router, config);
+    const presence = new Presence(deferred, config);
+    const clients = new ConnectedClients({ sessions, wills, presence, replays, autoSubscriptions });
+    const deadlines = new Deadlines(connections, clock, pendingConnects, config);
+    const admission = new ConnectAdmission(publishing, wills, sessions, config);
+    const connacks = new Connacks(replies, counters);
+    const handlers = {
+      connect: new ConnectHandler({ admission, claims, clients, deadlines, connacks, connections }),
+      publish: new PublishHandler(publishing, router, replies, this.#pendingQos2),
+      acknowledgement: new AcknowledgementHandler(replies, replays),
+      subscribe: new SubscribeHandler(filters, router, replies, replays),
+      unsubscribe: new UnsubscribeHandler(filters, router, replies),
+    };
+    const dispatch = new PacketDispatch({ handlers, replies, deadlines, wills, connections, counters });
+    const inbound = new Inbound({ dispatch, deadlines, replies, rateLimits, turns, counters, config });
+    const drains = new Drains(inbound, outbound, replays);
+    const ends = new ChannelEnds({
+      ...this.#surroundings,
+      inbound,
+      replies,
+      clients,
+      claims,
+      pendingConnects,
+    });
+    const wire = new ChannelWire(counters);
+    const parts = { wire, outbound, connections, replies, inbound, drains, ends };
+    const channels = new Channels(parts, this.#surroundings.admission, pendingConnects, deadlines);
+    const upgrade = new Upgrade({ ...this.#surroundings, pendingConnects });
+    return { upgrade, channels, inbound, drains, ends };
   }
 
   /**
@@ -60,46 +119,52 @@ export class Mqtt {
    * @param onGone called for each WebSocket that has closed; see Listener.webSocketGone
    */
   bind(door: FrontDoor, paths: readonly string[], onGone: (lingers: boolean) => void): void {
-    for (const path of paths) bindMqtt(door, path, this.#channels, this.#parts, this.#origins, onGone);
+    for (const path of paths) bindMqtt(door, path, this.#surroundings.config, this.#events, onGone);
   }
 
-  /** A turn of the loop is over in which something has waited. @returns of what clients have sent, what still does */
+  /** A turn of the loop is over in which something has waited. @returns bytes that clients have sent, and that still do */
   endTurn(): number {
-    this.#channels.endTurn();
-    return this.#channels.received.receiveQueues.bytes;
+    this.#events.inbound.endTurn();
+    return this.#events.inbound.queues.bytes;
   }
 
   /** Called in each tick of the sweeper. */
   tick(): void {
-    const { sessions } = this.#parts;
+    const { sessions } = this.#surroundings;
     const nowSec = Math.floor(performance.now() / 1000);
     if (nowSec !== sessions.nowSec) sessions.tick(nowSec);
-    this.#channels.tick();
+    this.#events.inbound.tick();
     this.#sysTopics.tick();
   }
 
   /** For /stats. */
   stats() {
-    const { counters, filters, pendingConnects, router, sessions, replays, wills } = this.#parts;
+    const { counters, router, sessions } = this.#surroundings;
+    const { inbound, ends } = this.#events;
     return {
-      pendingConnects: pendingConnects.count,
+      pendingConnects: this.#pendingConnects.count,
       connacks: counters.mqttConnacks,
       publishesReceived: counters.mqttPublishesReceived,
       publishesIgnored: counters.mqttPublishesIgnored,
       bytesReceived: counters.mqttBytesReceived,
-      ...this.#channels.received,
-      filtersRefused: filters.refused,
-      retainedReplays: replays.count,
-      waiting: this.#channels.waiting,
+      partialPackets: inbound.partialPackets,
+      receiveQueues: inbound.queues,
+      filtersRefused: this.#refusals.counts,
+      retainedReplays: this.#replays.count,
+      waiting: {
+        connects: this.#claims.count,
+        replies: this.#replies.count,
+        pendingQos2: this.#pendingQos2.count,
+      },
       clients: router.clients?.stats(),
-      takeoverLoops: this.#channels.takeoverLoops,
-      willsBytes: wills.bytes,
+      takeoverLoops: ends.takeoverLoops,
+      willsBytes: this.#wills.bytes,
       sessions: sessions.stats(),
     };
   }
 
   #numbers(): Record<string, string | number> {
-    const { connections, counters, router, sessions } = this.#parts;
+    const { connections, counters, router, sessions } = this.#surroundings;
     const routed = router.stats();
     return {
       version,

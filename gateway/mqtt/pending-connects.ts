@@ -1,6 +1,8 @@
 import { addressKeyOf, addressKeyText, addressText, type Peer } from '../address-limit.js';
+import { type Clock, tickMs, ticksPerSec } from '../clock.js';
 import type { RefusalReason } from '../close-reason.js';
 import type { Config } from '../config.js';
+import type { Connections } from '../connections.js';
 import type { SampledLog } from '../sampled-log.js';
 
 /**
@@ -8,22 +10,25 @@ import type { SampledLog } from '../sampled-log.js';
  * their frames is in no statistics and in no budget, and a stranger needs no password for it; so their number is what
  * bounds it. An entry is here for a moment only: a connection costs nothing once its CONNECT is accepted.
  *
- * One that dawdles makes room for one that comes, or strangers who say nothing would keep everybody out. Who has just
- * come is left its time, so a storm of clients that say CONNECT does not throw itself out.
+ * One that dawdles makes room for one that comes, or strangers who say nothing would keep everybody out. A connection that
+ * has just come is left its time, so a storm of clients that say CONNECT does not throw itself out.
  */
 export class PendingConnects {
   readonly #max: number;
   readonly #perAddressMax: number;
   readonly #graceMs: number;
   readonly #log: SampledLog;
-  readonly #ageMs: (slot: number) => number;
+  readonly #connections: Connections;
+  readonly #clock: Clock;
+  readonly #connectTicks: number;
   /** In the order in which they have come. */
   readonly #keyOfSlot = new Map<number, string>();
   readonly #byAddress = new Map<string, number>();
 
-  /** @param ageMs of the connection in this slot; a column that is there already, as a Map's table of a ramp is garbage */
-  constructor(config: Config, log: SampledLog, ageMs: (slot: number) => number) {
-    this.#ageMs = ageMs;
+  constructor(config: Config, log: SampledLog, connections: Connections, clock: Clock) {
+    this.#connections = connections;
+    this.#clock = clock;
+    this.#connectTicks = config.mqttIdleTimeout * ticksPerSec;
     this.#max = config.mqttMaxPendingConnects;
     this.#perAddressMax = config.mqttMaxPendingConnectsPerAddress;
     this.#graceMs = config.mqttPendingConnectGraceMs;
@@ -76,6 +81,14 @@ export class PendingConnects {
       return true;
     }
     return false;
+  }
+
+  /**
+   * At least: a tick that has begun before it does not count. From a column that is there already, as a Map's table of a ramp
+   * is garbage.
+   */
+  #ageMs(slot: number): number {
+    return (this.#clock.tick - this.#connections.due[slot]! + this.#connectTicks - 1) * tickMs;
   }
 
   #refuse<Reason extends PendingRefusal>(reason: Reason, peer: Peer): Reason {

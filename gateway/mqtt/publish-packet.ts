@@ -23,7 +23,7 @@ export function readPublish(reader: PacketReader, flags: number): PublishPacket 
   const packetId = qos === 0 ? 0 : reader.packetId();
   if (reader.failed) return undefined;
   const retain = (flags & 1) !== 0;
-  // What a session keeps must own its memory: copied into it at once, it need not be copied again.
+  // A session keeps only payloads that own their memory: copied into it at once, they need not be copied again.
   if (qos > 0) return { topic, qos: qos as Qos, retain, packetId, payload: reader.rest(), bytes: undefined };
   const headerBytes = headerBytesOf(reader.offset + reader.left);
   const bytes = reader.copyPacket(headerBytes);
@@ -56,7 +56,7 @@ interface EncodedPublish {
   packetIdAt: number;
 }
 
-/** What comes in at QoS 0 goes out as it came. */
+/** A packet that comes in at QoS 0 goes out as it came. */
 export function adoptEncoding(message: Message, { bytes }: PublishPacket): void {
   if (bytes !== undefined) encodedOf(message).plain = bytes;
 }

@@ -2,7 +2,7 @@ import type { SlicedWork } from '../fair-turns.js';
 import type { Channel } from './channel.js';
 
 /**
- * What connections have sent beyond their share of a turn, in order, until it is handled. uWS cannot stop reading a
+ * Bytes that connections have sent beyond their share of a turn, in order, until they are handled. uWS cannot stop reading a
  * WebSocket, so past a limit for all together turns get longer: by a part of what is too much, whoever it is of, as the
  * sockets of fast senders bring next to nothing by then (see ReceiveThrottle). At twice the limit each gets as much of
  * every turn as a socket may bring in one, so that memory is bounded where that cannot be.
@@ -76,7 +76,7 @@ interface ReceiveLimits {
 }
 
 /**
- * What a turn has to catch up with, of what waits past the limit. 100 floods that are held back bring 4 KB each in a turn:
+ * The part of what waits past the limit that a turn has to catch up with. 100 floods that are held back bring 4 KB each in a turn:
  * so 26 MB wait past the limit then, and a turn takes 0.12 s.
  */
 const caughtUpPerTurn = 1 / 64;

@@ -13,7 +13,7 @@ const messagesPerTurn = 200;
 const bytesPerTurn = 64 * 1024;
 
 /**
- * What all replays together may do in one turn, counted in levels of topics that are looked at: 50 ns each, so 1 ms.
+ * The work that all replays together may do in one turn, counted in levels of topics that are looked at: 50 ns each, so 1 ms.
  * A filter with wildcards may look at all that is retained and match nothing.
  */
 const levelsPerTurn = 20_000;
@@ -27,9 +27,9 @@ const waitingFilterBytes = 250;
 const levelsPerAbsence = 20_000;
 
 /**
- * What is retained for new subscribers, on its way to them at the pace that each of them reads: a subscription to
- * everything may match 100,000 messages, which no window and no backlog holds. What waits is a filter, and where its
- * walk has got to: no messages.
+ * Retained messages on their way to new subscribers, at the pace that each of them reads: a subscription to everything
+ * may match 100,000 messages, which no window and no backlog holds. Only a filter waits, and the place where its walk has
+ * got to: no messages.
  */
 export class RetainedReplays {
   readonly #router: Router;
@@ -53,7 +53,7 @@ export class RetainedReplays {
     return this.#replays.size;
   }
 
-  /** What the filters that wait take, now; not counted where they are counted as subscriptions. */
+  /** Memory of the filters that wait, now; not counted where they are counted as subscriptions. */
   get bytes(): number {
     return this.#waiting.filters * waitingFilterBytes;
   }
@@ -181,7 +181,7 @@ export class RetainedReplays {
     return 'ready';
   }
 
-  /** Who subscribes and unsubscribes while it waits does not grow it. */
+  /** A client that subscribes and unsubscribes while it waits does not grow it. */
   #forgetUnsubscribed(replay: Replay): void {
     const { parts, session } = replay;
     if (parts.size <= this.#router.loginsOf(session)) return;
@@ -191,7 +191,7 @@ export class RetainedReplays {
 
 type Outcome = 'done' | 'ready' | 'waiting';
 
-/** What may still be done for one replay in this turn. */
+/** The work that may still be done for one replay in this turn. */
 interface Allowance {
   messages: number;
   bytes: number;

@@ -10,7 +10,7 @@ interface Fight {
   sinceMs: number;
   lastMs: number;
   takeovers: number;
-  /** Who was thrown out, newest last. */
+  /** Of those that were thrown out, newest last. */
   addresses: string[];
 }
 

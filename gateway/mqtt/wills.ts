@@ -10,7 +10,7 @@ interface OwnedWill extends Will {
 /** A will, its typed array, and its place in the map, besides topic and payload: 320 B measured. */
 const entryBytes = 320;
 
-/** What clients want published when they end without a good-bye, by slot: most have none. */
+/** Messages that clients want published when they end without DISCONNECT, by slot: most have none. */
 export class Wills {
   readonly #deferred: DeferredPublications;
   readonly #bytesMax: number;
@@ -37,7 +37,7 @@ export class Wills {
     this.#bytes += bytesOf(will);
   }
 
-  /** The client has said good-bye, which discards its will [MQTT-3.1.2-10]. */
+  /** The client has said DISCONNECT, which discards its will [MQTT-3.1.2-10]. */
   delete(slot: number): void {
     this.#take(slot);
   }
@@ -48,6 +48,11 @@ export class Wills {
     if (will === undefined) return;
     const { topic, payload, qos, retain, publisher } = will;
     this.#deferred.add(new Message(topic, payload, Date.now(), qos, retain, 0, publisher));
+  }
+
+  /** Publishes at once those that are due. */
+  drain(): void {
+    this.#deferred.drain();
   }
 
   #take(slot: number): OwnedWill | undefined {

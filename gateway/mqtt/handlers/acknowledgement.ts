@@ -1,11 +1,11 @@
 import type { Session } from '../../../router/session/session.js';
-import type { CloseReason } from '../../close-reason.js';
 import type { Channel } from '../channel.js';
-import type { Channels } from '../channels.js';
-import type { MqttParts } from '../mqtt-parts.js';
+import type { Closing } from '../closing.js';
 import { packetType } from '../packet.js';
 import type { PacketReader } from '../packet-reader.js';
+import type { Replies } from '../replies.js';
 import { pubcomp, pubrel } from '../reply-packets.js';
+import type { RetainedReplays } from '../retained-replays.js';
 
 /**
  * PUBACK, PUBREC, PUBREL and PUBCOMP: the rest of a conversation at QoS 1 or 2. One of a packet id that is not in use
@@ -14,40 +14,40 @@ import { pubcomp, pubrel } from '../reply-packets.js';
  * mean the same message by that packet id.
  */
 export class AcknowledgementHandler {
-  readonly #parts: MqttParts;
-  readonly #channels: Channels;
+  readonly #replies: Replies;
+  readonly #replays: RetainedReplays;
 
-  constructor(parts: MqttParts, channels: Channels) {
-    this.#parts = parts;
-    this.#channels = channels;
+  constructor(replies: Replies, replays: RetainedReplays) {
+    this.#replies = replies;
+    this.#replays = replays;
   }
 
-  handle(channel: Channel, session: Session, type: number, reader: PacketReader): CloseReason | undefined {
+  handle(channel: Channel, session: Session, type: number, reader: PacketReader): Closing | undefined {
     const packetId = reader.packetId();
     if (reader.failed || reader.left > 0) return 'malformed-packet';
     switch (type) {
       case packetType.puback:
-        if (!session.acknowledge(packetId)) return this.#unlessLate(session, 'PUBACK', packetId);
+        if (!session.acknowledge(packetId)) return unlessLate(session, 'PUBACK', packetId);
         break;
       case packetType.pubrec:
-        if (!session.received(packetId)) return this.#unlessLate(session, 'PUBREC', packetId);
-        this.#channels.reply(channel, pubrel(packetId)); // [MQTT-4.3.3-1]
+        if (!session.received(packetId)) return unlessLate(session, 'PUBREC', packetId);
+        this.#replies.write(channel, pubrel(packetId)); // [MQTT-4.3.3-1]
         return undefined;
       case packetType.pubrel:
         session.release(packetId);
-        this.#channels.reply(channel, pubcomp(packetId)); // [MQTT-4.3.3-2]
+        this.#replies.write(channel, pubcomp(packetId)); // [MQTT-4.3.3-2]
         return undefined;
       case packetType.pubcomp:
-        if (!session.completed(packetId)) return this.#unlessLate(session, 'PUBCOMP', packetId);
+        if (!session.completed(packetId)) return unlessLate(session, 'PUBCOMP', packetId);
         break;
     }
-    this.#parts.replays.goOn(channel); // there is room in the window now
+    this.#replays.goOn(channel); // there is room in the window now
     return undefined;
   }
+}
 
-  #unlessLate(session: Session, packet: string, packetId: number): CloseReason | undefined {
-    const expected = session.expected(packetId);
-    if (expected === undefined) return undefined;
-    return this.#channels.because('protocol-error', { packet, packetId, expected });
-  }
+function unlessLate(session: Session, packet: string, packetId: number): Closing | undefined {
+  const expected = session.expected(packetId);
+  if (expected === undefined) return undefined;
+  return { reason: 'protocol-error', details: { packet, packetId, expected } };
 }

@@ -1,68 +1,56 @@
 import { isCarried, type OnOutcome } from '../../../router/engine/engine.js';
 import { Message } from '../../../router/message.js';
+import type { Router } from '../../../router/router.js';
 import type { Session } from '../../../router/session/session.js';
-import type { CloseReason } from '../../close-reason.js';
-import { isServerTopic } from '../../server-topic.js';
 import type { Channel } from '../channel.js';
-import type { Channels } from '../channels.js';
-import type { MqttParts } from '../mqtt-parts.js';
+import type { Closing } from '../closing.js';
 import type { PacketReader } from '../packet-reader.js';
+import type { PendingQos2 } from '../pending-qos2.js';
+import type { PublishAdmission } from '../publish-admission.js';
 import { adoptEncoding, type PublishPacket, readPublish } from '../publish-packet.js';
-import { refusedTopic } from '../refused-topic.js';
+import type { Replies } from '../replies.js';
 import { puback, pubrec } from '../reply-packets.js';
-import { sizeDetails } from '../size-details.js';
-import { Undecided } from '../undecided.js';
 
 /** PUBLISH from a client; step 1 of the way of a message. */
 export class PublishHandler {
-  readonly #parts: MqttParts;
-  readonly #channels: Channels;
-  readonly #undecided = new Undecided();
+  readonly #admission: PublishAdmission;
+  readonly #router: Router;
+  readonly #replies: Replies;
+  readonly #pendingQos2: PendingQos2;
 
-  constructor(parts: MqttParts, channels: Channels) {
-    this.#parts = parts;
-    this.#channels = channels;
+  constructor(admission: PublishAdmission, router: Router, replies: Replies, pendingQos2: PendingQos2) {
+    this.#admission = admission;
+    this.#router = router;
+    this.#replies = replies;
+    this.#pendingQos2 = pendingQos2;
   }
 
-  /** Sessions with messages at QoS 2 of which it is not known whether they are carried, now. */
-  get undecided(): number {
-    return this.#undecided.count;
-  }
-
-  /** Calls back when there is none of this session. */
-  whenDecided(session: Session, ready: () => void): void {
-    this.#undecided.whenNone(session, ready);
-  }
-
-  handle(channel: Channel, session: Session, reader: PacketReader, flags: number): CloseReason | undefined {
-    const { counters, rateLimits, config, rewrite } = this.#parts;
+  handle(channel: Channel, session: Session, reader: PacketReader, flags: number): Closing | undefined {
     const packet = readPublish(reader, flags);
     if (packet === undefined) return 'malformed-packet';
-    counters.mqttPublishesReceived[packet.qos]!++;
-    if (!rateLimits.admitsMessage(channel.slot))
-      return this.#channels.because('rate-limited', sizeDetails(config, 'mqttRateLimitMessages'));
-    const topic = rewrite.publishTopic(packet.topic);
-    if (topic === undefined) return refusedTopic(this.#channels, rewrite, packet.topic, config);
-    // 3.1.1 has no milder answer
-    if (packet.payload.length > config.messageBytesMax)
-      return this.#channels.because(
-        'packet-too-large',
-        sizeDetails(config, 'messageBytesMax', packet.payload.length),
-      );
+    const topic = this.#admission.topicOf(channel.slot, packet);
+    if (typeof topic !== 'string') return topic;
     switch (packet.qos) {
       case 0:
-        if (!this.#ignores(topic)) this.#parts.router.publish(messageOf(topic, packet, session));
+        if (!this.#admission.ignores(topic)) this.#router.publish(messageOf(topic, packet, session));
         return undefined;
       case 1:
-        // [MQTT-3.3.4-1]
-        return this.#channels.replyOnceCarried(
-          channel,
-          () => puback(packet.packetId),
-          (onOutcome) => this.#publish(session, topic, packet, onOutcome),
-        );
+        return this.#publishAtLeastOnce(channel, session, topic, packet);
       case 2:
         return this.#publishOnce(channel, session, topic, packet);
     }
+  }
+
+  #publishAtLeastOnce(
+    channel: Channel,
+    session: Session,
+    topic: string,
+    packet: PublishPacket,
+  ): Closing | undefined {
+    const ticket = this.#replies.reserve(channel, puback, packet.packetId); // [MQTT-3.3.4-1]
+    if (ticket === undefined) return 'protocol-error';
+    this.#publish(session, topic, packet, (outcome) => this.#replies.settle(ticket, outcome));
+    return undefined;
   }
 
   /** At QoS 2 the packet id is remembered until PUBREL, and a message that comes again is not published again [MQTT-4.3.3-2]. */
@@ -71,40 +59,26 @@ export class PublishHandler {
     session: Session,
     topic: string,
     packet: PublishPacket,
-  ): CloseReason | undefined {
+  ): Closing | undefined {
     const { packetId } = packet;
-    const undecided = this.#undecided;
-    // Asked first: where it is undecided for longer than it may await PUBREL, the session has forgotten it.
-    const noted = undecided.has(session, packetId) ? 'repeated' : session.noteIncoming(packetId);
-    if (noted === 'too-many')
-      return this.#channels.because(
-        'too-many-awaiting-rel',
-        sizeDetails(this.#parts.config, 'mqttMaxAwaitingRel'),
-      );
-    return this.#channels.replyOnceCarried(
-      channel,
-      () => pubrec(packetId),
-      (onOutcome) => {
-        if (noted === 'new')
-          this.#publish(session, topic, packet, undecided.begin(session, packetId, channel, onOutcome));
-        else if (!undecided.wait(session, packetId, channel, onOutcome)) onOutcome(isCarried);
-      },
-    );
+    const pending = this.#pendingQos2;
+    const ticket = this.#replies.reserve(channel, pubrec, packetId);
+    if (ticket === undefined) return 'protocol-error';
+    // Asked first: where it is pending for longer than it may await PUBREL, the session has forgotten it.
+    const noted = pending.has(session, packetId) ? 'repeated' : session.noteIncoming(packetId);
+    if (noted === 'too-many') return this.#admission.tooManyAwaitingRel();
+    if (noted === 'new') this.#publish(session, topic, packet, pending.begin(session, packetId, ticket));
+    else if (!pending.wait(session, packetId, ticket)) this.#replies.settle(ticket, isCarried);
+    return undefined;
   }
 
   /**
-   * What is acknowledged is with the other nodes. Where it cannot be, it is not published here either: the client sends
-   * it again, and who is connected here would have it twice. 3.1.1 has no other way to say no than to close.
+   * An acknowledged message is with the other nodes. Where it cannot be, it is not published here either: the client sends
+   * it again, and subscribers that are connected here would have it twice.
    */
   #publish(session: Session, topic: string, packet: PublishPacket, onOutcome: OnOutcome): void {
-    if (this.#ignores(topic)) return onOutcome(isCarried);
-    this.#parts.router.publish(messageOf(topic, packet, session), 'carried', onOutcome);
-  }
-
-  #ignores(topic: string): boolean {
-    if (!isServerTopic(topic)) return false;
-    this.#parts.counters.mqttPublishesIgnored++;
-    return true;
+    if (this.#admission.ignores(topic)) return onOutcome(isCarried);
+    this.#router.publish(messageOf(topic, packet, session), 'carried', onOutcome);
   }
 }
 

@@ -25,7 +25,7 @@ async function setUp(t: Test) {
 }
 
 /** Connections and sessions of a node that wait for Redis. */
-async function waiting(node: GatewayProcess): Promise<{ replies: number; undecided: number }> {
+async function waiting(node: GatewayProcess): Promise<{ replies: number; pendingQos2: number }> {
   return (await node.stats()).mqtt.waiting;
 }
 
@@ -83,7 +83,7 @@ t.test('what Redis has run, though its answer was lost, is acknowledged, and not
   way.heal();
   t.match(await publisher.next(), { type: 'PUBACK', id: 1 });
   t.match(await publisher.next(), { type: 'PUBREC', id: 2 });
-  t.match(await waiting(a), { replies: 0, undecided: 0 });
+  t.match(await waiting(a), { replies: 0, pendingQos2: 0 });
   t.same(await payloads(b, subscriber), []);
 });
 
@@ -122,13 +122,13 @@ t.test(
     t.same(await early.untilPong(), []);
     await early.drop();
     await until('it is gone', async () => (await waiting(a)).replies === 0);
-    t.equal((await waiting(a)).undecided, 1, 'and its message is still under way');
+    t.equal((await waiting(a)).pendingQos2, 1, 'and its message is still under way');
     way.heal();
     const again = await connectRaw(t, a, persistent);
     again.send(publish('x', 'once', { ...once, dup: true }));
     t.match(await again.next(), { type: 'PUBREC', id: 7 });
     t.same(await payloads(a, subscriber), ['once']);
-    t.match(await waiting(a), { replies: 0, undecided: 0 });
+    t.match(await waiting(a), { replies: 0, pendingQos2: 0 });
   },
 );
 

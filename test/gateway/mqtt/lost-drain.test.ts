@@ -13,7 +13,7 @@ function channelWith(unsent: { bytes: number }, takesMore = () => {}): Channel {
   return {
     remoteAddress: () => '127.0.0.1',
     socket: { getBufferedAmount: () => unsent.bytes },
-    channels: { takesMore },
+    takesMore,
   } as unknown as Channel;
 }
 

@@ -15,7 +15,7 @@ const settingOf = {
 const aroundMessageBytes = 2_048;
 
 /** The settings of sessions, as the router wants them; its alarms go to the log. */
-export function sessionLimits(
+export function sessionsOptions(
   config: Config,
   log: SampledLog,
   clients: ClientRegistry | undefined,

@@ -1,5 +1,5 @@
-import type { Qos } from '../../router/message.js';
-import type { PacketReader } from './packet-reader.js';
+import type { Qos } from '../../../router/message.js';
+import type { PacketReader } from '../packet-reader.js';
 
 export interface SubscribePacket {
   readonly packetId: number;

@@ -1,14 +1,25 @@
-import type { Qos } from '../../router/message.js';
-import { filterProblemText, problemOfFilter } from '../../router/topic-filter.js';
-import { type Config, ConfigError } from '../config.js';
-import { isSubscriptionKind } from './filter-admission.js';
+import type { Qos } from '../../../router/message.js';
+import type { Router } from '../../../router/router.js';
+import type { Session } from '../../../router/session/session.js';
+import { filterProblemText, problemOfFilter } from '../../../router/topic-filter.js';
+import { type Config, ConfigError } from '../../config.js';
+import type { Channel } from '../channel.js';
+import { type FilterAdmission, isSubscriptionKind } from '../filter-admission.js';
 
-/** What each client is subscribed to when it connects; `$c` stands for its client id, `$u` for its user name. */
+/** Filters that each client is subscribed to when it connects; `$c` stands for its client id, `$u` for its user name. */
 export class AutoSubscriptions {
+  readonly #filters: FilterAdmission;
+  readonly #router: Router;
   readonly #patterns: readonly { filter: string; qos: Qos }[];
 
   /** @throws ConfigError where a pattern can be nobody's filter */
-  constructor(config: Pick<Config, 'mqttAutoSubscribe' | 'idBytesMax' | 'topicLevelsMax'>) {
+  constructor(
+    filters: FilterAdmission,
+    router: Router,
+    config: Pick<Config, 'mqttAutoSubscribe' | 'idBytesMax' | 'topicLevelsMax'>,
+  ) {
+    this.#filters = filters;
+    this.#router = router;
     this.#patterns = config.mqttAutoSubscribe.map((pair) => {
       const at = pair.lastIndexOf('=');
       const filter = pair.slice(0, at);
@@ -29,8 +40,16 @@ export class AutoSubscriptions {
     });
   }
 
-  /** For one client. A name with wildcards in it subscribes to nothing: it would be somebody else's. */
-  *of(clientId: string, userName: string | undefined): Iterable<{ filter: string; qos: Qos }> {
+  /** A client has connected. */
+  begin(channel: Channel, session: Session, userName: string | undefined): void {
+    for (const { filter, qos } of this.#of(session.clientId, userName)) {
+      const admitted = this.#filters.admit(channel, session, filter);
+      if (admitted === 'new' || admitted === 'known') this.#router.subscribe(filter, session, qos);
+    }
+  }
+
+  /** A name with wildcards in it subscribes to nothing: it would be somebody else's. */
+  *#of(clientId: string, userName: string | undefined): Iterable<{ filter: string; qos: Qos }> {
     for (const { filter, qos } of this.#patterns) {
       if (filter.includes('$c') && wildcard.test(clientId)) continue;
       if (filter.includes('$u') && (userName === undefined || wildcard.test(userName))) continue;

@@ -1,0 +1,67 @@
+import type { Session } from '../../router/session/session.js';
+import type { Sessions } from '../../router/session/sessions.js';
+import { addressKeyText } from '../address-limit.js';
+import type { CloseReason } from '../close-reason.js';
+import type { Channel } from './channel.js';
+import { makeClientId } from './client-id.js';
+import { type ConnectPacket, termsOf, type Will } from './connect-packet.js';
+import type { AutoSubscriptions } from './handlers/auto-subscriptions.js';
+import type { Presence } from './presence.js';
+import type { RetainedReplays } from './retained-replays.js';
+import type { Wills } from './wills.js';
+
+export interface ConnectedClientsParts {
+  readonly sessions: Sessions;
+  readonly wills: Wills;
+  readonly presence: Presence;
+  readonly replays: RetainedReplays;
+  readonly autoSubscriptions: AutoSubscriptions;
+}
+
+/** Attaches a connection to the session of its client when CONNECT is accepted, and detaches it when it ends. */
+export class ConnectedClients {
+  readonly #parts: ConnectedClientsParts;
+
+  constructor(parts: ConnectedClientsParts) {
+    this.#parts = parts;
+  }
+
+  /** Ends the connection that had the client id [MQTT-3.1.4-2]. @returns whether there was a session that goes on */
+  attach(channel: Channel, packet: ConnectPacket, will: Will | undefined): boolean {
+    const { sessions, wills, presence } = this.#parts;
+    const { clean, userName, keepAliveSec } = packet;
+    const clientId = packet.clientId === '' ? makeClientId() : packet.clientId; // [MQTT-3.1.3-6]
+    const owner = () => ({ address: addressKeyText(channel.socket), userName });
+    const { session, present } = sessions.open(clientId, termsOf(packet), channel, owner);
+    channel.session = session;
+    if (will !== undefined) wills.set(channel.slot, will, clientId);
+    presence.connected(clientId, { clean, keepAliveSec });
+    return present;
+  }
+
+  /** CONNACK is written. */
+  begin(channel: Channel, session: Session, userName: string | undefined): void {
+    this.#parts.autoSubscriptions.begin(channel, session, userName);
+    session.resume();
+  }
+
+  /**
+   * The will of a client that was taken over goes out before anything that the next one has sent right behind its CONNECT,
+   * as it may (3.1.4). Not while anything is delivered or flushed.
+   */
+  publishWills(): void {
+    this.#parts.wills.drain();
+  }
+
+  /** The connection is gone: its will is due, unless its client has said DISCONNECT. */
+  detach(channel: Channel, reason: CloseReason): void {
+    const { session, slot } = channel;
+    if (session === undefined) return;
+    const { sessions, wills, presence, replays } = this.#parts;
+    wills.publish(slot);
+    channel.session = undefined;
+    sessions.detach(session);
+    replays.release(slot, session);
+    presence.disconnected(session.clientId, reason);
+  }
+}

@@ -1,0 +1,56 @@
+import { type Clock, ticksPerSec } from '../clock.js';
+import type { Config } from '../config.js';
+import type { Connections } from '../connections.js';
+import type { Channel } from './channel.js';
+import type { PendingConnects } from './pending-connects.js';
+
+/** A keep-alive counts one and a half times [MQTT-3.1.2-24]. */
+const keepAliveFactor = 1.5;
+
+/** By when something must come from each client, in the `due` column of Connections: CONNECT, and then its keep-alive. */
+export class Deadlines {
+  readonly #connections: Connections;
+  readonly #clock: Clock;
+  readonly #pendingConnects: PendingConnects;
+  readonly #connectTicks: number;
+  /** With the factor applied, and one for the tick that has begun already; 0 = off. */
+  readonly #keepAliveTicks: Uint32Array;
+
+  constructor(
+    connections: Connections,
+    clock: Clock,
+    pendingConnects: PendingConnects,
+    config: Pick<Config, 'mqttIdleTimeout'>,
+  ) {
+    this.#connections = connections;
+    this.#clock = clock;
+    this.#pendingConnects = pendingConnects;
+    this.#connectTicks = config.mqttIdleTimeout * ticksPerSec;
+    this.#keepAliveTicks = new Uint32Array(connections.capacity);
+  }
+
+  /** A connection has opened; it has a while to say CONNECT. */
+  awaitConnect({ slot }: Channel): void {
+    this.#connections.due[slot] = this.#clock.tick + this.#connectTicks;
+  }
+
+  /** It has said CONNECT in time; that this waits is not its fault. */
+  pause({ slot }: Channel): void {
+    this.#pendingConnects.leave(slot);
+    this.#connections.due[slot] = 0;
+  }
+
+  /** CONNECT is accepted: the keep-alive stands in the place of the deadline for CONNECT. */
+  keepAlive({ slot }: Channel, keepAliveSec: number): void {
+    this.#pendingConnects.leave(slot);
+    const ticks = keepAliveSec === 0 ? 0 : Math.ceil(keepAliveSec * keepAliveFactor * ticksPerSec) + 1;
+    this.#keepAliveTicks[slot] = ticks;
+    this.#connections.due[slot] = ticks === 0 ? 0 : this.#clock.tick + ticks;
+  }
+
+  /** The client is alive: its keep-alive begins again. */
+  heard({ slot }: Channel): void {
+    const ticks = this.#keepAliveTicks[slot]!;
+    if (ticks > 0) this.#connections.due[slot] = this.#clock.tick + ticks;
+  }
+}

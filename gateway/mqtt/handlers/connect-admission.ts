@@ -1,0 +1,53 @@
+import type { Sessions } from '../../../router/session/sessions.js';
+import { BearerAuth } from '../../auth/bearer.js';
+import type { Config } from '../../config.js';
+import { isServerTopic } from '../../server-topic.js';
+import type { DetailedClosing } from '../closing.js';
+import { type ConnectPacket, termsOf, type Will } from '../connect-packet.js';
+import { protocolLevel } from '../packet.js';
+import type { PublishAdmission } from '../publish-admission.js';
+import { type ConnackCode, connackCode } from '../reply-packets.js';
+import type { Wills } from '../wills.js';
+
+/** Which CONNECTs are accepted. */
+export class ConnectAdmission {
+  readonly #publish: PublishAdmission;
+  readonly #wills: Wills;
+  readonly #sessions: Sessions;
+  readonly #config: Config;
+  readonly #auth: BearerAuth;
+
+  constructor(publish: PublishAdmission, wills: Wills, sessions: Sessions, config: Config) {
+    this.#publish = publish;
+    this.#wills = wills;
+    this.#sessions = sessions;
+    this.#config = config;
+    this.#auth = new BearerAuth(config.mqttToken);
+  }
+
+  /**
+   * @returns the will under its topic, or why the connection must be closed; undefined where there is none, or where it would
+   * go nowhere
+   */
+  willOf({ will }: ConnectPacket): Will | DetailedClosing | undefined {
+    if (will === undefined) return undefined;
+    const topic = this.#publish.topicOfWill(will);
+    if (typeof topic !== 'string') return topic;
+    return isServerTopic(topic) ? undefined : { ...will, topic };
+  }
+
+  /** @returns why it is refused, if so */
+  refusalOf(packet: ConnectPacket, will: Will | undefined): ConnackCode | undefined {
+    const { level, clientId, clean, password } = packet;
+    if (this.#auth.required) {
+      if (password === undefined) return connackCode.notAuthorized;
+      if (!this.#auth.allowsToken(password)) return connackCode.badCredentials;
+    }
+    // [MQTT-3.1.3-8]; and 3.1 has no empty ones at all.
+    if (clientId === '' && (!clean || level === protocolLevel.mqtt31)) return connackCode.badClientId;
+    if (Buffer.byteLength(clientId) > this.#config.mqttMaxClientIdLength) return connackCode.badClientId;
+    if (will !== undefined && !this.#wills.hasRoomFor(will)) return connackCode.unavailable;
+    if (!this.#sessions.hasRoomFor(clientId, termsOf(packet))) return connackCode.unavailable;
+    return undefined;
+  }
+}

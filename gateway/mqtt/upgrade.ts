@@ -1,0 +1,66 @@
+import type { HttpRequest, HttpResponse, us_socket_context_t } from 'uWebSockets.js';
+import { keepAddress } from '../address-limit.js';
+import type { Admission } from '../admission.js';
+import { type RefusalReason, refusals } from '../close-reason.js';
+import type { Config } from '../config.js';
+import type { Connections } from '../connections.js';
+import type { Counters } from '../counters.js';
+import { refuse } from '../http/answer.js';
+import type { Channel } from './channel.js';
+import { Origins } from './origins.js';
+import type { PendingConnects } from './pending-connects.js';
+
+/** The names that MQTT has among WebSocket's subprotocols [MQTT-6.0.0-3]; the second is 3.1's. */
+const subprotocols = ['mqtt', 'mqttv3.1'];
+
+export interface UpgradeParts {
+  readonly admission: Admission;
+  readonly pendingConnects: PendingConnects;
+  readonly connections: Connections;
+  readonly counters: Counters;
+  readonly config: Config;
+}
+
+/** From an HTTP request to a WebSocket, or the refusal that says why not. */
+export class Upgrade {
+  readonly #parts: UpgradeParts;
+  readonly #origins: Origins;
+
+  constructor(parts: UpgradeParts) {
+    this.#parts = parts;
+    this.#origins = new Origins(parts.config);
+  }
+
+  readonly handle = (response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void => {
+    const { admission, pendingConnects, config } = this.#parts;
+    const asked = request
+      .getHeader('sec-websocket-protocol')
+      .split(',')
+      .map((name) => name.trim());
+    const subprotocol = subprotocols.find((name) => asked.includes(name));
+    const maySayNone = !config.mqttRequireSubprotocol && asked[0] === '';
+    if (subprotocol === undefined && !maySayNone) return this.#refuse(response, 'not-mqtt');
+    if (!this.#origins.allow(request.getHeader('origin'), request.getHeader('host'))) {
+      return this.#refuse(response, 'bad-origin');
+    }
+    const reason = admission.refusalOf(response) ?? pendingConnects.refusalOf(response, this.#makeRoom);
+    if (reason !== undefined) return this.#refuse(response, reason);
+    response.upgrade(
+      keepAddress(response),
+      request.getHeader('sec-websocket-key'),
+      subprotocol ?? '', // exactly one, of those that were offered [MQTT-6.0.0-4]
+      '',
+      context,
+    );
+  };
+
+  /** Not with a close frame: while its peer has not closed it, what uWS has of its frames stays. */
+  readonly #makeRoom = (slot: number, details: Record<string, unknown>): void => {
+    (this.#parts.connections.slots[slot] as Channel).cut('connect-overdue', details);
+  };
+
+  #refuse(response: HttpResponse, reason: RefusalReason): void {
+    this.#parts.counters.refused[reason]++;
+    refuse(response, refusals[reason]);
+  }
+}
