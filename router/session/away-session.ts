@@ -1,4 +1,4 @@
-import { LinkedList, type Place } from './linked-list.js';
+import { LinkedList, type ListNode } from './linked-list.js';
 import type { Session } from './session.js';
 import type { SessionOwner } from './session-owner.js';
 
@@ -12,7 +12,7 @@ export class AwayGroup {
   readonly key: string;
   size = 0;
   /** Among those of its size, from 2 on. */
-  place: Place<AwayGroup> | undefined = undefined;
+  place: ListNode<AwayGroup> | undefined = undefined;
   /** By tier. Fields, as most addresses have one session: an array would be 50 bytes more of each. */
   #noFilters: LinkedList<Away> | undefined = undefined;
   #nothingWaiting: LinkedList<Away> | undefined = undefined;
@@ -23,11 +23,11 @@ export class AwayGroup {
     this.key = key;
   }
 
-  append(away: Away): Place<Away> {
+  append(away: Away): ListNode<Away> {
     return this.#listOf(away.tier).append(away);
   }
 
-  remove(place: Place<Away>): void {
+  remove(place: ListNode<Away>): void {
     this.#listOf(place.item.tier).remove(place);
   }
 
@@ -59,13 +59,13 @@ export class Away {
   readonly sinceSec: number;
   /** It ends then; Infinity = never. */
   readonly dueSec: number;
-  due: Place<Away> | undefined = undefined;
+  due: ListNode<Away> | undefined = undefined;
   tier: AwayTier;
-  readonly age: Place<Away>;
+  readonly age: ListNode<Away>;
   readonly ofAddress: AwayGroup;
   readonly ofUserName: AwayGroup | undefined;
-  inAddress: Place<Away>;
-  inUserName: Place<Away> | undefined;
+  inAddress: ListNode<Away>;
+  inUserName: ListNode<Away> | undefined;
 
   constructor(
     session: Session,

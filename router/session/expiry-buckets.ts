@@ -1,4 +1,4 @@
-import { LinkedList, type Place } from './linked-list.js';
+import { LinkedList, type ListNode } from './linked-list.js';
 
 /**
  * Items that are due at seconds of their own, by that second: one comes, goes or is found at a cost that does not grow with
@@ -10,7 +10,7 @@ export class ExpiryBuckets<Item> {
   #nextSec = 0;
 
   /** @returns where it is; `remove` wants that and the second */
-  add(item: Item, sec: number): Place<Item> {
+  add(item: Item, sec: number): ListNode<Item> {
     if (sec < this.#nextSec) this.#nextSec = sec;
     let bucket = this.#bySec.get(sec);
     if (bucket === undefined) {
@@ -20,7 +20,7 @@ export class ExpiryBuckets<Item> {
     return bucket.append(item);
   }
 
-  remove(place: Place<Item>, sec: number): void {
+  remove(place: ListNode<Item>, sec: number): void {
     const bucket = this.#bySec.get(sec)!;
     bucket.remove(place);
     if (bucket.first === undefined) this.#bySec.delete(sec);

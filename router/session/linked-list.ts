@@ -1,10 +1,10 @@
 /** Where an item stands in a list; what it takes to remove it. */
-export class Place<Item> {
+export class ListNode<Item> {
   readonly item: Item;
-  before: Place<Item> | undefined;
-  after: Place<Item> | undefined = undefined;
+  before: ListNode<Item> | undefined;
+  after: ListNode<Item> | undefined = undefined;
 
-  constructor(item: Item, before: Place<Item> | undefined) {
+  constructor(item: Item, before: ListNode<Item> | undefined) {
     this.item = item;
     this.before = before;
   }
@@ -15,8 +15,8 @@ export class Place<Item> {
  * grows: to find its first item among 100,000 that end one by one, or one that comes and goes, took it 200 µs.
  */
 export class LinkedList<Item> {
-  #first: Place<Item> | undefined;
-  #last: Place<Item> | undefined;
+  #first: ListNode<Item> | undefined;
+  #last: ListNode<Item> | undefined;
 
   get first(): Item | undefined {
     return this.#first?.item;
@@ -26,8 +26,8 @@ export class LinkedList<Item> {
     for (let place = this.#first; place !== undefined; place = place.after) yield place.item;
   }
 
-  append(item: Item): Place<Item> {
-    const place = new Place(item, this.#last);
+  append(item: Item): ListNode<Item> {
+    const place = new ListNode(item, this.#last);
     if (this.#last === undefined) this.#first = place;
     else this.#last.after = place;
     this.#last = place;
@@ -35,7 +35,7 @@ export class LinkedList<Item> {
   }
 
   /** @param place of this list, and removed once */
-  remove({ before, after }: Place<Item>): void {
+  remove({ before, after }: ListNode<Item>): void {
     if (before === undefined) this.#first = after;
     else before.after = after;
     if (after === undefined) this.#last = before;
