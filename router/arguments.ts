@@ -5,11 +5,11 @@ import { InvalidIdError, isWellFormed, problemOfId } from './topic.js';
 import { InvalidFilterError, problemOfFilter } from './topic-filter.js';
 
 /**
- * Checks what a program hands to the router. TypeScript refuses these mistakes when it compiles; JavaScript does not,
- * and a wrong value that is kept would throw much later, at a send that has nothing to do with it.
+ * Checks the arguments of the router's calls. TypeScript refuses these mistakes at compile time; JavaScript does not,
+ * and a wrong value would throw much later, at an unrelated send.
  */
 
-/** Thrown by the router's own calls for a value of the wrong kind. The message says what was wanted and what came. */
+/** An argument of the wrong kind. The message says what was expected and what was given. */
 export class InvalidArgumentError extends TypeError {
   readonly code = 'ERR_ENCKE_INVALID_ARGUMENT';
 
@@ -54,7 +54,7 @@ export function assertFilter(filter: unknown, bytesMax: number, levelsMax: numbe
   if (problem !== undefined) throw new InvalidFilterError(filter, problem);
 }
 
-/** A bare QoS, or more. */
+/** A bare QoS, or more options. */
 export function assertOptions(options: unknown): void {
   if (isSubscriptionOptions(options)) return;
   throw new InvalidArgumentError('A QoS is 0, 1 or 2.', options);

@@ -3,15 +3,15 @@ import type { Subscriber } from './subscriber.js';
 import type { SubscriptionOptions } from './subscription-options.js';
 
 /**
- * The subscribers of one id or filter, each with its options. Nearly always that is one subscriber with options 0 (QoS 0),
- * which is therefore the bare object; every other form costs what it must (bytes besides the entry in the index):
+ * The subscribers of one id or filter, each with its options. Nearly always this is one subscriber with options 0 (QoS
+ * 0), stored as the bare object. Other forms take more (bytes besides the entry in the index):
  *
  *     Subscriber             one, options 0               0
  *     Grant                  one, other options           40
  *     [Member, …]            2 to 16                      48 and 8 for each
  *     Crowd                  more                         200 and 20 to 40 for each
  *
- * An array is never changed, only replaced: whoever walks one sees who was there at the start. A Crowd is walked live.
+ * An array is never changed, only replaced, so a walk sees the subscribers of its start. A walk of a Crowd is live.
  */
 export type Audience = Member | readonly Member[] | Crowd;
 export type Member = Subscriber | Grant;
@@ -28,10 +28,13 @@ export class Grant {
 }
 
 const listedMax = 16;
-/** A crowd shrinks to an array only here, so that one who comes and goes does not convert it each time. */
+/**
+ * A crowd shrinks to an array only at this size, so that one subscriber that comes and goes does not convert it each
+ * time.
+ */
 const listedAgain = 8;
 
-/** Many subscribers, in a Set for each number of options that somebody has. */
+/** Many subscribers, in a Set for each number of options in use. */
 export class Crowd {
   /** As long as for the QoS alone, until somebody has more options than that. */
   readonly byOptions: (Set<Subscriber> | undefined)[] = [undefined, undefined, undefined];
@@ -50,7 +53,7 @@ export class Crowd {
     else set.add(subscriber);
   }
 
-  /** An emptied Set stays: it may be being walked. */
+  /** An emptied Set stays, because a walk may use it. */
   delete(subscriber: Subscriber): void {
     for (const set of this.byOptions) if (set?.delete(subscriber)) return;
   }
@@ -95,7 +98,7 @@ export function sizeOf(audience: Audience | undefined): number {
 
 const grantBytes = objectBytes(2);
 
-/** Its bytes in V8's heap at most, besides the subscribers, which are their owner's. */
+/** Most bytes in V8's heap, without the subscribers themselves. */
 export function audienceBytes(audience: Audience | undefined): number {
   if (audience === undefined) return 0;
   if (audience instanceof Crowd) return crowdBytes(audience);
@@ -107,7 +110,7 @@ function crowdBytes({ byOptions: { length }, size }: Crowd): number {
   return objectBytes(1) + arrayBytes(length) + length * setBytes + size * setEntryBytes;
 }
 
-/** The options of a subscriber in this audience, undefined when it is not there. */
+/** The options of a subscriber in this audience; undefined if it is not in it. */
 export function grantOf(
   audience: Audience | undefined,
   subscriber: Subscriber,
@@ -119,7 +122,7 @@ export function grantOf(
   return member === undefined ? undefined : optionsOf(member);
 }
 
-/** The audience with one more, who was not there before. */
+/** The audience with a new subscriber. */
 export function withMember(
   audience: Audience | undefined,
   subscriber: Subscriber,
@@ -135,7 +138,7 @@ export function withMember(
   return members.length > listedMax ? crowdOf(members) : members;
 }
 
-/** The audience with one fewer, who was there. @param walked a crowd is kept, as somebody may be walking it */
+/** The audience without a subscriber that is in it. @param walked a crowd stays, because a walk may use it */
 export function withoutMember(
   audience: Audience,
   subscriber: Subscriber,

@@ -15,17 +15,17 @@ import {
 import type { Subscriptions } from './subscriptions.js';
 
 /**
- * Hands a message to everybody who is logged in as its id or subscribes to a filter that matches it; step 4 of the way
- * of a message. Each gets it once, at the highest QoS of its filters, and nobody who has left while it is handed around. Nor
- * does a client that has published it and does not want its own (No Local).
+ * Delivers a message to all subscribers of its id and of matching filters; step 4 of the way of a message. Each gets it
+ * once, at the highest QoS of its filters. A subscriber that leaves during the fan-out does not get it. Neither does
+ * the client that published it with No Local.
  *
- * Only who has several logins can be found twice, and those carry a mark: a first walk notes the options of all there, the
- * second delivers and takes the mark away. So nothing is allocated or looked up for a recipient.
+ * Only subscribers with several logins can be found twice, and those have a mark: a first walk collects their options,
+ * the second one delivers and removes the mark. So nothing is allocated or looked up for a recipient.
  */
 export class FanOut {
   readonly #subscriptions: Subscriptions;
   readonly #onDeliverError: (error: unknown, subscriber: Subscriber, message: Message) => void;
-  /** The message that is being handed around: fields instead of arguments and closures. Fan-outs never nest, see Router. */
+  /** The current message: a field instead of arguments and closures. Fan-outs never nest, see Router. */
   #message!: Message;
   readonly #nodes: FilterNode[] = [];
   #overlapping = false;
@@ -69,7 +69,7 @@ export class FanOut {
     }
     if (exact !== undefined) this.#walk(exact, undefined);
     for (let i = 0; i < count; i++) {
-      const audience = nodes[i]!.value; // nobody, when its last one has left since
+      const audience = nodes[i]!.value; // undefined if its last subscriber has left since
       if (audience !== undefined) this.#walk(audience, nodes[i]!);
     }
   }
@@ -98,7 +98,7 @@ export class FanOut {
     logins.fanOut = this.#number;
   }
 
-  /** @param node where the audience is from; undefined = the message's id */
+  /** @param node of the audience; undefined = the message's id */
   #walk(audience: Audience, node: FilterNode | undefined): void {
     if (audience instanceof Crowd) this.#walkCrowd(audience);
     else if (Array.isArray(audience)) this.#walkList(audience, node);
@@ -106,7 +106,7 @@ export class FanOut {
     else this.#deliver(audience as Subscriber, 0);
   }
 
-  /** A Set may lose members while it is walked, as it does when a slow consumer is closed in `deliver`. */
+  /** A Set may lose members during the walk, for example a slow consumer that is closed in `deliver`. */
   #walkCrowd(crowd: Crowd): void {
     const { byOptions } = crowd;
     for (let options = 0; options < byOptions.length; options++) {
@@ -115,7 +115,7 @@ export class FanOut {
     }
   }
 
-  /** A list stays as it was at the start; when somebody has left meanwhile, each must still be in what replaced it. */
+  /** A list does not change. If a subscriber has left meanwhile, each one must still be in the list's replacement. */
   #walkList(members: readonly (Subscriber | Grant)[], node: FilterNode | undefined): void {
     const { departures } = this.#subscriptions;
     for (const member of members) {
@@ -135,7 +135,7 @@ export class FanOut {
     if (this.#overlapping) {
       const { logins } = subscriber;
       if (logins instanceof Logins) {
-        if (logins.fanOut !== this.#number) return; // it has it already
+        if (logins.fanOut !== this.#number) return; // it already has the message
         logins.fanOut = 0;
         options = logins.options;
       }
@@ -153,7 +153,7 @@ export class FanOut {
     }
   }
 
-  /** Where they are more than a QoS. */
+  /** For options other than a bare QoS. */
   #deliveryOf(options: SubscriptionOptions): DeliveryOptions {
     const { qos, retain } = this.#message;
     return Math.min(qosIn(options), qos) | (retain && (options & retainAsPublished) !== 0 ? retainSet : 0);

@@ -5,7 +5,7 @@ import { LevelNode } from './level-tree.js';
 export class FilterNode extends LevelNode<Audience, FilterNode> {
   /** A Map costs 200 bytes. */
   children: FilterNode | Map<string, FilterNode> | undefined = undefined;
-  /** How many nodes a message may have to look at from here on; see tree-visits.ts. */
+  /** Most nodes that a message visits from here on; see tree-visits.ts. */
   visits = 1;
 
   child(level: string): FilterNode | undefined {

@@ -1,6 +1,6 @@
 import { ownText } from './own-copy.js';
 
-/** One level of a path in a tree. The last level of a path has its value; the levels below it are its children. */
+/** One level of a path in a tree. The last level of a path has the value; deeper levels are its children. */
 export abstract class LevelNode<Value, Node> {
   readonly level: string;
   value: Value | undefined = undefined;
@@ -9,7 +9,7 @@ export abstract class LevelNode<Value, Node> {
     this.level = level;
   }
 
-  /** A lone child stands here itself: a list of one costs 110 bytes, and a long path has a node for each level. */
+  /** A single child is stored directly: a list of one takes 110 bytes, and a long path has a node for each level. */
   abstract readonly children: object | undefined;
   abstract child(level: string): Node | undefined;
   abstract add(child: Node): void;
@@ -18,9 +18,9 @@ export abstract class LevelNode<Value, Node> {
 
 /**
  * Values by path, with a node for each level (`a/b` has two). The filters of subscriptions are in one such tree
- * (TopicTree), the retained messages in another (RetainedTree); they differ in what a node remembers. A node without
- * value and children is taken out, so the tree costs what is in it now. Nothing here is recursive: a path may have any
- * number of levels.
+ * (TopicTree), the retained messages in another (RetainedTree). Their nodes have different fields. A node without a
+ * value and children is removed, so the tree takes only the memory of its content. Nothing here is recursive: a path
+ * may have any number of levels.
  */
 export abstract class LevelTree<Value, Node extends LevelNode<Value, Node>> {
   readonly root: Node;
@@ -31,11 +31,11 @@ export abstract class LevelTree<Value, Node extends LevelNode<Value, Node>> {
     this.root = root;
   }
 
-  /** Makes the node of a level that is not there yet. The text is its own. */
+  /** Makes the node of a new level, which owns its text. */
   protected abstract nodeOf(level: string): Node;
-  /** Called after a path has grown. @param first the first of its nodes that is new; at least 1, as 0 is the root */
+  /** Called after a path has grown. @param first its first new node; at least 1, because 0 is the root */
   protected grew(_path: readonly Node[], _first: number): void {}
-  /** Called after the end of a path was taken out. @param first the first of its nodes that is gone */
+  /** Called after the end of a path was removed. @param first its first removed node */
   protected shrank(_path: readonly Node[], _first: number): void {}
 
   /** Paths with a value. */
@@ -43,7 +43,7 @@ export abstract class LevelTree<Value, Node extends LevelNode<Value, Node>> {
     return this.#size;
   }
 
-  /** Levels of all paths; one that several paths share counts once. */
+  /** Levels of all paths; a shared level counts once. */
   get nodes(): number {
     return this.#nodes;
   }
@@ -59,7 +59,7 @@ export abstract class LevelTree<Value, Node extends LevelNode<Value, Node>> {
     return node?.value;
   }
 
-  /** @returns the node that has the value now */
+  /** @returns the node with the value */
   set(path: string, value: Value): Node {
     const nodes = [this.root];
     let firstNew = 0;

@@ -3,20 +3,20 @@ import { levelsOf } from './topic.js';
 import { hasWildcard } from './topic-filter.js';
 
 /**
- * The cost of one login, told from its text alone, as if nobody else had any of it. So each subscriber's sum is the same
- * whoever came first and whoever leaves, and one subscriber can be held to its share of what all together may take.
+ * The cost of one login, from its text alone, as if nobody else had a part of it. So the sum of a subscriber does not
+ * depend on others, and can be compared with its share of the common budget.
  */
 
 /** A node of the tree of filters, without its level's text and its children. */
 export const filterNodeBytes = objectBytes(4);
 /** With its QoS, see Grant. */
 const grantBytes = objectBytes(2);
-/** Of a level's text: its head, and what its length is rounded up to. */
+/** A level's text: its header, and its length rounded up. */
 const levelTextBytes = 24;
 
 /**
- * Bytes in V8's heap at most, without its place with its subscriber. A filter brings a node for each of its levels, and
- * at most one of them is a further child of a node that had a single one: a Map of two.
+ * Most bytes in V8's heap, without the entry of its subscriber. A filter adds a node for each of its levels. At most
+ * one of them becomes the second child of a node, which then needs a Map.
  */
 export function loginBytes(filter: string): number {
   const text = textBytes(filter);
@@ -31,11 +31,11 @@ export function loginBytes(filter: string): number {
 }
 
 /**
- * The places of a filter with its words left out: `+//+` of `+/x/+`. A message gets to one node at most for each
- * beginning of each shape, whatever words the filters have.
+ * The shape of a filter, without its words: `+//+` for `+/x/+`. A message visits at most one node for each prefix of
+ * each shape, whatever words the filters have.
  *
- * @returns undefined where no limit is needed: with one `+` at most, and perhaps `#`, all shapes of 32 levels have 1,120
- * beginnings
+ * @returns undefined if no limit is needed: with at most one `+`, and perhaps `#`, all shapes of 32 levels have 1,120
+ * prefixes
  */
 export function shapeOf(filter: string): string | undefined {
   const first = filter.indexOf('+');
@@ -43,12 +43,12 @@ export function shapeOf(filter: string): string | undefined {
   return filter.replace(/[^+#/]+/g, '');
 }
 
-/** The shapes of one subscriber's filters, and how many filters have each. */
+/** The shapes of one subscriber's filters, and the number of filters of each. */
 export class Shapes {
   readonly #filters = new Map<string, number>();
   /**
-   * Nodes that a message may have to look at because of them: each has a beginning for each of its levels, and those
-   * that it shares with others are counted in full.
+   * Nodes that a message visits because of these shapes. Each shape has a prefix for each of its levels. Shared
+   * prefixes count in full.
    */
   visits = 0;
 
@@ -78,7 +78,7 @@ export class Shapes {
     this.visits -= levelsOf(shape);
   }
 
-  /** `visits`, with this shape too. */
+  /** `visits` with this shape. */
   visitsWith(shape: string): number {
     return this.visits + (this.#filters.has(shape) ? 0 : levelsOf(shape));
   }

@@ -2,21 +2,21 @@ import { arrayBytes, objectBytes, setBytes, setEntryBytes } from './heap-cost.js
 import { loginBytes, Shapes, shapeOf } from './login-cost.js';
 import type { SubscriptionOptions } from './subscription-options.js';
 
-/** Up to here an array is smaller than a Set, and looking through it no slower. */
+/** Up to this size an array is smaller than a Set, and searching it is no slower. */
 const listedMax = 16;
 
 /**
- * The ids and filters of a subscriber that has more than one: in an array, or in a Set when there are many, as a
- * client that unsubscribes from thousands one by one would otherwise take the square of that.
+ * The ids and filters of a subscriber that has more than one: in an array, or in a Set if there are many. Otherwise a
+ * client that unsubscribes from thousands one by one would take quadratic time.
  */
 export class Logins {
   #filters: string[] | Set<string>;
-  /** The fan-out that has found this subscriber last, so that it is delivered to once; see FanOut. */
+  /** The last fan-out that found this subscriber, so that it gets a message once; see FanOut. */
   fanOut = 0;
-  /** The options of all filters that this fan-out has found for it, see overlapOf. */
+  /** The combined options of all filters that this fan-out found for it, see overlapOf. */
   options: SubscriptionOptions = 0;
 
-  /** The cost of its ids and filters, each as if nobody else had it. */
+  /** Cost of its ids and filters, each as if nobody else had it. */
   costBytes = 0;
   #shapes: Shapes | undefined = undefined;
 
@@ -29,7 +29,7 @@ export class Logins {
     return Array.isArray(this.#filters) ? this.#filters.length : this.#filters.size;
   }
 
-  /** Its bytes in V8's heap at most, without the filters. */
+  /** Most bytes in V8's heap, without the filters. */
   get bytes(): number {
     const filters = this.#filters;
     const list = Array.isArray(filters)
@@ -38,7 +38,7 @@ export class Logins {
     return objectBytes(5) + list + (this.#shapes?.bytes ?? 0);
   }
 
-  /** Nodes of the tree of filters that a message may have to look at because of this subscriber, with this filter too. */
+  /** Visits of a message in the tree of filters because of this subscriber, with this filter. */
   visitsWith(filter: string): number {
     const shape = shapeOf(filter);
     if (shape === undefined) return this.#shapes?.visits ?? 0;
@@ -50,7 +50,7 @@ export class Logins {
     return undefined;
   }
 
-  /** The caller knows that it is not there yet. */
+  /** The caller has checked that it is new. */
   add(filter: string): void {
     this.costBytes += loginBytes(filter);
     const shape = shapeOf(filter);
@@ -81,7 +81,7 @@ export class Logins {
     return this.#filters[Symbol.iterator]();
   }
 
-  /** So that a log line shows a list. */
+  /** For log lines: a list. */
   toJSON(): string[] {
     return [...this.#filters];
   }

@@ -1,14 +1,14 @@
 import { MessageProperties, type PropertyValues } from './message-properties.js';
 
 /**
- * The publisher and the properties of a message as bytes, in history, in Redis and from node to node: a block that stands
- * before the payload where a message has either.
+ * The publisher and the properties of a message as bytes, in history, in Redis and between nodes: a block before the
+ * payload, if the message has either.
  *
  *     extras   version (1)  length of the fields (4)  field  field …                numbers big endian
  *     field    type (1)  length (4)  value
  *
- * Versions of Encke run side by side: of another version of the block, and of a type of field that it does not know, a reader
- * takes no notice, and has the payload all the same.
+ * Versions of Encke run side by side: a reader ignores another version of the block, and unknown types of fields, and
+ * still gets the payload.
  */
 const version = 1;
 const headBytes = 1 + 4;
@@ -40,14 +40,14 @@ export function encodeExtras({ publisher, properties }: Extras): Buffer | undefi
   return Buffer.concat([uint8(version), uint32(length), ...fields]);
 }
 
-/** Where the extras end that begin at `at`, and the payload begins; -1 where they break off. */
+/** @returns where the extras at `at` end, and the payload begins; -1 if they are incomplete */
 export function extrasEnd(bytes: Buffer, at: number): number {
   if (bytes.length < at + headBytes) return -1;
   const end = at + headBytes + bytes.readUInt32BE(at + 1);
   return end <= bytes.length ? end : -1;
 }
 
-/** Fields that break off are left out: nothing is thrown. @param end see extrasEnd */
+/** Ignores incomplete fields; never throws. @param end see extrasEnd */
 export function readExtras(bytes: Buffer, at: number, end: number): Extras {
   if (bytes[at] !== version) return noExtras;
   let publisher: string | undefined;
@@ -95,7 +95,7 @@ function withField(before: Values | undefined, type: number, value: Buffer): Val
       values.responseTopic = value.toString();
       return values;
     case fieldType.correlationData:
-      values.correlationData = new Uint8Array(value); // its own: the rest of what was read need not stay
+      values.correlationData = new Uint8Array(value); // a copy, so that the buffer can be freed
       return values;
     case fieldType.userProperty: {
       const end = value.length < 4 ? value.length + 1 : 4 + value.readUInt32BE(0);

@@ -13,8 +13,8 @@ export interface PropertyValues {
 }
 
 /**
- * The properties of one message: made once, shared by all who receive it, and never changed. It owns its bytes. Only a message
- * that has any has such a block.
+ * The properties of one message: made once, shared by all recipients, and never changed. The block owns its bytes. Only
+ * messages with properties have one.
  */
 export class MessageProperties implements PropertyValues {
   readonly isText: boolean;
@@ -22,7 +22,7 @@ export class MessageProperties implements PropertyValues {
   declare readonly responseTopic?: string;
   declare readonly correlationData?: Uint8Array;
   readonly userProperties: readonly (readonly [name: string, value: string])[];
-  /** In V8's heap at most. */
+  /** Most bytes in V8's heap. */
   readonly bytes: number;
 
   constructor(values: PropertyValues) {

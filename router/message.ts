@@ -1,35 +1,35 @@
 import type { MessageProperties } from './message-properties.js';
 import { ownBytes, ownText } from './own-copy.js';
 
-/** How hard a delivery is tried: 0 at most once, 1 at least once, 2 exactly once. HTTP streams are always 0. */
+/** Quality of service: 0 at most once, 1 at least once, 2 exactly once. HTTP streams always have 0. */
 export type Qos = 0 | 1 | 2;
 
-/** A publisher's message on its way to subscribers. Made once for each send, shared by all who receive it. */
+/** A message on its way to subscribers. Made once for each send, shared by all recipients. */
 export class Message {
   readonly id: string;
-  /** Owned by the message from here on: nobody writes to it, and it is never a view of a receive buffer. */
+  /** Owned by the message: nobody writes to it, and it is never a view of a receive buffer. */
   readonly payload: Uint8Array;
   /** Milliseconds since the Unix epoch, when the router took it. */
   readonly timeMs: number;
-  /** The publisher's; each subscriber gets the lower of this and what it asked for. */
+  /** QoS of the publisher. Each subscriber gets the lower of this and its own. */
   readonly qos: Qos;
-  /** Kept for who subscribes later; an empty payload clears what was kept. */
+  /** Kept for later subscribers; an empty payload clears the kept message. */
   readonly retain: boolean;
   /**
-   * The number of this message among those of its id, from 1; given by the router before it is delivered to anybody.
-   * 0 = the id has no history.
+   * The number of this message among those of its id, from 1. The router sets it before the delivery. 0 = the id has no
+   * history.
    */
   offset: number;
   /**
-   * The MQTT client id of its publisher, for subscriptions with No Local; undefined where it came by HTTP, or where the router
-   * has let go of it, as nobody here has such a subscription and it is not retained.
+   * The MQTT client id of its publisher, for subscriptions with No Local. Undefined for messages by HTTP, and if the
+   * router has removed it, because no subscription here needs it and the message is not retained.
    */
   publisher: string | undefined;
   /** Undefined for nearly all. */
   readonly properties: MessageProperties | undefined;
   /**
-   * Encodings of this message, one entry for each transport flavour that has sent it,
-   * so that it is encoded once for each flavour and not once for each recipient. The router never looks.
+   * Encodings of this message, one for each transport that has sent it, so that it is encoded once a transport and not
+   * once a recipient. The router does not use them.
    */
   wire: (object | undefined)[] | undefined = undefined;
   #kept: Message | undefined = undefined;
@@ -54,7 +54,7 @@ export class Message {
     this.properties = properties;
   }
 
-  /** Of its payload and of what its publisher has said besides, without the id: what limits in bytes count. */
+  /** Bytes of its payload and properties, without the id, for limits in bytes. */
   get bytes(): number {
     const { payload, publisher, properties } = this;
     if (publisher === undefined && properties === undefined) return payload.length;
@@ -62,8 +62,8 @@ export class Message {
   }
 
   /**
-   * The same message for whoever keeps it longer than this turn of the loop: it owns its bytes, and has no encodings yet.
-   * Made once, shared by all who keep it.
+   * The same message for longer than this turn of the loop: it owns its bytes, and has no encodings. Made once, shared
+   * by all that keep it.
    */
   kept(): Message {
     if (this.#kept?.offset === this.offset) return this.#kept;
@@ -75,7 +75,7 @@ export class Message {
     return kept;
   }
 
-  /** Another one with RETAIN and without encodings. */
+  /** A copy with RETAIN and without encodings. */
   asRetained(): Message {
     const { id, payload, timeMs, qos, offset, publisher, properties } = this;
     return new Message(id, payload, timeMs, qos, true, offset, publisher, properties);

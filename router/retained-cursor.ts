@@ -3,7 +3,7 @@ import type { RetainedNode, RetainedTree } from './retained-tree.js';
 
 const dollar = 0x24;
 
-/** A node on the path of a walk, and which of its children the walk was at last. */
+/** A node on the path of a walk, and the last visited child. */
 interface Stop {
   readonly node: RetainedNode;
   born: number;
@@ -11,19 +11,19 @@ interface Stop {
 }
 
 /**
- * A walk through the retained messages that a filter matches, which can be left at any point and taken up again after
- * others have come, gone and been replaced. It finds what was there when it was made and still is: what has come since
- * has been delivered to a subscriber already. Left alone it holds one path of the tree, and no messages.
+ * A walk through the retained messages of a filter. It can pause at any point and go on after messages were added,
+ * removed or replaced. It finds messages that existed when the walk was made and still exist: newer ones have been
+ * delivered to the subscriber already. While it pauses it keeps one path of the tree, and no messages.
  */
 export class RetainedCursor {
   readonly #root: RetainedNode;
   readonly #filter: string;
-  /** The last of the tree's changes that it looks at. */
+  /** The last change of the tree that it considers. */
   readonly #until: number;
-  /** Its messages are not for this subscriber: it has published them, and has asked for No Local. */
+  /** Publisher whose messages are omitted, because of No Local. */
   readonly #without: string | undefined;
   #levels: readonly string[] = [];
-  /** From the root down to where the walk is; undefined before its first step. */
+  /** The path from the root to the current node; undefined before the first step. */
   #path: Stop[] | undefined = undefined;
   #found: RetainedNode | undefined = undefined;
 
@@ -34,19 +34,19 @@ export class RetainedCursor {
     this.#until = tree.changes;
   }
 
-  /** There is nothing more to find. */
+  /** The walk is complete. */
   get done(): boolean {
     return this.#path !== undefined && this.#path.length === 0 && this.#message === undefined;
   }
 
-  /** Of the message that it is at; undefined where it is at none, and has to `seek` on. */
+  /** Of the current message; undefined if there is none, and `seek` must be called. */
   get qos(): Qos | undefined {
     return this.#message?.qos;
   }
 
   /**
-   * Goes on to the next message, or as far as it gets in so many steps; stays where it is at one.
-   * @returns how many steps it took: one for each level down to the next node, or up
+   * Moves to the next message, or as far as so many steps reach. Does not move while it is at a message.
+   * @returns the number of steps: one for each level down or up
    */
   seek(stepsMax: number): number {
     this.#path ??= this.#begin();
@@ -58,14 +58,14 @@ export class RetainedCursor {
     return steps;
   }
 
-  /** Leaves the message that it is at behind. @returns it as a new object, so that its encodings are not kept */
+  /** Takes the current message. @returns a new object, so that encodings are not kept */
   take(): Message {
     const message = this.#message!;
     this.#found = undefined;
     return message.asRetained();
   }
 
-  /** Where it has been cleared or replaced while the walk waited, it is none. */
+  /** Undefined if the message was cleared or replaced while the walk paused. */
   get #message(): Message | undefined {
     const found = this.#found;
     if (found === undefined || found.since > this.#until) return undefined;
@@ -78,14 +78,14 @@ export class RetainedCursor {
     return [stopAt(this.#root)];
   }
 
-  /** To the next child of where it is, or up to where it came from. */
+  /** Moves to the next child, or up. */
   #step(path: Stop[]): void {
     const depth = path.length - 1;
     const stop = path[depth]!;
     const level = this.#levels[depth] ?? '#';
     const wildcard = level === '#' || level === '+';
     const child = wildcard ? nextChild(stop) : stop.node.child(level);
-    // A child older than the last one has been seen; one that was born after the walk began is not looked for.
+    // Children older than the last one were visited; children newer than the walk are skipped.
     if (child === undefined || child.born <= stop.born || child.born > this.#until) {
       path.pop();
       return;

@@ -1,16 +1,16 @@
 import { LevelNode, LevelTree } from './level-tree.js';
 import type { Message } from './message.js';
 
-/** `since` of a node that is no longer in the tree. */
+/** `since` of a removed node. */
 const gone = -1;
-/** Up to this many siblings are looked through one by one: a Map costs 200 bytes. */
+/** Up to this many siblings are searched one by one: a Map takes 200 bytes. */
 const familyMax = 8;
 
-/** One level of an id; its value is the message that is retained for the id that ends here. */
+/** One level of an id; its value is the retained message of the id that ends here. */
 export class RetainedNode extends LevelNode<Message, RetainedNode> {
-  /** The change that brought it, on the tree's count. */
+  /** Number of the tree's change that added it. */
   readonly born: number;
-  /** The change that brought its message. */
+  /** Number of the change that added its message. */
   since = 0;
   children: RetainedNode | Siblings | undefined = undefined;
 
@@ -25,14 +25,14 @@ export class RetainedNode extends LevelNode<Message, RetainedNode> {
     return children?.level === level ? children : undefined;
   }
 
-  /** Where the first child is that came after `born`. @param place where that one was, to look there first */
+  /** Index of the first child that is newer than `born`. @param place its former index, which is tried first */
   placeAfter(born: number, place: number): number {
     const { children } = this;
     if (children instanceof Siblings) return children.placeAfter(born, place);
     return children !== undefined && children.born > born ? 0 : 1;
   }
 
-  /** Only of a place that `placeAfter` has just given; past the last one there is none. */
+  /** The child at an index of `placeAfter`; undefined past the last one. */
   childAt(place: number): RetainedNode | undefined {
     const { children } = this;
     if (children instanceof Siblings) return children.at(place);
@@ -53,11 +53,11 @@ export class RetainedNode extends LevelNode<Message, RetainedNode> {
 }
 
 /**
- * Two children or more, by birth. A walk remembers the birth of the one it was at, and finds its place again
- * whatever has come and gone. (An iterator of a Map, left to wait, keeps all tables that the Map has outgrown since.)
+ * Two or more children, by age. A walk remembers the birth of its last child, and finds its place again after any
+ * changes. (A paused iterator of a Map would keep all outgrown tables of the Map.)
  */
 class Siblings {
-  /** Those that have gone stay until they are more than the others. */
+  /** Removed children stay in the list until they are more than the others. */
   #byBirth: RetainedNode[];
   #living = 2;
   #byLevel: Map<string, RetainedNode> | undefined = undefined;
@@ -75,7 +75,7 @@ class Siblings {
   add(node: RetainedNode): void {
     this.#living++;
     if (this.#byBirth.length < familyMax) {
-      this.#byBirth = this.#byBirth.concat(node); // a push makes room for 16 more
+      this.#byBirth = this.#byBirth.concat(node); // a push adds room for 16 more
       return;
     }
     this.#byBirth.push(node);
@@ -120,11 +120,11 @@ class Siblings {
 }
 
 /**
- * Retained messages by id. Each node and message knows the change that brought it: that lets a walk stop and go on later
- * (RetainedCursor).
+ * Retained messages by id. Each node and message has the number of the change that added it, so a walk can pause and go
+ * on (RetainedCursor).
  */
 export class RetainedTree extends LevelTree<Message, RetainedNode> {
-  /** Messages that have come so far. */
+  /** Changes so far. */
   changes = 0;
 
   constructor() {

@@ -14,17 +14,17 @@ export interface RetainedOptions {
   retainedBytesTotalMax?: number;
 }
 
-/** Which limit has kept a message from being retained. */
+/** The limit that refused a retained message. */
 export type RetainedRefusal = 'count' | 'size' | 'bytes';
 
-/** A Message and its typed array, besides payload and id: 300 B measured; keeps empty-handed topics from being free. */
+/** A Message and its typed array, besides payload and id: 300 B measured. So empty messages count too. */
 const messageBytes = 330;
-/** A node, its text and its place among its siblings: 66 B measured in a long id of short levels, 130 B of long ones. */
+/** A node, its text and its entry among siblings: 66 B measured in a long id of short levels, 130 B with long ones. */
 const nodeBytes = 120;
 
 /**
- * The last message of each id that was published to be kept, for who subscribes later: by level, so that a filter
- * with wildcards looks only where it can match. Owns what it keeps.
+ * The retained message of each id, for later subscribers. In a tree by level, so that a filter with wildcards searches
+ * only where it can match. Owns the messages.
  */
 export class Retained {
   readonly #tree = new RetainedTree();
@@ -32,7 +32,7 @@ export class Retained {
   readonly #sizeMax: number;
   readonly #bytesMax: number;
   #messageBytes = 0;
-  /** Messages that were not retained, by the limit that they crossed. */
+  /** Messages that were not retained, by limit. */
   readonly refused: Record<RetainedRefusal, number> = { count: 0, size: 0, bytes: 0 };
 
   constructor(options: RetainedOptions = {}) {
@@ -48,14 +48,14 @@ export class Retained {
     return this.#tree.size;
   }
 
-  /** Payloads, ids and what is around them; a level that several ids share is there once. */
+  /** Bytes of payloads, ids and overhead; a shared level counts once. */
   get bytes(): number {
     return this.#messageBytes + this.#tree.nodes * nodeBytes;
   }
 
   /**
-   * Keeps the message in place of the last one of its id; an empty one only clears [MQTT-3.3.1-10]. Where a limit
-   * refuses it, the last one goes all the same: it is no longer what the publisher wants told.
+   * Replaces the retained message of an id; an empty one only clears [MQTT-3.3.1-10]. If a limit refuses the new
+   * message, the old one is still removed, because it is out of date.
    */
   keep(message: Message): void {
     const last = this.#tree.get(message.id);
@@ -71,23 +71,26 @@ export class Retained {
     this.#messageBytes += bytesOf(kept);
   }
 
-  /** Ends all that a filter matches. */
+  /** Removes all messages of a filter. */
   forget(filter: string): void {
     const walk = this.walk(filter);
     for (walk.seek(Infinity); !walk.done; walk.seek(Infinity)) this.#delete(walk.take());
   }
 
-  /** A walk through what is kept now for the ids that a filter matches. @param without the publisher whose messages it leaves out */
+  /** A walk through the current messages of a filter. @param without the publisher whose messages are omitted */
   walk(filter: string, without?: string): RetainedCursor {
     return new RetainedCursor(this.#tree, filter, without);
   }
 
-  /** Cheaper than a walk. @returns false where it would find nothing; of a filter with wildcards only where nothing is kept */
+  /**
+   * Cheaper than a walk.
+   * @returns false if a walk finds nothing; for a filter with wildcards, only if nothing is retained at all
+   */
   mayHave(filter: string): boolean {
     return hasWildcard(filter) ? this.#tree.size > 0 : this.#tree.get(filter) !== undefined;
   }
 
-  /** All that is kept now for the ids that a filter matches, in no order. */
+  /** All current messages of a filter, in no order. */
   all(filter: string): Message[] {
     const found: Message[] = [];
     const walk = this.walk(filter);
@@ -105,7 +108,7 @@ export class Retained {
     if (message.payload.length > this.#sizeMax) return 'size';
     if (last === undefined && this.count >= this.#max) return 'count';
     const freed = last === undefined ? 0 : bytesOf(last);
-    // As if none of its levels was there: to look for them in the tree is dearer than what that gives away.
+    // Counted as if all its levels were new: searching the tree would cost more than the difference.
     const nodes = last === undefined ? levelsOf(message.id) : 0;
     const bytes = this.bytes - freed + bytesOf(message) + nodes * nodeBytes;
     return bytes > this.#bytesMax ? 'bytes' : undefined;

@@ -1,19 +1,19 @@
 import type { Subscriber } from './subscriber.js';
 import type { Subscriptions } from './subscriptions.js';
 
-/** Ids and filters that are logged out in one turn of the loop: 0.7 to 2 us each. */
+/** Most ids and filters that are logged out in one turn of the loop: 0.7 to 2 µs each. */
 const loginsPerTurn = 1_000;
 
 /**
- * Logs out subscribers that are gone for good. Whoever has very many filters is logged out in pieces: a million of them
- * at once, as one MQTT client may have, held the loop for 0.7 to 2 s (CPU time).
+ * Logs out subscribers that are gone for good. A subscriber with very many filters is logged out in parts: the million
+ * filters of one MQTT client at once stopped the loop for 0.7 to 2 s (CPU time).
  */
 export class Retirement {
   readonly #subscriptions: Subscriptions;
   readonly #onLast: (filter: string) => void;
   readonly #retired: Subscriber[] = [];
 
-  /** @param onLast called for each id and filter that has nobody left */
+  /** @param onLast called for each id and filter without a subscriber left */
   constructor(subscriptions: Subscriptions, onLast: (filter: string) => void) {
     this.#subscriptions = subscriptions;
     this.#onLast = onLast;

@@ -10,17 +10,17 @@ import { idBytesMaxDefault, topicLevelsMaxDefault } from './topic.js';
 export interface RouterOptions extends RetainedOptions {
   /** Carries messages between processes. Default: none, everything is in this one. */
   engine?: Engine;
-  /** How much is kept of which ids, for clients that come back. Default: 100 messages an id, 60 s, 64 MiB in all. */
+  /** History for clients that reconnect. Default: 100 messages of an id, 60 s, 64 MiB in all. */
   history?: HistoryOptions;
-  /** Where that is kept. Default: in memory; `history` has no meaning for another store. */
+  /** The store of history. Default: in memory. Another store ignores `history`. */
   historyStore?: HistoryStore;
   /** Longest id or topic filter in bytes of UTF-8. Default 1,024. */
   idBytesMax?: number;
   /** Most levels of an id or topic filter. Default 128. */
   topicLevelsMax?: number;
   /**
-   * Told of each `deliver` that throws. The message goes on to everybody else, and counts as dropped here. Default: the
-   * error is thrown in a turn of its own, as EventTarget does with its listeners, so that it is an uncaughtException.
+   * Called for each `deliver` that throws. All other subscribers still get the message, which counts as dropped here.
+   * Default: the error is thrown in a turn of its own, as by EventTarget, so that it is an uncaughtException.
    */
   onDeliverError?: (error: unknown, subscriber: Subscriber, message: Message) => void;
 }

@@ -3,7 +3,7 @@ import type { HistoryStats, HistoryStore } from './history/history-store.js';
 import type { Retained, RetainedRefusal } from './retained.js';
 import type { Subscriptions } from './subscriptions.js';
 
-/** Plain numbers, counted up since the router was made unless they say otherwise. */
+/** Counters since the router was made, unless they say otherwise. */
 export interface RouterStats {
   /** Ids with at least one subscriber, now. */
   ids: number;
@@ -13,9 +13,9 @@ export interface RouterStats {
   logins: number;
   /** Subscribers with at least one id or filter, now. */
   subscribers: number;
-  /** Bytes of ids, filters and logins in V8's heap at most, now. */
+  /** Most bytes of ids, filters and logins in V8's heap, now. */
   loginsBytes: number;
-  /** Messages handed to the router. */
+  /** Messages published at this router. */
   published: number;
   /** Deliveries that subscribers took (`sent` or `buffered`). */
   delivered: number;
@@ -25,7 +25,7 @@ export interface RouterStats {
   retained: number;
   /** Their bytes, now. */
   retainedBytes: number;
-  /** Messages that were not retained, by the limit that they crossed. */
+  /** Messages that were not retained, by limit. */
   retainedRefused: Record<RetainedRefusal, number>;
   history: HistoryStats;
 }

@@ -26,8 +26,8 @@ import type { SubscriptionOptions } from './subscription-options.js';
 import { Subscriptions } from './subscriptions.js';
 
 /**
- * Steps 2 and 4 of the way of a message: takes it from a publisher, keeps it where it is to be retained, and hands it
- * to everybody who is logged in as its id. Knows ids and subscribers; never sees a socket, a header or a packet.
+ * Steps 2 and 4 of the way of a message: takes it from a publisher, retains it if asked, and delivers it to all
+ * subscribers of its id. Knows ids and subscribers; never sees a socket, a header or a packet.
  *
  * From `send` to the last `deliver` nothing waits, and nothing is allocated for a recipient.
  */
@@ -36,7 +36,7 @@ export class Router {
   readonly #fanOut: FanOut;
   readonly #retained: Retained;
   readonly #historyStore: HistoryStore;
-  /** Recent messages, for clients that come back and ask what they have missed. */
+  /** Recent messages, for clients that reconnect. */
   readonly history: History;
   readonly #engine: Engine;
   readonly #onLastLogout: (filter: string) => void;
@@ -46,7 +46,7 @@ export class Router {
   #published = 0;
   #messages = 0;
   #delivering = false;
-  /** Published from inside a `deliver`: the wills of connections that were cut there, so at most one for each. */
+  /** Messages published inside a `deliver`: wills of connections that were cut there, so at most one for each. */
   readonly #waiting: Message[] = [];
 
   /** @throws RangeError for a limit that is not a whole number */
@@ -63,7 +63,7 @@ export class Router {
     this.#retirement = new Retirement(this.#subscriptions, this.#onLastLogout);
   }
 
-  /** Connects the engine. Before it has resolved, sends reach nobody. */
+  /** Connects the engine. Before it resolves, sends reach nobody. */
   async start(): Promise<void> {
     await this.#engine.start(
       (message) => this.#onPublication(message),
@@ -77,31 +77,35 @@ export class Router {
   }
 
   /**
-   * From now on `subscriber` receives what is sent to `id`, at QoS 0, until it logs out. Logging in twice is the same
-   * as once. The string is kept: one that was cut out of a longer one keeps that alive.
-   * @throws InvalidIdError, InvalidArgumentError for what is no subscriber, or one that is logged in at another router
+   * From now on `subscriber` receives messages to `id` at QoS 0, until it logs out. A second login has no effect. The
+   * router keeps the string: a substring keeps its whole parent alive.
+   * @throws InvalidIdError, InvalidArgumentError for a value that is no subscriber, or is logged in at another router
    */
   login(id: string, subscriber: Subscriber): void {
     assertId(id, this.idBytesMax, this.topicLevelsMax);
     this.#add(id, subscriber, 0);
   }
 
-  /** Ends one login, or, without an id, all of the subscriber's, filters included. Logging out who is not logged in does nothing. */
+  /** Ends one login; without an id, all logins of the subscriber, including filters. Does nothing without a login. */
   logout(subscriber: Subscriber, id?: string): void {
     assertSubscriber(subscriber);
     if (id === undefined) this.#subscriptions.removeAll(subscriber, this.#onLastLogout);
     else this.unsubscribe(id, subscriber);
   }
 
-  /** `logout` of a subscriber that is gone for good; one with very many filters is logged out over some turns of the loop. */
+  /**
+   * `logout` of a subscriber that is gone for good. One with very many filters is logged out over several turns of the
+   * loop.
+   */
   retire(subscriber: Subscriber): void {
     assertSubscriber(subscriber);
     this.#retirement.add(subscriber);
   }
 
   /**
-   * `login` with a topic filter and a QoS, or more options: `subscriber` receives what is sent to the ids that `filter` matches,
-   * at the lower of that QoS and the message's own. Again with other ones replaces them. @throws InvalidFilterError, as `login`
+   * `login` with a topic filter and a QoS, or more options. `subscriber` receives messages to all ids that `filter`
+   * matches, at the lower of that QoS and the message's own. A second call replaces the options. @throws
+   * InvalidFilterError, as `login`
    */
   subscribe(filter: string, subscriber: Subscriber, options: SubscriptionOptions): void {
     assertFilter(filter, this.idBytesMax, this.topicLevelsMax);
@@ -109,7 +113,7 @@ export class Router {
     this.#add(filter, subscriber, options);
   }
 
-  /** Calls `ready` once earlier logins are active on all nodes; before it returns where there is but one node. */
+  /** Calls `ready` once earlier logins are active on all nodes; with a single node, before it returns. */
   whenInterested(ready: () => void): void {
     this.#engine.whenInterested(ready);
   }
@@ -127,30 +131,32 @@ export class Router {
     return this.#subscriptions.logins;
   }
 
-  /** Bytes of all logins and subscriptions in V8's heap at most, now. A gateway lets no more in past a limit. */
+  /** Most bytes of all logins and subscriptions in V8's heap, now. A gateway has a limit for them. */
   get loginsBytes(): number {
     return this.#subscriptions.bytes;
   }
 
   /**
-   * How many places of the tree of filters a message may have to look at once there is this valid filter, too; 100 ns
-   * each. Overlapping filters with many `+` double it with each level.
+   * Most visits of a message in the tree of filters, once this valid filter is added; 100 ns each. Overlapping filters
+   * with many `+` double it with each level.
    */
   visitsWith(filter: string): number {
     return this.#subscriptions.visitsWith(filter);
   }
 
-  /** Bytes of a subscriber's ids and filters, each as if nobody else had it: so it can be held to a share of `loginsBytes`. */
+  /**
+   * Bytes of a subscriber's ids and filters, each as if nobody else had it, to compare with a share of `loginsBytes`.
+   */
   loginsBytesOf(subscriber: Subscriber): number {
     return this.#subscriptions.costOf(subscriber);
   }
 
-  /** `visitsWith` as far as it is this subscriber's doing, told in the same way, with one more filter if there is one. */
+  /** The part of `visitsWith` that this subscriber causes, with one more filter if given. */
   visitsOf(subscriber: Subscriber, filter?: string): number {
     return this.#subscriptions.visitsOf(subscriber, filter);
   }
 
-  /** How many ids and filters a subscriber has. */
+  /** Number of ids and filters of a subscriber. */
   loginsOf(subscriber: Subscriber): number {
     return this.#subscriptions.countOf(subscriber);
   }
@@ -160,39 +166,42 @@ export class Router {
     return this.#subscriptions.listOf(subscriber);
   }
 
-  /** Whether a subscriber has this very id or filter. */
+  /** Whether a subscriber has exactly this id or filter. */
   isLoggedIn(filter: string, subscriber: Subscriber): boolean {
     return this.#subscriptions.has(filter, subscriber);
   }
 
   /**
-   * The retained messages of the ids that `filter` matches, for who has just subscribed to it; in no order. All at
-   * once, however many there are: `walkRetained` finds them one by one.
+   * The retained messages of the ids that `filter` matches, for a new subscriber, in no order. All at once, however
+   * many there are; `walkRetained` finds them one by one.
    */
   retainedFor(filter: string): Message[] {
     return this.#retained.all(filter);
   }
 
-  /** `retainedFor` at the pace of who asks; with No Local on this very filter, without what `subscriber` has published. */
+  /**
+   * `retainedFor` at the pace of the caller; with No Local on this filter, without messages that `subscriber`
+   * published.
+   */
   walkRetained(filter: string, subscriber?: Subscriber): RetainedCursor {
     return this.#retained.walk(filter, subscriber && this.#subscriptions.unwantedOf(filter, subscriber));
   }
 
-  /** Cheaper than a walk. @returns false where nothing is retained for the ids that `filter` matches */
+  /** Cheaper than a walk. @returns false if nothing is retained for the ids that `filter` matches */
   mayHaveRetained(filter: string): boolean {
     return this.#retained.mayHave(filter);
   }
 
-  /** Ends what is retained for the ids that `filter` matches, on this node alone, and tells no subscriber. */
+  /** Removes the retained messages of the ids that `filter` matches, on this node only, without a delivery. */
   forgetRetained(filter: string): void {
     this.#retained.forget(filter);
   }
 
   /**
-   * Sends text or bytes to everybody who is logged in as `id`. The bytes are the router's afterwards.
-   * @returns how many subscribers took it; with 0 there is only history, where the id has one
-   * @throws InvalidIdError; InvalidArgumentError; RangeError where the text has half of a surrogate pair, which UTF-8
-   * cannot carry
+   * Sends text or bytes to all subscribers of `id`. The router owns the bytes afterwards.
+   * @returns the number of subscribers that took it; with 0, history may still have it
+   * @throws InvalidIdError; InvalidArgumentError; RangeError for text with half of a surrogate pair, which UTF-8 cannot
+   * encode
    */
   send(id: string, data: string | Uint8Array): number {
     assertId(id, this.idBytesMax, this.topicLevelsMax);
@@ -200,7 +209,8 @@ export class Router {
   }
 
   /**
-   * `send` for who has checked the id and made the message already. A message is published once: it gets its offset here.
+   * `send` for who has checked the id and made the message already. A message is published once: it gets its offset
+   * here.
    * @param wants what `onOutcome` is told, once: whether it is carried to the other nodes, or how many took it on all
    * of them; before this returns where there is but one
    * @param idempotencyKey of all messages to the id with the same one within 5 minutes one is sent
@@ -223,7 +233,7 @@ export class Router {
     return this.#engine.isBehind === true;
   }
 
-  /** Why the engine does not carry all that is published, in a few words; undefined where it does. */
+  /** Why the engine does not carry all messages, in a few words; undefined if it does. */
   get trouble(): string | undefined {
     return this.#engine.trouble;
   }
@@ -238,22 +248,22 @@ export class Router {
     return this.#engine.cluster;
   }
 
-  /** Where the engine knows which node has which client. */
+  /** The registry of client ids, if the engine has one. */
   get clients(): ClientRegistry | undefined {
     return this.#engine.clients;
   }
 
-  /** Numbers of the engine itself; undefined where everything is in this process. */
+  /** Metrics of the engine; undefined if everything is in this process. */
   engineStats(): object | undefined {
     return this.#engine.stats();
   }
 
-  /** Messages handed out on this node since the start, wherever they came from. */
+  /** Messages delivered on this node since the start, from any node. */
   get messages(): number {
     return this.#messages;
   }
 
-  /** How many on this node a message to `id` would be delivered to. */
+  /** Number of subscribers on this node for a message to `id`. */
   count(id: string): number {
     return this.#subscriptions.count(id);
   }

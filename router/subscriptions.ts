@@ -25,8 +25,8 @@ import { visitsWith } from './tree-visits.js';
  *     filter     -> audience      in a tree by level
  *     subscriber -> ids, filters  on the subscriber itself, see Subscriber.logins
  *
- * The common case, one id with one subscriber and options 0 (QoS 0), costs one Map entry and the id's own string. Owns both
- * directions, so they cannot disagree.
+ * The common case, one id with one subscriber and options 0 (QoS 0), takes one Map entry and the id's own string. Owns
+ * both directions, so they cannot disagree.
  */
 export class Subscriptions {
   readonly #byId = new Map<string, Audience>();
@@ -36,13 +36,13 @@ export class Subscriptions {
   /** Without the tree's nodes, which count themselves. */
   #bytes = 0;
   /**
-   * While a fan-out walks audiences, nothing is put back into its compact form: who leaves then must leave the very Set
-   * that is being walked, and must still be known as one who had several logins, or it would be delivered to again.
+   * While a fan-out walks audiences, nothing returns to its compact form. A subscriber that leaves must leave the Set
+   * that is being walked, and must keep its Logins; otherwise it would get the message again.
    */
   walked = false;
-  /** Subscriptions with No Local, now: while there is none, nobody needs to know who has published a message. */
+  /** Subscriptions with No Local, now. Without any, the publisher of a message is not needed. */
   noLocal = 0;
-  /** Counts those who have left, so that a fan-out sees that it must look again who is there. */
+  /** Number of logouts, which tells a fan-out to check its subscribers again. */
   departures = 0;
 
   /** Ids with at least one subscriber. */
@@ -61,8 +61,8 @@ export class Subscriptions {
   }
 
   /**
-   * Bytes of all of it in V8's heap at most: each login its own string, its place with its subscriber and in the
-   * audience; each id its string and its place in the Map, each filter its nodes in the tree.
+   * Most bytes in V8's heap: for each login its string, its entry at the subscriber and in the audience; for each id
+   * its string and its Map entry; for each filter its nodes in the tree.
    */
   get bytes(): number {
     return this.#bytes + this.tree.bytes;
@@ -73,7 +73,7 @@ export class Subscriptions {
     return this.#subscribers;
   }
 
-  /** The subscribers that are logged in as this very id. */
+  /** The subscribers of exactly this id. */
   of(id: string): Audience | undefined {
     return this.#byId.get(id);
   }
@@ -95,7 +95,7 @@ export class Subscriptions {
     return this.optionsOf(filter, subscriber) !== undefined;
   }
 
-  /** Undefined where the subscriber does not have this very id or filter. */
+  /** Undefined if the subscriber does not have exactly this id or filter. */
   optionsOf(filter: string, subscriber: Subscriber): SubscriptionOptions | undefined {
     return grantOf(this.#audienceOf(filter, hasWildcard(filter)), subscriber);
   }
@@ -105,7 +105,7 @@ export class Subscriptions {
     return noLocalIn(this.optionsOf(filter, subscriber)) === 0 ? undefined : subscriber.clientId;
   }
 
-  /** False where the subscriber is logged in at another router: both would keep their account in its one field. */
+  /** False if the subscriber is logged in at another router: both would use its one field. */
   mayAdd(subscriber: Subscriber): boolean {
     const { logins } = subscriber;
     if (logins === undefined) return true;
@@ -131,7 +131,7 @@ export class Subscriptions {
     return new Logins(logins ?? '').visitsWith(filter);
   }
 
-  /** How many different subscribers a message to this id would find. */
+  /** Number of different subscribers for a message to this id. */
   count(id: string): number {
     const exact = this.#byId.get(id);
     const nodes: FilterNode[] = [];
@@ -144,8 +144,8 @@ export class Subscriptions {
   }
 
   /**
-   * @returns `first` when nobody had this id or filter before, `joined` when somebody had,
-   * `already` when this very subscriber had; it has the new options then
+   * @returns `first` if nobody had this id or filter before, `joined` if others had it, `already` if this subscriber
+   * had it, which then has the new options
    */
   add(filter: string, subscriber: Subscriber, options: SubscriptionOptions): 'first' | 'joined' | 'already' {
     const wildcard = hasWildcard(filter);
@@ -164,14 +164,14 @@ export class Subscriptions {
     return audience === undefined ? 'first' : 'joined';
   }
 
-  /** @returns `last` when the id or filter has nobody left, `left` when others stay, `absent` when it was not logged in */
+  /** @returns `last` if the id or filter has no subscriber left, `left` if others stay, `absent` without a login */
   remove(filter: string, subscriber: Subscriber): 'last' | 'left' | 'absent' {
     const outcome = this.#unlink(filter, subscriber);
     if (outcome !== 'absent') this.#forget(filter, subscriber);
     return outcome;
   }
 
-  /** Takes a subscriber out of so many. @param onLast as for `removeAll` */
+  /** Removes so many logins of a subscriber. @param onLast as for `removeAll` */
   removeSome(subscriber: Subscriber, most: number, onLast: (filter: string) => void): void {
     const { logins } = subscriber;
     if (!(logins instanceof Logins) || logins.size <= most) return this.removeAll(subscriber, onLast);
@@ -182,7 +182,7 @@ export class Subscriptions {
     }
   }
 
-  /** Takes a subscriber out of everything. @param onLast called for each id and filter that has nobody left */
+  /** Removes all logins of a subscriber. @param onLast called for each id and filter without a subscriber left */
   removeAll(subscriber: Subscriber, onLast: (filter: string) => void): void {
     const { logins } = subscriber;
     if (logins === undefined || !this.mayAdd(subscriber)) return;

@@ -1,8 +1,8 @@
 import { problemOfSize, topicLevelsMaxDefault } from './topic.js';
 
 /**
- * The shape of a topic filter: an id in which a level may be `+` (any one level) and the last one `#` (any
- * number of levels, none included). A filter without wildcards is an id, and matches that id only.
+ * The shape of a topic filter: an id whose levels may be `+` (any one level), and whose last level may be `#` (any
+ * number of levels, including none). A filter without wildcards is an id, and matches only that id.
  */
 
 export type FilterProblem =
@@ -15,7 +15,7 @@ export type FilterProblem =
   | 'nul'
   | 'not-unicode';
 
-/** The fault of each kind of bad filter, as a sentence that says how to mend it. */
+/** A sentence with the remedy for each kind of bad filter. */
 export const filterProblemText: Record<FilterProblem, string> = {
   empty: 'A topic filter is at least one character long.', // [MQTT-4.7.3-1]
   'too-long': 'The topic filter is longer than this server accepts.',
@@ -27,7 +27,7 @@ export const filterProblemText: Record<FilterProblem, string> = {
   'not-unicode': 'A topic filter is well-formed UTF-8.', // [MQTT-1.5.3-1]
 };
 
-/** Such a filter is one, by the standard, and past a limit of this server. */
+/** Faults of filters that the standard allows, but a limit of this server does not. */
 export const beyondThisServer: ReadonlySet<FilterProblem> = new Set(['too-long', 'too-many-levels']);
 
 const nul = 0x00;
@@ -36,7 +36,7 @@ const plus = 0x2b;
 const slash = 0x2f;
 
 /**
- * Says what keeps `filter` from being one, or undefined when it is fine.
+ * @returns the fault of `filter`; undefined if it is valid
  * @param bytesMax limit in bytes of UTF-8
  */
 export function problemOfFilter(
@@ -65,15 +65,15 @@ export function hasWildcard(filter: string): boolean {
 }
 
 /**
- * Whether a valid filter matches an id, by the letter of section 4.7; for one pair at a time (access rules,
- * rewriting). Many filters are matched by TopicTree.
+ * Whether a valid filter matches an id (section 4.7), for single pairs (access rules, rewriting). TopicTree matches
+ * many filters.
  */
 export function matches(filter: string, id: string): boolean {
   const wanted = filter.split('/');
   const levels = id.split('/');
   if (id.startsWith('$') && (wanted[0] === '+' || wanted[0] === '#')) return false; // [MQTT-4.7.2-1]
   for (const [at, level] of wanted.entries()) {
-    if (level === '#') return true; // of a/# also a itself
+    if (level === '#') return true; // a/# also matches a
     if (at === levels.length || (level !== '+' && level !== levels[at])) return false;
   }
   return wanted.length === levels.length;
@@ -87,7 +87,7 @@ function endsLevel(filter: string, i: number): boolean {
   return i === filter.length - 1 || filter.charCodeAt(i + 1) === slash;
 }
 
-/** Thrown by the router's own calls when a program hands them something that is not a topic filter. */
+/** Thrown by the router's calls for a value that is no topic filter. */
 export class InvalidFilterError extends RangeError {
   readonly code = 'ERR_ENCKE_INVALID_FILTER';
   readonly problem: FilterProblem;

@@ -13,8 +13,8 @@ const dollar = 0x24;
  *     root - a -+- +  - c: audience
  *               +- #: audience
  *
- * An id is matched level by level, with all nodes that match so far side by side; its levels are cut out only where
- * a node has several children to choose from. The lists are used again for the next match.
+ * An id is matched level by level, with a list of all matching nodes so far. A level's text is cut out only where a
+ * node has several children. The lists are used again for the next match.
  */
 export class TopicTree extends LevelTree<Audience, FilterNode> {
   #bytes = 0;
@@ -29,7 +29,7 @@ export class TopicTree extends LevelTree<Audience, FilterNode> {
     super(new FilterNode(''));
   }
 
-  /** Bytes of its nodes in V8's heap at most, without the audiences. */
+  /** Most bytes of its nodes in V8's heap, without the audiences. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -50,13 +50,13 @@ export class TopicTree extends LevelTree<Audience, FilterNode> {
     removeVisits(path, first, this.#removals++);
   }
 
-  /** Finds the filters that match an id. @returns how many, and they are at the start of `matches` */
+  /** Finds the filters that match an id, at the start of `matches`. @returns their number */
   match(id: string, matches: FilterNode[]): number {
     this.#matches = matches;
     this.#matched = 0;
     this.#front[0] = this.root;
     let count = 1;
-    // [MQTT-4.7.2-1]: $-topics are not for who asks for everything
+    // [MQTT-4.7.2-1]: wildcards at the start do not match $-topics
     let wildcards = id.charCodeAt(0) !== dollar;
     for (let from = 0; from <= id.length && count > 0; ) {
       const slash = id.indexOf('/', from);
@@ -69,7 +69,7 @@ export class TopicTree extends LevelTree<Audience, FilterNode> {
     return this.#matched;
   }
 
-  /** From the front, one level down. @returns how many nodes the new front has */
+  /** Moves the front one level down. @returns the number of nodes in the new front */
   #descend(id: string, from: number, end: number, count: number, wildcards: boolean): number {
     const front = this.#front;
     this.#nextCount = 0;
@@ -104,7 +104,7 @@ export class TopicTree extends LevelTree<Audience, FilterNode> {
     }
   }
 
-  /** The id has no more levels: whose filter has none either, or goes on with `/#` only, matches. */
+  /** The id has no more levels: a filter matches if it also ends here, or goes on with `/#` only. */
   #endHere(count: number): void {
     for (let i = 0; i < count; i++) {
       const node = this.#front[i]!;
@@ -129,7 +129,7 @@ function nodesBytes(path: readonly FilterNode[], first: number): number {
   return bytes;
 }
 
-/** A lone child is its parent's field. */
+/** A single child is a field of its parent. */
 function childrenBytes(count: number): number {
   return count < 2 ? 0 : mapBytes + count * mapEntryBytes;
 }

@@ -1,17 +1,19 @@
 /**
- * The shape of an id. An id is an MQTT topic name, so that what a device publishes to topic `123`
- * is what a browser on `/test/123` receives: one namespace for all transports.
+ * The shape of an id. An id is an MQTT topic name: a browser on `/test/123` receives what a device publishes to topic
+ * `123`. All transports share one namespace.
  */
 
-/** [MQTT-4.7.3-3] allows 65,535; an id also has to fit a request line, whose head is 4,096 bytes by default. */
+/** [MQTT-4.7.3-3] allows 65,535, but an id must also fit into a request head. */
 export const idBytesMaxDefault = 1024;
 
-/** Levels are what the trees of filters and of retained messages have nodes for: 65,535 bytes of slashes would be 5 MB. */
+/**
+ * The trees of filters and of retained messages have a node for each level: 65,535 bytes of slashes would take 5 MB.
+ */
 export const topicLevelsMaxDefault = 128;
 
 export type IdProblem = 'empty' | 'too-long' | 'too-many-levels' | 'wildcard' | 'nul' | 'not-unicode';
 
-/** The fault of each kind of bad id, as a sentence that says how to mend it. */
+/** A sentence with the remedy for each kind of bad id. */
 export const idProblemText: Record<IdProblem, string> = {
   empty: 'An id is at least one character long.',
   'too-long': 'The id is longer than this server accepts.',
@@ -27,7 +29,7 @@ const plus = 0x2b;
 const slash = 0x2f;
 
 /**
- * Says what keeps `id` from being one, or undefined when it is fine.
+ * @returns the fault of `id`; undefined if it is valid
  * @param bytesMax limit in bytes of UTF-8
  */
 export function problemOfId(
@@ -48,7 +50,7 @@ export function problemOfId(
   return problemOfSize(id, ascii, bytesMax) ?? (levels > levelsMax ? 'too-many-levels' : undefined);
 }
 
-/** The part that ids and filters have in common: the limit in bytes, and that all of it can be written as UTF-8. */
+/** Checks for ids and filters: the limit in bytes, and well-formed Unicode. */
 export function problemOfSize(
   text: string,
   ascii: boolean,
@@ -64,7 +66,7 @@ export function isWellFormed(text: string): boolean {
   return (text as string & { isWellFormed(): boolean }).isWellFormed();
 }
 
-/** Thrown by the router's own calls when a program hands them something that is not an id. */
+/** Thrown by the router's calls for a value that is no id. */
 export class InvalidIdError extends RangeError {
   readonly code = 'ERR_ENCKE_INVALID_ID';
   readonly problem: IdProblem;

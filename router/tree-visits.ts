@@ -1,19 +1,19 @@
 import type { FilterNode } from './filter-node.js';
 
 /**
- * How many nodes of the tree of filters a message may have to look at, whatever its id: of each node that it gets to, it
- * goes on to `+`, `#` and one literal child. So a node's visits are
+ * Most nodes of the tree of filters that a message visits, for any id. From each visited node it goes on to `+`, `#`
+ * and one literal child. So the visits of a node are
  *
  *     1 + those of "+" + those of "#" + the most of any literal child
  *
- * 65,536 filters {a,+}/{a,+}/…/x of 16 levels make that 131,071, and a publish to a/a/…/y takes 10 ms; 10,000 of
- * `+/<n>/+` make it 5. It is kept in each node (8 bytes), as filters come and go.
+ * 65,536 filters {a,+}/{a,+}/…/x of 16 levels make 131,071 visits, and a publish to a/a/…/y takes 10 ms. 10,000 filters
+ * `+/<n>/+` make 5. Each node stores its number (8 bytes), which is updated as filters change.
  */
 
-/** Siblings that are looked through whenever one goes; of more, now and then. */
+/** Up to this many siblings, all are searched when one is removed; with more, only now and then. */
 const lookedThroughMax = 32;
 
-/** Of the root, once the path `levels` is there. */
+/** Visits of the root once the path `levels` is added. */
 export function visitsWith(root: FilterNode, levels: readonly string[]): number {
   const nodes: FilterNode[] = [root];
   for (let node = root.child(levels[0]!); node !== undefined; node = node.child(levels[nodes.length - 1]!)) {
@@ -30,7 +30,7 @@ export function visitsWith(root: FilterNode, levels: readonly string[]): number 
   return after;
 }
 
-/** After nodes were added to a path. @param from the first that is new */
+/** Call after nodes were added to a path. @param from the first new one */
 export function addVisits(nodes: readonly FilterNode[], from: number): void {
   let before = 0;
   for (let depth = nodes.length - 2; depth >= 0; depth--) {
@@ -42,7 +42,7 @@ export function addVisits(nodes: readonly FilterNode[], from: number): void {
   }
 }
 
-/** After the nodes of a path from `gone` on were taken out. */
+/** Call after the nodes of a path from `gone` on were removed. */
 export function removeVisits(nodes: readonly FilterNode[], gone: number, removals: number): void {
   let before = nodes[gone]!.visits;
   let after = 0;
@@ -60,7 +60,7 @@ function withChild(node: FilterNode, level: string, before: number, after: numbe
   return node.visits + Math.max(0, after - mostOfLiterals(node));
 }
 
-/** Where very many literal siblings would have to be looked through, it may stay too high for a while. */
+/** With very many literal siblings the number may stay too high for a while. */
 function withoutChild(
   node: FilterNode,
   level: string,

@@ -3,7 +3,7 @@ import type { HistoryRule } from './history-rules.js';
 import { entry, ring } from './layout.js';
 
 /**
- * The history's own clock, and what is too old by it. A message is kept at least for its age by the clock of `tick`,
+ * The clock of history, which decides what is too old. A message is kept at least for its age by the clock of `tick`,
  * and at most two ticks and 0.2 s longer.
  */
 export class Ages {
@@ -35,7 +35,7 @@ export class Ages {
     return this.#isPast(this.#cells.word(at, entry.stamp), rule);
   }
 
-  /** Without a look at an entry. */
+  /** Decides without reading an entry. */
   mayHaveTooOld(owner: CellHandle, rule: number): boolean {
     return this.#isPast(this.#cells.word(owner, ring.oldestStamp), rule);
   }

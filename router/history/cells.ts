@@ -1,14 +1,13 @@
 import { type Chunk, Chunks, cellBits, cellInChunk, chunkBits, chunkCells } from './chunks.js';
 
 /**
- * Memory for what history keeps, outside of V8's heap: cells of 64 bytes in chunks, chained where 64 are not enough.
- * Collecting garbage neither walks nor moves any of it, and what is given back is used again first, so that the
- * process is as large as the count of cells says.
+ * Memory of history, outside of V8's heap: cells of 64 bytes in chunks, chained where 64 are not enough. The garbage
+ * collector neither walks nor moves them. Freed cells are used again first, so the process is as large as the count of
+ * cells says.
  *
  *     chunk   [cell][cell][cell][cell]…     next   [2][3][0][0]…     cells 1, 2, 3 are one chain
  *
- * A chain is given back in one piece and taken again in that order, so that its cells mostly lie side by side and
- * are copied as one.
+ * A chain is freed in one piece and taken again in that order, so its cells are mostly adjacent and copied together.
  */
 
 /** A cell by its number in all chunks; 0 = none. */
@@ -18,7 +17,7 @@ export const cellDataBytes = 64;
 /** Bytes of a cell: its data, and its place in `next`. */
 export const cellBytes = cellDataBytes + 4;
 
-/** From here on a call costs less than the loop; and where it needs a view, from there on. */
+/** Lengths from which a call costs less than the loop: without a view, and with one. */
 const bulkBytesMin = 32;
 const viewBytesMin = 96;
 
@@ -28,7 +27,7 @@ export class Cells {
   readonly #doubles = this.#chunks.doubles;
   readonly #next = this.#chunks.next;
   used = 0;
-  /** The last cell of the chain that was taken last: a second result without an object. */
+  /** Last cell of the last taken chain: a second result without an object. */
   lastTaken: CellHandle = 0;
 
   /** Bytes of the chunks, used or not. */
@@ -36,7 +35,7 @@ export class Cells {
     return this.#chunks.count * chunkCells * cellBytes;
   }
 
-  /** A chain of so many cells; what is in them is what was there before. */
+  /** A chain of so many cells, with their old content. */
   take(count: number): CellHandle {
     let chunk = this.#chunks.open();
     const first = takeOne(chunk);
@@ -53,7 +52,7 @@ export class Cells {
     return first;
   }
 
-  /** Gives back the first `most` cells of a chain. @returns the rest of it, 0 = nothing is left */
+  /** Frees the first `most` cells of a chain. @returns the rest; 0 = nothing */
   give(first: CellHandle, most = Number.POSITIVE_INFINITY): CellHandle {
     let start = first;
     for (let left = most; start !== 0 && left > 0; ) {
@@ -77,7 +76,7 @@ export class Cells {
     return start;
   }
 
-  /** Gives unused memory back to the system: as much as has not been needed since the last call. */
+  /** Returns memory to the system that was not needed since the last call. */
   release(): void {
     this.#chunks.release();
     if (this.used === 0) this.#chunks.releaseCurrent();
@@ -87,7 +86,7 @@ export class Cells {
     return this.#next[cell >>> chunkBits]![cell & cellInChunk]!;
   }
 
-  /** The cell so many places behind one in its chain. */
+  /** The cell so many places later in a chain. */
   skip(cell: CellHandle, count: number): CellHandle {
     let at = cell;
     for (let left = count; left > 0; left--) at = this.next(at);
@@ -139,7 +138,7 @@ export class Cells {
     }
   }
 
-  /** Fills `bytes` out of a chain. */
+  /** Copies `bytes` from a chain. */
   read(first: CellHandle, at: number, bytes: Uint8Array): void {
     let cell = first;
     let from = at;
@@ -153,10 +152,10 @@ export class Cells {
     }
   }
 
-  /** The cell behind the run that was measured last: a second result without an object. */
+  /** The cell after the last measured run: a second result without an object. */
   #afterRun: CellHandle = 0;
 
-  /** How many bytes from the byte `from` of a cell on lie side by side, at most `wanted`. */
+  /** Number of adjacent bytes from byte `from` of a cell on, at most `wanted`. */
   #runBytes(cell: CellHandle, from: number, wanted: number): number {
     const next = this.#next[cell >>> chunkBits]!;
     let last = cell;
@@ -172,7 +171,7 @@ export class Cells {
   }
 }
 
-/** Of a chunk that is not full. */
+/** A cell of a chunk that is not full. */
 function takeOne(chunk: Chunk): CellHandle {
   chunk.used++;
   const cell = chunk.free;

@@ -1,31 +1,31 @@
 /**
- * The chunks that cells are in: which have room, which are empty, and which one cells are taken from. Owns their
- * memory, and gives back to the system what is not needed.
+ * The chunks of cells: those with room, the empty ones, and the one that cells are taken from. Owns their memory, and
+ * returns unneeded memory to the system.
  *
  *     current    cells are taken from it
  *     roomy      partly used
- *     spare      empty; what was not needed from one `release` to the next goes back
- *     (full)     in no list, until something of it is given back
+ *     spare      empty; chunks that were not needed between two `release` go back to the system
+ *     (full)     in no list, until a cell of it is freed
  */
 
 export const cellBits = 6;
 export const chunkBits = 14;
-/** 16,384 cells, 1.1 MiB: few enough chunks that their objects stay in the processor's cache, small enough to be given back. */
+/** 16,384 cells, 1.1 MiB: so few chunks that their objects stay in the CPU's cache, and small enough to be returned. */
 export const chunkCells = 1 << chunkBits;
 export const cellInChunk = chunkCells - 1;
 
-/** Of cells of 64 bytes: what is in them, seen in three ways, and the cell that follows each in its chain. */
+/** Cells of 64 bytes: their content in three views, and the next cell of each. */
 export class Chunk {
   readonly bytes = new Uint8Array(chunkCells << cellBits);
   readonly words = new Uint32Array(this.bytes.buffer);
   readonly doubles = new Float64Array(this.bytes.buffer);
   readonly next = new Uint32Array(chunkCells);
-  /** The first of the cells that were given back; they are chained. */
+  /** The first freed cell; freed cells are chained. */
   free = 0;
-  /** From here on no cell was ever taken, and no page of memory touched. */
+  /** From here on no cell was ever used, and no page was touched. */
   fresh = 0;
   used = 0;
-  /** It is in the list of chunks that have room. */
+  /** Whether it is in the list of chunks with room. */
   listed = false;
 
   /** The number of its first cell. */
@@ -40,7 +40,7 @@ export class Chunk {
     return this.free === 0 && this.fresh === chunkCells;
   }
 
-  /** Nothing is used: what is taken next lies side by side again. */
+  /** No cell is used: new cells are adjacent again. */
   clear(): void {
     this.free = 0;
     this.fresh = this.first === 0 ? 1 : 0; // 0 is no cell
@@ -52,17 +52,17 @@ const noDoubles = new Float64Array(0);
 
 export class Chunks {
   readonly #all: (Chunk | undefined)[] = [];
-  /** Of each chunk, so that a field is two dependent reads away, and not three. */
+  /** Arrays of all chunks, so that a field takes two dependent reads, not three. */
   readonly words: Uint32Array[] = [];
   readonly doubles: Float64Array[] = [];
   readonly next: Uint32Array[] = [];
-  /** Places in `#all` that are empty. */
+  /** Free indexes of `#all`. */
   readonly #gaps: number[] = [];
   readonly #roomy: Chunk[] = [];
   readonly #spare: Chunk[] = [];
-  /** How few of them there were since the last `release`. */
+  /** Lowest number of spare chunks since the last `release`. */
   #spareLeast = 0;
-  /** Where some were given back last, as those are in the processor's cache. */
+  /** Chunks with room, the last freed one first, because it is in the CPU's cache. */
   #current: Chunk | undefined = undefined;
   count = 0;
 
@@ -70,7 +70,7 @@ export class Chunks {
     return this.#all[cell >>> chunkBits]!;
   }
 
-  /** One that is not full. One with room comes before an empty one, and that before a new one. */
+  /** A chunk that is not full: one with room, otherwise an empty one, otherwise a new one. */
   open(): Chunk {
     const current = this.#current;
     if (current !== undefined && !current.full) return current;
@@ -80,19 +80,19 @@ export class Chunks {
     return chunk;
   }
 
-  /** Some of its cells were given back. */
+  /** Some of its cells were freed. */
   gotRoom(chunk: Chunk): void {
     if (chunk.used === 0) this.#retire(chunk);
     else if (chunk !== this.#current) this.#makeCurrent(chunk);
   }
 
-  /** Gives empty ones back to the system: as many as were not needed since the last call. */
+  /** Returns empty chunks to the system: as many as were not needed since the last call. */
   release(): void {
     for (; this.#spareLeast > 0; this.#spareLeast--) this.#drop(this.#spare.pop()!);
     this.#spareLeast = this.#spare.length;
   }
 
-  /** No cell is used: not even the current one is needed. */
+  /** No cell is used, so the current chunk is not needed either. */
   releaseCurrent(): void {
     if (this.#current === undefined) return;
     this.#drop(this.#current);
@@ -141,7 +141,7 @@ export class Chunks {
     this.#spare.push(chunk);
   }
 
-  /** Its memory goes with it, as nothing else refers to it. */
+  /** Its memory is freed, because nothing else refers to it. */
   #drop(chunk: Chunk): void {
     const place = chunk.first >>> chunkBits;
     this.#all[place] = undefined;

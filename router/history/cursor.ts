@@ -1,21 +1,21 @@
 /**
  * A place in the history of one or several ids, as text that a client keeps and gives back: `epoch:offset`, or
- * `epoch:offset,offset,offset` in the order in which the ids were asked for. Opaque to clients.
+ * `epoch:offset,offset,offset` in the order of the ids in the request. Opaque to clients.
  */
 
 export interface Cursor {
-  /** Of the history that the offsets belong to. */
+  /** Epoch of the history that the offsets belong to. */
   readonly epoch: string;
-  /** The last message that the client has, of each id: 0 = none yet. */
+  /** For each id, the last message that the client has; 0 = none. */
   readonly offsets: readonly number[];
 }
 
-/** Where to go on: behind a cursor, or, without one, from the oldest that is kept, the last `n` of each id, or now. */
+/** Where to resume: behind a cursor; without one, from the oldest kept message, the last `n` of each id, or now. */
 export type ResumeFrom = Cursor | { readonly since: 'oldest' | 'now' | number };
 
 export type CursorProblem = 'empty' | 'too-long' | 'shape' | 'epoch' | 'offset' | 'count';
 
-/** The fault of each kind of bad cursor, as a sentence that says how to mend it. */
+/** A sentence with the remedy for each kind of bad cursor. */
 export const cursorProblemText: Record<CursorProblem, string> = {
   empty: 'The cursor is empty: leave it out, or give back one that this server gave.',
   'too-long': 'The cursor is longer than any for so many ids: give it back as this server gave it.',
@@ -34,7 +34,7 @@ const digitsMax = 16;
 const epochShape = /^[A-Za-z0-9_-]{1,32}$/;
 const offsetShape = /^(?:0|[1-9][0-9]{0,15})$/;
 
-/** The longest that there is for so many ids. */
+/** Longest cursor of so many ids. */
 export function cursorLengthMax(idCount: number): number {
   return epochLengthMax + idCount * (digitsMax + 1);
 }
@@ -44,8 +44,8 @@ export function formatCursor(epoch: string, offsets: readonly number[]): string 
 }
 
 /**
- * Never throws, and looks at no more of a text than a cursor can be long.
- * @param idCount so many offsets it must have
+ * Never throws, and reads no more of a text than the longest cursor.
+ * @param idCount number of offsets that it must have
  */
 export function parseCursor(text: string, idCount: number): ParsedCursor {
   if (text.length === 0) return bad('empty');

@@ -2,7 +2,9 @@ import type { Message } from '../message.js';
 import type { CellHandle, Cells } from './cells.js';
 import { cellsOf, entry, extrasShift, payloadAt, ring } from './layout.js';
 
-/** The entries of each ring: one chain of cells, from the oldest to the newest. Owns what a ring says of its entries. */
+/**
+ * The entries of each ring: one chain of cells, from the oldest to the newest. Owns the ring's fields about entries.
+ */
 export class EntryChain {
   readonly #cells: Cells;
   /** Of all rings. */
@@ -62,7 +64,7 @@ export class EntryChain {
     this.count--;
   }
 
-  /** The ring is to be given back after this. @returns how many there were */
+  /** Frees all entries, before the ring is freed. @returns their number */
   dropAll(owner: CellHandle): number {
     const count = this.#cells.word(owner, ring.count);
     this.#cells.give(this.#cells.word(owner, ring.oldest));
@@ -70,7 +72,7 @@ export class EntryChain {
     return count;
   }
 
-  /** The entry behind the oldest `skipped`, from the nearer end. @param count of the ring */
+  /** The entry after the oldest `skipped`, found from the nearer end. @param count entries of the ring */
   at(owner: CellHandle, skipped: number, count: number): CellHandle {
     const fromOldest = skipped < count / 2;
     let at = this.#cells.word(owner, fromOldest ? ring.oldest : ring.newest);

@@ -4,17 +4,17 @@ import type { CellHandle, Cells } from './cells.js';
 import type { HistoryReader } from './history-store.js';
 import { cellsOf, entry, extrasShift, payloadAt } from './layout.js';
 
-/** Messages that are given again until the next tick, and their payloads. */
+/** Most messages, and bytes of payloads, that are shared until the next tick. */
 const sharedMax = 1_000;
 const sharedBytesMax = 1024 * 1024;
 
 /**
- * Entries as messages. Who asks for one that was asked for since the last tick gets the same object, so that when a
- * crowd comes back to one id, each message is read and encoded once.
+ * Entries as messages. Readers of the same entry within a tick get the same object. So when a crowd resumes one id,
+ * each message is read and encoded once.
  */
 export class EntryMessages {
   readonly cells: Cells;
-  /** By sequence, which no other entry ever has. */
+  /** By sequence, which is unique. */
   readonly #shared = new Map<number, Message>();
   #sharedBytes = 0;
 
@@ -35,7 +35,7 @@ export class EntryMessages {
     return message;
   }
 
-  /** In each tick. */
+  /** Called in each tick. */
   forget(): void {
     this.#shared.clear();
     this.#sharedBytes = 0;

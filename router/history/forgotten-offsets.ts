@@ -1,14 +1,14 @@
 /**
- * Remembers, of ids that were forgotten, an upper bound of the last offset that each of them was given, in
- * 2 MB for any number of ids. An id begins again above it, so that no offset is used twice; and a cursor below it is
- * told that something was lost. Where other ids have raised it, that is a false alarm, never silence.
+ * Remembers an upper bound of the last offset of each forgotten id, in 2 MB for any number of ids. A forgotten id
+ * begins again above its bound, so that no offset is used twice. A cursor below the bound is answered `recovered:
+ * false`. Other ids may raise the bound, which gives a false alarm, never a silent loss.
  *
- * Each id has four places in one table (a Bloom filter of numbers): what it was given is at most the least of them,
- * and only others at all four raise that. While 1,000 ids are forgotten, a given one of the others is raised with a
- * probability of 5e-8 (with one place 4e-3); while 10,000 are, of 4e-4.
+ * Each id has four places in one table (a Bloom filter of numbers). Its bound is the least of them, so only ids at all
+ * four places raise it. With 1,000 forgotten ids, the bound of another id is raised with a probability of 5e-8 (with
+ * one place 4e-3); with 10,000, of 4e-4.
  */
 export class ForgottenOffsets {
-  /** As zero pages until they are written to. Offsets pass 2^32. */
+  /** Zero pages until they are written. Offsets exceed 2^32. */
   readonly #floors = new Float64Array(2 ** 18);
 
   /** @param hash of the id, 31 bits */
@@ -26,7 +26,7 @@ export class ForgottenOffsets {
   }
 }
 
-/** Double hashing: the second hash is odd, and so the four are four. */
+/** Double hashing: the second hash is odd, so the four places differ. */
 function placeOf(hash: number, probe: number): number {
   const step = Math.imul(hash, 0x85ebca6b) >>> 13;
   return (hash + probe * (step | 1)) & (2 ** 18 - 1);

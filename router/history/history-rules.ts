@@ -1,31 +1,31 @@
 import { hasWildcard, InvalidFilterError, matches, problemOfFilter } from '../topic-filter.js';
 
-/** How much is kept of each of the ids that a topic filter matches. */
+/** How much history the ids of a topic filter have. */
 export interface HistoryRule {
   filter: string;
-  /** The last so many messages of an id; 0 = these ids have no history. */
+  /** Number of messages of an id; 0 = these ids have no history. */
   messages: number;
-  /** For so many seconds. */
+  /** Age, seconds. */
   ageSec: number;
 }
 
 /**
- * Of an ordered list, the first rule that matches an id holds; where none does, it has no history. `#` matches no id
- * that begins with $ [MQTT-4.7.2-1], so those have none unless a rule names them (`$devices/#`).
+ * Of an ordered list, the first rule that matches an id decides. Without a match an id has no history. `#` matches no
+ * id that begins with $ [MQTT-4.7.2-1], so those have none unless a rule names them (`$devices/#`).
  */
 export const defaultHistoryRules: readonly HistoryRule[] = [
   { filter: '$SYS/#', messages: 0, ageSec: 0 },
   { filter: '#', messages: 100, ageSec: 60 },
 ];
 
-/** More of them would be looked through for each new id, and for each message that has to make room. */
+/** Most rules: each new id, and each message that must make room, searches all of them. */
 const rulesMax = 1_000;
 const filterBytesMax = 65_535;
 /** 2^31 tenths of a second are 6.8 years. */
 const ageSecMax = 100_000_000;
 const messagesMax = 1_000_000;
 
-/** Which rule holds for an id. Keeps nothing for an id, so that one without history costs no memory. */
+/** Finds the rule of an id. Stores nothing for an id, so that ids without history take no memory. */
 export class HistoryRules {
   readonly list: readonly HistoryRule[];
   readonly #matchers: ((id: string) => boolean)[];
@@ -64,7 +64,7 @@ function assertRule({ filter, messages, ageSec }: HistoryRule): void {
   }
 }
 
-/** The usual shapes are matched without taking the id apart. */
+/** The usual shapes are matched without splitting the id. */
 function matcherOf(filter: string): (id: string) => boolean {
   if (filter === '#') return (id) => !id.startsWith('$');
   if (!hasWildcard(filter)) return (id) => id === filter;

@@ -4,28 +4,28 @@ import type { HistoryReader, HistoryStore } from './history-store.js';
 
 export interface Resumed {
   /**
-   * Whether nothing is missing between the cursor and what is given. False: something is, or may be; what is left is
-   * given all the same. Always true without a cursor.
+   * True: nothing is missing between the cursor and the messages. False: messages are, or may be, missing. Always true
+   * without a cursor.
    */
   recovered: boolean;
-  /** Of all the ids, in the order in which they were published. Shared: read, never write. */
+  /** Messages of all ids, in the order of publication. Shared: read, never write. */
   messages: Message[];
-  /** There are more, up to now: resume again from `offsets`. */
+  /** There are more messages: resume again from `offsets`. */
   more: boolean;
-  /** Behind the last message given, of each id in the order asked for: with the epoch, the next cursor. */
+  /** The offset of the last message of each id, in the order of the request. With the epoch, the next cursor. */
   offsets: number[];
 }
 
 /**
- * Finds the messages that a client has missed: `router.history`. Knows cursors; where messages are kept is the store's.
+ * Finds the messages that a client has missed: `router.history`. Knows cursors; the store knows where messages are.
  *
- * No gap and no double: everything here is synchronous, so `login` and `resume` in one turn of the loop, in either
- * order and with no publish between them, split all messages of an id into those that `resume` gives (the offsets up
- * to `Resumed.offsets`, and those behind that which `more` announces) and those that are delivered from then on. Not
- * to be called from inside a `deliver`: the message that is being delivered is in history already.
+ * No gap and no duplicate: everything here is synchronous. Call `login` and `resume` in one turn of the loop, in any
+ * order and without a publish between them. Then `resume` returns the messages up to `Resumed.offsets` (and announces
+ * further ones by `more`), and later messages are delivered. Do not call this inside a `deliver`: the current message
+ * is already in history.
  *
- * With `more`, what is delivered meanwhile lies behind what is still to be resumed: whoever has logged in already
- * holds it back, or leaves it out and logs in with the last resume.
+ * With `more`, messages that are delivered meanwhile come after those still to be resumed. A subscriber that has logged
+ * in holds them back, or ignores them and logs in with the last resume.
  */
 export class History {
   readonly #store: HistoryStore;
@@ -34,29 +34,31 @@ export class History {
     this.#store = store;
   }
 
-  /** Of all offsets that are given: the first part of each cursor. Another one after a restart, or when a source outside lost them. */
+  /**
+   * The epoch of all offsets: the first part of each cursor. It changes after a restart, or when an external source
+   * lost offsets.
+   */
   get epoch(): string {
     return this.#store.epoch;
   }
 
-  /** Whether anything that is published to the id is kept. */
+  /** Whether the id has history. */
   keeps(id: string): boolean {
     return this.#store.keeps(id);
   }
 
   /**
-   * Where the ids stand now: the offsets of a cursor for a client that has everything up to now. 0 for an id without
-   * history. A client of a quiet id should be given this anew now and then, as it is always answered right, while an
-   * old offset of an id that was forgotten meanwhile may be told `recovered: false` for other ids' sake.
+   * The current offsets: the cursor of a client that has everything up to now. 0 for an id without history. Give a
+   * client of a quiet id a new one now and then: an old offset of an id that was forgotten meanwhile may be answered
+   * `recovered: false` because of other ids.
    */
   position(ids: readonly string[]): number[] {
     return ids.map((id) => this.#store.last(id));
   }
 
   /**
-   * To be called before `resume`, and before `login` of who wants what comes from now on (`since: 'now'`); either is then
-   * called in `ready`, in the same turn: where history is kept outside of this process, it takes a while. Calls back
-   * before it returns where it does not.
+   * Call this before `resume`, and before a `login` with `since: 'now'`. Call those in `ready`, in the same turn. It
+   * waits where history is outside of this process; otherwise it calls back before it returns.
    */
   prepare(ids: readonly string[], from: ResumeFrom, ready: () => void): void {
     if (this.#store.prepare === undefined) ready();
@@ -64,8 +66,8 @@ export class History {
   }
 
   /**
-   * Where an id stands of which nothing is kept (0 without history): its floor, which other ids may raise. Undefined
-   * where something is kept: then who has all of it stands at its last message, and nothing moves that.
+   * The forgotten offset of an id without kept messages (0 without history), which other ids may raise. Undefined if
+   * messages are kept: then the current offset is that of the last message.
    */
   floor(id: string): number | undefined {
     const last = this.#store.last(id);
@@ -73,12 +75,12 @@ export class History {
   }
 
   /**
-   * The messages published to `ids` since. A cursor of another epoch, or with an offset that was never given or is no
-   * longer followed by all that came after it, is answered with `recovered: false` and all that is left of that
-   * id; so is any cursor for an id without history, as nobody knows what it missed.
+   * The messages of `ids` behind a cursor. The answer is `recovered: false`, with all kept messages of the id, for a
+   * cursor of another epoch, an offset that was never given, and an offset whose later messages are no longer complete.
+   * So it is for any cursor of an id without history, because nobody knows what was missed.
    * @param ids valid, and each once; a cursor's offsets are in their order
-   * @param messagesMax at most so many messages
-   * @param bytesMax of payloads, but one message there is in any case, so that a client gets on
+   * @param messagesMax most messages
+   * @param bytesMax most bytes of payloads; one message is always allowed, so that a client makes progress
    */
   resume(
     ids: readonly string[],
@@ -98,12 +100,15 @@ export class History {
     return resumed;
   }
 
-  /** Four times a second, so that messages leave at their age. @param nowMs a clock that never goes back, such as performance.now() */
+  /**
+   * Call four times a second, so that messages leave at their age.
+   * @param nowMs a clock that never goes back, such as performance.now()
+   */
   tick(nowMs: number): void {
     this.#store.tick(nowMs);
   }
 
-  /** @returns the offset to go on behind */
+  /** @returns the offset to resume behind */
   #behind({ epoch, offsets }: Cursor, index: number, id: string, resumed: Resumed): number {
     const first = this.#store.first(id);
     const offset = offsets[index];
@@ -122,14 +127,14 @@ export class History {
   }
 }
 
-/** An id with messages that are still to be given. */
+/** An id with messages that are not returned yet. */
 interface Open {
   /** Of the id. */
   readonly index: number;
   readonly reader: HistoryReader;
 }
 
-/** Looks through all open ids for each message: most resumes have one, and few have a message in many. */
+/** Searches all open ids for each message: most resumes have one id, and few have messages in many. */
 function merge(open: Open[], resumed: Resumed, messagesMax: number, bytesMax: number): void {
   const { messages, offsets } = resumed;
   let bytes = 0;

@@ -2,14 +2,14 @@ import { type CellHandle, type Cells, cellDataBytes } from './cells.js';
 import { idAt, ring, ruleUnit } from './layout.js';
 
 const bucketsMin = 64;
-/** Each ring that is met on the way to another is a miss of the processor's cache; a bucket is 4 bytes. */
+/** Rings a bucket, on average. Each further ring in a chain is a cache miss; a bucket takes 4 bytes. */
 const bucketsPerId = 2;
 
 /**
- * Finds the ring of an id. The id's text is in the ring's own cells, so that an id is no object of the heap.
+ * Finds the ring of an id. The ring's own cells contain the id's text, so an id is no object in the heap.
  *
- * Linear hashing: with each id that comes or goes two buckets are split or merged, so that no table is ever rebuilt
- * at a stroke (a Map of 1,000,000 ids stops the process for 100 ms when it grows).
+ * Linear hashing: with each id that is added or removed, two buckets are split or merged. So no table is ever rebuilt
+ * at once (a Map of 1,000,000 ids stops the process for 100 ms when it grows).
  */
 export class IdTable {
   readonly #cells: Cells;
@@ -21,7 +21,7 @@ export class IdTable {
   #mask = bucketsMin - 1;
   count = 0;
 
-  /** @param seed so that nobody outside can choose ids that meet in one bucket */
+  /** @param seed random, so that nobody can choose ids of one bucket */
   constructor(cells: Cells, seed: number) {
     this.#cells = cells;
     this.#seed = seed;
@@ -58,12 +58,12 @@ export class IdTable {
     return Math.floor(this.#cells.word(found, ring.ruleAndLength) / ruleUnit);
   }
 
-  /** How many cells the ring of an id takes. */
+  /** Cells of the ring of an id. */
   cellsOf(id: string): number {
     return Math.ceil((idAt + id.length * unitBytesOf(id)) / cellDataBytes);
   }
 
-  /** @param taken `cellsOf` the id; its id, its rule and its place in the table are written here, all else by the owner */
+  /** @param taken cells, as many as `cellsOf`. This writes id, rule and table fields; the owner writes the others */
   add(taken: CellHandle, id: string, hash: number, rule: number): void {
     this.#cells.setWord(taken, ring.hash, hash);
     this.#writeId(taken, id, rule);
@@ -72,7 +72,7 @@ export class IdTable {
     while (this.count * bucketsPerId > this.#size) this.#split();
   }
 
-  /** The cells are the owner's again. */
+  /** Removes a ring. The owner frees its cells. */
   remove(removed: CellHandle): void {
     const cells = this.#cells;
     const after = cells.word(removed, ring.nextInBucket);
@@ -84,7 +84,7 @@ export class IdTable {
       cells.setWord(at, ring.nextInBucket, after);
     }
     this.count--;
-    // Later than it was split, so that one id that comes and goes does neither each time.
+    // Merged later than split, so that one id that comes and goes does not do both each time.
     while (this.count * 2 * bucketsPerId < this.#size && this.#size > bucketsMin) this.#merge();
   }
 
@@ -168,7 +168,7 @@ export class IdTable {
   }
 }
 
-/** A unit of UTF-16 is one byte where all of them are. */
+/** Units of UTF-16 take one byte each if all fit into one. */
 function unitBytesOf(id: string): 1 | 2 {
   for (let i = 0; i < id.length; i++) if (id.charCodeAt(i) > 0xff) return 2;
   return 1;

@@ -15,13 +15,13 @@ export const ring = {
   /** Neighbours in the order of the last publication, among the ids of one rule. */
   older: 5,
   newer: 6,
-  /** Where the next entry is joined on: to look for it from `newest` on is several misses of the processor's cache. */
+  /** Where the next entry is appended: finding it from `newest` takes several cache misses. */
   lastCell: 7,
   hash: 8,
   nextInBucket: 9,
   /** The index of the rule times `ruleUnit`; units of UTF-16 times 2; 1 where each of them has two bytes. */
   ruleAndLength: 10,
-  /** The stamp of the oldest entry, or an earlier one: while that is young enough, the entry need not be looked at. */
+  /** The stamp of the oldest entry, or an earlier one. While it is young enough, the entry need not be read. */
   oldestStamp: 11,
 } as const;
 
@@ -39,9 +39,11 @@ export const entry = {
   stamp: 4,
   /** Of extras and payload, bytes. */
   length: 5,
-  /** Of the oldest entry it means nothing. */
+  /** Unused in the oldest entry. */
   older: 6,
-  /** The QoS, and 4 where the message was retained; above these 3 bits the bytes of its extras, see message-extras.ts. */
+  /**
+   * The QoS, and 4 where the message was retained; above these 3 bits the bytes of its extras, see message-extras.ts.
+   */
   flags: 7,
 } as const;
 

@@ -5,8 +5,8 @@ import type { HistoryStats } from './history-store.js';
 import { type Loaded, LoadedId } from './loaded-id.js';
 
 /**
- * How long an id is held after it was loaded: polls come again, and long histories are read page by page. So much
- * longer than its age a message may be given; so it is at most half of that.
+ * How long an id is held after it was loaded: polls come again, and long histories are read in pages. A message may be
+ * given out this much longer than its age, so it is at most half of the age.
  */
 const loadedMsMax = 30_000;
 /** 0.6 KB each, for the subscription. */
@@ -17,12 +17,15 @@ export interface LoadedHistoryEvents {
   onRelease(id: string): void;
 }
 
-/** The ids that somebody resumes right now, with what is here of their messages: within bytes, the ids that were loaded longest ago go first. */
+/**
+ * Ids that clients resume right now, with their loaded messages. Past the byte limit, the ids loaded longest ago go
+ * first.
+ */
 export class LoadedHistory {
   readonly #rules: HistoryRules;
   readonly #bytesMax: number;
   readonly #events: LoadedHistoryEvents;
-  /** The one that was loaded longest ago is first. */
+  /** The id loaded longest ago is first. */
   readonly #byId = new Map<string, LoadedId>();
   #bytes = 0;
   #messages = 0;
@@ -50,16 +53,16 @@ export class LoadedHistory {
     return held;
   }
 
-  /** One more has come of an id that is held. */
+  /** A new message of a held id has arrived. */
   note(held: LoadedId, message: Message): void {
     held.messages.push(message.kept());
     this.#count(held, message.bytes, 1);
     this.#trim(message.id, held);
   }
 
-  /** Messages that were loaded behind an offset join those that have come since. */
+  /** Joins loaded messages with those that arrived since. */
   merge(id: string, held: LoadedId, offset: number, { messages, floor, position }: Loaded): void {
-    if (offset >= held.searched) return; // all of it has been here before
+    if (offset >= held.searched) return; // everything was already here
     const live = held.messages.filter((message) => message.offset > position);
     this.#count(held, -held.bytes, -held.messages.length);
     const joins = held.dropped <= position;
@@ -74,7 +77,7 @@ export class LoadedHistory {
     this.#trim(id, held);
   }
 
-  /** Nothing of what is here is complete. Who is being loaded goes on from nothing. */
+  /** Nothing here is complete any more. Ids that are being loaded begin again. */
   forgetAll(): void {
     for (const [id, held] of this.#byId) {
       if (held.users === 0) this.#release(id, held);

@@ -1,31 +1,31 @@
 import type { Message } from '../message.js';
 import type { HistoryReader } from './history-store.js';
 
-/** An id whose messages are here for a while, as somebody is resuming it. */
+/** An id whose messages are loaded for a while, because a client resumes it. */
 export class LoadedId {
-  /** Nothing is missing behind this offset; Infinity while that is not known. */
+  /** Nothing is missing behind this offset; Infinity while unknown. */
   floor = Number.POSITIVE_INFINITY;
-  /** From here on all that is kept is here; where `floor` is higher, what lies between is gone. */
+  /** All kept messages from here on are loaded. If `floor` is higher, those in between are gone. */
   searched = Number.POSITIVE_INFINITY;
   messages: Message[] = [];
-  /** The last one that was here and had to go. */
+  /** The last message that had to go. */
   dropped = 0;
   bytes = 0;
-  /** Then it goes, unless it is used. */
+  /** End of the hold, unless it is used. */
   untilMs: number;
   /** Resumes that wait for it. */
   users = 0;
-  /** The load that was asked for last. */
+  /** The last load. */
   loading: { readonly offset: number; readonly untilMs: number; readonly done: Promise<void> } | undefined;
 
-  /** Another one since all that was here had to go: a load that began before ends with a hole. */
+  /** Increased when everything had to go: an earlier load then has a hole. */
   life = 0;
 
   constructor(untilMs: number) {
     this.untilMs = untilMs;
   }
 
-  /** As if it were held from now on. */
+  /** Begins the hold again. */
   empty(): void {
     this.floor = Number.POSITIVE_INFINITY;
     this.searched = Number.POSITIVE_INFINITY;
@@ -59,12 +59,12 @@ export class LoadedReader implements HistoryReader {
   }
 }
 
-/** The messages that a store outside of this process has of an id. */
+/** The messages of an id in an external store. */
 export interface Loaded {
-  /** All that is kept behind `floor`, up to `position`. */
+  /** All kept messages behind `floor`, up to `position`. */
   readonly messages: readonly Message[];
   /** Nothing is missing behind this offset. */
   readonly floor: number;
-  /** Messages that are sent to this node go on behind it. */
+  /** Messages that this node receives continue behind it. */
   readonly position: number;
 }

@@ -13,21 +13,24 @@ import { cellsOf, entry, ring } from './layout.js';
 import { leastRecent, Recency } from './recency.js';
 
 export interface HistoryOptions {
-  /** How much is kept of which ids: the first rule that matches holds, none = nothing is kept. Default defaultHistoryRules. */
+  /** Rules: the first one that matches an id decides; none = no history. Default defaultHistoryRules. */
   rules?: readonly HistoryRule[];
-  /** All that is kept, with what is around it, bytes. The ids that were published to longest ago go first. Default 64 MiB. */
+  /** Most bytes of all history, with overhead. The ids published to longest ago go first. Default 64 MiB. */
   bytesMax?: number;
 }
 
-/** Ids and messages let go in one tick; 10,000 ids of one message each take 4 ms, but 30 where V8 has not compiled it yet. */
+/**
+ * Most ids and messages removed in one tick; 10,000 ids of one message each take 4 ms, or 30 before V8 has compiled the
+ * code.
+ */
 const expiriesPerTickMax = 20_000;
 const expiryMsPerTickMax = 5;
 /** Ids between two looks at the clock. */
 const expiriesPerLook = 256;
 
 /**
- * History in memory, as long as the process. All of it is in cells outside of V8's heap: a ring for each id with
- * messages, an entry for each message. See docs/decisions/history.md for what objects would cost instead.
+ * History in memory, for the life of the process. It is in cells outside of V8's heap: a ring for each id with
+ * messages, and an entry for each message. docs/decisions/history.md has the cost of objects instead.
  */
 export class MemoryHistory implements HistoryStore {
   readonly epoch = randomInt(36 ** 8)
@@ -139,7 +142,7 @@ export class MemoryHistory implements HistoryStore {
     return this.keeps(id) ? this.#floors.get(hash) : 0;
   }
 
-  /** The ring of an id without what is too old, 0 where nothing is left. */
+  /** The ring of an id, after its old messages are removed; 0 if nothing is left. */
   #findFresh(id: string, hash: number): CellHandle {
     const found = this.#table.find(id, hash);
     if (found === 0) return 0;
@@ -160,14 +163,14 @@ export class MemoryHistory implements HistoryStore {
     return created;
   }
 
-  /** For one message more of the id, by age and by count. */
+  /** Makes room for one more message of the id, by age and by count. */
   #makeRoomByRule(owner: CellHandle, rule: number): void {
     this.#dropExpired(owner, rule);
     if (this.#cells.word(owner, ring.count) >= this.#rules.list[rule]!.messages)
       this.#dropOldest(owner, 'count');
   }
 
-  /** @returns false when there cannot be so many cells for the id, all others gone */
+  /** @returns false if the id cannot get so many cells even when all others are gone */
   #makeRoom(cellCount: number, owner: CellHandle): boolean {
     while (this.#bytes + cellCount * cellBytes > this.#bytesMax) {
       const other = leastRecent(this.#recencies, this.#cells, owner);
@@ -178,7 +181,7 @@ export class MemoryHistory implements HistoryStore {
     return true;
   }
 
-  /** A message that finds no room has its offset all the same, and leaves no older ones behind: there are no holes. */
+  /** A message without room still gets an offset, and older messages are removed, so that there are no holes. */
   #giveUp(owner: CellHandle, hash: number, offset: number): number {
     if (owner !== 0) this.#evict(owner, 'bytes');
     this.#evicted.bytes++;
@@ -202,7 +205,7 @@ export class MemoryHistory implements HistoryStore {
     this.#evicted[reason]++;
   }
 
-  /** @returns how many messages it had */
+  /** @returns the number of its messages */
   #evict(owner: CellHandle, reason: HistoryEviction): number {
     const count = this.#entries.dropAll(owner);
     this.#evicted[reason] += count;
@@ -210,7 +213,7 @@ export class MemoryHistory implements HistoryStore {
     return count;
   }
 
-  /** Nothing is left of the id but its floor. */
+  /** Forgets the id, except for its last offset. */
   #forget(owner: CellHandle): void {
     const cells = this.#cells;
     this.#floors.raise(cells.word(owner, ring.hash), cells.double(owner, ring.last));
@@ -219,7 +222,10 @@ export class MemoryHistory implements HistoryStore {
     cells.give(owner);
   }
 
-  /** The ids of which everything is too old, some of them; each tick begins with another rule, so that none waits for ever. */
+  /**
+   * Removes some of the ids whose messages are all too old. Each tick begins with another rule, so that none waits for
+   * ever.
+   */
   #expire(): void {
     const rules = this.#recencies.length;
     let left = expiriesPerTickMax;
@@ -230,7 +236,7 @@ export class MemoryHistory implements HistoryStore {
     if (rules > 0) this.#firstRuleOfTick = (this.#firstRuleOfTick + 1) % rules;
   }
 
-  /** @returns how much is left of what may go in this tick */
+  /** @returns the rest of this tick's limit */
   #expireRule(rule: number, most: number, endMs: number): number {
     const recency = this.#recencies[rule]!;
     let left = most;

@@ -1,7 +1,7 @@
 import type { CellHandle, Cells } from './cells.js';
 import { entry, ring } from './layout.js';
 
-/** The rings of one rule, in the order of their last publication: the first to go is `oldest`. The links are in the rings. */
+/** The rings of one rule, in the order of their last publication; `oldest` goes first. The links are in the rings. */
 export class Recency {
   readonly #cells: Cells;
   oldest: CellHandle = 0;
@@ -37,7 +37,7 @@ export class Recency {
   }
 }
 
-/** Of all rules, the ring that was published to longest ago, besides one that is the newest of its rule; 0 = there is none. */
+/** The ring of all rules that was published to longest ago, except for the newest of each rule; 0 = none. */
 export function leastRecent(recencies: readonly Recency[], cells: Cells, besides: CellHandle): CellHandle {
   let found: CellHandle = 0;
   for (const { oldest } of recencies) {
@@ -47,7 +47,7 @@ export function leastRecent(recencies: readonly Recency[], cells: Cells, besides
   return found;
 }
 
-/** The place of an id's last message among those of all ids. */
+/** Place of an id's last message among those of all ids. */
 function publishedAt(cells: Cells, owner: CellHandle): number {
   return cells.double(cells.word(owner, ring.newest), entry.sequence);
 }

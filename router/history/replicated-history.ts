@@ -6,50 +6,52 @@ import type { HistoryReader, HistoryStats, HistoryStore } from './history-store.
 import { LoadedHistory } from './loaded-history.js';
 import { type Loaded, type LoadedId, LoadedReader } from './loaded-id.js';
 
-/** Where a node finds what it was not sent itself: outside of the process, in one order for all nodes. */
+/** An external source of history, in one order for all nodes: a node finds messages there that it did not receive. */
 export interface HistorySource {
-  /** Another one when offsets may have been lost. */
+  /** Changes when offsets may have been lost. */
   readonly epoch: string;
-  /** Of an id: up to here all that this node is sent has come. */
+  /** For an id: this node has received everything up to here. */
   position(id: string): number;
-  /** From now on this node is sent what is published to the id, whether anybody is logged in or not; until as many releases. */
+  /**
+   * From now on this node receives messages of the id, with or without a subscriber, until as many calls of `release`.
+   */
   hold(id: string): void;
   release(id: string): void;
-  /** Somebody begins with an id that is held: resolves when that is in effect, or cannot be known now. Never rejects. */
+  /** Resolves when the hold of an id is in effect, or its state is unknown. Never rejects. */
   begin(id: string): Promise<void>;
   /**
-   * Loads the messages of an id behind an offset; undefined = it could not be known until then. The id is held. Never rejects.
+   * Loads the messages of a held id behind an offset; undefined = unknown at the deadline. Never rejects.
    * @param untilMs as of performance.now()
    */
   load(rule: number, id: string, offset: number, untilMs: number): Promise<Loaded | undefined>;
 }
 
-/** For so long it is tried to have all ids of a resume at hand at the same time, where Redis is away. */
+/** Longest time that a resume tries to load all of its ids, while Redis is away. */
 const resumeWaitMs = 5_000;
-/** Ids that are loaded at a time; the others wait for them. */
+/** Most ids that are loaded at a time; others wait. */
 const loadsMax = 128;
 
 /**
- * History that all nodes share: kept and numbered outside of this process, by a source. An offset is the message's
- * place in the source's sequence, so offsets of one id grow but not by one, and the position of the whole sequence is
- * a cursor for any id.
+ * History that all nodes share: an external source stores and numbers it. An offset is the message's place in the
+ * source's sequence. So offsets of one id grow, but not by one, and the position of the whole sequence is a cursor of
+ * any id.
  *
- * Here is only what somebody resumes right now: an id is *held* and loaded, and then read like any other history,
- * without waiting.
+ * This node has only the history that clients resume right now: an id is *held* and loaded, and then read like any
+ * other history, without waiting.
  *
- *     resume   prepare ──> hold: what comes from now on is noted
- *                          load: what is kept behind the cursor, up to a position that has come here, too
- *                     ──> both together, and nothing between or twice
+ *     resume   prepare ──> hold: new messages are stored from now on
+ *                          load: kept messages behind the cursor, up to a position that has arrived here
+ *                     ──> both together, without a gap or a duplicate
  */
 export class ReplicatedHistory implements HistoryStore {
   readonly #rules: HistoryRules;
   readonly #source: HistorySource;
   readonly #held: LoadedHistory;
   #loads = 0;
-  /** Loads that wait for others; each is of a request that waits, so sockets are their limit. */
+  /** Loads that wait for others. Each belongs to a waiting request, so sockets are their limit. */
   readonly #queue: (() => void)[] = [];
 
-  /** @param bytesMax payloads that are held, all together; the ids that were loaded longest ago go first */
+  /** @param bytesMax held payloads of all ids; the ids loaded longest ago go first */
   constructor(rules: HistoryRules, source: HistorySource, bytesMax: number) {
     this.#rules = rules;
     this.#source = source;
@@ -67,7 +69,7 @@ export class ReplicatedHistory implements HistoryStore {
     return this.#rules.of(id) !== -1;
   }
 
-  /** The offset came with the message; one that could not be carried has none. */
+  /** The message already has its offset; a message that was not carried has none. */
   append(message: Message): number {
     const held = this.#held.get(message.id);
     if (held !== undefined && message.offset > 0) this.#held.note(held, message);
@@ -111,7 +113,7 @@ export class ReplicatedHistory implements HistoryStore {
     });
   }
 
-  /** This node may have missed something: nothing of what is here is complete. */
+  /** This node may have missed messages: nothing here is complete any more. */
   forgetAll(): void {
     this.#held.forgetAll();
   }
@@ -124,7 +126,7 @@ export class ReplicatedHistory implements HistoryStore {
     return this.#held.stats();
   }
 
-  /** Resolves when what is sent to the ids from then on comes to this node; until it is released. */
+  /** Resolves when this node receives later messages of the ids; until it is released. */
   async #begin(ids: readonly string[]): Promise<() => void> {
     const own = ids.map(ownText);
     for (const id of own) this.#source.hold(id);
@@ -150,13 +152,13 @@ export class ReplicatedHistory implements HistoryStore {
       const held = this.#held.hold(id);
       held.users++;
       used.push({ held, life: held.life, offset });
-      // A client of another node may have what has not come to this one yet.
+      // A client of another node may have messages that have not arrived here yet.
       if (held.searched > offset || this.#source.position(id) < offset) {
         loads.push(this.#load(held, rule, id, offset, untilMs));
       }
     }
     const end = () => {
-      // Redis may have gone and come back since some of them were loaded.
+      // Redis may have been away since some of them were loaded.
       const again =
         this.epoch !== epoch ||
         used.some(({ held, life, offset }) => held.life !== life && held.searched > offset);
@@ -168,7 +170,10 @@ export class ReplicatedHistory implements HistoryStore {
     else void Promise.all(loads).then(end);
   }
 
-  /** A resume that asks for no more than is being loaded waits for that load. Where it fails, it tries in the time it has left. */
+  /**
+   * A resume that needs no more than a running load waits for it. If the load fails, it tries itself in the remaining
+   * time.
+   */
   #load(held: LoadedId, rule: number, id: string, offset: number, untilMs: number): Promise<void> {
     const { loading, life } = held;
     if (loading !== undefined && loading.offset <= offset && this.#source.position(id) >= offset) {
