@@ -93,10 +93,7 @@ export class Router {
     else this.unsubscribe(id, subscriber);
   }
 
-  /**
-   * `logout` of a subscriber that is gone for good. One with very many filters is logged out over several turns of the
-   * loop.
-   */
+  /** `logout` of a subscriber that is gone for good; with very many filters, over several turns of the loop. */
   retire(subscriber: Subscriber): void {
     assertSubscriber(subscriber);
     this.#retirement.add(subscriber);
@@ -104,8 +101,7 @@ export class Router {
 
   /**
    * `login` with a topic filter and a QoS, or more options. `subscriber` receives messages to all ids that `filter`
-   * matches, at the lower of that QoS and the message's own. A second call replaces the options. @throws
-   * InvalidFilterError, as `login`
+   * matches, at the lower of that QoS and the message's own. A second call replaces them. @throws as `login`
    */
   subscribe(filter: string, subscriber: Subscriber, options: SubscriptionOptions): void {
     assertFilter(filter, this.idBytesMax, this.topicLevelsMax);
@@ -144,9 +140,7 @@ export class Router {
     return this.#subscriptions.visitsWith(filter);
   }
 
-  /**
-   * Bytes of a subscriber's ids and filters, each as if nobody else had it, to compare with a share of `loginsBytes`.
-   */
+  /** Bytes of a subscriber's ids and filters, each as if nobody else had it; see `loginsBytes`. */
   loginsBytesOf(subscriber: Subscriber): number {
     return this.#subscriptions.costOf(subscriber);
   }
@@ -179,10 +173,7 @@ export class Router {
     return this.#retained.all(filter);
   }
 
-  /**
-   * `retainedFor` at the pace of the caller; with No Local on this filter, without messages that `subscriber`
-   * published.
-   */
+  /** `retainedFor` at the pace of the caller; with No Local on this filter, without the subscriber's own messages. */
   walkRetained(filter: string, subscriber?: Subscriber): RetainedCursor {
     return this.#retained.walk(filter, subscriber && this.#subscriptions.unwantedOf(filter, subscriber));
   }
@@ -200,8 +191,7 @@ export class Router {
   /**
    * Sends text or bytes to all subscribers of `id`. The router owns the bytes afterwards.
    * @returns the number of subscribers that took it; with 0, history may still have it
-   * @throws InvalidIdError; InvalidArgumentError; RangeError for text with half of a surrogate pair, which UTF-8 cannot
-   * encode
+   * @throws InvalidIdError; InvalidArgumentError; RangeError for text with half of a surrogate pair
    */
   send(id: string, data: string | Uint8Array): number {
     assertId(id, this.idBytesMax, this.topicLevelsMax);
@@ -209,12 +199,11 @@ export class Router {
   }
 
   /**
-   * `send` for who has checked the id and made the message already. A message is published once: it gets its offset
-   * here.
-   * @param wants what `onOutcome` is told, once: whether it is carried to the other nodes, or how many took it on all
-   * of them; before this returns where there is but one
-   * @param idempotencyKey of all messages to the id with the same one within 5 minutes one is sent
-   * @returns how many subscribers took it on this node; 0 where it comes back later, as from inside a `deliver`
+   * `send` for callers that have checked the id and made the message. A message is published once.
+   * @param wants what `onOutcome` reports, once: whether the message was carried to the other nodes, or how many took it
+   * on all of them; with a single node, before this returns
+   * @param idempotencyKey of all messages to the id with one key within 5 minutes, one is sent
+   * @returns how many subscribers on this node took it; 0 if it is delivered later, as from inside a `deliver`
    */
   publish(
     message: Message,

@@ -1,9 +1,9 @@
 /**
- * Packet ids of QoS 2 messages that one client has sent and has not sent PUBREL for: the memory that makes a repeated
- * PUBLISH be taken once. Time counts only while the client is connected, as it cannot send PUBREL otherwise.
+ * Packet ids of one client's QoS 2 messages that wait for PUBREL, so that a repeated PUBLISH is taken once. Time counts
+ * only while the client is connected, because it cannot send PUBREL otherwise.
  */
 export class AwaitingRel {
-  /** Packet id -> second of the session clock at which it came; oldest first. */
+  /** Packet id -> second of its arrival on the session clock; oldest first. */
   readonly #sinceSec = new Map<number, number>();
   #pausedAtSec: number | undefined;
 
@@ -23,12 +23,12 @@ export class AwaitingRel {
     this.#sinceSec.set(packetId, nowSec);
   }
 
-  /** @returns whether it was there */
+  /** @returns whether it existed */
   remove(packetId: number): boolean {
     return this.#sinceSec.delete(packetId);
   }
 
-  /** Forgets those that came at this second or before. @returns how many */
+  /** Forgets those that arrived at this second or before. @returns their number */
   expire(lastSec: number): number {
     let expired = 0;
     for (const [packetId, sinceSec] of this.#sinceSec) {

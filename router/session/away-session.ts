@@ -2,18 +2,18 @@ import { LinkedList, type ListNode } from './linked-list.js';
 import type { Session } from './session.js';
 import type { SessionOwner } from './session-owner.js';
 
-/** The worth of a session that ends; the lowest that there is goes first. */
+/** The worth of a session. Of several, one with the lowest worth ends first. */
 export const awayTiers = { noFilters: 0, nothingWaiting: 1, messagesWaiting: 2 } as const;
 export type AwayTier = (typeof awayTiers)[keyof typeof awayTiers];
 
-/** The away sessions of one address, or of one user name. */
+/** Sessions of absent clients of one address, or of one user name. */
 export class AwayGroup {
   readonly reason: 'address-full' | 'user-name-full';
   readonly key: string;
   size = 0;
-  /** Among those of its size, from 2 on. */
+  /** Entry among the groups of its size, from 2 on. */
   place: ListNode<AwayGroup> | undefined = undefined;
-  /** By tier. Fields, as most addresses have one session: an array would be 50 bytes more of each. */
+  /** Sessions by tier. Fields, because most addresses have one session: an array would take 50 bytes more. */
   #noFilters: LinkedList<Away> | undefined = undefined;
   #nothingWaiting: LinkedList<Away> | undefined = undefined;
   #messagesWaiting: LinkedList<Away> | undefined = undefined;
@@ -31,10 +31,10 @@ export class AwayGroup {
     this.#listOf(place.item.tier).remove(place);
   }
 
-  /** The one with the least to lose, and of those the one that has been away longest. */
+  /** The session with the lowest worth; of several, the one that has been away longest. */
   get first(): Session {
     const first = this.#noFilters?.first ?? this.#nothingWaiting?.first ?? this.#messagesWaiting?.first;
-    return first!.session; // a group without sessions is not kept
+    return first!.session; // an empty group is removed
   }
 
   #listOf(tier: AwayTier): LinkedList<Away> {
@@ -52,12 +52,12 @@ export class AwayGroup {
   }
 }
 
-/** One session whose client is away. */
+/** A session of an absent client. */
 export class Away {
   readonly session: Session;
   readonly owner: SessionOwner | undefined;
   readonly sinceSec: number;
-  /** It ends then; Infinity = never. */
+  /** Second at which it ends; Infinity = never. */
   readonly dueSec: number;
   due: ListNode<Away> | undefined = undefined;
   tier: AwayTier;

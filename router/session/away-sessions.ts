@@ -6,9 +6,9 @@ import type { SessionOwner } from './session-owner.js';
 import type { EvictionReason } from './sessions-stats.js';
 
 /**
- * Sessions that outlive their connection, and of those whose client is away when, and whose they are: so that one address or
- * user name cannot take the room of all others. Where there is no room, one goes of whoever has the most of them: 100,000
- * CONNECTs from one address end one another, and no session of anybody else.
+ * Sessions that outlive their connection, and for absent clients the time and the owner, so that one address or user
+ * name cannot take the room of all others. Without room, a session of the owner with the most sessions ends. So 100,000
+ * CONNECTs from one address end each other, and no session of others.
  *
  *     known     session -> its owner while its client is here, else Away
  *     groups    10.0.0.1 ─> no filters: s4, s9 · nothing waiting: s2      size 3
@@ -19,9 +19,9 @@ export class AwaySessions {
   readonly #known = new Map<Session, SessionOwner | Away>();
   readonly #byAge = new LinkedList<Away>();
   readonly #expiries = new ExpiryBuckets<Away>();
-  /** Of all that have none of their own; Infinity = never. */
+  /** Expiry of sessions without their own; Infinity = never. */
   readonly #expirySec: number;
-  /** Of those that have one of their own, away or not: a side table, as most have none. */
+  /** Own expiries, of absent and present clients: a side table, because most have none. */
   readonly #ownExpirySec = new Map<Session, number>();
   readonly #groups = {
     'address-full': new Map<string, AwayGroup>(),
@@ -35,26 +35,26 @@ export class AwaySessions {
     this.#expirySec = expirySec;
   }
 
-  /** How many are away. */
+  /** Number of absent clients. */
   get size(): number {
     return this.#size;
   }
 
-  /** Its client is here. */
+  /** Its client is connected. */
   present(session: Session, owner: SessionOwner | undefined): void {
     this.#takeOut(session);
-    // Not deleted, as it will be away again: a Map keeps the places of what is deleted.
+    // Not deleted, because it will be away again: a Map keeps the places of deleted entries.
     if (owner !== undefined) this.#known.set(session, owner);
     else this.#known.delete(session);
   }
 
-  /** @param expirySec its own, from when its client goes the next time; undefined = as all others */
+  /** @param expirySec its own, from the next end of its connection; undefined = that of all others */
   setExpiry(session: Session, expirySec: number | undefined): void {
     if (expirySec !== undefined) this.#ownExpirySec.set(session, expirySec);
     else if (this.#ownExpirySec.size > 0) this.#ownExpirySec.delete(session);
   }
 
-  /** Its own. */
+  /** Its own expiry. */
   expiryOf(session: Session): number | undefined {
     return this.#ownExpirySec.size === 0 ? undefined : this.#ownExpirySec.get(session);
   }
@@ -63,7 +63,7 @@ export class AwaySessions {
   add(session: Session, tier: AwayTier, sinceSec: number): void {
     const dueSec = sinceSec + (this.expiryOf(session) ?? this.#expirySec);
     const owner = this.ownerOf(session);
-    // Those of whom it is not known, as from before the process was started, are one more group, without a limit.
+    // Sessions of unknown owners, such as from before the start of the process, are one group without a limit.
     const ofAddress = this.#groupOf('address-full', owner?.address ?? unknown);
     const ofUserName =
       owner?.userName === undefined ? undefined : this.#groupOf('user-name-full', owner.userName);
@@ -82,7 +82,7 @@ export class AwaySessions {
     this.setExpiry(session, undefined);
   }
 
-  /** Something waits in it now, or nothing any more. Does nothing where its client is here. */
+  /** Messages wait in it now, or none any more. Does nothing while its client is connected. */
   move(session: Session, tier: AwayTier): void {
     const away = this.#known.get(session);
     if (away instanceof Away) away.move(tier);
@@ -98,12 +98,12 @@ export class AwaySessions {
     return known instanceof Away ? known.sinceSec : undefined;
   }
 
-  /** @returns one that is to end at this second or before */
+  /** @returns a session that ends at this second or before */
   expired(nowSec: number): Session | undefined {
     return this.#expiries.due(nowSec)?.session;
   }
 
-  /** @returns the session that goes where an address or a user name has more than it may, now that this one is away */
+  /** @returns the session that ends because the address or user name of this one now has too many */
   beyond(
     session: Session,
     perAddressMax: number,
@@ -119,12 +119,15 @@ export class AwaySessions {
     return undefined;
   }
 
-  /** @returns the session that goes to make room for one more, of whoever has the most; where nobody has two, the one with the least to lose */
+  /**
+   * @returns the session that makes room for one more: of the owner with the most; if nobody has two, the one with the
+   * lowest worth
+   */
   get first(): Session | undefined {
     return this.#bySize[this.#largestSize]?.first?.first ?? this.#leastToLose();
   }
 
-  /** Of those that have been away longest. */
+  /** Searched among those that have been away longest. */
   #leastToLose(): Session | undefined {
     let least: Away | undefined;
     let looked = 0;
@@ -174,8 +177,8 @@ export class AwaySessions {
   }
 }
 
-/** Sessions that are looked at to end one where nobody has two: 20 µs. */
+/** Most sessions that are compared if nobody has two: 20 µs. */
 const lookedAtMax = 1_000;
 
-/** Address of sessions of which none is known. */
+/** Address of sessions without a known one. */
 const unknown = '';

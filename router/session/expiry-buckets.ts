@@ -1,15 +1,15 @@
 import { LinkedList, type ListNode } from './linked-list.js';
 
 /**
- * Items that are due at seconds of their own, by that second: one comes, goes or is found at a cost that does not grow with
- * how many there are. Among those of one second, the one that was added first comes first.
+ * Items by the second at which they are due. Adding, removing and finding one costs the same for any number of items.
+ * Items of one second are ordered by the time of their addition.
  */
 export class ExpiryBuckets<Item> {
   readonly #bySec = new Map<number, LinkedList<Item>>();
   /** Nothing is due before it. */
   #nextSec = 0;
 
-  /** @returns where it is; `remove` wants that and the second */
+  /** @returns its place, for `remove` */
   add(item: Item, sec: number): ListNode<Item> {
     if (sec < this.#nextSec) this.#nextSec = sec;
     let bucket = this.#bySec.get(sec);
@@ -26,7 +26,7 @@ export class ExpiryBuckets<Item> {
     if (bucket.first === undefined) this.#bySec.delete(sec);
   }
 
-  /** @returns one that is due at this second or before; it stays until it is removed */
+  /** @returns an item that is due at this second or before, which stays until it is removed */
   due(nowSec: number): Item | undefined {
     for (; this.#nextSec <= nowSec && this.#bySec.size > 0; this.#nextSec++) {
       const bucket = this.#bySec.get(this.#nextSec);

@@ -4,19 +4,19 @@ import type { SessionFlow } from './session-store.js';
 import type { SessionDropReason } from './sessions-stats.js';
 import { weightOfAwaiting } from './weight.js';
 
-/** `bits`: the packet id given out last in the low 16, and above it those of a session. */
+/** `bits`: the last packet id in the low 16, and above it flags of the session. */
 export const lastPacketIdMask = 0xffff;
 const endsWithConnectionBit = 1 << 16;
 export const resumedBit = 1 << 17;
 const alarmedBit = 1 << 18;
 export const endedBit = 1 << 19;
-/** Not all messages in flight have been repeated since the client came back. */
+/** Not all messages in flight were repeated since the client reconnected. */
 export const repeatingBit = 1 << 20;
 
 /**
- * The part of a session that owns what is under way in it: the flow, which exists only while there is something, the packet
- * ids that it gives out, the alarm of its queue, and the QoS 2 packet ids of its client. Methods are `protected` and not `#`,
- * because a class with #methods puts a mark of 8 bytes on each of its objects.
+ * The part of a session with its messages: the flow, which exists only while there are messages, the packet ids, the
+ * alarm of its queue, and the QoS 2 packet ids of its client. Methods are `protected` and not `#`, because a class with
+ * #methods puts a mark of 8 bytes on each of its objects.
  */
 export abstract class FlowOwner extends Subscriber {
   override readonly clientId: string;
@@ -29,21 +29,21 @@ export abstract class FlowOwner extends Subscriber {
     this.bits = endsWithConnection ? endsWithConnectionBit : 0;
   }
 
-  /** On the prototype, see sessionClass: as a field it would be 8 bytes of each session. */
+  /** On the prototype, see sessionClass: a field would take 8 bytes of each session. */
   protected abstract get sessions(): SessionContext;
 
-  /** Nothing of it is kept for later. */
+  /** The session ends with its connection. */
   get endsWithConnection(): boolean {
     return this.is(endsWithConnectionBit);
   }
 
-  /** The registry's to set, which counts both kinds. */
+  /** Set by the registry, which counts both kinds. */
   set endsWithConnection(ends: boolean) {
     if (ends) this.bits |= endsWithConnectionBit;
     else this.bits &= ~endsWithConnectionBit;
   }
 
-  /** Nothing is under way. */
+  /** The session has no messages. */
   get idle(): boolean {
     return this.flow === undefined;
   }
@@ -58,7 +58,7 @@ export abstract class FlowOwner extends Subscriber {
     };
   }
 
-  /** PUBLISH at QoS 2 from the client: whether it is to be published. It is remembered until `release`. */
+  /** PUBLISH at QoS 2 from the client. @returns whether to publish it. Its packet id is remembered until `release` */
   noteIncoming(packetId: number): 'new' | 'repeated' | 'too-many' {
     const flow = this.flowToAddTo();
     if (flow.isAwaiting(packetId)) return 'repeated';
@@ -72,7 +72,7 @@ export abstract class FlowOwner extends Subscriber {
     return 'new';
   }
 
-  /** PUBREL from the client. @returns whether it was awaited; PUBCOMP is due either way */
+  /** PUBREL from the client. @returns whether it was expected; PUBCOMP is sent in any case */
   release(packetId: number): boolean {
     const was = this.flow?.endAwaiting(packetId) ?? false;
     this.giveBackFlow();
@@ -100,7 +100,7 @@ export abstract class FlowOwner extends Subscriber {
     return 'dropped';
   }
 
-  /** Goes round, so that a late acknowledgement of an old message does not hit a new one. Fewer than 65,535 are in use. */
+  /** Packet ids go round, so that a late acknowledgement does not hit a new message. Fewer than 65,535 are in use. */
   protected freePacketId(flow: SessionFlow): number {
     let packetId = this.bits & lastPacketIdMask;
     do packetId = (packetId % 0xffff) + 1;

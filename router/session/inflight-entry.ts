@@ -1,13 +1,13 @@
 import type { Message } from '../message.js';
 import { type DeliveryOptions, qosIn, retainSet } from '../subscription-options.js';
 
-/** One message at QoS 1 or 2 on its way to a client: sent, not acknowledged to the end. */
+/** One message at QoS 1 or 2 that was sent to a client, and is not completely acknowledged. */
 export class InflightEntry {
   readonly packetId: number;
-  /** Let go when PUBREC has come: from then on only PUBREL is repeated. */
+  /** Undefined after PUBREC: from then on only PUBREL is repeated. */
   message: Message | undefined;
   readonly options: DeliveryOptions;
-  /** It has been sent before [MQTT-3.3.1-1]. */
+  /** It was sent before [MQTT-3.3.1-1]. */
   dup = false;
   /** Seconds of the session clock at the last try. */
   sentAtSec: number;

@@ -2,8 +2,8 @@ import type { InflightEntry } from './inflight-entry.js';
 import { weightOf, weightOfReleased } from './weight.js';
 
 /**
- * Messages sent to one client at QoS 1 and 2 and not acknowledged to the end, in the order in which it is to
- * be repeated: messages as they were sent first [MQTT-4.6.0-1], PUBRELs as the PUBRECs came [MQTT-4.6.0-4].
+ * Messages at QoS 1 and 2 that were sent to one client and are not completely acknowledged, in the order of repeats:
+ * messages as they were first sent [MQTT-4.6.0-1], PUBRELs in the order of the PUBRECs [MQTT-4.6.0-4].
  */
 export class InflightWindow {
   readonly #byPacketId = new Map<number, InflightEntry>();
@@ -27,7 +27,7 @@ export class InflightWindow {
     this.#bytes += entry.message === undefined ? weightOfReleased : weightOf(entry.message);
   }
 
-  /** PUBREC has come: the message is the client's now, and only PUBREL is repeated. */
+  /** PUBREC: the client has the message, and only PUBREL is repeated. */
   release(entry: InflightEntry): void {
     this.remove(entry);
     entry.message = undefined;

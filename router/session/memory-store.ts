@@ -5,7 +5,7 @@ import { Mqueue, type Queued } from './mqueue.js';
 import type { FlowTotal, SessionFlow, SessionStore } from './session-store.js';
 import { weightOfAwaiting } from './weight.js';
 
-/** Flows in memory, as long as the process: the session's own reference is all that holds them. */
+/** Flows in memory, for the life of the process. Only the session refers to its flow. */
 export class MemoryStore implements SessionStore {
   restore(_total: FlowTotal): Iterable<{ clientId: string; flow: SessionFlow }> {
     return [];
@@ -20,7 +20,7 @@ export class MemoryStore implements SessionStore {
   }
 }
 
-/** Each of the three parts exists only while there is something in it. */
+/** Each of the three parts exists only while it has content. */
 export class MemoryFlow implements SessionFlow {
   readonly #total: FlowTotal;
   #window: InflightWindow | undefined = undefined;

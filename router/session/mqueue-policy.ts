@@ -3,8 +3,8 @@ import type { SessionFlow } from './session-store.js';
 import type { SessionDropReason } from './sessions-stats.js';
 
 /**
- * Makes room for one more message in an mqueue, within what it and what all sessions together may hold: by dropping
- * the oldest, where that is the policy. What is dropped here is counted here.
+ * Makes room for one more message in an mqueue, within the limits of the queue and of all sessions: drops the oldest,
+ * if that is the policy, and counts it.
  * @returns undefined, or why there is no room
  */
 export function makeRoom(
@@ -12,7 +12,7 @@ export function makeRoom(
   bytes: number,
   sessions: SessionContext,
 ): SessionDropReason | undefined {
-  // Dropping all that is here would not help: keep it.
+  // Dropping all messages of this queue would not help: keep them.
   if (!sessions.hasBytesFor(bytes - flow.queuedBytes)) return 'sessions-bytes';
   if (bytes > sessions.limits.mqueueBytesMax) return 'mqueue-full';
   for (;;) {
@@ -23,7 +23,7 @@ export function makeRoom(
   }
 }
 
-/** Whether a message has room without dropping another. @param flow of a session where something is under way */
+/** Whether a message has room without a drop. @param flow of a session that has messages */
 export function hasRoom(flow: SessionFlow | undefined, bytes: number, sessions: SessionContext): boolean {
   return lacking(flow, bytes, sessions) === undefined;
 }

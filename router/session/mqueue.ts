@@ -2,21 +2,21 @@ import type { Message } from '../message.js';
 import { type DeliveryOptions, qosIn } from '../subscription-options.js';
 import { weightOf } from './weight.js';
 
-/** One message that waits, with what was decided for this session when it came. */
+/** A waiting message, with the options of its delivery to this session. */
 export interface Queued {
   readonly message: Message;
   readonly options: DeliveryOptions;
 }
 
-/** Consumed places at the front that are given back at once. */
+/** Consumed places at the front that are removed at once. */
 const spentMin = 32;
 
-/** Messages that wait for room in the inflight window of one session, or for its client to come back; in order. */
+/** Messages that wait for room in the inflight window of one session, or for its client; in order. */
 export class Mqueue {
   #entries: (Queued | undefined)[] = [];
   #head = 0;
   #bytes = 0;
-  /** How many of them are QoS 0. */
+  /** Messages at QoS 0 among them. */
   #qos0 = 0;
 
   get size(): number {
@@ -45,7 +45,7 @@ export class Mqueue {
   shift(): Queued | undefined {
     const entry = this.#entries[this.#head];
     if (entry === undefined) return undefined;
-    this.#entries[this.#head++] = undefined; // or the message would be kept alive by its place
+    this.#entries[this.#head++] = undefined; // otherwise the place would keep the message alive
     this.#bytes -= weightOf(entry.message);
     if (qosIn(entry.options) === 0) this.#qos0--;
     if (this.#head >= spentMin && this.#head * 2 >= this.#entries.length) {

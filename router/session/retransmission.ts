@@ -8,10 +8,10 @@ interface Connected {
   readonly connection: SessionConnection | undefined;
 }
 
-/** `sentAtSec` of an entry that has not been sent on the connection that is there now. */
+/** `sentAtSec` of an entry that was not sent on the current connection. */
 const unsent = -1;
 
-/** The client has gone: all that is in flight is due when it comes back. That may be in days, so encodings go. */
+/** The client has gone: all entries are due when it reconnects. That may take days, so encodings are freed. */
 export function markUnsent(flow: SessionFlow): void {
   for (const entry of flow.entries()) {
     entry.sentAtSec = unsent;
@@ -20,8 +20,9 @@ export function markUnsent(flow: SessionFlow): void {
 }
 
 /**
- * Repeats what has not been sent on this connection yet, oldest first [MQTT-4.6.0-1], as long as it takes more.
- * @returns whether that is all of it. Writing may cut the connection at any point.
+ * Repeats entries that were not sent on this connection, oldest first [MQTT-4.6.0-1], as long as it takes more. Writing
+ * may cut the connection at any point.
+ * @returns whether all were sent
  */
 export function repeatUnsent(session: Connected, flow: SessionFlow, sessions: SessionContext): boolean {
   for (const entry of flow.entries()) {
@@ -32,12 +33,12 @@ export function repeatUnsent(session: Connected, flow: SessionFlow, sessions: Se
   return session.connection !== undefined;
 }
 
-/** Repeats what has been without an answer for the retry interval. */
+/** Repeats entries without an answer for the retry interval. */
 export function repeatOverdue(session: Connected, flow: SessionFlow, sessions: SessionContext): void {
   const lastSec = sessions.nowSec - sessions.limits.retryIntervalSec;
   for (const entry of flow.entries()) {
     if (entry.sentAtSec > lastSec) continue;
-    // The message that it was given last is still waiting: it has not even been sent yet.
+    // Its last message still waits, and was not even sent.
     if (session.connection === undefined || session.connection.congested) return;
     repeat(session, entry, sessions);
   }

@@ -2,12 +2,12 @@ import type { SessionKey } from './session-context.js';
 import type { SessionLimits } from './session-limits.js';
 import { weightOfSession } from './weight.js';
 
-/** The sessions of a registry in numbers, against the two limits that one more may cross. */
+/** The number and bytes of a registry's sessions, with their limits. */
 export class SessionCapacity {
   readonly #limits: Pick<SessionLimits, 'clientsBytesMax' | 'maxSessions'>;
   /** Sessions that outlive their connection. */
   persistent = 0;
-  /** Of all, without what is under way in them; see weightOfSession. */
+  /** Bytes of all sessions without their messages; see weightOfSession. */
   bytes = 0;
 
   constructor(limits: Pick<SessionLimits, 'clientsBytesMax' | 'maxSessions'>) {

@@ -3,7 +3,7 @@ import type { SessionContext } from './session-context.js';
 
 export type SessionClass = new (clientId: string, endsWithConnection: boolean) => Session;
 
-/** A class for one registry's sessions, so that what they share is no field of each (8 bytes). */
+/** A class for one registry's sessions, so that shared parts are not fields of each (8 bytes). */
 export function sessionClass(context: SessionContext): SessionClass {
   return class extends Session {
     protected override get sessions(): SessionContext {

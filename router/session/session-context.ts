@@ -2,27 +2,27 @@ import type { SessionLimits } from './session-limits.js';
 import type { FlowTotal, SessionFlow, SessionStore } from './session-store.js';
 import type { EvictionReason, SessionDropReason } from './sessions-stats.js';
 
-/** A session, as far as what all of them share is told of it. */
+/** A session in reports to the registry. */
 export interface SessionKey {
   readonly clientId: string;
   readonly endsWithConnection: boolean;
 }
 
-/** The registry is told of its sessions' messages. It must not throw. */
+/** Reports of sessions about their messages. Must not throw. */
 export interface FlowEvents {
-  /** Something is under way in a session that was idle. */
+  /** An idle session has its first message. */
   onBusy(session: SessionKey): void;
-  /** Nothing is under way any more. */
+  /** The session has no messages any more. */
   onIdle(session: SessionKey): void;
-  /** The mqueue has reached its high watermark (raised), or is down to the low one again. */
+  /** The mqueue has reached its high watermark (raised), or its low one again. */
   onAlarm?(session: SessionKey, raised: boolean): void;
 }
 
-/** All that sessions share: the clock, the limits, the store, and what is counted. Each has it on its class, see Sessions. */
+/** Parts that sessions share: clock, limits, store and counters. Each session has them on its class, see Sessions. */
 export class SessionContext implements FlowTotal {
-  /** Seconds of the session clock: the last tick's. */
+  /** Second of the session clock at the last tick. */
   nowSec = 0;
-  /** In windows and mqueues; flows count themselves in and out. */
+  /** Bytes in windows and mqueues. Flows add and subtract theirs. */
   bytes = 0;
   readonly limits: SessionLimits;
   readonly store: SessionStore;
@@ -62,7 +62,7 @@ export class SessionContext implements FlowTotal {
     this.#events = events;
   }
 
-  /** Whether so many bytes more fit into what all sessions together may have under way. */
+  /** Whether so many more bytes fit into the limit of all sessions. */
   hasBytesFor(bytes: number): boolean {
     return this.bytes + bytes <= this.limits.bytesTotalMax;
   }
@@ -77,7 +77,7 @@ export class SessionContext implements FlowTotal {
     this.#events.onAlarm?.(session, raised);
   }
 
-  /** A new flow for a session that has none. */
+  /** A new flow for a session without one. */
   createFlow(session: SessionKey): SessionFlow {
     this.#events.onBusy(session);
     return this.store.create(session.clientId, session.endsWithConnection, this);

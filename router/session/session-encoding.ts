@@ -7,47 +7,46 @@ import type { SessionOwner } from './session-owner.js';
 import type { FlowState, SessionState, Subscription } from './session-state.js';
 
 /**
- * Sessions as bytes, on their way from one node to another: chunks of whole records, made one by one as they are sent, so
- * that a long queue is in memory once.
+ * Sessions as bytes, on their way between nodes: chunks of whole records. Chunks are made one by one as they are sent,
+ * so that a long queue is in memory once.
  *
  *     chunk    version (1): 1 or 2  record  record …                                 numbers big endian
  *     record   type (1)  length (4)  body
- *     body     session    client id, owner, packet id given out last, packet ids that await PUBREL
- *              filter     options, filter         of the session before, and so are:
- *              inflight   packet id, message      in the order in which they are repeated
- *              released   packet id               PUBREC has come
+ *     body     session    client id, owner, last packet id, packet ids that await PUBREL
+ *              filter     options, filter         of the session above, as are:
+ *              inflight   packet id, message      in the order of repeats
+ *              released   packet id               PUBREC has arrived
  *              queued     QoS granted, message
- *              end        nothing: this session is complete
- *              expiry     seconds (8), of a session that has its own
+ *              end        empty: this session is complete
+ *              expiry     seconds (8), of a session with its own
  *
- * Version 1 is for nodes that know no other: subscriptions have but their QoS, messages have no extras, sessions no expiry of
- * their own.
+ * Version 1 is for older nodes: subscriptions have only their QoS, messages no extras, sessions no expiry of their own.
  */
 const [oldVersion, version] = [1, 2];
 const recordType = { session: 1, filter: 2, inflight: 3, released: 4, queued: 5, end: 6, expiry: 7 } as const;
 const recordHeadBytes = 5;
-/** A chunk is sent when it has as much; a larger message goes in one of its own. */
+/** A chunk is sent from this size on; a larger message has a chunk of its own. */
 export const chunkBytes = 128 * 1024;
 
 /** Flags of a message: granted QoS in bits 0 and 1, its own in 2 and 3. */
 const retainedBit = 16;
 const retainBit = 32;
-/** Behind the id there are extras, see message-extras.ts. */
+/** Extras follow the id, see message-extras.ts. */
 const extrasBit = 64;
 /** id length, flags, time, offset */
 const messageHeadBytes = 2 + 1 + 8 + 8;
 
-/** One with its subscriptions, its content, or both. */
+/** A session with its subscriptions, its content, or both. */
 export interface EncodedSession {
   readonly clientId: string;
   readonly owner: SessionOwner | undefined;
-  /** Its own, see SessionTerms. */
+  /** Its own expiry, see SessionTerms. */
   readonly expirySec?: number | undefined;
   readonly subscriptions?: readonly Subscription[];
   readonly flow?: FlowState;
 }
 
-/** The parts of a session that were read; absent ones are empty. */
+/** The decoded parts of a session; absent ones are empty. */
 export interface DecodedSession extends SessionState {
   readonly subscriptions: readonly Subscription[];
 }
@@ -75,7 +74,7 @@ export function* encodeSessions(sessions: Iterable<EncodedSession>, isOld = fals
 export class SessionDecoder {
   #session: Mutable<DecodedSession> | undefined;
 
-  /** @returns the sessions that this chunk completes @throws Error for what no node has written, or another version */
+  /** @returns the sessions that this chunk completes @throws Error for bytes of no node, or another version */
   read(chunk: Buffer): DecodedSession[] {
     if (chunk[0] !== version && chunk[0] !== oldVersion)
       throw new RangeError(`Sessions in version ${chunk[0]}, not ${version}.`);
@@ -224,7 +223,7 @@ function queuedIn(body: Buffer): Queued {
   const start = hasExtras ? extrasEnd(body, idEnd) : idEnd;
   if (start === -1) throw new RangeError('A message breaks off.');
   const { publisher, properties } = hasExtras ? readExtras(body, idEnd, start) : noExtras;
-  const payload = new Uint8Array(body.subarray(start)); // its own: a chunk has many
+  const payload = new Uint8Array(body.subarray(start)); // a copy, because a chunk has many
   const [timeMs, offset] = [body.readDoubleBE(3), body.readDoubleBE(11)];
   const [qos, retain] = [checkedQos(flags >> 2), (flags & retainBit) !== 0];
   const message = new Message(id, payload, timeMs, qos, retain, offset, publisher, properties);
@@ -249,7 +248,7 @@ function text(value: string): Buffer {
   return Buffer.concat([uint16(bytes.length), bytes]);
 }
 
-/** @returns the text, and where what is behind it begins */
+/** @returns the text, and where the rest begins */
 function textIn(body: Buffer, at: number): [string, number] {
   const end = at + 2 + body.readUInt16BE(at);
   if (end > body.length) throw new RangeError('A text breaks off.');

@@ -3,24 +3,24 @@ import type { SessionLimitOptions } from './session-limits.js';
 import type { SessionOwner } from './session-owner.js';
 import type { EvictionReason } from './sessions-stats.js';
 
-/** A session whose client was away, and that ends to make room. */
+/** A session of an absent client that ends to make room. */
 export interface Eviction {
   session: Session;
   reason: EvictionReason;
   owner: SessionOwner | undefined;
   awaySec: number;
-  /** That are lost with it. */
+  /** Messages that are lost with it. */
   messages: number;
 }
 
-/** Limits, and what is told of sessions. */
+/** Limits, and reports about sessions. */
 export interface SessionsOptions extends SessionLimitOptions, SessionEvents {}
 
 export interface SessionEvents {
-  /** The mqueue of a session has reached its high watermark (raised), or is down to the low one again. It must not throw. */
+  /** The mqueue of a session has reached its high watermark (raised), or its low one again. Must not throw. */
   onAlarm?: (session: Session, raised: boolean) => void;
-  /** A session is about to end, as there is no room for it. It must not throw. */
+  /** A session is about to end, because there is no room for it. Must not throw. */
   onEvict?: (eviction: Eviction) => void;
-  /** A session has ended, for whatever cause. It must not throw. */
+  /** A session has ended, for any cause. Must not throw. */
   onEnd?: (clientId: string) => void;
 }

@@ -4,14 +4,13 @@ import type { DeliveryOptions } from '../subscription-options.js';
 import type { Session } from './session.js';
 
 /**
- * In the place of a session that is on its way between two nodes: subscribed to all that the session is, it lets through
- * what is the node's. On the old node that is what comes before the mark, on the new one what comes behind it, for each
- * server that messages come from.
+ * Replaces a session that is moving between two nodes. It has the session's subscriptions, and passes on the messages
+ * of this node: on the old node those before the mark, on the new one those behind it, for each server of messages.
  */
 export class SessionGate extends Subscriber {
   readonly #isOpen: (id: string) => boolean;
   readonly #target: Pick<Session, 'deliver' | 'clientId'>;
-  /** So that it is not let through either what its client has published and does not want. */
+  /** The client id, so that No Local still holds. */
   override readonly clientId: string;
 
   /** @param isOpen for a message's id, now */

@@ -1,6 +1,6 @@
 import { assertLimit } from '../arguments.js';
 
-/** Names and most defaults are those that operators of emqttd know. */
+/** Names and most defaults are those of emqttd. */
 export interface SessionLimitOptions {
   /** QoS 1 and 2 messages sent to one client and not acknowledged, 1 to 65,535. Default 32. */
   maxInflight?: number;
@@ -8,35 +8,35 @@ export interface SessionLimitOptions {
   retryIntervalSec?: number;
   /** QoS 2 messages of one client that await its PUBREL. Default 100. */
   maxAwaitingRel?: number;
-  /** A PUBREL that stays out this long while connected is awaited no more, seconds; 0 = awaited as long as the session. Default 0. */
+  /** Longest wait for PUBREL while connected, seconds; 0 = as long as the session. Default 0. */
   awaitRelTimeoutSec?: number;
   /** Messages of one session that wait for room in the window. Default 1,000. */
   maxMqueue?: number;
-  /** The alarm ends when the mqueue is down to this share of maxMqueue. Default 0.2. */
+  /** Share of maxMqueue at which the alarm ends. Default 0.2. */
   mqueueLowWatermark?: number;
-  /** The alarm is raised when the mqueue has this share of maxMqueue. Default 0.6. */
+  /** Share of maxMqueue at which the alarm begins. Default 0.6. */
   mqueueHighWatermark?: number;
   /** Which message goes when the mqueue is full. Default oldest. */
   mqueueDrop?: 'oldest' | 'newest';
-  /** QoS 0 messages are queued for sessions whose client is away. Default false. */
+  /** Whether QoS 0 messages are queued for absent clients. Default false. */
   mqueueQos0?: boolean;
-  /** A session whose client stays away this long ends, seconds; 0 = never. Default 172,800 (48 h). */
+  /** Seconds until the session of an absent client ends; 0 = never. Default 172,800 (48 h). */
   sessionExpirySec?: number;
-  /** Sessions that outlive their connection; one more ends one whose client is away. Default 100,000. */
+  /** Most sessions that outlive their connection; one more ends one of an absent client. Default 100,000. */
   maxSessions?: number;
-  /** All sessions without what is under way in them, see weightOfSession, bytes. Default 128 MiB. */
+  /** Bytes of all sessions without their messages, see weightOfSession. Default 128 MiB. */
   clientsBytesMax?: number;
-  /** Of those, sessions whose client is away, of one address and of one user name; 0 = no limit. Default 50,000 and 0. */
+  /** Most sessions of absent clients, of one address and of one user name; 0 = no limit. Default 50,000 and 0. */
   maxAwayPerAddress?: number;
   maxAwayPerUserName?: number;
-  /** All mqueues, windows and what awaits PUBREL together, see weightOf, bytes. Default 256 MiB. */
+  /** Bytes of all mqueues, windows and packet ids that await PUBREL, see weightOf. Default 256 MiB. */
   bytesTotalMax?: number;
-  /** The mqueue of one session, bytes. Default as much as all of them. */
+  /** Bytes of the mqueue of one session. Default: as many as all of them. */
   mqueueBytesMax?: number;
 }
 
 export interface SessionLimits extends Required<SessionLimitOptions> {
-  /** The watermarks as messages. */
+  /** The watermarks in messages. */
   mqueueLow: number;
   mqueueHigh: number;
 }
@@ -73,7 +73,7 @@ const wholeNumbers = [
   'mqueueBytesMax',
 ] as const;
 
-/** @throws RangeError where a window could never send, or could run out of packet ids */
+/** @throws RangeError for a window that could never send, or could run out of packet ids */
 export function sessionLimits(options: SessionLimitOptions): SessionLimits {
   const limits = { ...defaults, ...options };
   const { maxInflight, maxMqueue, mqueueLowWatermark, mqueueHighWatermark } = limits;

@@ -1,6 +1,6 @@
-/** The client that a session belongs to, as far as anybody can tell. */
+/** The owner of a session, as far as it is known. */
 export interface SessionOwner {
-  /** Where its client was connected from last: one address, or what a single customer usually has of them. */
+  /** Last address of its client, or its IPv6 /64. */
   readonly address: string;
   readonly userName: string | undefined;
 }

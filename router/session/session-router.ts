@@ -1,7 +1,7 @@
 import type { Subscriber } from '../subscriber.js';
 import type { SubscriptionOptions } from '../subscription-options.js';
 
-/** The part of the router that sessions need, and moving them to other nodes. */
+/** The part of the router that sessions and their moves need. */
 export interface SessionRouter {
   subscribe(filter: string, subscriber: Subscriber, options: SubscriptionOptions): void;
   logout(subscriber: Subscriber): void;

@@ -4,37 +4,37 @@ import type { Queued } from './mqueue.js';
 import type { SessionOwner } from './session-owner.js';
 import type { SessionFlow } from './session-store.js';
 
-/** The messages under way in a session. Messages are shared; entries belong to whoever has this. */
+/** The messages of a session. Messages are shared; the holder of this owns the entries. */
 export interface FlowState {
-  /** The packet id given out last. */
+  /** The last packet id. */
   readonly lastPacketId: number;
-  /** In the order in which they are repeated; those without a message wait for PUBCOMP. */
+  /** In the order of repeats; entries without a message wait for PUBCOMP. */
   readonly inflight: readonly InflightEntry[];
   readonly queued: readonly Queued[];
   /** QoS 2 packet ids of the client that await its PUBREL. */
   readonly awaiting: readonly number[];
 }
 
-/** A session whose client is away, as it goes from one node to another; what it subscribes to is the router's. */
+/** A session of an absent client, on its way between nodes. The router has its subscriptions. */
 export interface SessionState extends FlowState {
   readonly clientId: string;
   readonly owner: SessionOwner | undefined;
-  /** Its own, see SessionTerms. */
+  /** Its own expiry, see SessionTerms. */
   readonly expirySec: number | undefined;
 }
 
-/** An id or filter that a session is subscribed to. */
+/** An id or filter of a session. */
 export interface Subscription {
   readonly filter: string;
   readonly options: SubscriptionOptions;
 }
 
-/** Messages in it that would be lost with it. */
+/** Messages that would be lost with it. */
 export function messagesIn({ inflight, queued }: FlowState): number {
   return queued.length + inflight.filter(({ message }) => message !== undefined).length;
 }
 
-/** Empties the mqueue; the rest goes when the flow is given back. @internal */
+/** Empties the mqueue. The rest is removed with the flow. @internal */
 export function takeFlow(flow: SessionFlow | undefined, lastPacketId: number): FlowState {
   if (flow === undefined) return { lastPacketId, inflight: [], queued: [], awaiting: [] };
   const queued: Queued[] = [];

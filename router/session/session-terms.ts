@@ -1,15 +1,15 @@
 /**
- * How a client wants its session. Clean session of MQTT 3.1.1 sets the first two at once; MQTT 5 asks for them one by one
- * (3.1.2.4, 3.1.2.11.2).
+ * The terms that a client asks for its session. Clean session of MQTT 3.1.1 sets the first two together; MQTT 5 sets
+ * them separately (3.1.2.4, 3.1.2.11.2).
  */
 export interface SessionTerms {
-  /** A session that is there already ends, and the client begins anew. */
+  /** An existing session ends, and the client begins a new one. */
   readonly startClean: boolean;
-  /** Nothing of it is kept for later. */
+  /** The session ends with its connection. */
   readonly endsWithConnection: boolean;
   /**
-   * Of one that outlives its connection: it ends so many seconds after its client has gone, Infinity = never. Absent: as
-   * `sessionExpirySec` says for all. No transport asks for one yet.
+   * For a session that outlives its connection: seconds until its end after the connection's end; Infinity = never.
+   * Absent: `sessionExpirySec` of all. No transport uses it yet.
    */
   readonly expirySec?: number;
 }

@@ -13,29 +13,29 @@ import { weightOf } from './weight.js';
 
 /**
  * The MQTT state of one client id: a subscriber that may outlive its connection. Messages at QoS 1 and 2 go into the
- * inflight window and out, or wait in the mqueue behind it; all of that is in the flow, which exists only while something
- * is under way. An idle session is this object (64 bytes) and its place in the registry. Methods are `private` and not `#`:
+ * inflight window and out, or wait in the mqueue behind it. Both are in the flow, which exists only while it has
+ * messages. An idle session is this object (64 bytes) and its entry in the registry. Methods are `private` and not `#`:
  * see FlowOwner.
  *
  *     deliver -> connection          QoS 0
  *             -> window -> connection, until acknowledged
  *             -> mqueue -> window    no room in it, the socket takes no more, or the client is away
  *
- * The window goes out at the pace of the socket: while the connection is congested nothing is sent, and `goOn` sends
- * on. So a connection never has more of a session's waiting in it than one turn has brought.
+ * The window is sent at the pace of the socket: while the connection is congested nothing is sent, and `goOn`
+ * continues. So a connection never has more waiting messages of a session than one turn has brought.
  */
 export abstract class Session extends FlowOwner {
-  /** Undefined while the client is away; the registry's to set. */
+  /** Undefined while the client is absent. Set by the registry. */
   connection: SessionConnection | undefined = undefined;
 
-  /** Whether a message at QoS 1 or 2 would go out at once. */
+  /** Whether a message at QoS 1 or 2 would be sent at once. */
   get hasRoom(): boolean {
     if (!this.takesMore) return false;
     const { flow } = this;
     return flow === undefined || (flow.queued === 0 && flow.inflight < this.sessions.limits.maxInflight);
   }
 
-  /** Whether the mqueue takes this message without dropping another. */
+  /** Whether the mqueue has room for this message without a drop. */
   queueHasRoomFor(message: Message): boolean {
     return !this.is(endedBit) && hasRoom(this.flow, weightOf(message), this.sessions);
   }
@@ -47,12 +47,12 @@ export abstract class Session extends FlowOwner {
     const kept = message.kept();
     if (!this.sessions.hasBytesFor(weightOf(kept))) return this.drop('sessions-bytes');
     this.send(kept, options);
-    // The connection may have been cut by that very message.
+    // That message may have cut the connection.
     if (this.connection !== undefined) return 'sent';
     return this.is(endedBit) ? 'dropped' : 'buffered';
   }
 
-  /** After CONNACK has been written: repeats what is in flight, in order [MQTT-4.4.0-1], then goes on with the mqueue. */
+  /** Call after CONNACK: repeats the messages in flight, in order [MQTT-4.4.0-1], then continues with the mqueue. */
   resume(): void {
     this.bits |= resumedBit;
     const { flow } = this;
@@ -82,8 +82,8 @@ export abstract class Session extends FlowOwner {
   }
 
   /**
-   * PUBREC. @returns whether PUBREL is to be sent: also where nothing is known of the packet id, as the client could
-   * never let go of it otherwise; not where it is that of a message at QoS 1
+   * PUBREC. @returns whether to send PUBREL. True also for an unknown packet id, which the client could otherwise never
+   * free; false for a message at QoS 1
    */
   received(packetId: number): boolean {
     const entry = this.flow?.entry(packetId);
@@ -102,14 +102,14 @@ export abstract class Session extends FlowOwner {
     return true;
   }
 
-  /** The acknowledgement that has to come next for a packet id that is in flight; another acknowledgement of it is out of turn. */
+  /** The next acknowledgement of a packet id in flight. Any other one is out of turn. */
   expected(packetId: number): 'PUBACK' | 'PUBREC' | 'PUBCOMP' | undefined {
     const entry = this.flow?.entry(packetId);
     if (entry === undefined) return undefined;
     return entry.qos === 1 ? 'PUBACK' : entry.message === undefined ? 'PUBCOMP' : 'PUBREC';
   }
 
-  /** The client is away from now on. @internal */
+  /** The client is absent from now on. @internal */
   pause(): void {
     this.bits &= ~(resumedBit | repeatingBit);
     const { flow } = this;
@@ -118,14 +118,14 @@ export abstract class Session extends FlowOwner {
     markUnsent(flow);
   }
 
-  /** A flow from before the process was started. @internal */
+  /** A flow of an earlier process. @internal */
   restore(flow: SessionFlow): void {
     this.flow = flow;
     flow.pauseAwaiting(this.sessions.nowSec);
     markUnsent(flow);
   }
 
-  /** All that is under way, taken out: what the session is ended with then is nothing. @internal */
+  /** Takes all messages out of the session, before its end. @internal */
   take(): FlowState {
     const { flow } = this;
     const state = takeFlow(flow, this.bits & lastPacketIdMask);
@@ -135,8 +135,8 @@ export abstract class Session extends FlowOwner {
   }
 
   /**
-   * Puts messages from another node in front of those that have come here since; the client is away. Where there is no room
-   * it is as with messages that come: what is dropped is counted. @internal
+   * Puts messages from another node in front of those that arrived here since; the client is absent. Without room,
+   * messages are dropped and counted as usual. @internal
    */
   put({ lastPacketId, inflight, queued, awaiting }: FlowState): void {
     const { sessions } = this;
@@ -153,7 +153,7 @@ export abstract class Session extends FlowOwner {
     if (this.flow !== undefined) this.restore(this.flow);
   }
 
-  /** The session is over: what was under way is lost, and counted. @internal */
+  /** Ends the session. Its messages are lost, and counted. @internal */
   end(reason: SessionDropReason): void {
     this.bits |= endedBit;
     this.endAlarm();
@@ -166,7 +166,10 @@ export abstract class Session extends FlowOwner {
     this.sessions.store.remove(this.clientId, flow);
   }
 
-  /** Once a second while something is under way and the client is here: repeats and forgets what is overdue. @internal */
+  /**
+   * Called once a second while there are messages and the client is connected: repeats and forgets overdue ones.
+   * @internal
+   */
   tick(): void {
     const { limits, nowSec, counters } = this.sessions;
     const { flow } = this;
@@ -183,7 +186,7 @@ export abstract class Session extends FlowOwner {
     if (!this.is(resumedBit)) {
       return limits.mqueueQos0 ? this.enqueue(message.kept(), options) : this.drop('qos0-offline');
     }
-    // Behind those that were queued while the client was away, or it would overtake them.
+    // Behind messages that were queued while the client was absent, so as not to overtake them.
     if (this.flow !== undefined && this.flow.queuedQos0 > 0) return this.enqueue(message.kept(), options);
     return this.connection!.sendQos0(message, options);
   }
@@ -201,7 +204,7 @@ export abstract class Session extends FlowOwner {
     return 'buffered';
   }
 
-  /** There is a connection, it takes more, and all that was in flight before is with it. */
+  /** Whether there is a connection that takes more, and has all messages that were in flight before. */
   private get takesMore(): boolean {
     return (this.bits & (resumedBit | repeatingBit)) === resumedBit && !this.connection!.congested;
   }
@@ -213,7 +216,10 @@ export abstract class Session extends FlowOwner {
     this.connection!.sendInflight(entry);
   }
 
-  /** The window has room, the socket takes more or the client is back: on with the mqueue. Writing may cut the connection at any point. */
+  /**
+   * Continues with the mqueue: the window has room, the socket takes more, or the client is back. Writing may cut the
+   * connection.
+   */
   private fill(): void {
     const { maxInflight } = this.sessions.limits;
     for (;;) {
@@ -233,7 +239,7 @@ export abstract class Session extends FlowOwner {
 
   private finish(entry: InflightEntry): void {
     this.flow!.remove(entry);
-    entry.message = undefined; // where it still waits in the connection, it need not be written
+    entry.message = undefined; // if it still waits in the connection, it need not be written
     this.fill();
   }
 }

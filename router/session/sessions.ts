@@ -15,12 +15,12 @@ import type { SessionStore } from './session-store.js';
 import { keptTerms, type SessionTerms } from './session-terms.js';
 import type { EvictionReason, SessionDropReason, SessionsStats } from './sessions-stats.js';
 
-/** Sessions that expire in one tick, so that 100,000 that were cut together do not stop the loop for long. */
+/** Most sessions that expire in one tick, so that 100,000 that were cut together do not stop the loop for long. */
 const expiredPerTickMax = 5_000;
 
 /**
- * All sessions by client id: who takes over whom, which end when, and what all of them together may take. An idle
- * session costs an entry in one Map here; one whose client is away costs an entry in a second.
+ * All sessions by client id: takeovers, ends, and common limits. An idle session takes an entry in one Map here; a
+ * session of an absent client takes an entry in a second one.
  */
 export class Sessions {
   readonly counters: SessionContext['counters'];
@@ -32,9 +32,9 @@ export class Sessions {
   readonly #class: SessionClass;
   readonly #byClientId = new Map<string, Session>();
   readonly #away: AwaySessions;
-  /** Sessions with a client and a flow: those that a tick has to look at. */
+  /** Sessions with a client and a flow, which each tick visits. */
   readonly #busy = new Set<Session>();
-  /** Its client is here, on another connection: it must not make room for anybody. */
+  /** A session whose client is being taken over: it must not end to make room. */
   #takingOver: Session | undefined = undefined;
 
   constructor(
@@ -61,17 +61,17 @@ export class Sessions {
     }
   }
 
-  /** Seconds of the session clock: the last tick's. */
+  /** Second of the session clock at the last tick. */
   get nowSec(): number {
     return this.#context.nowSec;
   }
 
-  /** In windows and mqueues. */
+  /** Bytes in windows and mqueues. */
   get bytes(): number {
     return this.#context.bytes;
   }
 
-  /** Whether `open` may be called. Counts a refusal: all have their clients; one whose client is away makes room. */
+  /** Whether `open` may be called. A session of an absent client makes room; if there is none, counts a refusal. */
   hasRoomFor(clientId: string, { endsWithConnection }: SessionTerms): boolean {
     if (!this.#capacity.isFull(endsWithConnection) || this.#away.size > 0) return true;
     const existing = this.#byClientId.get(clientId);
@@ -81,9 +81,9 @@ export class Sessions {
   }
 
   /**
-   * CONNECT was accepted: takes over, finds or makes the client's session. The caller has asked `hasRoomFor`, and
-   * calls `resume` of the session when CONNACK is written.
-   * @param owner is asked for where the session outlives its connection
+   * CONNECT is accepted: takes over, finds or makes the client's session. The caller has called `hasRoomFor`, and calls
+   * `resume` of the session after CONNACK.
+   * @param owner called for a session that outlives its connection
    */
   open(
     clientId: string,
@@ -108,8 +108,8 @@ export class Sessions {
   }
 
   /**
-   * How a session ends, from now on: as its client has said when it connected, or says when it goes.
-   * @param session with its client here @param expirySec its own; undefined = as that of all others
+   * Changes the end of a session, as its client says in CONNECT or DISCONNECT.
+   * @param session with a connected client @param expirySec its own; undefined = that of all others
    */
   setTerms(session: Session, endsWithConnection: boolean, expirySec?: number): void {
     this.#away.setExpiry(session, endsWithConnection ? undefined : expirySec);
@@ -119,7 +119,7 @@ export class Sessions {
     this.#capacity.add(session);
   }
 
-  /** The session's connection has ended. A second call does nothing. */
+  /** The session's connection has ended. A second call has no effect. */
   detach(session: Session): void {
     if (session.connection === undefined) return;
     session.connection = undefined;
@@ -130,8 +130,8 @@ export class Sessions {
   }
 
   /**
-   * The client has connected to another node. Its connection here is closed, and its session ends, as nothing brings
-   * it back: what is under way in it is lost, and counted.
+   * The client has connected to another node. Closes its connection here and ends its session, whose messages are lost
+   * and counted.
    * @returns whether there was a session
    */
   move(clientId: string): boolean {
@@ -139,20 +139,20 @@ export class Sessions {
     if (session === undefined) return false;
     this.counters.moved++;
     this.#takeOver(clientId);
-    if (!session.endsWithConnection) this.#end(session, 'session-moved'); // others have ended already
+    if (!session.endsWithConnection) this.#end(session, 'session-moved'); // other sessions have ended already
     return true;
   }
 
   /**
-   * One that outlives its connection, and whose client has connected to another node, which gets all that is in it: see `take`.
-   * @returns undefined where there is none; another one has ended
+   * The session of a client that has connected to another node, which then gets its messages: see `take`.
+   * @returns undefined if no session outlives its connection; another one has ended
    */
   depart(clientId: string): Session | undefined {
     this.#takeOver(clientId);
     return this.#byClientId.get(clientId);
   }
 
-  /** All that is in a session whose client is away; it has ended when this returns. */
+  /** Takes the content of a session of an absent client, and ends it. */
   take(session: Session): SessionState {
     const [owner, expirySec] = [this.ownerOf(session), this.expiryOf(session)];
     const state = { clientId: session.clientId, owner, expirySec, ...session.take() };
@@ -162,13 +162,13 @@ export class Sessions {
   }
 
   /**
-   * For a session that comes from another node, and whose client is away; how long it has been is counted anew. It takes
-   * messages at once; what was in it there is put in front of them, see `Session.put`.
-   * @param expirySec its own @returns undefined where there is no room
+   * Makes a session that comes from another node; its client is absent, and its expiry begins anew. It takes messages
+   * at once. `Session.put` puts its earlier messages in front of them.
+   * @param expirySec its own @returns undefined if there is no room
    */
   adopt(clientId: string, owner: SessionOwner | undefined, expirySec?: number): Session | undefined {
     if (!this.hasRoomFor(clientId, keptTerms)) return undefined;
-    this.move(clientId); // an older one that was left here
+    this.move(clientId); // an older session that was left here
     this.#makeRoom(false);
     const session = this.#add(clientId, false);
     this.#away.setExpiry(session, expirySec);
@@ -178,22 +178,22 @@ export class Sessions {
     return session;
   }
 
-  /** The owner of a session that outlives its connection, where that is known. */
+  /** The owner of a session that outlives its connection, if known. */
   ownerOf(session: Session): SessionOwner | undefined {
     return this.#away.ownerOf(session);
   }
 
-  /** The expiry that a session has of its own. */
+  /** A session's own expiry. */
   expiryOf(session: Session): number | undefined {
     return this.#away.expiryOf(session);
   }
 
-  /** All, for who goes through them within one turn of the loop. */
+  /** All sessions, for a walk within one turn of the loop. */
   get all(): Iterable<Session> {
     return this.#byClientId.values();
   }
 
-  /** Once a second. @param nowSec of a clock that never goes back and was near 0 when this was made */
+  /** Called once a second. @param nowSec of a clock that never goes back and was near 0 when this was made */
   tick(nowSec: number): void {
     this.#context.nowSec = nowSec;
     for (const session of this.#busy) session.tick();
@@ -209,7 +209,7 @@ export class Sessions {
     return this.#byClientId.get(clientId);
   }
 
-  /** Messages that did not reach a client that had subscribed to them, for whatever reason. */
+  /** Messages that did not reach a subscribed client, for any reason. */
   get droppedTotal(): number {
     return Object.values(this.#context.dropped).reduce((sum, dropped) => sum + dropped, 0);
   }

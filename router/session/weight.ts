@@ -2,29 +2,29 @@ import { mapEntryBytes, objectBytes, setEntryBytes, textBytes } from '../heap-co
 import type { Message } from '../message.js';
 
 /**
- * The weight of a message in a window or an mqueue, bytes: payload, properties, id, and what is around them (Message, typed
- * array, entry: 450 measured; the flow of a session with anything under way is 230 more, not counted). A message that
- * waits in several sessions has its bytes once, but is counted in each.
+ * The weight of a message in a window or an mqueue, bytes: payload, properties, id, and overhead (Message, typed array,
+ * entry: 450 measured; the flow of a session takes 230 more, not counted). A message that waits in several sessions
+ * counts in each, though its bytes exist once.
  */
 export function weightOf(message: Message): number {
   return message.bytes + message.id.length + 450;
 }
 
-/** An entry whose message has been let go. */
+/** An entry without its message. */
 export const weightOfReleased = 100;
 
-/** One with anything under way has a flow: 230 measured. */
+/** A session with messages has a flow: 230 measured. */
 const flowBytes = 230;
 
 /**
- * One that outlives its connection has an owner, and while its client is away a record of that, two places in lists and
- * perhaps an address and a user name of its own: 100,000 with an address each took 384 more, measured.
+ * A session that outlives its connection has an owner. While its client is absent it also has a record, two entries in
+ * lists and perhaps its own address and user name: 100,000 with an address each took 384 more, measured.
  */
 const awayBytes = 600;
 
 /**
- * Bytes of a session in V8's heap at most, without messages and filters: itself, its client id, its places in the
- * registry, as one that is away and as one that is busy, and its flow.
+ * Most bytes of a session in V8's heap, without messages and filters: itself, its client id, its entries in the
+ * registry, also as an absent and a busy one, and its flow.
  */
 export function weightOfSession(clientId: string, endsWithConnection: boolean): number {
   return (
@@ -37,5 +37,5 @@ export function weightOfSession(clientId: string, endsWithConnection: boolean): 
   );
 }
 
-/** A packet id that awaits PUBREL, which it may do for as long as its session lasts: its place in a Map, and the first one's share of that. */
+/** A packet id that awaits PUBREL, perhaps as long as its session: its entry in a Map, and a share of the Map. */
 export const weightOfAwaiting = 2 * mapEntryBytes;
