@@ -94,7 +94,8 @@ export class FanOut {
     const { logins } = subscriber;
     if (!(logins instanceof Logins)) return;
     if ((options & noLocal) !== 0 && this.#isPublisher(subscriber)) return;
-    logins.options = overlapOf(options, logins.fanOut === this.#number ? logins.options : 0);
+    if (logins.fanOut !== this.#number) logins.options = options & ~noLocal;
+    else if (logins.options !== options) logins.options = overlapOf(logins.options, options);
     logins.fanOut = this.#number;
   }
 

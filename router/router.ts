@@ -213,7 +213,8 @@ export class Router {
   ): number {
     assertMessage(message);
     this.#published++;
-    if (this.#subscriptions.noLocal === 0 && !message.retain) message.publisher = undefined;
+    if (message.publisher !== undefined && !message.retain && this.#subscriptions.noLocal === 0)
+      message.publisher = undefined;
     return this.#engine.publish(message, wants, onOutcome, idempotencyKey);
   }
 

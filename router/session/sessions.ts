@@ -101,8 +101,8 @@ export class Sessions {
     if (!present) this.#makeRoom(endsWithConnection);
     const session = present ? existing : this.#add(clientId, endsWithConnection);
     session.connection = connection;
-    this.#away.present(session, endsWithConnection ? undefined : owner?.());
-    this.setTerms(session, endsWithConnection, expirySec);
+    if (present || !endsWithConnection) this.#away.present(session, owner?.());
+    if (present || expirySec !== undefined) this.setTerms(session, endsWithConnection, expirySec);
     if (!session.idle) this.#busy.add(session);
     return { session, present };
   }
