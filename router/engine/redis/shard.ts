@@ -123,6 +123,7 @@ export class Shard {
       onFailed,
     });
     this.#subscribed = new Connection(parts.connection, {
+      onMessage: (channel, payload) => this.onCopy(channel, payload),
       onOpen: (redis) => this.#openSubscribed(redis),
       onLost: (reason) => {
         this.onInterrupted();
@@ -285,7 +286,6 @@ export class Shard {
       if (redis.status !== 'ready') throw new Error('the connection has ended');
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    redis.on('messageBuffer', (channel: Buffer, payload: Buffer) => this.onCopy(channel, payload));
     await this.parts.library.load(redis);
     // Copies may come between the first SUBSCRIBE and the place that follows it.
     const isFirst = this.position === 0;
