@@ -1,32 +1,10 @@
-import type { HttpResponse } from 'uWebSockets.js';
 import { createHash } from 'node:crypto';
-import { ConstantHeaders } from './constant-headers.js';
 
-/**
- * Headers that tell browsers about every answer: to take it for nothing but what its Content-Type says, to show it in no
- * frame, and to load and run nothing that is not named here (Content Security Policy, level 3).
- */
+/** Tells a browser what a page may load and run: nothing that is not named here (Content Security Policy, level 3). */
 
 const nothingElse = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** For answers that are no pages. */
-const answerPolicy = "default-src 'none'; frame-ancestors 'none'";
-
 export const policyHeader = 'Content-Security-Policy';
-
-const nosniff = ['X-Content-Type-Options', 'nosniff'] as const;
-
-/** Of answers that are no pages. */
-export const securityHeaders = [nosniff, [policyHeader, answerPolicy]] as const;
-
-const forAnswers = new ConstantHeaders(securityHeaders);
-
-/** @param policy of a page; all else is told to load nothing */
-export function writeSecurityHeaders(response: HttpResponse, policy: string = answerPolicy): void {
-  if (policy === answerPolicy) return forAnswers.write(response);
-  response.writeHeader(...nosniff);
-  response.writeHeader(policyHeader, policy);
-}
 
 export interface PageSources {
   /** The text of its style element. */

@@ -7,9 +7,8 @@ import type {
 } from 'uWebSockets.js';
 import type { HostNames } from '../auth/host-names.js';
 import { type RefusalReason, refusals } from '../close-reason.js';
-import { answersHead, answerText } from './answer.js';
+import { answersHead, answerText, writeSecurityHeaders } from './answer.js';
 import { afterThisRead, awaitChunks } from './chunked-body.js';
-import { writeSecurityHeaders } from './content-policy.js';
 
 /** Methods that mean nothing by a body. */
 const bodiless = new Set(['get', 'head', 'options', 'connect', 'trace']);

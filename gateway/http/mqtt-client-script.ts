@@ -1,8 +1,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { answer, answerText, type Headers } from './answer.js';
-import { writeSecurityHeaders } from './content-policy.js';
+import { answer, answerText, type Headers, writeSecurityHeaders } from './answer.js';
 
 /** Serves the installed MQTT.js, so that the demo page needs no other server. */
 

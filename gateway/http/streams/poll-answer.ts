@@ -4,8 +4,7 @@ import type { History } from '../../../router/history/history.js';
 import type { Message } from '../../../router/message.js';
 import { wireIndex } from '../../connection.js';
 import { revalidates, unrecovered } from '../../connections.js';
-import { endWithoutBody, type Headers } from '../answer.js';
-import { writeSecurityHeaders } from '../content-policy.js';
+import { endWithoutBody, type Headers, writeSecurityHeaders } from '../answer.js';
 import { openLine } from './ndjson.js';
 import { SharedPieces } from './shared-pieces.js';
 

@@ -2,8 +2,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { formatCursor } from '../../../router/history/cursor.js';
 import type { History } from '../../../router/history/history.js';
 import type { Message } from '../../../router/message.js';
-import type { Headers } from '../answer.js';
-import { writeSecurityHeaders } from '../content-policy.js';
+import { type Headers, writeSecurityHeaders } from '../answer.js';
 
 /** The messages before all new ones, for a client that gave a cursor or `since`. */
 export interface Resumption {
