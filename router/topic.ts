@@ -84,3 +84,21 @@ export function levelsOf(text: string): number {
   for (let at = text.indexOf('/'); at !== -1; at = text.indexOf('/', at + 1)) levels++;
   return levels;
 }
+
+/**
+ * Only the server speaks under `$SYS`. A PUBLISH to it from a client is acknowledged and goes nowhere [MQTT-3.3.5-2];
+ * a send to it through the router API or the global name is refused.
+ */
+export function isServerTopic(topic: string): boolean {
+  return topic === '$SYS' || topic.startsWith('$SYS/');
+}
+
+/**
+ * Characters that MQTT advises against in a string, and lets a receiver close the connection for (1.5.3): control characters,
+ * U+0001 to U+001F and U+007F to U+009F, and the code points that Unicode says are no characters.
+ */
+const inadvisable = /[\p{Cc}\p{Noncharacter_Code_Point}]/u;
+
+export function hasControlCharacter(text: string): boolean {
+  return inadvisable.test(text);
+}

@@ -1,9 +1,13 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import type { Qos } from '../../router/message.js';
-import { type IdProblem, idProblemText, problemOfId } from '../../router/topic.js';
+import {
+  hasControlCharacter,
+  type IdProblem,
+  idProblemText,
+  isServerTopic,
+  problemOfId,
+} from '../../router/topic.js';
 import type { Config } from '../config.js';
-import { hasControlCharacter } from '../control-characters.js';
-import { isServerTopic } from '../server-topic.js';
 import type { RequestHead } from './front-door.js';
 
 /** Reads ids and options out of requests. Bad input comes back as a sentence, never as an exception. */

@@ -1,6 +1,6 @@
+import { isServerTopic } from '../../router/topic.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
-import { isServerTopic } from '../server-topic.js';
 import type { DetailedClosing } from './closing.js';
 import type { PublishPacket } from './publish-packet.js';
 import type { RateLimits } from './rate-limits.js';

@@ -1,7 +1,6 @@
-import { type IdProblem, problemOfId } from '../../router/topic.js';
+import { hasControlCharacter, type IdProblem, problemOfId } from '../../router/topic.js';
 import { filterProblemText, matches, problemOfFilter } from '../../router/topic-filter.js';
 import { type Config, ConfigError } from '../config.js';
-import { hasControlCharacter } from '../control-characters.js';
 
 interface Rule {
   readonly filter: string;

@@ -1,7 +1,7 @@
 import type { Sessions } from '../../../router/session/sessions.js';
+import { isServerTopic } from '../../../router/topic.js';
 import { BearerAuth } from '../../auth/bearer.js';
 import type { Config } from '../../config.js';
-import { isServerTopic } from '../../server-topic.js';
 import type { DetailedClosing } from '../closing.js';
 import { type ConnectPacket, termsOf, type Will } from '../connect-packet.js';
 import { protocolLevel } from '../packet.js';
