@@ -8,6 +8,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { formatLatency, LatencyHistogram } from '../msggen/latency.js';
+import type { Outcome } from '../router/engine/engine.js';
 import type { RedisEngine } from '../router/engine/redis/engine.js';
 import { Message } from '../router/index.js';
 import { RedisServer } from '../test/redis-server.js';
@@ -73,10 +74,7 @@ async function play({ url, nodes, interested }: Order): Promise<void> {
 async function nodeOf(url: string, interested: boolean): Promise<RedisEngine> {
   const engine = redisEngineAt([url]);
   await engine.open();
-  await engine.start(
-    () => 1,
-    () => {},
-  );
+  await engine.start(() => 1);
   if (interested) engine.addInterest(id);
   await new Promise<void>((resolve) => engine.whenInterested(resolve));
   return engine;
@@ -88,10 +86,11 @@ async function sendAll(engine: RedisEngine, sends: number): Promise<LatencyHisto
   for (let n = 0; n < sends; n++) {
     const startedMs = performance.now();
     await new Promise<void>((resolve, reject) => {
-      engine.publish(new Message(id, payload, 0, 1), 'count', ({ delivered, unanswered }) => {
+      const onOutcome = ({ delivered, unanswered }: Outcome) => {
         if (delivered === 2 && unanswered === 0) resolve();
         else reject(new Error(`delivered ${delivered}, unanswered ${unanswered}`));
-      });
+      };
+      engine.publish(new Message(id, payload, 0, 1), { count: true, onOutcome });
     });
     latency.record((performance.now() - startedMs) * 1000);
   }

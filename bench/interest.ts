@@ -160,14 +160,11 @@ function work(): void {
       engine = redisEngineAt(task.urls, { rules: new HistoryRules([]) });
       await engine.open();
       const isWide = one.subscriptions <= 1;
-      await engine.start(
-        ({ id }) => {
-          received++;
-          if (!isWide || matches(one.filterOf(0), id)) matched++;
-          return 1;
-        },
-        () => {},
-      );
+      await engine.start(({ id }) => {
+        received++;
+        if (!isWide || matches(one.filterOf(0), id)) matched++;
+        return 1;
+      });
     } else if ('subscribe' in task) {
       for (let n = 0; n < task.subscribe; n++) engine.addInterest(one.filterOf(n));
       await new Promise<void>((resolve) => engine.whenInterested(resolve));
@@ -183,7 +180,7 @@ function work(): void {
     };
     for (let n = 0; n < count; n++) {
       inflight++;
-      engine.publish(new Message(one.idOf(n), payload, 0, 1), 'carried', onOutcome);
+      engine.publish(new Message(one.idOf(n), payload, 0, 1), { onOutcome });
       if (inflight < inflightMax && n < count - 1) continue;
       const most = n === count - 1 ? 0 : inflightMax / 2;
       await new Promise<void>((resolve) => {

@@ -8,7 +8,6 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { serverUsage } from '../floodtest/server-usage.js';
-import type { Wants } from '../router/engine/engine.js';
 import { HistoryRules } from '../router/history/history-rules.js';
 import { Message } from '../router/index.js';
 import { RedisServer } from '../test/redis-server.js';
@@ -71,17 +70,22 @@ async function work({ url, role, ids, history }: Order): Promise<void> {
   const rules = new HistoryRules(history ? [{ filter: '#', messages: 100, ageSec: 60 }] : []);
   const engine = redisEngineAt([url], { rules, countWaitMs: 5_000 });
   await engine.open();
-  await engine.start(
-    () => 1,
-    () => {},
-  );
+  await engine.start(() => 1);
   if (role === 'receiver') for (let n = 0; n < ids; n++) engine.addInterest(`user/${n}`);
   await new Promise<void>((resolve) => engine.whenInterested(resolve));
   process.send!('ready');
   process.once('disconnect', () => void engine.stop());
   process.on(
     'message',
-    async ({ wants, inTurn, inflightMax }: { wants: Wants; inTurn: number; inflightMax: number }) => {
+    async ({
+      wants,
+      inTurn,
+      inflightMax,
+    }: {
+      wants: 'carried' | 'count';
+      inTurn: number;
+      inflightMax: number;
+    }) => {
       let inflight = 0;
       let sent = 0;
       let wake = () => {};
@@ -98,9 +102,12 @@ async function work({ url, role, ids, history }: Order): Promise<void> {
           inflight++;
           sent++;
           const message = new Message(`user/${Math.floor(Math.random() * ids)}`, payload, 1, 1);
-          engine.publish(message, wants, () => {
-            inflight--;
-            wake();
+          engine.publish(message, {
+            count: wants === 'count',
+            onOutcome: () => {
+              inflight--;
+              wake();
+            },
           });
         }
         await drainedTo(inflightMax - inTurn);

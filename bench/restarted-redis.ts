@@ -61,10 +61,7 @@ async function measure(count: number): Promise<void> {
 async function nodeOf(redis: RedisServer, n: number): Promise<RedisEngine> {
   const node = redisEngineAt([redis.url], { rules, node: { name: `node-${n}`, group: '', role: 'both' } });
   await node.open();
-  await node.start(
-    () => 1,
-    () => {},
-  );
+  await node.start(() => 1);
   for (let i = 0; i < ids; i++) node.addInterest(`user/${n}/${i}`);
   await new Promise<void>((resolve) => node.whenInterested(resolve));
   return node;
@@ -74,7 +71,7 @@ async function publishEach(node: RedisEngine, n: number): Promise<void> {
   const payload = Buffer.alloc(64, 'x');
   let left = ids;
   await new Promise<void>((resolve) => {
-    for (let i = 0; i < ids; i++)
-      node.publish(new Message(`user/${n}/${i}`, payload, 0, 1), 'carried', () => --left === 0 && resolve());
+    const onOutcome = () => --left === 0 && resolve();
+    for (let i = 0; i < ids; i++) node.publish(new Message(`user/${n}/${i}`, payload, 0, 1), { onOutcome });
   });
 }

@@ -1,3 +1,4 @@
+import type { Engine } from '../router/engine/engine.js';
 import type { Outbound } from './outbound.js';
 
 /** Less than this at a time is mostly overhead. */
@@ -32,7 +33,7 @@ export interface SlicedWork {
 export class FairTurns {
   readonly #outbound: Outbound;
   readonly #turnMs: number;
-  readonly #router: { readonly isBehind: boolean };
+  readonly #engine: Pick<Engine, 'isBehind'>;
   #waiting: SlicedWork[] = [];
   #begun = false;
   #full = false;
@@ -43,10 +44,10 @@ export class FairTurns {
   onTurn: () => void = () => {};
 
   /** @param turnMs what frames and requests that have just come may take of a turn together, and those that wait again */
-  constructor(outbound: Outbound, turnMs: number, router: { readonly isBehind: boolean }) {
+  constructor(outbound: Outbound, turnMs: number, engine: Pick<Engine, 'isBehind'>) {
     this.#outbound = outbound;
     this.#turnMs = turnMs;
-    this.#router = router;
+    this.#engine = engine;
   }
 
   /** New work has to wait: this turn is used up. */
@@ -56,7 +57,7 @@ export class FairTurns {
 
   /** Whether who asks should let others have their turn. Ask behind each piece of work, a few us at most. */
   get over(): boolean {
-    if (this.#outbound.turnDeliveries < deliveriesPerTurn && !this.#router.isBehind) {
+    if (this.#outbound.turnDeliveries < deliveriesPerTurn && this.#engine.isBehind !== true) {
       if (++this.#asked % clockEvery !== 0) return false;
       const nowMs = performance.now();
       if (!this.#begun) this.#begin(nowMs);
@@ -91,7 +92,7 @@ export class FairTurns {
     const unreached: SlicedWork[] = [];
     for (const work of works) {
       let more = true;
-      const reached = nowMs < turnEndMs && !this.#router.isBehind;
+      const reached = nowMs < turnEndMs && this.#engine.isBehind !== true;
       if (reached) more = this.#slice(work, nowMs + sliceMs);
       while (more && work.overdue) more = this.#slice(work, performance.now() + sliceMs);
       if (more) (reached ? left : unreached).push(work);
@@ -100,7 +101,7 @@ export class FairTurns {
     this.#outbound.flushTurn();
     this.onTurn();
     this.#waiting = [...unreached, ...left, ...this.#waiting];
-    if (this.#waiting.length > 0 && this.#router.isBehind) {
+    if (this.#waiting.length > 0 && this.#engine.isBehind === true) {
       this.#full = true;
       setTimeout(this.#goOn, behindMs);
       return;

@@ -70,7 +70,7 @@ export class Gateway {
     const mqtt = bindMqttRoom(listeners, shared);
     this.stats = statsOf(shared, listeners, { unsent, mqtt, log: logNumbers });
     this.#bindPages();
-    const { cluster } = router;
+    const { cluster } = router.engine;
     const clusterStats = cluster && new ClusterStats(this.stats, cluster, config.countWaitMs);
     const bodies = this.#bindApi(clusterStats);
     const tasks = [() => bodies?.expire(), () => mqtt.tick(), ...tasksOf(shared, clusterStats, log)];
@@ -125,7 +125,7 @@ export class Gateway {
       stats: this.stats,
       clusterStats,
       whyNotReady: () => this.#whyNotReady(),
-      warning: () => router.warning,
+      warning: () => router.engine.warning,
     };
     const subscriberLocations = new SubscriberLocations(router, config); // answers other nodes in any role
     bindProbes(door, probes);
@@ -163,7 +163,7 @@ export class Gateway {
 
   /** Hands over messages that wait for clients that are away. */
   async #handOver(): Promise<void> {
-    const handed = await this.#shared.router.clients?.handOver();
+    const handed = await this.#shared.router.engine.clients?.handOver();
     if (handed === undefined || handed.adopted + handed.lost === 0) return;
     if (handed.lost === 0) this.#log.info(handed, 'sessions of clients that are away are with other nodes');
     else
@@ -174,7 +174,7 @@ export class Gateway {
   }
 
   #whyNotReady(): string | undefined {
-    return this.#notReady ?? this.#shared.router.trouble;
+    return this.#notReady ?? this.#shared.router.engine.trouble;
   }
 }
 
@@ -187,7 +187,7 @@ const probesHint = 'This node only holds connections: GET /stats, /health, /read
 /** MQTT on the public listener, and on its own where one is asked for. Where it is off it still counts its sessions: none. */
 function bindMqttRoom(listeners: Listeners, shared: SharedParts): Mqtt {
   const { router, config, log, turns, descriptorsMax } = shared;
-  const sessions = new Sessions(router, sessionsOptions(config, log, router.clients));
+  const sessions = new Sessions(router, sessionsOptions(config, log, router.engine.clients));
   const mqtt = new Mqtt({ ...shared, sessions });
   const { public: clients, mqtt: own } = listeners;
   const throttle = new ReceiveThrottle({
@@ -221,7 +221,7 @@ function statsOf(
 /** Tasks of each tick of the sweeper, besides those of the rooms. */
 function tasksOf(shared: SharedParts, clusterStats: ClusterStats | undefined, log: Logger): (() => void)[] {
   const { router, config, clock, counters, slowConsumers, publicSockets } = shared;
-  const duplicateNames = new DuplicateNodeNames(router.cluster, log);
+  const duplicateNames = new DuplicateNodeNames(router.engine.cluster, log);
   const reclaimer = new Reclaimer(config, log);
   const isEach = (sec: number) => clock.tick % (sec * ticksPerSec) === 0;
   return [

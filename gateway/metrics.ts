@@ -136,7 +136,7 @@ export const metrics: readonly Metric[] = [
     ({ unsent }) => unsent.closed,
   ),
   metric('apiErrors', 'counter', 'Errors of the API, by status', ({ counters }) => counters.apiErrors),
-  metric('engine', 'group', 'The engine, where it has numbers', ({ router }) => router.engineStats()),
+  metric('engine', 'group', 'The engine, where it has numbers', ({ router }) => router.engine.stats()),
   metric('log.pendingBytes', 'gauge', 'Bytes of log that are not written yet', ({ log }) => log.pendingBytes),
   metric('log.droppedLines', 'counter', 'Lines of log that had no room', ({ log }) => log.droppedLines),
   metric('memory.rssBytes', 'gauge', 'Resident memory, bytes', ({ usage }) => usage.rss),

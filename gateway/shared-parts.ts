@@ -57,7 +57,7 @@ export function sharedParts(router: Router, config: Config, log: Logger): Shared
     outbound,
     admission: new Admission(connections, outbound, counters, config.connectionsPerAddressMax),
     loginShares: new LoginShares(router, config),
-    turns: new FairTurns(outbound, config.turnBudgetMs, router),
+    turns: new FairTurns(outbound, config.turnBudgetMs, router.engine),
     publicSockets,
     apiSockets: new SocketBudget(apiSocketsMax + apiSocketsBeyond(apiSocketsMax), apiSocketsMax),
     descriptorsMax,

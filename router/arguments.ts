@@ -1,4 +1,3 @@
-import { Message } from './message.js';
 import { Subscriber } from './subscriber.js';
 import { isSubscriptionOptions } from './subscription-options.js';
 import { InvalidIdError, isWellFormed, problemOfId } from './topic.js';
@@ -58,10 +57,6 @@ export function assertFilter(filter: unknown, bytesMax: number, levelsMax: numbe
 export function assertOptions(options: unknown): void {
   if (isSubscriptionOptions(options)) return;
   throw new InvalidArgumentError('A QoS is 0, 1 or 2.', options);
-}
-
-export function assertMessage(message: unknown): asserts message is Message {
-  if (!(message instanceof Message)) throw new InvalidArgumentError('publish takes a Message.', message);
 }
 
 /**

@@ -31,7 +31,7 @@ export type {
   NodeRole,
 } from './engine/cluster.js';
 export { EmbeddedEngine } from './engine/embedded.js';
-export type { Engine, OnOutcome, OnPublication, OnRetained, Outcome, Wants } from './engine/engine.js';
+export type { Engine, OnOutcome, OnPublication, Outcome, Wants } from './engine/engine.js';
 export {
   type Cursor,
   type CursorProblem,

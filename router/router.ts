@@ -2,15 +2,14 @@ import {
   assertFilter,
   assertFreeOrHere,
   assertId,
-  assertMessage,
   assertOptions,
   assertSubscriber,
   assertText,
+  InvalidArgumentError,
   payloadOf,
 } from './arguments.js';
-import type { ClientRegistry, Cluster } from './engine/cluster.js';
 import { EmbeddedEngine } from './engine/embedded.js';
-import type { Engine, OnOutcome, Wants } from './engine/engine.js';
+import type { Engine, Wants } from './engine/engine.js';
 import { FanOut } from './fan-out.js';
 import { History } from './history/history.js';
 import type { HistoryStore } from './history/history-store.js';
@@ -38,7 +37,8 @@ export class Router {
   readonly #historyStore: HistoryStore;
   /** Recent messages, for clients that reconnect. */
   readonly history: History;
-  readonly #engine: Engine;
+  /** Carries messages to the other nodes, where there are any, and knows those. */
+  readonly engine: Engine;
   readonly #onLastLogout: (filter: string) => void;
   readonly #retirement: Retirement;
   readonly idBytesMax: number;
@@ -52,28 +52,24 @@ export class Router {
   /** @throws RangeError for a limit that is not a whole number */
   constructor(options: RouterOptions = {}) {
     this.#fanOut = new FanOut(this.#subscriptions, options.onDeliverError);
-    this.#engine = options.engine ?? new EmbeddedEngine();
+    this.engine = options.engine ?? new EmbeddedEngine();
     const { idBytesMax, topicLevelsMax } = idLimitsOf(options);
     this.idBytesMax = idBytesMax;
     this.topicLevelsMax = topicLevelsMax;
     this.#retained = new Retained(options);
     this.#historyStore = options.historyStore ?? new MemoryHistory(options.history);
     this.history = new History(this.#historyStore);
-    this.#onLastLogout = (filter) => this.#engine.removeInterest(filter);
+    this.#onLastLogout = (filter) => this.engine.removeInterest(filter);
     this.#retirement = new Retirement(this.#subscriptions, this.#onLastLogout);
   }
 
   /** Connects the engine. Before it resolves, sends reach nobody. */
   async start(): Promise<void> {
-    await this.#engine.start(
-      (message) => this.#onPublication(message),
-      (message) => this.#retained.keep(message),
-      this.#retained,
-    );
+    await this.engine.start((message) => this.#onPublication(message), this.#retained);
   }
 
   stop(): Promise<void> {
-    return this.#engine.stop();
+    return this.engine.stop();
   }
 
   /**
@@ -111,14 +107,14 @@ export class Router {
 
   /** Calls `ready` once earlier logins are active on all nodes; with a single node, before it returns. */
   whenInterested(ready: () => void): void {
-    this.#engine.whenInterested(ready);
+    this.engine.whenInterested(ready);
   }
 
   /** @returns whether it was subscribed */
   unsubscribe(filter: string, subscriber: Subscriber): boolean {
     assertText('A topic filter', filter);
     const outcome = this.#subscriptions.remove(filter, subscriber);
-    if (outcome === 'last') this.#engine.removeInterest(filter);
+    if (outcome === 'last') this.engine.removeInterest(filter);
     return outcome !== 'absent';
   }
 
@@ -200,52 +196,15 @@ export class Router {
 
   /**
    * `send` for callers that have checked the id and made the message. A message is published once.
-   * @param wants what `onOutcome` reports, once: whether the message was carried to the other nodes, or how many took it
-   * on all of them; with a single node, before this returns
-   * @param idempotencyKey of all messages to the id with one key within 5 minutes, one is sent
+   * @param wants what the publisher is told, and how; with a single node, before this returns
    * @returns how many subscribers on this node took it; 0 if it is delivered later, as from inside a `deliver`
    */
-  publish(
-    message: Message,
-    wants: Wants = 'nothing',
-    onOutcome?: OnOutcome,
-    idempotencyKey?: string,
-  ): number {
-    assertMessage(message);
+  publish(message: Message, wants?: Wants): number {
+    if (!(message instanceof Message)) throw new InvalidArgumentError('publish takes a Message.', message);
     this.#published++;
     if (message.publisher !== undefined && !message.retain && this.#subscriptions.noLocal === 0)
       message.publisher = undefined;
-    return this.#engine.publish(message, wants, onOutcome, idempotencyKey);
-  }
-
-  /** See Engine. */
-  get isBehind(): boolean {
-    return this.#engine.isBehind === true;
-  }
-
-  /** Why the engine does not carry all messages, in a few words; undefined if it does. */
-  get trouble(): string | undefined {
-    return this.#engine.trouble;
-  }
-
-  /** See Engine. */
-  get warning(): string | undefined {
-    return this.#engine.warning;
-  }
-
-  /** The other nodes, where the engine knows any. */
-  get cluster(): Cluster | undefined {
-    return this.#engine.cluster;
-  }
-
-  /** The registry of client ids, if the engine has one. */
-  get clients(): ClientRegistry | undefined {
-    return this.#engine.clients;
-  }
-
-  /** Metrics of the engine; undefined if everything is in this process. */
-  engineStats(): object | undefined {
-    return this.#engine.stats();
+    return this.engine.publish(message, wants);
   }
 
   /** Messages delivered on this node since the start, from any node. */
@@ -271,7 +230,7 @@ export class Router {
   #add(filter: string, subscriber: Subscriber, options: SubscriptionOptions): void {
     assertSubscriber(subscriber);
     assertFreeOrHere(subscriber, this.#subscriptions.mayAdd(subscriber));
-    if (this.#subscriptions.add(filter, subscriber, options) === 'first') this.#engine.addInterest(filter);
+    if (this.#subscriptions.add(filter, subscriber, options) === 'first') this.engine.addInterest(filter);
   }
 
   #onPublication(message: Message): number {

@@ -12,7 +12,6 @@ export const debts = {
   commentHeads: [
     'router/engine/cluster.ts',
     'router/engine/engine.ts',
-    'router/engine/recent-keys.ts',
     'router/engine/redis/asks.ts',
     'router/engine/redis/nodes.ts',
   ] as string[],

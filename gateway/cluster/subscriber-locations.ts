@@ -23,7 +23,7 @@ export class SubscriberLocations {
 
   constructor(router: Router, config: Config) {
     this.#router = router;
-    this.#cluster = router.cluster;
+    this.#cluster = router.engine.cluster;
     this.#waitMs = config.countWaitMs;
     this.#cluster?.onQuestion(question, (body) => {
       const id = checkId(Buffer.from(body).toString(), config);

@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { isUtf8 } from 'node:buffer';
-import { isCarried, type Outcome } from '../../router/engine/engine.js';
+import { isCarried, type Outcome, type Wants } from '../../router/engine/engine.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
@@ -140,7 +140,7 @@ export class SendBatchEndpoint {
     if (!sent.ok) return batch.addError(sent.problem);
     batch.totals.messages++;
     batch.undecided++;
-    this.#router.publish(sent.value.message, batch.counted ? 'count' : 'carried', batch.note, batch.lineKey);
+    this.#router.publish(sent.value.message, batch);
   }
 
   #answer(response: HttpResponse, cors: Headers, { totals, worst }: Batch): void {
@@ -159,11 +159,11 @@ export class SendBatchEndpoint {
 }
 
 /** A body that is worked off line by line. Its lines are not split beforehand: empty ones would weigh ten times the body. */
-class Batch {
+class Batch implements Wants {
   readonly #body: Buffer;
   readonly #key: string;
   /** How many took its messages is waited for. */
-  readonly counted: boolean;
+  readonly count: boolean;
   readonly totals: BatchTotals;
   #offset = 0;
   /** Number of the line taken last, from 1. */
@@ -176,11 +176,11 @@ class Batch {
   worst: Outcome = isCarried;
 
   /** @param key an Idempotency-Key, or '' */
-  constructor(body: Buffer, counted: boolean, key: string) {
+  constructor(body: Buffer, count: boolean, key: string) {
     this.#body = body;
     this.#key = key;
-    this.counted = counted;
-    this.totals = { messages: 0, ...(counted ? { delivered: 0 } : {}), bad: 0, errors: [] };
+    this.count = count;
+    this.totals = { messages: 0, ...(count ? { delivered: 0 } : {}), bad: 0, errors: [] };
   }
 
   get bytes(): number {
@@ -188,7 +188,7 @@ class Batch {
   }
 
   /** Of the line taken last: a batch that is sent again has the same lines. */
-  get lineKey(): string {
+  get idempotencyKey(): string {
     return this.#key === '' ? '' : `${this.#key}:${this.line}`;
   }
 
@@ -206,10 +206,10 @@ class Batch {
     return isUtf8(line) ? line.toString('utf8') : undefined;
   }
 
-  readonly note = (outcome: Outcome): void => {
+  readonly onOutcome = (outcome: Outcome): void => {
     const { totals } = this;
     const { delivered, unanswered } = outcome;
-    if (this.counted) totals.delivered! += delivered;
+    if (this.count) totals.delivered! += delivered;
     if (unanswered > 0) totals.unanswered = Math.max(totals.unanswered ?? 0, unanswered);
     if (outcome.carried !== 'yes') this.#noteFailed(outcome);
     if (outcome.repeated) totals.repeated = (totals.repeated ?? 0) + 1;

@@ -43,15 +43,21 @@ export class SendEndpoint {
   };
 
   /** Answers when it is known how many took it, or that it is carried: at once, where there is no other node. */
-  #send(response: HttpResponse, cors: Headers, message: Message, counted: boolean, key: string): void {
+  #send(
+    response: HttpResponse,
+    cors: Headers,
+    message: Message,
+    count: boolean,
+    idempotencyKey: string,
+  ): void {
     whenKnown<Outcome>(
       response,
-      (onOutcome) => this.#router.publish(message, counted ? 'count' : 'carried', onOutcome, key),
-      (outcome) => this.#answer(response, cors, outcome, counted),
+      (onOutcome) => this.#router.publish(message, { onOutcome, count, idempotencyKey }),
+      (outcome) => this.#answer(response, cors, outcome, count),
     );
   }
 
-  #answer(response: HttpResponse, cors: Headers, outcome: Outcome, counted: boolean): void {
+  #answer(response: HttpResponse, cors: Headers, outcome: Outcome, count: boolean): void {
     const { delivered, unanswered, repeated } = outcome;
     if (outcome.carried !== 'yes') {
       const { status, error } = failureOf(outcome);
@@ -59,7 +65,7 @@ export class SendEndpoint {
       return answerJson(response, failureStatus[status], { delivered, error }, cors);
     }
     if (repeated) answerJson(response, '200 OK', { delivered, unanswered, repeated }, cors);
-    else if (!counted) answerJson(response, '202 Accepted', { accepted: true }, cors);
+    else if (!count) answerJson(response, '202 Accepted', { accepted: true }, cors);
     else if (unanswered === 0) answerJsonText(response, `{"delivered":${delivered}}`, cors);
     else answerJson(response, '200 OK', { delivered, unanswered }, cors);
   }

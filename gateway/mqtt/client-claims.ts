@@ -39,7 +39,7 @@ export class ClientClaims {
   readonly #lines = new Map<string, Claim[]>();
 
   constructor({ router, sessions, pendingQos2, log }: ClientClaimsParts) {
-    this.#registry = router.clients;
+    this.#registry = router.engine.clients;
     this.#sessions = sessions;
     this.#registry?.serve({
       router,

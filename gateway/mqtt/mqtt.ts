@@ -156,7 +156,7 @@ export class Mqtt {
         replies: this.#replies.count,
         pendingQos2: this.#pendingQos2.count,
       },
-      clients: router.clients?.stats(),
+      clients: router.engine.clients?.stats(),
       takeoverLoops: ends.takeoverLoops,
       willsBytes: this.#wills.bytes,
       sessions: sessions.stats(),

@@ -29,7 +29,7 @@ export class SysTopics {
     this.#prefix = `$SYS/brokers/${config.nodeName}`;
     this.#intervalMs = config.mqttSysInterval * 1000;
     this.#numbers = numbers;
-    this.#cluster = router.cluster;
+    this.#cluster = router.engine.cluster;
     this.#cluster?.onGone((node) => this.#forget(node));
   }
 

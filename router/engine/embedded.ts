@@ -1,13 +1,5 @@
 import type { Message } from '../message.js';
-import {
-  type Engine,
-  isCarried,
-  type OnOutcome,
-  type OnPublication,
-  type Outcome,
-  type Wants,
-} from './engine.js';
-import { RecentKeys } from './recent-keys.js';
+import { type Engine, isCarried, type OnPublication, type Outcome, type Wants } from './engine.js';
 
 /** The engine of a single process: what is published comes back at once, by a direct call. */
 export class EmbeddedEngine implements Engine {
@@ -20,24 +12,25 @@ export class EmbeddedEngine implements Engine {
     this.#onPublication = onPublication;
   }
 
-  publish(message: Message, wants: Wants, onOutcome?: OnOutcome, idempotencyKey = ''): number {
-    if (idempotencyKey !== '') return this.#publishOnce(message, onOutcome, idempotencyKey);
+  publish(message: Message, wants?: Wants): number {
+    if (wants === undefined) return this.#onPublication(message);
+    const { idempotencyKey = '' } = wants;
+    if (idempotencyKey !== '') return this.#publishOnce(message, wants, idempotencyKey);
     const delivered = this.#onPublication(message);
-    if (wants === 'count') onOutcome?.({ delivered, unanswered: 0, carried: 'yes' });
-    else if (wants === 'carried') onOutcome?.(isCarried);
+    wants.onOutcome(wants.count === true ? { delivered, unanswered: 0, carried: 'yes' } : isCarried);
     return delivered;
   }
 
-  #publishOnce(message: Message, onOutcome: OnOutcome | undefined, key: string): number {
+  #publishOnce(message: Message, wants: Wants, key: string): number {
     const { id } = message;
     const first = this.#recentKeys.get(id, key);
     if (first !== undefined) {
-      onOutcome?.({ ...first, repeated: true });
+      wants.onOutcome({ ...first, repeated: true });
       return 0;
     }
     const outcome: Outcome = { delivered: this.#onPublication(message), unanswered: 0, carried: 'yes' };
     this.#recentKeys.set(id, key, outcome);
-    onOutcome?.(outcome);
+    wants.onOutcome(outcome);
     return outcome.delivered;
   }
 
@@ -54,4 +47,41 @@ export class EmbeddedEngine implements Engine {
   async stop(): Promise<void> {
     this.#onPublication = () => 0;
   }
+}
+
+/** So long a repetition is known for one, as with the engine on Redis. */
+const keptMs = 300_000;
+/** Keys with their ids, and what is around them. */
+const bytesMax = 8 * 1024 * 1024;
+const entryBytes = 200;
+
+/** Outcomes of messages with an Idempotency-Key, by id and key; the oldest make room. */
+export class RecentKeys {
+  readonly #outcomes = new Map<string, { outcome: Outcome; untilMs: number }>();
+  #bytes = 0;
+
+  /** @returns what became of the first with this key */
+  get(id: string, key: string): Outcome | undefined {
+    const found = this.#outcomes.get(nameOf(id, key));
+    return found === undefined || found.untilMs < performance.now() ? undefined : found.outcome;
+  }
+
+  set(id: string, key: string, outcome: Outcome): void {
+    const name = nameOf(id, key);
+    this.#delete(name);
+    this.#outcomes.set(name, { outcome, untilMs: performance.now() + keptMs });
+    this.#bytes += name.length + entryBytes;
+    for (const [oldest, { untilMs }] of this.#outcomes) {
+      if (this.#bytes <= bytesMax && untilMs > performance.now()) return;
+      this.#delete(oldest);
+    }
+  }
+
+  #delete(name: string): void {
+    if (this.#outcomes.delete(name)) this.#bytes -= name.length + entryBytes;
+  }
+}
+
+function nameOf(id: string, key: string): string {
+  return `${id.length}:${id}:${key}`;
 }

@@ -5,14 +5,18 @@ import type { ClientRegistry, Cluster } from './cluster.js';
 /** Called by the engine for each message this node should deliver. @returns how many subscribers took it */
 export type OnPublication = (message: Message) => number;
 
-/** Called by the engine for a retained message that no subscriber is to get by this: it is kept. */
-export type OnRetained = (message: Message) => void;
-
-/** What is retained on this node, for an engine that brings it to where the other nodes are. No subscriber is told. */
+/** What is retained on this node, for an engine that brings it there from the other nodes. No subscriber is told. */
 export type RetainedCopy = Pick<Retained, 'keep' | 'forget' | 'walk'>;
 
-/** How much of a message's fate its publisher waits for; each includes what is before it. */
-export type Wants = 'nothing' | 'carried' | 'count';
+/** What a publisher wants of its message, besides that it is sent. */
+export interface Wants {
+  /** Told whether it is carried to the other nodes. */
+  readonly onOutcome: OnOutcome;
+  /** Also how many took it, on all nodes. */
+  readonly count?: boolean;
+  /** Of all messages to the id with the same one within 5 minutes one is sent; '' = none. */
+  readonly idempotencyKey?: string;
+}
 
 /** What has become of a message. Shared: read, never write. */
 export interface Outcome {
@@ -49,14 +53,12 @@ export const isCarried: Outcome = Object.freeze({ delivered: 0, unanswered: 0, c
  */
 export interface Engine {
   /** Once, before anything else. @param retained without it the engine brings nothing that was retained before */
-  start(onPublication: OnPublication, onRetained: OnRetained, retained?: RetainedCopy): Promise<void>;
+  start(onPublication: OnPublication, retained?: RetainedCopy): Promise<void>;
   /**
    * Hands a message to every node with interest. @returns how many subscribers on this node took it; 0 also where it
    * takes a way that comes back later
-   * @param onOutcome told what is wanted; not for `nothing`
-   * @param idempotencyKey of its publisher: of all messages to the id with the same one within 5 minutes one is sent
    */
-  publish(message: Message, wants: Wants, onOutcome?: OnOutcome, idempotencyKey?: string): number;
+  publish(message: Message, wants?: Wants): number;
   /** Why it does not carry all that is published, in a few words; undefined where it does. */
   readonly trouble: string | undefined;
   /** It carries, and an operator is to mend something all the same: a sentence. */

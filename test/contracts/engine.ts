@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import type { Engine, Outcome } from '../../router/engine/engine.js';
 import { Message, MessageProperties, matches, type Qos } from '../../router/index.js';
+import { Retained } from '../../router/retained.js';
 import { until } from '../until.js';
 
 /** The contract of every engine; see router/engine/engine.ts. */
@@ -42,7 +43,13 @@ class Node {
         this.messages.push(message);
         return this.#filters.filter((filter) => matches(filter, message.id)).length;
       },
-      (message) => this.retained.push(textOf(message)),
+      {
+        keep: (message) => {
+          this.retained.push(textOf(message));
+        },
+        forget() {},
+        walk: (filter) => new Retained({}).walk(filter),
+      },
     );
   }
 
@@ -66,15 +73,15 @@ class Node {
   }
 
   publish(id: string, text: string, qos: Qos = 0, retain = false): number {
-    return this.engine.publish(messageOf(id, text, qos, retain), 'nothing');
+    return this.engine.publish(messageOf(id, text, qos, retain));
   }
 
   acknowledge(id: string, text: string, qos: Qos): Promise<Outcome> {
-    return new Promise((resolve) => this.engine.publish(messageOf(id, text, qos), 'carried', resolve));
+    return new Promise((onOutcome) => this.engine.publish(messageOf(id, text, qos), { onOutcome }));
   }
 
   count(id: string, text: string): Promise<Outcome> {
-    return new Promise((resolve) => this.engine.publish(messageOf(id, text), 'count', resolve));
+    return new Promise((onOutcome) => this.engine.publish(messageOf(id, text), { onOutcome, count: true }));
   }
 }
 
@@ -104,7 +111,7 @@ export function engineContract(
       const [node] = await clusterOf(t);
       node!.add('a', 'a');
       const message = messageOf('a', 'one', 1, true);
-      t.equal(node!.engine.publish(message, 'nothing'), 2, 'with how many took it');
+      t.equal(node!.engine.publish(message), 2, 'with how many took it');
       t.equal(node!.messages[0], message, 'not a copy');
       t.equal(node!.publish('nobody', 'two'), 0);
       t.same(node!.handedOut, ['a=one', 'nobody=two'], 'whoever is interested: the router knows');
@@ -213,7 +220,7 @@ function twoNodes(name: string, clusterOf: (t: Test) => Promise<Node[]>): void {
       sent.push(
         new Message(sent[0]!.id, Buffer.from('x'), Date.now(), 1, retain, 0, 'publisher', properties),
       );
-    for (const message of sent) here.engine.publish(message, 'nothing');
+    for (const message of sent) here.engine.publish(message);
     await until('all have arrived', () => there.messages.length === sent.length);
     for (const [i, { id, payload, timeMs, qos, retain }] of there.messages.entries()) {
       const wanted = pick(sent[i]!);

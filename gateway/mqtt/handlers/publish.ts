@@ -78,7 +78,7 @@ export class PublishHandler {
    */
   #publish(session: Session, topic: string, packet: PublishPacket, onOutcome: OnOutcome): void {
     if (this.#admission.ignores(topic)) return onOutcome(isCarried);
-    this.#router.publish(messageOf(topic, packet, session), 'carried', onOutcome);
+    this.#router.publish(messageOf(topic, packet, session), { onOutcome });
   }
 }
 

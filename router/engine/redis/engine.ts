@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { shardOf } from '../../../redis-access/shards.js';
 import type { Message } from '../../message.js';
 import { hasWildcard } from '../../topic-filter.js';
-import type { Engine, OnOutcome, OnPublication, OnRetained, RetainedCopy, Wants } from '../engine.js';
+import type { Engine, OnPublication, RetainedCopy, Wants } from '../engine.js';
 import { Clients } from './clients/clients.js';
 import { EngineError } from './errors.js';
 import { SharedHistory } from './history.js';
@@ -42,7 +42,6 @@ export class RedisEngine implements Engine {
   /** A ReplicatedHistory reads from it; its epoch is known after `open`. */
   readonly history: SharedHistory;
   #onPublication: OnPublication = () => 0;
-  #onRetained: OnRetained = () => {};
 
   constructor(options: RedisEngineOptions) {
     this.#options = options;
@@ -109,9 +108,8 @@ export class RedisEngine implements Engine {
     return this.#cluster;
   }
 
-  async start(onPublication: OnPublication, onRetained: OnRetained, copy?: RetainedCopy): Promise<void> {
+  async start(onPublication: OnPublication, copy?: RetainedCopy): Promise<void> {
     this.#onPublication = onPublication;
-    this.#onRetained = onRetained;
     if (copy !== undefined) await Promise.all(this.#parts.map(({ retained }) => retained.start(copy)));
     await this.cluster.join();
   }
@@ -133,15 +131,10 @@ export class RedisEngine implements Engine {
     return warnings.length === 0 ? undefined : warnings.join(' ');
   }
 
-  publish(message: Message, wants: Wants, onOutcome?: OnOutcome, idempotencyKey?: string): number {
+  publish(message: Message, wants?: Wants): number {
     const rule = this.#options.rules.of(message.id);
-    this.#partFor(message.id).publisher.publish(
-      message,
-      rule === -1 ? '' : this.#ruleTexts[rule]!,
-      wants,
-      onOutcome,
-      idempotencyKey,
-    );
+    const { publisher } = this.#partFor(message.id);
+    publisher.publish(message, rule === -1 ? '' : this.#ruleTexts[rule]!, wants);
     return 0;
   }
 
@@ -231,7 +224,6 @@ export class RedisEngine implements Engine {
       },
       readsExtras: () => this.cluster.readsExtras,
       onPublication: (message) => this.#onPublication(message),
-      onRetained: (message) => this.#onRetained(message),
       onWord: (payload) => this.cluster.hear(payload, index),
     });
   }

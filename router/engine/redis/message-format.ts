@@ -19,7 +19,7 @@ import { type Extras, encodeExtras, extrasEnd, noExtras, readExtras } from '../.
 
 const runBytes = 8;
 
-const placeBytes = 8;
+export const placeBytes = 8;
 const plainHead = 0;
 const countedHead = 1;
 const countedHeadBytes = 1 + runBytes + 4;
@@ -83,7 +83,7 @@ export function readCopy(bytes: Buffer, id: string | undefined): Copy | undefine
   return {
     place: placeIn(bytes),
     id: named,
-    run: counted ? bytes.toString('hex', at + 1, at + 1 + runBytes) : undefined,
+    run: counted ? runIn(bytes, at + 1) : undefined,
     number: counted ? bytes.readUInt32BE(at + 1 + runBytes) : 0,
     qos: (flags & 3) as Qos,
     retain: (flags & retainFlag) !== 0,
@@ -91,6 +91,17 @@ export function readCopy(bytes: Buffer, id: string | undefined): Copy | undefine
     properties,
     payload: bytes.subarray(start),
   };
+}
+
+/** As it was read last: most of what comes one behind the other is of one node. */
+const latestRun = { high: 0, low: 0, text: '0'.repeat(2 * runBytes) };
+
+function runIn(bytes: Buffer, at: number): string {
+  const high = bytes.readUInt32BE(at);
+  const low = bytes.readUInt32BE(at + 4);
+  if (high !== latestRun.high || low !== latestRun.low)
+    Object.assign(latestRun, { high, low, text: bytes.toString('hex', at, at + runBytes) });
+  return latestRun.text;
 }
 
 /** @param entry place and body, as the list of an id has it */

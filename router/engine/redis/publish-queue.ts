@@ -1,5 +1,5 @@
 import type { Message } from '../../message.js';
-import type { OnOutcome, Outcome } from '../engine.js';
+import type { Outcome, Wants } from '../engine.js';
 import type { Published } from './message-format.js';
 
 /** Of a message besides id and payload, here and on the connection, bytes. */
@@ -8,8 +8,7 @@ const messageOverheadBytes = 200;
 /** A message on its way to Redis. */
 export interface Waiting extends Published {
   readonly untilMs: number;
-  /** Until it has been told. */
-  onOutcome: OnOutcome | undefined;
+  readonly wants: Wants | undefined;
   /** Done with: its bytes are not counted any more. */
   over: boolean;
   onOver?: (() => void)[];

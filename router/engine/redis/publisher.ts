@@ -1,8 +1,8 @@
 import type { Message } from '../../message.js';
-import { isCarried, type OnOutcome, type Outcome, type Wants } from '../engine.js';
+import { isCarried, type Outcome, type Wants } from '../engine.js';
 import type { Counts } from './counts.js';
 import { outcomeTexts, type ShardError } from './errors.js';
-import { PublishCallWriter } from './message-format.js';
+import { PublishCallWriter, placeBytes } from './message-format.js';
 import { bytesOf, type Waiting, WaitingQueue } from './publish-queue.js';
 import type { Begun, Shard } from './shard.js';
 
@@ -74,22 +74,21 @@ export class Publisher {
     shard.pendingBytes = () => this.#pendingBytes;
   }
 
-  /** @param rule of its history, as `publish` takes it @param key an Idempotency-Key, or '' */
-  publish(message: Message, rule: string, wants: Wants, onOutcome?: OnOutcome, key = ''): void {
+  /** @param rule of its history, as the function takes it */
+  publish(message: Message, rule: string, wants?: Wants): void {
     const { shard, counts, pendingBytesMax } = this.#parts;
     const bytes = bytesOf(message);
-    if (this.#stopped || !shard.carries) return this.#refuse(onOutcome, outcomeTexts.away(shard.parts.name));
+    if (this.#stopped || !shard.carries) return this.#refuse(wants, outcomeTexts.away(shard.parts.name));
     if (this.#pendingBytes + bytes > pendingBytesMax)
-      return this.#refuse(onOutcome, outcomeTexts.full(shard.parts.name, pendingBytesMax));
+      return this.#refuse(wants, outcomeTexts.full(shard.parts.name, pendingBytesMax));
     this.#pendingBytes += bytes;
-    const isCounted = wants === 'count' && onOutcome !== undefined;
     this.#last = {
       message,
       rule,
-      key,
+      key: wants?.idempotencyKey ?? '',
       untilMs: performance.now() + waitMsMax,
-      number: isCounted ? counts.expect(message.id, onOutcome) : 0,
-      onOutcome,
+      number: wants?.count === true ? counts.expect(message.id, wants.onOutcome) : 0,
+      wants,
       over: false,
     };
     this.#queue.push(this.#last);
@@ -157,7 +156,7 @@ export class Publisher {
       const notAfterMs = shard.redisNowMs(batch.messages[0]!.untilMs);
       const call = this.#writer.write(shard.generation, batch.number, notAfterMs, batch.messages);
       shard.send(call).then(
-        (reply) => this.#sent(batch, reply as (number | Buffer)[]),
+        (reply) => this.#sent(batch, reply as Buffer | (number | Buffer)[]),
         (error) => this.#failed(batch, error as ShardError),
       );
     }
@@ -174,13 +173,14 @@ export class Publisher {
     return this.#queue.take(count);
   }
 
-  /** @param reply the last place, and for each message how many copies went out */
-  #sent(batch: Batch, reply: readonly (number | Buffer)[]): void {
+  /** @param reply the last place, and for each message how many copies went out: as bytes where that is all */
+  #sent(batch: Batch, reply: Buffer | readonly (number | Buffer)[]): void {
     this.#end(batch);
     this.#answeredMs = performance.now();
+    const before = Buffer.isBuffer(reply) ? placeBytes : 1;
     for (let i = 0; i < batch.messages.length; i++) {
       const each = batch.messages[i]!;
-      const said = reply[i + 1]!;
+      const said = reply[before + i]!;
       if (said === -1) this.#no(each, outcomeTexts.notKept(this.#parts.shard.parts.name));
       else if (typeof said === 'number') this.#yes(each, said);
       else this.#repeated(each, Number(said.toString().split(' ')[1]));
@@ -243,20 +243,20 @@ export class Publisher {
     this.forwarded++;
     if (!this.#finish(each)) return known(each, 'yes');
     if (each.number > 0) this.#parts.counts.sent(each.number, copies);
-    else each.onOutcome?.(isCarried);
+    else each.wants?.onOutcome(isCarried);
   }
 
   /** Its key was there. */
   #repeated(each: Waiting, copies: number): void {
     if (!this.#finish(each)) return known(each, 'yes');
     if (each.number > 0) this.#parts.counts.forget(each.number);
-    each.onOutcome?.({ delivered: 0, unanswered: copies, carried: 'yes', repeated: true });
+    each.wants?.onOutcome({ delivered: 0, unanswered: copies, carried: 'yes', repeated: true });
   }
 
   #no(each: Waiting, reason: string): void {
     if (!this.#finish(each)) return known(each, 'no');
     if (each.number > 0) this.#parts.counts.forget(each.number);
-    this.#refuse(each.onOutcome, reason);
+    this.#refuse(each.wants, reason);
   }
 
   /** @param mayBeKnown when the next connection begins */
@@ -264,7 +264,7 @@ export class Publisher {
     if (!this.#finish(each)) return known(each, 'unknown');
     this.unknown++;
     if (each.number > 0) this.#parts.counts.forget(each.number);
-    each.onOutcome?.({
+    each.wants?.onOutcome({
       delivered: 0,
       unanswered: 0,
       carried: 'unknown',
@@ -277,14 +277,13 @@ export class Publisher {
     if (each.over) return false;
     each.over = true;
     this.#pendingBytes -= bytesOf(each.message);
-    for (const then of each.onOver ?? []) setImmediate(then);
+    if (each.onOver !== undefined) for (const then of each.onOver) setImmediate(then);
     return true;
   }
 
-  #refuse(onOutcome: OnOutcome | undefined, reason: string): void {
+  #refuse(wants: Wants | undefined, reason: string): void {
     this.refused++;
-    const outcome: Outcome = { delivered: 0, unanswered: 0, carried: 'no', reason };
-    onOutcome?.(outcome);
+    wants?.onOutcome({ delivered: 0, unanswered: 0, carried: 'no', reason });
   }
 }
 

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { HistoryRules } from '../../history/history-rules.js';
 import type { Message } from '../../message.js';
-import type { OnPublication, OnRetained } from '../engine.js';
+import type { OnPublication } from '../engine.js';
 import { type Counts, countsWord } from './counts.js';
 import { type Copy, messageOf, readCopy } from './message-format.js';
 import type { Shard } from './shard.js';
@@ -20,7 +20,8 @@ export interface ReceiverParts {
   /** Held while messages that were missed are read, bytes; past it, those are read, too. */
   readonly heldBytesMax: number;
   readonly onPublication: OnPublication;
-  readonly onRetained: OnRetained;
+  /** No subscriber is to get it by this: it is kept. */
+  readonly onRetained: (message: Message) => void;
   /** Words of other nodes, besides counts. */
   readonly onWord: (payload: Buffer) => void;
 }

@@ -56,8 +56,9 @@ export class SharedRetained {
   }
 
   /** Somebody has published it: it is known again. */
-  note(id: string): void {
-    if (this.#lost.size > 0) this.#lost.delete(id);
+  note(message: Message): void {
+    if (this.#lost.size > 0) this.#lost.delete(message.id);
+    this.#copy?.keep(message);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { redisOptionsOf } from '../../../redis-access/addresses.js';
 import { shardOf } from '../../../redis-access/shards.js';
-import type { OnPublication, OnRetained } from '../engine.js';
+import type { OnPublication } from '../engine.js';
 import { CatchUp, RecentIds } from './catch-up.js';
 import { Counts } from './counts.js';
 import type { Library } from './library.js';
@@ -32,7 +32,6 @@ export interface EngineSide {
   /** Whether all nodes read messages with extras, now. */
   readonly readsExtras: () => boolean;
   readonly onPublication: OnPublication;
-  readonly onRetained: OnRetained;
   /** Words of other nodes, besides counts. */
   readonly onWord: (payload: Buffer) => void;
 }
@@ -68,10 +67,7 @@ export function wireShard(index: number, options: RedisEngineOptions, engine: En
   const { heldBytesMax } = options;
   const receiver = new Receiver({
     ...{ shard, counts, name, rules, heldBytesMax, onPublication, onWord },
-    onRetained: (message) => {
-      retained.note(message.id);
-      engine.onRetained(message);
-    },
+    onRetained: (message) => retained.note(message),
   });
   const recent = new RecentIds(shard);
   const catchUp = new CatchUp({

@@ -58,16 +58,13 @@ class Node {
     const node = new Node(url, options);
     t.teardown(() => node.engine.stop());
     await node.engine.open();
-    await node.engine.start(
-      ({ id, payload }) => {
-        if (!node.filters.some((filter) => matches(filter, id))) return 0;
-        node.received++;
-        if (!node.got.has(id)) node.got.set(id, []);
-        node.got.get(id)!.push(Buffer.from(payload).toString());
-        return 1;
-      },
-      () => {},
-    );
+    await node.engine.start(({ id, payload }) => {
+      if (!node.filters.some((filter) => matches(filter, id))) return 0;
+      node.received++;
+      if (!node.got.has(id)) node.got.set(id, []);
+      node.got.get(id)!.push(Buffer.from(payload).toString());
+      return 1;
+    });
     await node.add(...filters);
     return node;
   }
@@ -84,7 +81,7 @@ class Node {
   publish(id: string, text: string): Promise<boolean> {
     const message = new Message(id, Buffer.from(text), 0);
     return new Promise((resolve) => {
-      this.engine.publish(message, 'carried', ({ carried }) => resolve(carried === 'yes'));
+      this.engine.publish(message, { onOutcome: ({ carried }) => resolve(carried === 'yes') });
     });
   }
 

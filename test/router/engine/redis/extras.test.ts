@@ -34,15 +34,12 @@ async function rig(t: Test): Promise<Rig> {
   });
   await engine.open();
   const received: Message[] = [];
-  await engine.start(
-    (message) => received.push(message),
-    () => {},
-  );
+  await engine.start((message) => received.push(message));
   engine.addInterest('a');
   await new Promise<void>((resolve) => engine.whenInterested(resolve));
   const publish = async (message: Message) => {
     const before = received.length;
-    engine.publish(message, 'nothing');
+    engine.publish(message);
     await until('it is back', () => received.length > before);
     return received.at(-1)!;
   };
@@ -116,11 +113,11 @@ t.test('a message that has them is retained where it is to be, and an empty one 
   t.teardown(() => other.stop());
   const copies: Message[] = [];
   await other.open();
-  await other.start(
-    () => 0,
-    () => {},
-    { keep: (message: Message) => copies.push(message), forget() {}, walk: () => undefined as never },
-  );
+  await other.start(() => 0, {
+    keep: (message: Message) => copies.push(message),
+    forget() {},
+    walk: () => undefined as never,
+  });
   t.same(
     copies.map(({ publisher, properties: given, retain }) => [publisher, given, retain]),
     [['publisher', properties, true]],

@@ -20,21 +20,15 @@ function opener(urls: readonly string[]) {
     t.teardown(() => Promise.all([near, far].map((engine) => engine.stop())));
     const offsets = new Map<string, number[]>();
     for (const engine of [near, far]) await engine.open();
-    await near.start(
-      ({ id, offset }) => {
-        offsets.set(id, [...(offsets.get(id) ?? []), offset]);
-        return 1;
-      },
-      () => {},
-    );
+    await near.start(({ id, offset }) => {
+      offsets.set(id, [...(offsets.get(id) ?? []), offset]);
+      return 1;
+    });
     const store = new ReplicatedHistory(rules, far.history, bytesMax);
-    await far.start(
-      (message) => {
-        store.append(message);
-        return 0;
-      },
-      () => {},
-    );
+    await far.start((message) => {
+      store.append(message);
+      return 0;
+    });
     return {
       store,
       async append(message: Message) {
@@ -44,7 +38,7 @@ function opener(urls: readonly string[]) {
           near.addInterest(message.id);
           await new Promise<void>((resolve) => near.whenInterested(resolve));
         }
-        near.publish(message, 'nothing');
+        near.publish(message);
         await until('it is back', () => offsets.get(message.id)!.length > (before ?? 0));
         return offsets.get(message.id)!.at(-1)!;
       },

@@ -11,16 +11,13 @@ t.teardown(() => redis.stop());
 t.test('a node starts without complaint while all nodes are sent retained messages', async (t) => {
   const busy = redisEngineAt([redis.url]);
   await busy.open();
-  await busy.start(
-    () => 0,
-    () => {},
-  );
+  await busy.start(() => 0);
   let stopped = false;
   const publish = () => {
     if (stopped) return;
     // It goes to all nodes, over the channel that each subscribes to first.
     const message = new Message('$SYS/busy', Buffer.from('x'), Date.now(), 0, true);
-    busy.publish(message, 'carried', publish);
+    busy.publish(message, { onOutcome: publish });
   };
   for (let n = 0; n < 200; n++) publish();
   const complaints: string[] = [];

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import type { Outcome, Wants } from '../../../../router/engine/engine.js';
+import type { Outcome } from '../../../../router/engine/engine.js';
 import type { RedisEngine } from '../../../../router/engine/redis/engine.js';
 import { readCopy } from '../../../../router/engine/redis/message-format.js';
 import type { RedisEngineOptions } from '../../../../router/engine/redis/options.js';
@@ -11,13 +11,15 @@ import { redisEngineAt } from './engine-parts.js';
 
 /** Answers to publishers are true: on Redis itself, over broken connections, and when Redis stands still or ends. */
 
+type Wanted = 'carried' | 'count';
+
 let names = 0;
 
 interface Node {
   engine: RedisEngine;
   /** Texts, as they were handed out. */
   got: string[];
-  publish(text: string, wants?: Wants, key?: string): Promise<Outcome>;
+  publish(text: string, wants?: Wanted, key?: string): Promise<Outcome>;
 }
 
 async function nodeAt(t: Test, url: string, options: Partial<RedisEngineOptions> = {}): Promise<Node> {
@@ -25,18 +27,19 @@ async function nodeAt(t: Test, url: string, options: Partial<RedisEngineOptions>
   t.teardown(() => engine.stop());
   const got: string[] = [];
   await engine.open();
-  await engine.start(
-    (message) => {
-      got.push(Buffer.from(message.payload).toString());
-      return 1;
-    },
-    () => {},
-  );
+  await engine.start((message) => {
+    got.push(Buffer.from(message.payload).toString());
+    return 1;
+  });
   engine.addInterest('a');
   await new Promise<void>((resolve) => engine.whenInterested(resolve));
-  const publish = (text: string, wants: Wants = 'count', key = '') =>
+  const publish = (text: string, wants: Wanted = 'count', key = '') =>
     new Promise<Outcome>((resolve) =>
-      engine.publish(new Message('a', Buffer.from(text), 1, 1), wants, resolve, key),
+      engine.publish(new Message('a', Buffer.from(text), 1, 1), {
+        onOutcome: resolve,
+        count: wants === 'count',
+        idempotencyKey: key,
+      }),
     );
   return { engine, got, publish };
 }
@@ -128,7 +131,7 @@ t.test('Redis stands still: what it did not get is refused, and does not come wh
   const pausedMs = performance.now();
   const sent: { text: string; outcome: Outcome }[] = [];
   const waiting: Promise<unknown>[] = [];
-  const publish = (text: string, wants: Wants) =>
+  const publish = (text: string, wants: Wanted) =>
     waiting.push(publisher.publish(text, wants).then((outcome) => sent.push({ text, outcome })));
   for (let i = 0; i < 300; i++) publish(`early ${i}`, i % 2 === 0 ? 'count' : 'carried');
   await until('it is noticed', () => publisher.engine.trouble !== undefined);
@@ -250,8 +253,7 @@ t.test('a message with an Idempotency-Key goes once, whoever sends it again', as
 
 t.test('what was published before the stop goes out', async (t) => {
   const { publisher, witness } = await setUp(t);
-  for (let i = 0; i < 500; i++)
-    publisher.engine.publish(new Message('a', Buffer.from(`${i}`), 1, 1), 'nothing');
+  for (let i = 0; i < 500; i++) publisher.engine.publish(new Message('a', Buffer.from(`${i}`), 1, 1));
   await publisher.engine.stop();
   await until('all has come', () => witness.got.length === 501);
   t.equal(witness.got.at(-1), '499');

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { RecentKeys } from '../../../router/engine/recent-keys.js';
+import { RecentKeys } from '../../../router/engine/embedded.js';
 
 t.test('keys are known by id and key, and the oldest make room', async (t) => {
   const keys = new RecentKeys();
