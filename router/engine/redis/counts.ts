@@ -40,6 +40,7 @@ export class Counts {
   readonly #answers = new Map<string, number[]>();
   #waitingBytes = 0;
   #number = 0;
+  #inOrderUpTo = 0;
   #timer: NodeJS.Timeout | undefined;
   timedOut = 0;
 
@@ -68,12 +69,9 @@ export class Counts {
     const waiting = this.#waiting.get(number);
     if (waiting === undefined) return;
     waiting.copies = copies;
+    if (this.#settle(number, waiting)) return;
     waiting.untilMs = performance.now() + this.#waitMs;
-    // Behind those that were sent before it, so that the oldest are at the head.
-    this.#waiting.delete(number);
-    this.#waiting.set(number, waiting);
-    this.#settle(number, waiting);
-    if (!this.#waiting.has(number)) return;
+    this.#putInOrder(number, waiting);
     // Of how many copies the count would be is not known: it is of those that have been answered.
     if (copies === Infinity || this.#waitingBytes > waitingBytesMax) this.#giveUp(number, waiting);
     else this.#timer ??= setTimeout(() => this.#sweep(), this.#waitMs);
@@ -117,16 +115,30 @@ export class Counts {
     this.#waitingBytes = 0;
   }
 
-  /** A copy that is not waited for is heard all the same, until the time is over. */
-  #settle(number: number, waiting: Waiting): void {
+  /** As they were sent: nearly always that is the order of their numbers, in which they are there already. */
+  #putInOrder(number: number, waiting: Waiting): void {
+    if (number > this.#inOrderUpTo) {
+      this.#inOrderUpTo = number;
+      return;
+    }
+    this.#waiting.delete(number);
+    this.#waiting.set(number, waiting);
+    this.#inOrderUpTo = this.#number; // those that are not sent yet are to go behind it
+  }
+
+  /** A copy that is not waited for is heard all the same, until the time is over. @returns whether it is done with */
+  #settle(number: number, waiting: Waiting): boolean {
     const { copies = 0, answered, id } = waiting;
     if (answered >= copies) {
       this.#drop(number, waiting);
       if (this.#silent.size > 0) this.#silent.delete(id);
       this.#tell(waiting, 0);
-    } else if (this.#silent.size > 0 && this.#isAllOf(id, copies, answered)) {
+      return true;
+    }
+    if (this.#silent.size > 0 && this.#isAllOf(id, copies, answered)) {
       this.#tell(waiting, copies - answered);
     }
+    return false;
   }
 
   #tell(waiting: Waiting, unanswered: number): void {

@@ -80,9 +80,16 @@ local function check_messages(a, count, ids, rules)
   end
 end
 
+-- A list of numbers takes a node 0.5 µs for each of them.
+-- @param reply seq and outcomes @param is_plain all outcomes are below 256
+local function packed_if(is_plain, reply)
+  if not is_plain or #reply > ASKED_MAX then return reply end
+  return pack_place(reply[1]) .. string.char(unpack(reply, 2))
+end
+
 -- publish run generation number notAfterMs, and for each message: id rule head body key
 --   -> seq of the last, and for each message: its copies; a text `place copies` where its key was there already; -1 where it
---      could not be kept, and did not go out
+--      could not be kept, and did not go out. Where all are small numbers, it is one text: seq in 8 bytes, a byte for each
 -- All of it, or nothing: LATE, SUPERSEDED, ARGUMENT, ID.
 local function publish(_, a)
   local number, not_after_ms = tonumber(a[3]), tonumber(a[4])
@@ -109,7 +116,7 @@ local function publish(_, a)
   node.bits = since < 16 and node.bits * 2 ^ since % REMEMBERED + 1 or 1
 
   local wanted = wanted_of(ids)
-  local reply = { given }
+  local reply, is_plain = { given }, true
   local noted
   for i = 1, count do
     local at = i * ARGUMENTS_PER_MESSAGE
@@ -121,8 +128,9 @@ local function publish(_, a)
       noted = noted or {}
       noted[#noted + 1] = id
     end
+    is_plain = is_plain and type(outcome) == 'number' and outcome < 256
     reply[i + 1] = outcome or -1
   end
   if noted then note_recent(first, noted) end
-  return reply
+  return packed_if(is_plain, reply)
 end

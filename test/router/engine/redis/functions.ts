@@ -102,9 +102,12 @@ export class Functions {
       body,
       key,
     ]);
-    const reply = await this.call('publish', runOf, generation, number, notAfterMs, ...args);
-    const [seq, ...outcomes] = reply as [number, ...(number | string)[]];
-    return { seq, outcomes };
+    const command = [`${this.library.prefix}publish`, 0, runOf, generation, number, notAfterMs, ...args];
+    const reply = await this.redis.callBuffer('FCALL', ...(command as [string, ...string[]]));
+    if (Buffer.isBuffer(reply))
+      return { seq: Number(reply.readBigUInt64BE(0)), outcomes: [...reply.subarray(8)] };
+    const [seq, ...outcomes] = reply as [number, ...(number | Buffer)[]];
+    return { seq, outcomes: outcomes.map((each) => (typeof each === 'number' ? each : each.toString())) };
   }
 
   /** One message. @returns its place */
