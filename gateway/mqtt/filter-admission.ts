@@ -1,8 +1,8 @@
 import { shapeOf } from '../../router/login-cost.js';
 import type { Router } from '../../router/router.js';
 import type { Session } from '../../router/session/session.js';
-import { beyondThisServer, problemOfFilter } from '../../router/topic-filter.js';
 import { hasControlCharacter } from '../../router/topic.js';
+import { beyondThisServer, problemOfFilter } from '../../router/topic-filter.js';
 import type { Config } from '../config.js';
 import type { LoginShares, SharedKey } from '../login-shares.js';
 import type { Channel } from './channel.js';
