@@ -29,8 +29,8 @@ export abstract class FlowOwner extends Subscriber {
     this.bits = endsWithConnection ? endsWithConnectionBit : 0;
   }
 
-  /** On the prototype, see sessionClass: a field would take 8 bytes of each session. */
-  protected abstract get sessions(): SessionContext;
+  /** On the prototype, see sessionClass: a field would take 8 bytes of each session. @internal */
+  abstract get sessions(): SessionContext;
 
   /** The session ends with its connection. */
   get endsWithConnection(): boolean {

@@ -6,7 +6,7 @@ export type SessionClass = new (clientId: string, endsWithConnection: boolean) =
 /** A class for one registry's sessions, so that shared parts are not fields of each (8 bytes). */
 export function sessionClass(context: SessionContext): SessionClass {
   return class extends Session {
-    protected override get sessions(): SessionContext {
+    override get sessions(): SessionContext {
       return context;
     }
   };

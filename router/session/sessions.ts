@@ -10,7 +10,6 @@ import type { SessionsOptions } from './session-events.js';
 import { type SessionLimits, sessionLimits } from './session-limits.js';
 import type { SessionOwner } from './session-owner.js';
 import type { SessionRouter } from './session-router.js';
-import type { SessionState } from './session-state.js';
 import type { SessionStore } from './session-store.js';
 import { keptTerms, type SessionTerms } from './session-terms.js';
 import type { EvictionReason, SessionDropReason, SessionsStats } from './sessions-stats.js';
@@ -144,7 +143,7 @@ export class Sessions {
   }
 
   /**
-   * The session of a client that has connected to another node, which then gets its messages: see `take`.
+   * The session of a client that has connected to another node, which then gets its messages: see `departed`.
    * @returns undefined if no session outlives its connection; another one has ended
    */
   depart(clientId: string): Session | undefined {
@@ -152,13 +151,10 @@ export class Sessions {
     return this.#byClientId.get(clientId);
   }
 
-  /** Takes the content of a session of an absent client, and ends it. */
-  take(session: Session): SessionState {
-    const [owner, expirySec] = [this.ownerOf(session), this.expiryOf(session)];
-    const state = { clientId: session.clientId, owner, expirySec, ...session.take() };
+  /** Another node has the session of an absent client, with all that was taken out of it: it ends here. */
+  departed(session: Session): void {
     this.counters.departed++;
     this.#end(session);
-    return state;
   }
 
   /**

@@ -47,7 +47,10 @@ export class SessionMove {
       this.#marked = true;
       return false;
     }
-    const { clientId, owner, expirySec, ...flow } = this.#from.take(this.#leaving);
+    const { clientId } = this.#leaving;
+    const [owner, expirySec] = [this.#from.ownerOf(this.#leaving), this.#from.expiryOf(this.#leaving)];
+    const flow = this.#leaving.take();
+    this.#from.departed(this.#leaving);
     const decoder = new SessionDecoder();
     const sent = [{ clientId, owner, expirySec, flow, subscriptions: this.#subscriptions }];
     const [decoded] = [...encodeSessions(sent)].flatMap((chunk) => decoder.read(chunk));

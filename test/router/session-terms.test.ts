@@ -144,7 +144,8 @@ t.test('it goes with the session to another node', async (t) => {
   client.connectWith({ ...keptTerms, expirySec: 10 }, 'c');
   const departing = sessions.depart('c')!;
   const adopted = there.adopt('c', undefined, sessions.expiryOf(departing))!;
-  adopted.put(sessions.take(departing));
+  adopted.put(departing.take());
+  sessions.departed(departing);
   t.match(sessions.stats(), { sessions: 0, clientsBytes: 0 });
   t.equal(there.expiryOf(adopted), 10);
   there.tick(9);

@@ -231,11 +231,13 @@ export class RedisEngine implements Engine {
   #tick(): void {
     const nowMs = performance.now();
     const pausedMs = nowMs - this.#tickedMs;
+    const stalledMs = pausedMs > stallMs ? pausedMs : 0;
     this.#tickedMs = nowMs;
     this.cluster.tick(nowMs);
     for (const { shard, publisher } of this.#parts) {
-      shard.tick(nowMs, pausedMs > stallMs ? pausedMs : 0);
+      shard.tick(nowMs, stalledMs);
       publisher.tick(nowMs);
     }
+    this.clients.tick(nowMs, stalledMs);
   }
 }

@@ -47,7 +47,8 @@ tls-auth-clients ${verify ? 'yes' : 'no'}`,
 
 /** A node joins, and a second one, and what is sent on one reaches a stream on the other. */
 async function carries(t: Test, what: string, flags: string[]): Promise<void> {
-  const all = ['--engine', 'redis', '--drain-sec', '0', ...flags];
+  // A node that gets no CPU for 250 ms, the default, is counted as unanswered.
+  const all = ['--engine', 'redis', '--drain-sec', '0', '--count-wait-ms', '10000', ...flags];
   const [one, other] = await Promise.all([startGateway({ flags: all }), startGateway({ flags: all })]);
   const stream = await openStream(one.port, '/stream/a');
   const delivered = await other.send('a', what);

@@ -24,8 +24,11 @@ export async function startRedisNodes(
   return Promise.all(
     nodes.map(async (node) => {
       const { name, ...options }: NodeOptions = typeof node === 'string' ? { name: node } : node;
+      const given = [...flags, ...(options.flags ?? [])];
       const own = ['--engine', 'redis', '--redis', urls.join(), '--node-name', name, '--drain-sec', '0'];
-      const gateway = await startGateway({ ...options, flags: [...own, ...flags, ...(options.flags ?? [])] });
+      // A node that gets no CPU for 250 ms, the default, would be counted as unanswered.
+      if (!given.includes('--count-wait-ms')) own.push('--count-wait-ms', '10000');
+      const gateway = await startGateway({ ...options, flags: [...own, ...given] });
       t.teardown(() => gateway.kill());
       return gateway;
     }),

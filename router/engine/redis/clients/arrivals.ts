@@ -1,25 +1,36 @@
+import type { Session } from '../../../session/session.js';
 import { type DecodedSession, SessionDecoder } from '../../../session/session-encoding.js';
+import { SessionGate } from '../../../session/session-gate.js';
+import { type FlowState, messagesIn } from '../../../session/session-state.js';
+import { hasWildcard } from '../../../topic-filter.js';
+import { insist } from './calls.js';
 import { Move, Moves, type MovesParts, moveIdBytes } from './moves.js';
 import { parcelBytes, unpack } from './parcel.js';
+
+/** A connection on which the end of a move was lost has been noticed by then, and the old node has asked after it. */
+const doneKeptMs = 5_000;
 
 /** Waits for marks, and for what is in the sessions. */
 class Arrival extends Move {
   content: Buffer | undefined;
-  isMarked = false;
 }
 
 export interface ArrivalsParts extends MovesParts {
-  /** Whether its client is here, and waits for a session from there. */
+  /** Whether its client is here, and its CONNECT waits for a session from there. */
   readonly isAwaited: (clientId: string, from: string) => boolean;
-  /** A session is on its way here. */
-  readonly onArriving: (clientId: string) => void;
-  /** It is here, or does not come. */
+  /** Something comes of that node. */
+  readonly onHeard: (from: string) => void;
+  /** Its session is here, or does not come. */
   readonly onArrived: (clientId: string) => void;
+  /** It has not come, and is offered again. */
+  readonly onFailed: (clientId: string) => void;
 }
 
 /** Sessions that come from another node; see Departures. */
 export class Arrivals extends Moves<Arrival> {
   readonly #parts: ArrivalsParts;
+  /** Complete, by their ids, and when the old node has heard so; Infinity = it has not. */
+  readonly #done = new Map<string, { readonly move: Arrival; heardMs: number }>();
 
   constructor(parts: ArrivalsParts) {
     super(parts);
@@ -28,119 +39,208 @@ export class Arrivals extends Moves<Arrival> {
     this.nodes.on('S', (from, body) => this.#hearContent(from, body));
   }
 
-  hearMark(id: string, shard: number): void {
-    const move = this.byId.get(id);
-    if (move === undefined || !this.mark(move, shard)) return;
-    move.isMarked = true;
+  override forget(run: string): void {
+    super.forget(run);
+    for (const [id, { move }] of this.#done) if (move.other === run) this.#done.delete(id);
+  }
+
+  override tick(nowMs: number, stalledMs: number): void {
+    super.tick(nowMs, stalledMs);
+    for (const [id, { heardMs }] of this.#done) if (nowMs - heardMs > doneKeptMs) this.#done.delete(id);
+  }
+
+  override hearQuestion(id: string): boolean {
+    this.#sayDone(id);
+    return this.#done.has(id) || super.hearQuestion(id);
+  }
+
+  /**
+   * Sessions that are not here by now do not come. Where the old node lives, it has all of them, and offers them again;
+   * CONNECTs wait for that as long as they may.
+   */
+  override giveUp(move: Arrival, isOtherHere = false): void {
+    if (this.byId.get(move.id) !== move) return;
+    this.byId.delete(move.id);
+    for (const clientId of [...move.sessions.keys()]) {
+      this.#discard(move, clientId);
+      if (isOtherHere) this.#parts.onFailed(clientId);
+      else this.#parts.onArrived(clientId);
+    }
+    this.tellUnknown(move);
+  }
+
+  /** Its client waits no longer. */
+  dismiss(clientId: string): void {
+    const move = this.moveOf(clientId);
+    if (move !== undefined) this.giveUp(move, true);
+  }
+
+  protected override onMarked(move: Arrival): void {
     this.#mayPut(move);
   }
 
-  /** Sessions that are not here by now do not come: their clients begin anew. */
-  override giveUp(move: Arrival): void {
-    if (this.byId.get(move.id) !== move) return;
-    this.end(move);
-    for (const clientId of [...move.sessions.keys()]) {
-      this.lose(clientId, move.other);
-      this.#arrived(move, clientId);
-    }
+  protected override question(move: Arrival): Buffer {
+    return this.nodes.word('P', move.id, Buffer.of(move.content === undefined ? 0 : 1));
   }
 
   async #hearOffer(from: string, body: Buffer): Promise<void> {
     const id = body.toString('latin1', 0, moveIdBytes);
     const home = body[moveIdBytes] ?? 0;
     const shard = this.shards[home];
-    if (shard === undefined || this.byId.has(id)) return;
+    this.#parts.onHeard(from);
+    if (shard === undefined || this.byId.has(id) || this.#done.has(id)) return;
     const parcel = body.subarray(moveIdBytes + 1);
     const move = new Arrival(id, from, home, this.shards.length);
-    this.begin(move);
+    this.byId.set(id, move);
+    move.heardMs = move.askedMs = performance.now();
     try {
       // Where the old node stops: whether it is still its own. Else their clients have asked for them.
       const passed = parcel.toString('latin1', parcelBytes(parcel));
       const decoder = new SessionDecoder();
       const offered: DecodedSession[] = [];
       for await (const chunk of unpack(shard, `${id}o`, parcel)) offered.push(...decoder.read(chunk));
+      if (this.byId.get(id) !== move) return;
       const free = passed === '' ? offered : offered.filter((_, n) => passed[n] === '1');
       this.#adopt(move, free, passed === '');
     } catch {
-      this.giveUp(move);
+      this.giveUp(move, true);
     }
   }
 
   #adopt(move: Arrival, offered: readonly DecodedSession[], askedFor: boolean): void {
-    const { sessions, router } = this.here;
     const refused: string[] = [];
+    const isOpen = (id: string) => move.marked[this.shardOf(id)]!;
     for (const { clientId, owner, expirySec, subscriptions } of offered) {
-      const isWanted = askedFor ? this.#parts.isAwaited(clientId, move.other) : this.#isFree(clientId);
-      const session = isWanted ? sessions.adopt(clientId, owner, expirySec) : undefined;
-      if (session === undefined) {
-        refused.push(clientId);
-        if (isWanted) this.#parts.onArrived(clientId);
-        continue;
+      const { sessions } = this.here;
+      // The old node has given that up, unheard.
+      const older = this.moveOf(clientId);
+      if (older?.other === move.other) this.#discard(older, clientId, true);
+      const present = sessions.find(clientId);
+      if (
+        askedFor
+          ? this.#parts.isAwaited(clientId, move.other)
+          : present === undefined && this.#takesMore(clientId)
+      ) {
+        const session = sessions.adopt(clientId, owner, expirySec);
+        if (session !== undefined)
+          this.add(move, clientId, { session, subscriptions, gate: new SessionGate(isOpen, session) });
+        else refused.push(clientId);
+        if (session === undefined) this.#parts.onArrived(clientId);
+      } else if (present !== undefined && !present.endsWithConnection && this.#takesMore(clientId)) {
+        // It came too late for its client's CONNECT, which has found no session, and has subscribed anew.
+        this.add(move, clientId, { session: present, subscriptions: [], gate: undefined });
+      } else refused.push(clientId);
+    }
+    if (refused.length > 0) this.tell(move, 'X', refused.join('\0')).catch(() => {});
+    if (move.sessions.size === 0) this.byId.delete(move.id);
+    else
+      this.here.router.whenInterested(() => void this.#setMarks(move).catch(() => this.giveUp(move, true)));
+  }
+
+  #takesMore(clientId: string): boolean {
+    return !this.nodes.stopping && !this.has(clientId);
+  }
+
+  /**
+   * By each server that carries anything for them. The last one is that of their client ids, which says of the others that
+   * there is no mark: one that is away carries nothing at present.
+   */
+  async #setMarks(move: Arrival): Promise<void> {
+    const carrying = new Set<number>();
+    for (const { subscriptions } of move.sessions.values())
+      for (const { filter } of subscriptions) {
+        if (hasWildcard(filter)) for (const shard of this.shards.keys()) carrying.add(shard);
+        else carrying.add(this.shardOf(filter));
       }
-      this.add(move, session, subscriptions, (shard) => move.marked[shard]!);
-      this.#parts.onArriving(clientId);
-    }
-    if (refused.length > 0) this.#say(move, this.nodes.word('X', move.id, refused.join('\0')));
-    if (move.sessions.size === 0) this.end(move);
-    else router.whenInterested(() => this.#setMarks(move));
+    carrying.delete(move.home);
+    const unmarked = [...this.shards.keys()].filter((shard) => shard !== move.home && !carrying.has(shard));
+    await Promise.all(
+      [...carrying].map(async (shard) => {
+        if (!(await this.#mark(move, shard, [shard]).catch(() => false))) unmarked.push(shard);
+      }),
+    );
+    if (!(await this.#mark(move, move.home, [move.home, ...unmarked]))) this.giveUp(move, true);
   }
 
-  /** Its client is not here by now, with a session of its own. */
-  #isFree(clientId: string): boolean {
-    if (this.nodes.stopping || this.has(clientId)) return false;
-    return this.here.sessions.find(clientId)?.connection === undefined;
-  }
-
-  #setMarks(move: Arrival): void {
-    const word = this.nodes.word('M', move.id);
-    for (const shard of this.shards) {
-      shard.call('mark', [this.nodes.run, move.other, word]).then(
-        (heard) => Number(heard) > 0 || this.giveUp(move),
-        () => this.giveUp(move),
-      );
-    }
+  /** @returns whether both nodes hear it @throws ShardError */
+  async #mark(move: Arrival, index: number, marked: readonly number[]): Promise<boolean> {
+    const shard = this.shards[index]!;
+    const word = this.nodes.word('M', move.id, Buffer.from(marked));
+    const heard = await insist(
+      () => shard.call('mark', [this.nodes.run, move.other, word]),
+      (both) => both === 1,
+      () => shard.carries && this.byId.get(move.id) === move,
+    );
+    return heard === 1;
   }
 
   #hearContent(from: string, body: Buffer): void {
     const move = this.byId.get(body.toString('latin1', 0, moveIdBytes));
     if (move?.other !== from || move.content !== undefined) return;
+    move.heardMs = performance.now();
     move.content = Buffer.from(body.subarray(moveIdBytes));
     this.#mayPut(move);
   }
 
   #mayPut(move: Arrival): void {
-    if (move.isMarked && move.content !== undefined)
-      this.#put(move, move.content).catch(() => this.giveUp(move));
+    if (move.content !== undefined && move.marked.every(Boolean))
+      this.#put(move, move.content).catch(() => this.giveUp(move, true));
   }
 
-  /** In front of what has come since the mark. */
+  /** In front of what has come since the mark. All or nothing: what is given up is offered again. */
   async #put(move: Arrival, parcel: Buffer): Promise<void> {
     const decoder = new SessionDecoder();
-    for await (const chunk of unpack(this.shards[move.home]!, `${move.id}s`, parcel)) {
-      if (this.byId.get(move.id) !== move) return;
-      this.wait(move);
-      for (const state of decoder.read(chunk)) {
-        const moving = move.sessions.get(state.clientId);
-        if (moving === undefined) continue;
-        if (this.here.sessions.find(state.clientId) === moving.session) moving.session.put(state);
-        this.#arrived(move, state.clientId);
-      }
+    const states: DecodedSession[] = [];
+    for await (const chunk of unpack(this.shards[move.home]!, `${move.id}s`, parcel))
+      states.push(...decoder.read(chunk));
+    if (this.byId.get(move.id) !== move) return;
+    this.byId.delete(move.id);
+    this.#done.set(move.id, { move, heardMs: Infinity });
+    for (const state of states) {
+      const moving = move.sessions.get(state.clientId);
+      if (moving === undefined) continue;
+      const { session, gate } = moving;
+      const isHere = this.here.sessions.find(state.clientId) === session;
+      if (!isHere) session.sessions.countDropped('session-ended', messagesIn(state));
+      else if (gate === undefined || session.connection !== undefined) deliverLate(session, state);
+      else session.put(state);
+      this.settle(move, state.clientId);
+      this.#parts.onArrived(state.clientId);
     }
-    this.end(move);
     // Those that ended on their old node in the meantime.
     for (const clientId of [...move.sessions.keys()]) {
-      this.lose(clientId, move.other);
-      this.#arrived(move, clientId);
+      if (move.sessions.get(clientId)!.gate !== undefined) this.lose(clientId, move.other);
+      this.settle(move, clientId);
+      this.#parts.onArrived(clientId);
     }
-    this.#say(move, this.nodes.word('D', move.id));
+    this.#sayDone(move.id);
   }
 
-  #arrived(move: Arrival, clientId: string): void {
-    this.settle(move, clientId);
-    this.#parts.onArrived(clientId);
+  /** It is the old node's, with what has come here since the mark; where that node is gone, nobody's. */
+  #discard(move: Arrival, clientId: string, isNext = false): void {
+    const { session, gate } = move.sessions.get(clientId)!;
+    if (gate !== undefined && this.here.sessions.find(clientId) === session) {
+      if (this.nodes.isHere(move.other)) session.take();
+      this.lose(clientId, move.other);
+    }
+    this.settle(move, clientId, isNext);
+    if (move.sessions.size === 0) this.byId.delete(move.id);
   }
 
-  #say({ other, home }: Arrival, word: Buffer): void {
-    this.nodes.tell(other, home, word).catch(() => {});
+  #sayDone(id: string): void {
+    const done = this.#done.get(id);
+    if (done === undefined) return;
+    this.tell(done.move, 'D').then(
+      (isHeard) => {
+        if (isHeard) done.heardMs = performance.now();
+      },
+      () => {}, // it asks
+    );
   }
+}
+
+/** To a session that goes on: as new messages, as its client has been told that nothing is known of the old one. */
+function deliverLate(session: Session, { inflight, queued }: FlowState): void {
+  for (const { message, options } of [...inflight, ...queued])
+    if (message !== undefined) session.deliver(message, options);
 }

@@ -1,10 +1,19 @@
 import { shardOf } from '../../../../redis-access/shards.js';
+import type { ShardError } from '../errors.js';
 import type { Nodes } from '../nodes.js';
 import type { Shard } from '../shard.js';
-import { inBatches } from './batches.js';
+import { inBatches, patienceMs } from './calls.js';
 
-/** So long a CONNECT waits for the first word of the node that had its client id. */
-const answerMsMax = 2_000;
+/**
+ * Nobody has heard the claim, and the node before is in the list: its connection has broken for a moment, or it was killed
+ * within the last 3 s.
+ */
+const unheardMsMax = 500;
+/** The node before has much to do: while it says anything it is waited for, so long at most. */
+const busyMsMax = 10_000;
+const busySilenceMs = 1_000;
+/** Client ids that are to be released once their server is back. Those beyond are looked up in vain later, at the cost of a question. */
+const releasedMax = 100_000;
 
 export interface ClaimsParts {
   readonly nodes: Nodes;
@@ -13,25 +22,36 @@ export interface ClaimsParts {
   readonly arrives: (clientId: string) => boolean;
   /** Whether it has a session here. */
   readonly isHere: (clientId: string) => boolean;
-  /** It could not be claimed, as its server is away. */
+  /** Its server could not be asked in time. */
   readonly onUnclaimed: (clientId: string) => void;
+  /** The node before has not answered, or is gone: what is here goes on. */
+  readonly onUnanswered: (clientId: string) => void;
 }
 
-/** A client that has connected here, until its client id is this node's. */
+/** A client id, until it is this node's. */
 export class Claim {
   readonly clientId: string;
   readonly clean: boolean;
-  readonly ready: () => void;
+  /** Goes on with its CONNECT; undefined = its client is here already. */
+  readonly ready: (() => void) | undefined;
+  untilMs = performance.now() + patienceMs;
+  /** Longer, while that node says anything. */
+  busyUntilMs = performance.now() + busyMsMax;
   isSent = false;
+  /** The call may have run before. */
+  isRepeated = false;
   /** Run of the node that is asked for it; undefined until Redis has answered, which may be after that node has. */
   previous: string | undefined;
+  /** Of the call; a later one has a higher one. */
+  number = 0;
   /** Run of the node that has let go of it. */
   freeAt: string | undefined;
-  /** Called when Redis has answered. */
-  readonly onAnswer: (() => void)[] = [];
-  timer: NodeJS.Timeout | undefined;
+  /** Since when nobody hears of it. */
+  unheardMs: number | undefined;
+  /** Called when Redis has answered, or is asked no more. */
+  onAnswer: (() => void)[] = [];
 
-  constructor(clientId: string, clean: boolean, ready: () => void) {
+  constructor(clientId: string, clean: boolean, ready: (() => void) | undefined) {
     this.clientId = clientId;
     this.clean = clean;
     this.ready = ready;
@@ -40,7 +60,7 @@ export class Claim {
 
 /**
  * Claims of client ids, and their ends, all of a turn in one call. A claim is one call, in which Redis asks the node
- * before:
+ * before; it is sent again while its server is away, refuses, or that node cannot hear it:
  *
  *     node N   CONNECT x ── claim x ──> x: O -> N ── W x ──> node O   closes its connection
  *                                                                     no session that stays: N x ──> node N   CONNACK
@@ -50,17 +70,30 @@ export class Claims {
   readonly #parts: ClaimsParts;
   /** The newest of each client id that is not over. */
   readonly #waiting = new Map<string, Claim>();
-  /** Of this turn, by shard. */
+  /** To be sent, by shard. */
   readonly #new: Claim[][];
   readonly #released: Set<string>[];
+  /** To be sent once more, with the next tick. */
+  #later: (() => void)[] = [];
+  /** When each server came back last. */
+  readonly #backMs: number[];
+  /** When each node has last said something about client ids, by run. */
+  readonly #heardMs = new Map<string, number>();
   #scheduled = false;
   readonly counters = { claimed: 0, asked: 0, unanswered: 0 };
 
   constructor(parts: ClaimsParts) {
     this.#parts = parts;
-    this.#new = parts.shards.map(() => []);
-    this.#released = parts.shards.map(() => new Set());
-    parts.nodes.on('N', (from, body) => {
+    const { shards, nodes } = parts;
+    this.#new = shards.map(() => []);
+    this.#released = shards.map(() => new Set());
+    this.#backMs = shards.map(() => 0);
+    for (const [index, shard] of shards.entries())
+      shard.onBack(() => {
+        this.#backMs[index] = performance.now();
+      });
+    nodes.on('N', (from, body) => {
+      this.hear(from);
       for (const clientId of body.toString().split('\0')) this.#hearFree(from, clientId);
     });
   }
@@ -74,14 +107,10 @@ export class Claims {
     return this.#waiting.get(clientId);
   }
 
-  begin(clientId: string, clean: boolean, ready: () => void): void {
+  begin(clientId: string, clean: boolean, ready?: () => void): void {
     this.end(clientId);
     const index = this.#shardOf(clientId);
     this.#released[index]!.delete(clientId);
-    if (!this.#parts.shards[index]!.open) {
-      this.#parts.onUnclaimed(clientId);
-      return ready();
-    }
     const claim = new Claim(clientId, clean, ready);
     this.#waiting.set(clientId, claim);
     this.#new[index]!.push(claim);
@@ -89,28 +118,38 @@ export class Claims {
   }
 
   release(clientId: string): void {
-    this.#released[this.#shardOf(clientId)]!.add(clientId);
+    const released = this.#released[this.#shardOf(clientId)]!;
+    if (released.size < releasedMax) released.add(clientId);
     this.#schedule();
   }
 
-  /** Whether a session that comes from that node is waited for. */
+  /** Whether a CONNECT waits for a session that comes from that node. */
   isAwaited(clientId: string, from: string): boolean {
     const claim = this.#waiting.get(clientId);
-    return claim !== undefined && (claim.previous === undefined || claim.previous === from);
+    return claim?.ready !== undefined && (claim.previous === undefined || claim.previous === from);
   }
 
-  /** Its session is on its way: Arrivals says when that is over, whatever becomes of it. */
-  extend(clientId: string): void {
-    clearTimeout(this.#waiting.get(clientId)?.timer);
+  /** That node lives. */
+  hear(from: string): void {
+    this.#heardMs.set(from, performance.now());
+  }
+
+  /** Its session could not be sent: it waits no longer than 2 s in all. */
+  hurry(clientId: string): void {
+    const claim = this.#waiting.get(clientId);
+    if (claim !== undefined) claim.busyUntilMs = claim.untilMs;
   }
 
   /** It waits no longer. */
   end(clientId: string): void {
     const claim = this.#waiting.get(clientId);
     if (claim === undefined) return;
-    clearTimeout(claim.timer);
     this.#waiting.delete(clientId);
-    claim.ready();
+    // A session that has ended meanwhile is not its CONNECT's, which goes on in another turn.
+    this.#released[this.#shardOf(clientId)]!.delete(clientId);
+    if (claim.ready !== undefined) claim.ready();
+    else if (!this.#parts.isHere(clientId)) this.release(clientId);
+    this.#answered(claim);
   }
 
   endAll(): void {
@@ -119,8 +158,27 @@ export class Claims {
 
   /** A node has gone: nobody waits for it. */
   forget(run: string): void {
+    this.#heardMs.delete(run);
     for (const { clientId, previous } of [...this.#waiting.values()])
-      if (previous === run && !this.#parts.arrives(clientId)) this.end(clientId);
+      if (previous === run && !this.#parts.arrives(clientId)) this.#goOnWithout(clientId);
+  }
+
+  /** @param stalledMs for so long this process itself has looked at nothing */
+  tick(nowMs: number, stalledMs: number): void {
+    for (const claim of [...this.#waiting.values()]) {
+      const { clientId, previous = '' } = claim;
+      claim.untilMs += stalledMs;
+      const isBusy = nowMs - (this.#heardMs.get(previous) ?? 0) < busySilenceMs;
+      if (nowMs < claim.untilMs || (nowMs < claim.busyUntilMs && (isBusy || this.#parts.arrives(clientId))))
+        continue;
+      if (previous === '') this.#parts.onUnclaimed(clientId);
+      else this.counters.unanswered++;
+      this.#goOnWithout(clientId);
+    }
+    const later = this.#later;
+    this.#later = [];
+    for (const add of later) add();
+    this.#send();
   }
 
   #shardOf(clientId: string): number {
@@ -130,52 +188,87 @@ export class Claims {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.#send());
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#send();
+    });
   }
 
   /** Releases go first: who has ended and connected again in this turn has its claim. */
   #send(): void {
-    this.#scheduled = false;
     const { shards, nodes, isHere } = this.#parts;
     for (const [index, shard] of shards.entries()) {
+      if (!shard.open) continue;
       const released = [...this.#released[index]!].filter((id) => !this.#waiting.has(id) && !isHere(id));
       this.#released[index]!.clear();
-      for (const some of inBatches(released)) shard.call('release', [nodes.run, ...some]).catch(() => {});
-      for (const some of inBatches(this.#new[index]!)) void this.#ask(shard, some);
+      for (const some of inBatches(released))
+        shard.call('release', [nodes.run, ...some]).catch(() => {
+          this.#later.push(...some.map((clientId) => () => this.release(clientId)));
+        });
+      const claims = this.#new[index]!.filter((claim) => this.#waiting.get(claim.clientId) === claim);
       this.#new[index] = [];
+      for (const some of inBatches(claims)) void this.#ask(index, some);
     }
   }
 
-  async #ask(shard: Shard, claims: readonly Claim[]): Promise<void> {
+  async #ask(index: number, claims: readonly Claim[]): Promise<void> {
+    const shard = this.#parts.shards[index]!;
     for (const claim of claims) claim.isSent = true;
-    const args = claims.flatMap(({ clientId, clean }) => [clean ? '1' : '0', clientId]);
-    let reply: (string | number)[] = [];
+    const args = claims.flatMap(({ clientId, clean, isRepeated }) => [
+      `${clean ? 1 : 0}${isRepeated ? '+' : ''}`,
+      clientId,
+    ]);
+    let reply: (string | number)[];
     try {
       reply = (await shard.call('claim', [this.#parts.nodes.run, ...args])) as (string | number)[];
-    } catch {
-      for (const { clientId } of claims) this.#parts.onUnclaimed(clientId);
+    } catch (error) {
+      const { kind, message } = error as ShardError;
+      if (kind === 'superseded') shard.renew(message);
+      for (const claim of claims) this.#again(index, claim);
+      return;
     }
-    this.counters.claimed += claims.length;
     for (const [n, claim] of claims.entries()) {
-      claim.previous = String(reply[2 * n] ?? '');
-      if (this.#waiting.get(claim.clientId) === claim) this.#decide(claim, Number(reply[2 * n + 1] ?? 0));
-      for (const then of claim.onAnswer) then();
+      if (claim.previous === undefined) this.counters.claimed++;
+      claim.number = Number(reply[0]);
+      claim.previous = String(reply[2 * n + 1]);
+      if (this.#waiting.get(claim.clientId) === claim) this.#decide(index, claim, Number(reply[2 * n + 2]));
+      this.#answered(claim);
     }
+  }
+
+  #again(index: number, claim: Claim): void {
+    claim.isRepeated = true;
+    this.#later.push(() => this.#new[index]!.push(claim));
+  }
+
+  #answered(claim: Claim): void {
+    const { onAnswer } = claim;
+    claim.onAnswer = [];
+    for (const then of onAnswer) then();
   }
 
   /** @param heard connections of the node before that have heard of it; see clients.lua */
-  #decide(claim: Claim, heard: number): void {
-    const { clientId, previous, freeAt } = claim;
+  #decide(index: number, claim: Claim, heard: number): void {
+    const { clientId, freeAt } = claim;
+    const previous = claim.previous!;
     const { nodes, arrives, isHere } = this.#parts;
     const isOwn = previous === nodes.run;
-    const isComing = arrives(clientId) || (isOwn && heard > 0 && !isHere(clientId));
-    if (!isComing && (isOwn || heard === 0 || freeAt === previous)) return this.end(clientId);
-    this.counters.asked++;
-    if (arrives(clientId)) return;
-    claim.timer = setTimeout(() => {
-      this.counters.unanswered++;
-      this.end(clientId);
-    }, answerMsMax);
+    if (arrives(clientId) || (isOwn && heard > 0 && !isHere(clientId))) return;
+    if (isOwn || previous === '' || freeAt === previous) return this.end(clientId);
+    if (heard > 0) {
+      this.counters.asked++;
+      return;
+    }
+    const nowMs = performance.now();
+    claim.unheardMs ??= nowMs;
+    const untilMs = Math.max(claim.unheardMs + unheardMsMax, this.#backMs[index]! + patienceMs);
+    if (nodes.isHere(previous) && nowMs < untilMs) this.#again(index, claim);
+    else this.#goOnWithout(clientId);
+  }
+
+  #goOnWithout(clientId: string): void {
+    this.#parts.onUnanswered(clientId);
+    this.end(clientId);
   }
 
   #hearFree(from: string, clientId: string): void {

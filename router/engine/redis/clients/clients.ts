@@ -3,13 +3,15 @@ import type { ClientRegistry, ClientsHere, HandedOver } from '../../cluster.js';
 import type { Nodes } from '../nodes.js';
 import type { Shard } from '../shard.js';
 import { Arrivals } from './arrivals.js';
-import { inBatches } from './batches.js';
+import { inBatches, insistToTell } from './calls.js';
 import { Claims } from './claims.js';
 import { Departures } from './departures.js';
+import { moveIdBytes } from './moves.js';
 
 /** Client ids that connected while Redis was away. Past it those of longest ago are not made good. */
 const unclaimedMax = 100_000;
-/** Between two calls that go through all clients of nodes that are gone. */
+/** Between two looks at what is to be made good, and two calls that go through all clients of nodes that are gone. */
+const makeGoodMs = 250;
 const sweepMs = 100;
 
 export interface ClientsParts {
@@ -26,8 +28,11 @@ export class Clients implements ClientRegistry {
   readonly #arrivals: Arrivals;
   readonly #departures: Departures;
   #here: ClientsHere | undefined;
-  /** Sessions that began while their server was away. */
+  /** Of clients that are here, and whose ids could not be claimed yet. */
   readonly #unclaimed = new Set<string>();
+  /** Redis is to be asked which node has them; and the node that has refused them, if one has. */
+  readonly #doubtful = new Map<string, string | undefined>();
+  #madeGoodMs = 0;
   /** Client ids that this node has let go of in this turn, by shard and by the run of the node that has claimed them. */
   readonly #free: Map<string, string[]>[];
   /** Next calls, one for each shard. */
@@ -43,26 +48,47 @@ export class Clients implements ClientRegistry {
       arrives: (clientId) => this.#arrivals.has(clientId),
       isHere: (clientId) => this.#here?.sessions.find(clientId) !== undefined,
       onUnclaimed: (clientId) => this.#noteUnclaimed(clientId),
+      onUnanswered: (clientId) => {
+        this.#departures.recall(clientId);
+        this.#arrivals.dismiss(clientId);
+      },
     });
     const moves = { nodes, shards, here: () => this.#here! };
-    this.#departures = new Departures(moves);
+    this.#departures = new Departures({
+      ...moves,
+      onBack: (clientId, refusedBy) => void this.#doubtful.set(clientId, refusedBy),
+    });
     this.#arrivals = new Arrivals({
       ...moves,
       isAwaited: (clientId, from) => this.#claims.isAwaited(clientId, from),
-      onArriving: (clientId) => this.#claims.extend(clientId),
+      onHeard: (from) => this.#claims.hear(from),
       onArrived: (clientId) => this.#claims.end(clientId),
+      onFailed: (clientId) => this.#claims.hurry(clientId),
     });
-    nodes.on('M', (_from, body, shard) => {
-      const id = body.toString('latin1');
-      this.#departures.hearMark(id, shard);
-      this.#arrivals.hearMark(id, shard);
+    nodes.on('M', (_from, body) => {
+      const id = body.toString('latin1', 0, moveIdBytes);
+      for (const moves of [this.#departures, this.#arrivals])
+        moves.hearMark(id, [...body.subarray(moveIdBytes)]);
+    });
+    nodes.on('P', (from, body, shard) => {
+      const id = body.toString('latin1', 0, moveIdBytes);
+      this.#claims.hear(from);
+      const isKnown =
+        this.#departures.hearQuestion(id, body[moveIdBytes] !== 0) || this.#arrivals.hearQuestion(id);
+      if (!isKnown) nodes.tell(from, shard, nodes.word('G', id)).catch(() => {}); // it asks again
+    });
+    nodes.on('G', (_from, body) => {
+      for (const moves of [this.#departures, this.#arrivals]) moves.hearUnknown(body.toString('latin1'));
     });
     nodes.on('W', (from, body) => {
-      for (const wanted of body.toString().split('\0')) this.#want(from, wanted.slice(1), wanted[0] === '1');
+      const [number, ...wanted] = body.toString().split('\0');
+      for (const each of wanted) this.#want(from, each.slice(1), each[0] === '1', Number(number));
     });
     nodes.onGone((_node, run) => this.#forget(run));
-    for (const [index, shard] of shards.entries()) shard.onBack(() => void this.#makeGood(index));
-    nodes.onListed = () => shards.forEach((_, index) => void this.#makeGood(index));
+    for (const [index, shard] of shards.entries()) shard.onBack(() => this.#doubt(index));
+    nodes.onListed = () => {
+      for (const index of shards.keys()) this.#doubt(index);
+    };
   }
 
   serve(here: ClientsHere): void {
@@ -82,6 +108,16 @@ export class Clients implements ClientRegistry {
     return this.#departures.giveAway();
   }
 
+  /** @param stalledMs for so long this process itself has looked at nothing */
+  tick(nowMs: number, stalledMs: number): void {
+    this.#claims.tick(nowMs, stalledMs);
+    this.#departures.tick(nowMs, stalledMs);
+    this.#arrivals.tick(nowMs, stalledMs);
+    if (nowMs - this.#madeGoodMs < makeGoodMs) return;
+    this.#madeGoodMs = nowMs;
+    this.#makeGood();
+  }
+
   stats() {
     return {
       ...this.#claims.counters,
@@ -98,17 +134,19 @@ export class Clients implements ClientRegistry {
 
   /**
    * Another node has claimed the client id. It is told once all that the client has sent here is handled, and with Redis:
-   * so what it sends there comes behind.
+   * so what it sends there comes behind. @param number of its claim; Infinity = it is newer than any of this node
    */
-  #want(from: string, clientId: string, clean: boolean): void {
+  #want(from: string, clientId: string, clean: boolean, number: number): void {
     const here = this.#here;
     if (here === undefined) return this.#tellFree(from, clientId);
-    const again = () => this.#want(from, clientId, clean);
+    const again = () => this.#want(from, clientId, clean, number);
     if (this.#waitsForMove(clientId, again)) return;
     const claim = this.#claims.of(clientId);
     // Which of both is the older one is known when Redis has answered this node's.
     if (claim?.isSent && claim.previous === undefined) return void claim.onAnswer.push(again);
-    const isOlder = claim !== undefined && (!claim.isSent || claim.previous === from);
+    const isOlder = claim !== undefined && (!claim.isSent || number < claim.number);
+    // The client is here, and that node hears so.
+    if (isOlder && claim.ready === undefined) return this.#tellFree(from, clientId);
     if (!isOlder) this.#claims.end(clientId);
     here.finish(clientId, isOlder, () => this.#parts.whenPublished(() => this.#letGo(from, clientId, clean)));
   }
@@ -134,8 +172,8 @@ export class Clients implements ClientRegistry {
   }
 
   #tellFree(to: string, clientId: string): void {
-    const { nodes, shards } = this.#parts;
-    const shard = shardOf(clientId, shards.length);
+    const { nodes } = this.#parts;
+    const shard = this.#shardOf(clientId);
     const free = this.#free[shard]!;
     const others = free.get(to);
     if (others !== undefined) return void others.push(clientId);
@@ -144,8 +182,12 @@ export class Clients implements ClientRegistry {
       const clientIds = free.get(to)!;
       free.delete(to);
       for (const some of inBatches(clientIds))
-        nodes.tell(to, shard, nodes.word('N', some.join('\0'))).catch(() => {});
+        insistToTell(nodes, to, shard, nodes.word('N', some.join('\0'))).catch(() => {});
     });
+  }
+
+  #shardOf(clientId: string): number {
+    return shardOf(clientId, this.#parts.shards.length);
   }
 
   #noteUnclaimed(clientId: string): void {
@@ -153,38 +195,58 @@ export class Clients implements ClientRegistry {
     if (this.#unclaimed.size > unclaimedMax) this.#unclaimed.delete(this.#unclaimed.values().next().value!);
   }
 
-  /**
-   * A server is back, or the others have this node back. Client ids that connected meanwhile are claimed. All others were
-   * claimed before, and those that another node has claimed while this one could not hear of it are closed here.
-   */
-  async #makeGood(index: number): Promise<void> {
-    const here = this.#here;
-    if (here === undefined) return;
-    const { nodes, shards } = this.#parts;
-    const own = here.clientIds().filter((clientId) => shardOf(clientId, shards.length) === index);
-    for (const clientId of own) {
-      if (!this.#unclaimed.delete(clientId)) continue;
-      // Its session elsewhere is over: it has begun anew here.
-      this.claim(clientId, true, () => {});
+  /** A server is back, or the others have this node back: other nodes may have claimed what is here, unheard. */
+  #doubt(index: number): void {
+    for (const clientId of this.#here?.clientIds() ?? []) {
+      const isMoving = this.#arrivals.has(clientId) || this.#departures.has(clientId);
+      if (this.#shardOf(clientId) === index && !isMoving && !this.#unclaimed.has(clientId))
+        this.#doubtful.set(clientId, undefined);
     }
-    const kept = own.filter((clientId) => this.#claims.of(clientId) === undefined);
-    for (const some of inBatches(kept)) {
-      const reply = await shards[index]!.call('keep', [nodes.run, ...some]).catch(() => undefined);
-      if (!Array.isArray(reply)) return; // lost again
-      for (const [n, owner] of reply.entries()) {
-        const clientId = some[n]!;
-        const isMoving = this.#arrivals.has(clientId) || this.#departures.has(clientId);
-        if (owner !== '' && this.#claims.of(clientId) === undefined && !isMoving)
-          this.#departures.lose(clientId, String(owner));
-      }
+    this.#makeGood();
+  }
+
+  /** Client ids that could not be claimed are; of the others it is asked whose they are. */
+  #makeGood(): void {
+    const { shards } = this.#parts;
+    const { sessions } = this.#here ?? {};
+    for (const clientId of this.#unclaimed) {
+      const session = sessions?.find(clientId); // undefined = its CONNECT is about to be handled
+      const isOpen = shards[this.#shardOf(clientId)]!.open;
+      if (session === undefined || !isOpen || this.#claims.of(clientId) !== undefined) continue;
+      this.#unclaimed.delete(clientId);
+      // A session elsewhere comes here, unless the client has begun a clean one here.
+      this.#claims.begin(clientId, session.endsWithConnection);
+    }
+    if (this.#doubtful.size === 0) return;
+    const byShard = shards.map((): string[] => []);
+    for (const clientId of this.#doubtful.keys()) byShard[this.#shardOf(clientId)]!.push(clientId);
+    for (const [index, clientIds] of byShard.entries()) {
+      if (!shards[index]!.open) continue;
+      for (const some of inBatches(clientIds)) void this.#askWhose(index, some);
+    }
+  }
+
+  /** Those that another node has go there. */
+  async #askWhose(index: number, clientIds: readonly string[]): Promise<void> {
+    const { nodes, shards } = this.#parts;
+    const refusers = clientIds.map((clientId) => this.#doubtful.get(clientId));
+    for (const clientId of clientIds) this.#doubtful.delete(clientId);
+    const reply = await shards[index]!.call('keep', [nodes.run, ...clientIds]).catch(() => undefined);
+    for (const [n, clientId] of clientIds.entries()) {
+      const owner = Array.isArray(reply) ? String(reply[n]) : undefined;
+      if (owner === undefined) this.#doubtful.set(clientId, refusers[n]);
+      else if (owner === '' || this.#claims.of(clientId) !== undefined) continue;
+      else if (owner === refusers[n]) this.#departures.lose(clientId, owner);
+      else if (nodes.isHere(owner)) this.#want(owner, clientId, false, Infinity);
+      else this.#unclaimed.add(clientId); // from a node that stands still
     }
   }
 
   /** A node has gone: nobody waits for it, and what it had is nobody's. */
   #forget(run: string): void {
-    this.#claims.forget(run);
     this.#departures.forget(run);
     this.#arrivals.forget(run);
+    this.#claims.forget(run);
     const { nodes, shards } = this.#parts;
     // One node is enough.
     if (nodes.peers.some((peer) => peer.run < nodes.self.run)) return;

@@ -1,10 +1,10 @@
-import { shardOf } from '../../../../redis-access/shards.js';
 import type { Session } from '../../../session/session.js';
 import { encodeSessions } from '../../../session/session-encoding.js';
-import { messagesIn, type SessionState } from '../../../session/session-state.js';
+import { Overlap, SessionGate } from '../../../session/session-gate.js';
+import type { FlowState } from '../../../session/session-state.js';
 import type { HandedOver } from '../../cluster.js';
-import { inBatches } from './batches.js';
-import { Move, Moves, type MovesParts, moveIdBytes } from './moves.js';
+import { inBatches, insist } from './calls.js';
+import { Move, Moves, type MovesParts, type MovingSession, moveIdBytes } from './moves.js';
 import { pack } from './parcel.js';
 
 /** Sessions that go together. */
@@ -14,12 +14,23 @@ const triesMax = 3;
 /** So long a node that stops goes on giving away; 1,000 sessions with little in them take less than a second. */
 const giveAwayMsMax = 20_000;
 
-class Departure extends Move {
+interface Leaving extends MovingSession {
+  readonly overlap: Overlap;
+  /** All that is in it, from the last mark on. */
+  content?: FlowState;
+}
+
+class Departure extends Move<Leaving> {
   /** Client ids that the other node does not take, when it is over; undefined = its client has asked for it. */
   onOver: ((left: readonly string[]) => void) | undefined;
   readonly left: string[] = [];
-  /** Their content, from the last mark until the other node has it. */
-  taken: readonly SessionState[] | undefined;
+  /** The word that has their content, once the other node has been told. */
+  parcel: Buffer | undefined;
+}
+
+export interface DeparturesParts extends MovesParts {
+  /** It is still here. @param refusedBy run of the node that does not take it, asked twice */
+  readonly onBack: (clientId: string, refusedBy?: string) => void;
 }
 
 /**
@@ -29,32 +40,37 @@ class Departure extends Move {
  *     O   closes the connection; a gate takes the session's place;   ── O client id, filters ──> N   adopts it, subscribes
  *     N   once that is in effect, for each server:                   ── M ──> O and N
  *     O   at the last mark takes out what is in it                   ── S window, queue, packet ids ──> N
- *     N   puts that in front of what has come since                  ── D ──> O
+ *     N   puts that in front of what has come since                  ── D ──> O   ends it
+ *
+ * Until D it is O's: whatever fails before, O has the session as if nothing had happened, and offers it again.
  */
 export class Departures extends Moves<Departure> {
+  readonly #parts: DeparturesParts;
   #number = 0;
+  /** By the run of this node: its client's CONNECT may have been about to be handled there. */
+  readonly #refusedBy = new WeakMap<Session, string>();
   /** Not offered yet, by the run of the other node and the shard. */
   readonly #ofThisTurn = new Map<string, Departure>();
 
-  constructor(parts: MovesParts) {
+  constructor(parts: DeparturesParts) {
     super(parts);
+    this.#parts = parts;
     this.nodes.on('X', (from, body) => this.#hearRefused(from, body));
     this.nodes.on('D', (from, body) => this.#hearDone(from, body.toString('latin1')));
   }
 
   /** The client of a session has connected to another node, and to this one no longer. */
   depart(to: string, session: Session): void {
-    const key = `${to}${shardOf(session.clientId, this.shards.length)}`;
+    const key = `${to}${this.shardOf(session.clientId)}`;
     const begun = this.#ofThisTurn.get(key);
     if (begun !== undefined && begun.sessions.size < batchMax) return this.#take(begun, session);
     const move = this.#begin(to, [session]);
     this.#ofThisTurn.set(key, move);
-    const tell = async (word: Buffer) => {
-      if (!(await this.nodes.tell(to, move.home, word))) this.giveUp(move, true);
-    };
     setImmediate(() => {
       if (this.#ofThisTurn.get(key) === move) this.#ofThisTurn.delete(key);
-      if (this.byId.get(move.id) === move) this.#offer(move, tell).catch(() => this.giveUp(move));
+      void this.#offer(move, async (...parts) => {
+        if (!(await this.tell(move, 'O', ...parts))) this.giveUp(move);
+      });
     });
   }
 
@@ -75,32 +91,36 @@ export class Departures extends Moves<Departure> {
     };
   }
 
-  /** @param isGone the other node is not there, though its silence may not have been noticed yet */
-  override giveUp(move: Departure, isGone = !this.nodes.isHere(move.other)): void {
+  override giveUp(move: Departure, isOtherHere = false): void {
     if (this.byId.get(move.id) !== move) return;
-    const { taken = [] } = move;
-    for (const { clientId, ...flow } of taken)
-      if (messagesIn(flow) > 0) this.here.onLost(clientId, this.nodes.nameOf(move.other), messagesIn(flow));
-    const clientIds = [...move.sessions.keys()];
-    // Nobody has them any more but this node; from a node that is there, the client has got a new session by now.
-    if (isGone) this.#takeBack(move, clientIds);
-    for (const clientId of clientIds) {
-      if (!isGone && move.onOver === undefined) this.lose(clientId, move.other);
+    if (!isOtherHere) this.tellUnknown(move);
+    for (const clientId of [...move.sessions.keys()]) {
       this.#stay(move, clientId);
+      if (move.onOver === undefined) this.#parts.onBack(clientId);
     }
-    this.#finish(move);
   }
 
-  hearMark(id: string, shard: number): void {
+  /** Its client goes on with what is here. */
+  recall(clientId: string): void {
+    const move = this.moveOf(clientId);
+    if (move !== undefined) this.#stay(move, clientId);
+  }
+
+  protected override onMarked(move: Departure): void {
+    this.#send(move).catch(() => this.giveUp(move));
+  }
+
+  override hearQuestion(id: string, hasContent: boolean): boolean {
     const move = this.byId.get(id);
-    if (move !== undefined && this.mark(move, shard)) void this.#send(move);
+    if (move !== undefined && !hasContent) this.#tellContent(move);
+    return super.hearQuestion(id);
   }
 
   /** Sessions that have outlived their connections, of one shard or all. */
   #staying(home?: number): Session[] {
     const { sessions, clientIds } = this.here;
     return clientIds()
-      .filter((clientId) => home === undefined || shardOf(clientId, this.shards.length) === home)
+      .filter((clientId) => home === undefined || this.shardOf(clientId) === home)
       .map((clientId) => sessions.find(clientId)!)
       .filter(({ endsWithConnection, clientId }) => !endsWithConnection && !this.has(clientId));
   }
@@ -108,17 +128,27 @@ export class Departures extends Moves<Departure> {
   /** By turns to the nodes that stay, until one takes them. @param batch of one shard */
   async #give(batch: readonly Session[], untilMs: number): Promise<void> {
     let left = batch.filter((session) => this.here.sessions.find(session.clientId) === session);
-    let holder = this.nodes.run;
     const { hosts } = this.nodes;
     for (let tried = 0; tried < Math.min(triesMax, hosts.length) && left.length > 0; tried++) {
       if (performance.now() > untilMs) return;
       const to = hosts[this.#number % hosts.length]!;
       const move = this.#begin(to, left);
       const over = this.#over(move);
-      this.#offer(move, (word) => this.#pass(move, holder, word)).catch(() => this.giveUp(move));
+      void this.#offer(move, async (...parts) => {
+        const clientIds = [...move.sessions.keys()];
+        // That node has them from now on, unless somebody has claimed one in this moment.
+        const passed = await this.#pass(
+          move.home,
+          this.nodes.run,
+          to,
+          clientIds,
+          this.nodes.word('O', move.id, ...parts),
+        );
+        for (const [n, clientId] of clientIds.entries()) if (passed[n] !== '1') this.#stay(move, clientId);
+      });
       const refused = new Set(await over);
       left = left.filter(({ clientId }) => refused.has(clientId) && !this.has(clientId));
-      holder = to;
+      if (left.length > 0) await this.#pass(move.home, to, this.nodes.run, [...refused]).catch(() => {});
     }
   }
 
@@ -128,105 +158,125 @@ export class Departures extends Moves<Departure> {
     });
   }
 
-  /** The other node has them from now on, unless somebody has claimed one in this moment. */
-  async #pass(move: Departure, holder: string, word: Buffer): Promise<void> {
-    const clientIds = [...move.sessions.keys()];
-    const passed = await this.shards[move.home]!.call('pass', [holder, move.other, word, ...clientIds]);
-    for (const [n, clientId] of clientIds.entries())
-      if (String(passed)[n] !== '1') this.#stay(move, clientId);
-  }
-
-  #takeBack(move: Departure, clientIds: readonly string[]): void {
-    if (clientIds.length === 0) return;
-    this.shards[move.home]!.call('pass', [move.other, this.nodes.run, '', ...clientIds]).catch(() => {});
+  /** @param word that the other node hears @returns see clients.lua @throws ShardError */
+  async #pass(
+    home: number,
+    from: string,
+    to: string,
+    clientIds: readonly string[],
+    word: Buffer | '' = '',
+  ): Promise<string> {
+    return String(await insist(() => this.shards[home]!.call('pass', [from, to, word, ...clientIds])));
   }
 
   #begin(to: string, sessions: readonly Session[]): Departure {
-    const home = shardOf(sessions[0]!.clientId, this.shards.length);
+    const home = this.shardOf(sessions[0]!.clientId);
     const id = this.nodes.run + (this.#number++).toString(16).padStart(moveIdBytes - 16, '0');
     const move = new Departure(id, to, home, this.shards.length);
-    this.begin(move);
+    this.byId.set(id, move);
     for (const session of sessions) this.#take(move, session);
     return move;
   }
 
   #take(move: Departure, session: Session): void {
-    this.add(move, session, this.here.router.subscriptionsOf(session), (shard) => !move.marked[shard]);
+    const overlap = new Overlap(session.sessions);
+    const gate = new SessionGate((id) => !move.marked[this.shardOf(id)], session, overlap);
+    const subscriptions = this.here.router.subscriptionsOf(session);
+    const leaving: Leaving = { session, gate, subscriptions, overlap };
+    this.add(move, session.clientId, leaving);
   }
 
-  async #offer(move: Departure, send: (word: Buffer) => Promise<void>): Promise<void> {
+  async #offer(move: Departure, send: (...parts: Buffer[]) => Promise<void>): Promise<void> {
     const { sessions } = this.here;
     const offered = [...move.sessions].map(([clientId, { session, subscriptions }]) => {
       const [owner, expirySec] = [sessions.ownerOf(session), sessions.expiryOf(session)];
       return { clientId, owner, expirySec, subscriptions };
     });
-    const parcel = await pack(
-      this.shards[move.home]!,
-      `${move.id}o`,
-      encodeSessions(offered, !this.nodes.readsExtras),
-    );
-    await send(this.nodes.word('O', move.id, Buffer.of(move.home), parcel));
-  }
-
-  /** All marks have come: nothing gets in any more. */
-  async #send(move: Departure): Promise<void> {
-    const { sessions, whenDecided } = this.here;
-    const there = [...move.sessions.values()].filter(
-      ({ session }) => sessions.find(session.clientId) === session,
-    );
-    await Promise.all(
-      there.map(({ session }) => new Promise<void>((resolve) => whenDecided(session, resolve))),
-    );
-    if (this.byId.get(move.id) !== move) return;
-    const taken = there.filter(({ session }) => sessions.find(session.clientId) === session);
-    move.taken = taken.map(({ session }) => sessions.take(session));
-    for (const clientId of [...move.sessions.keys()]) this.settle(move, clientId);
-    const chunks = encodeSessions(
-      move.taken.map(({ clientId, owner, ...flow }) => ({ clientId, owner, flow })),
-      !this.nodes.readsExtras,
-    );
     try {
-      const parcel = await pack(this.#noting(move), `${move.id}s`, chunks);
-      const isThere = await this.nodes.tell(move.other, move.home, this.nodes.word('S', move.id, parcel));
-      if (!isThere) this.giveUp(move);
+      const parcel = await pack(
+        this.shards[move.home]!,
+        `${move.id}o`,
+        encodeSessions(offered, !this.nodes.readsExtras),
+      );
+      await send(Buffer.of(move.home), parcel);
+      move.askedMs = performance.now();
+      if (move.parcel === undefined) move.heardMs = move.askedMs;
     } catch {
       this.giveUp(move);
     }
   }
 
-  /** As long as chunks go into Redis it is not over. */
-  #noting(move: Departure): { call: (name: string, args: (string | number | Buffer)[]) => Promise<unknown> } {
-    const shard = this.shards[move.home]!;
-    return {
-      call: (name, args) => {
-        this.wait(move);
-        return shard.call(name, args);
-      },
-    };
+  /** All marks have come: nothing gets in any more. @throws ShardError */
+  async #send(move: Departure): Promise<void> {
+    const { sessions, whenDecided } = this.here;
+    const isHere = ({ session }: Leaving) => sessions.find(session.clientId) === session;
+    const there = [...move.sessions.values()].filter(isHere);
+    await Promise.all(
+      there.map(({ session }) => new Promise<void>((resolve) => whenDecided(session, resolve))),
+    );
+    if (this.byId.get(move.id) !== move) return;
+    const leaving = [...move.sessions.values()].filter(isHere);
+    for (const each of leaving) each.content = each.session.take();
+    const chunks = encodeSessions(
+      leaving.map(({ session, content: flow }) => {
+        return { clientId: session.clientId, owner: sessions.ownerOf(session), flow: flow! };
+      }),
+      !this.nodes.readsExtras,
+    );
+    const parcel = await pack(this.shards[move.home]!, `${move.id}s`, chunks);
+    if (this.byId.get(move.id) !== move) return;
+    // From now on the other node may have them: it is not given up for its silence.
+    move.parcel = parcel;
+    move.heardMs = Infinity;
+    this.#tellContent(move);
+  }
+
+  #tellContent(move: Departure): void {
+    if (move.parcel !== undefined) this.tell(move, 'S', move.parcel).catch(() => {}); // it asks
   }
 
   #hearRefused(from: string, body: Buffer): void {
-    const move = this.byId.get(body.toString('latin1', 0, moveIdBytes));
+    const move = this.noted(body.toString('latin1', 0, moveIdBytes));
     if (move?.other !== from) return;
     for (const clientId of body.toString('utf8', moveIdBytes).split('\0')) {
-      if (move.onOver === undefined) this.lose(clientId, from);
+      const session = move.sessions.get(clientId)?.session;
+      if (session === undefined) continue;
+      const isAgain = this.#refusedBy.get(session) === from;
+      this.#refusedBy.set(session, from);
       this.#stay(move, clientId);
+      if (move.onOver === undefined) this.#parts.onBack(clientId, isAgain ? from : undefined);
     }
-    if (move.sessions.size === 0) this.#finish(move);
   }
 
   #hearDone(from: string, id: string): void {
     const move = this.byId.get(id);
-    if (move?.other === from) this.#finish(move);
+    if (move?.other !== from) return;
+    const { sessions } = this.here;
+    for (const [clientId, { session, overlap }] of [...move.sessions]) {
+      overlap.take();
+      if (sessions.find(clientId) === session) sessions.departed(session);
+      this.settle(move, clientId);
+    }
+    this.#end(move);
   }
 
+  /** It is here again, as if it had not been on its way. */
   #stay(move: Departure, clientId: string): void {
+    const leaving = move.sessions.get(clientId);
+    if (leaving === undefined) return;
+    const { session, content, overlap } = leaving;
     move.left.push(clientId);
+    const behind = overlap.take();
+    if (this.here.sessions.find(clientId) === session) {
+      if (content !== undefined) session.put(content);
+      for (const { message, options } of behind) session.deliver(message, options);
+    }
     this.settle(move, clientId);
+    if (move.sessions.size === 0) this.#end(move);
   }
 
-  #finish(move: Departure): void {
-    this.end(move);
+  #end(move: Departure): void {
+    this.byId.delete(move.id);
     move.onOver?.(move.left);
   }
 }

@@ -1,13 +1,14 @@
 import { shardOf } from '../../../../redis-access/shards.js';
 import type { Session } from '../../../session/session.js';
-import { SessionGate } from '../../../session/session-gate.js';
+import type { SessionGate } from '../../../session/session-gate.js';
 import type { Subscription } from '../../../session/session-state.js';
 import type { ClientsHere } from '../../cluster.js';
 import type { Nodes } from '../nodes.js';
 import type { Shard } from '../shard.js';
+import { insistToTell, patienceMs } from './calls.js';
 
-/** Nothing has come of the other node for so long: it is over. */
-const silenceMsMax = 10_000;
+/** A move that takes longer is asked after: the other node says the same of it, or that it knows nothing of it. */
+const askMs = 500;
 /** Run of the old node and a number. */
 export const moveIdBytes = 16 + 8;
 
@@ -17,24 +18,28 @@ export interface MovesParts {
   readonly here: () => ClientsHere;
 }
 
-/** One session on its way. The gate is subscribed in its place. */
+/** One session on its way. */
 export interface MovingSession {
   readonly session: Session;
-  readonly gate: SessionGate;
+  /** Subscribed in its place; undefined = the session goes on as it is, and gets what was in the other one. */
+  readonly gate: SessionGate | undefined;
   readonly subscriptions: readonly Subscription[];
 }
 
 /** Some sessions on their way between this node and another. */
-export class Move {
+export class Move<Moving extends MovingSession = MovingSession> {
   readonly id: string;
   /** Run of the other node. */
   readonly other: string;
-  /** Shard of their client ids, where what is long lies. */
+  /** Shard of their client ids, by which both nodes talk of them. */
   readonly home: number;
-  readonly sessions = new Map<string, MovingSession>();
+  readonly sessions = new Map<string, Moving>();
   /** Of each shard: its mark has come. */
   readonly marked: boolean[];
-  timer: NodeJS.Timeout | undefined;
+  /** When the other node has last shown that it knows of it; Infinity = that does not matter. */
+  heardMs = Infinity;
+  /** When it was asked after last; Infinity = the other node cannot know of it yet. */
+  askedMs = Infinity;
 
   constructor(id: string, other: string, home: number, shards: number) {
     this.id = id;
@@ -44,7 +49,10 @@ export class Move {
   }
 }
 
-/** Those in one direction. */
+/**
+ * Those in one direction. While one is under way, both nodes ask each other after it (P); the one that knows nothing of it
+ * says so (G).
+ */
 export abstract class Moves<Kind extends Move> {
   protected readonly nodes: Nodes;
   protected readonly shards: readonly Shard[];
@@ -68,6 +76,10 @@ export abstract class Moves<Kind extends Move> {
     return this.#byClientId.has(clientId);
   }
 
+  protected moveOf(clientId: string): Kind | undefined {
+    return this.#byClientId.get(clientId);
+  }
+
   /** @param clientId of one that is on its way */
   whenOver(clientId: string, then: () => void): void {
     const others = this.#onOver.get(clientId);
@@ -80,66 +92,106 @@ export abstract class Moves<Kind extends Move> {
     for (const move of [...this.byId.values()]) if (move.other === run) this.giveUp(move);
   }
 
-  /** Nothing more comes of it. */
-  abstract giveUp(move: Kind): void;
+  /** @param stalledMs for so long this process itself has looked at nothing */
+  tick(nowMs: number, stalledMs: number): void {
+    for (const move of [...this.byId.values()]) {
+      move.heardMs += stalledMs;
+      if (nowMs - move.heardMs > patienceMs) this.giveUp(move);
+      else if (nowMs - move.askedMs > askMs) {
+        move.askedMs = nowMs;
+        this.nodes.tell(move.other, move.home, this.question(move)).then(
+          (isThere) => isThere || this.nodes.isHere(move.other) || this.giveUp(move),
+          () => {},
+        );
+      }
+    }
+  }
+
+  /** The other node asks after it. @param _hasContent what is in the sessions @returns whether anything is known of it here */
+  hearQuestion(id: string, _hasContent = true): boolean {
+    return this.noted(id) !== undefined;
+  }
+
+  /** The other node has said something of it. */
+  protected noted(id: string): Kind | undefined {
+    const move = this.byId.get(id);
+    if (move !== undefined && move.heardMs !== Infinity) move.heardMs = performance.now();
+    return move;
+  }
+
+  hearMark(id: string, shards: readonly number[]): void {
+    const move = this.noted(id);
+    if (move === undefined || move.marked.every(Boolean)) return;
+    for (const shard of shards) move.marked[shard] = true;
+    if (move.marked.every(Boolean)) this.onMarked(move);
+  }
+
+  /** Nothing is known of it on the other node. */
+  hearUnknown(id: string): void {
+    const move = this.byId.get(id);
+    if (move !== undefined) this.giveUp(move, true);
+  }
+
+  /** Nothing more comes of it. @param isOtherHere the other node has given it up itself, or is told */
+  abstract giveUp(move: Kind, isOtherHere?: boolean): void;
+
+  /** All marks have come. */
+  protected abstract onMarked(move: Kind): void;
+
+  protected question(move: Kind): Buffer {
+    return this.nodes.word('P', move.id);
+  }
 
   protected get here(): ClientsHere {
     return this.#here();
   }
 
-  protected begin(move: Kind): void {
-    this.byId.set(move.id, move);
-    this.wait(move);
+  protected shardOf(id: string): number {
+    return shardOf(id, this.shards.length);
   }
 
-  /** Something has come of it. */
-  protected wait(move: Kind): void {
-    clearTimeout(move.timer);
-    move.timer = setTimeout(() => this.giveUp(move), silenceMsMax);
-  }
-
-  protected end(move: Kind): void {
-    clearTimeout(move.timer);
-    this.byId.delete(move.id);
-  }
-
-  /** @param session that is subscribed to nothing from now on @param isOpen for the ids of a shard, now */
-  protected add(
+  /** @returns whether the other node has heard it @throws ShardError */
+  protected tell(
     move: Kind,
-    session: Session,
-    subscriptions: readonly Subscription[],
-    isOpen: (shard: number) => boolean,
-  ): void {
-    const { router } = this.here;
-    const gate = new SessionGate((id) => isOpen(shardOf(id, this.shards.length)), session);
-    for (const { filter, options } of subscriptions) router.subscribe(filter, gate, options);
-    router.logout(session);
-    move.sessions.set(session.clientId, { session, gate, subscriptions });
-    this.#byClientId.set(session.clientId, move);
+    letter: 'O' | 'S' | 'D' | 'X',
+    ...parts: (string | Uint8Array)[]
+  ): Promise<boolean> {
+    return insistToTell(this.nodes, move.other, move.home, this.nodes.word(letter, move.id, ...parts));
   }
 
-  /** Its way is over: it is subscribed itself again, where it is still there. */
-  protected settle(move: Kind, clientId: string): void {
+  protected tellUnknown({ other, home, id }: Kind): void {
+    this.nodes.tell(other, home, this.nodes.word('G', id)).catch(() => {}); // it asks
+  }
+
+  protected add(move: Kind, clientId: string, moving: MovingSession): void {
+    const { session, gate, subscriptions } = moving;
+    const { router } = this.here;
+    if (gate !== undefined) {
+      for (const { filter, options } of subscriptions) router.subscribe(filter, gate, options);
+      router.logout(session);
+    }
+    move.sessions.set(clientId, moving);
+    this.#byClientId.set(clientId, move);
+  }
+
+  /** Its way is over: it is subscribed itself again, where it is still there. @param isNext it is on its way once more */
+  protected settle(move: Kind, clientId: string, isNext = false): void {
     const moving = move.sessions.get(clientId);
     if (moving === undefined) return;
     const { router, sessions } = this.here;
     const { session, gate, subscriptions } = moving;
-    if (sessions.find(clientId) === session)
-      for (const { filter, options } of subscriptions) router.subscribe(filter, session, options);
-    router.retire(gate);
+    if (gate !== undefined) {
+      gate.close();
+      if (sessions.find(clientId) === session)
+        for (const { filter, options } of subscriptions) router.subscribe(filter, session, options);
+      router.retire(gate);
+    }
     move.sessions.delete(clientId);
     if (this.#byClientId.get(clientId) === move) this.#byClientId.delete(clientId);
+    if (isNext) return;
     const waiting = this.#onOver.get(clientId) ?? [];
     this.#onOver.delete(clientId);
     for (const then of waiting) then();
-  }
-
-  /** @returns whether all have come now, for the first time */
-  protected mark(move: Kind, shard: number): boolean {
-    if (move.marked[shard]) return false;
-    move.marked[shard] = true;
-    this.wait(move);
-    return move.marked.every((marked) => marked);
   }
 
   /** Its connection here ends, and its session; what waits in it is lost, and told. */

@@ -1,23 +1,24 @@
 import type { Shard } from '../shard.js';
+import { insist } from './calls.js';
 
-/** More goes as a list in Redis: what is published waits in Redis for all of its receivers. */
+/** More goes by way of keys in Redis: what is published waits in Redis for all of its receivers. */
 const inlineBytesMax = 32 * 1024;
 const ageMs = 60_000;
 const inline = 0x69; // i
-const listed = 0x6c; // l
+const kept = 0x6b; // k
 const headBytes = 1 + 4;
 
 /**
- * Chunks for another node, of any length together: few bytes go with the word, others are put into a list in Redis, one chunk
- * after the other.
+ * Chunks for another node, of any length together: few bytes go with the word, others are kept in Redis, one chunk after the
+ * other.
  *
- *     i  length (4)  bytes            l  number of chunks (4)
+ *     i  length (4)  bytes            k  number of chunks (4)
  */
-export async function pack(
-  shard: Pick<Shard, 'call'>,
-  key: string,
-  chunks: Iterable<Buffer>,
-): Promise<Buffer> {
+export async function pack(shard: Shard, key: string, chunks: Iterable<Buffer>): Promise<Buffer> {
+  const put = (chunk: Buffer) => {
+    const index = count++;
+    return insist(() => shard.call('put', [key, index, ageMs, chunk]));
+  };
   let first: Buffer | undefined;
   let count = 0;
   for (const chunk of chunks) {
@@ -25,13 +26,11 @@ export async function pack(
       first = chunk;
       continue;
     }
-    if (first !== undefined) await shard.call('put', [key, ageMs, first]);
-    if (first !== undefined) count++;
+    if (first !== undefined) await put(first);
     first = undefined;
-    await shard.call('put', [key, ageMs, chunk]);
-    count++;
+    await put(chunk);
   }
-  if (count > 0) return headOf(listed, count);
+  if (count > 0) return headOf(kept, count);
   const bytes = first ?? Buffer.alloc(0);
   return Buffer.concat([headOf(inline, bytes.length), bytes]);
 }
@@ -49,11 +48,11 @@ export async function* unpack(shard: Shard, key: string, word: Buffer): AsyncGen
     return;
   }
   for (let index = 0; index < count; index++) {
-    const chunk = await shard.read('take', [key, index]);
+    const chunk = await insist(() => shard.read('take', [key, index]));
     if (!Buffer.isBuffer(chunk)) throw new RangeError('A part of it is gone.');
     yield chunk;
   }
-  await shard.call('drop', [key]).catch(() => {});
+  await shard.call('drop', [key, count]).catch(() => {});
 }
 
 function headOf(kind: number, value: number): Buffer {

@@ -28,48 +28,73 @@ async function said(words: string[], count: number): Promise<string[]> {
 const ofA = await heardBy(a);
 const ofC = await heardBy(c);
 
+/** @returns without the number of the call */
+async function claim(...args: string[]): Promise<unknown[]> {
+  const [number, ...owners] = (await call('claim', ...args)) as [number, ...unknown[]];
+  t.ok(number > claims, 'calls are numbered in order');
+  claims = number;
+  return owners;
+}
+let claims = 0;
+
 t.test('a claim says who had it, and asks that node in the same call', async (t) => {
-  t.same(await call('claim', a, '0', 'x', '1', 'y'), ['', 0, '', 0]);
-  t.same(await call('claim', a, '0', 'x'), [a, 0], 'its own');
+  t.same(await claim(a, '0', 'x', '1', 'y'), ['', 0, '', 0]);
+  t.same(await claim(a, '0', 'x'), [a, 0], 'its own');
   t.same(ofA, []);
-  t.same(await call('claim', b, '0', 'x', '1', 'y', '0', 'z'), [a, 1, a, 1, '', 0]);
-  t.same(await said(ofA, 1), [`W${b}0x\u{0}1y`], 'in one word');
-  t.same(await call('claim', c, '0', 'x'), [b, 0], 'nobody hears: that node is not there');
+  t.same(await claim(b, '0', 'x', '1', 'y', '0', 'z'), [a, 1, a, 1, '', 0]);
+  t.same(await said(ofA, 1), [`W${b}${claims}\u{0}0x\u{0}1y`], 'in one word, with the number');
+  t.same(await claim(c, '0', 'x'), [b, 0], 'nobody hears: that node is not there');
+});
+
+t.test('a claim whose answer was lost is sent again: the node before is asked again', async (t) => {
+  await claim(a, '0', 'again');
+  t.same(await claim(b, '0+', 'again'), [a, 1], 'also where it had not run');
+  t.same(await claim(b, '0+', 'again', '1+', 'fresh'), [a, 1, '', 0]);
+  t.match(await said(ofA, 2), [/0again$/, /0again$/]);
+  t.same(await claim(b, '0', 'again'), [b, 0], 'the next one asks nobody');
+  t.same(await claim(b, '0+', 'again'), [b, 0]);
 });
 
 t.test('only who has it releases it', async (t) => {
   await call('release', a, 'x');
   t.same(await call('keep', b, 'x'), [c]);
   await call('release', c, 'x');
-  t.same(await call('keep', b, 'x'), [''], 'nobody had it, and now this node has');
-  t.same(await call('keep', b, 'x'), ['']);
-  t.same(await call('keep', a, 'x', 'new'), [b, '']);
+  t.same(await call('keep', c, 'x'), [''], 'nobody had it, and now this node has');
+  t.same(await call('keep', c, 'x'), ['']);
+  t.same(await call('keep', a, 'x', 'new'), [c, '']);
+  await claim(b, '0', 'x');
+  await said(ofC, 1);
+  t.same(await call('keep', a, 'x'), [''], 'a node that is not connected has none');
 });
 
 t.test('who stops passes on what is its own, and the next node hears which of them', async (t) => {
-  await call('claim', a, '0', 'p', '0', 'q', '0', 'r');
-  await call('claim', b, '0', 'q');
+  await claim(a, '0', 'p', '0', 'q', '0', 'r');
+  await claim(b, '0', 'q');
   await said(ofA, 1);
-  t.equal(await call('pass', a, c, `O${a}…`, 'p', 'q', 'r'), '101');
-  t.same(await said(ofC, 1), [`O${a}…101`]);
-  t.same(await call('keep', c, 'p', 'q'), ['', b]);
-  t.same(await call('claim', c, '0', 'p', '0', 'p'), [c, 1, c, 0], 'told once that it is on its way');
-  t.same(await call('claim', b, '0', 'r'), [c, 1], 'or whoever claims it asks there');
-  t.same(await said(ofC, 1), [`W${b}0r`]);
+  for (const once of ['once', 'the same call again'])
+    t.equal(await call('pass', a, c, `O${a}…`, 'p', 'q', 'r'), '101', once);
+  t.same(await said(ofC, 2), [`O${a}…101`, `O${a}…101`]);
+  t.same(await call('keep', c, 'p'), ['']);
+  t.same(await claim(c, '0', 'p', '0', 'p'), [c, 1, c, 0], 'told once that it is on its way');
+  t.same(await claim(b, '0', 'r'), [c, 1], 'or whoever claims it asks there');
+  t.match(await said(ofC, 1), [/0r$/]);
 });
 
-t.test('a mark is heard by both, and says whether the other is there', async (t) => {
+t.test('a mark is heard by both or by none', async (t) => {
   t.equal(await call('mark', c, a, 'M1'), 1);
   t.same([await said(ofA, 1), await said(ofC, 1)], [['M1'], ['M1']]);
   t.equal(await call('mark', c, b, 'M2'), 0);
+  t.equal(await call('mark', b, a, 'M2'), 0);
+  await call('mark', a, c, 'M3');
+  t.same([await said(ofA, 1), await said(ofC, 1)], [['M3'], ['M3']]);
 });
 
 t.test(
   'what a node had that is gone is nobody’s after a while, on servers without the list of nodes too',
   async (t) => {
     const ids = Array.from({ length: 2_000 }, (_, n) => ['0', `s${n}`]).flat();
-    await call('claim', a, ...ids.slice(0, 2_000));
-    await call('claim', b, ...ids.slice(2_000));
+    await claim(a, ...ids.slice(0, 2_000));
+    await claim(b, ...ids.slice(2_000));
     let cursor = '0';
     let calls = 0;
     do {
@@ -100,7 +125,9 @@ t.test('what is no run, or lacks something, is refused', async (t) => {
 
 t.test('chunks come back as they were, and go by themselves', async (t) => {
   const bytes = Buffer.from([0, 255, 13, 10, 128]);
-  for (const chunk of [bytes, Buffer.alloc(200_000, 7)]) await functions.call('put', 'k', 2_000, chunk);
+  const chunks = [bytes, bytes, Buffer.alloc(200_000, 7)];
+  for (const [n, chunk] of chunks.entries())
+    await functions.call('put', 'k', Math.max(0, n - 1), 2_000, chunk);
   const take = async (index: number) =>
     functions.redis.callBuffer(
       'FCALL',
@@ -109,7 +136,7 @@ t.test('chunks come back as they were, and go by themselves', async (t) => {
       'k',
       index,
     ) as Promise<Buffer | null>;
-  t.same(await take(0), bytes);
+  t.same(await take(0), bytes, 'the same call twice puts one');
   t.equal((await take(1))!.length, 200_000);
   t.equal(await take(2), null);
   await until('they are gone', async () => (await take(0)) === null);
@@ -119,5 +146,6 @@ t.test('chunks of sessions that move are taken where the memory of Redis is full
   await functions.redis.config('SET', 'maxmemory', '1');
   t.teardown(() => functions.redis.config('SET', 'maxmemory', '0'));
   await t.rejects(functions.redis.set('test', 'x'), /^OOM /, 'it is full');
-  t.equal(await functions.call('put', 'full', 2_000, Buffer.alloc(40_000)), 1);
+  t.equal(await functions.call('put', 'full', 0, 2_000, Buffer.alloc(40_000)), 1);
+  t.equal(await functions.call('drop', 'full', 1), 1);
 });

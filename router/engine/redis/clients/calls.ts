@@ -1,0 +1,44 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Nodes } from '../nodes.js';
+
+/** A CONNECT waits so long for Redis and for the node that had its client id, and nodes for each other. */
+export const patienceMs = 2_000;
+const retryMs = 50;
+/** Client ids of one call. */
+const batchMax = 500;
+
+export function inBatches<Item>(items: readonly Item[], sizeMax = batchMax): (readonly Item[])[] {
+  const batches = [];
+  for (let at = 0; at < items.length; at += sizeMax) batches.push(items.slice(at, at + sizeMax));
+  return batches;
+}
+
+/**
+ * Calls until the answer is as wanted: connections to Redis break for a moment, and a server refuses for one. The call must
+ * be one that may run twice. @returns the last answer @throws ShardError the last one, if it was one
+ */
+export async function insist<Reply>(
+  call: () => Promise<Reply>,
+  isWanted: (reply: Reply) => boolean = () => true,
+  goesOn = () => true,
+): Promise<Reply> {
+  const untilMs = performance.now() + patienceMs;
+  for (;;) {
+    try {
+      const reply = await call();
+      if (isWanted(reply) || performance.now() > untilMs || !goesOn()) return reply;
+    } catch (error) {
+      if (performance.now() > untilMs || !goesOn()) throw error;
+    }
+    await wait(retryMs);
+  }
+}
+
+/** Until it hears it, or is gone. @returns whether it has @throws ShardError */
+export function insistToTell(nodes: Nodes, run: string, shard: number, word: Buffer): Promise<boolean> {
+  return insist(
+    () => nodes.tell(run, shard, word),
+    (isHeard) => isHeard,
+    () => nodes.isHere(run),
+  );
+}
