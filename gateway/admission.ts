@@ -3,12 +3,14 @@ import type { CloseReason, RefusalReason } from './close-reason.js';
 import type { Connection } from './connection.js';
 import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
+import type { Identities } from './identities.js';
 import type { Outbound } from './outbound.js';
 
 /** Lets connections in, of whatever transport; and the one place where a connection is entered, and where it leaves. */
 export class Admission {
   readonly #connections: Connections;
   readonly #outbound: Outbound;
+  readonly #identities: Identities;
   readonly #counters: Counters;
   readonly #addresses: AddressLimit;
   #stopping = false;
@@ -16,11 +18,13 @@ export class Admission {
   constructor(
     connections: Connections,
     outbound: Outbound,
+    identities: Identities,
     counters: Counters,
     connectionsPerAddressMax: number,
   ) {
     this.#connections = connections;
     this.#outbound = outbound;
+    this.#identities = identities;
     this.#counters = counters;
     this.#addresses = new AddressLimit(connectionsPerAddressMax);
   }
@@ -49,6 +53,7 @@ export class Admission {
     this.#counters.close(reason);
     this.#outbound.release(slot);
     this.#addresses.remove(slot);
+    this.#identities.release(slot);
     this.#connections.release(slot);
   }
 

@@ -59,6 +59,21 @@ export const refusals = {
     status: '403 Forbidden',
     text: 'Pages of this origin may not connect: allow them with --mqtt-allow-origin.',
   },
+  'no-credentials': { status: '401 Unauthorized', text: 'Say who you are.' },
+  'bad-credentials': { status: '401 Unauthorized', text: 'The credentials are wrong.' },
+  expired: { status: '401 Unauthorized', text: 'The token has expired: get a new one.' },
+  'not-allowed': { status: '403 Forbidden', text: 'You may not do this.' },
+  'too-many-attempts': {
+    status: '429 Too Many Requests',
+    text: 'Too many logins have failed: try again later.',
+    retryAfterSec: 30,
+  },
+  /** The authenticator cannot be reached, does not answer in time, or too many wait for it. */
+  'authentication-unavailable': {
+    status: '503 Service Unavailable',
+    text: 'Credentials cannot be checked now: try again later.',
+    retryAfterSec: 5,
+  },
   stopping: {
     status: '503 Service Unavailable',
     text: 'The server is stopping: try again.',
@@ -84,6 +99,8 @@ export const closeReasons = [
   'server-stopping',
   /** Of HTTP, with --engine redis: Redis was away for longer than history is; whoever has a cursor comes back and is told. */
   'history-gap',
+  /** The token that it came with has ended: the client comes back with a new one. */
+  'credentials-expired',
   // Of MQTT:
   /** The client said DISCONNECT: a good end, without a will. */
   'disconnected',

@@ -73,7 +73,7 @@ function assertNoRedis({ value, origin }: { value: unknown; origin: string }): v
   );
 }
 
-const tokenKeys = ['apiToken', 'mqttToken'] as const;
+const tokenKeys = ['apiToken', 'mqttToken', 'authJwtSecret'] as const;
 
 /**
  * The token of the setting, or of its file. One file of settings serves all roles, so the token file of another role

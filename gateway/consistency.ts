@@ -1,5 +1,6 @@
 import { Library } from '../router/engine/redis/library.js';
 import { cursorLengthMax } from '../router/history/cursor.js';
+import { inconsistencyOfAccess } from './access-consistency.js';
 import { isLoopback } from './auth/host-address.js';
 import { nodeNameLengthMax } from './mqtt/settings.js';
 import { commandOf, holdsConnections, type NodeRole, takesSends } from './role.js';
@@ -30,6 +31,7 @@ export function inconsistencyOf(config: Config, role: NodeRole): string | undefi
     roleAlone(config, role) ??
     anybodyMaySend(config, role) ??
     (holdsConnections(role) ? inconsistencyOfListeners(config) : undefined) ??
+    inconsistencyOfAccess(config) ??
     watermarksCrossed(config) ??
     packetsOutgrowFrames(config) ??
     mqttPathTaken(config) ??
@@ -51,15 +53,17 @@ function roleAlone({ engine }: Config, role: NodeRole): string | undefined {
   return `"encke ${commandOf[role]}" does half of the work, and meets the ${other} on Redis: set --engine redis, or run "encke start", which does both.`;
 }
 
-function anybodyMaySend({ apiToken, apiHost }: Config, role: NodeRole): string | undefined {
-  if (apiToken !== '' || isLoopback(apiHost)) return undefined;
+function anybodyMaySend({ apiToken, apiHost, auth }: Config, role: NodeRole): string | undefined {
+  if (apiToken !== '' || auth.length > 0 || isLoopback(apiHost)) return undefined;
   if (!takesSends(role))
     return `/stats would be open to anybody on ${apiHost}: set --api-token (/health and /ready want none), or keep --api-host on 127.0.0.1.`;
   return `The router API would let anybody on ${apiHost} send: set --api-token, or keep --api-host on 127.0.0.1.`;
 }
 
-function anybodyMayPublish({ mqtt, mqttToken, mqttAllowAnonymous, host }: Config): string | undefined {
-  if (!mqtt || mqttToken !== '' || mqttAllowAnonymous || isLoopback(host)) return undefined;
+function anybodyMayPublish(config: Config): string | undefined {
+  const { mqtt, mqttToken, mqttAllowAnonymous, host, auth } = config;
+  if (!mqtt || mqttToken !== '' || auth.length > 0 || mqttAllowAnonymous || isLoopback(host))
+    return undefined;
   return `MQTT would let anybody on ${host} publish: set --mqtt-token, or --mqtt false for HTTP streams alone, or --mqtt-allow-anonymous true if that is meant, or keep --host on 127.0.0.1.`;
 }
 

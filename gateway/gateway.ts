@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { Authenticator } from '../access/authenticator.js';
 import type { Router } from '../router/router.js';
 import { Sessions } from '../router/session/sessions.js';
 import { ticksPerSec } from './clock.js';
@@ -58,14 +59,15 @@ export class Gateway {
     log: Logger,
     role: NodeRole = 'both',
     logNumbers: LogNumbers = { pendingBytes: 0, droppedLines: 0 },
+    authenticators: readonly Authenticator[] = [],
   ) {
-    const shared = sharedParts(router, config, log);
+    const shared = sharedParts(router, config, log, authenticators);
     const listeners = new Listeners(shared, role, log);
     this.#shared = shared;
     this.#log = log;
     this.#role = role;
     this.#listeners = listeners;
-    this.#guard = new ApiGuard(config, shared.counters);
+    this.#guard = new ApiGuard(shared);
     const unsent = bindStreamRoom(listeners.public.door, shared);
     const mqtt = bindMqttRoom(listeners, shared);
     this.stats = statsOf(shared, listeners, { unsent, mqtt, log: logNumbers });
@@ -151,13 +153,15 @@ export class Gateway {
    */
   async stop(): Promise<void> {
     this.#notReady = 'stopping';
-    const { admission, connections, outbound, config, router } = this.#shared;
+    const { access, admission, connections, outbound, config, router } = this.#shared;
     admission.refuseAll();
+    access.pending.refuseAll();
     this.#listeners.closePublic();
     await drain(connections, outbound, config.drainSec);
     await this.#handOver();
     this.#listeners.closeApi();
     this.#sweeper.stop();
+    await access.stop();
     await router.stop();
   }
 
@@ -220,7 +224,7 @@ function statsOf(
 
 /** Tasks of each tick of the sweeper, besides those of the rooms. */
 function tasksOf(shared: SharedParts, clusterStats: ClusterStats | undefined, log: Logger): (() => void)[] {
-  const { router, config, clock, counters, slowConsumers, publicSockets } = shared;
+  const { router, config, clock, counters, slowConsumers, publicSockets, access, connections } = shared;
   const duplicateNames = new DuplicateNodeNames(router.engine.cluster, log);
   const reclaimer = new Reclaimer(config, log);
   const isEach = (sec: number) => clock.tick % (sec * ticksPerSec) === 0;
@@ -231,5 +235,7 @@ function tasksOf(shared: SharedParts, clusterStats: ClusterStats | undefined, lo
     () => isEach(reportSec) && clusterStats?.report(),
     () => isEach(1) && slowConsumers.cutStalled(),
     () => publicSockets.tick(),
+    () => access.pending.tick(),
+    () => access.identities.endExpired((slot) => connections.slots[slot]?.end('credentials-expired')),
   ];
 }

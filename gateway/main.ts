@@ -1,3 +1,5 @@
+import type { Logger } from 'pino';
+import type { Authenticator } from '../access/authenticator.js';
 import { Router } from '../router/router.js';
 import type { Config } from './config.js';
 import { openEngine } from './engine.js';
@@ -6,6 +8,7 @@ import { openProcessLog } from './log/process-log.js';
 import { giveMemoryBack } from './memory.js';
 import { limitsLine } from './memory-limits.js';
 import type { NodeRole } from './role.js';
+import { SampledLog } from './sampled-log.js';
 import { stopOnSignal } from './stop-signals.js';
 import { welcome } from './welcome.js';
 import { stopWithSupervisor, tellSupervisor, type Worker } from './workers/worker.js';
@@ -28,7 +31,8 @@ export async function runGateway(config: Config, role: NodeRole, worker?: Worker
     maxRetainedSize: config.mqttMaxRetainedSize,
     retainedBytesTotalMax: config.mqttRetainedBytesTotalMax,
   });
-  gateway = new Gateway(router, config, log, role, processLog.writer);
+  const authenticators = await authenticatorsIn(config, log);
+  gateway = new Gateway(router, config, log, role, processLog.writer, authenticators);
   const stop = async (cause: string) => {
     log.info({ signal: cause, connections: gateway.connectionsOpen, drainSec: config.drainSec }, 'stopping');
     await gateway.stop();
@@ -46,4 +50,11 @@ export async function runGateway(config: Config, role: NodeRole, worker?: Worker
   else tellSupervisor(gateway.ports);
   log.info(limitsLine(config), 'limits summed: what they allow, and the room that there is');
   log.info({ url: gateway.url, apiUrl: gateway.apiUrl }, 'listening');
+}
+
+/** Their libraries are loaded only where somebody authenticates. */
+async function authenticatorsIn(config: Config, log: Logger): Promise<readonly Authenticator[]> {
+  if (config.auth.length === 0) return [];
+  const { authenticatorsOf } = await import('./authenticators.js');
+  return authenticatorsOf(config, new SampledLog(log));
 }

@@ -35,6 +35,7 @@ interface Budget {
 }
 
 const mqtt = (config: Config) => config.mqtt;
+const authenticates = (config: Config) => config.auth.length > 0;
 
 /**
  * Payloads over 64 bytes are outside of the heap, and small ones inside, with all that is around them: hence what is kept
@@ -51,6 +52,8 @@ const budgets = [
   { key: 'mqttPartialPacketsTotalMax', heap: 0, other: 1, counts: mqtt },
   { key: 'mqttReceiveQueueBytesTotalMax', heap: 0, other: 2, counts: mqtt }, // see ReceiveQueues
   { key: 'bodiesBytesTotalMax', heap: 0, other: 2 }, // it grows by doubling
+  { key: 'authCacheBytesTotalMax', heap: 1, other: 0, counts: authenticates },
+  { key: 'authPendingBytesTotalMax', heap: 1, other: 1, counts: authenticates }, // request texts; bodies
   { key: 'historyBytesTotalMax', heap: 0, other: 1, counts: (config) => config.engine === 'embedded' },
   { key: 'historyBytesTotalMax', heap: 1, other: 1, counts: (config) => config.engine !== 'embedded' },
   { key: 'logPendingBytesMax', heap: 1, other: 1 }, // lines, and what is being written of them

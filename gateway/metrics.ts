@@ -1,4 +1,5 @@
 import type { Router } from '../router/router.js';
+import type { AccessControl } from './access-control.js';
 import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
 import type { UnsentAnswers } from './http/streams/unsent-answers.js';
@@ -18,6 +19,7 @@ export interface MetricParts {
   readonly slowConsumers: SlowConsumers;
   readonly unsent: UnsentAnswers;
   readonly counters: Counters;
+  readonly access: AccessControl;
   readonly mqtt: Mqtt;
   readonly memory: MemoryGauge;
   /** Of the process, read once for all metrics: each reading costs the system a look at /proc. */
@@ -137,6 +139,36 @@ export const metrics: readonly Metric[] = [
   ),
   metric('apiErrors', 'counter', 'Errors of the API, by status', ({ counters }) => counters.apiErrors),
   metric('engine', 'group', 'The engine, where it has numbers', ({ router }) => router.engine.stats()),
+  metric(
+    'authentication.pending',
+    'gauge',
+    'Clients that wait for the check of their credentials',
+    ({ access }) => access.pending.count,
+  ),
+  metric(
+    'authentication.pendingBytes',
+    'gauge',
+    'Bytes that are kept for them',
+    ({ access }) => access.pending.bytes,
+  ),
+  metric(
+    'authentication.waited',
+    'counter',
+    'Clients that had to wait',
+    ({ access }) => access.pending.counters.waited,
+  ),
+  metric(
+    'authentication.timedOut',
+    'counter',
+    'Of them, those that had no answer in time',
+    ({ access }) => access.pending.counters.timedOut,
+  ),
+  metric(
+    'authentication.noRoom',
+    'counter',
+    'Clients that were refused, as too many waited',
+    ({ access }) => access.pending.counters.noRoom,
+  ),
   metric('log.pendingBytes', 'gauge', 'Bytes of log that are not written yet', ({ log }) => log.pendingBytes),
   metric('log.droppedLines', 'counter', 'Lines of log that had no room', ({ log }) => log.droppedLines),
   metric('memory.rssBytes', 'gauge', 'Resident memory, bytes', ({ usage }) => usage.rss),

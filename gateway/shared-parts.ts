@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
+import type { Authenticator } from '../access/authenticator.js';
 import type { Router } from '../router/router.js';
+import { type AccessControl, accessControlOf } from './access-control.js';
 import { Admission } from './admission.js';
 import { Clock } from './clock.js';
 import type { Config } from './config.js';
@@ -24,6 +26,7 @@ export interface SharedParts {
   readonly connections: Connections;
   readonly slowConsumers: SlowConsumers;
   readonly outbound: Outbound;
+  readonly access: AccessControl;
   readonly admission: Admission;
   readonly loginShares: LoginShares;
   readonly turns: FairTurns;
@@ -35,7 +38,12 @@ export interface SharedParts {
 }
 
 /** @throws ConfigError when more connections are asked for than descriptors allow */
-export function sharedParts(router: Router, config: Config, log: Logger): SharedParts {
+export function sharedParts(
+  router: Router,
+  config: Config,
+  log: Logger,
+  authenticators: readonly Authenticator[],
+): SharedParts {
   const { apiSocketsMax } = config;
   const capacity = streamCapacity(config.connectionsMax, apiSocketsMax);
   const publicSockets = new SocketBudget(capacity + refusalSockets);
@@ -45,6 +53,7 @@ export function sharedParts(router: Router, config: Config, log: Logger): Shared
   const connections = new Connections(capacity);
   const progress = new PeerProgress(descriptorsMax, config.socketUnsentBytesMax);
   const slowConsumers = new SlowConsumers(connections, counters, config, sampledLog, progress);
+  const access = accessControlOf(config, sampledLog, authenticators, capacity);
   const outbound = new Outbound(connections, counters, slowConsumers);
   return {
     router,
@@ -55,7 +64,14 @@ export function sharedParts(router: Router, config: Config, log: Logger): Shared
     connections,
     slowConsumers,
     outbound,
-    admission: new Admission(connections, outbound, counters, config.connectionsPerAddressMax),
+    access,
+    admission: new Admission(
+      connections,
+      outbound,
+      access.identities,
+      counters,
+      config.connectionsPerAddressMax,
+    ),
     loginShares: new LoginShares(router, config),
     turns: new FairTurns(outbound, config.turnBudgetMs, router.engine),
     publicSockets,

@@ -7,12 +7,13 @@ import t from 'tap';
 const arrows: Record<string, string[]> = {
   'redis-access': ['redis-access'],
   router: ['router', 'redis-access'],
-  gateway: ['gateway', 'router', 'redis-access'],
+  access: ['access', 'redis-access'],
+  gateway: ['gateway', 'access', 'router', 'redis-access'],
   msggen: ['msggen', 'redis-access'],
   floodtest: ['floodtest', 'msggen'],
   charts: ['charts'],
   client: ['client'],
-  cli: ['cli', 'gateway', 'msggen', 'floodtest', 'charts', 'redis-access'],
+  cli: ['cli', 'gateway', 'access', 'msggen', 'floodtest', 'charts', 'redis-access'],
 };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

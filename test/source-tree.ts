@@ -3,7 +3,17 @@ import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The rooms whose files are the product; tests and benches are not among them. */
-export const rooms = ['cli', 'gateway', 'router', 'client', 'msggen', 'floodtest', 'charts', 'redis-access'];
+export const rooms = [
+  'cli',
+  'gateway',
+  'access',
+  'router',
+  'client',
+  'msggen',
+  'floodtest',
+  'charts',
+  'redis-access',
+];
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -1,33 +1,48 @@
-import type { HttpResponse } from 'uWebSockets.js';
-import { BearerAuth } from '../auth/bearer.js';
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { Identity } from '../../access/identity.js';
+import type { AccessControl } from '../access-control.js';
 import { isAddressOrLocalhost, withoutPort } from '../auth/host-address.js';
 import { HostNames } from '../auth/host-names.js';
-import type { Config } from '../config.js';
+import { refusals } from '../close-reason.js';
 import type { Counters } from '../counters.js';
-import { answer, answerText, type Headers } from './answer.js';
-import type { RequestHead } from './front-door.js';
+import type { SharedParts } from '../shared-parts.js';
+import { answer, answerText, type Headers, refuse } from './answer.js';
+import { type AuthenticationRefusal, HttpAuthentication } from './authentication.js';
+import type { Handler, RequestHead } from './front-door.js';
+
+/** A route of the router API: it answers with these headers, and knows which user asks. */
+export type ApiHandler = (
+  response: HttpResponse,
+  request: HttpRequest,
+  head: RequestHead,
+  cors: Headers,
+  caller: Identity,
+) => void;
 
 /**
  * Lets callers of the router API in, and web pages of some origins. A browser sends a page's `Origin` with every POST:
  * without this check any page on the web could send to the API on somebody's loopback.
  */
 export class ApiGuard {
-  readonly #auth: BearerAuth;
+  readonly #access: AccessControl;
+  readonly #authentication: HttpAuthentication;
   readonly #origins: Set<string>;
   readonly #hosts: HostNames;
   readonly #counters: Counters;
   /** Set when the gateway's pages may come from any address of this machine. */
   #gatewayPort: string | undefined;
 
-  constructor(config: Config, counters: Counters) {
-    this.#auth = new BearerAuth(config.apiToken);
+  constructor(parts: Pick<SharedParts, 'config' | 'counters' | 'access' | 'log'>) {
+    const { config, counters, access } = parts;
+    this.#access = access;
+    this.#authentication = new HttpAuthentication('api', parts);
     this.#origins = new Set(config.apiAllowOrigin);
     this.#hosts = new HostNames(config.allowedHosts);
     this.#counters = counters;
   }
 
   get tokenRequired(): boolean {
-    return this.#auth.required;
+    return this.#authentication.required;
   }
 
   /** The gateway's own pages, known once it listens. @param anyAddress it listens on all addresses of the machine */
@@ -37,43 +52,81 @@ export class ApiGuard {
     if (anyAddress) this.#gatewayPort = new URL(url).port;
   }
 
-  /** Answers and returns undefined when the caller may not; else the headers that the answer needs. */
-  admit(response: HttpResponse, { host, origin, authorization }: RequestHead): Headers | undefined {
-    const cors = origin === '' ? none : this.#corsHeaders(origin, host);
-    if (cors === undefined) {
-      this.#counters.countApiError('403');
-      answerText(
-        response,
-        '403 Forbidden',
-        `Pages of ${origin.slice(0, 200)} may not call this API: allow them with --api-allow-origin.`,
-      );
-      return undefined;
-    }
-    if (this.#auth.required && !this.#auth.allows(authorization)) {
-      this.#counters.countApiError('401');
-      const challenge = [['WWW-Authenticate', 'Bearer realm="encke"']] as const;
-      answerText(response, '401 Unauthorized', 'This API wants "Authorization: Bearer <token>".', [
-        ...challenge,
-        ...cors,
-      ]);
-      return undefined;
-    }
-    return cors;
+  /** For routes that change something. */
+  protect(handler: ApiHandler): Handler {
+    const identified = this.#authentication.protect(
+      (response, request, head, caller) => handler(response, request, head, this.corsHeaders(head), caller),
+      (response, _request, head, refusal) => this.#refuseCaller(response, head, refusal),
+    );
+    return (response, request, head) => {
+      if (this.#admitsOrigin(response, head)) identified(response, request, head);
+    };
   }
 
   /**
    * For requests that a browser makes without an `Origin`. A page whose name was made to lead here would read what
    * it likes: so without a token, only an address is a `Host`, and what --allowed-hosts names.
    */
-  admitRead(response: HttpResponse, head: RequestHead): Headers | undefined {
-    if (this.#auth.required || this.#hosts.allow(head.host)) return this.admit(response, head);
-    this.#counters.countApiError('421');
+  protectRead(handler: ApiHandler): Handler {
+    const identified = this.protect(handler);
+    return (response, request, head) => {
+      if (this.tokenRequired || this.#hosts.allow(head.host)) return identified(response, request, head);
+      this.#counters.countApiError('421');
+      answerText(
+        response,
+        '421 Misdirected Request',
+        'Call this API by its address, set a token, or name this host in --allowed-hosts.',
+      );
+    };
+  }
+
+  /** @returns false where the caller may not, which has been answered */
+  allows(
+    response: HttpResponse,
+    cors: Headers,
+    caller: Identity,
+    action: 'publish' | 'subscribe',
+    id: string,
+  ): boolean {
+    if (this.mayDo(caller, action, id)) return true;
+    const verb = action === 'publish' ? 'send to' : 'look at';
+    this.forbid(response, cors, `You may not ${verb} ${JSON.stringify(id.slice(0, 80))}.`);
+    return false;
+  }
+
+  mayDo(caller: Identity, action: 'publish' | 'subscribe', id: string): boolean {
+    return this.#access.authorizer.allows(caller, undefined, action, id);
+  }
+
+  /** Answers a caller who may not do this. */
+  forbid(response: HttpResponse, cors: Headers, sentence: string): void {
+    this.#counters.refused['not-allowed']++;
+    this.#counters.countApiError('403');
+    answerText(response, '403 Forbidden', sentence, cors);
+  }
+
+  #admitsOrigin(response: HttpResponse, { origin, host }: RequestHead): boolean {
+    if (origin === '' || this.#corsHeaders(origin, host) !== undefined) return true;
+    this.#counters.countApiError('403');
     answerText(
       response,
-      '421 Misdirected Request',
-      'Call this API by its address, set a token, or name this host in --allowed-hosts.',
+      '403 Forbidden',
+      `Pages of ${origin.slice(0, 200)} may not call this API: allow them with --api-allow-origin.`,
     );
-    return undefined;
+    return false;
+  }
+
+  #refuseCaller(
+    response: HttpResponse,
+    head: RequestHead,
+    { reason, sentence, challenge }: AuthenticationRefusal,
+  ): void {
+    const { status } = refusals[reason];
+    this.#counters.refused[reason]++;
+    this.#counters.countApiError(status);
+    const isToken = status.startsWith('401') && this.#access.api.names.join() === 'token';
+    const text = isToken ? 'This API wants "Authorization: Bearer <token>".' : sentence;
+    refuse(response, refusals[reason], [...challenge, ...this.corsHeaders(head)], text);
   }
 
   /** For an answer that tells nothing and that everybody may have: so that a page that may call can read it. */

@@ -1,4 +1,5 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { Identity } from '../../access/identity.js';
 import type { Router } from '../../router/router.js';
 import type { Found, SubscriberLocations } from '../cluster/subscriber-locations.js';
 import type { Config } from '../config.js';
@@ -7,7 +8,7 @@ import { answerJson, type Headers, whenKnown } from './answer.js';
 import { Bodies } from './body.js';
 import type { FrontDoor } from './front-door.js';
 import { bindPath, type Handler } from './methods.js';
-import { guarded, type ProbesParts } from './probes.js';
+import type { ProbesParts } from './probes.js';
 import { idFromPath } from './request.js';
 import { SendEndpoint } from './send.js';
 import { SendBatchEndpoint } from './send-batch.js';
@@ -28,17 +29,26 @@ export function bindApi(door: FrontDoor, parts: ApiParts): Bodies {
   const send = new SendEndpoint(router, config, counters, guard, bodies);
   const sendBatch = new SendBatchEndpoint(router, config, counters, guard, bodies, turns);
   const options: Handler = (response, _request, head) => guard.preflight(response, head);
-  bindPath(door, '/send/*', { post: send.handle, options });
-  bindPath(door, '/send', { post: sendBatch.handle, options });
-  const get = guarded(guard, (response, request, cors) => answerIds(parts, response, request, cors));
+  bindPath(door, '/send/*', { post: guard.protect(send.handle), options });
+  bindPath(door, '/send', { post: guard.protect(sendBatch.handle), options });
+  const get = guard.protectRead((response, request, _head, cors, caller) =>
+    answerIds(parts, response, request, cors, caller),
+  );
   bindPath(door, '/ids/*', { get, options });
   return bodies;
 }
 
-function answerIds(parts: ApiParts, response: HttpResponse, request: HttpRequest, cors: Headers): void {
+function answerIds(
+  parts: ApiParts,
+  response: HttpResponse,
+  request: HttpRequest,
+  cors: Headers,
+  caller: Identity,
+): void {
   const { config, guard, subscriberLocations } = parts;
   const id = idFromPath(request, '/ids/', config);
   if (!id.ok) return guard.refuse(response, cors, id.problem);
+  if (!guard.allows(response, cors, caller, 'subscribe', id.value)) return;
   whenKnown<Found>(
     response,
     (onFound) => subscriberLocations.find(id.value, onFound),

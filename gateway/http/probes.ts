@@ -22,7 +22,10 @@ export interface ProbesParts {
 /** The routes of every process, whatever its role: /health, /ready and /stats. */
 export function bindProbes(door: FrontDoor, parts: ProbesParts): void {
   const options: Handler = (response, _request, head) => parts.guard.preflight(response, head);
-  const get = guarded(parts.guard, (response, request, cors) => answerStats(parts, response, request, cors));
+  const get = parts.guard.protectRead((response, request, _head, cors, caller) => {
+    if (caller.isSuperuser) answerStats(parts, response, request, cors);
+    else parts.guard.forbid(response, cors, 'Statistics are for superusers, and for who knows --api-token.');
+  });
   bindPath(door, '/stats', { get, options });
   // Probes carry no token: an orchestrator has none, and they tell nothing.
   bindPath(door, '/health', {
@@ -30,16 +33,6 @@ export function bindProbes(door: FrontDoor, parts: ProbesParts): void {
     get: (response, _request, head) => answerText(response, '200 OK', 'alive', parts.guard.corsHeaders(head)),
   });
   bindPath(door, '/ready', { get: (response) => answerReady(response, parts) });
-}
-
-export type GuardedHandler = (response: HttpResponse, request: HttpRequest, cors: Headers) => void;
-
-/** For who may read. */
-export function guarded(guard: ApiGuard, handler: GuardedHandler): Handler {
-  return (response, request, head) => {
-    const cors = guard.admitRead(response, head);
-    if (cors !== undefined) handler(response, request, cors);
-  };
 }
 
 function answerReady(response: HttpResponse, { whyNotReady, warning }: ProbesParts): void {

@@ -1,14 +1,14 @@
-import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { HttpResponse } from 'uWebSockets.js';
 import { isUtf8 } from 'node:buffer';
+import type { Identity } from '../../access/identity.js';
 import { isCarried, type Outcome, type Wants } from '../../router/engine/engine.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
 import type { FairTurns } from '../fair-turns.js';
 import { answerJson, type Headers } from './answer.js';
-import type { ApiGuard } from './api-guard.js';
+import type { ApiGuard, ApiHandler } from './api-guard.js';
 import type { Bodies } from './body.js';
-import type { RequestHead } from './front-door.js';
 import { messageFromJson } from './message-object.js';
 import { idempotencyKeyOf, waitFromQuery } from './request.js';
 import { failureOf, failureStatus } from './send.js';
@@ -70,15 +70,13 @@ export class SendBatchEndpoint {
     this.#turns = turns;
   }
 
-  readonly handle = (response: HttpResponse, request: HttpRequest, head: RequestHead): void => {
-    const cors = this.#guard.admit(response, head);
-    if (cors === undefined) return;
+  readonly handle: ApiHandler = (response, request, head, cors, caller) => {
     const wait = waitFromQuery(request);
     if (!wait.ok) return this.#guard.refuse(response, cors, wait.problem);
     const key = idempotencyKeyOf(head);
     if (!key.ok) return this.#guard.refuse(response, cors, key.problem);
     this.#bodies.read(response, cors, this.#config.batchBytesMax, (body) => {
-      this.#work(new Batch(body, wait.value, key.value), response, cors);
+      this.#work(new Batch(body, wait.value, key.value, caller), response, cors);
     });
   };
 
@@ -138,12 +136,19 @@ export class SendBatchEndpoint {
     if (line === undefined) return batch.addError('This line is not UTF-8.');
     const sent = messageFromJson(line, this.#config);
     if (!sent.ok) return batch.addError(sent.problem);
+    if (!this.#guard.mayDo(batch.caller, 'publish', sent.value.message.id)) return batch.addForbidden();
     batch.totals.messages++;
     batch.undecided++;
     this.#router.publish(sent.value.message, batch);
   }
 
-  #answer(response: HttpResponse, cors: Headers, { totals, worst }: Batch): void {
+  #answer(response: HttpResponse, cors: Headers, { totals, worst, forbidden }: Batch): void {
+    this.#counters.refused['not-allowed'] += forbidden;
+    if (totals.messages === 0 && forbidden > 0 && forbidden === totals.bad) {
+      this.#counters.countApiError('403');
+      const error = 'You may not send to any of these ids: nothing was sent.';
+      return answerJson(response, '403 Forbidden', { ...totals, error }, cors);
+    }
     if (totals.messages === 0 && totals.bad > 0) {
       this.#counters.countApiError('400');
       const error =
@@ -164,10 +169,14 @@ class Batch implements Wants {
   readonly #key: string;
   /** How many took its messages is waited for. */
   readonly count: boolean;
+  /** The rights of this user hold for each line. */
+  readonly caller: Identity;
   readonly totals: BatchTotals;
   #offset = 0;
   /** Number of the line taken last, from 1. */
   line = 0;
+  /** Good lines that this caller may not send. */
+  forbidden = 0;
   /** Messages of which it is not known yet what has become of them. */
   undecided = 0;
   /** Called once that is known of all, when the last line is done. */
@@ -176,10 +185,11 @@ class Batch implements Wants {
   worst: Outcome = isCarried;
 
   /** @param key an Idempotency-Key, or '' */
-  constructor(body: Buffer, count: boolean, key: string) {
+  constructor(body: Buffer, count: boolean, key: string, caller: Identity) {
     this.#body = body;
     this.#key = key;
     this.count = count;
+    this.caller = caller;
     this.totals = { messages: 0, ...(count ? { delivered: 0 } : {}), bad: 0, errors: [] };
   }
 
@@ -222,6 +232,11 @@ class Batch implements Wants {
     if (outcome.carried === 'no') totals.uncarried = (totals.uncarried ?? 0) + 1;
     else totals.unknown = (totals.unknown ?? 0) + 1;
     if (this.worst.carried !== 'unknown') this.worst = outcome;
+  }
+
+  addForbidden(): void {
+    this.forbidden++;
+    this.addError('You may not send to this id.');
   }
 
   addError(error: string): void {

@@ -1,13 +1,12 @@
-import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { HttpResponse } from 'uWebSockets.js';
 import type { Outcome } from '../../router/engine/engine.js';
 import { Message } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
 import { answerJson, answerJsonText, type Headers, whenKnown } from './answer.js';
-import type { ApiGuard } from './api-guard.js';
+import type { ApiGuard, ApiHandler } from './api-guard.js';
 import type { Bodies } from './body.js';
-import type { RequestHead } from './front-door.js';
 import { idempotencyKeyOf, optionsFromQuery, recipientFromPath } from './request.js';
 
 /** `POST /send/<id>`: the body is the message, whatever it is. Step 1 of the way of a message. */
@@ -26,11 +25,10 @@ export class SendEndpoint {
     this.#bodies = bodies;
   }
 
-  readonly handle = (response: HttpResponse, request: HttpRequest, head: RequestHead): void => {
-    const cors = this.#guard.admit(response, head);
-    if (cors === undefined) return;
+  readonly handle: ApiHandler = (response, request, head, cors, caller) => {
     const id = recipientFromPath(request, '/send/', this.#config);
     if (!id.ok) return this.#guard.refuse(response, cors, id.problem);
+    if (!this.#guard.allows(response, cors, caller, 'publish', id.value)) return;
     const options = optionsFromQuery(request);
     if (!options.ok) return this.#guard.refuse(response, cors, options.problem);
     const key = idempotencyKeyOf(head);

@@ -71,7 +71,7 @@ export class Mqtt {
   /** From the handlers of packets to the events of sockets, each of what the ones before are. */
   #putTogether(deferred: DeferredPublications): SocketEvents {
     const { router, config, clock, connections, counters, sessions } = this.#surroundings;
-    const { loginShares, outbound, turns } = this.#surroundings;
+    const { loginShares, outbound, turns, access } = this.#surroundings;
     const [replies, replays, wills] = [this.#replies, this.#replays, this.#wills];
     const [claims, pendingConnects] = [this.#claims, this.#pendingConnects];
     const rewrite = new Rewrite(config);
@@ -87,7 +87,7 @@ export class Mqtt {
     const presence = new Presence(deferred, config);
     const clients = new ConnectedClients({ sessions, wills, presence, replays, autoSubscriptions });
     const deadlines = new Deadlines(connections, clock, pendingConnects, config);
-    const admission = new ConnectAdmission(publishing, wills, sessions, config);
+    const admission = new ConnectAdmission(publishing, wills, sessions, config, access.mqtt);
     const connacks = new Connacks(replies, counters);
     const handlers = {
       connect: new ConnectHandler({ admission, claims, clients, deadlines, connacks, connections }),

@@ -17,9 +17,12 @@ const exposed = 'Encke-Cursor, Encke-Recovered, ETag, Retry-After, Encke-Heartbe
  */
 export class Cors {
   readonly #origins: ReadonlySet<string>;
+  readonly #authenticationRequired: boolean;
 
-  constructor(allowOrigin: readonly string[]) {
+  /** @param authenticationRequired so that a page of any origin that may read has to send a token; its own, not the browser's */
+  constructor(allowOrigin: readonly string[], authenticationRequired: boolean) {
     this.#origins = new Set(allowOrigin);
+    this.#authenticationRequired = authenticationRequired;
   }
 
   headersFor(request: HttpRequest): Headers {
@@ -36,14 +39,14 @@ export class Cors {
   /** Answers a browser that asks before it lets a page send headers such as If-None-Match. */
   preflight(response: HttpResponse, request: HttpRequest): void {
     const headers = this.headersFor(request);
-    const isNamed = headers.some(([name]) => name === allowCredentials);
+    const mayAuthorize = this.#authenticationRequired || headers.some(([name]) => name === allowCredentials);
     answer(
       response,
       '204 No Content',
       [
         ...headers,
         ['Access-Control-Allow-Methods', 'GET'],
-        ['Access-Control-Allow-Headers', isNamed ? `${requestHeaders}, Authorization` : requestHeaders],
+        ['Access-Control-Allow-Headers', mayAuthorize ? `${requestHeaders}, Authorization` : requestHeaders],
         ['Access-Control-Max-Age', '600'],
       ],
       undefined,

@@ -1,4 +1,6 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { Authorizer } from '../../../access/authorizer.js';
+import type { Identity } from '../../../access/identity.js';
 import type { ResumeFrom } from '../../../router/history/cursor.js';
 import type { History } from '../../../router/history/history.js';
 import { type RefusalReason, refusals } from '../../close-reason.js';
@@ -6,9 +8,11 @@ import type { Config } from '../../config.js';
 import { revalidates, unrecovered } from '../../connections.js';
 import type { Counters } from '../../counters.js';
 import { type Headers, refuse } from '../answer.js';
+import type { HttpAuthentication, IdentifiedHandler } from '../authentication.js';
 import type { FrontDoor } from '../front-door.js';
 import { bindPath } from '../methods.js';
 import { idsFromPath, idsFromQuery, type Parsed } from '../request.js';
+import { refusalToRead } from './allowed-ids.js';
 import type { Cors } from './cors.js';
 import { cursorRoomProblem } from './cursor-room.js';
 import { answerBytesMax, answerMessagesMax, type Polls } from './polls.js';
@@ -16,6 +20,7 @@ import { cursorFrom, lastEventIdOf, type Resume, resumeFrom, whenPrepared } from
 import type { Streams } from './streams.js';
 
 interface Asked extends Resume {
+  readonly identity: Identity;
   readonly timeoutSec: number;
   /** The client gave its cursor as If-None-Match. */
   readonly asksAgain: boolean;
@@ -28,33 +33,42 @@ export interface PollRoutesParts {
   readonly config: Config;
   readonly counters: Counters;
   readonly cors: Cors;
+  readonly authentication: HttpAuthentication;
+  readonly authorizer: Authorizer;
 }
 
 /** `GET /poll/<id>` and `/poll?id=…`: answered at once with what was missed, or with what comes next. */
 export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
-  const { polls, streams, history, config, counters, cors } = parts;
+  const { polls, streams, history, config, counters, cors, authentication, authorizer } = parts;
   bind('/poll/', '*', (request) => idsFromPath(request, '/poll/', config));
   bind('/poll', '', (request) => idsFromQuery(request, '/poll', config));
 
   function bind(path: string, rest: '*' | '', idsOf: (request: HttpRequest) => Parsed<string[]>): void {
     bindPath(door, path + rest, {
-      get: (response, request, { headerBytes }) => {
+      get: protect((response, request, { headerBytes }, identity) => {
         const headers = cors.headersFor(request);
-        const asked = read(request, headerBytes, idsOf(request));
+        const asked = read(request, headerBytes, idsOf(request), identity);
         if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
         whenPrepared(history, response, asked.value, () => poll(response, asked.value, headers));
-      },
-      head: (response, request, { headerBytes }) => {
+      }),
+      head: protect((response, request, { headerBytes }, identity) => {
         const headers = cors.headersFor(request);
-        const asked = read(request, headerBytes, idsOf(request));
+        const asked = read(request, headerBytes, idsOf(request), identity);
         if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
         whenPrepared(history, response, asked.value, () => describe(response, asked.value, headers));
-      },
+      }),
       options: (response, request) => cors.preflight(response, request),
     });
   }
 
-  function poll(response: HttpResponse, { ids, from, timeoutSec, asksAgain }: Asked, headers: Headers): void {
+  function protect(handler: IdentifiedHandler) {
+    return authentication.protect(handler, (response, request, _head, { reason, sentence, challenge }) =>
+      refused(response, reason, [...cors.headersFor(request), ...challenge], sentence),
+    );
+  }
+
+  function poll(response: HttpResponse, asked: Asked, headers: Headers): void {
+    const { ids, from, timeoutSec, asksAgain, identity } = asked;
     let recovered = true;
     if (from !== undefined) {
       const resumed = history.resume(ids, from, answerMessagesMax, answerBytesMax);
@@ -67,7 +81,7 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
     if (timeoutSec === 0) return polls.answerNothing(response, ids, flags, headers);
     const reason = streams.refusalOf(response, ids.length);
     if (reason !== undefined) return refused(response, reason, headers);
-    polls.open(response, ids, timeoutSec, flags, headers);
+    polls.open(response, ids, timeoutSec, flags, headers, identity);
   }
 
   /** HEAD: where the ids stand, and whether the client's cursor still leads there. */
@@ -81,10 +95,13 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
     request: HttpRequest,
     headerBytes: number,
     ids: Parsed<string[]>,
+    identity: Identity,
   ): { ok: true; value: Asked } | { ok: false; reason: RefusalReason; problem: string } {
     if (!ids.ok) return { ok: false, reason: 'bad-id', problem: ids.problem };
     if (ids.value.length > config.idsPerConnectionMax)
       return { ok: false, reason: 'too-many-ids', problem: refusals['too-many-ids'].text };
+    const forbidden = refusalToRead(authorizer, identity, ids.value);
+    if (forbidden !== undefined) return { ok: false, reason: 'not-allowed', problem: forbidden };
     const query = new URLSearchParams(request.getQuery() ?? '');
     const validator = validatorOf(request, query, ids.value.length);
     const from =
@@ -100,6 +117,7 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
       ok: true,
       value: {
         ids: ids.value,
+        identity,
         from: from.value,
         timeoutSec: timeoutSec.value,
         asksAgain: validator !== undefined,

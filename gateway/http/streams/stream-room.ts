@@ -1,4 +1,5 @@
 import type { SharedParts } from '../../shared-parts.js';
+import { HttpAuthentication } from '../authentication.js';
 import type { FrontDoor } from '../front-door.js';
 import { CatchUps } from './catch-ups.js';
 import { Cors } from './cors.js';
@@ -12,7 +13,7 @@ import { UnsentAnswers } from './unsent-answers.js';
 
 /** Puts HTTP streams and polls together, and binds their routes. @returns the answers to polls that wait for their sockets */
 export function bindStreamRoom(door: FrontDoor, shared: SharedParts): UnsentAnswers {
-  const { router, config, connections, counters, clock, outbound } = shared;
+  const { router, config, connections, counters, clock, outbound, access } = shared;
   const { history } = router;
   const cursors = new StreamCursors(history, connections);
   const wire = new StreamWire(connections, counters, clock, cursors);
@@ -20,8 +21,10 @@ export function bindStreamRoom(door: FrontDoor, shared: SharedParts): UnsentAnsw
   const streams = new Streams({ ...shared, wire, cursors, catchUps });
   const unsent = new UnsentAnswers(config.pendingBytesTotalMax);
   const polls = new Polls({ ...shared, unsent });
-  const cors = new Cors(config.allowOrigin);
-  bindStreams(door, { streams, config, counters, cors, history });
-  bindPolls(door, { polls, streams, history, config, counters, cors });
+  const authentication = new HttpAuthentication('http', shared);
+  const { authorizer } = access;
+  const cors = new Cors(config.allowOrigin, authentication.required);
+  bindStreams(door, { streams, config, counters, cors, history, authentication, authorizer });
+  bindPolls(door, { polls, streams, history, config, counters, cors, authentication, authorizer });
   return unsent;
 }

@@ -1,12 +1,16 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { Authorizer } from '../../../access/authorizer.js';
+import type { Identity } from '../../../access/identity.js';
 import type { History } from '../../../router/history/history.js';
 import { type Refusal, type RefusalReason, refusals } from '../../close-reason.js';
 import type { Config } from '../../config.js';
 import type { Counters } from '../../counters.js';
 import { answer, type Headers, refuse } from '../answer.js';
+import type { HttpAuthentication, IdentifiedHandler } from '../authentication.js';
 import type { FrontDoor } from '../front-door.js';
 import { bindPath } from '../methods.js';
 import { idsFromPath, idsFromQuery, type Parsed } from '../request.js';
+import { refusalToRead } from './allowed-ids.js';
 import { cometPage } from './comet-page.js';
 import type { Cors } from './cors.js';
 import { cursorRoomProblem } from './cursor-room.js';
@@ -17,6 +21,7 @@ import type { Streams } from './streams.js';
 import { cursorsOf, type Transport, writeStreamHead } from './transport.js';
 
 interface Asked extends Resume {
+  readonly identity: Identity;
   /** See `refused`. No property of the response, which would be memory of each stream. */
   readonly byEventSource: boolean;
 }
@@ -27,11 +32,13 @@ export interface StreamRoutesParts {
   readonly counters: Counters;
   readonly cors: Cors;
   readonly history: History;
+  readonly authentication: HttpAuthentication;
+  readonly authorizer: Authorizer;
 }
 
 /** `/test`, `/stream` and `/events`: from request line to open stream, or the refusal. */
 export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
-  const { streams, config, counters, cors, history } = parts;
+  const { streams, config, counters, cors, history, authentication, authorizer } = parts;
   const cursorOf = cursorsOf(history);
   const lines = ndjson(cursorOf);
   bind('/test/', '*', cometPage(config.heartbeatSec));
@@ -45,29 +52,37 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     const idsOf = (request: HttpRequest) =>
       rest === '*' ? idsFromPath(request, path, config) : idsFromQuery(request, path, config);
     bindPath(door, path + rest, {
-      get: (response, request, { headerBytes }) => {
+      get: protect((response, request, { headerBytes }, identity) => {
         const headers = cors.headersFor(request);
-        const byEventSource = path.startsWith('/events') && asksForEvents(request);
-        const asked = admitted(response, request, headerBytes, idsOf(request), headers, byEventSource);
+        const by = { identity, byEventSource: isEventSource(request, path) };
+        const asked = admitted(response, request, headerBytes, idsOf(request), headers, by);
         if (asked !== undefined)
           whenPrepared(history, response, asked, () => open(response, transport, asked, headers));
-      },
-      head: (response, request, { headerBytes }) => {
+      }),
+      head: protect((response, request, { headerBytes }, identity) => {
         const headers = cors.headersFor(request);
-        if (admitted(response, request, headerBytes, idsOf(request), headers, false) === undefined) return;
+        const by = { identity, byEventSource: false };
+        if (admitted(response, request, headerBytes, idsOf(request), headers, by) === undefined) return;
         writeStreamHead(response, transport, headers);
         response.endWithoutBody();
-      },
+      }),
       options: (response, request) => cors.preflight(response, request),
     });
+
+    function protect(handler: IdentifiedHandler) {
+      return authentication.protect(handler, (response, request, _head, { reason, sentence, challenge }) => {
+        const headers = [...cors.headersFor(request), ...challenge];
+        refused(response, reason, headers, sentence, isEventSource(request, path));
+      });
+    }
   }
 
   /** Places may have been taken while history was read. */
   function open(response: HttpResponse, transport: Transport, asked: Asked, headers: Headers): void {
-    const { ids, from, byEventSource } = asked;
+    const { ids, from, byEventSource, identity } = asked;
     const reason = streams.refusalOf(response, ids.length);
     if (reason !== undefined) refused(response, reason, headers, undefined, byEventSource);
-    else streams.open(response, transport, ids, from, headers);
+    else streams.open(response, transport, ids, from, headers, identity);
   }
 
   function admitted(
@@ -76,9 +91,11 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     headerBytes: number,
     ids: Parsed<string[]>,
     headers: Headers,
-    byEventSource: boolean,
+    { identity, byEventSource }: Pick<Asked, 'identity' | 'byEventSource'>,
   ): Asked | undefined {
     if (!ids.ok) return refused(response, 'bad-id', headers, ids.problem);
+    const forbidden = refusalToRead(authorizer, identity, ids.value);
+    if (forbidden !== undefined) return refused(response, 'not-allowed', headers, forbidden);
     const query = new URLSearchParams(request.getQuery() ?? '');
     const from = resumeFrom(request, query, ids.value.length);
     if (!from.ok) return refused(response, 'bad-cursor', headers, from.problem);
@@ -86,7 +103,7 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     if (reason !== undefined) return refused(response, reason, headers, undefined, byEventSource);
     const problem = cursorRoomProblem(request, from.value, headerBytes, ids.value.length, config);
     if (problem !== undefined) return refused(response, 'no-room-for-cursor', headers, problem);
-    return { ids: ids.value, from: from.value, byEventSource };
+    return { ids: ids.value, from: from.value, identity, byEventSource };
   }
 
   function refused(
@@ -105,9 +122,9 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
   }
 }
 
-/** EventSource sends this, and nobody else unless it means the same (HTML 9.2.3). */
-function asksForEvents(request: HttpRequest): boolean {
-  return request.getHeader('accept').includes('text/event-stream');
+/** EventSource accepts this type, and nobody else does unless it means the same (HTML 9.2.3). */
+function isEventSource(request: HttpRequest, path: string): boolean {
+  return path.startsWith('/events') && request.getHeader('accept').includes('text/event-stream');
 }
 
 /** A stream that is over at once: the only way to say "come again later" in which an EventSource survives. */

@@ -1,10 +1,12 @@
 import type { HttpResponse } from 'uWebSockets.js';
+import type { Identity } from '../../../access/identity.js';
 import { formatCursor, type ResumeFrom } from '../../../router/history/cursor.js';
 
 import type { Message } from '../../../router/message.js';
 import { ownText } from '../../../router/own-copy.js';
 import type { Router } from '../../../router/router.js';
 import type { Delivery } from '../../../router/subscriber.js';
+import type { AccessControl } from '../../access-control.js';
 import { addressText } from '../../address-limit.js';
 import type { Admission } from '../../admission.js';
 import type { Clock } from '../../clock.js';
@@ -31,6 +33,7 @@ export interface StreamParts {
   readonly clock: Clock;
   readonly log: SampledLog;
   readonly connections: Connections;
+  readonly access: AccessControl;
   readonly admission: Admission;
   readonly outbound: Outbound;
   readonly slowConsumers: SlowConsumers;
@@ -88,13 +91,15 @@ export class Streams {
     ids: readonly string[],
     from: ResumeFrom | undefined,
     headers: Headers,
+    identity: Identity,
   ): void {
-    const { router, clock, connections, admission } = this.#parts;
+    const { router, clock, connections, admission, access } = this.#parts;
     const slot = connections.take();
     const stream = new (this.#classOf(transport))(slot, response);
     stream.onEvent = this.#onEvent.bind(stream);
     response.onAborted(stream.onEvent);
     admission.enter(stream, response);
+    access.identities.set(slot, identity);
     connections.due[slot] =
       transport.heartbeatHeader === undefined ? clock.heartbeatDue(slot) : clock.firstHeartbeatDue(slot);
     // A stream ends when the server stops, and uWS cannot close a connection behind a chunked response whose head did

@@ -1,6 +1,6 @@
+import type { AuthenticatorChain } from '../../../access/chain.js';
 import type { Sessions } from '../../../router/session/sessions.js';
 import { isServerTopic } from '../../../router/topic.js';
-import { BearerAuth } from '../../auth/bearer.js';
 import type { Config } from '../../config.js';
 import type { DetailedClosing } from '../closing.js';
 import { type ConnectPacket, termsOf, type Will } from '../connect-packet.js';
@@ -15,14 +15,20 @@ export class ConnectAdmission {
   readonly #wills: Wills;
   readonly #sessions: Sessions;
   readonly #config: Config;
-  readonly #auth: BearerAuth;
+  readonly #authenticators: AuthenticatorChain;
 
-  constructor(publish: PublishAdmission, wills: Wills, sessions: Sessions, config: Config) {
+  constructor(
+    publish: PublishAdmission,
+    wills: Wills,
+    sessions: Sessions,
+    config: Config,
+    authenticators: AuthenticatorChain,
+  ) {
     this.#publish = publish;
     this.#wills = wills;
     this.#sessions = sessions;
     this.#config = config;
-    this.#auth = new BearerAuth(config.mqttToken);
+    this.#authenticators = authenticators;
   }
 
   /**
@@ -38,16 +44,31 @@ export class ConnectAdmission {
 
   /** @returns why it is refused, if so */
   refusalOf(packet: ConnectPacket, will: Will | undefined): ConnackCode | undefined {
-    const { level, clientId, clean, password } = packet;
-    if (this.#auth.required) {
-      if (password === undefined) return connackCode.notAuthorized;
-      if (!this.#auth.allowsToken(password)) return connackCode.badCredentials;
-    }
+    const { level, clientId, clean } = packet;
+    const refusal = this.#refusalOfUser(packet);
+    if (refusal !== undefined) return refusal;
     // [MQTT-3.1.3-8]; and 3.1 has no empty ones at all.
     if (clientId === '' && (!clean || level === protocolLevel.mqtt31)) return connackCode.badClientId;
     if (Buffer.byteLength(clientId) > this.#config.mqttMaxClientIdLength) return connackCode.badClientId;
     if (will !== undefined && !this.#wills.hasRoomFor(will)) return connackCode.unavailable;
     if (!this.#sessions.hasRoomFor(clientId, termsOf(packet))) return connackCode.unavailable;
     return undefined;
+  }
+
+  /** Only users that may do everything are let in as yet: rules are not looked at here. */
+  #refusalOfUser({ clientId, userName, password }: ConnectPacket): ConnackCode | undefined {
+    if (!this.#authenticators.required) return undefined;
+    if (password === undefined) return connackCode.notAuthorized;
+    const user = userName === undefined ? {} : { userName };
+    const decision = this.#authenticators.authenticate({
+      transport: 'mqtt',
+      address: '',
+      clientId,
+      password,
+      ...user,
+    });
+    if (decision instanceof Promise || decision.outcome === 'unavailable') return connackCode.unavailable;
+    if (decision.outcome === 'refused') return connackCode.badCredentials;
+    return decision.identity.isSuperuser ? undefined : connackCode.notAuthorized;
   }
 }

@@ -1,0 +1,48 @@
+import type { Identity } from './identity.js';
+
+/** All that a client gives to show which user it is. The transport reads it from its packet or its request. */
+export interface Credentials {
+  readonly transport: 'http' | 'mqtt' | 'api';
+  /** Text form of the peer's address. */
+  readonly address: string;
+  readonly clientId?: string;
+  readonly userName?: string;
+  readonly password?: Buffer;
+  /** Of `Authorization: Bearer`, or a cookie. */
+  readonly token?: string;
+  /** Names in the client certificate. */
+  readonly certificateNames?: readonly string[];
+}
+
+export type RefusedBecause =
+  | 'no-credentials'
+  | 'bad-credentials'
+  | 'expired'
+  | 'not-allowed'
+  | 'too-many-attempts';
+
+export type AuthenticationResult =
+  | { readonly outcome: 'accepted'; readonly identity: Identity }
+  /** This authenticator does not know the user: the next one in the chain is asked. */
+  | { readonly outcome: 'unknown' }
+  /** @param sentence for the client; it tells nothing that helps to guess */
+  | { readonly outcome: 'refused'; readonly reason: RefusedBecause; readonly sentence: string }
+  /** Redis, a hook or a key set cannot be reached. */
+  | { readonly outcome: 'unavailable'; readonly sentence: string };
+
+/** The decision once all have been asked. */
+export type AuthenticationDecision = Exclude<AuthenticationResult, { readonly outcome: 'unknown' }>;
+
+/** Decides which user a client is. */
+export interface Authenticator {
+  /** For log lines and counters. */
+  readonly name: string;
+  /** It wants a user name and a password, so browsers may ask a person for them. */
+  readonly takesPasswords?: true;
+  /**
+   * Answers at once where it can: only what really waits is a promise. It never throws and its promise never rejects.
+   * The caller has a deadline of its own.
+   */
+  authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult>;
+  stop?(): Promise<void>;
+}

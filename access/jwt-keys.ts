@@ -1,0 +1,111 @@
+import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  errors,
+  type JSONWebKeySet,
+  type JWTVerifyGetKey,
+} from 'jose';
+
+/** The key that signatures of tokens are checked with, and the algorithms that go with it. */
+export interface JwtKeys {
+  readonly key: KeyObject | JWTVerifyGetKey;
+  readonly algorithms: readonly string[];
+}
+
+/** The server of a key set cannot be reached, and the key is not known from before. */
+export class KeysUnavailable extends Error {
+  override readonly name = 'KeysUnavailable';
+}
+
+/** A key set never has a shared secret: it would lie open on its server. */
+const publicAlgorithms = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+];
+
+const curves: Readonly<Record<string, string>> = {
+  prime256v1: 'ES256',
+  secp384r1: 'ES384',
+  secp521r1: 'ES512',
+};
+
+/** @param secret at least 32 bytes: as many as the hash has (RFC 7518 3.2) */
+export function keysOfSecret(secret: string): JwtKeys {
+  const bytes = Buffer.from(secret);
+  const algorithms = ['HS256', 'HS384', 'HS512'].filter((name) => bytes.length >= Number(name.slice(2)) / 8);
+  return { key: createSecretKey(bytes), algorithms };
+}
+
+/** @param text a public key or certificate in PEM, or a key set in JSON @throws Error which says why it cannot be used */
+export function keysOfFile(text: string): JwtKeys {
+  if (text.trimStart().startsWith('{')) {
+    const set = JSON.parse(text) as JSONWebKeySet;
+    return { key: createLocalJWKSet(set), algorithms: publicAlgorithms };
+  }
+  if (/PRIVATE KEY/.test(text)) throw new Error('it holds a private key, and the public one is enough');
+  const key = createPublicKey(text);
+  return { key, algorithms: algorithmsOf(key) };
+}
+
+function algorithmsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string[] {
+  if (asymmetricKeyType === 'rsa') return publicAlgorithms.filter((name) => /^[RP]S/.test(name));
+  if (asymmetricKeyType === 'rsa-pss') return publicAlgorithms.filter((name) => name.startsWith('PS'));
+  if (asymmetricKeyType === 'ed25519') return ['EdDSA', 'Ed25519'];
+  const curve = asymmetricKeyType === 'ec' ? curves[asymmetricKeyDetails?.namedCurve ?? ''] : undefined;
+  if (curve !== undefined) return [curve];
+  throw new Error(`its kind of key (${asymmetricKeyType}) is not used for tokens`);
+}
+
+/** Keys are fetched anew so often, */
+const freshMs = 600_000;
+/** and for a key that is not among them, but not more often than this. */
+const cooldownMs = 2_000;
+const timeoutMs = 3_000;
+
+/**
+ * The key set of a server (RFC 7517), fetched when it is needed. While the server cannot be reached, the keys that are
+ * known go on: else its outage would be one here.
+ * @param onTrouble called when it cannot be fetched
+ */
+export function keysOfServer(url: string, onTrouble: (error: unknown) => void): JwtKeys {
+  const remote = createRemoteJWKSet(new URL(url), {
+    cacheMaxAge: freshMs,
+    cooldownDuration: cooldownMs,
+    timeoutDuration: timeoutMs,
+  });
+  let troubleUntilMs = 0;
+  const key: JWTVerifyGetKey = async (header, token) => {
+    if (performance.now() >= troubleUntilMs) {
+      try {
+        return await remote(header, token);
+      } catch (error) {
+        if (isNoMatch(error)) throw error;
+        troubleUntilMs = performance.now() + cooldownMs;
+        onTrouble(error);
+      }
+    }
+    const known = remote.jwks();
+    if (known === undefined) throw new KeysUnavailable('the key set has never been fetched');
+    try {
+      return await createLocalJWKSet(known)(header, token);
+    } catch (error) {
+      if (isNoMatch(error)) throw new KeysUnavailable('the key may be a new one', { cause: error });
+      throw error;
+    }
+  };
+  return { key, algorithms: publicAlgorithms };
+}
+
+function isNoMatch(error: unknown): boolean {
+  return error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys;
+}

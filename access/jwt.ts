@@ -1,0 +1,131 @@
+import type { KeyObject } from 'node:crypto';
+import { errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose';
+import type { AuthenticationResult, Authenticator, Credentials } from './authenticator.js';
+import { ExpiringIdentity, type Identity, UserIdentity } from './identity.js';
+import type { IdentityCache } from './identity-cache.js';
+import { KeysUnavailable } from './jwt-keys.js';
+import { type AccessAction, problemOfRuleFilter, type Rule } from './rules.js';
+import { SharedRules } from './shared-rules.js';
+
+export interface JwtOptions {
+  /** Its signature is checked with this. */
+  readonly key: KeyObject | JWTVerifyGetKey;
+  /** Others are refused, whatever the token says: else a public key could be taken for a shared secret. */
+  readonly algorithms: readonly string[];
+  /** One of these; none: any. */
+  readonly issuers: readonly string[];
+  readonly audiences: readonly string[];
+  /** Clocks may differ by so much. */
+  readonly leewaySec: number;
+  /** The claim that has the user name. */
+  readonly userClaim: string;
+  readonly cache: IdentityCache;
+}
+
+/** Tokens are read before anybody has proved anything. */
+const tokenLengthMax = 8_192;
+const rulesMax = 1_000;
+
+/**
+ * JSON Web Tokens (RFC 7519), as a token or in the place of an MQTT password. Claims say what the user may: `subs` and
+ * `pubs` are lists of topic filters, with `%u` and `%c`.
+ */
+export class JwtAuthenticator implements Authenticator {
+  readonly name = 'jwt';
+  readonly #key: KeyObject | JWTVerifyGetKey;
+  readonly #verifyOptions: JWTVerifyOptions;
+  readonly #leewaySec: number;
+  readonly #userClaim: string;
+  readonly #cache: IdentityCache;
+  readonly #rules = new SharedRules();
+
+  constructor({ key, algorithms, issuers, audiences, leewaySec, userClaim, cache }: JwtOptions) {
+    this.#key = key;
+    this.#verifyOptions = {
+      algorithms: [...algorithms],
+      clockTolerance: leewaySec,
+      ...(issuers.length > 0 && { issuer: [...issuers] }),
+      ...(audiences.length > 0 && { audience: [...audiences] }),
+    };
+    this.#leewaySec = leewaySec;
+    this.#userClaim = userClaim;
+    this.#cache = cache;
+  }
+
+  authenticate({ token, password }: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
+    const text = token ?? password?.toString('latin1');
+    if (text === undefined || !compactShape.test(text)) return { outcome: 'unknown' };
+    if (text.length > tokenLengthMax)
+      return refused('bad-credentials', `A token has at most ${tokenLengthMax} characters.`);
+    const cacheKey = this.#cache.keyOf('jwt', text);
+    const known = this.#cache.get(cacheKey);
+    return known === undefined ? this.#verify(text, cacheKey) : { outcome: 'accepted', identity: known };
+  }
+
+  async #verify(text: string, cacheKey: string): Promise<AuthenticationResult> {
+    try {
+      // The two overloads of the library are one function.
+      const { payload } = await jwtVerify(text, this.#key as JWTVerifyGetKey, this.#verifyOptions);
+      const identity = this.#identityOf(payload);
+      if (typeof identity === 'string') return refused('bad-credentials', identity);
+      this.#cache.set(cacheKey, identity);
+      return { outcome: 'accepted', identity };
+    } catch (error) {
+      return resultOf(error);
+    }
+  }
+
+  /** @returns what is wrong with a claim, as a sentence, where something is */
+  #identityOf(payload: JWTPayload): Identity | string {
+    const { exp, subs = [], pubs = [] } = payload;
+    const userName = payload[this.#userClaim];
+    if (userName !== undefined && typeof userName !== 'string')
+      return `The claim ${this.#userClaim} of the token is a text.`;
+    const problem = problemOfFilters('subs', subs) ?? problemOfFilters('pubs', pubs);
+    if (problem !== undefined) return problem;
+    const rules = this.#rules.of([
+      ...(subs as string[]).map((filter) => allow('subscribe', filter)),
+      ...(pubs as string[]).map((filter) => allow('publish', filter)),
+    ]);
+    if (exp === undefined) return new UserIdentity(userName, rules);
+    return new ExpiringIdentity(userName, rules, Math.floor(exp + this.#leewaySec));
+  }
+}
+
+/** Three parts in base64url; the last is empty where it is not signed, which is for the check to refuse. */
+const compactShape = /^[\w-]+\.[\w-]+\.[\w-]*$/;
+
+function allow(action: AccessAction, filter: string): Rule {
+  return { permission: 'allow', action, filter };
+}
+
+function problemOfFilters(claim: string, filters: unknown): string | undefined {
+  if (!Array.isArray(filters)) return `The claim ${claim} of the token is a list of topic filters.`;
+  if (filters.length > rulesMax) return `The claim ${claim} of the token has at most ${rulesMax} filters.`;
+  for (const filter of filters) {
+    const problem = typeof filter === 'string' ? problemOfRuleFilter(filter) : 'It is a text.';
+    if (problem !== undefined) return `A filter in the claim ${claim} of the token is wrong. ${problem}`;
+  }
+  return undefined;
+}
+
+function refused(reason: 'bad-credentials' | 'expired', sentence: string): AuthenticationResult {
+  return { outcome: 'refused', reason, sentence };
+}
+
+/** Claims are looked at when the signature was found good, so what is said of them helps nobody to guess. */
+function resultOf(error: unknown): AuthenticationResult {
+  if (error instanceof KeysUnavailable)
+    return { outcome: 'unavailable', sentence: 'The keys of tokens cannot be fetched now: try again later.' };
+  if (error instanceof errors.JWTExpired) return refused('expired', 'The token has expired: get a new one.');
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return refused('bad-credentials', claimSentences[error.claim] ?? 'A claim of the token is wrong.');
+  if (error instanceof errors.JOSEError) return refused('bad-credentials', 'The token is not valid.');
+  throw error;
+}
+
+const claimSentences: Readonly<Record<string, string>> = {
+  aud: 'The token is for somebody else (claim aud).',
+  iss: 'The token is from somebody who is not trusted here (claim iss).',
+  nbf: 'The token is not valid yet (claim nbf): look at the clocks.',
+};

@@ -1,0 +1,172 @@
+import type { Redis } from 'ioredis';
+import type { AuthenticationResult, Authenticator, Credentials } from './authenticator.js';
+import { UserIdentity } from './identity.js';
+import type { IdentityCache } from './identity-cache.js';
+import type { PasswordCheck } from './password-check.js';
+import { problemOfRuleFilter, type Rule, Rules } from './rules.js';
+
+export interface RedisUsersOptions {
+  readonly redis: Redis;
+  /** With `%u` and `%c`: `mqtt_user:%u`. */
+  readonly userKey: string;
+  readonly aclKey: string;
+  readonly check: PasswordCheck;
+  readonly cache: IdentityCache;
+  /** Redis answers with an error, or not at all; or a rule of a user cannot be read. */
+  readonly onTrouble: (error: unknown) => void;
+}
+
+/** Users of which Redis has not answered yet, and password checks under way, at once: more would only wait. */
+const underWayMax = 4_096;
+const slowChecksMax = 256;
+const rulesMax = 1_000;
+
+/**
+ * Users in Redis as EMQ has them:
+ *
+ *     HSET mqtt_user:alice password secret salt 1a2b is_superuser 0
+ *     HSET mqtt_acl:alice room/7 1 room/8 2 user/%u/# 3     1 = subscribe, 2 = publish, 3 = both
+ *
+ * All rules allow. One round trip asks for both.
+ */
+export class RedisUsers implements Authenticator {
+  readonly name = 'redis';
+  readonly takesPasswords = true;
+  readonly #options: RedisUsersOptions;
+  #underWay = 0;
+  #slowChecks = 0;
+
+  constructor(options: RedisUsersOptions) {
+    this.#options = options;
+  }
+
+  authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
+    const { userName, password, clientId } = credentials;
+    if (userName === undefined || userName === '' || password === undefined) return unknown;
+    const { cache } = this.#options;
+    const cacheKey = cache.keyOf('redis', userName, password, clientId);
+    const known = cache.get(cacheKey);
+    if (known !== undefined) return { outcome: 'accepted', identity: known };
+    if (this.#underWay >= underWayMax) return busy;
+    this.#underWay++;
+    return this.#ask(userName, clientId, password, cacheKey).finally(() => {
+      this.#underWay--;
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#options.redis.disconnect();
+  }
+
+  async #ask(
+    userName: string,
+    clientId: string | undefined,
+    password: Buffer,
+    cacheKey: string,
+  ): Promise<AuthenticationResult> {
+    const { userKey, aclKey, cache } = this.#options;
+    const found = await this.#read(keyOf(userKey, userName, clientId), keyOf(aclKey, userName, clientId));
+    if (found === undefined) return away;
+    const { stored, salt, isSuperuser, acl } = found;
+    const matches = await this.#matches(password, stored, salt);
+    if (matches === undefined) return busy;
+    if (stored === null) return unknown;
+    if (!matches) return wrong;
+    const identity = isSuperuser
+      ? { userName, isSuperuser, rules: Rules.none, expiresAtMs: undefined }
+      : new UserIdentity(userName, this.#rulesOf(acl, userName));
+    cache.set(cacheKey, identity);
+    return { outcome: 'accepted', identity };
+  }
+
+  async #read(userKey: string, aclKey: string): Promise<Found | undefined> {
+    const { redis, onTrouble } = this.#options;
+    try {
+      const answers = await redis
+        .pipeline()
+        .hmget(userKey, 'password', 'salt', 'is_superuser')
+        .hgetall(aclKey)
+        .exec();
+      const [userError, user] = answers![0]!;
+      const [aclError, acl] = answers![1]!;
+      if (userError !== null) throw userError;
+      if (aclError !== null) throw aclError;
+      const [stored = null, salt, isSuperuser] = user as (string | null)[];
+      return {
+        stored,
+        salt: salt ?? '',
+        isSuperuser: isSuperuser === '1' || isSuperuser === 'true',
+        acl: acl as Record<string, string>,
+      };
+    } catch (error) {
+      onTrouble(error);
+      return undefined;
+    }
+  }
+
+  /**
+   * For a user that there is not, as long as for one that there is, or the time would tell which names are taken.
+   * @returns undefined where too many are under way
+   */
+  async #matches(password: Buffer, stored: string | null, salt: string): Promise<boolean | undefined> {
+    const { check } = this.#options;
+    if (!check.isSlow) return check.matches(password, stored ?? '', salt);
+    if (this.#slowChecks >= slowChecksMax) return undefined;
+    this.#slowChecks++;
+    try {
+      return await check.matches(password, stored ?? nobodysHash, salt);
+    } finally {
+      this.#slowChecks--;
+    }
+  }
+
+  /** A rule that cannot be read allows nothing. */
+  #rulesOf(acl: Readonly<Record<string, string>>, userName: string): Rules {
+    const rules: Rule[] = [];
+    for (const [filter, access] of Object.entries(acl).slice(0, rulesMax)) {
+      const action = actionOf[access];
+      if (action !== undefined && problemOfRuleFilter(filter) === undefined)
+        rules.push({ permission: 'allow', action, filter });
+      else
+        this.#options.onTrouble(
+          new RangeError(
+            `a rule of the user ${JSON.stringify(userName.slice(0, 80))} is left out: ${JSON.stringify(filter.slice(0, 80))} ${JSON.stringify(String(access).slice(0, 20))} is no topic filter with 1, 2 or 3`,
+          ),
+        );
+    }
+    return Rules.denyFirst(rules);
+  }
+}
+
+interface Found {
+  /** Null where there is no such user. */
+  readonly stored: string | null;
+  readonly salt: string;
+  readonly isSuperuser: boolean;
+  readonly acl: Readonly<Record<string, string>>;
+}
+
+const actionOf: Readonly<Record<string, Rule['action']>> = { 1: 'subscribe', 2: 'publish', 3: 'all' };
+
+/** bcrypt with cost 10, of a password that nobody knows; pbkdf2 takes any. */
+const nobodysHash = '$2b$10$wwDcTBDmxFBDJCRwPMqUbO0pOHHYc35tAEbGCNB8WSt/kZYrX9uJi';
+
+/** A function, as `$&` in a name would mean something in a replacement. */
+function keyOf(template: string, userName: string, clientId: string | undefined): string {
+  return template.replace(/%[uc]/g, (placeholder) => (placeholder === '%u' ? userName : (clientId ?? '')));
+}
+
+const unknown: AuthenticationResult = { outcome: 'unknown' };
+const wrong: AuthenticationResult = {
+  outcome: 'refused',
+  reason: 'bad-credentials',
+  sentence: 'The user name, the password or the token is wrong.',
+};
+const away: AuthenticationResult = {
+  outcome: 'unavailable',
+  sentence: 'The server with the users cannot be reached: try again later.',
+};
+const busy: AuthenticationResult = {
+  outcome: 'unavailable',
+  sentence: 'Too many credentials are being checked: try again later.',
+};

@@ -1,0 +1,31 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { AuthenticationResult, Authenticator, Credentials } from './authenticator.js';
+import { unrestricted } from './identity.js';
+
+/** Lets in everybody who knows one token, which stands in the settings (--api-token, --mqtt-token). */
+export class SharedToken implements Authenticator {
+  readonly name = 'token';
+  readonly #token: Buffer;
+
+  /** @param token not empty */
+  constructor(token: string) {
+    if (token === '')
+      throw new RangeError('an empty token would let everybody in: leave the authenticator out');
+    this.#token = Buffer.from(token);
+  }
+
+  /** Over HTTP as `Authorization: Bearer` alone, over MQTT as the password. */
+  authenticate({ transport, token, password }: Credentials): AuthenticationResult {
+    if (token !== undefined && this.#is(Buffer.from(token))) return accepted;
+    if (transport === 'mqtt' && password !== undefined && this.#is(password)) return accepted;
+    return unknown;
+  }
+
+  /** Compares in constant time: how long it takes tells nothing about the token but its length. */
+  #is(given: Uint8Array): boolean {
+    return given.length === this.#token.length && timingSafeEqual(given, this.#token);
+  }
+}
+
+const accepted: AuthenticationResult = { outcome: 'accepted', identity: unrestricted };
+const unknown: AuthenticationResult = { outcome: 'unknown' };

@@ -1,0 +1,52 @@
+import type { Authenticator } from '../access/authenticator.js';
+import { type Authorizer, RuleAuthorizer } from '../access/authorizer.js';
+import { AuthenticatorChain } from '../access/chain.js';
+import { Rules, ruleOf } from '../access/rules.js';
+import { SharedToken } from '../access/shared-token.js';
+import type { Config } from './config.js';
+import { Identities } from './identities.js';
+import { PendingDecisions } from './pending-decisions.js';
+import type { SampledLog } from './sampled-log.js';
+
+/** The parts that tell a transport which user a client is, and whether that user may do something. */
+export interface AccessControl {
+  /** One for each transport, as each has a shared token of its own, or none. */
+  readonly http: AuthenticatorChain;
+  readonly mqtt: AuthenticatorChain;
+  readonly api: AuthenticatorChain;
+  readonly authorizer: Authorizer;
+  readonly identities: Identities;
+  readonly pending: PendingDecisions;
+  /** Ends what authenticators hold open. */
+  stop(): Promise<void>;
+}
+
+/**
+ * @param authenticators for all transports, in the order in which they are asked
+ * @param capacity most connections
+ */
+export function accessControlOf(
+  config: Config,
+  log: SampledLog,
+  authenticators: readonly Authenticator[],
+  capacity: number,
+): AccessControl {
+  const onFault = (name: string, error: unknown) =>
+    log.warn(
+      'authenticator-fault',
+      { authenticator: name, err: error },
+      'this authenticator failed: its clients are answered 503 or CONNACK 3',
+    );
+  const chainWith = (token: string) =>
+    new AuthenticatorChain([...(token === '' ? [] : [new SharedToken(token)]), ...authenticators], onFault);
+  const [http, mqtt, api] = [chainWith(''), chainWith(config.mqttToken), chainWith(config.apiToken)];
+  return {
+    http,
+    mqtt,
+    api,
+    authorizer: new RuleAuthorizer(Rules.inOrder(config.aclRules.map(ruleOf)), config.aclNomatch),
+    identities: new Identities(http.required || mqtt.required, capacity),
+    pending: new PendingDecisions(config),
+    stop: () => http.stop(),
+  };
+}

@@ -1,0 +1,131 @@
+import { passwordHashShape } from '../access/password-hash.js';
+import { redisUrlShape } from '../redis-access/addresses.js';
+import { listOf, mebibyte, oneOf, type Setting, setting, text, wholeNumber } from './setting.js';
+
+/** Settings of who may connect, read and publish. */
+export const accessSettings = {
+  auth: setting(
+    listOf('jwt and redis, comma-separated', /^(?:jwt|redis)$/),
+    [],
+    'how clients and senders show who they are, in the order in which it is tried: jwt = tokens, redis = users in Redis; none: all may read, and --api-token and --mqtt-token say who sends',
+  ),
+  authJwtSecret: {
+    ...setting(
+      text('at least 32 printable characters without spaces', /^$|^[\x21-\x7e]{16,}$/),
+      '',
+      'shared secret of tokens with HS256, HS384 (from 48 characters) or HS512 (from 64)',
+    ),
+    secret: true,
+  },
+  authJwtSecretFile: setting(
+    text('the path of a file'),
+    '',
+    'file that holds the secret of --auth-jwt-secret, which anybody on the machine could read in the list of processes',
+  ),
+  authJwtKeyFile: setting(
+    text('the path of a file'),
+    '',
+    'file with the public key or certificate of tokens in PEM, or with a key set (JWKS) in JSON',
+  ),
+  authJwtJwks: setting(
+    text('a URL such as https://example.com/.well-known/jwks.json', /^$|^https?:\/\/\S+$/),
+    '',
+    'where the key set of tokens is; fetched anew every 10 minutes, and for a key that is not in it',
+  ),
+  authJwtIssuer: setting(
+    listOf('names, comma-separated', /\S/),
+    [],
+    'claim iss of tokens that are taken; none: any',
+  ),
+  authJwtAudience: setting(
+    listOf('names, comma-separated', /\S/),
+    [],
+    'claim aud of tokens that are taken, one of them; none: any',
+  ),
+  authJwtLeewaySec: setting(
+    wholeNumber(0, 3600),
+    5,
+    'by how much the clock of who makes tokens may be wrong, seconds',
+  ),
+  authJwtUserClaim: setting(
+    text('the name of a claim', /\S/),
+    'sub',
+    'claim of a token that has the user name',
+  ),
+  authJwtCookie: setting(
+    text('the name of a cookie', /^[\w!#$%&'*+.^`|~-]*$/),
+    '',
+    'cookie that may hold the token of an HTTP request that has no Authorization; none: no cookie is read',
+  ),
+  authRedis: {
+    ...setting(
+      text('a URL such as redis://127.0.0.1:6379', new RegExp(`^$|${redisUrlShape.source}`)),
+      '',
+      'Redis server with the users of --auth redis; certificates are those of --redis',
+    ),
+    secret: true, // the password
+  },
+  authRedisPasswordFile: setting(
+    text('the path of a file'),
+    '',
+    'file that holds the password at that server, for a URL without one',
+  ),
+  authRedisUserKey: setting(
+    text('a key with %u or %c', /%[uc]/),
+    'mqtt_user:%u',
+    'key of the hash with the fields password, salt and is_superuser of a user; %u user name, %c client id',
+  ),
+  authRedisAclKey: setting(
+    text('a key with %u or %c', /%[uc]/),
+    'mqtt_acl:%u',
+    'key of the hash with the rules of a user: field = topic filter, value 1 = subscribe, 2 = publish, 3 = both',
+  ),
+  authRedisPasswordHash: setting(
+    text(
+      'plain, md5, sha256, bcrypt, salt,sha256 or sha256,salt (the order of both; md5 too), or pbkdf2,<sha1|sha256|sha512>,<iterations>,<bytes>',
+      passwordHashShape,
+    ),
+    'plain',
+    'how passwords are stored',
+  ),
+  authCacheSec: setting(
+    wholeNumber(0, 86_400),
+    60,
+    'how long credentials that were good are good without being checked again, seconds; so long a password that was changed still lets in; 0 = each is checked',
+  ),
+  authCacheBytesTotalMax: setting(
+    wholeNumber(64 * 1024, 1024 * 1024 * mebibyte),
+    32 * mebibyte,
+    'what is kept of them, bytes; those that came longest ago go first',
+  ),
+  aclRules: setting(
+    listOf(
+      'rules "<allow|deny> <publish|subscribe|all> <filter>", separated by ;',
+      /^(?:allow|deny) (?:publish|subscribe|all) \S+$/,
+      ';',
+    ),
+    [],
+    'rules that hold for every user behind its own, the first that is about it decides; %u user name, %c client id: "deny all secret/#;allow all user/%u/#"',
+  ),
+  aclNomatch: setting(
+    oneOf(['deny', 'allow']),
+    'deny',
+    'what becomes of a publish or a subscription that no rule is about; it counts only where --auth is set',
+  ),
+  // uWebSockets.js cuts a request whose body does not go on after 8 to 12 s.
+  authTimeoutMs: setting(
+    wholeNumber(100, 7_000),
+    5_000,
+    'how long a CONNECT, a stream, a poll or a send waits for the check of its credentials, ms. Past it: 503, CONNACK 3',
+  ),
+  authPendingMax: setting(
+    wholeNumber(1, 1_000_000),
+    10_000,
+    'clients that wait for the check of their credentials. Past it: 503, CONNACK 3',
+  ),
+  authPendingBytesTotalMax: setting(
+    wholeNumber(64 * 1024, 1024 * 1024 * mebibyte),
+    16 * mebibyte,
+    'what is kept of their requests and of what follows, all together, bytes. Past it: 503',
+  ),
+} satisfies Record<string, Setting>;

@@ -1,0 +1,110 @@
+import { Redis } from 'ioredis';
+import type { Authenticator } from '../access/authenticator.js';
+import { IdentityCache } from '../access/identity-cache.js';
+import { JwtAuthenticator } from '../access/jwt.js';
+import { type JwtKeys, keysOfFile, keysOfSecret, keysOfServer } from '../access/jwt-keys.js';
+import { passwordCheckOf } from '../access/password-check.js';
+import { RedisUsers } from '../access/redis-users.js';
+import { accessOf } from '../redis-access/access.js';
+import { redisOptionsOf } from '../redis-access/addresses.js';
+import { FileError, readNamed } from '../redis-access/named-file.js';
+import { type Config, ConfigError } from './config.js';
+import type { SampledLog } from './sampled-log.js';
+
+/** Redis has so long for an answer; less than --auth-timeout-ms by default, so that clients are told the reason. */
+const redisTimeoutMs = 3_000;
+const redisRetryMsMax = 2_000;
+
+/**
+ * The authenticators that the settings ask for, ready to be asked.
+ * @throws ConfigError
+ */
+export async function authenticatorsOf(config: Config, log: SampledLog): Promise<Authenticator[]> {
+  const cache = new IdentityCache({ bytesMax: config.authCacheBytesTotalMax, ageSec: config.authCacheSec });
+  const authenticators: Authenticator[] = [];
+  for (const kind of config.auth) {
+    if (kind === 'jwt') authenticators.push(jwtOf(config, cache, log));
+    else authenticators.push(await redisUsersOf(config, cache, log));
+  }
+  return authenticators;
+}
+
+function jwtOf(config: Config, cache: IdentityCache, log: SampledLog): Authenticator {
+  return new JwtAuthenticator({
+    ...jwtKeysOf(config, log),
+    issuers: config.authJwtIssuer,
+    audiences: config.authJwtAudience,
+    leewaySec: config.authJwtLeewaySec,
+    userClaim: config.authJwtUserClaim,
+    cache,
+  });
+}
+
+function jwtKeysOf({ authJwtSecret, authJwtKeyFile, authJwtJwks }: Config, log: SampledLog): JwtKeys {
+  if (authJwtSecret !== '') return keysOfSecret(authJwtSecret);
+  if (authJwtKeyFile !== '') return keysIn(authJwtKeyFile);
+  return keysOfServer(authJwtJwks, (error) =>
+    log.warn(
+      'jwks-unavailable',
+      { url: authJwtJwks, err: error },
+      'the key set of --auth-jwt-jwks cannot be fetched: keys that are known go on, tokens with others are answered 503 or CONNACK 3',
+    ),
+  );
+}
+
+function keysIn(path: string): JwtKeys {
+  try {
+    return keysOfFile(readNamed('--auth-jwt-key-file', path));
+  } catch (error) {
+    if (error instanceof FileError) throw new ConfigError(error.message);
+    throw new ConfigError(
+      `--auth-jwt-key-file ${path} cannot be used (${(error as Error).message}): it holds a public key or a certificate in PEM, or a key set (JWKS) in JSON.`,
+    );
+  }
+}
+
+async function redisUsersOf(config: Config, cache: IdentityCache, log: SampledLog): Promise<Authenticator> {
+  const onTrouble = (error: unknown) =>
+    log.warn(
+      'auth-redis',
+      { err: error },
+      'users cannot be read in the Redis of --auth-redis: look whether it runs, and whether the keys of --auth-redis-user-key and --auth-redis-acl-key are hashes. New clients are answered 503 or CONNACK 3',
+    );
+  const redis = new Redis({
+    ...redisOptionsIn(config),
+    lazyConnect: true,
+    enableOfflineQueue: false, // a client is told at once that it cannot be checked
+    maxRetriesPerRequest: 0,
+    connectTimeout: redisTimeoutMs,
+    commandTimeout: redisTimeoutMs,
+    socketTimeout: redisTimeoutMs,
+    disableClientInfo: true, // not in Redis 7.0
+    retryStrategy: (attempt: number) => Math.min(redisRetryMsMax, attempt * 100),
+  } as never);
+  redis.on('error', onTrouble);
+  await redis.connect().catch(() => undefined); // has been told; it goes on trying
+  return new RedisUsers({
+    redis,
+    userKey: config.authRedisUserKey,
+    aclKey: config.authRedisAclKey,
+    check: passwordCheckOf(config.authRedisPasswordHash),
+    cache,
+    onTrouble,
+  });
+}
+
+function redisOptionsIn(config: Config) {
+  const own = {
+    redis: [config.authRedis],
+    redisUser: '',
+    redisPassword: '',
+    redisPasswordFile: config.authRedisPasswordFile,
+  };
+  try {
+    const { shards, connection } = accessOf({ ...config, ...own });
+    return redisOptionsOf(shards[0]!, connection, `${config.name}:${config.nodeName}:users`);
+  } catch (error) {
+    if (error instanceof FileError) throw new ConfigError(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,150 @@
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { AuthenticationDecision, RefusedBecause } from '../../access/authenticator.js';
+import type { AuthenticatorChain } from '../../access/chain.js';
+import { type Identity, unrestricted } from '../../access/identity.js';
+import type { AccessControl } from '../access-control.js';
+import { addressText } from '../address-limit.js';
+import type { RefusalReason } from '../close-reason.js';
+import type { Config } from '../config.js';
+import { noRoom, type PendingDecisions } from '../pending-decisions.js';
+import type { SampledLog } from '../sampled-log.js';
+import type { Headers } from './answer.js';
+import { type Handler, RequestHead } from './front-door.js';
+import { HeldBody } from './held-body.js';
+import { HeldRequest } from './held-request.js';
+import { cookieOf, HttpCredentials } from './http-credentials.js';
+
+/** A route that knows which user asks. */
+export type IdentifiedHandler = (
+  response: HttpResponse,
+  request: HttpRequest,
+  head: RequestHead,
+  identity: Identity,
+) => void;
+
+/** Answers a request that is not let in. */
+export type RefuseAuthentication = (
+  response: HttpResponse,
+  request: HttpRequest,
+  head: RequestHead,
+  refusal: AuthenticationRefusal,
+) => void;
+
+type RefusedAuthentication = Exclude<AuthenticationDecision, { readonly outcome: 'accepted' }>;
+
+type Enter = (
+  response: HttpResponse,
+  request: HttpRequest,
+  head: RequestHead,
+  decision: AuthenticationDecision,
+) => void;
+
+export interface AuthenticationRefusal {
+  readonly reason: RefusalReason;
+  readonly sentence: string;
+  /** WWW-Authenticate, where it is to be answered 401. */
+  readonly challenge: Headers;
+}
+
+/** Finds out which user a request comes from before its route is entered: at once, or when the authenticator has answered. */
+export class HttpAuthentication {
+  readonly #transport: 'http' | 'api';
+  readonly #authenticators: AuthenticatorChain;
+  readonly #pending: PendingDecisions;
+  readonly #log: SampledLog;
+  /** '' = no cookie is read. */
+  readonly #cookie: string;
+
+  constructor(
+    transport: 'http' | 'api',
+    { access, log, config }: { access: AccessControl; log: SampledLog; config: Config },
+  ) {
+    this.#transport = transport;
+    this.#authenticators = access[transport];
+    this.#pending = access.pending;
+    this.#cookie = config.authJwtCookie;
+    this.#log = log;
+  }
+
+  get required(): boolean {
+    return this.#authenticators.required;
+  }
+
+  protect(handler: IdentifiedHandler, refuse: RefuseAuthentication): Handler {
+    if (!this.required) return (response, request, head) => handler(response, request, head, unrestricted);
+    const enter: Enter = (response, request, head, decision) => {
+      if (decision.outcome === 'accepted') handler(response, request, head, decision.identity);
+      else refuse(response, request, head, this.#refusalOf(response, decision));
+    };
+    return (response, request, head) => {
+      const { authorization } = head;
+      const cookie = this.#cookie === '' ? undefined : cookieOf(request.getHeader('cookie'), this.#cookie);
+      const credentials = new HttpCredentials(this.#transport, response, authorization, cookie);
+      const answer = this.#authenticators.authenticate(credentials);
+      if (!(answer instanceof Promise)) return enter(response, request, head, answer);
+      credentials.keepAddress();
+      this.#wait(answer, response, new HeldRequest(request), enter);
+    };
+  }
+
+  /** A request that is closed meanwhile is forgotten, and its route is never entered. */
+  #wait(
+    answer: Promise<AuthenticationDecision>,
+    response: HttpResponse,
+    request: HeldRequest,
+    enter: Enter,
+  ): void {
+    const enterWith = (decision: AuthenticationDecision) => {
+      const head = new RequestHead();
+      head.read(request);
+      enter(response, request, head, decision);
+    };
+    let body: HeldBody | undefined;
+    const onDecided = (decision: AuthenticationDecision) =>
+      response.cork(() => {
+        if (body === undefined) enterWith(decision);
+        else body.release(() => enterWith(decision));
+      });
+    const pending = this.#pending.hold(answer, onDecided, request.bytes);
+    if (pending === undefined) return enterWith(noRoom);
+    response.onAborted(() => this.#pending.cancel(pending));
+    if (request.getMethod() !== 'post') return;
+    body = new HeldBody(
+      response,
+      (bytes) => this.#pending.keep(pending, bytes),
+      () => {
+        this.#pending.cancel(pending);
+        enterWith(noRoom);
+      },
+    );
+  }
+
+  #refusalOf(response: HttpResponse, decision: RefusedAuthentication): AuthenticationRefusal {
+    const refusal = this.#describe(decision);
+    this.#log.warn(
+      refusal.reason,
+      { address: addressText(response), transport: this.#transport },
+      'a request was not let in',
+    );
+    return refusal;
+  }
+
+  #describe(decision: RefusedAuthentication): AuthenticationRefusal {
+    const { sentence } = decision;
+    if (decision.outcome === 'unavailable')
+      return { reason: 'authentication-unavailable', sentence, challenge: none };
+    const { reason } = decision;
+    return { reason, sentence, challenge: challengesOf(reason, this.#authenticators.takesPasswords) };
+  }
+}
+
+const none: Headers = [];
+const header = 'WWW-Authenticate';
+const bearer = [header, 'Bearer realm="encke"'] as const; // RFC 6750 3
+const basic = [header, 'Basic realm="encke", charset="UTF-8"'] as const; // RFC 7617 2.1
+
+/** With 401 alone (RFC 9110 11.6.1), and the same whatever is wrong. */
+function challengesOf(reason: RefusedBecause, takesPasswords: boolean): Headers {
+  if (reason === 'not-allowed' || reason === 'too-many-attempts') return none;
+  return takesPasswords ? [bearer, basic] : [bearer];
+}

@@ -1,0 +1,60 @@
+import type { HttpResponse } from 'uWebSockets.js';
+import type { Credentials } from '../../access/authenticator.js';
+import { addressText } from '../address-limit.js';
+
+/** The credentials in a request: `Authorization: Bearer` has a token, `Basic` a user name and a password. */
+export class HttpCredentials implements Credentials {
+  readonly transport: 'http' | 'api';
+  readonly userName?: string;
+  readonly password?: Buffer;
+  readonly token?: string;
+  readonly #response: HttpResponse;
+  #address: string | undefined;
+
+  /** @param cookieToken the token in a cookie, for a request without Authorization */
+  constructor(
+    transport: 'http' | 'api',
+    response: HttpResponse,
+    authorization: string,
+    cookieToken: string | undefined,
+  ) {
+    this.transport = transport;
+    this.#response = response;
+    if (authorization === '' && cookieToken !== undefined) this.token = cookieToken;
+    const [scheme] = schemePattern.exec(authorization) ?? [];
+    if (scheme === undefined) return;
+    const rest = authorization.slice(scheme.length);
+    if (/^bearer/i.test(scheme)) {
+      this.token = rest;
+      return;
+    }
+    const pair = Buffer.from(rest, 'base64');
+    const colon = pair.indexOf(':'); // a user name has none (RFC 7617 2)
+    if (colon === -1) return;
+    this.userName = pair.toString('utf8', 0, colon);
+    this.password = pair.subarray(colon + 1);
+  }
+
+  /** Few authenticators ask for it, and it costs a microsecond. */
+  get address(): string {
+    this.#address ??= addressText(this.#response);
+    return this.#address;
+  }
+
+  /** Reads what an authenticator may ask for when the socket is gone. In the route handler only. */
+  keepAddress(): void {
+    this.#address ??= addressText(this.#response);
+  }
+}
+
+/** @returns undefined where there is no such cookie */
+export function cookieOf(header: string, name: string): string | undefined {
+  for (const pair of header.split(';')) {
+    const [key, value] = pair.trim().split(/=(.*)/s);
+    if (key === name && value !== undefined) return value.replace(/^"(.*)"$/, '$1');
+  }
+  return undefined;
+}
+
+/** The scheme is case-insensitive, and one or more spaces follow it (RFC 9110 11.1, 11.4). */
+const schemePattern = /^(?:bearer|basic) +/i;

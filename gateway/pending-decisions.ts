@@ -1,0 +1,123 @@
+import type { AuthenticationDecision } from '../access/authenticator.js';
+import type { Config } from './config.js';
+
+/** One connection or request that waits for the answer of an authenticator. */
+export interface PendingDecision {
+  /** Undefined once it is decided or canceled: the promise of the answer may live on, and keeps nothing alive but this. */
+  onDecided: ((result: AuthenticationDecision) => void) | undefined;
+  /** Of what follows the request, and is kept meanwhile. */
+  bytes: number;
+  readonly deadlineMs: number;
+}
+
+/**
+ * Connections and requests that wait until an authenticator has answered: a CONNECT, a stream, a poll, a send. Their
+ * number is bounded, and the bytes that are kept for them; one deadline is for all, so the first in the set is due first.
+ * The sweeper keeps the deadline, so that none of them needs a timer.
+ */
+export class PendingDecisions {
+  readonly #max: number;
+  readonly #bytesMax: number;
+  readonly #timeoutMs: number;
+  readonly #pending = new Set<PendingDecision>();
+  #bytes = 0;
+  /** Since the start. */
+  readonly counters = { waited: 0, timedOut: 0, noRoom: 0 };
+
+  constructor({
+    authPendingMax,
+    authPendingBytesTotalMax,
+    authTimeoutMs,
+  }: Pick<Config, 'authPendingMax' | 'authPendingBytesTotalMax' | 'authTimeoutMs'>) {
+    this.#max = authPendingMax;
+    this.#bytesMax = authPendingBytesTotalMax;
+    this.#timeoutMs = authTimeoutMs;
+  }
+
+  /** Now. */
+  get count(): number {
+    return this.#pending.size;
+  }
+
+  /** Kept for them now. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * @param onDecided called once, in a later turn; not at all after `cancel`
+   * @param bytes that are kept for it from now on
+   * @returns undefined where there is no room: its sentence is in `noRoom`
+   */
+  hold(
+    answer: Promise<AuthenticationDecision>,
+    onDecided: (result: AuthenticationDecision) => void,
+    bytes = 0,
+  ): PendingDecision | undefined {
+    if (this.#pending.size >= this.#max || this.#bytes + bytes > this.#bytesMax) {
+      this.counters.noRoom++;
+      return undefined;
+    }
+    const pending: PendingDecision = { onDecided, bytes, deadlineMs: performance.now() + this.#timeoutMs };
+    this.#pending.add(pending);
+    this.#bytes += bytes;
+    this.counters.waited++;
+    answer.then((result) => this.#decide(pending, result));
+    return pending;
+  }
+
+  /** More has come behind it and is kept. @returns false where there is no room: then cancel it */
+  keep(pending: PendingDecision, bytes: number): boolean {
+    if (this.#bytes + bytes > this.#bytesMax) {
+      this.counters.noRoom++;
+      return false;
+    }
+    pending.bytes += bytes;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /** Its client has gone, or has been answered otherwise. A second call does nothing. */
+  cancel(pending: PendingDecision): void {
+    if (!this.#pending.delete(pending)) return;
+    this.#bytes -= pending.bytes;
+    pending.onDecided = undefined;
+  }
+
+  /** Called in each tick of the sweeper. */
+  tick(): void {
+    const nowMs = performance.now();
+    for (const pending of this.#pending) {
+      if (pending.deadlineMs > nowMs) return;
+      this.counters.timedOut++;
+      this.#decide(pending, tooLate);
+    }
+  }
+
+  /** The server stops: nobody waits any longer. */
+  refuseAll(): void {
+    for (const pending of this.#pending) this.#decide(pending, stopping);
+  }
+
+  #decide(pending: PendingDecision, result: AuthenticationDecision): void {
+    const { onDecided } = pending;
+    this.cancel(pending);
+    onDecided?.(result);
+  }
+}
+
+/** For a client that found no room. */
+export const noRoom = {
+  outcome: 'unavailable',
+  sentence: 'Too many clients are waiting for the check of their credentials: try again later.',
+} as const satisfies AuthenticationDecision;
+
+const tooLate: AuthenticationDecision = {
+  outcome: 'unavailable',
+  sentence: 'Your credentials could not be checked in time: try again later.',
+};
+
+const stopping: AuthenticationDecision = {
+  outcome: 'unavailable',
+  sentence: 'The server is stopping: try again.',
+};

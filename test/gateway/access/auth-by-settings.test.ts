@@ -1,0 +1,162 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import t from 'tap';
+import { KeyServer, keyPairs, nowSec, secret, sign } from '../../access/tokens.js';
+import { type GatewayProcess, startGateway } from '../../gateway-process.js';
+import { RedisServer } from '../../redis-server.js';
+import { until } from '../../until.js';
+import { type Ask, ask, Wire } from '../raw-wire.js';
+
+/** `encke start --auth …` as an operator starts it. */
+
+const bearer = (token: string): Ask => ({ headers: { Authorization: `Bearer ${token}` } });
+const basic = (user: string, password: string): Ask => ({
+  headers: { Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` },
+});
+
+async function open({ port }: GatewayProcess, path: string, request: Ask): Promise<Wire> {
+  const wire = await Wire.open(port);
+  wire.ask(path, request);
+  await until(`${path} is answered`, () => wire.chunks.length > 0 || wire.complete);
+  return wire;
+}
+
+async function send({ apiPort }: GatewayProcess, path: string, request: Ask): Promise<number> {
+  return (await ask(apiPort, path, { method: 'POST', body: 'hello', ...request })).status;
+}
+
+t.test('--auth jwt with a secret in a file: streams, sends, cookie, rules for all', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'encke-auth-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  writeFileSync(join(directory, 'secret'), secret);
+  const gateway = await startGateway({
+    flags: [
+      ...[
+        '--auth',
+        'jwt',
+        '--auth-jwt-secret-file',
+        join(directory, 'secret'),
+        '--auth-jwt-cookie',
+        'session',
+      ],
+      ...['--acl-rules', 'deny all secret/#;allow subscribe public/#', '--api-token', '0123456789abcdef'],
+    ],
+  });
+  t.teardown(() => gateway.kill());
+  const alice = await sign({ sub: 'alice', subs: ['user/%u/#'], pubs: ['user/%u/out'] });
+  const stream = await open(gateway, '/stream/user/alice/out', bearer(alice));
+  t.equal(stream.status, 200);
+  t.equal(await send(gateway, '/send/user/alice/out', bearer(alice)), 200);
+  await stream.saw('hello');
+  await stream.close();
+  const statuses: [string, Ask, number][] = [
+    ['/stream/user/bob/out', bearer(alice), 403],
+    ['/stream/secret/x', bearer(alice), 403],
+    ['/poll/public/x?timeout=0', bearer(alice), 204],
+    ['/poll/public/x?timeout=0', {}, 401],
+    ['/poll/public/x?timeout=0', bearer(`${alice}x`), 401],
+    ['/poll/public/x?timeout=0', { headers: { Cookie: `a=b; session=${alice}; c` } }, 204],
+    ['/poll/public/x?timeout=0', { headers: { Cookie: `session="${alice}"` } }, 204],
+    ['/poll/public/x?timeout=0', { headers: { Cookie: `xsession=${alice}` } }, 401],
+    [`/poll/public/x?timeout=0&access_token=${alice}`, {}, 401],
+  ];
+  for (const [path, request, status] of statuses)
+    t.equal((await ask(gateway.port, path, request)).status, status, path);
+  t.equal(await send(gateway, '/send/user/bob/out', bearer(alice)), 403);
+  t.equal(
+    await send(gateway, '/send/user/bob/out', bearer('0123456789abcdef')),
+    200,
+    'the token of the API may all',
+  );
+  t.equal(await send(gateway, '/send/user/bob/out', {}), 401);
+  t.notMatch(gateway.log, new RegExp(alice), 'no token is in the log');
+});
+
+t.test('a stream ends with its token, and comes back with a new one and its cursor', async (t) => {
+  const apiToken = '0123456789abcdef';
+  const gateway = await startGateway({
+    flags: [
+      '--auth',
+      'jwt',
+      '--auth-jwt-secret',
+      secret,
+      '--auth-jwt-leeway-sec',
+      '0',
+      '--api-token',
+      apiToken,
+    ],
+  });
+  t.teardown(() => gateway.kill());
+  const claims = { sub: 'alice', subs: ['a'], pubs: ['a'] };
+  const short = await sign({ ...claims, exp: nowSec() + 3 });
+  const stream = await open(gateway, '/events/a', bearer(short));
+  const poll = await Wire.open(gateway.port);
+  poll.ask('/poll/a?timeout=60', bearer(short));
+  await until('both are open', async () => (await connections()).open === 2);
+  const long = await sign(claims);
+  await until('the stream has ended', () => stream.complete);
+  await until('the poll has ended', () => poll.complete);
+  t.equal((await connections()).closed['credentials-expired'], 2);
+  t.match((await ask(gateway.port, '/events/a', bearer(short))).text, /has expired/);
+  t.equal(await send(gateway, '/send/a', bearer(long)), 200);
+  const again = await open(gateway, '/events/a?since=1', bearer(long));
+  await again.saw('hello');
+  await again.close();
+
+  async function connections() {
+    return (await ask(gateway.apiPort, '/stats', bearer(apiToken))).json.connections;
+  }
+});
+
+t.test('--auth jwt with a key set, and --auth redis behind it', async (t) => {
+  const [keys, users] = await Promise.all([KeyServer.start(), RedisServer.start()]);
+  const redis = new Redis(users.url);
+  t.teardown(async () => {
+    keys.stop();
+    redis.disconnect();
+    await users.stop();
+  });
+  const pair = keyPairs()[3]!;
+  keys.add(pair, 'k1');
+  await redis.hset('mqtt_user:bob', { password: 'secret' });
+  await redis.hset('mqtt_acl:bob', { 'room/#': '3' });
+  await redis.hset('mqtt_user:root', { password: 'secret', is_superuser: '1' });
+  const gateway = await startGateway({
+    flags: [
+      ...['--auth', 'jwt,redis', '--auth-jwt-jwks', keys.url, '--auth-redis', users.url],
+      ...['--auth-cache-sec', '0', '--auth-timeout-ms', '7000'],
+    ],
+  });
+  t.teardown(() => gateway.kill());
+  const token = await sign({ sub: 'alice', subs: ['room/7'] }, pair.privateKey, pair.algorithm, {
+    kid: 'k1',
+  });
+  const reader = await open(gateway, '/stream/room/7', bearer(token));
+  t.equal(reader.status, 200);
+  t.equal(await send(gateway, '/send/room/7', basic('bob', 'secret')), 200);
+  await reader.saw('hello');
+  t.equal(await send(gateway, '/send/room/7', bearer(token)), 403);
+  t.equal(await send(gateway, '/send/other', basic('bob', 'secret')), 403);
+  t.equal(await send(gateway, '/send/room/7', basic('bob', 'wrong')), 401);
+  t.equal((await ask(gateway.apiPort, '/stats', basic('bob', 'secret'))).status, 403);
+  t.equal((await ask(gateway.apiPort, '/stats', basic('root', 'secret'))).status, 200);
+  await users.kill();
+  const away = await ask(gateway.port, '/poll/room/7?timeout=0', basic('bob', 'secret'));
+  t.equal(away.status, 503);
+  t.match(away.text, /server with the users/);
+  t.equal(
+    (await ask(gateway.port, '/poll/room/7?timeout=0', bearer(token))).status,
+    204,
+    'tokens need no Redis',
+  );
+  t.notOk(reader.complete, 'who is in stays in');
+  t.match(gateway.log, /users cannot be read in the Redis of --auth-redis/);
+  await users.restart();
+  await until(
+    'it is back',
+    async () => (await ask(gateway.port, '/poll/room/7?timeout=0', basic('bob', 'secret'))).status === 401,
+  );
+  await reader.close();
+});

@@ -1,0 +1,74 @@
+import { pino } from 'pino';
+import type { AuthenticationResult, Authenticator, Credentials } from '../../../access/authenticator.js';
+import type { Identity } from '../../../access/identity.js';
+import { type Rule, Rules } from '../../../access/rules.js';
+import { readConfig } from '../../../gateway/config.js';
+import { Gateway } from '../../../gateway/gateway.js';
+import { Router } from '../../../router/index.js';
+
+/** A gateway in this process, whose authenticator is the test's. */
+
+export interface RunningGateway {
+  readonly gateway: Gateway;
+  readonly port: number;
+  readonly apiPort: number;
+  /** What it has logged so far. */
+  readonly log: () => string;
+}
+
+export async function startInProcess(
+  authenticators: readonly Authenticator[],
+  flags: Record<string, unknown> = {},
+): Promise<RunningGateway> {
+  const lines: string[] = [];
+  const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) });
+  const config = readConfig({ flags: { port: 0, apiPort: 0, drainSec: 0, ...flags } });
+  const numbers = { pendingBytes: 0, droppedLines: 0 };
+  const gateway = new Gateway(new Router(), config, log, 'both', numbers, authenticators);
+  await gateway.start();
+  return { gateway, ...gateway.ports, log: () => lines.join('') };
+}
+
+/** As `/stats` has them. */
+// biome-ignore lint/suspicious/noExplicitAny: which numbers there are is for the tests to say
+export function statsOf({ gateway }: RunningGateway): any {
+  return gateway.stats.all();
+}
+
+/** Answers when and what the test says. */
+export class TestAuthenticator implements Authenticator {
+  readonly name = 'test';
+  readonly takesPasswords = true;
+  /** Of those that were asked, oldest first. */
+  readonly asked: Credentials[] = [];
+  answer: (credentials: Credentials) => AuthenticationResult | Promise<AuthenticationResult>;
+  readonly #waiting: ((result: AuthenticationResult) => void)[] = [];
+
+  constructor(answer: TestAuthenticator['answer'] = () => ({ outcome: 'unknown' })) {
+    this.answer = answer;
+  }
+
+  authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
+    this.asked.push(credentials);
+    return this.answer(credentials);
+  }
+
+  /** From now on it answers only when `release` is called. */
+  wait(): void {
+    this.answer = () => new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Answers all that wait. */
+  release(result: AuthenticationResult): void {
+    for (const resolve of this.#waiting.splice(0)) resolve(result);
+  }
+}
+
+/** A user that may do this and nothing else. */
+export function userWith(userName: string, ...rules: Rule[]): Identity {
+  return { userName, isSuperuser: false, rules: Rules.inOrder(rules), expiresAtMs: undefined };
+}
+
+export function accepted(identity: Identity): AuthenticationResult {
+  return { outcome: 'accepted', identity };
+}
