@@ -30,7 +30,7 @@ export function coversAll(rules: string, from: number, end: number, text: string
       if (text.charCodeAt(t) === hash) return t === 0 && isParentOfHash(rules, at + 1, end);
       t = levelEnd(text, t, text.length);
       at++;
-    } else if (code === percent && isPlaceholder(rules, at, end)) {
+    } else if (isPlaceholder(rules, at, end)) {
       const name = nameAt(rules, at, names);
       if (name === undefined || name === '' || !text.startsWith(name, t)) return false;
       if (t === 0 && name.charCodeAt(0) === dollar) return false; // a user named $SYS
@@ -58,9 +58,9 @@ export function overlaps(rules: string, from: number, end: number, text: string,
     const code = rules.charCodeAt(at);
     const wanted = text.charCodeAt(t);
     if (code === hash) return t > 0 || wanted !== dollar;
-    if (wanted === hash) return t > 0 || code !== dollar;
+    if (wanted === hash) return t > 0 || !beginsWithDollar(rules, at, end, names);
     if (wanted === plus) {
-      if (t === 0 && code === dollar) return false;
+      if (t === 0 && beginsWithDollar(rules, at, end, names)) return false;
       const next = levelEnd(rules, at, end);
       if (usesName(rules, at, next, names, '')) return true;
       at = next;
@@ -69,20 +69,25 @@ export function overlaps(rules: string, from: number, end: number, text: string,
       if (t === 0 && wanted === dollar) return false;
       t = levelEnd(text, t, text.length);
       at++;
-    } else if (code === percent && isPlaceholder(rules, at, end)) {
+    } else if (isPlaceholder(rules, at, end)) {
       const name = nameAt(rules, at, names);
       if (name === '') return true;
       if (!text.startsWith(name!, t)) return false;
       t += name!.length;
       at += 2;
     } else if (t === text.length) {
-      return isParentOfHash(rules, at, end);
+      return at > from && isParentOfHash(rules, at, end); // no topic is empty
     } else if (code === wanted) {
       t++;
       at++;
     } else return false;
   }
-  return t === text.length || isParentOfHash(text, t, text.length);
+  // The last level of the rule may be empty, which wildcards match.
+  if (rules.charCodeAt(end - 1) === slash) {
+    if (text.charCodeAt(t) === hash) return true;
+    if (text.charCodeAt(t) === plus) t++;
+  }
+  return t === text.length || (t > 0 && isParentOfHash(text, t, text.length));
 }
 
 /** "a/#" matches "a", too (MQTT 3.1.1, 4.7.1.2). */
@@ -97,7 +102,7 @@ function levelEnd(text: string, from: number, end: number): number {
 }
 
 function isPlaceholder(rules: string, at: number, end: number): boolean {
-  if (at + 1 >= end) return false;
+  if (at + 1 >= end || rules.charCodeAt(at) !== percent) return false;
   const letter = rules.charCodeAt(at + 1);
   return letter === letterU || letter === letterC;
 }
@@ -106,12 +111,17 @@ function nameAt(rules: string, at: number, names: Names): string | undefined {
   return rules.charCodeAt(at + 1) === letterU ? names.user : names.client;
 }
 
+/** Wildcards match no first level that begins so [MQTT-4.7.2-1]. */
+function beginsWithDollar(rules: string, at: number, end: number, names: Names): boolean {
+  if (rules.charCodeAt(at) === dollar) return true;
+  return isPlaceholder(rules, at, end) && nameAt(rules, at, names)?.charCodeAt(0) === dollar;
+}
+
 /** @param name undefined: one that there is not; '': one that cannot be filled in */
 function usesName(rules: string, from: number, to: number, names: Names, name: undefined | ''): boolean {
   if (names.user !== name && names.client !== name) return false;
   for (let at = from; at < to; at++) {
-    if (rules.charCodeAt(at) === percent && isPlaceholder(rules, at, to) && nameAt(rules, at, names) === name)
-      return true;
+    if (isPlaceholder(rules, at, to) && nameAt(rules, at, names) === name) return true;
   }
   return false;
 }

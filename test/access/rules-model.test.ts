@@ -35,14 +35,15 @@ function parse(
   user: string | undefined,
   client: string | undefined,
 ): { levels: Level[]; rest: boolean } | undefined {
+  if (filter.includes('%u') && user === undefined) return undefined;
+  if (filter.includes('%c') && client === undefined) return undefined;
   const parsed: Level[] = [];
   for (const [index, level] of filter.split('/').entries()) {
     if (level === '#') return { levels: parsed, rest: true };
     if (level === '+') parsed.push((given) => index > 0 || !given.startsWith('$'));
     else if (!/%[uc]/.test(level)) parsed.push((given) => given === level);
     else {
-      const name = level.endsWith('%u') ? user : client;
-      if (name === undefined) return undefined;
+      const name = (level.endsWith('%u') ? user : client)!;
       const fixed = level.slice(0, -2);
       const unsafe = name === '' || /[/+#]/.test(name);
       if (unsafe && permission === 'allow') return undefined;
