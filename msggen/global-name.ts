@@ -100,7 +100,7 @@ const otherwise = 'Start it with "redis-server", or name another with --redis.';
 
 /** The sentence of a function that refuses its arguments. */
 export function refusalSentence(reason: string): string | undefined {
-  const [, word, text] = /^(ID|TOOBIG|ARGUMENT|SHARD|NONODE|FORMAT|NOPERM) (.*)$/s.exec(reason) ?? [];
+  const [, word, text] = /^(ID|TOOBIG|ARGUMENT|SHARD|NONODE|FORMAT|NOPERM|UNKNOWN) (.*)$/s.exec(reason) ?? [];
   if (text === undefined) return undefined;
   const capital = `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}`;
   if (word === 'SHARD')

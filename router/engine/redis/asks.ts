@@ -42,7 +42,7 @@ export class Asks {
     if (ask.waiting.size === 0) this.#end(number, ask);
   }
 
-  /** Who has gone is not waited for, and counts as one who did not answer. */
+  /** A node that has gone is not waited for, and counts as one that did not answer. */
   gone(run: number): void {
     for (const [number, ask] of this.#pending) {
       if (!ask.waiting.delete(run)) continue;
@@ -66,4 +66,20 @@ export class Asks {
     this.#pending.delete(number);
     onAnswers({ answers, unanswered: waiting.size + gone });
   }
+}
+
+/** A question on its way: its name, and what is asked. */
+export function named(name: string, body: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.of(name.length), Buffer.from(name, 'latin1'), body]);
+}
+
+export function nameIn(bytes: Buffer): [name: string, body: Buffer] {
+  const end = 1 + (bytes[0] ?? 0);
+  return [bytes.toString('latin1', 1, end), bytes.subarray(end)];
+}
+
+export function numberBytes(number: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(number % 0x1_0000_0000);
+  return bytes;
 }

@@ -4,7 +4,8 @@ import type { ReadPart } from './history.js';
 import { messageInHistory, placeOfEntry } from './message-format.js';
 import type { Receiver } from './receiver.js';
 import type { SharedRetained } from './retained.js';
-import type { Behind, Shard } from './shard.js';
+import type { Shard } from './shard.js';
+import type { Behind } from './subscribed-connection.js';
 import type { Subscriptions } from './subscriptions.js';
 
 /** Ids of one question; 2 µs of Redis each. */
@@ -62,7 +63,7 @@ export class CatchUp {
 
   async #catchUpTo(place: number, begin: number, behind: Behind): Promise<void> {
     const { shard, rules, subscriptions } = this.#parts;
-    const from = shard.position;
+    const from = shard.subscribed.position;
     if (place <= from) return;
     await this.#tellKnownGaps(from, begin);
     const asked: string[] = [];
@@ -77,7 +78,7 @@ export class CatchUp {
   /** Those of whole rules: what is older than its age has gone, and all from before the server's last restart. */
   async #tellKnownGaps(from: number, begin: number): Promise<void> {
     const { shard, rules, onGap } = this.#parts;
-    const nowMs = shard.redisNowMs();
+    const nowMs = shard.clock.at();
     this.#told = rules.list.map(
       ({ messages, ageSec }) => messages > 0 && (begin > from || from < (nowMs - ageSec * 1000) * 1000),
     );

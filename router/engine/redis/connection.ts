@@ -22,9 +22,6 @@ export interface ConnectionHooks {
   onFailed(error: Error): void;
 }
 
-/** Of a connection that is fit as it is, and that nobody misses. */
-export const noHooks: ConnectionHooks = { onOpen: async () => {}, onLost() {}, onFailed() {} };
-
 /**
  * A connection that is opened anew when it is lost, by a Redis object of its own each time: ioredis itself would send
  * again what was under way, which may have run.

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { shardOf } from '../../../redis-access/shards.js';
 import type { Message } from '../../message.js';
 import { hasWildcard } from '../../topic-filter.js';
 import type { Engine, OnPublication, RetainedCopy, Wants } from '../engine.js';
 import { Clients } from './clients/clients.js';
-import { EngineError } from './errors.js';
+import { EngineError, type ShardError } from './errors.js';
 import { SharedHistory } from './history.js';
 import { Library } from './library.js';
 import { Nodes } from './nodes.js';
@@ -17,6 +17,9 @@ const tickMs = 100;
 const stallMs = 400;
 /** So long the start waits for servers that are away; then it goes on without them, if any is there. */
 const startMsMax = 3_000;
+
+/** Of other nodes, in a sentence. */
+const namesMax = 5;
 
 /** So long a stop waits for what is on its way. */
 const stopMsMax = 1_000;
@@ -39,6 +42,9 @@ export class RedisEngine implements Engine {
   #ticker: NodeJS.Timeout | undefined;
   #tickedMs = 0;
   readonly #ruleTexts: readonly string[];
+  readonly #rulesJson: string;
+  readonly #rulesDigest: string;
+  #toldRules: string | undefined;
   /** A ReplicatedHistory reads from it; its epoch is known after `open`. */
   readonly history: SharedHistory;
   #onPublication: OnPublication = () => 0;
@@ -49,8 +55,13 @@ export class RedisEngine implements Engine {
     this.#ruleTexts = options.rules.list.map(
       ({ messages, ageSec }) => `${messages}:${Math.ceil(ageSec * 1000)}`,
     );
+    this.#rulesJson = JSON.stringify(
+      options.rules.list.map(({ filter, messages, ageSec }) => [filter, messages, Math.ceil(ageSec * 1000)]),
+    );
+    this.#rulesDigest = createHash('sha1').update(this.#rulesJson).digest('hex').slice(0, 12);
     this.#parts = options.shards.map((_, index) => this.#partOf(index));
-    const { name, node } = options;
+    const { name } = options;
+    const node = { ...options.node, rules: this.#rulesDigest, library: this.#library.library };
     const shards = this.#parts.map(({ shard }) => shard);
     this.cluster = new Nodes({ name, run: this.#run, node, shards });
     this.cluster.onGone((gone) => options.onEvent('gone', gone.name));
@@ -112,6 +123,7 @@ export class RedisEngine implements Engine {
     this.#onPublication = onPublication;
     if (copy !== undefined) await Promise.all(this.#parts.map(({ retained }) => retained.start(copy)));
     await this.cluster.join();
+    void this.#removeFormerFunctions();
   }
 
   get isBehind(): boolean {
@@ -120,15 +132,28 @@ export class RedisEngine implements Engine {
   }
 
   get trouble(): string | undefined {
-    const away = this.#parts.filter(({ shard }) => !shard.carries);
-    return away.length === 0
-      ? undefined
-      : `Redis is away: ${away.map(({ shard }) => shard.parts.name).join(', ')}`;
+    const away = this.#parts.flatMap(({ shard }) => (shard.carries ? [] : [shard]));
+    const gone = away.filter(({ trouble }) => trouble.refusal === undefined);
+    const said = away.flatMap(({ trouble }) => trouble.refusal ?? []);
+    if (gone.length > 0) said.unshift(`Redis is away: ${gone.map(({ parts }) => parts.name).join(', ')}`);
+    return said.length === 0 ? undefined : said.join(' ');
   }
 
   get warning(): string | undefined {
     const warnings = this.#parts.flatMap(({ shard }) => shard.check.warning ?? []);
+    if (this.#otherRules !== undefined) warnings.push(this.#otherRules);
     return warnings.length === 0 ? undefined : warnings.join(' ');
+  }
+
+  /** Of nodes that keep history by other rules than this one. */
+  get #otherRules(): string | undefined {
+    const others = (this.cluster.others ?? []).filter(
+      ({ rules }) => rules !== undefined && rules !== this.#rulesDigest,
+    );
+    if (others.length === 0) return undefined;
+    const names = others.slice(0, namesMax).map(({ name }) => name);
+    if (others.length > namesMax) names.push(`${others.length - namesMax} more`);
+    return `other nodes (${names.join(', ')}) have other --history-rules than this one: while that is so, cursors are answered "recovered": false, and next to no history is given. Give all nodes the same rules.`;
   }
 
   publish(message: Message, wants?: Wants): number {
@@ -209,6 +234,19 @@ export class RedisEngine implements Engine {
       await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
+  async #removeFormerFunctions(): Promise<void> {
+    const { others } = this.cluster;
+    if (others === undefined) return;
+    for (const { shard } of this.#parts) {
+      const said = await shard
+        .use((redis) => this.#library.removeFormer(redis, others))
+        .catch(({ kind, message }: ShardError) =>
+          kind === 'refused' ? `Functions of former versions stay, if there are any: ${message}` : '',
+        );
+      if (said !== '') this.#options.onEvent('old-functions', `${shard.parts.name}: ${said}`);
+    }
+  }
+
   #partFor(id: string): ShardWiring {
     return this.#parts[shardOf(id, this.#parts.length)]!;
   }
@@ -218,6 +256,7 @@ export class RedisEngine implements Engine {
       run: this.#run,
       library: this.#library,
       ruleTexts: this.#ruleTexts,
+      rulesJson: this.#rulesJson,
       clusterOf: (own) => this.#clusterOf(index, own),
       onCluster: (cluster) => {
         if (index === 0) this.#cluster = cluster;
@@ -239,5 +278,9 @@ export class RedisEngine implements Engine {
       publisher.tick(nowMs);
     }
     this.clients.tick(nowMs, stalledMs);
+    const otherRules = this.#otherRules;
+    if (otherRules !== undefined && otherRules !== this.#toldRules)
+      this.#options.onEvent('other-rules', otherRules);
+    this.#toldRules = otherRules;
   }
 }

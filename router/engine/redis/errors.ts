@@ -22,6 +22,7 @@ export function away(name: string): ShardError {
 
 /** An answer of the server says that it did nothing; any other error, that nobody knows. */
 export function shardErrorOf(error: Error): ShardError {
+  if (error instanceof ShardError) return error;
   const { name, message } = error;
   if (message.startsWith('LATE ')) return new ShardError('late', message);
   if (supersededShape.test(message)) return new ShardError('superseded', message);
@@ -35,6 +36,9 @@ const supersededShape = /^(SUPERSEDED|READONLY|MASTERDOWN|LOADING) |Function not
 const complaintMs = 10_000;
 /** Only other settings help. */
 const misfitShape = /^(SHARD|FORMAT|WRONGPASS|NOAUTH|NOPERM) |^its? /; // it is too old, its user may not …
+
+/** It is there, and says no. */
+const refusalShape = /^(?!SUPERSEDED )[A-Z]{3,} |^its (user|maxmemory)/;
 
 /** Why a server is not usable, as it or the system said last; and what an operator is told of it. */
 export class Trouble {
@@ -59,6 +63,11 @@ export class Trouble {
     return this.sentenceOf(this.now);
   }
 
+  /** The same, where the server is there, and says why it cannot be used. */
+  get refusal(): string | undefined {
+    return refusalShape.test(this.now) ? this.sentence : undefined;
+  }
+
   /** The same, where it would not go by itself. */
   get misfit(): string | undefined {
     return misfitShape.test(this.now) ? this.sentence : undefined;
@@ -67,7 +76,8 @@ export class Trouble {
   /** It could not be used once more. */
   fail(trouble: string): void {
     this.now = trouble;
-    if (trouble !== this.#told) this.tell(trouble);
+    // To begin again mends it.
+    if (trouble !== this.#told && !trouble.startsWith('SUPERSEDED ')) this.tell(trouble);
   }
 
   tell(trouble: string): void {
@@ -99,13 +109,15 @@ export const outcomeTexts = {
     `More than --redis-pending-bytes-max ${bytesMax} bytes wait for Redis at ${server}: nobody got it. Send it again later.`,
   notKept: (server: string) =>
     `Redis at ${server} could not keep it: nobody got it. Its log and this node's say why.`,
+  brokenOff: (server: string) =>
+    `Redis at ${server} broke off while it was sent: it is not known whether anybody got it. The log says why. Send it again with the same Idempotency-Key, or look before you do.`,
   unknown: (server: string) =>
     `Redis at ${server} did not answer in time: it is not known whether it was sent. Send it again with the same Idempotency-Key, or look before you do.`,
 };
 
 /** Rights of a node's user; docs/operations.md has the whole line. Nothing of it is dangerous by Redis's own list, but INFO. */
 export const nodeRights =
-  '-@all +@read +@write +@pubsub +@connection -@dangerous +fcall +function|load +info +time';
+  '-@all +@read +@write +@pubsub +@connection -@dangerous +fcall +function|load +function|list +info +time';
 
 const oldest = { redis: [7, 0], valkey: [7, 2] } as const;
 
@@ -176,7 +188,7 @@ export function sentenceOf(complaint: string, cluster: string): string {
   if (/^ERR unknown command .?(FUNCTION|FCALL)/i.test(complaint)) {
     return 'it knows no functions, as it is too old or they were renamed: Encke needs Redis 7.0 or Valkey 7.2.';
   }
-  if (/ACL failure|no permissions/i.test(complaint)) {
+  if (/ACL failure|no permissions|user executing the script can't/i.test(complaint)) {
     return `its user may not do what Encke does there (${complaint}). Give it what it needs: ${grant(cluster)}`;
   }
   if (/Function [^ ]+ already exists/.test(complaint)) {

@@ -1,6 +1,7 @@
 import type { Loaded } from '../../history/loaded-id.js';
 import type { HistorySource } from '../../history/replicated-history.js';
 import type { Message } from '../../message.js';
+import type { ShardError } from './errors.js';
 import { messageInHistory } from './message-format.js';
 import type { Receiver } from './receiver.js';
 import type { Shard } from './shard.js';
@@ -45,7 +46,7 @@ export class SharedHistory implements HistorySource {
   position(id: string): number {
     const { shard, receiver } = this.#parts.partFor(id);
     // While a node catches up, some of its ids are ahead of it.
-    return Math.max(shard.position, receiver.progressOf(id));
+    return Math.max(shard.subscribed.position, receiver.progressOf(id));
   }
 
   hold(id: string): void {
@@ -58,16 +59,20 @@ export class SharedHistory implements HistorySource {
 
   async begin(id: string): Promise<void> {
     const { shard } = this.#parts.partFor(id);
-    while (shard.carries && !(await this.#arrived(id)));
+    while (shard.carries) {
+      const arrived = await this.#arrived(id);
+      // A right is missing, say: it is subscribed all the same, and the place is that of a second ago.
+      if (arrived !== 'lost') return;
+    }
   }
 
   async load(rule: number, id: string, offset: number, untilMs: number): Promise<Loaded | undefined> {
     while (!this.#stopped && performance.now() < untilMs) {
       try {
-        if (!(await this.#arrived(id))) continue;
+        if ((await this.#arrived(id)) !== 'yes') continue;
         const loaded = await this.#read(rule, id, offset);
         // Messages that were read may be under way to here still.
-        if (await this.#arrived(id)) return loaded;
+        if ((await this.#arrived(id)) === 'yes') return loaded;
       } catch {
         await pause(retryMs);
       }
@@ -81,17 +86,17 @@ export class SharedHistory implements HistorySource {
 
   /**
    * The subscription of a held id is in effect, and all that its shard has published until now has come.
-   * @returns false where the connection was lost meanwhile
+   * @returns whether the connection was lost meanwhile, or the server refuses to say
    */
-  async #arrived(id: string): Promise<boolean> {
+  async #arrived(id: string): Promise<'yes' | 'lost' | 'refused'> {
     const { shard, subscriptions } = this.#parts.partFor(id);
     try {
-      await shard.place(); // behind the SUBSCRIBE, on the same connection
-      return true;
-    } catch {
+      await shard.subscribed.place(); // behind the SUBSCRIBE, on the same connection
+      return 'yes';
+    } catch (error) {
       await new Promise<void>((resolve) => subscriptions.whenInEffect(resolve));
       await pause(retryMs); // it may be there and refuse, and would be asked without end
-      return false;
+      return (error as ShardError).kind === 'refused' ? 'refused' : 'lost';
     }
   }
 

@@ -1,6 +1,6 @@
-import type { Answers, Cluster, ClusterNode, NodeRole } from '../cluster.js';
-import { Asks } from './asks.js';
-import { aboutIn, type NodeAbout, nodeOf } from './node-about.js';
+import type { Answers, Cluster, ClusterNode } from '../cluster.js';
+import { Asks, named, nameIn, numberBytes } from './asks.js';
+import { aboutIn, type NodeAbout, nodeOf, type PeerNode } from './node-about.js';
 import type { Argument, Shard } from './shard.js';
 
 /** A word is a letter, the run of the node that it comes from in 16 hex digits, and what that node says. */
@@ -17,13 +17,8 @@ export interface NodesParts {
   /** Of the cluster. */
   readonly name: string;
   readonly run: string;
-  readonly node: { readonly name: string; readonly group: string; readonly role: NodeRole };
+  readonly node: Omit<NodeAbout, 'startedMs'>;
   readonly shards: readonly Shard[];
-}
-
-interface Peer {
-  readonly node: ClusterNode;
-  readonly about: NodeAbout;
 }
 
 /** @param from run of the node that says it @param shard by which server it came */
@@ -40,8 +35,8 @@ export class Nodes implements Cluster {
   readonly #list: Shard;
   readonly #about: NodeAbout;
   #stopping = false;
-  readonly #byRun = new Map<string, Peer>();
-  #peers: readonly ClusterNode[] = [];
+  readonly #byRun = new Map<string, PeerNode>();
+  #peers: readonly PeerNode[] = [];
   readonly #asks = new Asks();
   readonly #questions = new Map<string, (body: Uint8Array, from: ClusterNode) => Uint8Array>();
   readonly #words = new Map<string, OnWord>();
@@ -82,10 +77,15 @@ export class Nodes implements Cluster {
     return this.#peers;
   }
 
+  /** Entries of the other nodes; undefined = the list is not known yet. */
+  get others(): readonly NodeAbout[] | undefined {
+    return this.#version === 0 ? undefined : this.#peers;
+  }
+
   /** Runs of the others that hold connections and stay. */
   get hosts(): readonly string[] {
-    return [...this.#byRun].flatMap(([run, { about }]) =>
-      about.stopping || about.role === 'router' ? [] : [run],
+    return [...this.#byRun].flatMap(([run, { stopping, role }]) =>
+      stopping || role === 'router' ? [] : [run],
     );
   }
 
@@ -94,7 +94,7 @@ export class Nodes implements Cluster {
   }
 
   nameOf(run: string): string {
-    return this.#byRun.get(run)?.node.name ?? run;
+    return this.#byRun.get(run)?.name ?? run;
   }
 
   get stopping(): boolean {
@@ -156,7 +156,7 @@ export class Nodes implements Cluster {
     return Number(copies) > 0;
   }
 
-  /** What came on a channel of nodes. */
+  /** Takes a word from a channel of nodes. */
   hear(payload: Buffer, shard: number): void {
     if (payload.length < headBytes) return;
     const from = payload.toString('latin1', 1, headBytes);
@@ -217,34 +217,34 @@ export class Nodes implements Cluster {
       if (run === this.run) continue;
       const about = aboutIn(text);
       if (about === undefined) this.#remove(run);
-      else this.#byRun.set(run, { node: nodeOf(run, about), about });
+      else this.#byRun.set(run, nodeOf(run, about));
     }
     if (all === 1 && this.#graceEndMs === 0)
       for (const run of [...this.#byRun.keys()]) if (!listed.has(run)) this.#remove(run);
     this.#version = version;
-    this.#peers = [...this.#byRun.values()].map(({ node }) => node);
-    this.readsExtras = [...this.#byRun.values()].every(({ about }) => about.extras);
+    this.#peers = [...this.#byRun.values()];
+    this.readsExtras = this.#peers.every(({ extras }) => extras);
   }
 
   #remove(run: string): void {
     const peer = this.#byRun.get(run);
     if (peer === undefined) return;
     this.#byRun.delete(run);
-    this.#peers = this.#peers.filter((node) => node !== peer.node);
-    this.#asks.gone(peer.node.run);
-    for (const listener of this.#gone) listener(peer.node, run);
+    this.#peers = this.#peers.filter((node) => node !== peer);
+    this.#asks.gone(peer.run);
+    for (const listener of this.#gone) listener(peer, run);
   }
 
   /** One that has just come may say something before this node has heard of it. */
   #known(run: string, then: (node: ClusterNode) => void): void {
     const known = this.#byRun.get(run);
-    if (known !== undefined) return then(known.node);
+    if (known !== undefined) return then(known);
     if (this.#held >= heldWordsMax) return;
     this.#held++;
     void this.#refresh().then(() => {
       this.#held--;
       const found = this.#byRun.get(run);
-      if (found !== undefined) then(found.node);
+      if (found !== undefined) then(found);
     });
   }
 
@@ -260,21 +260,6 @@ export class Nodes implements Cluster {
   #hearAnswer(run: string, body: Buffer): void {
     const peer = this.#byRun.get(run);
     if (peer === undefined || body.length < 4) return;
-    this.#asks.answered(body.readUInt32BE(0), { from: peer.node, body: body.subarray(4) });
+    this.#asks.answered(body.readUInt32BE(0), { from: peer, body: body.subarray(4) });
   }
-}
-
-function named(name: string, body: Uint8Array): Buffer {
-  return Buffer.concat([Buffer.of(name.length), Buffer.from(name, 'latin1'), body]);
-}
-
-function nameIn(bytes: Buffer): [name: string, body: Buffer] {
-  const end = 1 + (bytes[0] ?? 0);
-  return [bytes.toString('latin1', 1, end), bytes.subarray(end)];
-}
-
-function numberBytes(number: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4);
-  bytes.writeUInt32BE(number % 0x1_0000_0000);
-  return bytes;
 }

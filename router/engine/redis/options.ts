@@ -2,8 +2,19 @@ import type { ConnectionOptions, ShardAddress } from '../../../redis-access/addr
 import type { HistoryRules } from '../../history/history-rules.js';
 import type { NodeRole } from '../cluster.js';
 
-/** `lost` and `back` are of one shard, `gone` of another node; `complaint` is anything that an operator is to mend. */
-export type EngineEvent = 'lost' | 'away' | 'back' | 'gone' | 'gap' | 'complaint';
+/**
+ * `lost` and `back` are of one shard, `gone` and `other-rules` of other nodes, `old-functions` of former versions; `complaint` is
+ * anything that an operator is to mend.
+ */
+export type EngineEvent =
+  | 'lost'
+  | 'away'
+  | 'back'
+  | 'gone'
+  | 'gap'
+  | 'other-rules'
+  | 'old-functions'
+  | 'complaint';
 
 export interface RedisEngineOptions {
   /** Of the cluster; the beginning of every key, channel and function. */

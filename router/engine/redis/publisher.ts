@@ -20,6 +20,9 @@ const behindBytes = waitingMin.length * batchBytesMax;
 const answerMsMax = 500;
 /** Bits of which `begin` says whether they ran. */
 const bitsMax = 16;
+/** In the place of copies; see publish.lua. */
+const notKept = -1;
+const brokenOff = -2;
 /** A message that is not in Redis by then will not be. */
 const waitMsMax = 5_000;
 
@@ -153,7 +156,7 @@ export class Publisher {
       const batch = { number: ++this.#number, messages: this.#take() };
       this.#underWay.push(batch);
       this.batches++;
-      const notAfterMs = shard.redisNowMs(batch.messages[0]!.untilMs);
+      const notAfterMs = shard.clock.at(batch.messages[0]!.untilMs);
       const call = this.#writer.write(shard.generation, batch.number, notAfterMs, batch.messages);
       shard.send(call).then(
         (reply) => this.#sent(batch, reply as Buffer | (number | Buffer)[]),
@@ -173,18 +176,22 @@ export class Publisher {
     return this.#queue.take(count);
   }
 
-  /** @param reply the last place, and for each message how many copies went out: as bytes where that is all */
+  /** @param reply the last place, for each message how many copies went out, and why one did not or broke off: as bytes where each did */
   #sent(batch: Batch, reply: Buffer | readonly (number | Buffer)[]): void {
+    const { shard } = this.#parts;
     this.#end(batch);
     this.#answeredMs = performance.now();
     const before = Buffer.isBuffer(reply) ? placeBytes : 1;
     for (let i = 0; i < batch.messages.length; i++) {
       const each = batch.messages[i]!;
       const said = reply[before + i]!;
-      if (said === -1) this.#no(each, outcomeTexts.notKept(this.#parts.shard.parts.name));
+      if (said === notKept) this.#no(each, outcomeTexts.notKept(shard.parts.name));
+      else if (said === brokenOff) this.#unknown(each, false, outcomeTexts.brokenOff);
       else if (typeof said === 'number') this.#yes(each, said);
       else this.#repeated(each, Number(said.toString().split(' ')[1]));
     }
+    const why = reply[before + batch.messages.length];
+    if (why !== undefined) shard.check.note('publish', why.toString());
     this.#send();
   }
 
@@ -203,8 +210,7 @@ export class Publisher {
     const { shard } = this.#parts;
     const reason = `Redis at ${shard.parts.name} refuses: ${error.message.replace(/\.$/, '')}. Nobody got it.`;
     for (const each of messages) this.#no(each, reason);
-    shard.trouble.tell(error.message);
-    shard.check.note(error.message);
+    shard.check.note('publish', error.message);
   }
 
   /** A connection has begun. */
@@ -260,7 +266,7 @@ export class Publisher {
   }
 
   /** @param mayBeKnown when the next connection begins */
-  #unknown(each: Waiting, mayBeKnown = true): void {
+  #unknown(each: Waiting, mayBeKnown = true, text = outcomeTexts.unknown): void {
     if (!this.#finish(each)) return known(each, 'unknown');
     this.unknown++;
     if (each.number > 0) this.#parts.counts.forget(each.number);
@@ -268,7 +274,7 @@ export class Publisher {
       delivered: 0,
       unanswered: 0,
       carried: 'unknown',
-      reason: outcomeTexts.unknown(this.#parts.shard.parts.name),
+      reason: text(this.#parts.shard.parts.name),
       ...(mayBeKnown && { whenKnown: (then) => Object.assign(each, { onKnown: then }) }),
     });
   }

@@ -27,7 +27,7 @@ export interface ReceiverParts {
 }
 
 /** A copy, or a word of another node, that waits for what came before it. */
-interface LoadedId {
+interface HeldCopy {
   readonly copy?: Copy;
   readonly retainOnly?: boolean;
   readonly word?: Buffer;
@@ -47,12 +47,12 @@ const turnMessages = 500;
 export class Receiver {
   readonly #parts: ReceiverParts;
   readonly #kindAt: number;
-  #held: LoadedId[] | undefined;
+  #held: HeldCopy[] | undefined;
   #heldBytes = 0;
   heldSinceMs = 0;
   /** More has come than is held: none of it is. */
   overflowed = false;
-  /** LoadedId, and let go: of ids without history, that was lost. */
+  /** Held, and let go: of ids without history, that was lost. */
   lost = 0;
   /** Of ids of which something was missed: up to there that has been handed out. */
   readonly #progress = new Map<string, number>();
@@ -66,7 +66,7 @@ export class Receiver {
   constructor(parts: ReceiverParts) {
     this.#parts = parts;
     this.#kindAt = parts.name.length + 1;
-    parts.shard.onCopy = (channel, payload) => this.#receive(channel, payload);
+    parts.shard.subscribed.onCopy = (channel, payload) => this.#receive(channel, payload);
   }
 
   #receive(channel: Buffer, payload: Buffer): void {
@@ -106,13 +106,13 @@ export class Receiver {
 
   /** All up to a place has been read, and handed out: what is held goes, and then what comes. */
   async drain(place: number, isCurrent: () => boolean): Promise<void> {
-    const { shard } = this.#parts;
+    const { subscribed } = this.#parts.shard;
     while (this.#held!.length > 0) {
       for (const held of this.#held!.splice(0, turnMessages)) this.#letGo(held);
       await nextTurn();
       if (!isCurrent()) throw new Error('the connection has ended');
     }
-    shard.position = Math.max(shard.position, place);
+    subscribed.position = Math.max(subscribed.position, place);
     this.#heldBytes = 0;
     if (this.overflowed) return;
     this.#held = undefined;
@@ -120,7 +120,7 @@ export class Receiver {
     this.#taken.clear();
   }
 
-  #hold(held: LoadedId, bytes: number): void {
+  #hold(held: HeldCopy, bytes: number): void {
     if (this.overflowed) return this.#noteLost(held);
     this.#held!.push(held);
     this.#heldBytes += bytes + heldBytesEach;
@@ -130,18 +130,20 @@ export class Receiver {
     this.#heldBytes = 0;
   }
 
-  #noteLost({ copy }: LoadedId): void {
+  #noteLost({ copy }: HeldCopy): void {
     if (copy !== undefined && this.#parts.rules.of(copy.id) === -1) this.lost++;
   }
 
-  #letGo({ copy, retainOnly, word }: LoadedId): void {
+  #letGo({ copy, retainOnly, word }: HeldCopy): void {
     if (word !== undefined) this.#parts.onWord(word);
     else this.#handle(copy!, retainOnly === true);
   }
 
   #copy(copy: Copy | undefined, retainOnly: boolean): void {
-    if (copy === undefined || !this.#isPlausible(copy.place)) {
+    const { clock, subscribed } = this.#parts.shard;
+    if (copy === undefined || !clock.mayHaveGiven(copy.place, subscribed.position)) {
       this.unreadable++;
+      if (copy !== undefined) subscribed.doubt(copy.place);
       return;
     }
     if (this.#held === undefined) return this.#handle(copy, retainOnly);
@@ -151,9 +153,10 @@ export class Receiver {
 
   #handle(copy: Copy, retainOnly: boolean): void {
     const { shard, counts } = this.#parts;
+    const { subscribed } = shard;
     let taken = 0;
-    if (copy.place > shard.position) {
-      shard.position = copy.place;
+    if (copy.place > subscribed.position) {
+      subscribed.position = copy.place;
       if (copy.place > this.progressOf(copy.id)) taken = this.#handOut(copy, retainOnly);
       else taken = this.#taken.get(copy.place) ?? 0; // it has been read
     }
@@ -172,12 +175,4 @@ export class Receiver {
     this.received++;
     return onPublication(message);
   }
-
-  /** A place far ahead of the server's clock is none: all that comes behind it would be taken for old. */
-  #isPlausible(place: number): boolean {
-    return place < (this.#parts.shard.redisNowMs() + aheadMsMax) * 1_000;
-  }
 }
-
-/** Places run ahead where the server's clock was set back. */
-const aheadMsMax = 366 * 24 * 3_600_000;

@@ -33,6 +33,8 @@ export class SharedRetained {
   #copy: RetainedCopy | undefined;
   /** All changes up to here are in the copy, besides those that come to this node. */
   #position = 0;
+  /** Of the generation that the copy is of: a server that began anew since may have lost its data, whatever it has published. */
+  #begin = 0;
   #loaded = false;
   /** Messages that the server does not know any more, until it does. */
   readonly #lost = new Map<string, Message>();
@@ -68,9 +70,10 @@ export class SharedRetained {
   async catchUp(begin: number, isCurrent: () => boolean): Promise<void> {
     const { shard } = this.#parts;
     if (this.#copy === undefined || !this.#loaded) return;
-    const after = Math.max(this.#position, shard.position);
+    const after = Math.max(this.#position, shard.subscribed.position);
     const first = await this.#page(after, isCurrent);
-    const isBehind = first[0] > after;
+    const isBehind = begin !== this.#begin || first[0] > after;
+    this.#begin = begin;
     // Of what was cleared since, the server knows only for a while, or not at all: then all is compared.
     const seen = isBehind ? new Set<string>() : undefined;
     this.#position = await this.#apply(isBehind ? await this.#page(0, isCurrent) : first, isCurrent, seen);
@@ -82,7 +85,9 @@ export class SharedRetained {
   }
 
   async #load(): Promise<void> {
-    const isCurrent = () => this.#parts.shard.usable && !this.#stopped;
+    const { shard } = this.#parts;
+    const isCurrent = () => shard.usable && !this.#stopped;
+    this.#begin = shard.begin;
     this.#position = await this.#apply(await this.#page(0, isCurrent), isCurrent);
     this.#loaded = true;
   }

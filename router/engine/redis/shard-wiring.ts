@@ -27,6 +27,8 @@ export interface EngineSide {
   readonly run: string;
   readonly library: Library;
   readonly ruleTexts: readonly string[];
+  /** All of them, as `begin` takes them. */
+  readonly rulesJson: string;
   readonly clusterOf: (own: string | null) => Promise<string>;
   readonly onCluster: (cluster: string) => void;
   /** Whether all nodes read messages with extras, now. */
@@ -49,9 +51,7 @@ export function wireShard(index: number, options: RedisEngineOptions, engine: En
     run,
     connection: redisOptionsOf(address, options.connection, `${name}/${options.node.name}`),
     library,
-    rules: JSON.stringify(
-      rules.list.map((rule) => [rule.filter, rule.messages, Math.ceil(rule.ageSec * 1000)]),
-    ),
+    rules: engine.rulesJson,
     limits: limitsOf(options),
     clusterOf,
     onCluster,
@@ -77,11 +77,11 @@ export function wireShard(index: number, options: RedisEngineOptions, engine: En
       await options.onGap?.((id) => owns(id) && concerns(id));
     },
   });
-  shard.onInterrupted = () => {
+  shard.subscribed.onInterrupted = () => {
     receiver.hold();
     options.onInterrupted?.();
   };
-  shard.catchUp = (behind) => catchUp.run(behind);
+  shard.subscribed.catchUp = (behind) => catchUp.run(behind);
   shard.onAway = (reason) => {
     publisher.refuseWaiting();
     subscriptions.letGo();

@@ -32,17 +32,17 @@ export class Subscriptions {
     this.#shard = shard;
     this.#name = name;
     this.#fixed = fixed;
-    shard.resubscribe = (redis) => this.#resubscribe(redis);
-    shard.flushChannels = () => this.#flush();
+    shard.subscribed.resubscribe = (redis) => this.#resubscribe(redis);
+    shard.subscribed.flushChannels = () => this.#flush();
     shard.channels = () => this.#ids.size + this.#prefixes.size + this.#fixed.length;
-    shard.hasFilters = () => this.#prefixes.size > 0;
+    shard.subscribed.hasFilters = () => this.#prefixes.size > 0;
     shard.onBack(() => this.#goOn());
   }
 
   addId(id: string): void {
     if (this.#ids.has(id)) return;
     this.#ids.add(id);
-    if (!this.#shard.hears) this.#late.set(id, this.#shard.redisNowMs() * 1000);
+    if (this.#shard.subscribed.redis === undefined) this.#late.set(id, this.#shard.clock.at() * 1000);
     if (!this.#held.has(id)) this.#change(this.#ofId(id), true);
   }
 
@@ -72,7 +72,7 @@ export class Subscriptions {
     this.#change(this.#ofPrefix(prefix), true);
     if (this.#prefixes.size > 1) return;
     this.#change(this.#ofFilters, true);
-    this.#shard.place().catch(() => {}); // it says that there are filters
+    this.#shard.subscribed.place().catch(() => {}); // it says that there are filters
   }
 
   removeFilter(filter: string): void {

@@ -5,8 +5,8 @@
 --   <name>:k:<length of the id>:<id>:<Idempotency-Key>   `place copies` of the first message with that key
 --   <name>:r:m      hash id -> place (8 bytes) body of what is retained, which every node has
 --   <name>:r:z      sorted set of these ids by place
---   <name>:r:t      sorted set of ids that were cleared, by place, for an hour; `cleared` of the meta hash: a node that knows less
---                   than that reads all
+--   <name>:r:t      sorted set of ids that were cleared, by place, for an hour, and not more than may be retained; `cleared` of
+--                   the meta hash: a node that knows less than that reads all
 --   <name>:recent:<second>   ids of messages with history that got their places in that second, each with a 0 byte behind it; one
 --                   batch lies in the second of its first message
 
@@ -89,7 +89,6 @@ end
 local RETAINED = NAME .. ':r:m'
 local RETAINED_PLACES = NAME .. ':r:z'
 local CLEARED_PLACES = NAME .. ':r:t'
-local CLEARED_AGE_US = 3600 * 1000000
 
 -- Of all ids; nil while no node has said. Past it no more are kept, here and on the nodes.
 local retained_max
@@ -111,10 +110,6 @@ local function keep_retained(id, place, body)
   elseif call('HDEL', RETAINED, id) == 1 then
     call('ZREM', RETAINED_PLACES, id)
     call('ZADD', CLEARED_PLACES, place, id)
-    local old = place - CLEARED_AGE_US
-    if call('ZREMRANGEBYSCORE', CLEARED_PLACES, '-inf', old) > 0 then
-      call('HSET', META, 'cleared', old)
-    end
   end
 end
 
@@ -133,6 +128,7 @@ local function expect_filters(now)
   noted_until = now + RECENT_AGE_MS * 1000
 end
 
+-- Before the messages: should it break the script, nothing has been sent.
 -- @param first place of the batch @param ids one or more, a table
 -- @param always where nodes do not say what they have
 local function note_recent(first, ids, always)
@@ -152,7 +148,9 @@ local function note_recent(first, ids, always)
 end
 
 -- @param channels of filters that somebody has, or nil
--- @return how many copies went out, not counting those on the channel of what is retained; or nil and what went wrong
+-- It may break off, as where a right is missing: then it is not known what came before that.
+-- @return how many copies went out, not counting those on the channel of what is retained; or nil and what went wrong: then
+--   nothing has happened
 local function send_out(place, id, rule, head, body, channels)
   local packed = pack_place(place)
   if rule then
@@ -160,17 +158,22 @@ local function send_out(place, id, rule, head, body, channels)
     local problem = keep_history(id, packed .. body, rule)
     if problem then return nil, problem end
   end
+  local is_retained = (byte(body) or 0) % EXTRAS_FLAG >= RETAIN_FLAG
+  if is_retained then keep_retained(id, place, body) end
   local copies = call('PUBLISH', ID_CHANNEL .. id, packed .. head .. body)
   local copy
   if channels then
     copy = packed .. pack('>I2', #id) .. id .. head .. body
     for i = 1, #channels do copies = copies + call('PUBLISH', channels[i], copy) end
   end
-  if (byte(body) or 0) % EXTRAS_FLAG >= RETAIN_FLAG then
-    keep_retained(id, place, body)
-    call('PUBLISH', RETAINED_CHANNEL, copy or packed .. pack('>I2', #id) .. id .. head .. body)
-  end
+  if is_retained then call('PUBLISH', RETAINED_CHANNEL, copy or packed .. pack('>I2', #id) .. id .. head .. body) end
   return copies
+end
+
+-- @param trouble as pcall gives it: of what Redis answered, its text
+local function text_of(trouble)
+  local text = type(trouble) == 'table' and trouble.err or tostring(trouble)
+  return find(text, '^%u+ ') and text or 'ERR ' .. text
 end
 
 local function idempotency_key(id, key)

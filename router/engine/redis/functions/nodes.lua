@@ -5,7 +5,7 @@
 --   <name>:nodes:v   sorted set: run -> version of the list at which it came
 --   <name>:nodes:g   sorted set: run -> version at which it went, of the last that did
 --
--- meta: version, counted up when a node comes or goes; `place` answers it, and only then a node asks what has changed, so that
+-- meta: version, counted up when a node comes or goes; `alive` answers it, and only then a node asks what has changed, so that
 -- each node hears of each other once. forgotten: up to this version it is not known any more who went.
 
 local NODES = NAME .. ':nodes'
@@ -13,11 +13,11 @@ local ABOUT = NAME .. ':nodes:m'
 local CAME = NAME .. ':nodes:v'
 local WENT = NAME .. ':nodes:g'
 local WENT_KEPT = 1000
--- Nodes ask for a place once a second.
+-- Nodes say that they are there once a second.
 local SILENT_MS = 3000
 -- Of one call.
 local SILENT_MAX = 100
--- So many are told at once when one comes or goes. More hear it with their next place, or each of many that come together
+-- So many are told at once when one comes or goes. More hear it with their next `alive`, or each of many that come together
 -- would be told to all of them.
 local TOLD_MAX = 32
 
@@ -32,6 +32,7 @@ end
 local function remove_node(run)
   redis.call('ZREM', NODES, run)
   if redis.call('HDEL', ABOUT, run) == 0 then return end
+  redis.call('HDEL', REPORTS, run)
   redis.call('ZREM', CAME, run)
   redis.call('ZADD', WENT, next_version(), run)
   local beyond = redis.call('ZCARD', WENT) - WENT_KEPT

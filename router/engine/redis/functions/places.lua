@@ -8,7 +8,7 @@
 --
 --   <name>:seq:<server>:<rules>   the last place. One GET tells all: it is there under this name only where this server began
 --                                 the generation, and the last message was kept under these rules of history.
---   <name>:reports                hash run -> `time in ms` `JSON`, what nodes say of themselves
+--   <name>:reports                hash run -> `time in ms` `JSON`, what nodes of the list say of themselves
 --   <name>:meta                   hash: format; server; key of the last place; begin; top and ahead (clock); rules, since, and
 --                                 their text; limits; cluster, index, count (which shard of which list); version (nodes)
 
@@ -44,6 +44,8 @@ end
 local function fail(text)
   return redis.error_reply('-' .. text)
 end
+
+local GONE = 'SUPERSEDED what nodes began is not known any more: begin again'
 
 -- Of a node.
 local function is_run(run)
@@ -87,17 +89,18 @@ local forget_expiries
 
 -- Where the last place is not found as expected: a generation begins, or the rules have changed.
 -- @param rules digest of those that messages will be kept under; nil = as they are
--- @param above a place that a node has seen: a promoted replica may not know of it, and its clock may be behind
--- @param must_be_founded an error where it is not known which shard this is: all data are gone
+-- @param above of `begin`, a place that its node has seen: a promoted replica may not know of it, and its clock may be behind.
+--   nil of all others: where it is not known which shard this is, as all data are gone, they are to begin again
 -- @return key of the last place, and that; or nil and an error reply
-local function settle(now, rules, above, must_be_founded)
+local function settle(now, rules, above)
   local token = server_token()
   own_token = token
   local m = call('HMGET', META, 'format', 'server', 'key', 'rules', 'begin', 'cluster')
   if not is_readable(m[1]) then
     return nil, fail('FORMAT the data in Redis has format ' .. m[1] .. ', and this version of Encke reads ' .. FORMAT_WITH_EXTRAS)
   end
-  if must_be_founded and not m[6] then return nil, fail('SUPERSEDED what nodes began is gone: begin again') end
+  if not above and not m[6] then return nil, fail(GONE) end
+  above = above or 0
   rules = rules or m[4] or NO_RULES
   local key = SEQ .. token .. ':' .. rules
   local seq = m[3] and tonumber(call('GET', m[3]))
@@ -107,6 +110,7 @@ local function settle(now, rules, above, must_be_founded)
       -- Before this, less may have been kept than these rules say.
       call('HSET', META, 'key', key, 'rules', rules, 'since', seq)
     end
+    given = seq
     return key, seq
   end
   local begin = math.max((seq or 0) + 1, tonumber(m[5] or 0) + 1, above + 1, given + 1, now)
@@ -119,12 +123,17 @@ local function settle(now, rules, above, must_be_founded)
   return key, begin
 end
 
--- @param key of the last place as this caller knows it, or nil
--- @return as settle
-local function last_place(now, key, rules, must_be_founded)
-  local seq = key and tonumber(call('GET', key))
-  if seq and seq >= given then return key, seq end
-  return settle(now, rules, 0, must_be_founded)
+-- Writes nothing, so it is answered too where a server takes no writes.
+-- @param key of the last place as this caller knows it
+-- @return that, or nil where it is not found as expected: nodes are to begin again
+local function last_place(key)
+  local seq = tonumber(call('GET', key))
+  if not seq then
+    -- Kept under other rules since.
+    local m = call('HMGET', META, 'server', 'key')
+    seq = m[1] == own_token and m[2] and tonumber(call('GET', m[2]))
+  end
+  if seq and seq >= given then return seq end
 end
 
 -- Where the clock was set back, places run ahead of it: how far, and up to which place, is noted, as what is kept expires by
@@ -136,7 +145,7 @@ end
 
 -- Gives `count` places. As a rule one INCRBY (0.5 µs) both asks for the last one and gives those behind it.
 -- @return the first of them and the key of the last place; or nil and an error reply
-local function give_places(now, key, rules, count, must_be_founded)
+local function give_places(now, key, rules, count)
   local last = math.max(given + 1, now) + count - 1
   local step = last - given
   local top = key and call('INCRBY', key, step)
@@ -145,7 +154,7 @@ local function give_places(now, key, rules, count, must_be_founded)
     if not top or seq < given or seq == 0 then
       -- It is not there, or is older than it was.
       if seq == 0 then call('DEL', key) elseif seq then call('INCRBY', key, -step) end
-      key, seq = settle(now, rules, 0, must_be_founded)
+      key, seq = settle(now, rules)
       if not key then return nil, seq end
       top = seq
     end

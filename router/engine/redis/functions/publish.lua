@@ -68,8 +68,9 @@ local function begin(_, a)
   return { node.last, node.bits, life_of(now), math.floor(now / 1000), seq, begun, cluster }
 end
 
--- @return nil, or an error reply
+-- @return nil, or an error reply; and ids of messages with history, or nil
 local function check_messages(a, count, ids, rules)
+  local kept
   for i = 1, count do
     local at = i * ARGUMENTS_PER_MESSAGE
     local id = a[at]
@@ -77,7 +78,32 @@ local function check_messages(a, count, ids, rules)
     local rule, problem = rule_of(a[at + 1])
     if problem then return fail(problem) end
     ids[i], rules[i] = id, rule
+    if rule then
+      kept = kept or {}
+      kept[#kept + 1] = id
+    end
   end
+  return nil, kept
+end
+
+-- In the reply, in the place of the number of copies.
+local NOT_KEPT = -1
+local BROKEN_OFF = -2
+
+-- Sends those that are not in the reply yet.
+-- @return all outcomes are below 256; nil, or why one was not kept
+local function send_rest(reply, first, ids, rules, a, wanted)
+  local is_plain, problem = true, nil
+  for i = #reply, #ids do
+    local at = i * ARGUMENTS_PER_MESSAGE
+    local id, once = ids[i], a[at + 4]
+    local once_key = once ~= '' and idempotency_key(id, once)
+    local outcome, trouble = send_once(once_key, first + i - 1, id, rules[i], a[at + 2], a[at + 3], wanted[i])
+    problem = problem or trouble
+    is_plain = is_plain and type(outcome) == 'number' and outcome < 256
+    reply[i + 1] = outcome or NOT_KEPT
+  end
+  return is_plain, problem
 end
 
 -- A list of numbers takes a node 0.25 µs for each of them.
@@ -89,8 +115,9 @@ end
 
 -- publish run generation number notAfterMs, and for each message: id rule head body key
 --   -> seq of the last, and for each message: its copies; a text `place copies` where its key was there already; -1 where it
---      could not be kept, and did not go out. Where all are small numbers, it is one text: seq in 8 bytes, a byte for each
--- All of it, or nothing: LATE, SUPERSEDED, ARGUMENT, ID.
+--      could not be kept, and did not go out; -2 where that broke off, and nobody knows how far it came. Behind these, where there
+--      is a -1 or -2: why. Where all are small numbers, it is one text: seq in 8 bytes, a byte for each
+-- LATE, SUPERSEDED, ARGUMENT, ID, and all other errors: it did nothing.
 local function publish(_, a)
   local number, not_after_ms = tonumber(a[3]), tonumber(a[4])
   local count = (#a - 4) / ARGUMENTS_PER_MESSAGE
@@ -98,7 +125,7 @@ local function publish(_, a)
     return fail('ARGUMENT publish run generation number notAfterMs, then id rule head body key of each message')
   end
   local ids, rules = {}, {}
-  local problem = check_messages(a, count, ids, rules)
+  local problem, kept = check_messages(a, count, ids, rules)
   if problem then return problem end
   local now = now_us()
   if now > not_after_ms * 1000 then return fail('LATE it was not to run any more') end
@@ -108,29 +135,25 @@ local function publish(_, a)
   end
   local since = number - node.last
   if since < 1 then return fail('SUPERSEDED a later batch has run') end
-  local first, key = give_places(now, node.key, node.rules, count, true)
+  local first, key = give_places(now, node.key, node.rules, count)
   if not first then return key end
   node.key = key
-  -- Before the messages: should one of them break the script, it has run.
+  local wanted = wanted_of(ids)
+  if kept then note_recent(first, kept) end
+  -- From here on it has run, whatever breaks off.
   node.last, node.seen = number, now
   node.bits = since < 16 and node.bits * 2 ^ since % REMEMBERED + 1 or 1
 
-  local wanted = wanted_of(ids)
-  local reply, is_plain = { given }, true
-  local noted
-  for i = 1, count do
-    local at = i * ARGUMENTS_PER_MESSAGE
-    local id, once = ids[i], a[at + 4]
-    local once_key = once ~= '' and idempotency_key(id, once)
-    local outcome, trouble = send_once(once_key, first + i - 1, id, rules[i], a[at + 2], a[at + 3], wanted[i])
-    if trouble then redis.log(redis.LOG_WARNING, NAME .. ': history of ' .. id .. ': ' .. trouble) end
-    if rules[i] then
-      noted = noted or {}
-      noted[#noted + 1] = id
-    end
-    is_plain = is_plain and type(outcome) == 'number' and outcome < 256
-    reply[i + 1] = outcome or -1
+  local reply = { given }
+  local ok, is_plain, why = pcall(send_rest, reply, first, ids, rules, a, wanted)
+  while not ok do
+    why = text_of(is_plain)
+    reply[#reply + 1] = BROKEN_OFF
+    ok, is_plain = pcall(send_rest, reply, first, ids, rules, a, wanted)
   end
-  if noted then note_recent(first, noted) end
-  return packed_if(is_plain, reply)
+  if why then
+    redis.log(redis.LOG_WARNING, NAME .. ': ' .. why)
+    reply[count + 2] = why
+  end
+  return packed_if(is_plain and not why, reply)
 end

@@ -1,20 +1,18 @@
 -- What a node asks of Redis.
 
--- place run, and 1 where the node has filters -> seq, begin, version of the list of nodes, time in ms
--- All that was published before this was answered has a place up to seq; the node is alive.
+-- place run, and 1 where the node has filters -> seq, begin, time in ms
+-- All that was published before this was answered has a place up to seq.
 local function place(_, a)
   local run = a[1]
   if not is_run(run) then return fail('ARGUMENT place run') end
-  local now = now_us()
   local node = nodes[run]
-  if node then node.seen = now end
+  if not node then return fail(GONE) end
+  local now = now_us()
+  node.seen = now
   if a[2] == '1' then expect_filters(now) end
-  local key, seq = last_place(now, node and node.key)
-  if not key then return seq end
-  local m = call('HMGET', META, 'begin', 'version')
-  local now_ms = math.floor(now / 1000)
-  hear_of(run, now_ms)
-  return { seq, tonumber(m[1]), tonumber(m[2] or 0), now_ms }
+  local seq, begin = last_place(node.key), tonumber(call('HGET', META, 'begin'))
+  if not seq or not begin then return fail(GONE) end
+  return { seq, begin, math.floor(now / 1000) }
 end
 
 -- The first of the entries, newest first, that is not behind `after`. @return its index, or the length
@@ -72,7 +70,7 @@ local function read(_, a)
   local node = nodes[run]
   local m = call('HMGET', META, 'key', 'begin', 'since', 'top', 'ahead')
   local seq = node and m[1] and tonumber(call('GET', m[1]))
-  if not seq then return fail('SUPERSEDED this node has not begun, or what it began is not known any more') end
+  if not seq then return fail(GONE) end
   local meta = { top = tonumber(m[4]), ahead = tonumber(m[5]) }
   local base_floor = math.max(tonumber(m[2]), tonumber(m[3]))
   -- Other nodes write under other rules: how much they keep is not known here.
@@ -124,7 +122,7 @@ local function retained(_, a)
   if not after or not bytes_max then return fail('ARGUMENT retained after bytesMax') end
   local m = call('HMGET', META, 'key', 'begin', 'cleared')
   local seq = m[1] and tonumber(call('GET', m[1]))
-  if not seq then return fail('SUPERSEDED nobody has begun') end
+  if not seq then return fail(GONE) end
   local kept, kept_until = changes_behind(RETAINED_PLACES, after)
   local cleared, cleared_until = changes_behind(CLEARED_PLACES, after)
   local last = math.min(kept_until or seq, cleared_until or seq)
@@ -147,12 +145,26 @@ local function retained(_, a)
   return reply
 end
 
+local CLEARED_AGE_US = 3600 * 1000000
+local CLEARED_MAX = 100000
+
+-- Forgets ids that were cleared long ago, or most of them where they are too many.
+local function trim_cleared(now)
+  local last = math.max(now, given) - CLEARED_AGE_US
+  local beyond = call('ZCARD', CLEARED_PLACES) - (retained_max or CLEARED_MAX)
+  if beyond > 0 then
+    local newest = call('ZRANGE', CLEARED_PLACES, beyond - 1, beyond - 1, 'WITHSCORES')
+    last = math.max(last, tonumber(newest[2]))
+  end
+  if call('ZREMRANGEBYSCORE', CLEARED_PLACES, '-inf', last) > 0 then call('HSET', META, 'cleared', last) end
+end
+
 -- restore run, and for each id: id body -> number of those that were not known, and are now
 -- For a node that finds less in Redis than it had: a server that lost its data has nothing that was retained before.
 local function restore(_, a)
   local node = nodes[a[1]]
   local count = (#a - 1) / 2
-  if not node or count % 1 ~= 0 then return fail('SUPERSEDED this node has not begun') end
+  if not node or count % 1 ~= 0 then return fail(GONE) end
   local now = now_us()
   local unknown = {}
   for i = 1, count do

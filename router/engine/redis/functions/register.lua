@@ -27,12 +27,22 @@ local function rights()
   return missing
 end
 
--- report run json -> 1: what a node says of itself, for <name>_stats
+-- alive run -> version of the list of nodes: this node is there. Where a server takes no writes, it refuses this, too.
+local function alive(_, a)
+  local run = a[1]
+  if not is_run(run) then return fail('ARGUMENT alive run') end
+  local now = now_us()
+  hear_of(run, math.floor(now / 1000))
+  trim_cleared(now)
+  return tonumber(call('HGET', META, 'version') or 0)
+end
+
+-- report run json -> 1: what a node says of itself, for <name>_stats | 0: it is not in the list of nodes
 local function report(_, a)
   local run, json = a[1], a[2]
   if not is_run(run) or not json then return fail('ARGUMENT report run json') end
-  local now_ms = math.floor(now_us() / 1000)
-  call('HSET', REPORTS, run, string.format('%.0f %s', now_ms, json))
+  if call('HEXISTS', ABOUT, run) == 0 then return 0 end
+  call('HSET', REPORTS, run, string.format('%.0f %s', math.floor(now_us() / 1000), json))
   return 1
 end
 
@@ -42,7 +52,8 @@ end
 
 register('begin', begin, { 'allow-oom' })
 register('publish', publish, {})
-register('place', place, { 'allow-oom' })
+register('place', place, { 'no-writes' })
+register('alive', alive, { 'allow-oom' })
 register('read', read, { 'no-writes' })
 register('recent', recent, { 'no-writes' })
 register('retained', retained, { 'no-writes' })

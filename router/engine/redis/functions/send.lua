@@ -4,7 +4,10 @@
 --   FCALL <name>_send 2 123 456 "Hello World" QOS 0 RETAIN KEY 7f3a
 --
 -- Keys are ids. QoS is 1 where it is not said; RETAIN keeps it for who subscribes later, and an empty text clears that; KEY: a
--- repetition within 5 minutes does nothing, and is answered as the first. All ids, or none: ID, TOOBIG, SHARD, ARGUMENT.
+-- repetition within 5 minutes does nothing, and is answered as the first. All ids, or none: ID, TOOBIG, SHARD, ARGUMENT, NOPERM.
+-- UNKNOWN: it broke off, and some of the ids may have got it.
+
+local UNKNOWN = 'UNKNOWN it broke off, and nobody knows which of these ids got it: '
 
 local OPTIONS = 'after the text come QOS 0, 1 or 2, RETAIN, KEY and 1 to 64 characters'
 
@@ -157,18 +160,24 @@ local function send(ids, a)
   if not first then return problem end
   local rules_text = cluster.rules and call('HGET', META, 'rules:' .. cluster.rules)
   local list = rules_text and parse('rules', rules_text) or {}
-  local wanted = wanted_of(ids)
-  local body = string.char(options.flags) .. a[1]
-  local copies, noted = 0, {}
+  local rules, kept = {}, {}
   for i = 1, #ids do
-    local rule = rule_of(rule_for(ids[i], list))
-    if rule then noted[#noted + 1] = ids[i] end
+    rules[i] = rule_of(rule_for(ids[i], list))
+    if rules[i] then kept[#kept + 1] = ids[i] end
+  end
+  local wanted = wanted_of(ids)
+  if #kept > 0 then note_recent(first, kept, true) end
+  local body = string.char(options.flags) .. a[1]
+  local copies = 0
+  for i = 1, #ids do
     local once = options.key and idempotency_key(ids[i], options.key)
-    local outcome, trouble = send_once(once, first + i - 1, ids[i], rule, '\0', body, wanted[i])
-    if trouble then error({ err = trouble }) end
+    local ok, outcome, trouble = pcall(send_once, once, first + i - 1, ids[i], rules[i], '\0', body, wanted[i])
+    if not ok or trouble then
+      local is_unknown = not ok or i > 1
+      error({ err = (is_unknown and UNKNOWN or '') .. text_of(trouble or outcome) })
+    end
     copies = copies + (tonumber(outcome) or tonumber(string.match(outcome, '%d+$')))
   end
-  if #noted > 0 then note_recent(first, noted, true) end
   return copies
 end
 
@@ -216,7 +225,7 @@ local NEEDED = {
   { 'LTRIM', HISTORY, '0', '1' }, { 'PEXPIRE', HISTORY, '1' }, { 'APPEND', RECENT, '' },
   { 'PUBSUB', 'NUMSUB', ID_CHANNEL }, { 'PUBLISH', ID_CHANNEL, '' },
   { 'HDEL', RETAINED, '' }, { 'HLEN', RETAINED }, { 'HEXISTS', RETAINED, '' }, { 'ZADD', RETAINED_PLACES, '0', '' }, { 'ZREM', RETAINED_PLACES, '' },
-  { 'ZREMRANGEBYSCORE', RETAINED_PLACES, '0', '1' }, { 'HGETALL', REPORTS },
+  { 'HGETALL', REPORTS },
 }
 
 local function missing_rights()
@@ -236,10 +245,11 @@ local function told(callback)
   return function(keys, a)
     local ok, reply = pcall(callback, keys, a)
     if ok then return reply end
-    local text = type(reply) == 'table' and reply.err or 'ERR ' .. tostring(reply)
-    local missing = missing_rights()
+    local text, missing = text_of(reply), missing_rights()
     if #missing == 0 then return fail(text) end
-    return fail('NOPERM Redis checks what a function does against the rights of who calls it: give this user ' ..
+    local is_unknown = sub(text, 1, #UNKNOWN) == UNKNOWN
+    return fail((is_unknown and UNKNOWN or 'NOPERM ') ..
+      'Redis checks what a function does against the rights of who calls it: give this user ' ..
       table.concat(missing, ' ') .. ' on ~' .. NAME .. ':* &' .. NAME .. ':*')
   end
 end

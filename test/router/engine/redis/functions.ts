@@ -85,7 +85,7 @@ export class Functions {
     return { last, bits, life, nowMs, seq, begin, cluster: clusterNow };
   }
 
-  /** @returns place of the last, and for each its copies or what an earlier one with its key had */
+  /** @returns place of the last, and for each its copies or what an earlier one with its key had; why one has none */
   async publish(
     messages: readonly Sent[],
     {
@@ -116,9 +116,9 @@ export class Functions {
     return seq;
   }
 
-  async place(): Promise<{ seq: number; begin: number; version: number; nowMs: number }> {
-    const [seq, begin, version, nowMs] = (await this.call('place', this.run)) as number[];
-    return { seq: seq!, begin: begin!, version: version!, nowMs: nowMs! };
+  async place(): Promise<{ seq: number; begin: number; nowMs: number }> {
+    const [seq, begin, nowMs] = (await this.call('place', this.run)) as number[];
+    return { seq: seq!, begin: begin!, nowMs: nowMs! };
   }
 
   async readAll(

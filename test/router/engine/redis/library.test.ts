@@ -9,9 +9,9 @@ import { Functions } from './functions.js';
 
 /** As docs/operations.md has them: without `ACL SETUSER`, and with a password of these tests. */
 const node =
-  'node on >secret ~encke:* &encke:* -@all +@read +@write +@pubsub +@connection -@dangerous +fcall +function|load +info +time';
+  'node on >secret ~encke:* &encke:* -@all +@read +@write +@pubsub +@connection -@dangerous +fcall +function|load +function|list +info +time';
 const sender =
-  'sender on >secret ~encke:* ~user/* &encke:* -@all +@connection +fcall +time +info +get +set +del +incrby +hget +hmget +hset +hdel +hlen +hexists +hgetall +lpush +ltrim +pexpire +zadd +zrem +zremrangebyscore +append +publish +pubsub|numsub';
+  'sender on >secret ~encke:* ~user/* &encke:* -@all +@connection +fcall +time +info +get +set +del +incrby +hget +hmget +hset +hdel +hlen +hexists +hgetall +lpush +ltrim +pexpire +zadd +zrem +append +publish +pubsub|numsub';
 
 async function serverOf(t: Test, options?: RedisServerOptions): Promise<RedisServer> {
   const server = await RedisServer.start(options);
@@ -24,9 +24,15 @@ const librariesOf = async (server: RedisServer) => {
   return JSON.stringify(list);
 };
 
+/** The functions of another version of nodes. */
+async function loadFormer(server: RedisServer, library: string): Promise<void> {
+  const source = `#!lua name=${library}\nredis.register_function('${library}_begin', function() return 1 end)`;
+  await server.client().call('FUNCTION', 'LOAD', source);
+}
+
 t.test('a change of what other programs call raises its version', async (t) => {
   // Where this fails: put the new digest here, and raise publicVersion where a release has the old one.
-  t.strictSame([publicVersion, Library.publicDigest], [2, 'a7bb9841']);
+  t.strictSame([publicVersion, Library.publicDigest], [2, 'a530d6b5']);
 });
 
 t.test('names that Redis would not take are refused with a sentence', async (t) => {
@@ -81,6 +87,36 @@ t.test('a node that died while it loaded holds nobody up for longer than its loc
   t.equal(Number(await server.client().call('FCALL', 'encke_version', '0')), publicVersion);
 });
 
+t.test('functions of former versions are removed, where no node uses them', async (t) => {
+  const server = await serverOf(t);
+  const redis = server.client();
+  const own = new Library('encke');
+  await own.load(redis);
+  // A cluster may have such a name.
+  for (const cluster of ['encke_0000000a', 'shop']) await new Library(cluster).load(redis);
+  for (const library of ['encke_0a1b2c3d', 'encke_11111111', 'shop_0a1b2c3d'])
+    await loadFormer(server, library);
+  const names = async () =>
+    [...(await librariesOf(server)).matchAll(/"library_name"[,:]"(\w+)"/g)].map(([, name]) => name!);
+  const before = await names();
+  t.equal(before.length, 9);
+  const user = { name: 'a', library: 'encke_11111111' };
+  t.match(
+    await own.removeFormer(redis, [user, { name: 'b' }]),
+    /^The functions encke_0a1b2c3d stay, as node b is of a version that does not say which it uses/,
+  );
+  t.strictSame(await names(), before);
+  t.match(
+    await own.removeFormer(redis, [user]),
+    /^The functions encke_0a1b2c3d of former versions are removed/,
+  );
+  const after = before.filter((name) => name !== 'encke_0a1b2c3d');
+  t.strictSame((await names()).sort(), after.sort());
+  t.equal(await own.removeFormer(redis, [user]), '', 'then there is nothing to say');
+  await Promise.all([own.removeFormer(redis, []), own.removeFormer(server.client(), [])]);
+  t.notOk((await names()).includes('encke_11111111'), 'two nodes at once, too');
+});
+
 t.test('a library of somebody else with such a function is named', async (t) => {
   const server = await serverOf(t);
   const source = `#!lua name=theirs\nredis.register_function('encke_send', function() return 1 end)`;
@@ -114,10 +150,14 @@ t.test(
       await call('publish', functions.run, 1, i, 4e12, 'id', '2:1000', '\0', '\x04x', `k${i}`);
     await call('publish', functions.run, 1, 21, 4e12, 'id', '2:1000', '\0', '\x04', '');
     await call('place', functions.run);
+    await call('join', functions.run, '{}');
+    await call('alive', functions.run);
     await call('read', functions.run, 1000, 'id', 0, '2:1000');
     await call('retained', 0, 1000);
     await call('restore', functions.run, 'other', '\x04x');
     await call('report', functions.run, '{}');
+    await loadFormer(server, 'encke_0a1b2c3d');
+    t.match(await functions.library.removeFormer(allowed, []), /encke_0a1b2c3d .* removed/);
     await allowed.subscribe('encke:i:id');
     await t.rejects(server.client(options).subscribe('shop:i:id'), /^NOPERM/, 'nothing of other clusters');
     await t.rejects(server.client(options).call('FLUSHALL'), /^NOPERM/);

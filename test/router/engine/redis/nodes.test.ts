@@ -3,6 +3,7 @@ import t from 'tap';
 import { Nodes } from '../../../../router/engine/redis/nodes.js';
 import type { Shard } from '../../../../router/engine/redis/shard.js';
 import { RedisServer } from '../../../redis-server.js';
+import { until } from '../../../until.js';
 import { Functions, run } from './functions.js';
 
 /** The list of nodes in Redis, and what it costs with many of them. */
@@ -36,8 +37,8 @@ class OneOfMany {
   publishRaw(): void {}
 
   async pulse(): Promise<void> {
-    const [, , version] = (await functions.call('place', this.nodeRun)) as number[];
-    for (const listener of this.#pulses) listener(version!);
+    const version = (await functions.call('alive', this.nodeRun)) as number;
+    for (const listener of this.#pulses) listener(version);
   }
 }
 
@@ -130,4 +131,36 @@ t.test('where all have been silent, as when Redis stood still, nobody is gone', 
   await second([one]);
   await second([one]);
   t.ok(one.nodes.isHere(two.nodes.run));
+});
+
+t.test('words of nodes that are not in the list yet wait until it is read, a thousand at most', async (t) => {
+  let giveList = (_list: unknown) => {};
+  let asked = 0;
+  const answers: string[] = [];
+  const list = {
+    usable: true,
+    open: true,
+    onBack() {},
+    onPulse() {},
+    call: (name: string) => {
+      if (name !== 'changes' || asked++ > 0) return Promise.resolve([1, 0, 1]);
+      return new Promise((resolve) => {
+        giveList = resolve;
+      });
+    },
+    publishRaw: (channel: string) => answers.push(channel),
+  };
+  const node = { name: 'a', group: '', role: 'both' as const };
+  const nodes = new Nodes({ name: 'encke', run: run('a'), node, shards: [list as unknown as Shard] });
+  const newcomer = run('b');
+  const question = Buffer.from(`Q${newcomer}\0\0\0\x01\x02id`);
+  for (let n = 0; n < 1_500; n++) nodes.hear(question, 0);
+  t.strictSame(answers, []);
+  giveList([1, 1, 1, newcomer, JSON.stringify({ name: 'b', group: '', role: 'both', startedMs: 1 })]);
+  await until('those that waited are answered', () => answers.length >= 1_000);
+  await delay(1);
+  t.equal(answers.length, 1_000);
+  t.strictSame([...new Set(answers)], [`encke:n:${newcomer}`]);
+  nodes.hear(question, 0);
+  t.equal(answers.length, 1_001, 'one that is known is answered at once');
 });

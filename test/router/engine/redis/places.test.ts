@@ -96,12 +96,34 @@ t.test(
     t.ok((await node.place()).begin > before);
     await node.redis.flushall();
     await t.rejects(node.send('123'), /^SUPERSEDED/);
-    await node.place();
+    await t.rejects(node.place(), /^SUPERSEDED/, 'who asks only for the place hears of it, too');
+    await t.rejects(node.call('restore', node.run, 'id', '\x04x'), /^SUPERSEDED/);
+    t.equal(await node.redis.exists('encke:meta'), 0, 'and nobody founds half of it');
     await t.rejects(node.send('123'), /^SUPERSEDED/, 'until somebody has begun');
     await node.begin();
     t.ok((await node.send('123')) > after);
   },
 );
+
+t.test('the same where the functions were loaded just before, and have given no place yet', async (t) => {
+  const node = await Functions.open(await serverOf(t));
+  await node.send('123');
+  await node.redis.call('FUNCTION', 'FLUSH');
+  await node.library.load(node.redis);
+  await node.begin();
+  await node.redis.flushall();
+  await t.rejects(node.send('123'), /^SUPERSEDED/);
+  t.strictSame(await node.redis.keys('*'), [], 'no message got a place from 1 on');
+});
+
+t.test('a server that takes no writes says its place, and that it takes none', async (t) => {
+  const node = await Functions.open(await serverOf(t));
+  const place = await node.send('123');
+  await node.redis.config('SET', 'min-replicas-to-write', '1');
+  await t.rejects(node.call('alive', node.run), /^NOREPLICAS/);
+  await t.rejects(node.send('123'), /^NOREPLICAS/);
+  t.equal((await node.place()).seq, place);
+});
 
 t.test('a replica that lags is promoted, and the old server is promoted back', async (t) => {
   const first = await serverOf(t);

@@ -181,6 +181,7 @@ t.test('numbers of the nodes, as each reported them last', async (t) => {
   const { node } = await nodeOf(t);
   const stats = async () => JSON.parse((await node.redis.call('FCALL', 'encke_stats', '0')) as string);
   t.strictSame(await stats(), { name: 'encke', shard: 0, shards: 1, nodes: [] });
+  for (const run of [node.run, 'b'.repeat(16)]) await node.call('join', run, '{}');
   await node.call('report', node.run, '{"node":"gw-1","connections":3}');
   await node.call('report', 'b'.repeat(16), '{"node":"gw-2"}');
   await node.call('report', node.run, '{"node":"gw-1","connections":4}');
@@ -188,6 +189,35 @@ t.test('numbers of the nodes, as each reported them last', async (t) => {
   await node.redis.hset('encke:reports', node.run, `${Date.now() - 31_000} {"node":"gw-1"}`);
   t.strictSame((await stats()).nodes, [{ node: 'gw-2' }], 'a silent one is left out');
   await t.rejects(node.call('report', 'x', '{}'), /^ARGUMENT/);
+});
+
+t.test('numbers of nodes that have gone are not kept', async (t) => {
+  const { node } = await nodeOf(t);
+  const kept = () => node.redis.hkeys('encke:reports');
+  for (const digit of '123') {
+    await node.call('join', digit.repeat(16), '{}');
+    await node.call('report', digit.repeat(16), '{}');
+  }
+  t.equal((await kept()).length, 3);
+  await node.call('leave', '1'.repeat(16));
+  await node.redis.zadd('encke:nodes', Date.now() - 10_000, '2'.repeat(16)); // it has been silent
+  await node.call('alive', '3'.repeat(16));
+  t.strictSame(await kept(), ['3'.repeat(16)]);
+  await node.call('report', '2'.repeat(16), '{}');
+  t.strictSame(await kept(), ['3'.repeat(16)], 'of one that is not in the list nothing is kept');
+});
+
+t.test('where it breaks off, it says so, and not that nothing was sent', async (t) => {
+  const { server, node } = await nodeOf(t);
+  const subscriber = await Subscriber.of(server, ['encke:i:1', 'encke:i:2']);
+  await node.redis.set('encke:h:2', 'somebody was here');
+  await t.rejects(
+    node.redis.call('FCALL', 'encke_send', '2', '1', '2', 'x'),
+    /^UNKNOWN it broke off, and nobody knows which of these ids got it: WRONGTYPE/,
+  );
+  t.equal((await subscriber.take()).length, 1);
+  await t.rejects(send(node, '2', 'x'), /^WRONGTYPE/, 'alone, nobody got it');
+  t.strictSame(await subscriber.take(), []);
 });
 
 t.test('two clusters on one server', async (t) => {

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import { RedisServer } from '../../../redis-server.js';
 import { SeededRandom } from '../../../seeded-random.js';
-import { Functions, Subscriber } from './functions.js';
+import { Functions, limitsText, Subscriber } from './functions.js';
 
 /** Retained messages: every node can read the changes since a place. */
 
@@ -107,10 +107,30 @@ t.test('clears are known for an hour; who knows less is told to read all', async
   const place = Number(await node.redis.zscore('encke:r:t', 'a'));
   t.ok(place > next);
   await node.redis.zadd('encke:r:t', place - 3_700_000_000, 'a'); // an hour later
+  await node.call('alive', node.run);
   await node.publish([retain('b', '')]);
   const { floor, changes } = await pageOf(node, place - 3_700_000_000 - 1);
   t.ok(floor > place - 3_700_000_000, 'what was cleared before is forgotten, and the floor says so');
   t.notOk(changes.some(({ id }) => id === 'a'));
+});
+
+t.test('no more clears are known than may be retained; who knows less is told to read all', async (t) => {
+  const { node } = await nodeOf(t);
+  await node.begin({ limits: limitsText.replace('}', ',"retainedMax":20}') });
+  await node.publish([retain('kept', '1')]);
+  const { next } = await pageOf(node, 0);
+  for (let n = 0; n < 60; n++) await node.publish([retain(`id${n}`, '1'), retain(`id${n}`, '')]);
+  await node.call('alive', node.run);
+  t.equal(await node.redis.zcard('encke:r:t'), 20);
+  const newest = (await pageOf(node, 0)).changes.filter(({ text }) => text === '').map(({ id }) => id);
+  t.strictSame(
+    newest,
+    Array.from({ length: 20 }, (_, n) => `id${n + 40}`),
+    'the newest',
+  );
+  const { floor } = await pageOf(node, next);
+  const oldest = Number(await node.redis.zscore('encke:r:t', 'id40'));
+  t.ok(floor > next && floor < oldest);
 });
 
 t.test('pages by bytes and by number', async (t) => {
