@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
+import type { Outcome } from '../../../../router/engine/engine.js';
 import type { RedisEngine } from '../../../../router/engine/redis/engine.js';
 import type { RedisEngineOptions } from '../../../../router/engine/redis/options.js';
 import { HistoryRules } from '../../../../router/history/history-rules.js';
@@ -33,6 +34,7 @@ class Node {
   /** Ids of which it was told that something is missing. */
   readonly gaps = new Set<string>();
   received = 0;
+  onMessage: () => void = () => {};
 
   private constructor(url: string, options: Partial<RedisEngineOptions>) {
     this.engine = redisEngineAt([url], {
@@ -63,6 +65,7 @@ class Node {
       node.received++;
       if (!node.got.has(id)) node.got.set(id, []);
       node.got.get(id)!.push(Buffer.from(payload).toString());
+      node.onMessage();
       return 1;
     });
     await node.add(...filters);
@@ -325,4 +328,33 @@ t.test('a replica takes over: what it has is given, and the gap is told', async 
     t.same(node.textsOf('a'), numbers(9));
     t.ok(node.gaps.has('a'));
   }
+});
+
+t.test('what a node takes while it catches up is counted, and waited for', async (t) => {
+  const { server, name } = await serverOf(t);
+  const way = await wayTo(t, server);
+  const one = await Node.start(t, server.url, name);
+  const cut = await Node.start(t, way.redisUrl, name, 'own', 'other');
+  way.cut();
+  await until('it is noticed', () => !cut.engine.stats().connected);
+  const missed = Array.from({ length: 800 }, (_, n) => `${n} ${'x'.repeat(1_000)}`); // several pieces
+  for (const text of missed) one.publish('own', text);
+  t.ok(await one.publish('own', 'last'));
+  const counted = (id: string) =>
+    new Promise<Outcome>((resolve) => {
+      one.engine.publish(new Message(id, Buffer.from('counted'), 0), { onOutcome: resolve, count: true });
+    });
+  const outcomes: Promise<Outcome>[] = [];
+  cut.onMessage = () => {
+    if (outcomes.length > 0) return;
+    t.notOk(cut.engine.stats().connected, 'it is not back yet');
+    outcomes.push(counted('own'), counted('other'), counted('own'));
+  };
+  way.giveBack();
+  await cut.untilBack();
+  for (const outcome of await Promise.all(outcomes))
+    t.strictSame(outcome, { delivered: 1, unanswered: 0, carried: 'yes' });
+  t.equal(outcomes.length, 3);
+  t.strictSame(cut.textsOf('own'), [...missed, 'last', 'counted', 'counted']);
+  t.strictSame(cut.textsOf('other'), ['counted']);
 });
