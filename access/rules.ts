@@ -17,9 +17,9 @@ export interface Rule {
  * `#` would read what `deny secret/#` keeps.
  *
  * Users by the hundred thousand have 20 rules each, so all rules of one are a single string, and a rule costs its filter
- * and two bytes:
+ * and three bytes:
  *
- *     bits, length, filter, bits, length, filter, …
+ *     bits, length, length of what stands before the first wildcard or name, filter, bits, …
  */
 export class Rules {
   static readonly none = new Rules('');
@@ -54,13 +54,20 @@ export class Rules {
   ): Permission | undefined {
     const packed = this.#packed;
     const actionBit = bitOf[action];
+    const isTopic = !topicOrFilter.includes('+') && !topicOrFilter.includes('#');
     let names: Names = noNames;
     for (let start = 0; start < packed.length; ) {
       const bits = packed.charCodeAt(start);
-      const from = start + 2;
+      const from = start + 3;
       const end = from + packed.charCodeAt(start + 1);
+      const literal = packed.charCodeAt(start + 2);
       start = end;
       if ((bits & actionBit) === 0) continue;
+      // The rules of a device begin alike: a look at where they differ spares most walks.
+      if (isTopic && literal > 0) {
+        if (literal === end - from && literal !== topicOrFilter.length) continue;
+        if (packed.charCodeAt(from + literal - 1) !== topicOrFilter.charCodeAt(literal - 1)) continue;
+      }
       if ((bits & templateBit) !== 0 && names === noNames)
         names = { user: safeName(userName), client: safeName(clientId) };
       if ((bits & denyBit) === 0) {
@@ -83,7 +90,14 @@ function pack({ permission, action, filter }: Rule): string {
   if (problem !== undefined) throw new RangeError(`${problem} Got ${JSON.stringify(filter.slice(0, 80))}.`);
   const bits =
     bitOf[action] | (permission === 'deny' ? denyBit : 0) | (/%[uc]/.test(filter) ? templateBit : 0);
-  return String.fromCharCode(bits, filter.length) + filter;
+  return String.fromCharCode(bits, filter.length, literalLength(filter)) + filter;
+}
+
+/** Of the part that a topic must begin with; "a/#" matches "a", too. */
+function literalLength(filter: string): number {
+  const special = filter.search(/[+#]|%[uc]/);
+  if (special === -1) return filter.length;
+  return filter[special] === '#' && special > 0 ? special - 1 : special;
 }
 
 /** Says what keeps this text from being the filter of a rule, or undefined. */
