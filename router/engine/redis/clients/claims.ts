@@ -205,6 +205,7 @@ export class Claims {
         shard.call('release', [nodes.run, ...some]).catch(() => {
           this.#later.push(...some.map((clientId) => () => this.release(clientId)));
         });
+      if (!shard.usable) continue; // the other node is heard on the subscribed connection
       const claims = this.#new[index]!.filter((claim) => this.#waiting.get(claim.clientId) === claim);
       this.#new[index] = [];
       for (const some of inBatches(claims)) void this.#ask(index, some);

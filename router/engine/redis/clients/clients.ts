@@ -10,6 +10,8 @@ import { moveIdBytes } from './moves.js';
 
 /** Client ids that connected while Redis was away. Past it those of longest ago are not made good. */
 const unclaimedMax = 100_000;
+/** Claims under way past which no more are made good: a server that refuses is asked again and again. */
+const claimsMax = 5_000;
 /** Between two looks at what is to be made good, and two calls that go through all clients of nodes that are gone. */
 const makeGoodMs = 250;
 const sweepMs = 100;
@@ -32,6 +34,8 @@ export class Clients implements ClientRegistry {
   readonly #unclaimed = new Set<string>();
   /** Redis is to be asked which node has them; and the node that has refused them, if one has. */
   readonly #doubtful = new Map<string, string | undefined>();
+  /** Servers that are being asked. */
+  readonly #asking = new Set<number>();
   #madeGoodMs = 0;
   /** Client ids that this node has let go of in this turn, by shard and by the run of the node that has claimed them. */
   readonly #free: Map<string, string[]>[];
@@ -210,9 +214,10 @@ export class Clients implements ClientRegistry {
     const { shards } = this.#parts;
     const { sessions } = this.#here ?? {};
     for (const clientId of this.#unclaimed) {
+      if (this.#claims.size >= claimsMax) break;
       const session = sessions?.find(clientId); // undefined = its CONNECT is about to be handled
-      const isOpen = shards[this.#shardOf(clientId)]!.open;
-      if (session === undefined || !isOpen || this.#claims.of(clientId) !== undefined) continue;
+      const isUsable = shards[this.#shardOf(clientId)]!.usable;
+      if (session === undefined || !isUsable || this.#claims.of(clientId) !== undefined) continue;
       this.#unclaimed.delete(clientId);
       // A session elsewhere comes here, unless the client has begun a clean one here.
       this.#claims.begin(clientId, session.endsWithConnection);
@@ -220,14 +225,19 @@ export class Clients implements ClientRegistry {
     if (this.#doubtful.size === 0) return;
     const byShard = shards.map((): string[] => []);
     for (const clientId of this.#doubtful.keys()) byShard[this.#shardOf(clientId)]!.push(clientId);
-    for (const [index, clientIds] of byShard.entries()) {
-      if (!shards[index]!.open) continue;
-      for (const some of inBatches(clientIds)) void this.#askWhose(index, some);
-    }
+    for (const [index, clientIds] of byShard.entries())
+      if (shards[index]!.usable && !this.#asking.has(index)) void this.#askAll(index, clientIds);
+  }
+
+  /** One call after the other, until one fails. */
+  async #askAll(index: number, clientIds: readonly string[]): Promise<void> {
+    this.#asking.add(index);
+    for (const some of inBatches(clientIds)) if (!(await this.#askWhose(index, some))) break;
+    this.#asking.delete(index);
   }
 
   /** Those that another node has go there. */
-  async #askWhose(index: number, clientIds: readonly string[]): Promise<void> {
+  async #askWhose(index: number, clientIds: readonly string[]): Promise<boolean> {
     const { nodes, shards } = this.#parts;
     const refusers = clientIds.map((clientId) => this.#doubtful.get(clientId));
     for (const clientId of clientIds) this.#doubtful.delete(clientId);
@@ -240,6 +250,7 @@ export class Clients implements ClientRegistry {
       else if (nodes.isHere(owner)) this.#want(owner, clientId, false, Infinity);
       else this.#unclaimed.add(clientId); // from a node that stands still
     }
+    return reply !== undefined;
   }
 
   /** A node has gone: nobody waits for it, and what it had is nobody's. */
