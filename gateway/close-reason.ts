@@ -128,6 +128,8 @@ export const closeReasons = [
   'keep-alive-timeout',
   /** Its client id has connected anew, on this node or another [MQTT-3.1.4-2]. */
   'taken-over',
+  /** It has published where its user may not, with --mqtt-acl-deny-action disconnect. */
+  'not-allowed',
   /** Past --mqtt-rate-limit-messages or --mqtt-rate-limit-bytes. */
   'rate-limited',
   /** More messages at QoS 2 without PUBREL than --mqtt-max-awaiting-rel. */

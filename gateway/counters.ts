@@ -31,6 +31,8 @@ export class Counters {
   readonly mqttPublishesReceived = [0, 0, 0];
   /** PUBLISH packets to $SYS, which are acknowledged and dropped. */
   mqttPublishesIgnored = 0;
+  /** PUBLISH packets of clients that may not publish there. */
+  mqttPublishesDenied = 0;
   /** CONNECT packets answered, by return code. */
   readonly mqttConnacks = [0, 0, 0, 0, 0, 0];
   /** Requests to the router API that were answered with an error, by status. */

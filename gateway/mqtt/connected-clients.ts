@@ -1,20 +1,25 @@
+import type { Identity } from '../../access/identity.js';
 import type { Session } from '../../router/session/session.js';
 import type { Sessions } from '../../router/session/sessions.js';
 import { addressKeyText } from '../address-limit.js';
 import type { CloseReason } from '../close-reason.js';
+import type { Identities } from '../identities.js';
 import type { Channel } from './channel.js';
 import { makeClientId } from './client-id.js';
 import { type ConnectPacket, termsOf, type Will } from './connect-packet.js';
 import type { AutoSubscriptions } from './handlers/auto-subscriptions.js';
 import type { Presence } from './presence.js';
 import type { RetainedReplays } from './retained-replays.js';
+import type { SubscriptionReview } from './subscription-review.js';
 import type { Wills } from './wills.js';
 
 export interface ConnectedClientsParts {
   readonly sessions: Sessions;
+  readonly identities: Identities;
   readonly wills: Wills;
   readonly presence: Presence;
   readonly replays: RetainedReplays;
+  readonly subscriptionReview: SubscriptionReview;
   readonly autoSubscriptions: AutoSubscriptions;
 }
 
@@ -27,13 +32,14 @@ export class ConnectedClients {
   }
 
   /** Ends the connection that had the client id [MQTT-3.1.4-2]. @returns whether there was a session that goes on */
-  attach(channel: Channel, packet: ConnectPacket, will: Will | undefined): boolean {
-    const { sessions, wills, presence } = this.#parts;
+  attach(channel: Channel, packet: ConnectPacket, will: Will | undefined, identity: Identity): boolean {
+    const { sessions, identities, wills, presence } = this.#parts;
     const { clean, userName, keepAliveSec } = packet;
     const clientId = packet.clientId === '' ? makeClientId() : packet.clientId; // [MQTT-3.1.3-6]
     const owner = () => ({ address: addressKeyText(channel.socket), userName });
     const { session, present } = sessions.open(clientId, termsOf(packet), channel, owner);
     channel.session = session;
+    identities.set(channel.slot, identity);
     if (will !== undefined) wills.set(channel.slot, will, clientId);
     presence.connected(clientId, { clean, keepAliveSec });
     return present;
@@ -41,6 +47,7 @@ export class ConnectedClients {
 
   /** CONNACK is written. */
   begin(channel: Channel, session: Session, userName: string | undefined): void {
+    this.#parts.subscriptionReview.review(channel, session);
     this.#parts.autoSubscriptions.begin(channel, session, userName);
     session.resume();
   }

@@ -35,9 +35,14 @@ export class Deadlines {
   }
 
   /** It has said CONNECT in time; that this waits is not its fault. */
-  pause({ slot }: Channel): void {
-    this.#pendingConnects.leave(slot);
+  suspend({ slot }: Channel): void {
     this.#connections.due[slot] = 0;
+  }
+
+  /** The same, where its user is known: it is no stranger any more. */
+  release(channel: Channel): void {
+    this.#pendingConnects.leave(channel.slot);
+    this.suspend(channel);
   }
 
   /** CONNECT is accepted: the keep-alive stands in the place of the deadline for CONNECT. */

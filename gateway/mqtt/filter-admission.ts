@@ -7,6 +7,7 @@ import type { Config } from '../config.js';
 import type { LoginShares, SharedKey } from '../login-shares.js';
 import type { Channel } from './channel.js';
 import type { FilterRefusal, FilterRefusals } from './filter-refusals.js';
+import type { Permissions } from './permissions.js';
 import type { RetainedReplays } from './retained-replays.js';
 import type { Rewrite } from './rewrite.js';
 
@@ -32,9 +33,12 @@ export interface FilterAdmissionParts {
   readonly rewrite: Rewrite;
   readonly replays: Pick<RetainedReplays, 'bytes'>;
   readonly loginShares: LoginShares;
+  readonly permissions: Permissions;
   readonly refusals: FilterRefusals;
   readonly config: Config;
 }
+
+export type Admitted = 'new' | 'known' | 'refused' | 'malformed';
 
 /** Which filters clients may be subscribed to. */
 export class FilterAdmission {
@@ -59,19 +63,37 @@ export class FilterAdmission {
   }
 
   /**
-   * Counts and logs a refusal.
-   * @param filter that this session is to be subscribed to, well-formed or not
-   * @returns whether it may be subscribed to; `malformed` is no filter at all, and is not counted
+   * A client asks to be subscribed. Counts and logs a refusal.
+   * @param filter well-formed or not
+   * @returns whether it may be; `malformed` is no filter at all, and is not counted
    */
-  admit(channel: Channel, session: Session, filter: string): 'new' | 'known' | 'refused' | 'malformed' {
-    const { router } = this.#parts;
+  admit(channel: Channel, session: Session, filter: string): Admitted {
+    return this.#admit(channel, session, filter, true);
+  }
+
+  /** The same for a subscription that the operator makes for it, whatever its user may read. */
+  admitOperators(channel: Channel, session: Session, filter: string): Admitted {
+    return this.#admit(channel, session, filter, false);
+  }
+
+  /** Whether the user of this connection may read all that it matches. */
+  isAllowed(channel: Channel, filter: string): boolean {
+    return this.#parts.permissions.allows(channel, 'subscribe', filter);
+  }
+
+  #admit(channel: Channel, session: Session, filter: string, isAsked: boolean): Admitted {
+    const { router, refusals } = this.#parts;
     const problem = problemOfFilter(filter, router.idBytesMax, router.topicLevelsMax);
     if (problem !== undefined && !beyondThisServer.has(problem)) return 'malformed';
+    if (isAsked && !this.isAllowed(channel, filter)) {
+      refusals.note(channel, filter, 'not-allowed', undefined);
+      return 'refused';
+    }
     if (problem === undefined && router.isLoggedIn(filter, session)) return 'known';
     this.#shareOf = undefined;
     const refusal = (problem as FilterRefusal | undefined) ?? this.#refusalOf(channel, session, filter);
     if (refusal === undefined) return 'new';
-    this.#parts.refusals.note(channel, filter, refusal, this.#shareOf);
+    refusals.note(channel, filter, refusal, this.#shareOf);
     return 'refused';
   }
 

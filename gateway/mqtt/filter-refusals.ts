@@ -25,6 +25,8 @@ export const filterRefusals = [
   'too-many-levels',
   /** It has control characters, with --allow-control-characters false. */
   'control-characters',
+  /** No rule allows the user all of it. */
+  'not-allowed',
   /** `$share/…`, `$queue/…` and the like: see subscriptionKinds. */
   'subscription-kind',
 ] as const;
@@ -96,6 +98,7 @@ const remedies: Record<FilterRefusal, string> = {
   'too-long': 'it is longer than --id-bytes-max',
   'too-many-levels': 'it has more levels than --topic-levels-max',
   'control-characters': 'it has control characters, which --allow-control-characters false refuses',
+  'not-allowed': 'no rule allows its user to subscribe to all that it matches',
   'subscription-kind':
     'shared subscriptions and other kinds that begin with $ are not supported: subscribe to the filter behind it, or rewrite it with --mqtt-rewrite',
 };
@@ -120,6 +123,7 @@ function limitOf(refusal: FilterRefusal, filter: string, config: Config): Record
       return { levels: filter.split('/').length, ...sizeDetails(config, 'topicLevelsMax') };
     case 'control-characters':
       return sizeDetails(config, 'allowControlCharacters');
+    case 'not-allowed':
     case 'subscription-kind':
       return {};
   }

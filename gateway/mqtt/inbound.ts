@@ -4,6 +4,7 @@ import type { Counters } from '../counters.js';
 import type { FairTurns } from '../fair-turns.js';
 import type { Channel } from './channel.js';
 import type { CloseDetails, Closing } from './closing.js';
+import type { ConnectAuthentication } from './connect-authentication.js';
 import type { Deadlines } from './deadlines.js';
 import { frameBytesMax } from './frame-size.js';
 import { Framing } from './framing.js';
@@ -28,6 +29,7 @@ const unansweredMs = 10_000;
 
 export interface InboundParts {
   readonly dispatch: PacketDispatch;
+  readonly authentication: ConnectAuthentication;
   readonly deadlines: Deadlines;
   readonly replies: Replies;
   readonly rateLimits: RateLimits;
@@ -89,7 +91,7 @@ export class Inbound {
       return this.closeBehind(channel, 'rate-limited', sizeDetails(config, 'mqttRateLimitBytes'));
     if (queue === undefined) return this.#begin(channel, bytes, turns.full);
     queue.push(bytes);
-    if (channel.session === undefined && this.#isTooMuch(queue)) channel.end('not-connected');
+    if (channel.session === undefined) this.#keepBehindConnect(channel, queue, bytes.length);
     else if (queue.parked && queue.bytes > this.#heldBackBytesMax) channel.cut('answers-unread');
     else if (queue.bytes > this.#heldBackBytesMax) replies.letGo(channel); // its SUBACK is not waited for
   }
@@ -108,10 +110,20 @@ export class Inbound {
     if (queue?.letGo() && !queue.parked) this.#parts.turns.add(queue);
   }
 
-  /** Many CONNECTs may wait at the same time, so all that is behind them has a limit together, too. */
-  #isTooMuch(queue: ReceiveQueue): boolean {
-    if (queue.bytes > this.#heldBackBytesMax) return true;
-    return queue.held && this.#queues.bytes > this.#parts.config.mqttReceiveQueueBytesTotalMax;
+  /**
+   * Many CONNECTs may wait at the same time, so all that is behind them has a limit together, too. Where its user is not known
+   * yet it is less: that of AuthenticationDecisions, and a packet for each.
+   */
+  #keepBehindConnect(channel: Channel, queue: ReceiveQueue, bytes: number): void {
+    const { authentication, config } = this.#parts;
+    const { mqttReceiveQueueBytesTotalMax, mqttMaxPacketSize } = config;
+    if (queue.bytes > this.#heldBackBytesMax) channel.end('not-connected');
+    else if (!queue.held) return;
+    else if (this.#queues.bytes > mqttReceiveQueueBytesTotalMax) channel.end('not-connected');
+    else if (authentication.isWaiting(channel) && queue.bytes > 2 * mqttMaxPacketSize)
+      channel.end('not-connected', sizeDetails(config, 'mqttMaxPacketSize', queue.bytes));
+    else if (!authentication.keeps(channel, bytes))
+      channel.end('not-connected', sizeDetails(config, 'authPendingBytesTotalMax', queue.bytes));
   }
 
   /** Called in each tick of the sweeper. */
@@ -161,7 +173,8 @@ export class Inbound {
    */
   finishes(channel: Channel, onEnd: () => void): boolean {
     const queue = this.#queues.of(channel);
-    if (queue === undefined) return false;
+    // A stranger that goes leaves nothing behind.
+    if (queue === undefined || this.#parts.authentication.isWaiting(channel)) return false;
     channel.socket = new GoneSocket(queue.addressText, onEnd);
     this.takesMore(channel);
     return true;
@@ -172,6 +185,7 @@ export class Inbound {
     this.#framing.release(channel.slot);
     this.#queues.release(channel);
     this.#parts.rateLimits.release(channel.slot);
+    this.#parts.authentication.release(channel);
   }
 
   /** The first slice of a frame, in place; its rest waits. @param late others have used up this turn */
@@ -185,9 +199,15 @@ export class Inbound {
     const queue = this.#queues.begin(channel);
     if (waiting !== undefined) queue.push(waiting);
     if (handled < bytes.length) queue.push(bytes.subarray(handled));
-    if (this.#packetWaits) queue.hold();
+    if (this.#packetWaits) this.#hold(channel, queue);
     else if (this.#answersWait) queue.park(channel.socket.getBufferedAmount());
     else this.#parts.turns.add(queue);
+  }
+
+  /** Its next packet waits. */
+  #hold(channel: Channel, queue: ReceiveQueue): void {
+    queue.hold();
+    if (channel.session === undefined) this.#keepBehindConnect(channel, queue, queue.bytes);
   }
 
   /** The next slice, in a cork, as uWS has one for what it reads. @returns how many of the bytes are done with */
@@ -201,7 +221,8 @@ export class Inbound {
     if (!channel.isOpen) return this.#handled;
     const queue = this.#queues.of(channel)!;
     if (waiting !== undefined) queue.putBack(waiting);
-    if (this.#packetWaits) queue.hold();
+    if (this.#packetWaits) this.#hold(channel, queue);
+    if (!channel.isOpen) return this.#handled;
     const unsentBytes = channel.socket.getBufferedAmount();
     if (this.#answersWait && unsentBytes > 0) queue.park(unsentBytes);
     // As it uncorks, uWS may write off what it had, and then no drain event comes.

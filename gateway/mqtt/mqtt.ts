@@ -6,6 +6,7 @@ import { ChannelEnds } from './channel-ends.js';
 import { ChannelWire } from './channel-wire.js';
 import { Channels } from './channels.js';
 import { ClientClaims } from './client-claims.js';
+import { ConnectAuthentication } from './connect-authentication.js';
 import { ConnectedClients } from './connected-clients.js';
 import { Deadlines } from './deadlines.js';
 import { DeferredPublications } from './deferred-publications.js';
@@ -25,12 +26,14 @@ import { Inbound } from './inbound.js';
 import { PacketDispatch } from './packet-dispatch.js';
 import { PendingConnects } from './pending-connects.js';
 import { PendingQos2 } from './pending-qos2.js';
+import { Permissions } from './permissions.js';
 import { Presence } from './presence.js';
 import { PublishAdmission } from './publish-admission.js';
 import { RateLimits } from './rate-limits.js';
 import { Replies } from './replies.js';
 import { RetainedReplays } from './retained-replays.js';
 import { Rewrite } from './rewrite.js';
+import { SubscriptionReview } from './subscription-review.js';
 import { SysTopics } from './sys-topics.js';
 import { Upgrade } from './upgrade.js';
 import { Wills } from './wills.js';
@@ -71,7 +74,7 @@ export class Mqtt {
   /** From the handlers of packets to the events of sockets, each of what the ones before are. */
   #putTogether(deferred: DeferredPublications): SocketEvents {
     const { router, config, clock, connections, counters, sessions } = this.#surroundings;
-    const { loginShares, outbound, turns, access } = this.#surroundings;
+    const { access, loginShares, log, outbound, turns } = this.#surroundings;
     const [replies, replays, wills] = [this.#replies, this.#replays, this.#wills];
     const [claims, pendingConnects] = [this.#claims, this.#pendingConnects];
     const rewrite = new Rewrite(config);
@@ -81,23 +84,58 @@ export class Mqtt {
       connections.capacity,
     );
     const refusals = this.#refusals;
-    const publishing = new PublishAdmission(rewrite, rateLimits, counters, config);
-    const filters = new FilterAdmission({ router, rewrite, replays, loginShares, refusals, config });
+    const permissions = new Permissions(access);
+    const publishing = new PublishAdmission({ rewrite, rateLimits, permissions, counters, log, config });
+    const filters = new FilterAdmission({
+      router,
+      rewrite,
+      replays,
+      loginShares,
+      permissions,
+      refusals,
+      config,
+    });
     const autoSubscriptions = new AutoSubscriptions(filters, router, config);
     const presence = new Presence(deferred, config);
-    const clients = new ConnectedClients({ sessions, wills, presence, replays, autoSubscriptions });
+    const clients = new ConnectedClients({
+      sessions,
+      identities: access.identities,
+      wills,
+      presence,
+      replays,
+      subscriptionReview: new SubscriptionReview(permissions, router),
+      autoSubscriptions,
+    });
     const deadlines = new Deadlines(connections, clock, pendingConnects, config);
-    const admission = new ConnectAdmission(publishing, wills, sessions, config, access.mqtt);
+    const authentication = new ConnectAuthentication(access);
+    const admission = new ConnectAdmission(publishing, wills, sessions, access.authorizer, config);
     const connacks = new Connacks(replies, counters);
     const handlers = {
-      connect: new ConnectHandler({ admission, claims, clients, deadlines, connacks, connections }),
+      connect: new ConnectHandler({
+        authentication,
+        admission,
+        claims,
+        clients,
+        deadlines,
+        connacks,
+        connections,
+      }),
       publish: new PublishHandler(publishing, router, replies, this.#pendingQos2),
       acknowledgement: new AcknowledgementHandler(replies, replays),
       subscribe: new SubscribeHandler(filters, router, replies, replays),
       unsubscribe: new UnsubscribeHandler(filters, router, replies),
     };
     const dispatch = new PacketDispatch({ handlers, replies, deadlines, wills, connections, counters });
-    const inbound = new Inbound({ dispatch, deadlines, replies, rateLimits, turns, counters, config });
+    const inbound = new Inbound({
+      dispatch,
+      authentication,
+      deadlines,
+      replies,
+      rateLimits,
+      turns,
+      counters,
+      config,
+    });
     const drains = new Drains(inbound, outbound, replays);
     const ends = new ChannelEnds({
       ...this.#surroundings,
@@ -146,6 +184,7 @@ export class Mqtt {
       connacks: counters.mqttConnacks,
       publishesReceived: counters.mqttPublishesReceived,
       publishesIgnored: counters.mqttPublishesIgnored,
+      publishesDenied: counters.mqttPublishesDenied,
       bytesReceived: counters.mqttBytesReceived,
       partialPackets: inbound.partialPackets,
       receiveQueues: inbound.queues,

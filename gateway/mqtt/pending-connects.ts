@@ -74,6 +74,7 @@ export class PendingConnects {
   /** @param from this address, or any @returns whether the oldest was old enough to go */
   #evictOldest(from: string | undefined, reason: PendingRefusal, evict: Evict): boolean {
     for (const [slot, key] of this.#keyOfSlot) {
+      if (this.#connections.due[slot] === 0) continue; // it waits for an authenticator, which has a deadline of its own
       const pendingMs = this.#ageMs(slot);
       if (pendingMs < this.#graceMs) return false;
       if (from !== undefined && key !== from) continue;

@@ -1,7 +1,10 @@
 import { isServerTopic } from '../../router/topic.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
+import type { SampledLog } from '../sampled-log.js';
+import type { Channel } from './channel.js';
 import type { DetailedClosing } from './closing.js';
+import type { Permissions } from './permissions.js';
 import type { PublishPacket } from './publish-packet.js';
 import type { RateLimits } from './rate-limits.js';
 import type { Rewrite } from './rewrite.js';
@@ -10,31 +13,50 @@ import { sizeDetails } from './size-details.js';
 /** No topic at all [MQTT-3.3.2-2]: as it came, or as a rule has made it. */
 const malformed: DetailedClosing = { reason: 'malformed-packet', details: {} };
 
+/** Of a topic that stands in a log line. */
+const loggedCharactersMax = 100;
+
+export interface PublishAdmissionParts {
+  readonly rewrite: Rewrite;
+  readonly rateLimits: RateLimits;
+  readonly permissions: Permissions;
+  readonly counters: Counters;
+  readonly log: SampledLog;
+  readonly config: Config;
+}
+
 /** Which messages of clients are taken, and under which topic. A will is a PUBLISH to come, and is held to the same. */
 export class PublishAdmission {
-  readonly #rewrite: Rewrite;
-  readonly #rateLimits: RateLimits;
-  readonly #counters: Counters;
+  readonly #parts: PublishAdmissionParts;
   readonly #config: Config;
 
-  constructor(rewrite: Rewrite, rateLimits: RateLimits, counters: Counters, config: Config) {
-    this.#rewrite = rewrite;
-    this.#rateLimits = rateLimits;
-    this.#counters = counters;
-    this.#config = config;
+  constructor(parts: PublishAdmissionParts) {
+    this.#parts = parts;
+    this.#config = parts.config;
   }
 
-  /** PUBLISH. @returns the topic under which it is published, or why its connection must be closed */
-  topicOf(slot: number, packet: PublishPacket): string | DetailedClosing {
-    this.#counters.mqttPublishesReceived[packet.qos]!++;
-    if (!this.#rateLimits.admitsMessage(slot))
+  /**
+   * PUBLISH.
+   * @returns the topic under which it is published, or why its connection must be closed; undefined: it is answered, and goes
+   * nowhere
+   */
+  topicOf(channel: Channel, packet: PublishPacket): string | DetailedClosing | undefined {
+    const { counters, rateLimits, permissions } = this.#parts;
+    counters.mqttPublishesReceived[packet.qos]!++;
+    if (!rateLimits.admitsMessage(channel.slot))
       return { reason: 'rate-limited', details: sizeDetails(this.#config, 'mqttRateLimitMessages') };
-    return this.topicOfWill(packet);
+    const topic = this.topicOfWill(packet);
+    if (typeof topic !== 'string') return topic;
+    if (isServerTopic(topic)) {
+      counters.mqttPublishesIgnored++; // only the server publishes there
+      return undefined;
+    }
+    return permissions.allows(channel, 'publish', topic) ? topic : this.#denied(channel, topic);
   }
 
-  /** The same for the will of a CONNECT. */
+  /** The same for the will of a CONNECT, without the permission of its user. */
   topicOfWill({ topic: asked, payload }: Pick<PublishPacket, 'topic' | 'payload'>): string | DetailedClosing {
-    const topic = this.#rewrite.publishTopic(asked);
+    const topic = this.#parts.rewrite.publishTopic(asked);
     if (topic === undefined) return this.#refusedTopic(asked);
     // 3.1.1 has no milder answer
     if (payload.length > this.#config.messageBytesMax)
@@ -50,16 +72,26 @@ export class PublishAdmission {
     return { reason: 'too-many-awaiting-rel', details: sizeDetails(this.#config, 'mqttMaxAwaitingRel') };
   }
 
-  /** Only the server publishes under this topic: the message is answered, and goes nowhere. */
-  ignores(topic: string): boolean {
-    if (!isServerTopic(topic)) return false;
-    this.#counters.mqttPublishesIgnored++;
-    return true;
+  /** 3.1.1 has no way to say no to a PUBLISH but to close. */
+  #denied(channel: Channel, topic: string): DetailedClosing | undefined {
+    const { counters, log } = this.#parts;
+    counters.mqttPublishesDenied++;
+    const details = {
+      topic: topic.slice(0, loggedCharactersMax),
+      ...sizeDetails(this.#config, 'mqttAclDenyAction'),
+    };
+    if (this.#config.mqttAclDenyAction === 'disconnect') return { reason: 'not-allowed', details };
+    log.warn(
+      'publish-denied',
+      { ...channel.describe(), address: channel.remoteAddress(), ...details },
+      'message of a client that may not publish there: it is acknowledged where it asks for it, and goes nowhere',
+    );
+    return undefined;
   }
 
   #refusedTopic(asked: string): DetailedClosing {
     const config = this.#config;
-    const { problem, topic } = this.#rewrite.problemOfTopic(asked);
+    const { problem, topic } = this.#parts.rewrite.problemOfTopic(asked);
     switch (problem) {
       case 'too-long':
         return {
@@ -74,7 +106,7 @@ export class PublishAdmission {
         return {
           reason: 'control-characters',
           details: {
-            topic: JSON.stringify(topic.slice(0, 100)),
+            topic: JSON.stringify(topic.slice(0, loggedCharactersMax)),
             ...sizeDetails(config, 'allowControlCharacters'),
           },
         };

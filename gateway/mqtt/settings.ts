@@ -102,6 +102,11 @@ export const mqttSettings = {
     false,
     'without --mqtt-token on a --host that is not loopback, everybody who gets there may publish: true says that this is meant',
   ),
+  mqttAclDenyAction: setting(
+    oneOf(['ignore', 'disconnect']),
+    'ignore', // emqttd's
+    'what becomes of a PUBLISH that its user may not send: ignore = it is acknowledged and goes nowhere; disconnect = its connection is closed',
+  ),
   mqttAllowOrigin: setting(
     listOf('origins such as https://example.com, comma-separated, or *', /^(\*|https?:\/\/[^/\s]+)$/),
     [],

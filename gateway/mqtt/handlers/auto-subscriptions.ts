@@ -43,7 +43,7 @@ export class AutoSubscriptions {
   /** A client has connected. */
   begin(channel: Channel, session: Session, userName: string | undefined): void {
     for (const { filter, qos } of this.#of(session.clientId, userName)) {
-      const admitted = this.#filters.admit(channel, session, filter);
+      const admitted = this.#filters.admitOperators(channel, session, filter);
       if (admitted === 'new' || admitted === 'known') this.#router.subscribe(filter, session, qos);
     }
   }

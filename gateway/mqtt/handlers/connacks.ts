@@ -1,6 +1,6 @@
 import type { Counters } from '../../counters.js';
 import type { Channel } from '../channel.js';
-import type { Closing } from '../closing.js';
+import type { CloseDetails, Closing } from '../closing.js';
 import type { Replies } from '../replies.js';
 import { type ConnackCode, connack, connackCode } from '../reply-packets.js';
 
@@ -19,9 +19,9 @@ export class Connacks {
   }
 
   /** @returns the reason to close the connection behind it [MQTT-3.2.2-5] */
-  refuse(channel: Channel, code: ConnackCode): Closing {
+  refuse(channel: Channel, code: ConnackCode, details: CloseDetails = {}): Closing {
     this.#write(channel, code, false); // without a session [MQTT-3.2.2-4]
-    return 'connect-refused';
+    return { reason: 'connect-refused', details: { returnCode: code, ...details } };
   }
 
   #write(channel: Channel, code: ConnackCode, sessionPresent: boolean): void {

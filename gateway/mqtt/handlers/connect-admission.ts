@@ -1,4 +1,5 @@
-import type { AuthenticatorChain } from '../../../access/chain.js';
+import type { Authorizer } from '../../../access/authorizer.js';
+import type { Identity } from '../../../access/identity.js';
 import type { Sessions } from '../../../router/session/sessions.js';
 import { isServerTopic } from '../../../router/topic.js';
 import type { Config } from '../../config.js';
@@ -9,26 +10,26 @@ import type { PublishAdmission } from '../publish-admission.js';
 import { type ConnackCode, connackCode } from '../reply-packets.js';
 import type { Wills } from '../wills.js';
 
-/** Which CONNECTs are accepted. */
+/** Which CONNECTs are accepted, once it is known which user they come from. */
 export class ConnectAdmission {
   readonly #publish: PublishAdmission;
   readonly #wills: Wills;
   readonly #sessions: Sessions;
+  readonly #authorizer: Authorizer;
   readonly #config: Config;
-  readonly #authenticators: AuthenticatorChain;
 
   constructor(
     publish: PublishAdmission,
     wills: Wills,
     sessions: Sessions,
+    authorizer: Authorizer,
     config: Config,
-    authenticators: AuthenticatorChain,
   ) {
     this.#publish = publish;
     this.#wills = wills;
     this.#sessions = sessions;
+    this.#authorizer = authorizer;
     this.#config = config;
-    this.#authenticators = authenticators;
   }
 
   /**
@@ -43,32 +44,15 @@ export class ConnectAdmission {
   }
 
   /** @returns why it is refused, if so */
-  refusalOf(packet: ConnectPacket, will: Will | undefined): ConnackCode | undefined {
+  refusalOf(packet: ConnectPacket, will: Will | undefined, identity: Identity): ConnackCode | undefined {
     const { level, clientId, clean } = packet;
-    const refusal = this.#refusalOfUser(packet);
-    if (refusal !== undefined) return refusal;
     // [MQTT-3.1.3-8]; and 3.1 has no empty ones at all.
     if (clientId === '' && (!clean || level === protocolLevel.mqtt31)) return connackCode.badClientId;
     if (Buffer.byteLength(clientId) > this.#config.mqttMaxClientIdLength) return connackCode.badClientId;
+    if (will !== undefined && !this.#authorizer.allows(identity, clientId, 'publish', will.topic))
+      return connackCode.notAuthorized;
     if (will !== undefined && !this.#wills.hasRoomFor(will)) return connackCode.unavailable;
     if (!this.#sessions.hasRoomFor(clientId, termsOf(packet))) return connackCode.unavailable;
     return undefined;
-  }
-
-  /** Only users that may do everything are let in as yet: rules are not looked at here. */
-  #refusalOfUser({ clientId, userName, password }: ConnectPacket): ConnackCode | undefined {
-    if (!this.#authenticators.required) return undefined;
-    if (password === undefined) return connackCode.notAuthorized;
-    const user = userName === undefined ? {} : { userName };
-    const decision = this.#authenticators.authenticate({
-      transport: 'mqtt',
-      address: '',
-      clientId,
-      password,
-      ...user,
-    });
-    if (decision instanceof Promise || decision.outcome === 'unavailable') return connackCode.unavailable;
-    if (decision.outcome === 'refused') return connackCode.badCredentials;
-    return decision.identity.isSuperuser ? undefined : connackCode.notAuthorized;
   }
 }

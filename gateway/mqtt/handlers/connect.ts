@@ -1,17 +1,21 @@
+import type { AuthenticationDecision } from '../../../access/authenticator.js';
+import type { Identity } from '../../../access/identity.js';
 import { type Connections, speaksMqtt31 } from '../../connections.js';
 import type { Channel } from '../channel.js';
 import type { ClientClaims } from '../client-claims.js';
-import type { Closing } from '../closing.js';
+import type { CloseDetails, Closing } from '../closing.js';
+import type { ConnectAuthentication } from '../connect-authentication.js';
 import { type ConnectPacket, readConnect, type Will } from '../connect-packet.js';
 import type { ConnectedClients } from '../connected-clients.js';
 import type { Deadlines } from '../deadlines.js';
 import { protocolLevel } from '../packet.js';
 import type { PacketReader } from '../packet-reader.js';
-import { connackCode } from '../reply-packets.js';
+import { type ConnackCode, connackCode } from '../reply-packets.js';
 import type { Connacks } from './connacks.js';
 import type { ConnectAdmission } from './connect-admission.js';
 
 export interface ConnectHandlerParts {
+  readonly authentication: ConnectAuthentication;
   readonly admission: ConnectAdmission;
   readonly claims: ClientClaims;
   readonly clients: ConnectedClients;
@@ -30,35 +34,66 @@ export class ConnectHandler {
 
   /**
    * @param flags of the fixed header
-   * @returns 'wait' while everything that its client has sent on the connection before is still handled, or while another
-   * node may have the client id: see ClientClaims
+   * @returns 'wait' while an authenticator waits for an answer from outside; and then, while everything that its client has
+   * sent on the connection before is still handled, or while another node may have the client id: see ClientClaims
    */
   handle(channel: Channel, reader: PacketReader, flags: number): Closing | 'wait' | undefined {
-    const { admission, claims, clients, deadlines, connacks } = this.#parts;
+    const { authentication, admission, claims, clients, deadlines, connacks } = this.#parts;
     const packet = readConnect(reader, flags);
     if (packet === 'malformed-packet') return packet;
     if (packet === 'unknown-level') return connacks.refuse(channel, connackCode.unknownLevel); // [MQTT-3.1.2-2]
     const will = admission.willOf(packet);
     if (will !== undefined && 'reason' in will) return will;
-    const refusal = admission.refusalOf(packet, will);
-    if (refusal !== undefined) return connacks.refuse(channel, refusal);
-    if (packet.clientId !== '' && claims.waits(channel, packet.clientId, packet.clean)) {
-      deadlines.pause(channel);
+    const decision = authentication.decide(channel, packet);
+    if (decision === 'wait') {
+      deadlines.suspend(channel);
       return 'wait';
     }
-    this.#accept(channel, packet, will);
+    if (decision.outcome !== 'accepted')
+      return connacks.refuse(channel, codeOf(decision, packet), detailsOf(decision, packet));
+    const refusal = admission.refusalOf(packet, will, decision.identity);
+    if (refusal !== undefined) return connacks.refuse(channel, refusal);
+    if (packet.clientId !== '' && claims.waits(channel, packet.clientId, packet.clean)) {
+      deadlines.release(channel);
+      return 'wait';
+    }
+    authentication.release(channel);
+    this.#accept(channel, packet, will, decision.identity);
     clients.publishWills();
     return undefined;
   }
 
-  #accept(channel: Channel, packet: ConnectPacket, will: Will | undefined): void {
+  #accept(channel: Channel, packet: ConnectPacket, will: Will | undefined, identity: Identity): void {
     const { clients, deadlines, connacks, connections } = this.#parts;
     const is31 = packet.level === protocolLevel.mqtt31;
     if (is31) connections.flags[channel.slot]! |= speaksMqtt31;
-    const present = clients.attach(channel, packet, will);
+    const present = clients.attach(channel, packet, will, identity);
     deadlines.keepAlive(channel, packet.keepAliveSec);
     connacks.accept(channel, present && !is31); // the first packet [MQTT-3.2.0-1]
     const { session } = channel;
     if (session !== undefined) clients.begin(channel, session, packet.userName); // else writing has ended it
   }
+}
+
+type Refused = Exclude<AuthenticationDecision, { readonly outcome: 'accepted' }>;
+
+function codeOf(decision: Refused, { password }: ConnectPacket): ConnackCode {
+  if (decision.outcome === 'unavailable') return connackCode.unavailable;
+  switch (decision.reason) {
+    case 'no-credentials':
+    case 'not-allowed':
+      return connackCode.notAuthorized;
+    case 'too-many-attempts':
+      return connackCode.unavailable;
+    case 'bad-credentials':
+    case 'expired':
+      // Without a password none was wrong.
+      return password === undefined ? connackCode.notAuthorized : connackCode.badCredentials;
+  }
+}
+
+/** For the log: CONNACK has no room for a sentence. */
+function detailsOf(decision: Refused, { clientId, userName }: ConnectPacket): CloseDetails {
+  const refusal = decision.outcome === 'refused' ? decision.reason : decision.outcome;
+  return { clientId, userName, refusal, sentence: decision.sentence };
 }

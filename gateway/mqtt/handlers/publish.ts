@@ -28,11 +28,11 @@ export class PublishHandler {
   handle(channel: Channel, session: Session, reader: PacketReader, flags: number): Closing | undefined {
     const packet = readPublish(reader, flags);
     if (packet === undefined) return 'malformed-packet';
-    const topic = this.#admission.topicOf(channel.slot, packet);
-    if (typeof topic !== 'string') return topic;
+    const topic = this.#admission.topicOf(channel, packet);
+    if (typeof topic === 'object') return topic;
     switch (packet.qos) {
       case 0:
-        if (!this.#admission.ignores(topic)) this.#router.publish(messageOf(topic, packet, session));
+        if (topic !== undefined) this.#router.publish(messageOf(topic, packet, session));
         return undefined;
       case 1:
         return this.#publishAtLeastOnce(channel, session, topic, packet);
@@ -44,7 +44,7 @@ export class PublishHandler {
   #publishAtLeastOnce(
     channel: Channel,
     session: Session,
-    topic: string,
+    topic: string | undefined,
     packet: PublishPacket,
   ): Closing | undefined {
     const ticket = this.#replies.reserve(channel, puback, packet.packetId); // [MQTT-3.3.4-1]
@@ -57,7 +57,7 @@ export class PublishHandler {
   #publishOnce(
     channel: Channel,
     session: Session,
-    topic: string,
+    topic: string | undefined,
     packet: PublishPacket,
   ): Closing | undefined {
     const { packetId } = packet;
@@ -76,8 +76,8 @@ export class PublishHandler {
    * An acknowledged message is with the other nodes. Where it cannot be, it is not published here either: the client sends
    * it again, and subscribers that are connected here would have it twice.
    */
-  #publish(session: Session, topic: string, packet: PublishPacket, onOutcome: OnOutcome): void {
-    if (this.#admission.ignores(topic)) return onOutcome(isCarried);
+  #publish(session: Session, topic: string | undefined, packet: PublishPacket, onOutcome: OnOutcome): void {
+    if (topic === undefined) return onOutcome(isCarried); // it goes nowhere
     this.#router.publish(messageOf(topic, packet, session), { onOutcome });
   }
 }

@@ -1,0 +1,81 @@
+import type { AuthenticationDecision, Credentials } from '../../access/authenticator.js';
+import { unrestricted } from '../../access/identity.js';
+import type { AccessControl } from '../access-control.js';
+import { noRoom, type PendingDecision } from '../pending-decisions.js';
+import type { Channel } from './channel.js';
+import type { ConnectPacket } from './connect-packet.js';
+
+/** A CONNECT that had to wait for an authenticator. */
+interface Waiting {
+  readonly pending: PendingDecision;
+  decision: AuthenticationDecision | undefined;
+}
+
+/** Where no authenticator is set. */
+const everybody: AuthenticationDecision = { outcome: 'accepted', identity: unrestricted };
+
+/**
+ * Decides which user a CONNECT comes from. Where an authenticator has to wait for an answer from outside, so does the
+ * CONNECT, in the receive queue of its connection, with all that its client sends behind it:
+ *
+ *     CONNECT ──> authenticator ──(at once)──────────────> decided
+ *        ^              └──(later)──> wait ──> PendingDecisions, with a deadline
+ *        └────────── handled once more <──────────┘
+ */
+export class ConnectAuthentication {
+  readonly #access: Pick<AccessControl, 'mqtt' | 'pending'>;
+  readonly #waiting = new Map<Channel, Waiting>();
+
+  constructor(access: Pick<AccessControl, 'mqtt' | 'pending'>) {
+    this.#access = access;
+  }
+
+  /** Its CONNECT is not decided yet. */
+  isWaiting(channel: Channel): boolean {
+    if (this.#waiting.size === 0) return false;
+    const waiting = this.#waiting.get(channel);
+    return waiting !== undefined && waiting.decision === undefined;
+  }
+
+  /** Each time that its CONNECT is handled. @returns 'wait': it is handled again once it is decided */
+  decide(channel: Channel, packet: ConnectPacket): AuthenticationDecision | 'wait' {
+    const { mqtt, pending } = this.#access;
+    if (!mqtt.required) return everybody;
+    const known = this.#waiting.get(channel);
+    if (known !== undefined) return known.decision ?? 'wait';
+    const answer = mqtt.authenticate(credentialsOf(channel, packet));
+    if (!(answer instanceof Promise)) return answer;
+    const held = pending.hold(answer, (decision) => {
+      waiting.decision = decision;
+      channel.goOn();
+    });
+    if (held === undefined) return noRoom;
+    const waiting: Waiting = { pending: held, decision: undefined };
+    this.#waiting.set(channel, waiting);
+    return 'wait';
+  }
+
+  /** Bytes have come behind a CONNECT that waits. @returns false = there is no room for them */
+  keeps(channel: Channel, bytes: number): boolean {
+    return !this.isWaiting(channel) || this.#access.pending.keep(this.#waiting.get(channel)!.pending, bytes);
+  }
+
+  /** Its CONNECT is answered, or it is gone. A second call does nothing. */
+  release(channel: Channel): void {
+    if (this.#waiting.size === 0) return;
+    const waiting = this.#waiting.get(channel);
+    if (waiting === undefined) return;
+    this.#access.pending.cancel(waiting.pending);
+    this.#waiting.delete(channel);
+  }
+}
+
+function credentialsOf(channel: Channel, { clientId, userName, password }: ConnectPacket): Credentials {
+  return {
+    transport: 'mqtt',
+    address: channel.remoteAddress(),
+    clientId,
+    ...(userName !== undefined && { userName }),
+    ...(password !== undefined && { password }),
+  };
+}
