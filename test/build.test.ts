@@ -93,7 +93,7 @@ t.test('a newer source is compiled although its time is older, as of an archive 
   t.same(project.build(), { status: 0, said: '' });
 });
 
-t.test('what is missing of what was compiled is compiled again', async (t) => {
+t.test('missing compiled files are compiled again', async (t) => {
   const project = projectOf(t);
   project.build('prepare');
   rmSync(project.output);

@@ -193,7 +193,7 @@ t.test(
   },
 );
 
-t.test('what is installed on Linux on x64 is checked against the lock file', async (t) => {
+t.test('packages installed on Linux on x64 are checked against the lock file', async (t) => {
   const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, LockEntry> };
   // The registry that this file was made with does not have these; see docs/decisions/uwebsockets.md.
   const unchecked = /node_modules\/@uwsjs\/(darwin|win32|linux-arm)/;

@@ -38,7 +38,7 @@ t.test('text in a column is refused only when the column is asked for', async (t
   t.throws(() => csv.numbers('name'), inputError(/^x\.csv, line 2: "idle" in column "name" is not a number/));
 });
 
-t.test('what cannot be drawn is said in a sentence that names the place', async (t) => {
+t.test('a recording that cannot be drawn gives a sentence that names the place', async (t) => {
   t.throws(() => new Csv('', 'x.csv'), inputError(/^x\.csv is empty/));
   t.throws(() => new Csv('a,b\n', 'x.csv'), inputError(/^x\.csv has no rows/));
   t.throws(() => new Csv('a,b\n1', 'x.csv'), inputError(/^x\.csv has no rows/), 'only half a row');

@@ -137,7 +137,7 @@ Bytes a connection: growth of RSS since the first row, divided by the connection
   );
 });
 
-t.test('what was not recorded is a dash, not a zero', async (t) => {
+t.test('a figure that was not recorded is a dash, not a zero', async (t) => {
   const table = markdownTable([runOf(['0,0,0,0,0,,,,,,,,', '1,10,0,0,0,,,,,,,,'])]);
   for (const row of [
     'Lost',

@@ -168,7 +168,7 @@ t.test('runs on one chart are told apart by their titles', async (t) => {
   t.equal(new Set(twins).size, 4, 'two of the same title too');
 });
 
-t.test('what was not recorded has no chart, and is said', async (t) => {
+t.test('a column that was not recorded has no chart, with a note', async (t) => {
   const csv = new Csv('elapsedSec,connected,messages\n0,0,0\n1,10,5\n2,10,9\n', 'run.csv');
   const run = new Run({ csv, name: 'run', title: 'bare', metadata: {}, notes: [] });
   const { drawings, notes } = runDrawings('run', [run], { widthPx: 800, references: ORIGINAL });

@@ -10,7 +10,7 @@ import './no-settings.js';
 const full = openSync('/dev/full', 'w');
 t.teardown(() => closeSync(full));
 
-t.test('what cannot be written to standard output ends a command with a sentence', async (t) => {
+t.test('output that cannot be written ends a command with a sentence', async (t) => {
   const child = spawn(command[0], [...command.slice(1), '--help'], {
     env: cleanEnvironment(),
     stdio: ['ignore', full, 'pipe'],

@@ -48,7 +48,7 @@ t.test('--version says which one it is', async (t) => {
   t.match(stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
-t.test('who reads only the beginning of it ends it, without a word', async (t) => {
+t.test('a reader of only the first lines ends the command, without a message', async (t) => {
   const child = spawn(command[0], [...command.slice(1), '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout.destroy();
   let stderr = '';

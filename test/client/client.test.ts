@@ -61,7 +61,7 @@ t.test('after close nothing comes, and the server knows', async (t) => {
   }
 });
 
-t.test('what callbacks throw ends neither the process nor the connection, and is reported', async (t) => {
+t.test('errors of callbacks end neither the process nor the connection, and are reported', async (t) => {
   const uncaught: unknown[] = [];
   const onUncaught = (error: unknown) => uncaught.push(error);
   const reported = t.capture(console, 'error');
@@ -103,7 +103,7 @@ t.test('what callbacks throw ends neither the process nor the connection, and is
     t.ok(sentences.includes(`encke/client: ${name}`), name);
 });
 
-t.test('what cannot be meant is refused at once', async (t) => {
+t.test('arguments without a meaning are refused at once', async (t) => {
   const onMessage = () => {};
   t.throws(() => connect(gateway.url, [], { onMessage }), /needs an id/);
   const many = Array.from({ length: 64 }, (_, n) => `${n}`.padEnd(300, 'x'));

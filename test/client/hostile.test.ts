@@ -18,11 +18,9 @@ t.teardown(() => gateway.kill());
 const onMessage = () => {};
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-t.test(
-  'what any callback throws or rejects ends no process, and a closed connection keeps none',
-  async (t) => {
-    for (const fails of ['throw new Error("thrown")', 'return Promise.reject(new Error("rejected"))']) {
-      const script = `
+t.test('an error of any callback ends no process, and a closed connection keeps none', async (t) => {
+  for (const fails of ['throw new Error("thrown")', 'return Promise.reject(new Error("rejected"))']) {
+    const script = `
       import { connect } from ${JSON.stringify(new URL('../../client/index.js', import.meta.url).href)};
       const fails = () => { ${fails}; };
       const connection = connect('${gateway.url}', 'process', {
@@ -32,18 +30,17 @@ t.test(
       });
       connect('${gateway.url}', 'bad/+', { onMessage: fails, onState: fails, onError: fails });
     `;
-      const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'pipe' });
-      t.teardown(() => child.kill('SIGKILL'));
-      let told = '';
-      child.stderr.on('data', (text) => {
-        told += text;
-      });
-      const [code] = await once(child, 'exit');
-      t.equal(code, 0, told);
-      for (const name of ['onState', 'onLost', 'onError']) t.match(told, `encke/client: ${name} threw`);
-    }
-  },
-);
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'pipe' });
+    t.teardown(() => child.kill('SIGKILL'));
+    let told = '';
+    child.stderr.on('data', (text) => {
+      told += text;
+    });
+    const [code] = await once(child, 'exit');
+    t.equal(code, 0, told);
+    for (const name of ['onState', 'onLost', 'onError']) t.match(told, `encke/client: ${name} threw`);
+  }
+});
 
 t.test('nothing of a closed connection stays: neither listeners at the signal nor timers', async (t) => {
   const listeners = new Set<() => void>();
@@ -78,7 +75,7 @@ t.test('closed by the callback that tells of the failure, it tells no more', asy
   t.same(calls, ['connecting', 'failed']);
 });
 
-t.test('who adds an id a second time waits as long as the first', async (t) => {
+t.test('adding an id a second time waits as long as the first time', async (t) => {
   const proxy = await proxied(t, gateway);
   const listener = listen(t, proxy.url, 'twice/a');
   await listener.connection.add('twice/a');

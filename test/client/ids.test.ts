@@ -170,7 +170,7 @@ t.test('long-poll: of an id that is removed, what history no longer has is no lo
   t.same([listener.losses, listener.openings], [[], 1]);
 });
 
-t.test('what is added while it waits is there when it is back', async (t) => {
+t.test('ids added while it waits are there when it is back', async (t) => {
   const proxy = await proxied(t, gateway);
   const listener: Listener = await listen(t, proxy.url, 'waits/a').open();
   proxy.refusal = { status: 503 };

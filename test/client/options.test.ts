@@ -31,7 +31,7 @@ async function serve(
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-t.test('what can never work is refused at once, with a sentence', async (t) => {
+t.test('options that can never work are refused at once, with a sentence', async (t) => {
   const refused = (sentence: RegExp, url: unknown, ids: unknown, options: object = {}) =>
     t.throws(
       () => connect(url as string, ids as string, { onMessage, ...options } as ConnectOptions),

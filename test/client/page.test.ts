@@ -187,7 +187,7 @@ async function tryPage(browser: Browser): Promise<void> {
     await until('no stream is left', async () => (await openStreams(own)) === 0);
   });
 
-  t.test('who is refused, and an id without history, do not take the others with them', async (t) => {
+  t.test('a refused connection, and an id without history, do not affect the others', async (t) => {
     const own = await startProcess({ flags: ['--history-rules', 'private/# 0 0;# 100 60'] });
     t.teardown(() => own.kill());
     const page = await openPage(t, own.url);
@@ -259,7 +259,7 @@ async function tryPage(browser: Browser): Promise<void> {
     await page.waitForFunction(`window.heard === 'in the frame'`);
   });
 
-  t.test('what a callback throws is an error of the page, as others', async (t) => {
+  t.test('an error of a callback is an uncaught error of the page', async (t) => {
     const page = await openPage(t, gateway.url);
     const errors: string[] = [];
     page.on('pageerror', ({ message }) => errors.push(message));

@@ -21,7 +21,7 @@ t.test('the jitter is full: any delay from nothing to the span', async (t) => {
   t.ok(Math.min(...delays) < 3_000 && Math.max(...delays) > 27_000);
 });
 
-t.test('what the server asks for is the least, with the jitter on top', async (t) => {
+t.test("the server's own delay is the least, with the jitter on top", async (t) => {
   t.equal(new ReconnectBackoff(() => 0).nextDelayMs(10_000), 10_000);
   t.equal(new ReconnectBackoff(() => 0.5).nextDelayMs(10_000), 10_500);
 });

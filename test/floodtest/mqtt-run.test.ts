@@ -249,7 +249,7 @@ t.test(
   },
 );
 
-t.test('who comes back to its session has lost what it missed', async (t) => {
+t.test('a client that returns to its session has lost what it missed', async (t) => {
   const gateway = await faultyGateway(t);
   gateway.sessionPresent = true;
   const flags = '--lives 100%:2s-2100ms --clean-session false --qos 1';

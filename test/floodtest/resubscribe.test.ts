@@ -49,7 +49,7 @@ t.test('nothing is lost when sessions are resumed that have unsubscribed, and de
 });
 
 t.test(
-  'what comes after UNSUBACK is told; a gap while subscribed is lost, one in between is not',
+  'messages after UNSUBACK are reported; a gap while subscribed is lost, one in between is not',
   async (t) => {
     const gateway = await faultyGateway(t);
     const publisher = oldPublisher();

@@ -86,7 +86,7 @@ t.test('with more gaps than there is room for, it says what it cannot judge', as
   t.match(tally, { lost: lost - 1, duplicated: 2 });
 });
 
-t.test('what is from long before the first message was not lost in between', async (t) => {
+t.test('messages between an old one and the first one were not lost', async (t) => {
   const accounts = new StampAccounts(1);
   const tally = noTally();
   for (const seq of [1000, 5]) accounts.record(tally, 0, { publisher: 1, seq, dueAtUs: 0 }, false, 0);
@@ -123,7 +123,7 @@ t.test('a message older than the first one seen opens the account earlier', asyn
 });
 
 t.test(
-  'what comes again with DUP is redelivered; what comes for the first time with DUP is not',
+  'a message that comes again with DUP is redelivered; one that comes first with DUP is not',
   async (t) => {
     const accounts = new StampAccounts(1);
     const tally = noTally();
@@ -159,7 +159,7 @@ t.test('at the end what is missing of what was published is lost', async (t) => 
   t.equal(lostAfter([4], 5, nowUs), 1, 'what came after the first one it had');
 });
 
-t.test('who begins anew has lost nothing in between', async (t) => {
+t.test('a client with a new session has lost nothing in between', async (t) => {
   const accounts = new StampAccounts(2);
   const tally = noTally();
   const see = (connection: number, seq: number) =>

@@ -2,7 +2,7 @@ import t from 'tap';
 import { SeededRandom } from '../seeded-random.js';
 import { fuzz, summary } from './mqtt-fuzz.js';
 
-t.test('whatever bytes come, the server lives, answers who is right, and keeps nothing', async (t) => {
+t.test('for any bytes, the server lives, answers correct clients, and keeps nothing', async (t) => {
   const { seed } = new SeededRandom();
   t.comment(
     `ENCKE_TEST_SEED=${seed} repeats this; node dist/test/fuzz/mqtt-fuzz.js --seed ${seed} goes on for longer`,

@@ -179,7 +179,7 @@ t.test('while it stops', { buffered: true, ...itsOwnApi }, async (t) => {
     t.equal((await gateway.stats()).connections.refused.stopping, subscribing.length);
   });
 
-  t.test('what else is asked for is answered, and then the connection ends', async (t) => {
+  t.test('other requests are answered, and then the connection ends', async (t) => {
     reader.ask('/numbers');
     await reader.untilComplete();
     t.equal(reader.status, 200);
@@ -187,7 +187,7 @@ t.test('while it stops', { buffered: true, ...itsOwnApi }, async (t) => {
     await reader.untilClosed();
   });
 
-  t.test('who publishes is answered, and comes back over a connection of its own', async (t) => {
+  t.test('a publisher is answered, and reconnects over a new connection', async (t) => {
     const sent = await Wire.open(gateway.apiPort);
     sent.ask('/send/nobody', { method: 'POST', body: 'x' });
     await sent.untilComplete();

@@ -47,7 +47,7 @@ t.test(
   },
 );
 
-t.test('what somebody has set is never changed; the others make room for it', async (t) => {
+t.test('a value that is set is never changed; the others make room for it', async (t) => {
   const defaults = readConfig({ flags: { mqttRetainedBytesTotalMax: `${256 * mebibyte}` } });
   const memory = memoryOf(560, 2_048);
   const fitted = fittedToMemory(defaults, (key) => key === 'mqttRetainedBytesTotalMax', memory);
@@ -58,7 +58,7 @@ t.test('what somebody has set is never changed; the others make room for it', as
 });
 
 t.test(
-  'what was set and does not fit is refused, with the settings to lower and the heap to ask for',
+  'values that are set and do not fit are refused, with the settings to lower and the heap to ask for',
   async (t) => {
     const flags = {
       mqttRetainedBytesTotalMax: `${64 * 1024 * mebibyte}`,

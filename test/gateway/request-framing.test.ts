@@ -216,7 +216,7 @@ t.test('a connection ends behind the answer to a body in chunks', async (t) => {
   await listener.close();
 });
 
-t.test('what stands behind a body in chunks is never read as a request', async (t) => {
+t.test('bytes behind a body in chunks are never read as a request', async (t) => {
   const victim = await openStream(gateway.port, '/stream/victim');
   const requestsBefore = await sends(gateway);
   for (const bytes of [

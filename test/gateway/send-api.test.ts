@@ -517,7 +517,7 @@ t.test('with a token', async (t) => {
     }
   });
 
-  t.test('whatever is wrong with it, the answer is the same 401', async (t) => {
+  t.test('for every fault of a token, the answer is the same 401', async (t) => {
     const wire = await openStream(guarded.port, '/stream/1');
     const wrong: Ask['headers'][] = [
       {},

@@ -249,7 +249,7 @@ async function fillSilently(
   }
 }
 
-t.test('who is slow only for a moment is not cut later, and gets everything', here, async (t) => {
+t.test('a stream that is slow only for a moment is not cut later, and gets everything', here, async (t) => {
   // uWS closes a connection some 10 s after backpressure that nobody watched, though it has drained long since.
   const gateway = await start(t, '--pending-bytes-max', '33554432');
   const silent: {

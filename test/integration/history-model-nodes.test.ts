@@ -3,7 +3,7 @@ import { SeededRandom } from '../seeded-random.js';
 import { runSeedsOnNodes } from './history-model.js';
 
 t.test(
-  'whatever becomes of nodes, of their ways to Redis and of Redis, nothing is lost, doubled or reordered but what is said',
+  'faults of nodes, of their paths to Redis and of Redis: nothing is lost, duplicated or reordered without an announcement',
   async (t) => {
     const { seed } = new SeededRandom();
     t.comment(

@@ -3,7 +3,7 @@ import { SeededRandom } from '../seeded-random.js';
 import { runSeeds } from './history-model.js';
 
 t.test(
-  'whatever readers and connections do, nothing is lost, doubled or reordered but what is said',
+  'for any actions of readers and connections, nothing is lost, duplicated or reordered without an announcement',
   async (t) => {
     const { seed } = new SeededRandom();
     t.comment(

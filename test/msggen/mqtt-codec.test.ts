@@ -106,7 +106,7 @@ t.test('PUBLISH: the example of 3.3.2 is read', async (t) => {
   t.match(publication, { qos: 0, packetId: 0, payloadStart: 7 });
 });
 
-t.test('what is no PUBLISH is not read as one', async (t) => {
+t.test('malformed bytes are not read as a PUBLISH', async (t) => {
   for (const [what, packet] of [
     ['QoS 3', '36 07 00 03 61 2f 62 00 0a'],
     ['DUP at QoS 0', '38 05 00 03 61 2f 62'],
@@ -132,7 +132,7 @@ function unmasked(frame: Buffer): { head: number; payload: Buffer; rest: Buffer 
   return { head: frame[0]!, payload, rest: frame.subarray(at + 4 + size) };
 }
 
-t.test('what is written is masked, with another key each time, whatever its size', async (t) => {
+t.test('frames are masked, with another key each time, at any size', async (t) => {
   const writer = new FrameWriter();
   const keys = new Set<string>();
   for (const size of [0, 1, 2, 3, 4, 5, 60, 130, 70_000]) {
@@ -154,7 +154,7 @@ t.test('what is written is masked, with another key each time, whatever its size
   t.equal(keys.size, 9);
 });
 
-t.test('what is gathered goes out together, in order', async (t) => {
+t.test('gathered packets go out together, in order', async (t) => {
   const writer = new FrameWriter();
   writer.acknowledge(0x40, 0xfffe);
   writer.pong(Buffer.from('Hello'));
@@ -270,7 +270,7 @@ t.test('big frames: the examples of RFC 6455, 5.7', async (t) => {
   t.same(heard, ['open', '30 253 bytes', '30 65532 bytes']);
 });
 
-t.test('what a server must not do ends the connection, and nothing after it is read', async (t) => {
+t.test('a violation by the server ends the connection, and nothing after it is read', async (t) => {
   for (const [bytes, reason] of [
     ['82 85 37 fa 21 3d 7f 9f 4d 51 58', 'protocol error: a masked frame'],
     ['81 05 48 65 6c 6c 6f', 'protocol error: a text frame'],

@@ -167,7 +167,7 @@ t.test('a connection that breaks is opened again; what was not acknowledged is a
   t.ok(summary.sent > 900);
 });
 
-t.test('what cannot be reached is one sentence and exit code 1', async (t) => {
+t.test('an unreachable server is one sentence and exit code 1', async (t) => {
   const run = (url: string) => runTool(['msggen', '-t', 'mqtt-ws', '--messages', '1', '--url', url]);
   t.match(await run('http://127.0.0.1:9'), {
     exitCode: 1,

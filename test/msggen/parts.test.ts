@@ -26,7 +26,7 @@ t.test('a stamp reads back as it was written, wherever it lies', async (t) => {
   }
 });
 
-t.test('what is no whole stamp is none', async (t) => {
+t.test('an incomplete stamp is none', async (t) => {
   const stamp: Stamp = { publisher: 0, seq: 0, dueAtUs: 0 };
   const good = '[m 00000123abcd 5 1700000000000000]';
   for (let end = 0; end < good.length; end++) {

@@ -74,7 +74,7 @@ t.test('ids of several servers', async (t) => {
   await stream.close();
 });
 
-t.test('what is refused is an error by its sentence, and the run goes on', async (t) => {
+t.test('a refused message is an error by its sentence, and the run goes on', async (t) => {
   const body = (from: number, to: number) => `
     local n = redis.call('INCR', 'taken:refuses')
     if n > ${from} and n <= ${to} then return redis.error_reply('TOOBIG not today') end

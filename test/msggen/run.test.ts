@@ -202,7 +202,7 @@ t.test('--rate max is a closed loop: as many on the wire as connections', async 
   t.equal(new Set(api.taken.map(({ path }) => path)).size, 40);
 });
 
-t.test('what waits for a stalled server is bounded', async (t) => {
+t.test('messages that wait for a stalled server are bounded', async (t) => {
   const api = await apiServer(t);
   api.stall();
   const args = ['--rate', '2000', '--until', '1s', '--connections', '2', '--waiting-limit', '100'];

@@ -10,7 +10,7 @@ async function apiServer(t: Pick<Test, 'teardown'>): Promise<ApiServer> {
   return api;
 }
 
-t.test('what never gets an answer counts with the time that it waited', async (t) => {
+t.test('an unanswered message counts with the time that it waited', async (t) => {
   const api = await apiServer(t);
   const tool = new ToolProcess([
     ...['msggen', '--rate', '100', '--until', '1s', '--connections', '4', '--answer-timeout', '1s', '--json'],

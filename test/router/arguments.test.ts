@@ -28,7 +28,7 @@ async function startedRouter(options = {}) {
   return router;
 }
 
-t.test('what is no subscriber is refused at login, and sends to the id go on', async (t) => {
+t.test('a value that is no subscriber is refused at login, and sends to the id go on', async (t) => {
   const router = await startedRouter();
   const inbox = new Inbox();
   router.login('q', inbox);

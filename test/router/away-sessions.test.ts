@@ -19,7 +19,7 @@ interface Listed {
 
 const tiers: AwayTier[] = Object.values(awayTiers);
 
-t.test('what goes first is what a look through all of them finds', async (t) => {
+t.test('the session that goes first is the one that a search of all finds', async (t) => {
   const random = new SeededRandom();
   const away = new AwaySessions();
   let list: Listed[] = [];

@@ -103,7 +103,7 @@ t.test('it ends, however fast others come meanwhile', async (t) => {
   t.ok(steps <= 110, `${steps} steps: one for each that was there, and a few up and down`);
 });
 
-t.test('who only comes and goes is not kept by a walk that waits', async (t) => {
+t.test('a message that only comes and goes is not kept by a walk that waits', async (t) => {
   const router = await routerWith(...Array.from({ length: 1_000 }, (_, n) => `id/${n}`));
   const walk = router.walkRetained('id/+');
   take(walk, 500);
@@ -121,7 +121,7 @@ t.test('who only comes and goes is not kept by a walk that waits', async (t) => 
   t.equal(take(walk).length, 500);
 });
 
-t.test('whatever comes and goes meanwhile, it finds exactly those that stayed', async (t) => {
+t.test('for any changes meanwhile, it finds exactly the messages that stayed', async (t) => {
   const random = new SeededRandom();
   t.comment(`ENCKE_TEST_SEED=${random.seed}`);
   const levels = ['a', 'b', '', '$s', ...Array.from({ length: 30 }, (_, n) => `level ${n}`)];

@@ -107,7 +107,7 @@ t.test('each level of an id counts, where several ids share it once', async (t) 
   t.match(deep.stats(), { retained: 0, retainedBytes: 0, retainedRefused: { bytes: 1 } });
 });
 
-t.test('what they are counted as is about what they take', async (t) => {
+t.test('the counted bytes are about the used ones', async (t) => {
   const levels = 'abcdefghij'.repeat(12).split('').join('/');
   const shapes: Record<string, (n: number) => string> = {
     'one level': (n) => `${n}r`,
@@ -136,7 +136,7 @@ t.test('a refused message is delivered all the same', async (t) => {
   t.same(inbox.texts, ['x']);
 });
 
-t.test('what is kept owns its bytes, and its encodings are not kept', async (t) => {
+t.test('a kept message owns its bytes, and its encodings are not kept', async (t) => {
   const router = await startedRouter();
   const pool = Buffer.alloc(8_192, 'x');
   for (const size of [10, 64, 100, 4_000]) {

@@ -144,7 +144,7 @@ t.test('a message larger than a chunk has one of its own', async (t) => {
   t.equal(decode(chunks)[0]!.queued.length, 2);
 });
 
-t.test('what no node has written is refused, and nothing else happens', async (t) => {
+t.test('bytes that no node has written are refused, and nothing else happens', async (t) => {
   const random = new SeededRandom();
   t.comment(`ENCKE_TEST_SEED=${random.seed}`);
   const [good] = [...encodeSessions([everything])] as [Buffer];

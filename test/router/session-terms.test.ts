@@ -154,7 +154,7 @@ t.test('it goes with the session to another node', async (t) => {
   t.equal(there.find('c'), undefined);
 });
 
-t.test('what is due is found as a look through all finds it', async (t) => {
+t.test('due items are the ones that a search of all finds', async (t) => {
   const random = new SeededRandom();
   t.comment(`ENCKE_TEST_SEED=${random.seed}`);
   const buckets = new ExpiryBuckets<number>();

@@ -313,7 +313,7 @@ t.test('the watermarks raise an alarm once, and end it once', async (t) => {
   t.match(sessions.stats(), { alarms: 0, alarmsRaised: 2 });
 });
 
-t.test('what is not acknowledged is sent again after the retry interval, with DUP', async (t) => {
+t.test('an unacknowledged message is sent again after the retry interval, with DUP', async (t) => {
   const { router, client, sessions } = await broker({ retryIntervalSec: 10 });
   client.connect('c');
   router.subscribe('a', client.session!, 2);
@@ -388,21 +388,24 @@ t.test('by default a message awaits PUBREL for as long as its session, however l
   t.match(sessions.stats(), { awaitingRelExpired: 0 });
 });
 
-t.test('what awaits PUBREL is in the bytes of all sessions, and refused past them', async (t) => {
-  const { client, sessions } = await broker({ bytesTotalMax: 500 });
-  client.connect('c');
-  const session = client.session!;
-  t.same(
-    [1, 2, 3, 2].map((packetId) => session.noteIncoming(packetId)),
-    ['new', 'new', 'too-many', 'repeated'],
-  );
-  t.match(sessions.stats(), { bytes: 448, awaitingRelRefused: 1 });
-  session.release(1);
-  t.equal(session.noteIncoming(3), 'new');
-  session.release(2);
-  session.release(3);
-  t.match(sessions.stats(), { bytes: 0, busy: 0 });
-});
+t.test(
+  'packet ids that await PUBREL count in the bytes of all sessions, and are refused past them',
+  async (t) => {
+    const { client, sessions } = await broker({ bytesTotalMax: 500 });
+    client.connect('c');
+    const session = client.session!;
+    t.same(
+      [1, 2, 3, 2].map((packetId) => session.noteIncoming(packetId)),
+      ['new', 'new', 'too-many', 'repeated'],
+    );
+    t.match(sessions.stats(), { bytes: 448, awaitingRelRefused: 1 });
+    session.release(1);
+    t.equal(session.noteIncoming(3), 'new');
+    session.release(2);
+    session.release(3);
+    t.match(sessions.stats(), { bytes: 0, busy: 0 });
+  },
+);
 
 t.test('and a timeout that counts only while the client is connected', async (t) => {
   const { client, sessions } = await broker({ awaitRelTimeoutSec: 20 });
@@ -562,7 +565,7 @@ t.test('a window may be as wide as there are packet ids, and no wider', async (t
     t.throws(() => new Sessions(router2, { maxInflight }), /1 to 65,535/);
 });
 
-t.test('what waits owns its bytes, once for all sessions', async (t) => {
+t.test('a waiting message owns its bytes, once for all sessions', async (t) => {
   const { router, sessions, newClient } = await broker({ maxInflight: 1 });
   const clients = Array.from({ length: 3 }, newClient);
   for (const [n, client] of clients.entries()) {
@@ -587,32 +590,29 @@ t.test('what waits owns its bytes, once for all sessions', async (t) => {
   t.equal(sessions.stats().busy, 3);
 });
 
-t.test(
-  'what a store has kept from before is there for the client that comes back, and expires otherwise',
-  async (t) => {
-    class Restoring extends MemoryStore {
-      override restore(total: FlowTotal) {
-        return ['back', 'never'].map((clientId) => {
-          const flow = this.create(clientId, false, total);
-          flow.send(new InflightEntry(7, new Message('a', Buffer.from('in flight'), 0, 1), 1, 0));
-          flow.enqueue({ message: new Message('a', Buffer.from('queued'), 0, 1), options: 1 });
-          return { clientId, flow };
-        });
-      }
+t.test('kept sessions of a store are there for a client that reconnects, and expire otherwise', async (t) => {
+  class Restoring extends MemoryStore {
+    override restore(total: FlowTotal) {
+      return ['back', 'never'].map((clientId) => {
+        const flow = this.create(clientId, false, total);
+        flow.send(new InflightEntry(7, new Message('a', Buffer.from('in flight'), 0, 1), 1, 0));
+        flow.enqueue({ message: new Message('a', Buffer.from('queued'), 0, 1), options: 1 });
+        return { clientId, flow };
+      });
     }
-    const router = await startedRouter();
-    const sessions = new Sessions(router, { sessionExpirySec: 100 }, new Restoring());
-    t.match(sessions.stats(), { sessions: 2, persistent: 2, connected: 0 });
-    const client = new SessionClient(sessions);
-    t.equal(client.connect('back'), true);
-    t.same(client.take(), ['in flight#7+dup', 'queued#1']);
-    sessions.tick(100);
-    t.match(sessions.stats(), { sessions: 1, expired: 1, dropped: { 'session-ended': 2 } });
-    client.session!.acknowledge(7);
-    client.session!.acknowledge(1);
-    t.match(sessions.stats(), { bytes: 0, busy: 0 });
-  },
-);
+  }
+  const router = await startedRouter();
+  const sessions = new Sessions(router, { sessionExpirySec: 100 }, new Restoring());
+  t.match(sessions.stats(), { sessions: 2, persistent: 2, connected: 0 });
+  const client = new SessionClient(sessions);
+  t.equal(client.connect('back'), true);
+  t.same(client.take(), ['in flight#7+dup', 'queued#1']);
+  sessions.tick(100);
+  t.match(sessions.stats(), { sessions: 1, expired: 1, dropped: { 'session-ended': 2 } });
+  client.session!.acknowledge(7);
+  client.session!.acknowledge(1);
+  t.match(sessions.stats(), { bytes: 0, busy: 0 });
+});
 
 t.test('a session whose client has moved to another node ends, and what waited is counted', async (t) => {
   const { router, sessions } = await broker();

@@ -72,7 +72,7 @@ t.test('with No Local a client does not get what it has published itself, and al
   t.same(local.take(), ['mine@1', 'its@1', 'by HTTP@1'], 'the client id alone keeps nothing back');
 });
 
-t.test('who has no client id gets everything, with No Local too', async (t) => {
+t.test('a subscriber without a client id gets everything, with No Local too', async (t) => {
   const router = await startedRouter();
   const client = new Client('me');
   const nobody = new (class extends Subscriber {

@@ -21,7 +21,7 @@ function visitsOf(node: FilterNode): number {
 const add = (tree: TopicTree, filter: string) => tree.set(filter, new Inbox());
 
 t.test(
-  'what a message may look at is known beforehand, for usual filters and for those that overlap',
+  'the visits of a message are known beforehand, for usual filters and for those that overlap',
   async (t) => {
     const many = new TopicTree();
     for (let n = 0; n < 10_000; n++) add(many, `+/${n}/+`);

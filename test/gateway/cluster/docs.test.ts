@@ -45,7 +45,7 @@ t.test('the commands', async (t) => {
   for (const stream of [near, far]) await stream.close();
 });
 
-t.test('who has an id, numbers of the nodes, and the version', async (t) => {
+t.test('the nodes of an id, metrics of the nodes, and the version', async (t) => {
   const shown = /`(FCALL encke_ids 1 123)` answers\s+`([^`]+)`/.exec(section)!;
   const streams = [await openStream(one!.port, '/stream/123'), await openStream(two!.port, '/stream/123')];
   const client = await connectRaw(t, two!);

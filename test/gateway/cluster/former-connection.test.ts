@@ -14,7 +14,7 @@ const mqttOf = async (node: GatewayProcess) => (await node.stats()).mqtt;
 
 for (const clean of [true, false]) {
   t.test(
-    `what a client has sent is handled before another node says CONNACK, clean session ${Number(clean)}`,
+    `packets of a client are handled before another node says CONNACK, clean session ${Number(clean)}`,
     async (t) => {
       const flags = ['--turn-budget-ms', '1', '--history-rules', '# 0 0', '--name', `sent_${clean}`];
       const [d, e] = (await startRedisNodes(t, [redis.url], ['d', 'e'], flags)) as [

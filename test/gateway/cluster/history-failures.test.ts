@@ -145,7 +145,7 @@ t.test('a poll that waits is answered with what its node has missed, and a curso
 });
 
 t.test(
-  'what is gone when a node comes back is told to those whose ids it is, before what is left',
+  'a gap after a node comes back is told to the subscribers of its ids, before the remaining messages',
   async (t) => {
     const nodes = await nodesOf(t, 1);
     const way = await wayTo(t, nodes);
@@ -185,7 +185,7 @@ t.test(
   },
 );
 
-t.test('who resumes while Redis is away waits for it, or is told after 5 s', async (t) => {
+t.test('a resume while Redis is away waits for it, or is told after 5 s', async (t) => {
   const nodes = await nodesOf(t, 1);
   const one = nodes.list[0]!;
   const way = await wayTo(t, nodes);
@@ -210,28 +210,25 @@ t.test('who resumes while Redis is away waits for it, or is told after 5 s', asy
   t.ok(performance.now() - beganMs < 9_000);
 });
 
-t.test(
-  'who subscribes over MQTT right after a poll of the same id is given nothing old as new',
-  async (t) => {
-    const nodes = await nodesOf(t, 2);
-    const [one, two] = nodes.list as [GatewayProcess, GatewayProcess];
-    for (let n = 0; n < 30; n++) {
-      const id = `poll/${n}`;
-      const cursor = await cursorNow(two.port, `/${id}`);
-      await publish(one, id, numbered(5));
-      const { client, got, old } = await (async () => {
-        const polled = poll(two.port, `poll/${id}?cursor=${cursor}&timeout=0`);
-        const subscribed = pause(n * 1.3).then(() => mqttClient(t, two, id, 1));
-        t.same((await polled).texts, numbered(5));
-        return subscribed;
-      })();
-      await publish(one, id, ['m6']);
-      await until('the new one is there', () => got.includes('m6'));
-      t.same([got, old], [['m6'], []]);
-      await client.endAsync();
-    }
-  },
-);
+t.test('a SUBSCRIBE right after a poll of the same id gets nothing old as new', async (t) => {
+  const nodes = await nodesOf(t, 2);
+  const [one, two] = nodes.list as [GatewayProcess, GatewayProcess];
+  for (let n = 0; n < 30; n++) {
+    const id = `poll/${n}`;
+    const cursor = await cursorNow(two.port, `/${id}`);
+    await publish(one, id, numbered(5));
+    const { client, got, old } = await (async () => {
+      const polled = poll(two.port, `poll/${id}?cursor=${cursor}&timeout=0`);
+      const subscribed = pause(n * 1.3).then(() => mqttClient(t, two, id, 1));
+      t.same((await polled).texts, numbered(5));
+      return subscribed;
+    })();
+    await publish(one, id, ['m6']);
+    await until('the new one is there', () => got.includes('m6'));
+    t.same([got, old], [['m6'], []]);
+    await client.endAsync();
+  }
+});
 
 /** ENCKE_TEST_PAUSE_SEC=20 for longer. */
 const pausedSec = Number(process.env.ENCKE_TEST_PAUSE_SEC ?? 5);

@@ -119,7 +119,7 @@ t.test('a cursor of now has nothing that was sent before, at a node that has hea
   t.same([recovered, texts], [true, ['after']]);
 });
 
-t.test('what is sent once a stream has its greeting comes, whatever node it is sent to', async (t) => {
+t.test('messages sent after a stream has its greeting arrive, from every node', async (t) => {
   for (let n = 0; n < 60; n++) {
     const stream = await openStream(two.port, `/stream/fresh${n}`);
     t.equal(await one.send(`fresh${n}`, 'at once'), 1);

@@ -140,7 +140,7 @@ for (const urls of [[redis.url], [redis.url, other.url]]) {
   });
 }
 
-t.test('what a client publishes at QoS 2 is taken once, wherever it says PUBREL', async (t) => {
+t.test('a QoS 2 message of a client is taken once, wherever it sends PUBREL', async (t) => {
   const random = new SeededRandom();
   t.comment(`ENCKE_TEST_SEED=${random.seed}`);
   const nodes = await startRedisNodes(t, [redis.url], ['a', 'b'], ['--name', 'sender']);

@@ -41,7 +41,7 @@ async function keptIn(redis: RedisServer): Promise<number> {
 const isBack = (node: GatewayProcess) =>
   until('it is back', async () => (await node.stats()).engine.connected);
 
-t.test('what is retained on one node is there for who subscribes on another', async (t) => {
+t.test('a message retained on one node is there for a subscriber on another', async (t) => {
   const { nodes } = await startNodes(t, 2);
   const [a, b] = nodes as [GatewayProcess, GatewayProcess];
   const live = await connectRaw(t, b);
@@ -84,7 +84,7 @@ t.test('it is there when the node that published it is not any more', async (t) 
   t.same(await retainedOn(t, c), ['x kept 1'], 'nor when redis-server was started anew');
 });
 
-t.test('what was cleared leaves nothing but a note of an hour', async (t) => {
+t.test('a cleared message leaves nothing but a note of an hour', async (t) => {
   const redis = await redisServer(t);
   const a = await startNode(t, redis.url, 'a');
   const publisher = await connectRaw(t, a);
@@ -146,7 +146,7 @@ t.test('a node for which too much was cleared to be noted compares all', async (
   t.equal(await keptIn(redis), 1, 'and it is not given back');
 });
 
-t.test('what a server has lost it gets back from the nodes', async (t) => {
+t.test('a server gets back what it has lost from the nodes', async (t) => {
   const { redis, nodes } = await startNodes(t, 2);
   const [a, b] = nodes as [GatewayProcess, GatewayProcess];
   const onA = await connectRaw(t, a);
@@ -173,7 +173,7 @@ t.test('Redis keeps no more than a node does', async (t) => {
   t.ok((await retainedOn(t, c)).includes('x/0 again 1'));
 });
 
-t.test('what two nodes publish in the same moment ends as the same on all', async (t) => {
+t.test('messages that two nodes publish at the same moment end as the same on all', async (t) => {
   const { redis, nodes } = await startNodes(t, 3);
   const [a, b] = nodes as [GatewayProcess, GatewayProcess, GatewayProcess];
   const [onA, onB] = [await connectRaw(t, a), await connectRaw(t, b)];

@@ -82,7 +82,7 @@ t.test(
   },
 );
 
-t.test('what nobody takes is counted and told', async (t) => {
+t.test('sessions that no node takes are counted and logged', async (t) => {
   const redis = await redisServer(t);
   const [only] = (await startRedisNodes(t, [redis.url], ['only'])) as GatewayProcess[];
   const client = await connectRaw(t, only!, { clientId: 'x', clean: false });

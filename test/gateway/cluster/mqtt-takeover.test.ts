@@ -89,7 +89,7 @@ t.test('a client id that the server made is claimed by nobody', async (t) => {
   t.equal((await mqttOf(a)).clients.claimed, before);
 });
 
-t.test('what a client sends right behind its CONNECT waits, and is handled in order', async (t) => {
+t.test('packets right behind CONNECT wait, and are handled in order', async (t) => {
   for (let n = 0; n < 20; n++) {
     const client = await openRaw(t, n % 2 === 0 ? a : b);
     const behind = [subscribe(1, ['eager', 1]), publish('elsewhere', 'x', { qos: 1, id: 2 }), pingreq()];
@@ -147,7 +147,7 @@ t.test('where the old node stands still, CONNECT waits 2 s; it closes its own wh
   t.equal(await a.send('patient', 'x'), 0);
 });
 
-t.test('who connects while Redis is away takes over when it is back', async (t) => {
+t.test('a client that connects while Redis is away takes over when it is back', async (t) => {
   const own = await redisServer(t);
   const [d, e] = (await startRedisNodes(t, [own.url], ['d', 'e'])) as [GatewayProcess, GatewayProcess];
   const kept = await connectRaw(t, d, { clientId: 'kept' });

@@ -64,7 +64,7 @@ t.test('with how it is to be sent: QoS, retained, a key', async (t) => {
 });
 
 t.test(
-  'what the nodes do not accept is refused with a word and a sentence, and reaches nobody',
+  'a message that nodes do not accept is refused with a word and a sentence, and reaches nobody',
   async (t) => {
     const all = await connectRaw(t, one!);
     for (const filter of ['#', '$SYS/brokers/x']) await all.subscribe(filter);
@@ -110,7 +110,7 @@ t.test('<name>_stats has the numbers of each node by its name', async (t) => {
   for (const stream of streams) await stream.close();
 });
 
-t.test('whatever a program publishes on channels of the name, the nodes go on', async (t) => {
+t.test('the nodes go on, for any message of a program on their channels', async (t) => {
   const stream = await openStream(two!.port, '/stream/still-there');
   const channels = (await program.pubsub('CHANNELS', 'encke:*')) as string[];
   t.ok(channels.filter((channel) => channel.startsWith('encke:n:')).length === 2, channels.join());

@@ -51,7 +51,7 @@ t.test('ids of several servers go to their own', async (t) => {
   await stream.close();
 });
 
-t.test('what is refused is a sentence, and exit code 1', async (t) => {
+t.test('a refusal is a sentence, and exit code 1', async (t) => {
   const refused = await send('a/#', 'x');
   t.equal(refused.code, 1);
   t.equal(refused.stdout, '');

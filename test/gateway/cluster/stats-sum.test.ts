@@ -19,7 +19,7 @@ t.test('numbers are added up, at any depth and by place', async (t) => {
   );
 });
 
-t.test('what only one node has counts, and what is null does not', async (t) => {
+t.test('a value of a single node counts, and null does not', async (t) => {
   t.same(sumOf([{ errors: { 400: 2 } }, { errors: { 503: 1 } }, {}]), { errors: { 400: 2, 503: 1 } });
   t.same(sumOf([{ a: null }, { a: 3 }]), { a: 3 });
 });
@@ -32,7 +32,7 @@ t.test('words and flags stay where all agree', async (t) => {
   t.same(sum, { version: '1.2.3', connected: true });
 });
 
-t.test('what belongs to one process has no sum, and the longest uptime counts', async (t) => {
+t.test('metrics of one process have no sum, and the longest uptime counts', async (t) => {
   t.same(
     sumOf([
       { pid: 7, uptimeSec: 5, memory: { bytesPerConnection: 900 } },
@@ -93,7 +93,7 @@ t.test('a group is the workers of one machine, the whole is all nodes', async (t
   t.same(known!.sum, { open: 15 });
 });
 
-t.test('who has not answered, or not in a way that can be read, is missing', async (t) => {
+t.test('a node without a readable answer is missing', async (t) => {
   const cluster = clusterOf(node(1, 'a-1', 'a'), [
     [node(2, 'a-2', 'a'), undefined],
     [node(3, 'a-3', 'a'), 'no JSON'],

@@ -81,21 +81,24 @@ for (const number of [1, 2]) {
   });
 }
 
-t.test('who ends again and again waits twice as long each time, and the others go on', async (t) => {
-  const { pool, lines, order, release, pids } = crewOf(t, 2);
-  await pool.start();
-  const [first, second] = pids() as [number, number];
-  order(1, 3);
-  process.kill(first, 'SIGKILL');
-  const waits = () => lines.flatMap(({ restartInMs }) => restartInMs ?? []);
-  await until('it has ended three times', () => waits().length === 3, 30_000);
-  t.same(waits(), [250, 500, 1000]);
-  release(1);
-  await until('it is started again', () => pids().length === 5, 30_000);
-  t.ok(isAlive(second));
-  t.equal(lines.filter(({ msg, worker }) => msg === 'worker started' && worker === 2).length, 1);
-  t.equal(await pool.stop(), 0);
-});
+t.test(
+  'a worker that ends again and again waits twice as long each time, and the others go on',
+  async (t) => {
+    const { pool, lines, order, release, pids } = crewOf(t, 2);
+    await pool.start();
+    const [first, second] = pids() as [number, number];
+    order(1, 3);
+    process.kill(first, 'SIGKILL');
+    const waits = () => lines.flatMap(({ restartInMs }) => restartInMs ?? []);
+    await until('it has ended three times', () => waits().length === 3, 30_000);
+    t.same(waits(), [250, 500, 1000]);
+    release(1);
+    await until('it is started again', () => pids().length === 5, 30_000);
+    t.ok(isAlive(second));
+    t.equal(lines.filter(({ msg, worker }) => msg === 'worker started' && worker === 2).length, 1);
+    t.equal(await pool.stop(), 0);
+  },
+);
 
 t.test('a stop does not wait for a worker that waits for its next start', async (t) => {
   const { pool, order, pids, lines } = crewOf(t, 1);

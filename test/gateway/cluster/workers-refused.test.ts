@@ -45,17 +45,28 @@ t.test(
   },
 );
 
-t.test('what keeps a worker from starting is said once, and stops all', { buffered: true }, async (t) => {
-  const dead = await freePort();
-  const flags = ['--port', '0', '--api-port', '0', '--log-level', 'silent', '--workers', '3'];
-  const away = await encke(['start', ...flags, '--engine', 'redis', '--redis', `redis://127.0.0.1:${dead}`]);
-  t.equal(away.code, 1);
-  t.match(away.stderr, /^encke start: Redis at [^\n]+\n$/);
-  t.equal(away.stdout, '');
-  const many = await encke(['start', ...flags, ...onEngine(redis), '--connections-max', '90000000']);
-  t.equal(many.code, 2);
-  t.match(many.stderr, /^encke start: --connections-max 90000000 [^\n]+\n$/);
-});
+t.test(
+  'an error that keeps a worker from starting is said once, and stops all',
+  { buffered: true },
+  async (t) => {
+    const dead = await freePort();
+    const flags = ['--port', '0', '--api-port', '0', '--log-level', 'silent', '--workers', '3'];
+    const away = await encke([
+      'start',
+      ...flags,
+      '--engine',
+      'redis',
+      '--redis',
+      `redis://127.0.0.1:${dead}`,
+    ]);
+    t.equal(away.code, 1);
+    t.match(away.stderr, /^encke start: Redis at [^\n]+\n$/);
+    t.equal(away.stdout, '');
+    const many = await encke(['start', ...flags, ...onEngine(redis), '--connections-max', '90000000']);
+    t.equal(many.code, 2);
+    t.match(many.stderr, /^encke start: --connections-max 90000000 [^\n]+\n$/);
+  },
+);
 
 t.test(
   '--workers without Redis, or with a name too long, is refused with a sentence',
@@ -83,7 +94,7 @@ t.test(
   },
 );
 
-t.test('who sets a worker’s variable by hand is told', { buffered: true }, async (t) => {
+t.test('a worker’s variable that is set by hand stops the start', { buffered: true }, async (t) => {
   const outcome = await encke(['start'], { environment: { ENCKE_WORKER: '1' } });
   t.equal(outcome.code, 2);
   t.match(outcome.stderr, /^encke start: ENCKE_WORKER in the environment [^\n]+\n$/);

@@ -107,7 +107,7 @@ t.test('data of all kinds arrive as they were sent, but for their line breaks', 
   await wire.close();
 });
 
-t.test('what is not UTF-8 is an event of its own kind, in base64', async (t) => {
+t.test('data that is not UTF-8 is an event of its own type, in base64', async (t) => {
   const wire = await openEvents('/events/bytes');
   const bytes = Buffer.from(Array.from({ length: 256 }, (_, n) => n));
   await gateway.send('bytes', bytes);
@@ -134,7 +134,7 @@ t.test('an idle stream gets comments', async (t) => {
 const byOffset = oneProcess('it is given offsets that are places of one id, not in the stream of all ids');
 
 t.test(
-  'who comes back is told first what became of it, and then gets what it missed',
+  'a client that resumes is first told the result, and then gets what it missed',
   byOffset,
   async (t) => {
     await publish(gateway, 'back', numbered(5));

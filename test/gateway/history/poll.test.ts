@@ -436,7 +436,7 @@ t.test('limits: connections, and ids of one poll', async (t) => {
 const largest = oneProcess('messages of 12 MB take seconds through Redis on a busy machine');
 
 t.test(
-  'who asks for large answers and reads none is held to a limit, closed and counted',
+  'a client that asks for large answers and reads none is held to a limit, closed and counted',
   largest,
   async (t) => {
     // Far more than the kernel takes for a peer that reads nothing.

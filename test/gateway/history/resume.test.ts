@@ -174,7 +174,7 @@ t.test('6 MB are caught up with at the pace of the reader, while messages go on'
   await Promise.all(wires.map((wire) => wire.close()));
 });
 
-t.test('who reads more slowly than the history is long is cut, and told when it comes back', async (t) => {
+t.test('a reader that is slower than the history is long is cut, and told when it reconnects', async (t) => {
   const slow = await startQuietly();
   t.teardown(() => slow.kill());
   const body = 'x'.repeat(65_000);

@@ -34,7 +34,7 @@ t.test('lines go out in order, at once', async (t) => {
 });
 
 t.test(
-  'what waits is bounded in bytes, and what is dropped is counted and said where it is missing',
+  'waiting lines are bounded in bytes, and dropped ones are counted and reported where they are missing',
   async (t) => {
     const pipe = pipeOf(t);
     const writer = writerOf(pipe.writeEnd);
@@ -56,7 +56,7 @@ t.test(
   },
 );
 
-t.test('what several processes write to one pipe is not torn', async (t) => {
+t.test('lines of several processes in one pipe are not torn', async (t) => {
   const pipe = pipeOf(t);
   const writers = [writerOf(pipe.writeEnd, 1_000_000), writerOf(pipe.writeEnd, 1_000_000)];
   pipe.fill();

@@ -111,7 +111,7 @@ async function tryPage(browser: Browser): Promise<void> {
     t.equal((await gateway.stats()).connections.opened, 2, 'nothing of it is left');
   });
 
-  t.test('what is taken over, or too fast, stops as well', async (t) => {
+  t.test('the page stops after a takeover, and past a rate limit', async (t) => {
     const { gateway, page } = await opened(t, { flags: ['--mqtt-rate-limit-messages', '5,1'] }, 'twice');
     await RealClient.connect(t, gateway, { clientId: 'twice' });
     await says(page, '#state', 'another client has connected with this client id. (1008 taken-over)');

@@ -119,7 +119,7 @@ t.test('a frame that takes many turns is handled in order, to its end', async (t
   );
 });
 
-t.test('what was sent before the close is handled, and then the will', async (t) => {
+t.test('packets sent before the close are handled, and then the will', async (t) => {
   const gateway = await start(t, '--turn-budget-ms', '1');
   const stream = await openStream(gateway.port, '/stream/s');
   const client = await StuckClient.open(gateway);
@@ -137,7 +137,7 @@ t.test('what was sent before the close is handled, and then the will', async (t)
   });
 });
 
-t.test('who comes back at once is served behind what it has sent before', async (t) => {
+t.test('a client that reconnects at once is served after its earlier packets', async (t) => {
   const gateway = await start(t, '--turn-budget-ms', '1');
   const stream = await openStream(gateway.port, '/stream/s');
   const client = await StuckClient.open(gateway);

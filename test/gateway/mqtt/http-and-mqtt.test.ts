@@ -160,7 +160,7 @@ t.test('a session that is away is sent to, and gets it when it is back', async (
   t.same((await second.exactly(1)).map(brief), ['sleep while you were away 1']);
 });
 
-t.test('who subscribes to everything gets what is sent over HTTP, too', async (t) => {
+t.test('a subscriber to everything gets messages sent over HTTP, too', async (t) => {
   const client = await RealClient.connect(t, gateway);
   await client.subscribe('#', 0);
   t.equal((await client.exactly(1)).length, 1, 'and what is retained: that of the batch');

@@ -228,7 +228,7 @@ t.test('one SUBSCRIBE cannot subscribe to more than --mqtt-max-subscriptions fil
   t.equal((await gateway.stats()).router.logins, 10);
 });
 
-t.test('who does not say CONNECT within --mqtt-idle-timeout is closed, however busy', async (t) => {
+t.test('a connection without CONNECT within --mqtt-idle-timeout is closed, however busy', async (t) => {
   const gateway = await start(t, '--mqtt-idle-timeout', '1');
   const [silent, trickling, good] = [
     await openRaw(t, gateway),

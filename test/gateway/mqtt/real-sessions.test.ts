@@ -69,7 +69,7 @@ t.test('a client that reconnects by itself goes on where it was cut', async (t) 
   t.equal(connects, 5);
 });
 
-t.test('what a client publishes while it is cut off arrives once', async (t) => {
+t.test('messages that a client publishes while it is cut off arrive once', async (t) => {
   const subscriber = await RealClient.connect(t, gateway);
   await subscriber.subscribe('sender', 2);
   const options = { clientId: 'sender', clean: false, reconnectPeriod: 20 };

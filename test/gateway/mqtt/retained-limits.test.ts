@@ -81,7 +81,7 @@ t.test('all retained messages together stay under --mqtt-retained-bytes-total-ma
   t.match((await gateway.stats()).router, { retained: 0, retainedBytes: 0 });
 });
 
-t.test('who subscribes to all that is retained and does not read grows nothing', async (t) => {
+t.test('a client that subscribes to all retained messages and does not read grows nothing', async (t) => {
   const gateway = await start(t, '--mqtt-max-retained', '2000', '--pending-bytes-max', '200000');
   const messages = Array.from({ length: 1000 }, (_, n) => ({
     id: `r/${n}`,

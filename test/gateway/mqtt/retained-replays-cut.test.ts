@@ -73,26 +73,29 @@ t.test('one that ends with its connection is not gone on with for the next in it
   t.equal(replays.count, 0);
 });
 
-t.test('what a session that stays is still to be sent goes into its queue until that is full', async (t) => {
-  const { router, replays, connections } = await room();
-  const session = new Receiver(false);
-  const channel = { slot: 0, session } as never;
-  router.subscribe('r/#', session, 1);
-  connections.put(channel);
-  session.onDeliver = () => {
-    if (session.ids.length === 10) session.hasRoom = false;
-  };
-  replays.begin(channel, granted('r/#'));
-  t.equal(session.ids.length, 10);
-  session.room = 300;
-  replays.release(0, session as never);
-  connections.release(0);
-  await turns(20);
-  t.equal(session.ids.length, 300);
-  session.room = 1_000;
-  await turns(20);
-  t.equal(session.ids.length, 300, 'and the rest is let go');
-});
+t.test(
+  'retained messages that a persistent session still waits for go into its queue until that is full',
+  async (t) => {
+    const { router, replays, connections } = await room();
+    const session = new Receiver(false);
+    const channel = { slot: 0, session } as never;
+    router.subscribe('r/#', session, 1);
+    connections.put(channel);
+    session.onDeliver = () => {
+      if (session.ids.length === 10) session.hasRoom = false;
+    };
+    replays.begin(channel, granted('r/#'));
+    t.equal(session.ids.length, 10);
+    session.room = 300;
+    replays.release(0, session as never);
+    connections.release(0);
+    await turns(20);
+    t.equal(session.ids.length, 300);
+    session.room = 1_000;
+    await turns(20);
+    t.equal(session.ids.length, 300, 'and the rest is let go');
+  },
+);
 
 t.test(
   'of a walk that finds nothing to be sure of, no more than a part is made without its connection',
@@ -113,7 +116,7 @@ t.test(
   },
 );
 
-t.test('who subscribes and unsubscribes while a replay waits does not grow it', async (t) => {
+t.test('a client that subscribes and unsubscribes while a replay waits does not grow it', async (t) => {
   const { router, replays, connections } = await room();
   const session = new Receiver(true);
   session.hasRoom = false;

@@ -136,7 +136,7 @@ t.test('200 subscriptions to everything, of clients that do not read, take next 
   }
 });
 
-t.test('what changes while it waits comes once, as it is then', async (t) => {
+t.test('a message that changes while the replay waits comes once, in its new form', async (t) => {
   const gateway = await start(t);
   await retain(t, gateway, 60, (n) => `r/${n}`, 1);
   const client = await connectRaw(t, gateway);
@@ -152,7 +152,7 @@ t.test('what changes while it waits comes once, as it is then', async (t) => {
   t.same(payloads.sort(), [...expected, 'r/0 new', 'r/59 new', 'r/new new', ''].sort());
 });
 
-t.test('who unsubscribes gets no more of it', async (t) => {
+t.test('a client that unsubscribes gets no more of it', async (t) => {
   const gateway = await start(t);
   await retain(t, gateway, 100, (n) => `r/${n}`, 1);
   const client = await connectRaw(t, gateway);
@@ -164,7 +164,7 @@ t.test('who unsubscribes gets no more of it', async (t) => {
   t.equal(await replays(gateway), 0);
 });
 
-t.test('who subscribes again gets all of it again, from the start', async (t) => {
+t.test('a second SUBSCRIBE gets all of it again, from the start', async (t) => {
   const gateway = await start(t);
   await retain(t, gateway, 50, (n) => `r/${n}`, 1);
   const client = await connectRaw(t, gateway);

@@ -191,7 +191,7 @@ t.test('cut at QoS 1 with its session kept, it gets everything when it is back',
   await until('all is acknowledged', async () => (await gateway.stats()).mqtt.sessions.bytes === 0);
 });
 
-t.test('who acknowledges without reading grows nothing', here, async (t) => {
+t.test('a client that acknowledges without reading grows nothing', here, async (t) => {
   const gateway = await start(t, '--slow-consumer-policy', 'drop-newest', '--mqtt-max-mqueue', '100');
   const slow = await subscriber(t, gateway, 1);
   let acknowledged = 0;
@@ -211,7 +211,7 @@ t.test('who acknowledges without reading grows nothing', here, async (t) => {
 });
 
 t.test(
-  'who takes nothing for 10 s is cut under every policy, and although it goes on sending',
+  'a client that takes nothing for 10 s is cut under every policy, even if it goes on sending',
   here,
   async (t) => {
     const gateway = await start(t, '--slow-consumer-policy', 'drop-newest');

@@ -79,7 +79,7 @@ t.test('clients find the next server by themselves', async (t) => {
   for (const [n, client] of clients.entries()) t.match(await client.exactly(1), [{ topic: `next/${n}` }]);
 });
 
-t.test('who is behind and does not read is cut when the time is over', async (t) => {
+t.test('a client that is behind and does not read is cut when the time is over', async (t) => {
   const gateway = await startGateway({
     flags: ['--drain-sec', '1', '--slow-consumer-policy', 'drop-newest'],
   });

@@ -62,7 +62,7 @@ for (const [name, flood] of Object.entries(floods)) {
   });
 }
 
-t.test('who reads its answers may ask as much as it likes', { buffered: true }, async (t) => {
+t.test('a client that reads its answers may ask as much as it likes', { buffered: true }, async (t) => {
   const gateway = await startGateway();
   t.teardown(() => gateway.kill());
   const client = await stuck(t, gateway, 'reader');

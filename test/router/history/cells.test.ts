@@ -67,7 +67,7 @@ t.test('two chains are joined, and given back a part at a time', async (t) => {
   t.equal(at, 0);
 });
 
-t.test('what was given back is taken before there is more', async (t) => {
+t.test('freed cells are taken before new ones', async (t) => {
   const cells = new Cells();
   const chains = Array.from({ length: 10_000 }, (_, n) => cells.take(1 + (n % 5)));
   const { reservedBytes } = cells;

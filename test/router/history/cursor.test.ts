@@ -67,7 +67,7 @@ t.test('every kind of bad cursor is refused, and says how to mend it', async (t)
   }
 });
 
-t.test('what is written is read again, whatever it is', async (t) => {
+t.test('any formatted cursor is parsed again', async (t) => {
   const random = new SeededRandom();
   t.comment(`ENCKE_TEST_SEED=${random.seed}`);
   for (let n = 0; n < 5_000; n++) {

@@ -35,7 +35,7 @@ t.test('it is not so for more than 1 MiB', async (t) => {
   t.equal(once.filter((message, n) => message === twice[n]).length, 10);
 });
 
-t.test('what is counted is what is reserved, when it is full and changes for long', async (t) => {
+t.test('the counted bytes are the reserved ones, when history is full and changes for long', async (t) => {
   for (const bytes of [10, 100, 1_000, 20_000]) {
     const history = new MemoryHistory({ bytesMax: 8 * mib });
     fill(history, 3_000, Math.ceil((40 * mib) / 3_000 / (bytes + 64)), bytes);
@@ -75,7 +75,7 @@ t.test('when all has expired, all is given back, within as many ticks as it take
   t.ok(history.stats().reservedBytes <= 2 * empty.reservedBytes && empty.reservedBytes < 1_000);
 });
 
-t.test('what has expired is given to nobody, even while a burst of it still waits to go', async (t) => {
+t.test('expired messages are given to nobody, even while a burst of them still waits to go', async (t) => {
   const history = new MemoryHistory({ rules: [{ filter: '#', messages: 100, ageSec: 1 }] });
   history.tick(0);
   fill(history, 50_000, 1, 10);

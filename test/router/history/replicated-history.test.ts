@@ -83,23 +83,26 @@ function storeOf({ messages = 100, ageSec = 60, bytes = bytesMax } = {}) {
   return { source, store, history, publish, resume };
 }
 
-t.test('what is kept and what comes while it is loaded are one row, without a gap or a double', async (t) => {
-  const { source, publish, resume } = storeOf();
-  publish('a', 3);
-  const asked = resume(['a'], [1]);
-  publish('a', 2);
-  publish('b');
-  t.equal(asked.recovered, undefined);
-  await source.answer();
-  t.same(asked, { recovered: true, offsets: [2, 3, 4, 5] });
-  publish('a');
-  const again = resume(['a'], [3]);
-  t.same(again, { recovered: true, offsets: [4, 5, 7] }, 'who comes then is answered at once');
-  t.equal(source.loads.length, 0);
-});
+t.test(
+  'loaded messages and those that arrive meanwhile are one sequence, without a gap or a duplicate',
+  async (t) => {
+    const { source, publish, resume } = storeOf();
+    publish('a', 3);
+    const asked = resume(['a'], [1]);
+    publish('a', 2);
+    publish('b');
+    t.equal(asked.recovered, undefined);
+    await source.answer();
+    t.same(asked, { recovered: true, offsets: [2, 3, 4, 5] });
+    publish('a');
+    const again = resume(['a'], [3]);
+    t.same(again, { recovered: true, offsets: [4, 5, 7] }, 'who comes then is answered at once');
+    t.equal(source.loads.length, 0);
+  },
+);
 
 t.test(
-  'who asks for less than is being loaded waits for that; who asks for more has it loaded',
+  'a resume that needs less than is being loaded waits for that; one that needs more loads it',
   async (t) => {
     const { source, publish, resume } = storeOf();
     publish('a', 5);
@@ -128,7 +131,7 @@ t.test('a cursor of a node that is further waits until this one is there, too', 
   t.same(ahead, { recovered: true, offsets: [6] });
 });
 
-t.test('what is gone is told, and what is left is given', async (t) => {
+t.test('a gap is told, and the remaining messages are given', async (t) => {
   const { source, publish, resume } = storeOf();
   publish('a', 6);
   const asked = resume(['a'], [2]);
@@ -204,7 +207,7 @@ t.test('a load that fails takes nothing from who waits for another of the same i
   t.same(more, { recovered: true, offsets: [1, 2, 3, 4] });
 });
 
-t.test('who waits for the load of somebody else has its own time where that one is over', async (t) => {
+t.test("a resume that waits for another one's load has its own time when that one is over", async (t) => {
   const { source, publish, resume } = storeOf();
   publish('a', 3);
   const startedMs = performance.now();
@@ -222,7 +225,7 @@ t.test('who waits for the load of somebody else has its own time where that one 
   t.same(third, { recovered: true, offsets: [3] });
 });
 
-t.test('who waits for a load that is given up, as at the end, is told so at once', async (t) => {
+t.test('a resume that waits for a load that is given up, as at the end, is told at once', async (t) => {
   const { source, publish, resume } = storeOf();
   publish('a', 3);
   const all = [resume(['a'], [0]), resume(['a'], [0]), resume(['a'], [2])];
@@ -246,17 +249,20 @@ t.test('a stream that is made anew while an id is loaded is another epoch', asyn
   t.same(asked, { recovered: false, offsets: [1] }, 'all that is there, and the cursor was of the first');
 });
 
-t.test('who wants what comes from now on waits until it does, and holds nothing after that', async (t) => {
-  const { source, history } = storeOf();
-  let ready = false;
-  history.prepare(['a', 'none/b'], { since: 'now' }, () => {
-    ready = true;
-  });
-  t.same([[...source.holds.keys()], ready], [['a', 'none/b'], false], 'an id without history, too');
-  for (const begun of source.begins) begun();
-  await turn();
-  t.same([source.holds.size, ready], [0, true]);
-});
+t.test(
+  'a client that wants new messages waits until they arrive here, and holds nothing after that',
+  async (t) => {
+    const { source, history } = storeOf();
+    let ready = false;
+    history.prepare(['a', 'none/b'], { since: 'now' }, () => {
+      ready = true;
+    });
+    t.same([[...source.holds.keys()], ready], [['a', 'none/b'], false], 'an id without history, too');
+    for (const begun of source.begins) begun();
+    await turn();
+    t.same([source.holds.size, ready], [0, true]);
+  },
+);
 
 t.test('an id is held for half of its age, 30 s at most, and no longer', async (t) => {
   for (const [ageSec, heldMs] of [

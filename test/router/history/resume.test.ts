@@ -18,7 +18,7 @@ function cursor(router: Router, ...offsets: number[]): ResumeFrom {
   return { epoch: router.history.epoch, offsets };
 }
 
-t.test('who comes back with a cursor gets what came after it, in order', async (t) => {
+t.test('a client that resumes from a cursor gets the later messages, in order', async (t) => {
   const router = await startedRouter();
   send(router, 'a', '1', '2');
   const offsets = router.history.position(['a']);
@@ -61,7 +61,7 @@ t.test('a message of an id without history has offset 0', async (t) => {
   t.same(inbox.texts, ['x']);
 });
 
-t.test('what is kept of a message carries its offset', async (t) => {
+t.test('a kept message carries its offset', async (t) => {
   const router = await startedRouter();
   const message = new Message('a', Buffer.from('x'), 0);
   t.equal(message.kept().offset, 0);

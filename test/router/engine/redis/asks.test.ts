@@ -35,7 +35,7 @@ t.test('answers count once for each node that was asked, and for their own quest
   t.same(ended[0]!.answers, [answerOf(2), answerOf(3)]);
 });
 
-t.test('who goes is not waited for, and is said to be missing', async (t) => {
+t.test('a node that goes is not waited for, and counts as missing', async (t) => {
   const { asks, ended, number } = setUp([2, 3]);
   asks.gone(2);
   asks.gone(9);

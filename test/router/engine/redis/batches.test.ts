@@ -81,7 +81,7 @@ t.test('a batch that waits in Redis while its connection breaks', async (t) => {
   t.equal(last, 1, 'it had come before the connection broke');
 });
 
-t.test('what was lost with the process, or with the functions, is not taken for known', async (t) => {
+t.test('knowledge lost with the process, or with the functions, is not taken for known', async (t) => {
   const { server, node } = await nodeOf(t);
   await node.send('123');
   const { life } = await node.begin();

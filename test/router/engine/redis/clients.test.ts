@@ -67,7 +67,7 @@ t.test('only who has it releases it', async (t) => {
   t.same(await call('keep', a, 'x'), [''], 'a node that is not connected has none');
 });
 
-t.test('who stops passes on what is its own, and the next node hears which of them', async (t) => {
+t.test('a node that stops passes its client ids on, and the next node learns which', async (t) => {
   await claim(a, '0', 'p', '0', 'q', '0', 'r');
   await claim(b, '0', 'q');
   await said(ofA, 1);
@@ -90,7 +90,7 @@ t.test('a mark is heard by both or by none', async (t) => {
 });
 
 t.test(
-  'what a node had that is gone is nobody’s after a while, on servers without the list of nodes too',
+  'client ids of a node that is gone are free after a while, on servers without the list of nodes too',
   async (t) => {
     const ids = Array.from({ length: 2_000 }, (_, n) => ['0', `s${n}`]).flat();
     await claim(a, ...ids.slice(0, 2_000));
@@ -106,7 +106,7 @@ t.test(
   },
 );
 
-t.test('what is no run, or lacks something, is refused', async (t) => {
+t.test('a CSV that is no run, or lacks a column, is refused', async (t) => {
   for (const args of [
     ['claim', 'x', '0', 'id'],
     ['claim', a, '0'],

@@ -65,7 +65,7 @@ t.test('a server whose memory is full takes a node again that it has the functio
   await t.resolves(new Library('encke').load(server.client()));
 });
 
-t.test('what other programs call goes only forward, however many load it at once', async (t) => {
+t.test('the library for other programs goes only forward, however many nodes load it at once', async (t) => {
   const server = await serverOf(t);
   const version = async () => Number(await server.client().call('FCALL', 'encke_version', '0'));
   await new Library('encke', 5).load(server.client());
@@ -261,7 +261,7 @@ t.test('a server that is not fit is told in a sentence', async (t) => {
   t.match(sentenceOf(error.message, 'encke'), /it is a replica\. Name the master/);
 });
 
-t.test('what a server answers becomes a sentence with a remedy', async (t) => {
+t.test('an error of a server becomes a sentence with a remedy', async (t) => {
   const cases: [string, RegExp][] = [
     [
       'WRONGPASS invalid username-password pair',

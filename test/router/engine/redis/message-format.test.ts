@@ -57,7 +57,7 @@ t.test('a call is what ioredis would have written', async (t) => {
   }
 });
 
-t.test('what is none of ours on a channel is not read', async (t) => {
+t.test('foreign messages on a channel are not read', async (t) => {
   for (const bytes of [
     '',
     'x',

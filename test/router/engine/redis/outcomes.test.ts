@@ -211,7 +211,7 @@ t.test('Redis is killed and comes back empty: what was under way is unknown, the
   assertTrue(t, sent, witness.got);
 });
 
-t.test('what waits for a slow Redis has a limit in bytes, and what is past it is refused', async (t) => {
+t.test('messages that wait for a slow Redis have a limit in bytes, and are refused past it', async (t) => {
   const { redis, publisher } = await setUp(t, { pendingBytesMax: 100_000 });
   redis.pause();
   const outcomes: Outcome[] = [];
@@ -256,7 +256,7 @@ t.test('a message with an Idempotency-Key goes once, whoever sends it again', as
   t.same(witness.got, ['first', 'x', 'y']);
 });
 
-t.test('what was published before the stop goes out', async (t) => {
+t.test('messages published before the stop go out', async (t) => {
   const { publisher, witness } = await setUp(t);
   for (let i = 0; i < 500; i++) publisher.engine.publish(new Message('a', Buffer.from(`${i}`), 1, 1));
   await publisher.engine.stop();

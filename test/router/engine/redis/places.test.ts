@@ -213,7 +213,7 @@ t.test('a node knows of higher places than a promoted replica whose clock is beh
 });
 
 t.test(
-  'what was given a place ahead of the clock is not taken for complete when it has expired',
+  'a message with a place ahead of the clock is not taken for complete when it has expired',
   async (t) => {
     const server = await serverOf(t);
     const node = await Functions.open(server);

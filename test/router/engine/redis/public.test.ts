@@ -79,7 +79,7 @@ t.test('several ids, QoS, retained, and a key', async (t) => {
   t.strictSame(await node.redis.hkeys('encke:r:m'), ['2']);
 });
 
-t.test('what is refused, with a word and a sentence, and nothing is sent', async (t) => {
+t.test('refusals have a word and a sentence, and nothing is sent', async (t) => {
   const { server, node } = await nodeOf(t);
   await node.begin({ limits: JSON.stringify({ idBytesMax: 20, levelsMax: 3, payloadBytesMax: 10 }) });
   const { seq } = await node.place();
@@ -163,7 +163,7 @@ t.test('where the data are gone back or away, it begins a generation as nodes do
   );
 });
 
-t.test('who has an id', async (t) => {
+t.test('nodes and filters of an id', async (t) => {
   const { server, node } = await nodeOf(t);
   await Subscriber.of(server, ['encke:i:a/"b"', 'encke:f:a/', 'encke:f:']);
   await Subscriber.of(server, ['encke:i:a/"b"']);

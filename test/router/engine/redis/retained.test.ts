@@ -55,7 +55,7 @@ async function follow(
 
 const retain = (id: string, text: string) => ({ id, body: `\x04${text}`, rule: '' });
 
-t.test('what was retained and cleared behind a place, and nothing else', async (t) => {
+t.test('a read returns what was retained and cleared behind a place, and nothing else', async (t) => {
   const { node } = await nodeOf(t);
   await node.publish([retain('a', '1'), retain('b', '1'), retain('c', '1')]);
   const { next, complete, changes } = await pageOf(node, 0);
