@@ -11,7 +11,7 @@ import { ChartInputError } from '../charts/input-error.js';
 import type { RecordedCsv } from '../charts/recording.js';
 import type { Run } from '../charts/run.js';
 import { formatBytes, parseBytes } from '../charts/units.js';
-import { integerBetween } from './values.js';
+import { integerBetween } from './flag-values.js';
 
 interface ChartsFlags {
   out?: string;

@@ -1,7 +1,7 @@
 /** `--fail-on`: the limits of a run, which decide its exit code. */
 import { InvalidArgumentError } from 'commander';
 import type { FailOn } from '../msggen/verdict.js';
-import { durationMs } from './values.js';
+import { durationMs } from './flag-values.js';
 
 export const FAIL_ON_HELP = 'exit with 3 on loss, errors or a latency: loss,errors,p99=50ms,max=2s';
 

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Cut } from '../floodtest/plan.js';
 import { RESUMING_TRANSPORTS, type TransportName } from '../floodtest/transport/transports.js';
-import { durationMs } from './values.js';
+import { durationMs } from './flag-values.js';
 
 export const CUT_HELP = `
 A long-poller (-t long-poll) polls again at once with the cursor of the answer, on the same connection, and waits 25 s at

@@ -11,7 +11,7 @@ import {
   qosLevel,
   qosShares,
   topicTemplate,
-} from './values.js';
+} from './flag-values.js';
 
 const MAX_KEEP_ALIVE_SEC = 65_535;
 const MAX_DEVICES = 10_000_000;

@@ -33,7 +33,7 @@ import {
   integerBetween,
   positiveInteger,
   positiveNumber,
-} from './values.js';
+} from './flag-values.js';
 
 const MAX_SOURCE_ADDRESSES = 60_000;
 const DEFAULT_URL = new URL('http://127.0.0.1:8000');

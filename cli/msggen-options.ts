@@ -7,7 +7,7 @@ import type { FailOn } from '../msggen/verdict.js';
 import { withoutUser } from '../redis-access/addresses.js';
 import { nameAddressOf, type RedisFlags, redisFlagNames } from './redis-options.js';
 import { type MqttTokenFlags, type TokenFlags, tokenOf } from './token-options.js';
-import { apiOrGatewayUrl, gatewayUrl } from './values.js';
+import { apiOrGatewayUrl, gatewayUrl } from './flag-values.js';
 
 export const defaults = {
   intervalMs: 100,

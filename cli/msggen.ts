@@ -14,7 +14,7 @@ import {
   qosLevel,
   topicTemplate,
   untilMs,
-} from './values.js';
+} from './flag-values.js';
 
 const MAX_ID = 10_000_000;
 

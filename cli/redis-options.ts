@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { NameAddress } from '../msggen/global-name.js';
 import { accessOf } from '../redis-access/access.js';
 import { FileError } from '../redis-access/named-file.js';
-import { clusterName, redisUrls, sentinelAddresses } from './values.js';
+import { clusterName, redisUrls, sentinelAddresses } from './flag-values.js';
 
 /** The flags of a tool that sends by the global name of a router, which is a function on Redis. */
 

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import type { NameAddress } from '../msggen/global-name.js';
 import { addRedisOptions, nameAddressOf, type RedisFlags, redisFlagNames } from './redis-options.js';
 import { addTokenOptions, type TokenFlags, tokenOf } from './token-options.js';
-import { apiUrl, durationMs } from './values.js';
+import { apiUrl, durationMs } from './flag-values.js';
 
 interface SendFlags extends RedisFlags, TokenFlags {
   qos?: '0' | '1' | '2';

@@ -12,7 +12,7 @@ import { ApiGuard } from './http/api-guard.js';
 import { bindApi } from './http/api-routes.js';
 import type { Bodies } from './http/body.js';
 import { bindRest } from './http/methods.js';
-import { bindRestOfApi, bindRestOfGateway } from './http/not-here.js';
+import { bindRestOfApi, bindRestOfGateway } from './http/not-found.js';
 import { apiFacts } from './http/page-address-script.js';
 import { bindProbes } from './http/probes.js';
 import { bindPublicPages } from './http/public-routes.js';

@@ -1,6 +1,6 @@
 /** The plan of the run, and the number of its processes. */
 import { Command } from 'commander';
-import { durationMs, nonNegativeInteger, positiveInteger, positiveNumber } from '../../cli/values.js';
+import { durationMs, nonNegativeInteger, positiveInteger, positiveNumber } from '../../cli/flag-values.js';
 import { processesFor, type Share, sourceAddresses, sourceAddressesFor } from '../../floodtest/plan.js';
 import { TRANSPORT_NAMES, type TransportName } from '../../floodtest/transport/transports.js';
 import { reserveOf } from '../../gateway/descriptors.js';
