@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { CSV_HEADER, MQTT_CSV_HEADER } from '../../floodtest/recording.js';
+import { serverUsage } from '../../floodtest/server-usage.js';
 import { newPublisher, nowUs } from '../../msggen/stamp.js';
 import type { ToolProcess } from '../msggen/tool-process.js';
 import { until } from '../until.js';
@@ -274,7 +275,8 @@ t.test('devices publish, each at its QoS; what does not come back is lost', asyn
   const subscribers = gateway.subscribed;
   const summary = await tool.summary();
   const total = taken().length;
-  t.ok(total > 30 && total <= 42, `${total} messages at 40/s for a second`);
+  // At 40/s for a second; on a busy machine the second is longer.
+  t.ok(total > 30 && total <= 40 * summary.elapsedSec, `${total} messages in ${summary.elapsedSec} s`);
   t.match(summary, { published: total, unpublished: 0, unacknowledged: 0, closed: 0 });
   t.same(subscribers.map(({ filter }) => filter).sort(), [
     '#',
@@ -323,9 +325,12 @@ t.test('a rate beyond its means is told as its own limit, and Ctrl-C is heard al
   const tool = startFlood([gateway.url], asked);
   await until('it publishes', () => /published [1-9]/.test(tool.stderr), 30_000);
   const startMs = performance.now();
+  const ownCpuSec = () => serverUsage([tool.child.pid!])!.cpuSec;
+  const cpuSecBefore = ownCpuSec();
   tool.child.kill('SIGINT');
-  await until('it says so', () => tool.stderr.includes('Stopping'));
-  t.ok(performance.now() - startMs < 1000, `${performance.now() - startMs} ms`);
+  await until('it says so', () => tool.stderr.includes('Stopping'), 30_000);
+  const cpuSec = ownCpuSec() - cpuSecBefore; // wall time would also count the other processes of a busy machine
+  t.ok(cpuSec < 1, `after ${cpuSec} s of its CPU time`);
   const summary = await tool.summary();
   t.comment(`${Math.round(performance.now() - startMs)} ms to the end`);
   t.equal(summary.ownLimit, true);

@@ -43,7 +43,8 @@ t.test('a stall of the server is caught up with, and counted from the deadlines'
   await until('2 s have passed', () => performance.now() - stalledAtMs > 2_000);
   const atMost = 50 + api.taken.length;
   api.goOn();
-  const { sent, latencyMs, requestMs, late, achievedPerSec } = await tool.summary();
+  const stalledSec = (performance.now() - stalledAtMs) / 1000;
+  const { sent, latencyMs, requestMs, late, elapsedSec } = await tool.summary();
   t.ok(atMost < 400, 'with nothing answered at most one message a connection is on the wire');
   t.equal(sent, 800);
   t.equal(api.taken.length, 800);
@@ -51,7 +52,8 @@ t.test('a stall of the server is caught up with, and counted from the deadlines'
   t.ok(latencyMs.p90 > 1_000, `and 400 of 800 messages waited in it: p90 ${latencyMs.p90}`);
   t.ok(requestMs.p90 < latencyMs.p90 / 2, `though few requests did: p90 ${requestMs.p90}`);
   t.ok(late > 200, `late ${late}`);
-  t.ok(achievedPerSec > 150, `200/s, not the 133 of 800 messages in 6 s: ${achievedPerSec}`);
+  // 4 s where it catches up, 4 s and the stall where it does not; on a busy machine the stall is longer, too.
+  t.ok(elapsedSec < 4 + 0.75 * stalledSec, `${elapsedSec} s, with a stall of ${stalledSec} s`);
 });
 
 t.test('so is a stall of msggen itself', async (t) => {
@@ -216,7 +218,11 @@ t.test('messages that wait for a stalled server are bounded', async (t) => {
   t.equal(api.taken.length, 2);
   api.goOn();
   const summary = await tool.summary();
-  t.match(summary, { due: 2000, sent: 102, errors: { 'waiting list full': 1898 } });
+  t.match(summary, { due: 2000, sent: 102, errorsTotal: 1898 });
+  // Where msggen itself stood still for more than 50 ms, some of them are of the other kind.
+  const { 'waiting list full': listFull, 'more than msggen can take in': tooMany = 0 } = summary.errors;
+  t.equal(listFull + tooMany, 1898);
+  t.ok(listFull > 0, `${listFull}`);
 });
 
 t.test('errors are counted by kind, and the run goes on', async (t) => {
