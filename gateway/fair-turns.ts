@@ -1,34 +1,34 @@
 import type { Engine } from '../router/engine/engine.js';
 import type { Outbound } from './outbound.js';
 
-/** Less than this at a time is mostly overhead. */
+/** The shortest slice of a turn: a shorter one would be mostly overhead. */
 const sliceMsMin = 0.1;
 /**
- * Deliveries after which a turn is over, too. To write to 10,000 connections takes some 60 ms whether each gets one message
- * or several, so seven messages to each of them still go together.
+ * A turn also ends after so many deliveries. A write to 10,000 connections takes some 60 ms, whether each gets one
+ * message or several. So seven messages to each of 10,000 still go together.
  */
 const deliveriesPerTurn = 65_536;
-/** The clock is looked at every so many times: it costs 40 ns, a small packet 1 us. */
+/** One question in so many looks at the clock, which costs 40 ns; a small packet costs 1 us. */
 const clockEvery = 4;
-/** So often what waits for the router to catch up looks again, ms. */
+/** Work that waits for the engine looks again after this time, ms. */
 const behindMs = 1;
 
 /** Work that may take more than one turn. */
 export interface SlicedWork {
-  /** Works until it is done or `FairTurns.over`, whichever is first, and for one piece at least. @returns whether some is left */
+  /** Works until it is done or `FairTurns.over`, and for one piece at least. @returns whether some work is left */
   goOn(): boolean;
-  /** More of it has come than may wait: it goes on, however long the turn gets. */
+  /** More of this work has come than may wait: it goes on, however long the turn becomes. */
   readonly overdue: boolean;
 }
 
 /**
- * Shares the turns of the event loop, so that whoever sends much is handled in slices and holds nobody up:
+ * Shares the turns of the event loop: a connection that sends much is handled in slices and delays no other:
  *
  *     poll    frames and requests that come: small ones are handled whole; after 5 ms the rest of large ones waits
  *     check   flush; what waits goes on by turns, 5 ms in all; flush
  *
- * While the way to the other nodes is behind, what waits goes on a millisecond later, by turns as well: whoever publishes
- * more than goes there holds itself up, and not the messages of all others.
+ * While the engine is behind, waiting work goes on a millisecond later, by turns as well: a connection that publishes
+ * more than the engine carries delays itself, and not the messages of all others.
  */
 export class FairTurns {
   readonly #outbound: Outbound;
@@ -43,7 +43,7 @@ export class FairTurns {
   /** Called at the end of each turn in which something has waited. */
   onTurn: () => void = () => {};
 
-  /** @param turnMs what frames and requests that have just come may take of a turn together, and those that wait again */
+  /** @param turnMs the time of a turn for new frames and requests, and as much again for those that wait */
   constructor(outbound: Outbound, turnMs: number, engine: Pick<Engine, 'isBehind'>) {
     this.#outbound = outbound;
     this.#turnMs = turnMs;
@@ -55,7 +55,7 @@ export class FairTurns {
     return this.#full;
   }
 
-  /** Whether who asks should let others have their turn. Ask behind each piece of work, a few us at most. */
+  /** True: the caller is to stop and let others have their turn. Ask behind each piece of work, a few us at most. */
   get over(): boolean {
     if (this.#outbound.turnDeliveries < deliveriesPerTurn && this.#engine.isBehind !== true) {
       if (++this.#asked % clockEvery !== 0) return false;
@@ -68,7 +68,7 @@ export class FairTurns {
     return true;
   }
 
-  /** Goes on in this turn's check phase, and each turn until it is done. Never twice for the same work. */
+  /** The work goes on in this turn's check phase, and in each turn until it is done. Never add the same work twice. */
   add(work: SlicedWork): void {
     this.#waiting.push(work);
     if (!this.#begun) this.#begin(performance.now());

@@ -4,17 +4,17 @@ import { answerBehindChunks } from './chunked-body.js';
 import { policyHeader } from './content-policy.js';
 
 /**
- * Short answers that end the request. Call inside the route handler or a cork. Of the response's own properties
- * `headOnly` says that it is to HEAD, `closes` that the connection ends behind it, and `awaitsChunks` that it is not to
- * be given before the body has come (see chunked-body.ts).
+ * Short answers that end the request. Call inside the route handler or a cork. The response has three properties of
+ * ours: `headOnly`, it answers a HEAD; `closes`, the connection ends behind it; `awaitsChunks`, it must not be given
+ * before the body has come (see chunked-body.ts).
  */
 
 export type Headers = readonly (readonly [name: string, value: string])[];
 
 /**
- * Headers that are the same in each answer, written in one call, as each call into uWS is 0.2 µs: uWS writes a value as it
- * is, and so the lines behind the first can be part of it. For constants of this program alone: in a value that came from
- * elsewhere, a line end would be somebody's own header (response splitting).
+ * Headers that are the same in each answer, written in one call, as each call into uWS takes 0.2 µs. uWS writes a value
+ * as it is, so the first header's value can contain the lines of the others. Only for constants of this program: in a
+ * value that came from elsewhere, a line end would add somebody's own header (response splitting).
  */
 class ConstantHeaders {
   readonly #name: string;
@@ -35,21 +35,21 @@ class ConstantHeaders {
 /** A browser takes the answer for nothing but what its Content-Type says. */
 const nosniff = ['X-Content-Type-Options', 'nosniff'] as const;
 
-/** Of answers that are no pages: shown in no frame, and nothing is loaded. */
+/** The policy of answers that are no pages: a browser shows them in no frame and loads nothing for them. */
 const answerPolicy = "default-src 'none'; frame-ancestors 'none'";
 
 const securityHeaders = [nosniff, [policyHeader, answerPolicy]] as const;
 
 /**
- * uWS closes a connection on which no request comes for 10 s, which it counts in steps of 4 s: so for 8 to 12 s, and nothing
- * changes that (HTTP_TIMEOUT_S is compiled in). A second less is for the request's way.
+ * uWS closes a connection on which no request comes for 10 s. It counts in steps of 4 s, so 8 to 12 s may pass; no
+ * setting changes that (HTTP_TIMEOUT_S is compiled in). One second less than 8 is for the request's way.
  */
 const keepAlive = ['Keep-Alive', 'timeout=7'] as const;
 
 const json = ['Content-Type', 'application/json'] as const;
 
 const security = new ConstantHeaders(securityHeaders);
-/** Of answers behind which the connection stays. */
+/** For answers behind which the connection stays open. */
 const usual = new ConstantHeaders([...securityHeaders, keepAlive]);
 const usualJson = new ConstantHeaders([json, ...securityHeaders, keepAlive]);
 
@@ -74,7 +74,10 @@ export function answerJson(
   answer(response, status, [json, ...headers], JSON.stringify(value));
 }
 
-/** 200 with JSON, on the hot path: no status line is 200, and constant headers are one call. @param text ASCII */
+/**
+ * Answers 200 with JSON, on the hot path: without a status line uWS writes 200, and the constant headers are one call.
+ * @param text ASCII
+ */
 export function answerJsonText(response: HttpResponse, text: string, headers: Headers): void {
   if (response.closes === true) return answer(response, '200 OK', [json, ...headers], text);
   usualJson.write(response);
@@ -105,8 +108,8 @@ export function answer(
 }
 
 /**
- * Goes on in the route handler or a cork, once, when what is asked for is known: at once, or later, or never where the
- * client has gone meanwhile. Call in the route handler.
+ * Asks, and calls `proceed` once with the answer, in the route handler or a cork. It may call at once, later, or never
+ * where the client has gone meanwhile. Call in the route handler.
  * @param ask calls back, maybe before it returns
  */
 export function whenKnown<Known>(
@@ -130,8 +133,8 @@ export function whenKnown<Known>(
 }
 
 /**
- * Once the head is written. uWS would close the connection behind it only with a Content-Length, which 204 may not have, and
- * which would be wrong for HEAD: so the client does.
+ * Ends an answer whose head is written. uWS closes a connection itself only behind a Content-Length, which 204 may not
+ * have and which would be wrong for HEAD. So `Connection: close` asks the client to close it.
  */
 export function endWithoutBody(response: HttpResponse): void {
   if (response.closes === true) response.writeHeader('Connection', 'close');
@@ -151,7 +154,7 @@ function writeHead(response: HttpResponse, status: string, headers: Headers): vo
   if (response.closes !== true) response.writeHeader(...keepAlive);
 }
 
-/** @param policy of a page; all else is told to load nothing */
+/** @param policy the page's own; without one the browser is told to load nothing */
 export function writeSecurityHeaders(response: HttpResponse, policy: string = answerPolicy): void {
   if (policy === answerPolicy) return security.write(response);
   response.writeHeader(...nosniff);
@@ -161,7 +164,7 @@ export function writeSecurityHeaders(response: HttpResponse, policy: string = an
 /**
  * An answer that the socket does not take at once ends the connection: a client that sends requests and reads no
  * answers would otherwise grow the process by as much as it cares to ask for (uWS keeps them all; measured: 423
- * MB for 100,000 pipelined requests). Answers are small, so nobody who reads comes into that.
+ * MB for 100,000 pipelined requests). Answers are small, so this never happens to a client that reads.
  */
 export function endOrClose(response: HttpResponse, body: string | Uint8Array, bytes: number): void {
   if (response.closes === true) {

@@ -11,37 +11,37 @@ const problemText: Record<BodyProblem, string> = {
   '503 Service Unavailable': 'Too many bodies are under way: try again.',
 };
 
-/** uWS demands as much of a body: slower, and it cuts the connection without a word after 8 to 12 s. */
+/** The speed that uWS demands of a body: it cuts the connection of a slower one without a word after 8 to 12 s. */
 const throughputBytesPerSec = 16 * 1024;
 
-/** A body from its request on until its last byte. */
+/** A body that is being read, from its request to its last byte. */
 interface Reading {
   readonly response: HttpResponse;
-  /** Headers that each answer needs, good or bad: without its CORS headers a page cannot read it. */
+  /** Headers that each answer needs, also one that refuses: a page cannot read an answer without its CORS headers. */
   readonly headers: Headers;
   /** Grows by doubling: a chunk may be a single byte, and an object for each would weigh a hundred times as much. */
   partial: Buffer | undefined;
   bytes: number;
   discardedBytes: number;
-  /** Has all come, or has been answered, or has been given up. */
+  /** The body has come whole, or has been answered, or has been given up. */
   done: boolean;
   deadlineTick: number;
-  /** From so many bytes on, the deadline moves. */
+  /** When so many bytes have come, the deadline moves. */
   deadlineBytes: number;
 }
 
 /**
- * Reads request bodies: with a limit each and in all, and a deadline that the sweeper keeps. Whatever goes
- * wrong is answered here, so that whoever asked for the body gets it whole or not at all.
+ * Reads request bodies, with a limit for each, a limit for all, and a deadline that the sweeper keeps. Each problem is
+ * answered here, so that the caller gets the body whole or not at all.
  */
 export class Bodies {
   readonly #timeoutTicks: number;
   readonly #throughputBytes: number;
   readonly #partialBytesTotalMax: number;
   readonly #onProblem: (status: string) => void;
-  /** Nearly all are done before the next one begins: that one takes the place, and nothing else has ever known of it. */
+  /** The body that began last. Nearly all are done before the next one begins, and are then in no list at all. */
   #latest: Reading | undefined = undefined;
-  /** Begun since the last tick, and not done at once. */
+  /** Bodies that began since the last tick and were not done at once. */
   #fresh: Reading[] = [];
   readonly #slow = new Set<Reading>();
   #partialBytes = 0;
@@ -76,7 +76,7 @@ export class Bodies {
     });
   }
 
-  /** All has come. What came in chunks counts only when nothing was found behind it. */
+  /** The body has come whole. One in chunks counts only when no bytes stand behind its last chunk. */
   #finish(reading: Reading, body: Buffer, onBody: (body: Buffer) => void): void {
     this.#end(reading);
     const { response } = reading;
@@ -84,7 +84,7 @@ export class Bodies {
     else onBody(body);
   }
 
-  /** Of a body that is refused already. */
+  /** Throws away more of a body that is refused already. */
   #discard(reading: Reading, bytes: number, last: boolean): void {
     const { response } = reading;
     reading.discardedBytes += bytes;
@@ -93,7 +93,7 @@ export class Bodies {
     else if (reading.discardedBytes > discardedBytesMax) cutAfterThisRead(response);
   }
 
-  /** Answers those that have stalled. Called in each tick of the sweeper. */
+  /** Answers the requests whose bodies have stalled. Called in each tick of the sweeper. */
   expire(): void {
     this.#tick++;
     this.#keepLatest();
@@ -123,15 +123,17 @@ export class Bodies {
     return reading;
   }
 
-  /** In a list of all of them they would outlive a collection, and cost more than the rest of reading a body. */
+  /**
+   * A list of all bodies would keep them beyond a garbage collection, which costs more than all else in reading a body.
+   */
   #keepLatest(): void {
     if (this.#latest?.done === false) this.#fresh.push(this.#latest);
     this.#latest = undefined;
   }
 
   /**
-   * From here on it is told when the publisher goes. Not from the start: nearly all bodies come with their head,
-   * and a handler of its own would be a tenth of what reading one costs.
+   * From here on the reading hears when its publisher goes. Not from the start: nearly all bodies come with their head,
+   * and the handler would be a tenth of the cost of reading one.
    */
   #watch(reading: Reading): void {
     try {
@@ -142,7 +144,7 @@ export class Bodies {
     }
   }
 
-  /** @returns false when there were too many bytes under way, which has been answered */
+  /** @returns false when too many bytes are under way; that is answered already */
   #keep(reading: Reading, chunk: Uint8Array, bytesMax: number): boolean {
     if (this.#partialBytes + chunk.length > this.#partialBytesTotalMax) {
       this.#answerProblem(reading, '503 Service Unavailable');

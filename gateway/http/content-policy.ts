@@ -17,7 +17,7 @@ export interface PageSources {
   readonly workersFrom?: readonly string[];
 }
 
-/** Inline code runs by its hash alone: what somebody brings into the page by a message never does. */
+/** Inline code runs only if its hash is listed: code that somebody brings into the page by a message never runs. */
 export function pagePolicy({ style, scripts, scriptsFrom, connectTo, workersFrom }: PageSources): string {
   const directives = [
     nothingElse,

@@ -10,24 +10,24 @@ import { type RefusalReason, refusals } from '../close-reason.js';
 import { answersHead, answerText, writeSecurityHeaders } from './answer.js';
 import { afterThisRead, awaitChunks } from './chunked-body.js';
 
-/** Methods that mean nothing by a body. */
+/** Methods for which a body has no meaning. */
 const bodiless = new Set(['get', 'head', 'options', 'connect', 'trace']);
 
-/** @param head good until the handler returns */
+/** @param head valid until the handler returns */
 export type Handler = (response: HttpResponse, request: HttpRequest, head: RequestHead) => void;
 export type RouteMethod = 'get' | 'head' | 'post' | 'options' | 'any';
 
 export interface FrontDoorParts {
-  /** By which names requests may come; undefined: the routes of this listener look at that themselves. */
+  /** The host names that requests may be for; undefined: the routes of this listener check that themselves. */
   readonly hosts: HostNames | undefined;
-  /** From now on an answer is the last one of its connection. */
+  /** True: each answer is the last one of its connection. */
   readonly isClosing: () => boolean;
   readonly onRefused: (reason: RefusalReason, status: string) => void;
 }
 
 /**
- * Looks at each request before a route sees it: where the request ends, and which host it is for. All
- * routes are bound through here, so that none can forget it.
+ * Checks each request before a route sees it: where the request ends, and which host it is for. All routes are bound
+ * here, so that none can forget the check.
  */
 export class FrontDoor {
   readonly #app: TemplatedApp;
@@ -46,7 +46,9 @@ export class FrontDoor {
     });
   }
 
-  /** By which name a WebSocket comes is its upgrade's business: a page says its Origin there, and others need not care. */
+  /**
+   * The upgrade checks the host name of a WebSocket: a page says its Origin there, and other clients may use any name.
+   */
   bindWebSocket<UserData>(path: string, behavior: WebSocketBehavior<UserData> & { upgrade: Upgrade }): void {
     this.#app.ws<UserData>(path, {
       ...behavior,
@@ -83,7 +85,7 @@ export class FrontDoor {
     return false;
   }
 
-  /** In a turn of its own: until then the request is pending, so that nothing behind it is read as a request. */
+  /** Answers in a later turn: until then the request is pending, and nothing behind it is read as a request. */
   #refuseFraming(response: HttpResponse, request: HttpRequest, status: string, text: string): false {
     this.#parts.onRefused('bad-framing', status);
     response.closes = true;
@@ -96,7 +98,7 @@ export class FrontDoor {
   }
 }
 
-/** To HEAD. A Content-Length of 0 is wrong there, but without one uWS does not close. */
+/** Answers a HEAD. A Content-Length of 0 is wrong there, but without one uWS does not close the connection. */
 function endEmptyAndClose(response: HttpResponse, status: string): void {
   response.writeStatus(status);
   writeSecurityHeaders(response);
@@ -107,17 +109,18 @@ type Upgrade = (response: HttpResponse, request: HttpRequest, context: us_socket
 
 function ignoreAbort(): void {}
 
-/** The answer to a request whose end is not where all who read it see it. */
+/** The answer to a request whose end two readers may see in different places. */
 interface FramingProblem {
   readonly status: string;
   readonly text: string;
 }
 
 /**
- * The parts of a request that are always looked at, in one walk through its header fields: each call into uWS is 0.2 µs. Above all,
- * where it ends, as RFC 9112 6.3 has it. uWS takes the first of two Content-Length fields, an empty one for none,
- * and whatever stands in Transfer-Encoding for `chunked`. A proxy in front may read the same bytes in another way, and
- * then what it takes for a body would be a request here (request smuggling). So all of it is looked at anew.
+ * The parts of a request that are always needed, read in one walk through its header fields, as each call into uWS
+ * takes 0.2 µs. The most important one is where the request ends (RFC 9112 6.3). Of two Content-Length fields uWS takes
+ * the first, it takes an empty one for none, and any Transfer-Encoding for `chunked`. A proxy in front may read the
+ * same bytes in another way: its body would be a request here (request smuggling). So all of these fields are checked
+ * here.
  *
  * One instance serves all requests: each is over before the next one comes.
  */
@@ -128,14 +131,14 @@ export class RequestHead {
   origin = '';
   authorization = '';
   idempotencyKey = '';
-  /** Of all header lines. */
+  /** The bytes of all header lines. */
   headerBytes = 0;
   #hosts = 0;
   #contentLength: string | undefined;
   #transferEncoding: string | undefined;
   #conflict = false;
 
-  /** @returns what is wrong with it; undefined where it is good */
+  /** @returns the fault of the request; undefined where it has none */
   read(request: HttpRequest): FramingProblem | undefined {
     this.chunked = false;
     this.origin = '';
@@ -154,7 +157,7 @@ export class RequestHead {
     return this.#transferEncoding === undefined ? undefined : this.#encodingProblem(this.#transferEncoding);
   }
 
-  /** One function for all fields; getHeader would give the first of a name alone. */
+  /** One function for all fields; getHeader would give only the first field of a name. */
   readonly #visit = (name: string, value: string): void => {
     this.headerBytes += name.length + value.length + 4; // ": " and CRLF
     switch (name.length) {
@@ -195,7 +198,7 @@ export class RequestHead {
   }
 }
 
-/** Digits, and as many as uWS reads. A regular expression takes ten times as long. */
+/** True for digits, at most as many as uWS reads. A regular expression takes ten times as long. */
 function isNumber(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);

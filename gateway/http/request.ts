@@ -17,7 +17,7 @@ export type IdLimits = Pick<Config, 'idBytesMax' | 'topicLevelsMax' | 'allowCont
 
 export type Parsed<T> = { ok: true; value: T } | { ok: false; problem: string };
 
-/** The id that is the rest of the path behind `prefix`, percent-decoded; slashes are part of it. */
+/** The rest of the path behind `prefix`, percent-decoded, is the id; slashes are part of it. */
 export function idsFromPath(request: HttpRequest, prefix: string, limits: IdLimits): Parsed<string[]> {
   const id = idFromPath(request, prefix, limits);
   return id.ok ? { ok: true, value: [id.value] } : id;
@@ -31,7 +31,7 @@ export function recipientFromPath(request: HttpRequest, prefix: string, limits: 
   return checkRecipient(percentDecode(request.getUrl(), prefix.length), limits);
 }
 
-/** All `id` parameters of the query, in order, each once. */
+/** The ids in all `id` parameters of the query, in order, each once. */
 export function idsFromQuery(request: HttpRequest, path: string, limits: IdLimits): Parsed<string[]> {
   const ids = new Set<string>();
   for (const pair of (request.getQuery() ?? '').split('&')) {
@@ -54,7 +54,7 @@ export function checkId(id: string | undefined, limits: IdLimits): Parsed<string
   return { ok: false, problem: `${idProblemText[problem]}${limitText(problem, limits)}` };
 }
 
-/** An id that somebody wants to send to. */
+/** Checks an id that a message is to be sent to. */
 export function checkRecipient(id: string | undefined, limits: IdLimits): Parsed<string> {
   const checked = checkId(id, limits);
   if (!checked.ok || !isServerTopic(checked.value)) return checked;
@@ -66,7 +66,7 @@ function limitText(problem: IdProblem, { idBytesMax, topicLevelsMax }: IdLimits)
   return problem === 'too-many-levels' ? ` (${topicLevelsMax})` : '';
 }
 
-/** uWS has put U+FFFD where the request line was not UTF-8; who means that very character percent-encodes it. */
+/** uWS puts U+FFFD where the request line was not UTF-8. A client that means that very character percent-encodes it. */
 function percentDecode(text: string, from: number): string | undefined {
   if (text.includes('\ufffd')) return undefined;
   if (text.indexOf('%', from) === -1) return text.slice(from);
@@ -77,21 +77,21 @@ function percentDecode(text: string, from: number): string | undefined {
   }
 }
 
-/** How a message is to be sent, besides to whom. */
+/** The options of a message: all but its id and its body. */
 export interface SendOptions {
   readonly qos: Qos;
   readonly retain: boolean;
-  /** For how many took it on all nodes. */
+  /** Wait for the count of subscribers that took it, on all nodes. */
   readonly wait: boolean;
 }
 
 /**
- * QoS 1, so that it is the subscriber who says how hard a delivery is tried: an HTTP stream or a subscription at QoS 0
- * costs nothing more by it, and a session that asked for QoS 1 gets what is sent while its client is away.
+ * QoS 1 leaves the QoS of a delivery to the subscriber: an HTTP stream or a subscription at QoS 0 costs nothing more by
+ * it, and a session that asked for QoS 1 gets what is sent while its client is away.
  */
 const asUsual: Parsed<SendOptions> = { ok: true, value: { qos: 1, retain: false, wait: true } };
 
-/** Of the header Idempotency-Key. */
+/** The form of the header Idempotency-Key. */
 const keyShape = /^[\x21-\x7e]{1,64}$/;
 
 /** @returns '' where there is none */

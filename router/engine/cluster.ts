@@ -3,16 +3,16 @@ import type { SessionRouter } from '../session/session-router.js';
 import type { Sessions } from '../session/sessions.js';
 
 /**
- * The other nodes, as the rest of the house sees them: who they are, and something to ask of all of them. Messages for
- * subscribers do not go this way, see Engine.
+ * The other nodes, as the rest of the program sees them: a list of them, and a way to ask all of them a question.
+ * Messages for subscribers do not go this way, see Engine.
  *
- * Order: none between what is asked here and what is published.
- * At most once: who is away does not hear it. Errors: nothing throws or rejects.
+ * Order: none between a question and a published message.
+ * At most once: a node that is away does not hear a question. Errors: nothing throws or rejects.
  */
 
 /** A node, this one or another. */
 export interface ClusterNode {
-  /** Of one process, from its start to its end: two lives of a node have two. */
+  /** Names one run of the process: a node that has restarted has another. */
   readonly run: number;
   /** The name that it was given, --node-name. */
   readonly name: string;
@@ -23,7 +23,7 @@ export interface ClusterNode {
   readonly startedMs: number;
 }
 
-/** What it does: hold connections, answer the API and the global name, or both. */
+/** The work of a node: it holds connections, it answers the API and the global name, or both. */
 export type NodeRole = 'both' | 'gateway' | 'router';
 
 export interface Answer {
@@ -38,66 +38,74 @@ export interface Answers {
 }
 
 export interface Cluster {
-  /** This one. */
+  /** This node. */
   readonly self: ClusterNode;
-  /** All others that were heard of lately. */
+  /** All other nodes that have reported lately. */
   readonly peers: readonly ClusterNode[];
   /**
-   * Asks all other nodes, and is called back once: as soon as all have answered, at the latest after `waitMs`; before
-   * this returns where there are none. @param question one word
+   * Asks all other nodes. Calls back once: as soon as all have answered, at the latest after `waitMs`. Where there are
+   * no other nodes, it calls back before it returns. @param question one word
    */
   ask(question: string, body: Uint8Array, waitMs: number, onAnswers: (answers: Answers) => void): void;
-  /** One answerer a question. It is called only where the answer can be sent. */
+  /** Sets the one function that answers this question. It is called only where its answer can be sent. */
   onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => Uint8Array): void;
-  /** Puts what this node says of itself, JSON, where any program can ask for it; every 5 s or so. */
+  /** Stores this node's numbers, as JSON, where any program can read them. To be called every 5 s or so. */
   report(numbers: string): void;
-  /** Another node has gone, by its word or by its silence. */
+  /** Calls the listener when another node has gone: it has said so, or it has been silent for too long. */
   onGone(listener: (node: ClusterNode) => void): void;
 }
 
 /**
- * Which node has which client id: one connection for each, over all nodes. A session with clean session 0 follows its client.
+ * Which node has which client id: one connection for each id, over all nodes. A session with clean session 0 follows
+ * its client.
  *
- * Errors: nothing throws or rejects. Where what knows the nodes is away, a claim goes on without, and is made good later.
+ * Errors: nothing throws or rejects. Where the registry's server is away, a claim proceeds without it, and is repeated
+ * when the server is back.
  */
 export interface ClientRegistry {
-  /** Once, before the first claim. */
+  /** To be called once, before the first claim. */
   serve(here: ClientsHere): void;
   /**
-   * A client has connected, and from now on its id is this node's: a connection elsewhere is closed. Calls back once,
-   * maybe before this returns: then its session, where it has one on another living node and `clean` is false, is in
-   * `sessions`, its client away. An older claim of the id is over when there is a newer one.
+   * A client has connected, and from now on its id is this node's: its connection to another node is closed. Calls back
+   * once, maybe before this returns. If `clean` is false and another living node had the client's session, the session
+   * is in `sessions` by then, its client away. A newer claim of the id ends an older one.
    */
   claim(clientId: string, clean: boolean, ready: () => void): void;
-  /** Its session has ended here: whoever connects next has nobody to ask. */
+  /** The client's session has ended here: the next node that claims the id has no node to ask for a session. */
   release(clientId: string): void;
-  /** This node stops: sessions whose clients are away go to nodes that stay. Resolves when none is left, or nobody takes more. */
+  /**
+   * This node stops: sessions whose clients are away go to nodes that stay. Resolves when no session is left, or no node
+   * takes more.
+   */
   handOver(): Promise<HandedOver>;
   /** Plain numbers for operators. */
   stats(): object;
 }
 
-/** Sessions that another node has now, and that none has: what waited in them. */
+/**
+ * Counts of the sessions that other nodes have adopted and of those that are lost, and of the lost ones' waiting
+ * messages.
+ */
 export interface HandedOver {
   readonly adopted: number;
   readonly lost: number;
   readonly messagesLost: number;
 }
 
-/** What the registry works on. */
+/** The parts of this node that the registry works on. */
 export interface ClientsHere {
   readonly router: SessionRouter;
   readonly sessions: Sessions;
-  /** Of all sessions whose clients have chosen their ids. */
+  /** The ids of all sessions whose clients have chosen their ids themselves. */
   clientIds(): string[];
   /**
-   * Another node has claimed a client id: where something that the client has sent here is still to be handled, it is, and
-   * its connection ends behind that. @param isOlder the claim is older than that of a connection that waits for its own
-   * @param then called once that is done; a connection from which nothing is left to be handled may be open yet
+   * Another node has claimed a client id. Handles what the client has sent here and is not handled yet; then its
+   * connection ends. @param isOlder that claim is older than the claim of a connection here that still waits for it
+   * @param then called when all is handled; the connection itself may still be open
    */
   finish(clientId: string, isOlder: boolean, then: () => void): void;
-  /** Calls back when it is known of all that the client has sent whether it is carried. */
+  /** Calls back when it is known of each message that the client has sent whether it is carried. */
   whenDecided(session: Session, ready: () => void): void;
-  /** What was in a session is lost. */
+  /** The messages that waited in a session are lost. */
   onLost(clientId: string, node: string, messages: number): void;
 }

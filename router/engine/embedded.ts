@@ -49,9 +49,9 @@ export class EmbeddedEngine implements Engine {
   }
 }
 
-/** So long a repetition is known for one, as with the engine on Redis. */
+/** A message with the same key within this time is a repetition; the engine on Redis has the same time. */
 const keptMs = 300_000;
-/** Keys with their ids, and what is around them. */
+/** The memory for keys, with their ids and about 200 bytes around each. */
 const bytesMax = 8 * 1024 * 1024;
 const entryBytes = 200;
 
@@ -60,7 +60,7 @@ export class RecentKeys {
   readonly #outcomes = new Map<string, { outcome: Outcome; untilMs: number }>();
   #bytes = 0;
 
-  /** @returns what became of the first with this key */
+  /** @returns the outcome of the first message with this key */
   get(id: string, key: string): Outcome | undefined {
     const found = this.#outcomes.get(nameOf(id, key));
     return found === undefined || found.untilMs < performance.now() ? undefined : found.outcome;

@@ -5,35 +5,38 @@ import type { ClientRegistry, Cluster } from './cluster.js';
 /** Called by the engine for each message this node should deliver. @returns how many subscribers took it */
 export type OnPublication = (message: Message) => number;
 
-/** What is retained on this node, for an engine that brings it there from the other nodes. No subscriber is told. */
+/**
+ * This node's retained messages, for an engine that copies those of the other nodes into them. No subscriber gets one
+ * by it.
+ */
 export type RetainedCopy = Pick<Retained, 'keep' | 'forget' | 'walk'>;
 
-/** What a publisher wants of its message, besides that it is sent. */
+/** The publisher's wishes for its message, besides that it is sent. */
 export interface Wants {
-  /** Told whether it is carried to the other nodes. */
+  /** Called with whether the message is carried to the other nodes. */
   readonly onOutcome: OnOutcome;
-  /** Also how many took it, on all nodes. */
+  /** Also counts the subscribers that took it, on all nodes. */
   readonly count?: boolean;
-  /** Of all messages to the id with the same one within 5 minutes one is sent; '' = none. */
+  /** Of all messages to one id with the same key within 5 minutes, one is sent. '' is no key. */
   readonly idempotencyKey?: string;
 }
 
-/** What has become of a message. Shared: read, never write. */
+/** The result of publishing one message. Shared: read, never write. */
 export interface Outcome {
   /** Subscribers that took it, on this node and on those that answered; 0 where nobody asked for the count. */
   readonly delivered: number;
   /** Nodes that did not answer in time: `delivered` is at least this many nodes short. */
   readonly unanswered: number;
   /**
-   * Whether it is with what carries it to the other nodes. `no`: it never will be, and its publisher is to send it again.
-   * `unknown`: it may be, as the answer was lost.
+   * Whether the message has reached Redis, which carries it to the other nodes. `no`: it has not and will not, and its
+   * publisher is to send it again. `unknown`: it may have, as the answer was lost. One process alone carries all.
    */
   readonly carried: 'yes' | 'no' | 'unknown';
-  /** It was sent before, under the same Idempotency-Key, and is not sent again. */
+  /** The message was sent before under the same Idempotency-Key, and is not sent again. */
   readonly repeated?: true;
-  /** Where it is not `yes`: why, as a sentence for its publisher. */
+  /** Where `carried` is not `yes`: why, as a sentence for the publisher. */
   readonly reason?: string;
-  /** Where it is `unknown`, and may be known later: calls back once then, or never. */
+  /** Where `carried` is `unknown` and may be known later: calls back once when it is known, or never. */
   readonly whenKnown?: (then: (carried: Outcome['carried']) => void) => void;
 }
 
@@ -44,8 +47,7 @@ export type OnOutcome = (outcome: Outcome) => void;
 export const isCarried: Outcome = Object.freeze({ delivered: 0, unanswered: 0, carried: 'yes' });
 
 /**
- * The seam between the router and what carries messages between processes. Nothing above it knows which
- * engine it has.
+ * Carries messages between processes; the router stands above it. Nothing above it knows which engine it has.
  *
  * Order: messages of one publisher for one id come back in the order of `publish`, on every node. At most once.
  * Buffers: the message belongs to nobody and is written to by nobody after `publish`.
@@ -59,13 +61,13 @@ export interface Engine {
    * takes a way that comes back later
    */
   publish(message: Message, wants?: Wants): number;
-  /** Why it does not carry all that is published, in a few words; undefined where it does. */
+  /** Why the engine does not carry all that is published, in a few words; undefined where it does. */
   readonly trouble: string | undefined;
-  /** It carries, and an operator is to mend something all the same: a sentence. */
+  /** A sentence on something that an operator is to mend, although the engine carries all that is published. */
   readonly warning?: string | undefined;
   /**
-   * More waits to go to the other nodes than goes in a moment, and it does go: who publishes much is to wait meanwhile, or
-   * everybody's messages wait behind theirs. Absent where nothing ever waits.
+   * So much waits to go to the other nodes that it takes more than a moment, and it does go. Meanwhile a connection
+   * that publishes much is to wait, or everybody's messages wait behind its own. Absent where nothing ever waits.
    */
   readonly isBehind?: boolean;
   /** This node has a first subscriber for the id or filter. */
@@ -73,15 +75,16 @@ export interface Engine {
   /** This node has lost its last subscriber for the id or filter. */
   removeInterest(filter: string): void;
   /**
-   * Calls back when there is interest on all nodes in what was added before, so that whatever is published from then on
-   * comes, or when that cannot be known. Before it returns where there is nothing to wait for.
+   * Calls back when all nodes know of the interest that was added before: whatever is published from then on comes
+   * here. Calls back also when that cannot be known. Where there is nothing to wait for, it calls back before it
+   * returns.
    */
   whenInterested(ready: () => void): void;
   /** The other nodes, where there may be any. */
   readonly cluster: Cluster | undefined;
-  /** Where it knows which node has which client. */
+  /** Absent where one node has all clients. */
   readonly clients?: ClientRegistry;
-  /** Its own numbers, plain data for operators; undefined where it has none. */
+  /** The engine's numbers, plain data for operators; undefined where it has none. */
   stats(): object | undefined;
   stop(): Promise<void>;
 }

@@ -10,22 +10,22 @@ import { SharedPieces } from './shared-pieces.js';
 
 /** The contents of an answer to a poll. */
 export interface PollResult {
-  /** False: something between the client's cursor and these messages is, or may be, gone. */
+  /** False: a message between the client's cursor and these is gone, or may be. */
   readonly recovered: boolean;
   /** There are more: poll again at once. */
   readonly more: boolean;
   readonly messages: readonly Message[];
-  /** Behind the last message, of each id; undefined where none of the ids has history. */
+  /** The offset behind the last message, for each id; undefined where none of the ids has history. */
   readonly offsets: readonly number[] | undefined;
 }
 
 /**
- * The answers of `GET /poll`: the cursor stands in a header and in the body, and is the ETag, too, so that a client
- * that knows nothing but HTTP's own caching gives it back as If-None-Match.
+ * The answers of `GET /poll`. The cursor stands in a header and in the body. It is the ETag, too, so that a client
+ * which knows only HTTP's own caching gives it back as If-None-Match.
  */
 export class PollAnswer {
   readonly #history: Pick<History, 'epoch'>;
-  /** Most answers are one message, and the same for all who have waited for it. */
+  /** Most answers are one message, the same for all clients that have waited for it. */
   readonly #lines = new SharedPieces(wireIndex.poll, pollLine);
 
   constructor(history: Pick<History, 'epoch'>) {
@@ -36,7 +36,7 @@ export class PollAnswer {
     return offsets && formatCursor(this.#history.epoch, offsets);
   }
 
-  /** @returns the body; writes what comes before it. In the route handler or a cork only. */
+  /** Writes the head. In the route handler or a cork only. @returns the body */
   writeHead(response: HttpResponse, result: PollResult, headers: Headers): string {
     const cursor = this.cursorOf(result.offsets);
     response.writeHeader('Content-Type', 'application/json');
@@ -50,7 +50,7 @@ export class PollAnswer {
   }
 
   /**
-   * Nothing has come: 204, or 304 to who asked with If-None-Match. In the route handler or a cork only.
+   * Nothing has come: answers 204, or 304 to a request with If-None-Match. In the route handler or a cork only.
    * @param flags of the poll: `revalidates`, `unrecovered`
    */
   endEmpty(
@@ -68,7 +68,7 @@ export class PollAnswer {
   }
 }
 
-/** The cursor of the answer is behind all its messages; with its offset each has a place of its own. */
+/** The answer's cursor is behind all its messages; the offset gives each message a place of its own. */
 function pollLine(message: Message): string {
   const { offset } = message;
   return `${openLine(message)}${offset === 0 ? '' : `,"offset":${offset}`}}`;

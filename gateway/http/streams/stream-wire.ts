@@ -5,7 +5,7 @@ import { type Connections, newlineOwed, watchesWritable } from '../../connection
 import type { Counters } from '../../counters.js';
 import type { Stream } from './stream.js';
 import type { StreamCursors } from './stream-cursors.js';
-import { newline, type Place } from './transport.js';
+import { newline, type RecipientParts } from './transport.js';
 
 /**
  * uWS has one cork buffer of 16 KB. Writes past it in one cork corrupt the stream under backpressure (measured with 10
@@ -104,7 +104,7 @@ export class StreamWire implements Wire {
     if (!this.#stream.response.write(rest.subarray(0, pieceBytesMax))) this.#refused = true;
   };
 
-  #placeOf(slot: number, message: Message): Place {
+  #placeOf(slot: number, message: Message): RecipientParts {
     const place = this.#place;
     place.count = this.#connections.received[slot]! + 1;
     place.lead = this.#newlineOwed;
