@@ -74,8 +74,8 @@ export interface ClientRegistry {
   /** The client's session has ended here: the next node that claims the id has no node to ask for a session. */
   release(clientId: string): void;
   /**
-   * This node stops: sessions whose clients are away go to nodes that stay. Resolves when no session is left, or no node
-   * takes more.
+   * This node stops: sessions whose clients are away go to nodes that stay. Resolves when no session is left, or no
+   * node takes more.
    */
   handOver(): Promise<HandedOver>;
   /** Plain numbers for operators. */

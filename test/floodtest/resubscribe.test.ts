@@ -1,4 +1,4 @@
-/** Subscribers that unsubscribe and subscribe again: what they miss is not lost, what comes all the same is an error. */
+/** Subscribers that unsubscribe and subscribe again: a message they miss is not lost, and one they get is an error. */
 import t, { type Test } from 'tap';
 import { Resubscriptions } from '../../floodtest/transport/resubscriptions.js';
 import { formatStamp, newPublisher, nowUs } from '../../msggen/stamp.js';

@@ -17,8 +17,8 @@ export interface Resumption {
 export interface StreamStart {
   readonly ids: readonly string[];
   /**
-   * The cursor for the client to give back until a message brings a newer one. Undefined where a message follows at once,
-   * or where no messages are kept.
+   * The cursor for the client to give back until a message brings a newer one. Undefined where a message follows at
+   * once, or where no messages are kept.
    */
   readonly cursor: string | undefined;
   /** Undefined when the client asked only for messages from now on. */
