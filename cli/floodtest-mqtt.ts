@@ -2,7 +2,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Lives, type MqttPlan, QOS_0_ONLY, type QosShares } from '../floodtest/mqtt-plan.js';
 import type { MqttQos } from '../msggen/mqtt/packets.js';
-import { type MqttTokenFlags, mqttTokenOptions, tokenOf } from './token-options.js';
 import {
   integerBetween,
   livesOf,
@@ -12,6 +11,7 @@ import {
   qosShares,
   topicTemplate,
 } from './flag-values.js';
+import { type MqttTokenFlags, mqttTokenOptions, tokenOf } from './token-options.js';
 
 const MAX_KEEP_ALIVE_SEC = 65_535;
 const MAX_DEVICES = 10_000_000;

@@ -24,8 +24,6 @@ import { TRANSPORT_NAMES, type TransportName } from '../floodtest/transport/tran
 import { descriptorLimit } from '../msggen/descriptors.js';
 import { FAILED_EXIT_CODE, type FailOn, verdictOf } from '../msggen/verdict.js';
 import { FAIL_ON_HELP, failOnOf } from './fail-on.js';
-import { CUT_HELP, checkCut, cutOption } from './floodtest-cut.js';
-import { addMqttOptions, checkMqttFlags, MQTT_HELP, type MqttFlags, mqttPlanOf } from './floodtest-mqtt.js';
 import {
   collected,
   durationMs,
@@ -34,6 +32,8 @@ import {
   positiveInteger,
   positiveNumber,
 } from './flag-values.js';
+import { CUT_HELP, checkCut, cutOption } from './floodtest-cut.js';
+import { addMqttOptions, checkMqttFlags, MQTT_HELP, type MqttFlags, mqttPlanOf } from './floodtest-mqtt.js';
 
 const MAX_SOURCE_ADDRESSES = 60_000;
 const DEFAULT_URL = new URL('http://127.0.0.1:8000');

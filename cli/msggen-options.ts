@@ -5,9 +5,9 @@ import type { MqttQos } from '../msggen/mqtt/packets.js';
 import type { MsggenOptions } from '../msggen/report.js';
 import type { FailOn } from '../msggen/verdict.js';
 import { withoutUser } from '../redis-access/addresses.js';
+import { apiOrGatewayUrl, gatewayUrl } from './flag-values.js';
 import { nameAddressOf, type RedisFlags, redisFlagNames } from './redis-options.js';
 import { type MqttTokenFlags, type TokenFlags, tokenOf } from './token-options.js';
-import { apiOrGatewayUrl, gatewayUrl } from './flag-values.js';
 
 export const defaults = {
   intervalMs: 100,

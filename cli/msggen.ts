@@ -1,10 +1,6 @@
 /** `encke msggen`: the command line of the message generator. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { FAIL_ON_HELP, failOnOf } from './fail-on.js';
-import { askedBy, defaults, type Flags } from './msggen-options.js';
-import { generate } from './msggen-run.js';
-import { addRedisOptions } from './redis-options.js';
-import { addTokenOptions, mqttTokenOptions } from './token-options.js';
 import {
   apiOrGatewayUrl,
   durationMs,
@@ -15,6 +11,10 @@ import {
   topicTemplate,
   untilMs,
 } from './flag-values.js';
+import { askedBy, defaults, type Flags } from './msggen-options.js';
+import { generate } from './msggen-run.js';
+import { addRedisOptions } from './redis-options.js';
+import { addTokenOptions, mqttTokenOptions } from './token-options.js';
 
 const MAX_ID = 10_000_000;
 

@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander';
 import type { NameAddress } from '../msggen/global-name.js';
+import { apiUrl, durationMs } from './flag-values.js';
 import { addRedisOptions, nameAddressOf, type RedisFlags, redisFlagNames } from './redis-options.js';
 import { addTokenOptions, type TokenFlags, tokenOf } from './token-options.js';
-import { apiUrl, durationMs } from './flag-values.js';
 
 interface SendFlags extends RedisFlags, TokenFlags {
   qos?: '0' | '1' | '2';
