@@ -1,5 +1,5 @@
 import type { Redis, RedisOptions } from 'ioredis';
-import { Connection } from './connection.js';
+import { RedisConnection } from './connection.js';
 
 /** So long a read waits for the connection. */
 const waitMsMax = 1_000;
@@ -8,7 +8,7 @@ const waitMsMax = 1_000;
 export class BulkReads {
   readonly #options: RedisOptions;
   readonly #onFailed: (message: string) => void;
-  #connection: Connection | undefined;
+  #connection: RedisConnection | undefined;
 
   /** @param onFailed told why it cannot be opened; '' = it could */
   constructor(options: RedisOptions, onFailed: (message: string) => void) {
@@ -19,7 +19,7 @@ export class BulkReads {
   /** @returns undefined where it does not come */
   async redis(): Promise<Redis | undefined> {
     if (this.#connection === undefined) {
-      this.#connection = new Connection(this.#options, {
+      this.#connection = new RedisConnection(this.#options, {
         onOpen: async (redis) => {
           await redis.ping(); // it may want a password by now
           this.#onFailed('');

@@ -6,7 +6,7 @@ import type { Receiver } from './receiver.js';
 import type { SharedRetained } from './retained.js';
 import type { Shard } from './shard.js';
 import type { Behind } from './subscribed-connection.js';
-import type { Subscriptions } from './subscriptions.js';
+import type { ChannelSubscriptions } from './subscriptions.js';
 
 /** Ids of one question; 2 µs of Redis each. */
 const idsMax = 500;
@@ -16,7 +16,7 @@ const retryMs = 50;
 
 export interface CatchUpParts {
   readonly shard: Shard;
-  readonly subscriptions: Subscriptions;
+  readonly subscriptions: ChannelSubscriptions;
   readonly receiver: Receiver;
   readonly recent: RecentIds;
   readonly retained: SharedRetained;

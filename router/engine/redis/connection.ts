@@ -26,7 +26,7 @@ export interface ConnectionHooks {
  * A connection that is opened anew when it is lost, by a Redis object of its own each time: ioredis itself would send
  * again what was under way, which may have run.
  */
-export class Connection {
+export class RedisConnection {
   readonly #options: RedisOptions;
   readonly #hooks: ConnectionHooks;
   #redis: Redis | undefined;

@@ -5,7 +5,7 @@ import type { ShardError } from './errors.js';
 import { messageInHistory } from './message-format.js';
 import type { Receiver } from './receiver.js';
 import type { Shard } from './shard.js';
-import type { Subscriptions } from './subscriptions.js';
+import type { ChannelSubscriptions } from './subscriptions.js';
 
 /** Of one answer, so that no other caller waits long for it. */
 const pieceBytesMax = 1024 * 1024;
@@ -21,7 +21,7 @@ export interface SharedHistoryParts {
   /** Of the shard that has the id. */
   readonly partFor: (id: string) => {
     readonly shard: Shard;
-    readonly subscriptions: Subscriptions;
+    readonly subscriptions: ChannelSubscriptions;
     readonly receiver: Receiver;
   };
 }

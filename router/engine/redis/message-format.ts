@@ -130,7 +130,7 @@ function placeIn(bytes: Buffer): number {
 }
 
 /** @param offset its place where its id has history, else 0 */
-export function messageOf(copy: Copy, offset: number): Message {
+export function decodedMessage(copy: Copy, offset: number): Message {
   const { id, payload, place, qos, retain, publisher, properties } = copy;
   return new Message(id, payload, Math.floor(place / 1000), qos, retain, offset, publisher, properties);
 }

@@ -3,7 +3,7 @@ import type { HistoryRules } from '../../history/history-rules.js';
 import type { Message } from '../../message.js';
 import type { OnPublication } from '../engine.js';
 import { type Counts, countsWord } from './counts.js';
-import { type Copy, messageOf, readCopy } from './message-format.js';
+import { type Copy, decodedMessage, readCopy } from './message-format.js';
 import type { Shard } from './shard.js';
 
 const idWord = 0x69; // i
@@ -167,7 +167,7 @@ export class Receiver {
 
   #handOut(copy: Copy, retainOnly: boolean): number {
     const { rules, onPublication, onRetained } = this.#parts;
-    const message = messageOf(copy, rules.of(copy.id) === -1 ? 0 : copy.place);
+    const message = decodedMessage(copy, rules.of(copy.id) === -1 ? 0 : copy.place);
     if (retainOnly) {
       onRetained(message);
       return 0;

@@ -9,14 +9,14 @@ import { Publisher } from './publisher.js';
 import { Receiver } from './receiver.js';
 import { SharedRetained } from './retained.js';
 import { Shard } from './shard.js';
-import { Subscriptions } from './subscriptions.js';
+import { ChannelSubscriptions } from './subscriptions.js';
 
 /** All that this node has of one Redis server. */
 export interface ShardWiring {
   readonly shard: Shard;
   readonly counts: Counts;
   readonly publisher: Publisher;
-  readonly subscriptions: Subscriptions;
+  readonly subscriptions: ChannelSubscriptions;
   readonly receiver: Receiver;
   readonly catchUp: CatchUp;
   readonly retained: SharedRetained;
@@ -61,7 +61,7 @@ export function wireShard(index: number, options: RedisEngineOptions, engine: En
     shard.publishRaw(`${name}:n:${asking}`, answer),
   );
   const publisher = new Publisher({ shard, counts, readsExtras, pendingBytesMax: options.pendingBytesMax });
-  const subscriptions = new Subscriptions(shard, name, [`${name}:n`, `${name}:n:${run}`, `${name}:r`]);
+  const subscriptions = new ChannelSubscriptions(shard, name, [`${name}:n`, `${name}:n:${run}`, `${name}:r`]);
   const hasHistory = (id: string) => rules.of(id) !== -1;
   const retained = new SharedRetained({ shard, owns, hasHistory, readsExtras });
   const { heldBytesMax } = options;

@@ -1,6 +1,6 @@
 import type { Command, Redis, RedisOptions } from 'ioredis';
 import { BulkReads } from './bulk-reads.js';
-import { Connection, silenceMsMax } from './connection.js';
+import { RedisConnection, silenceMsMax } from './connection.js';
 import { away, shardErrorOf, Trouble } from './errors.js';
 import type { Library } from './library.js';
 import type { ShardStats } from './options.js';
@@ -53,7 +53,7 @@ const pulseMs = 1_000;
  */
 export class Shard {
   readonly parts: ShardParts;
-  readonly #commands: Connection;
+  readonly #commands: RedisConnection;
   readonly subscribed: SubscribedConnection;
   readonly #reads: BulkReads;
   readonly clock = new ServerClock();
@@ -99,7 +99,7 @@ export class Shard {
     });
     const onLost = (reason: string) => this.#lose(reason);
     const onFailed = ({ message }: Error) => this.trouble.fail(message);
-    this.#commands = new Connection(parts.connection, {
+    this.#commands = new RedisConnection(parts.connection, {
       onOpen: (redis) => this.#open(redis),
       onLost,
       onFailed,

@@ -1,6 +1,6 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
 import type { Redis, RedisOptions } from 'ioredis';
-import { Connection, type OnMessage } from './connection.js';
+import { type OnMessage, RedisConnection } from './connection.js';
 import { away } from './errors.js';
 import type { Library } from './library.js';
 import type { ServerCheck } from './server-check.js';
@@ -37,7 +37,7 @@ export interface SubscribedParts {
 /** The connection of a node to a Redis server on which copies of messages come, and a place as the answer that stands in order with them. */
 export class SubscribedConnection {
   readonly #parts: SubscribedParts;
-  readonly #connection: Connection;
+  readonly #connection: RedisConnection;
   /** All that this node is sent with a place up to here has been handed out. It only rises. */
   position = 0;
   /** Of a copy that was taken for forged. */
@@ -58,7 +58,7 @@ export class SubscribedConnection {
 
   constructor(parts: SubscribedParts) {
     this.#parts = parts;
-    this.#connection = new Connection(parts.connection, {
+    this.#connection = new RedisConnection(parts.connection, {
       onMessage: (channel, payload) => this.onCopy(channel, payload),
       onOpen: (redis) => this.#open(redis),
       onLost: (reason) => {

@@ -8,7 +8,7 @@ const channelsMax = 1_000;
  * The channels of a shard that this node is subscribed to: those of the ids that somebody here is logged in as, and of the
  * literal parts of filters, `user/` of `user/+/x`. A SUBSCRIBE has all that came in a turn of the loop.
  */
-export class Subscriptions {
+export class ChannelSubscriptions {
   readonly #shard: Shard;
   readonly #name: string;
   /** Channels without an owner among subscribers. */

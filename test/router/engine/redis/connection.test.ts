@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
-import { Connection, MessageReader } from '../../../../router/engine/redis/connection.js';
+import { MessageReader, RedisConnection } from '../../../../router/engine/redis/connection.js';
 import { RedisServer } from '../../../redis-server.js';
 import { until } from '../../../until.js';
 
@@ -104,7 +104,7 @@ async function openTo(
   server: RedisServer,
   onMessage: (channel: Buffer, payload: Buffer) => void,
 ): Promise<Redis> {
-  const connection = new Connection(
+  const connection = new RedisConnection(
     { host: '127.0.0.1', port: server.port, protocol: 3 },
     { onMessage, onOpen: async () => {}, onLost() {}, onFailed: (error) => t.fail(error.message) },
   );
