@@ -6,7 +6,7 @@ import { type JwtKeys, keysOfFile, keysOfSecret, keysOfServer } from '../access/
 import { passwordCheckOf } from '../access/password-check.js';
 import { RedisUsers } from '../access/redis-users.js';
 import { accessOf } from '../redis-access/access.js';
-import { redisOptionsOf } from '../redis-access/addresses.js';
+import { redisOptionsOf, withoutUser } from '../redis-access/addresses.js';
 import { FileError, readNamed } from '../redis-access/named-file.js';
 import { type Config, ConfigError } from './config.js';
 import type { SampledLog } from './sampled-log.js';
@@ -46,7 +46,7 @@ function jwtKeysOf({ authJwtSecret, authJwtKeyFile, authJwtJwks }: Config, log: 
   return keysOfServer(authJwtJwks, (error) =>
     log.warn(
       'jwks-unavailable',
-      { url: authJwtJwks, err: error },
+      { url: withoutUser(authJwtJwks), detail: messageOf(error) },
       'the key set of --auth-jwt-jwks cannot be fetched: keys that are known go on, tokens with others are answered 503 or CONNACK 3',
     ),
   );
@@ -67,7 +67,7 @@ async function redisUsersOf(config: Config, cache: IdentityCache, log: SampledLo
   const onTrouble = (error: unknown) =>
     log.warn(
       'auth-redis',
-      { err: error },
+      { detail: messageOf(error) },
       'users cannot be read in the Redis of --auth-redis: look whether it runs, and whether the keys of --auth-redis-user-key and --auth-redis-acl-key are hashes. New clients are answered 503 or CONNACK 3',
     );
   const redis = new Redis({
@@ -91,6 +91,12 @@ async function redisUsersOf(config: Config, cache: IdentityCache, log: SampledLo
     cache,
     onTrouble,
   });
+}
+
+/** Not the error itself: that of a refused AUTH has the password with it. */
+function messageOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? `${message}: ${cause.message}` : message;
 }
 
 function redisOptionsIn(config: Config) {

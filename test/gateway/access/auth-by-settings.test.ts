@@ -160,3 +160,15 @@ t.test('--auth jwt with a key set, and --auth redis behind it', async (t) => {
   );
   await reader.close();
 });
+
+t.test('a password that Redis refuses is not in the log', async (t) => {
+  const users = await RedisServer.start({ acl: ['reader on >right-password ~* +@all'] });
+  t.teardown(() => users.stop());
+  const url = users.url.replace('//', '//reader:wrong-password@');
+  const gateway = await startGateway({ flags: ['--auth', 'redis', '--auth-redis', url] });
+  t.teardown(() => gateway.kill());
+  t.equal((await ask(gateway.port, '/poll/a', basic('alice', 'secret'))).status, 503);
+  await until('it has said why', () => /users cannot be read in the Redis/.test(gateway.log));
+  t.match(gateway.log, /WRONGPASS/);
+  t.notMatch(gateway.log, /wrong-password|secret/);
+});
