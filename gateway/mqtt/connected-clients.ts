@@ -31,13 +31,20 @@ export class ConnectedClients {
     this.#parts = parts;
   }
 
-  /** Ends the connection that had the client id [MQTT-3.1.4-2]. @returns whether there was a session that goes on */
+  /**
+   * Ends the connection that had the client id [MQTT-3.1.4-2]. The session of another user does not go on: messages wait
+   * in it that this one may not read.
+   * @returns whether there was a session that goes on
+   */
   attach(channel: Channel, packet: ConnectPacket, will: Will | undefined, identity: Identity): boolean {
     const { sessions, identities, wills, presence } = this.#parts;
-    const { clean, userName, keepAliveSec } = packet;
+    const { clean, keepAliveSec } = packet;
+    const userName = userNameOf(identity, packet);
     const clientId = packet.clientId === '' ? makeClientId() : packet.clientId; // [MQTT-3.1.3-6]
     const owner = () => ({ address: addressKeyText(channel.socket), userName });
-    const { session, present } = sessions.open(clientId, termsOf(packet), channel, owner);
+    const isForeign = !identity.isSuperuser && this.#isAnothers(clientId, userName);
+    const terms = isForeign ? { ...termsOf(packet), startClean: true } : termsOf(packet);
+    const { session, present } = sessions.open(clientId, terms, channel, owner);
     channel.session = session;
     identities.set(channel.slot, identity);
     if (will !== undefined) wills.set(channel.slot, will, clientId);
@@ -46,9 +53,9 @@ export class ConnectedClients {
   }
 
   /** CONNACK is written. */
-  begin(channel: Channel, session: Session, userName: string | undefined): void {
+  begin(channel: Channel, session: Session, packet: ConnectPacket, identity: Identity): void {
     this.#parts.subscriptionReview.review(channel, session);
-    this.#parts.autoSubscriptions.begin(channel, session, userName);
+    this.#parts.autoSubscriptions.begin(channel, session, userNameOf(identity, packet));
     session.resume();
   }
 
@@ -71,4 +78,16 @@ export class ConnectedClients {
     replays.release(slot, session);
     presence.disconnected(session.clientId, reason);
   }
+
+  #isAnothers(clientId: string, userName: string | undefined): boolean {
+    const { sessions } = this.#parts;
+    const session = sessions.find(clientId);
+    const owner = session && sessions.ownerOf(session);
+    return owner !== undefined && owner.userName !== userName;
+  }
+}
+
+/** The name that was checked. A client that may do everything may give itself one, as with a token that all share. */
+function userNameOf({ isSuperuser, userName }: Identity, packet: ConnectPacket): string | undefined {
+  return isSuperuser ? (userName ?? packet.userName) : userName;
 }

@@ -71,7 +71,7 @@ export class ConnectHandler {
     deadlines.keepAlive(channel, packet.keepAliveSec);
     connacks.accept(channel, present && !is31); // the first packet [MQTT-3.2.0-1]
     const { session } = channel;
-    if (session !== undefined) clients.begin(channel, session, packet.userName); // else writing has ended it
+    if (session !== undefined) clients.begin(channel, session, packet, identity); // else writing has ended it
   }
 }
 

@@ -327,20 +327,49 @@ t.test('a will that its user may not publish is refused with its CONNECT', async
   await letIn(t, running, { will: { ...will, topic: 'room/alice' } });
 });
 
-t.test('a session that goes on with another user has the subscriptions that this one may have', async (t) => {
+t.test('a session that goes on has the subscriptions that its user may still have', async (t) => {
   const { authenticator, running } = await start(t);
   const session = { clientId: 'shared', clean: false };
   const first = await letIn(t, running, session);
   await first.subscribe('user/alice/x', 1);
   await first.subscribe('client/shared', 1);
   await first.disconnect();
-  authenticator.answer = () => accepted(userWith('bob', ...rules));
+  authenticator.answer = () => accepted(userWith('alice', ...rules.slice(1)));
   const next = await letIn(t, running, session);
   authenticator.answer = () => accepted(unrestricted);
   const writer = await letIn(t, running, { clientId: 'root' });
   for (const topic of ['user/alice/x', 'client/shared']) await writer.publish(topic, topic);
   t.match(await next.nextPublish(), { topic: 'client/shared' });
   t.same(await next.untilPong(), []);
+});
+
+t.test('the session of another user does not go on, whatever name the client gives itself', async (t) => {
+  const { authenticator, running } = await start(t);
+  const session = { clientId: 'shared', clean: false, userName: 'alice' };
+  const first = await letIn(t, running, session);
+  await first.subscribe('client/shared', 1);
+  await first.disconnect();
+  authenticator.answer = () => accepted(unrestricted);
+  const writer = await letIn(t, running, { clientId: 'root' });
+  await writer.publish('client/shared', 'for alice');
+  authenticator.answer = () => accepted(userWith('bob', ...rules));
+  const thief = await opened(t, running, session);
+  t.match(await thief.next(), { type: 'CONNACK', returnCode: 0, sessionPresent: false });
+  t.same(await thief.untilPong(), []);
+  await thief.subscribe('client/shared', 1);
+  await thief.disconnect();
+  authenticator.answer = () => accepted(userWith('bob', ...rules));
+  const again = await opened(t, running, session);
+  t.match(await again.next(), { type: 'CONNACK', sessionPresent: true }, 'its own does');
+});
+
+t.test('$u of a subscription of the operator is the name that was checked', async (t) => {
+  const { authenticator, running } = await start(t, { mqttAutoSubscribe: 'inbox/$u=0' });
+  const client = await letIn(t, running, { clientId: 'c1', userName: 'bob' });
+  authenticator.answer = () => accepted(unrestricted);
+  const writer = await letIn(t, running, { clientId: 'root' });
+  for (const name of ['bob', 'alice']) writer.send(publish(`inbox/${name}`, name));
+  t.match(await client.nextPublish(), { topic: 'inbox/alice' });
 });
 
 t.test('subscriptions of the operator go by no rules', async (t) => {
