@@ -41,6 +41,7 @@ const notOurs = new Set([
   'uWebSockets.js',
   'MQTT.js',
   'dist/mqtt.min.js',
+  'acl.conf', // of EMQ
   'run.csv',
   'listen.mjs',
   'subscribe.mjs',

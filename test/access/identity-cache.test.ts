@@ -7,7 +7,7 @@ import { until } from '../until.js';
 
 const alice = new UserIdentity('alice', Rules.none);
 
-t.test('what was kept is found, by all that the answer depends on', async (t) => {
+t.test('a kept answer is found by all that it depends on', async (t) => {
   const cache = new IdentityCache({ bytesMax: 100_000, ageSec: 60 });
   const key = cache.keyOf('redis', 'alice', Buffer.from('secret'), undefined);
   cache.set(key, alice);

@@ -11,7 +11,7 @@ function deny(filter: string, action: Rule['action'] = 'all'): Rule {
   return { permission: 'deny', action, filter };
 }
 
-/** What a user named alice with client id phone may do by these rules. */
+/** The rights of a user named alice with client id phone by these rules. */
 function permission(
   rules: readonly Rule[],
   action: AccessAction,
@@ -168,7 +168,7 @@ t.test('where there is no such name, a rule with it is about nobody', async (t) 
   t.equal(rules.permissionOf(undefined, undefined, 'publish', 'b/x'), 'allow');
 });
 
-t.test('what is no filter of a rule is refused with a sentence', async (t) => {
+t.test('a rule whose filter is none is refused with a sentence', async (t) => {
   for (const bad of ['', 'a/#/b', 'a#', '#a', 'a+', '+a/b', 'a/b+', 'a\0', 'x'.repeat(65_536)]) {
     t.type(problemOfRuleFilter(bad), 'string', bad.slice(0, 10));
     t.throws(() => Rules.inOrder([allow(bad)]), RangeError);

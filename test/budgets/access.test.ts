@@ -5,7 +5,7 @@ import { UserIdentity } from '../../access/identity.js';
 import { type Rule, Rules } from '../../access/rules.js';
 import { Identities } from '../../gateway/identities.js';
 
-/** What a user costs while it is connected, in V8's heap. */
+/** The cost of a connected user in V8's heap. */
 
 v8.setFlagsFromString('--expose-gc');
 const collect: () => void = vm.runInNewContext('gc');

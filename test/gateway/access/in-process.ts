@@ -12,7 +12,7 @@ export interface RunningGateway {
   readonly gateway: Gateway;
   readonly port: number;
   readonly apiPort: number;
-  /** What it has logged so far. */
+  /** Its log lines so far. */
   readonly log: () => string;
 }
 

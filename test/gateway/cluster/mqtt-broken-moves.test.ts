@@ -207,7 +207,7 @@ t.test('one of two servers is away: sessions move, and lose nothing that is on t
   t.same(await take(clients[1]!, 1), ['at last'], 'filters of all servers are there');
 });
 
-t.test('what is in a session cannot be sent: it stays, and comes when it can', async (t) => {
+t.test('messages of a session cannot be sent: they stay, and come when they can', async (t) => {
   const redis = await redisServer(t, { acl: ['node on >secret ~* &* +@all'] });
   const [a, b] = await twoNodes(t, [redis.url.replace('//', '//node:secret@')]);
   const operator = redis.client();

@@ -327,7 +327,7 @@ t.test('a replica takes over: what it has is given, and the gap is told', async 
   }
 });
 
-t.test('what a node takes while it catches up is counted, and waited for', async (t) => {
+t.test('messages that a node takes while it catches up are counted and waited for', async (t) => {
   const { server, name } = await serverOf(t);
   const way = await wayTo(t, server);
   const one = await Node.start(t, server.url, name);
