@@ -141,10 +141,11 @@ export class FanOut {
         options = logins.options;
       }
     }
-    if (options >= noLocal) {
+    // Options with more than a QoS are greater than any QoS. So most deliveries need one comparison.
+    if (options > this.#message.qos) {
       if ((options & noLocal) !== 0 && this.#isPublisher(subscriber)) return;
       options = this.#deliveryOf(options);
-    } else if (options > this.#message.qos) options = this.#message.qos;
+    }
     try {
       if (subscriber.deliver(this.#message, options) === 'dropped') this.dropped++;
       else this.delivered++;
@@ -154,7 +155,6 @@ export class FanOut {
     }
   }
 
-  /** For options other than a bare QoS. */
   #deliveryOf(options: SubscriptionOptions): DeliveryOptions {
     const { qos, retain } = this.#message;
     return Math.min(qosIn(options), qos) | (retain && (options & retainAsPublished) !== 0 ? retainSet : 0);
