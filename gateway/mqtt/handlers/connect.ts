@@ -92,8 +92,8 @@ function codeOf(decision: Refused, { password }: ConnectPacket): ConnackCode {
   }
 }
 
-/** For the log: CONNACK has no room for a sentence. */
-function detailsOf(decision: Refused, { clientId, userName }: ConnectPacket): CloseDetails {
+/** For the log: CONNACK has no room for a sentence. Without the user name: some clients give their token there. */
+function detailsOf(decision: Refused, { clientId }: ConnectPacket): CloseDetails {
   const refusal = decision.outcome === 'refused' ? decision.reason : decision.outcome;
-  return { clientId, userName, refusal, sentence: decision.sentence };
+  return { clientId, refusal, sentence: decision.sentence };
 }
