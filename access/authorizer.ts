@@ -1,5 +1,5 @@
 import type { Identity } from './identity.js';
-import type { AccessAction, Rules } from './rules.js';
+import { type AccessAction, type Rule, Rules } from './rules.js';
 
 /** Decides what a user may do. Synchronous, on rules that were loaded when the connection was let in. */
 export interface Authorizer {
@@ -15,17 +15,21 @@ export interface Authorizer {
   ): boolean;
 }
 
-/** Goes by the rules of the identity, and then by those that hold for everybody. */
+/** Goes by what is denied to everybody, then by the rules of the identity, and then by what is allowed to everybody. */
 export class RuleAuthorizer implements Authorizer {
-  readonly #common: Rules;
+  readonly #commonDenies: Rules;
+  readonly #commonAllows: Rules;
   readonly #allowsUnmatched: boolean;
 
   /**
-   * @param common of all users, behind their own (--acl-rules)
+   * @param common of all users (--acl-rules): their deny rules come before those of a user, their allow rules behind
    * @param nomatch what becomes of an action that no rule is about (--acl-nomatch)
    */
-  constructor(common: Rules, nomatch: 'allow' | 'deny') {
-    this.#common = common;
+  constructor(common: readonly Rule[], nomatch: 'allow' | 'deny') {
+    const ofPermission = (wanted: Rule['permission']) =>
+      Rules.inOrder(common.filter(({ permission }) => permission === wanted));
+    this.#commonDenies = ofPermission('deny');
+    this.#commonAllows = ofPermission('allow');
     this.#allowsUnmatched = nomatch === 'allow';
   }
 
@@ -37,8 +41,9 @@ export class RuleAuthorizer implements Authorizer {
   ): boolean {
     if (isSuperuser) return true;
     const permission =
+      this.#commonDenies.permissionOf(userName, clientId, action, topicOrFilter) ??
       rules.permissionOf(userName, clientId, action, topicOrFilter) ??
-      this.#common.permissionOf(userName, clientId, action, topicOrFilter);
+      this.#commonAllows.permissionOf(userName, clientId, action, topicOrFilter);
     return permission === undefined ? this.#allowsUnmatched : permission === 'allow';
   }
 }

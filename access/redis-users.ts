@@ -42,14 +42,15 @@ export class RedisUsers implements Authenticator {
 
   authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
     const { userName, password, clientId } = credentials;
-    if (userName === undefined || userName === '' || password === undefined) return unknown;
-    const { cache } = this.#options;
+    const { cache, userKey, aclKey } = this.#options;
+    if (password === undefined || !isFilled(userKey, credentials) || !isFilled(aclKey, credentials))
+      return unknown;
     const cacheKey = cache.keyOf('redis', userName, password, clientId);
     const known = cache.get(cacheKey);
     if (known !== undefined) return { outcome: 'accepted', identity: known };
     if (this.#underWay >= underWayMax) return busy;
     this.#underWay++;
-    return this.#ask(userName, clientId, password, cacheKey).finally(() => {
+    return this.#ask(credentials, password, cacheKey).finally(() => {
       this.#underWay--;
     });
   }
@@ -58,23 +59,20 @@ export class RedisUsers implements Authenticator {
     this.#options.redis.disconnect();
   }
 
-  async #ask(
-    userName: string,
-    clientId: string | undefined,
-    password: Buffer,
-    cacheKey: string,
-  ): Promise<AuthenticationResult> {
+  async #ask(credentials: Credentials, password: Buffer, cacheKey: string): Promise<AuthenticationResult> {
     const { userKey, aclKey, cache } = this.#options;
-    const found = await this.#read(keyOf(userKey, userName, clientId), keyOf(aclKey, userName, clientId));
+    const found = await this.#read(keyOf(userKey, credentials), keyOf(aclKey, credentials));
     if (found === undefined) return away;
     const { stored, salt, isSuperuser, acl } = found;
     const matches = await this.#matches(password, stored, salt);
     if (matches === undefined) return busy;
     if (stored === null) return unknown;
     if (!matches) return wrong;
+    // The password is that of the key: a name that is not in it could be anybody's.
+    const userName = userKey.includes('%u') ? credentials.userName : undefined;
     const identity = isSuperuser
       ? { userName, isSuperuser, rules: Rules.none, expiresAtMs: undefined }
-      : new UserIdentity(userName, this.#rulesOf(acl, userName));
+      : new UserIdentity(userName, this.#rulesOf(acl, keyOf(aclKey, credentials)));
     cache.set(cacheKey, identity);
     return { outcome: 'accepted', identity };
   }
@@ -121,7 +119,7 @@ export class RedisUsers implements Authenticator {
   }
 
   /** A rule that cannot be read allows nothing. */
-  #rulesOf(acl: Readonly<Record<string, string>>, userName: string): Rules {
+  #rulesOf(acl: Readonly<Record<string, string>>, key: string): Rules {
     const rules: Rule[] = [];
     for (const [filter, access] of Object.entries(acl).slice(0, rulesMax)) {
       const action = actionOf[access];
@@ -130,7 +128,7 @@ export class RedisUsers implements Authenticator {
       else
         this.#options.onTrouble(
           new RangeError(
-            `a rule of the user ${JSON.stringify(userName.slice(0, 80))} is left out: ${JSON.stringify(filter.slice(0, 80))} ${JSON.stringify(String(access).slice(0, 20))} is no topic filter with 1, 2 or 3`,
+            `a rule in ${JSON.stringify(key.slice(0, 100))} is left out: ${JSON.stringify(filter.slice(0, 80))} ${JSON.stringify(String(access).slice(0, 20))} is no topic filter with 1, 2 or 3`,
           ),
         );
     }
@@ -151,9 +149,16 @@ const actionOf: Readonly<Record<string, Rule['action']>> = { 1: 'subscribe', 2: 
 /** bcrypt with cost 10, of a password that nobody knows; pbkdf2 takes any. */
 const nobodysHash = '$2b$10$wwDcTBDmxFBDJCRwPMqUbO0pOHHYc35tAEbGCNB8WSt/kZYrX9uJi';
 
+type Names = Pick<Credentials, 'userName' | 'clientId'>;
+
+/** The client has given all names that are in the template. */
+function isFilled(template: string, { userName = '', clientId = '' }: Names): boolean {
+  return !(template.includes('%u') && userName === '') && !(template.includes('%c') && clientId === '');
+}
+
 /** A function, as `$&` in a name would mean something in a replacement. */
-function keyOf(template: string, userName: string, clientId: string | undefined): string {
-  return template.replace(/%[uc]/g, (placeholder) => (placeholder === '%u' ? userName : (clientId ?? '')));
+function keyOf(template: string, { userName = '', clientId = '' }: Names): string {
+  return template.replace(/%[uc]/g, (placeholder) => (placeholder === '%u' ? userName : clientId));
 }
 
 const unknown: AuthenticationResult = { outcome: 'unknown' };

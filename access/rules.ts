@@ -53,6 +53,7 @@ export class Rules {
     topicOrFilter: string,
   ): Permission | undefined {
     const packed = this.#packed;
+    if (packed === '') return undefined;
     const actionBit = bitOf[action];
     const isTopic = !topicOrFilter.includes('+') && !topicOrFilter.includes('#');
     let names: Names = noNames;

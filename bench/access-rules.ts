@@ -64,7 +64,7 @@ const shapes: {
   },
 ];
 
-const authorizer = new RuleAuthorizer(Rules.none, 'deny');
+const authorizer = new RuleAuthorizer([], 'deny');
 console.log(`Node ${process.version}, ${checks} checks`);
 for (const { name, rules, action, topic, allowed } of shapes) {
   const identity = new UserIdentity('4711', Rules.inOrder(rules));

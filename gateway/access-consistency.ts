@@ -1,14 +1,29 @@
 import { problemOfRuleFilter, ruleOf } from '../access/rules.js';
+import { accessSettings } from './access-settings.js';
 import { flagOf } from './setting.js';
 import type { Config } from './settings.js';
 
 /** A secret is at least as long as the hash (RFC 7518 3.2). */
 const secretLengthMin = 32;
+/** Settings that count for nothing without that kind of --auth; limits, which do no harm, are not among them. */
+const settingsOf = {
+  jwt: ['authJwtIssuer', 'authJwtAudience', 'authJwtLeewaySec', 'authJwtUserClaim', 'authJwtCookie'],
+  redis: ['authRedisPasswordFile', 'authRedisUserKey', 'authRedisAclKey', 'authRedisPasswordHash'],
+  any: ['aclRules', 'aclNomatch'],
+} as const;
 const jwtKeys = ['authJwtSecret', 'authJwtKeyFile', 'authJwtJwks'] as const;
 
 /** Settings of --auth that do not go together. @returns what is wrong, as a sentence that says how to mend it */
 export function inconsistencyOfAccess(config: Config): string | undefined {
-  return givenTwice(config) ?? jwtWithoutKey(config) ?? redisWithoutUrl(config) ?? badRule(config);
+  return (
+    givenTwice(config) ??
+    jwtWithoutKey(config) ??
+    redisWithoutUrl(config) ??
+    badRule(config) ??
+    unusedSetting(config) ??
+    badKeySetUrl(config) ??
+    unprovedKey(config)
+  );
 }
 
 function givenTwice({ auth }: Config): string | undefined {
@@ -36,6 +51,38 @@ function redisWithoutUrl({ auth, authRedis }: Config): string | undefined {
   return authRedis === ''
     ? '--auth redis needs to know where the users are: set --auth-redis to a URL such as redis://127.0.0.1:6379.'
     : '--auth-redis is set, but no user is looked for there: add --auth redis, or leave it out.';
+}
+
+/** An operator who has set one believes that it protects something. */
+function unusedSetting(config: Config): string | undefined {
+  const setOf = (kind: keyof typeof settingsOf) =>
+    settingsOf[kind].find((key) => String(config[key]) !== String(accessSettings[key].default));
+  const unusedJwt = config.auth.includes('jwt') ? undefined : setOf('jwt');
+  if (unusedJwt !== undefined)
+    return `${flagOf(unusedJwt)} is set, but no token is looked at: add --auth jwt, or leave it out.`;
+  const unusedRedis = config.auth.includes('redis') ? undefined : setOf('redis');
+  if (unusedRedis !== undefined)
+    return `${flagOf(unusedRedis)} is set, but no user is looked for in Redis: add --auth redis, or leave it out.`;
+  const unused = config.auth.length > 0 ? undefined : setOf('any');
+  if (unused === undefined) return undefined;
+  return `${flagOf(unused)} is set, but without --auth no rule is looked at: add --auth, or leave it out.`;
+}
+
+/** The sentence does not have the URL, as there is a password in it. */
+function badKeySetUrl({ authJwtJwks }: Config): string | undefined {
+  if (authJwtJwks === '') return undefined;
+  if (!URL.canParse(authJwtJwks))
+    return '--auth-jwt-jwks is no URL: give one such as https://example.com/.well-known/jwks.json.';
+  const { username, password } = new URL(authJwtJwks);
+  if (username === '' && password === '') return undefined;
+  return '--auth-jwt-jwks has a user name or a password in it, and a key set is fetched without: give its URL alone.';
+}
+
+/** Else a client would choose whose rules it has. */
+function unprovedKey({ authRedisUserKey: userKey, authRedisAclKey: aclKey }: Config): string | undefined {
+  const name = ['%u', '%c'].find((part) => aclKey.includes(part) && !userKey.includes(part));
+  if (name === undefined) return undefined;
+  return `--auth-redis-acl-key ${aclKey} has ${name}, and --auth-redis-user-key ${userKey} has not: a client could give any ${name === '%u' ? 'user name' : 'client id'} and have the rules of another. Put ${name} into both, or into none.`;
 }
 
 function badRule({ aclRules }: Config): string | undefined {

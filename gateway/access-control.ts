@@ -1,7 +1,7 @@
 import type { Authenticator } from '../access/authenticator.js';
 import { type Authorizer, RuleAuthorizer } from '../access/authorizer.js';
 import { AuthenticatorChain } from '../access/chain.js';
-import { Rules, ruleOf } from '../access/rules.js';
+import { ruleOf } from '../access/rules.js';
 import { SharedToken } from '../access/shared-token.js';
 import type { Config } from './config.js';
 import { Identities } from './identities.js';
@@ -44,7 +44,7 @@ export function accessControlOf(
     http,
     mqtt,
     api,
-    authorizer: new RuleAuthorizer(Rules.inOrder(config.aclRules.map(ruleOf)), config.aclNomatch),
+    authorizer: new RuleAuthorizer(config.aclRules.map(ruleOf), config.aclNomatch),
     identities: new Identities(http.required || mqtt.required, capacity),
     pending: new PendingDecisions(config),
     stop: () => http.stop(),

@@ -27,11 +27,14 @@ export const accessSettings = {
     '',
     'file with the public key or certificate of tokens in PEM, or with a key set (JWKS) in JSON',
   ),
-  authJwtJwks: setting(
-    text('a URL such as https://example.com/.well-known/jwks.json', /^$|^https?:\/\/\S+$/),
-    '',
-    'where the key set of tokens is; fetched anew every 10 minutes, and for a key that is not in it',
-  ),
+  authJwtJwks: {
+    ...setting(
+      text('a URL such as https://example.com/.well-known/jwks.json', /^$|^https?:\/\/\S+$/),
+      '',
+      'where the key set of tokens is; fetched anew every 10 minutes, and for a key that is not in it',
+    ),
+    secret: true, // a password that somebody puts into it is refused, and not shown
+  },
   authJwtIssuer: setting(
     listOf('names, comma-separated', /\S/),
     [],
@@ -73,12 +76,12 @@ export const accessSettings = {
   authRedisUserKey: setting(
     text('a key with %u or %c', /%[uc]/),
     'mqtt_user:%u',
-    'key of the hash with the fields password, salt and is_superuser of a user; %u user name, %c client id',
+    'key of the hash with the fields password, salt and is_superuser of a user; %u user name, %c client id; without %u users have no name',
   ),
   authRedisAclKey: setting(
     text('a key with %u or %c', /%[uc]/),
     'mqtt_acl:%u',
-    'key of the hash with the rules of a user: field = topic filter, value 1 = subscribe, 2 = publish, 3 = both',
+    'key of the hash with the rules of a user, with no name that the user key has not: field = topic filter, value 1 = subscribe, 2 = publish, 3 = both',
   ),
   authRedisPasswordHash: setting(
     text(
@@ -105,7 +108,7 @@ export const accessSettings = {
       ';',
     ),
     [],
-    'rules that hold for every user behind its own, the first that is about it decides; %u user name, %c client id: "deny all secret/#;allow all user/%u/#"',
+    'rules that hold for every user: deny rules come before those of the user, allow rules behind them; %u user name, %c client id: "deny all secret/#;allow all user/%u/#"',
   ),
   aclNomatch: setting(
     oneOf(['deny', 'allow']),

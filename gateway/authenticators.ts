@@ -6,7 +6,7 @@ import { type JwtKeys, keysOfFile, keysOfSecret, keysOfServer } from '../access/
 import { passwordCheckOf } from '../access/password-check.js';
 import { RedisUsers } from '../access/redis-users.js';
 import { accessOf } from '../redis-access/access.js';
-import { redisOptionsOf, withoutUser } from '../redis-access/addresses.js';
+import { redisOptionsOf } from '../redis-access/addresses.js';
 import { FileError, readNamed } from '../redis-access/named-file.js';
 import { type Config, ConfigError } from './config.js';
 import type { SampledLog } from './sampled-log.js';
@@ -40,13 +40,22 @@ function jwtOf(config: Config, cache: IdentityCache, log: SampledLog): Authentic
   });
 }
 
-function jwtKeysOf({ authJwtSecret, authJwtKeyFile, authJwtJwks }: Config, log: SampledLog): JwtKeys {
+function jwtKeysOf(
+  { authJwtSecret, authJwtKeyFile, authJwtJwks, authJwtAudience }: Config,
+  log: SampledLog,
+): JwtKeys {
   if (authJwtSecret !== '') return keysOfSecret(authJwtSecret);
   if (authJwtKeyFile !== '') return keysIn(authJwtKeyFile);
+  if (authJwtAudience.length === 0)
+    log.warn(
+      'jwks-without-audience',
+      { url: authJwtJwks },
+      '--auth-jwt-audience is not set: tokens that the server of --auth-jwt-jwks signs for other services let in here, too',
+    );
   return keysOfServer(authJwtJwks, (error) =>
     log.warn(
       'jwks-unavailable',
-      { url: withoutUser(authJwtJwks), detail: messageOf(error) },
+      { url: authJwtJwks, detail: messageOf(error) },
       'the key set of --auth-jwt-jwks cannot be fetched: keys that are known go on, tokens with others are answered 503 or CONNACK 3',
     ),
   );
@@ -82,7 +91,7 @@ async function redisUsersOf(config: Config, cache: IdentityCache, log: SampledLo
     retryStrategy: (attempt: number) => Math.min(redisRetryMsMax, attempt * 100),
   } as never);
   redis.on('error', onTrouble);
-  await redis.connect().catch(() => undefined); // has been told; it goes on trying
+  await connected(redis);
   return new RedisUsers({
     redis,
     userKey: config.authRedisUserKey,
@@ -91,6 +100,20 @@ async function redisUsersOf(config: Config, cache: IdentityCache, log: SampledLo
     cache,
     onTrouble,
   });
+}
+
+/**
+ * Waits for the first connection, but not for long: a Redis that loads its data, or hangs, is asked again and again, and
+ * the gateway has other clients.
+ */
+async function connected(redis: Redis): Promise<void> {
+  const connecting = redis.connect().catch(() => undefined); // has been told; it goes on trying
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, redisTimeoutMs);
+  });
+  await Promise.race([connecting, tooLong]);
+  clearTimeout(timer);
 }
 
 /** Not the error itself: that of a refused AUTH has the password with it. */
@@ -105,6 +128,7 @@ function redisOptionsIn(config: Config) {
     redisUser: '',
     redisPassword: '',
     redisPasswordFile: config.authRedisPasswordFile,
+    redisPasswordFileFlag: '--auth-redis-password-file',
   };
   try {
     const { shards, connection } = accessOf({ ...config, ...own });

@@ -8,6 +8,8 @@ export interface AccessFlags {
   readonly redisUser: string;
   readonly redisPassword: string;
   readonly redisPasswordFile: string;
+  /** Of the flag of that file, where it is another one. */
+  readonly redisPasswordFileFlag?: string;
   readonly redisSentinels: readonly string[];
   readonly redisSentinelPasswordFile: string;
   readonly redisCaFile: string;
@@ -35,11 +37,15 @@ export function accessOf(flags: AccessFlags): Access {
   };
 }
 
-function passwordOf({ redisPassword, redisPasswordFile }: AccessFlags): string {
+function passwordOf({
+  redisPassword,
+  redisPasswordFile,
+  redisPasswordFileFlag = '--redis-password-file',
+}: AccessFlags): string {
   if (redisPasswordFile === '') return redisPassword;
   if (redisPassword !== '')
-    throw new FileError('--redis-password and --redis-password-file are both set: leave one of them out.');
-  return secretIn('--redis-password-file', redisPasswordFile);
+    throw new FileError(`--redis-password and ${redisPasswordFileFlag} are both set: leave one of them out.`);
+  return secretIn(redisPasswordFileFlag, redisPasswordFile);
 }
 
 /** Editors and `echo` end a file with a line break. */

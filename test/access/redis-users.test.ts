@@ -100,6 +100,26 @@ t.test('keys may be by client id, and a client without one is nobody', async (t)
   t.equal((await ask(users, 'any', 'p1', { clientId: 'd1' })).outcome, 'accepted');
   t.equal((await ask(users, 'any', 'p1', { clientId: 'd2' })).outcome, 'unknown', 'nor by the cache');
   t.equal((await ask(users, 'any', 'p1')).outcome, 'unknown');
+  await redis.hset('device:', { password: 'p1' });
+  t.equal((await ask(users, 'any', 'p1')).outcome, 'unknown', 'nor where a key without a name is there');
+  t.equal((await ask(users, 'any', 'p1', { clientId: '' })).outcome, 'unknown');
+});
+
+t.test('a user name that the password does not prove is not the name of the user', async (t) => {
+  await redis.hset('device:d1', { password: 'p1', is_superuser: '0' });
+  await redis.hset('device:d2', { password: 'p2', is_superuser: '1' });
+  await redis.hset('rules:d1', { 'user/%u/#': '3', 'device/%c/#': '3' });
+  const { users } = usersWith({ userKey: 'device:%c', aclKey: 'rules:%c' });
+  for (const name of ['alice', '']) {
+    const { userName, rules } = identityIn(await ask(users, name, 'p1', { clientId: 'd1' }));
+    t.equal(userName, undefined);
+    t.equal(rules.permissionOf(userName, 'd1', 'subscribe', 'user/alice/#'), undefined);
+    t.equal(rules.permissionOf(userName, 'd1', 'subscribe', 'device/d1/#'), 'allow');
+  }
+  t.equal(identityIn(await ask(users, 'alice', 'p2', { clientId: 'd2' })).userName, undefined);
+  await redis.hset('both:alice:d1', { password: 'p' });
+  const both = usersWith({ userKey: 'both:%u:%c', aclKey: 'rules:%c' }).users;
+  t.equal(identityIn(await ask(both, 'alice', 'p', { clientId: 'd1' })).userName, 'alice');
 });
 
 t.test('passwords are compared with hashes that other tools have made', async (t) => {

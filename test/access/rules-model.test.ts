@@ -1,4 +1,6 @@
 import t from 'tap';
+import { RuleAuthorizer } from '../../access/authorizer.js';
+import { nobody } from '../../access/identity.js';
 import { type AccessAction, type Permission, type Rule, Rules } from '../../access/rules.js';
 import { SeededRandom } from '../seeded-random.js';
 
@@ -15,6 +17,7 @@ const names = ['a', 'b', '$s', 'a/b', '+', '#', '', undefined];
 const ruleLevels = ['a', 'b', '', 'ab', '$s', '+', '+', '%u', '%c', 'a%u'];
 const filterLevels = ['a', 'b', '', 'ab', '$s', '+', '+'];
 const rounds = 1_000;
+const pairRounds = 300;
 
 function worldOf(depth: number): string[][] {
   const all: string[][] = [];
@@ -86,14 +89,7 @@ t.test(`${rounds} random lists of rules decide as the model does`, async (t) => 
   t.comment(`ENCKE_TEST_SEED=${random.seed}`);
   let decided = 0;
   for (let round = 0; round < rounds; round++) {
-    const rules = Array.from(
-      { length: 1 + random.below(3) },
-      (): Rule => ({
-        permission: random.pick(['allow', 'allow', 'deny']),
-        action: random.pick(['publish', 'subscribe', 'all']),
-        filter: filterOf(random, ruleLevels),
-      }),
-    );
+    const rules = rulesOf(random);
     const [user, client] = [random.pick(names), random.pick(names)];
     const action = random.pick(['publish', 'subscribe'] as const);
     const filter = action === 'publish' ? random.pick(shortTopics).join('/') : filterOf(random, filterLevels);
@@ -106,6 +102,47 @@ t.test(`${rounds} random lists of rules decide as the model does`, async (t) => 
   }
   t.ok(decided > rounds / 5, `${decided} were about it`);
 });
+
+t.test(
+  `${pairRounds} random pairs of lists: denied to all, then of the user, then allowed to all`,
+  async (t) => {
+    const random = new SeededRandom();
+    t.comment(`ENCKE_TEST_SEED=${random.seed}`);
+    let denied = 0;
+    for (let round = 0; round < pairRounds; round++) {
+      const [common, own] = [rulesOf(random), rulesOf(random)];
+      const [user, client] = [random.pick(names), random.pick(names)];
+      const action = random.pick(['publish', 'subscribe'] as const);
+      const filter =
+        action === 'publish' ? random.pick(shortTopics).join('/') : filterOf(random, filterLevels);
+      const nomatch = random.pick(['allow', 'deny'] as const);
+      const identity = { ...nobody, userName: user, rules: Rules.inOrder(own) };
+      const actual = new RuleAuthorizer(common, nomatch).allows(identity, client, action, filter);
+      const permissionBy = (rules: readonly Rule[]) => expected(rules, user, client, action, filter);
+      const [denies, allows] = [common.filter(isDeny), common.filter((rule) => !isDeny(rule))];
+      const wanted = permissionBy(denies) ?? permissionBy(own) ?? permissionBy(allows) ?? nomatch;
+      if (permissionBy(denies) === 'deny' && permissionBy(own) === 'allow') denied++;
+      if (actual === (wanted === 'allow')) continue;
+      t.fail(
+        `${JSON.stringify({ common, own, user, client, action, filter, nomatch })}: should be ${wanted}`,
+      );
+      return;
+    }
+    t.ok(denied > 0, `${denied} were denied to all and allowed to the user`);
+  },
+);
+
+function isDeny({ permission }: Rule): boolean {
+  return permission === 'deny';
+}
+
+function rulesOf(random: SeededRandom): Rule[] {
+  return Array.from({ length: 1 + random.below(3) }, () => ({
+    permission: random.pick(['allow', 'allow', 'deny'] as const),
+    action: random.pick(['publish', 'subscribe', 'all'] as const),
+    filter: filterOf(random, ruleLevels),
+  }));
+}
 
 /** At most three levels. */
 function filterOf(random: SeededRandom, from: readonly string[]): string {

@@ -180,17 +180,37 @@ t.test('a rule whose filter is none is refused with a sentence', async (t) => {
 });
 
 t.test('no rule means no, unless it is said otherwise; superusers have no rules', async (t) => {
-  const strict = new RuleAuthorizer(Rules.none, 'deny');
-  const lenient = new RuleAuthorizer(Rules.none, 'allow');
+  const strict = new RuleAuthorizer([], 'deny');
+  const lenient = new RuleAuthorizer([], 'allow');
   const alice = { ...nobody, userName: 'alice', rules: Rules.inOrder([deny('a'), allow('b')]) };
   t.equal(strict.allows(alice, undefined, 'publish', 'b'), true);
   t.equal(strict.allows(alice, undefined, 'publish', 'c'), false);
   t.equal(lenient.allows(alice, undefined, 'publish', 'c'), true);
   t.equal(lenient.allows(alice, undefined, 'publish', 'a'), false);
   t.equal(strict.allows(nobody, undefined, 'subscribe', 'b'), false);
-  const common = new RuleAuthorizer(Rules.inOrder([allow('a'), allow('user/%u')]), 'deny');
+  const common = new RuleAuthorizer([allow('a'), allow('user/%u')], 'deny');
   t.equal(common.allows(alice, undefined, 'publish', 'user/alice'), true);
   t.equal(common.allows(alice, undefined, 'publish', 'user/bob'), false);
-  t.equal(common.allows(alice, undefined, 'publish', 'a'), false, 'its own rules come first');
+  t.equal(
+    common.allows(alice, undefined, 'publish', 'a'),
+    false,
+    'its own rules come before an allow of all',
+  );
   t.equal(strict.allows({ ...alice, isSuperuser: true }, undefined, 'publish', 'a'), true);
+});
+
+t.test('what is denied to all is denied, whatever the rules of a user allow', async (t) => {
+  const common = [allow('public/#'), deny('secret/#'), allow('secret/open'), deny('user/%u/log', 'publish')];
+  const authorizer = new RuleAuthorizer(common, 'allow');
+  const own = [deny('public/x'), allow('secret/x'), allow('#')];
+  const alice = { ...nobody, userName: 'alice', rules: Rules.inOrder(own) };
+  const allowed = (action: AccessAction, topic: string) => authorizer.allows(alice, undefined, action, topic);
+  t.equal(allowed('publish', 'secret/x'), false);
+  t.equal(allowed('subscribe', 'secret/open'), false, 'wherever the deny rule stands');
+  t.equal(allowed('subscribe', '#'), false, 'it would read secret/x');
+  t.equal(allowed('publish', 'user/alice/log'), false);
+  t.equal(allowed('subscribe', 'user/alice/log'), true);
+  t.equal(allowed('publish', 'public/x'), false, 'its own rules come before an allow of all');
+  t.equal(allowed('publish', 'public/y'), true);
+  t.equal(authorizer.allows({ ...alice, isSuperuser: true }, undefined, 'publish', 'secret/x'), true);
 });

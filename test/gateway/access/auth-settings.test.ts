@@ -5,6 +5,8 @@ import t from 'tap';
 import { readConfig } from '../../../gateway/config.js';
 
 const secret = 'x'.repeat(32);
+const ofJwt = { auth: 'jwt', authJwtSecret: secret };
+const ofRedis = { auth: 'redis', authRedis: 'redis://h' };
 
 function problemOf(flags: Record<string, unknown>): string {
   try {
@@ -40,10 +42,41 @@ t.test('settings of --auth that do not go together are refused with a sentence',
     [{ aclRules: 'allow subscribe a/#/b' }, /--acl-rules has "allow subscribe a\/#\/b". In a topic filter/],
     [{ aclRules: 'permit subscribe a' }, /--acl-rules must be rules/],
     [{ aclNomatch: 'maybe' }, /--acl-nomatch must be one of deny, allow/],
+    [{ aclRules: 'deny all secret/#' }, /--acl-rules is set, but .* add --auth, or leave it out/],
+    [{ aclNomatch: 'allow' }, /--acl-nomatch is set, but .* add --auth, or leave it out/],
+    [{ ...ofRedis, authJwtIssuer: 'us' }, /--auth-jwt-issuer is set, but no token is looked at/],
+    [{ ...ofRedis, authJwtAudience: 'encke' }, /--auth-jwt-audience is set, but no token/],
+    [{ ...ofRedis, authJwtCookie: 'session' }, /--auth-jwt-cookie is set, but no token/],
+    [{ ...ofRedis, authJwtUserClaim: 'email' }, /--auth-jwt-user-claim is set, but no token/],
+    [{ authJwtLeewaySec: '0' }, /--auth-jwt-leeway-sec is set, but no token/],
+    [
+      { ...ofJwt, authRedisPasswordFile: '/x' },
+      /--auth-redis-password-file is set, but no user is looked for/,
+    ],
+    [{ ...ofJwt, authRedisUserKey: 'u:%u' }, /--auth-redis-user-key is set, but no user/],
+    [{ ...ofJwt, authRedisAclKey: 'a:%u' }, /--auth-redis-acl-key is set, but no user/],
+    [{ authRedisPasswordHash: 'bcrypt' }, /--auth-redis-password-hash is set, but no user/],
+    [
+      { ...ofRedis, authRedisAclKey: 'acl:%c' },
+      /--auth-redis-acl-key acl:%c has %c, and --auth-redis-user-key mqtt_user:%u has not/,
+    ],
+    [{ ...ofRedis, authRedisUserKey: 'u:%c' }, /--auth-redis-acl-key mqtt_acl:%u has %u, and/],
+    [
+      { auth: 'jwt', authJwtJwks: 'https://me:hidden@h/jwks.json' },
+      /--auth-jwt-jwks has a user name or a password in it/,
+    ],
+    [{ auth: 'jwt', authJwtJwks: 'https://:99999/x' }, /--auth-jwt-jwks is no URL/],
   ];
   for (const [flags, sentence] of bad) t.match(problemOf(flags), sentence);
   t.notMatch(problemOf({ auth: 'jwt', authJwtSecret: 'the secret' }), /the secret/);
   t.notMatch(problemOf({ authRedis: 'redis://u:password@h' }), /password/);
+  t.notMatch(problemOf({ auth: 'jwt', authJwtJwks: 'https://me:hidden@h/jwks.json' }), /hidden/);
+  t.notMatch(problemOf({ auth: 'jwt', authJwtJwks: 'https://me:hidden @h/jwks.json' }), /hidden/);
+  for (const flags of [
+    { ...ofRedis, authRedisUserKey: 'u:%c', authRedisAclKey: 'a:%c' },
+    { ...ofRedis, authRedisUserKey: 'u:%u:%c', authRedisAclKey: 'a:%c' },
+  ])
+    t.equal(problemOf(flags), '');
 });
 
 t.test('good ones are read, and open a public address', async (t) => {
