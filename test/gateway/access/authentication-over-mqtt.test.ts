@@ -148,10 +148,7 @@ t.test('each decision has its return code', async (t) => {
       t.equal(await refusal(client), `${code} connect-refused`, JSON.stringify([options, decision, isLate]));
     }
   }
-  t.match(
-    running.log(),
-    /"returnCode":3,"refusal":"unavailable","sentence":"Redis is away\."/,
-  );
+  t.match(running.log(), /"returnCode":3,"refusal":"unavailable","sentence":"Redis is away\."/);
 });
 
 t.test('an authenticator that throws, or never answers, is no way in', async (t) => {
