@@ -3,6 +3,9 @@ import { type Identity, nobody, unrestricted } from '../access/identity.js';
 /** Connections ended in one tick of the sweeper: those of a storm come back over several, and not all at once. */
 const endsPerTickMax = 500;
 
+/** Of a Uint32, in the year 2106. An `exp` in milliseconds by mistake is beyond it, and would wrap to the past. */
+const endSecMax = 0xffff_ffff;
+
 /**
  * The identities of open connections, by slot. Where no authenticator is set nothing is stored; elsewhere a connection
  * costs one reference, and 4 bytes in a column where credentials end some day.
@@ -35,7 +38,7 @@ export class Identities {
     if (identity === this.#ofOthers) return;
     this.#bySlot[slot] = identity;
     const { expiresAtMs } = identity;
-    this.#endSec[slot] = expiresAtMs === undefined ? 0 : Math.ceil(expiresAtMs / 1000);
+    this.#endSec[slot] = expiresAtMs === undefined ? 0 : Math.min(Math.ceil(expiresAtMs / 1000), endSecMax);
     if (expiresAtMs !== undefined) this.#ending = Math.max(this.#ending, slot + 1);
   }
 
