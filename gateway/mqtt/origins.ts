@@ -8,18 +8,21 @@ import type { Config } from '../config.js';
 export class Origins {
   readonly #allowed: ReadonlySet<string>;
   readonly #hosts: HostNames;
-  readonly #tokenRequired: boolean;
+  readonly #credentialsRequired: boolean;
 
-  constructor(config: Pick<Config, 'mqttAllowOrigin' | 'mqttToken' | 'allowedHosts'>) {
+  constructor(config: Pick<Config, 'mqttAllowOrigin' | 'mqttToken' | 'auth' | 'allowedHosts'>) {
     this.#allowed = new Set(config.mqttAllowOrigin);
     this.#hosts = new HostNames(config.allowedHosts);
-    this.#tokenRequired = config.mqttToken !== '';
+    this.#credentialsRequired = config.mqttToken !== '' || config.auth.length > 0;
   }
 
-  /** Own pages may, and those that the operator names. Without a token, an own page is one that was opened by address, or by a name of --allowed-hosts. */
+  /**
+   * Own pages may, and those that the operator names. Where CONNECT needs no credentials, an own page is one that was opened
+   * by address, or by a name of --allowed-hosts.
+   */
   allow(origin: string, host: string): boolean {
     if (origin === '' || this.#allowed.has('*') || this.#allowed.has(origin)) return true;
     if (origin !== `http://${host}` && origin !== `https://${host}`) return false;
-    return this.#tokenRequired || this.#hosts.allow(host);
+    return this.#credentialsRequired || this.#hosts.allow(host);
   }
 }
