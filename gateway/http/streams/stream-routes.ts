@@ -94,6 +94,9 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     { identity, byEventSource }: Pick<Asked, 'identity' | 'byEventSource'>,
   ): Asked | undefined {
     if (!ids.ok) return refused(response, 'bad-id', headers, ids.problem);
+    // First, as rules are walked for each id.
+    if (ids.value.length > config.idsPerConnectionMax)
+      return refused(response, 'too-many-ids', headers, undefined, byEventSource);
     const forbidden = refusalToRead(authorizer, identity, ids.value);
     if (forbidden !== undefined) return refused(response, 'not-allowed', headers, forbidden);
     const query = new URLSearchParams(request.getQuery() ?? '');

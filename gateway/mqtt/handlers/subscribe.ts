@@ -29,6 +29,7 @@ export class SubscribeHandler {
     if (packet === undefined) return 'malformed-packet';
     // By filter: in one packet equal ones count once, at the last QoS, or 64 KB would be 16,000 times everything.
     const granted = new Map<string, Qos>();
+    const refused = new Set<string>();
     const codes: number[] = [];
     let again = false;
     const router = this.#router;
@@ -38,10 +39,15 @@ export class SubscribeHandler {
     if (requests.length > 1 && requests.some(({ filter }) => filters.isMalformed(filter)))
       return 'malformed-packet';
     for (const { filter, qos } of requests) {
+      if (refused.has(filter)) {
+        codes.push(subscribeFailed);
+        continue;
+      }
       if (!granted.has(filter)) {
         const admitted = filters.admit(channel, session, filter);
         if (admitted === 'malformed') return 'malformed-packet';
         if (admitted === 'refused') {
+          refused.add(filter);
           codes.push(subscribeFailed);
           continue;
         }

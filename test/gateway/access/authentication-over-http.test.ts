@@ -58,6 +58,12 @@ t.test('a request without credentials is told what to give, and a wrong one that
   t.match(log(), /"reason":"no-credentials","address":"127.0.0.1"/);
 });
 
+t.test('ids are counted before rules are looked at for each', async (t) => {
+  const ids = Array.from({ length: 100 }, (_, n) => `id=${n}`).join('&');
+  for (const path of ['/events', '/stream', '/poll'])
+    t.equal((await ask(port, `${path}?${ids}`, basic('alice', 's:cret'))).status, 400, path);
+});
+
 t.test('a user reads its own ids, and of no other its stream, its history or its poll', async (t) => {
   const credentials = basic('alice', 's:cret');
   await ask(apiPort, '/send/user/bob/x', {
