@@ -11,6 +11,15 @@ interface Waiting {
   decision: AuthenticationDecision | undefined;
 }
 
+/** No system has longer ones. Without a limit, a user name of 64 KB would go to Redis from clients that nobody knows yet. */
+const userNameBytesMax = 1024;
+
+const userNameTooLong: AuthenticationDecision = {
+  outcome: 'refused',
+  reason: 'bad-credentials',
+  sentence: `The user name is longer than ${userNameBytesMax} bytes.`,
+};
+
 /** Where no authenticator is set. */
 const everybody: AuthenticationDecision = { outcome: 'accepted', identity: unrestricted };
 
@@ -43,6 +52,7 @@ export class ConnectAuthentication {
     if (!mqtt.required) return everybody;
     const known = this.#waiting.get(channel);
     if (known !== undefined) return known.decision ?? 'wait';
+    if (Buffer.byteLength(packet.userName ?? '') > userNameBytesMax) return userNameTooLong;
     const answer = mqtt.authenticate(credentialsOf(channel, packet));
     if (!(answer instanceof Promise)) return answer;
     const held = pending.hold(answer, (decision) => {

@@ -6,6 +6,7 @@ import type { CloseReason } from '../close-reason.js';
 import type { Identities } from '../identities.js';
 import type { Channel } from './channel.js';
 import { makeClientId } from './client-id.js';
+import type { ClientIdOwners } from './client-id-owners.js';
 import { type ConnectPacket, termsOf, type Will } from './connect-packet.js';
 import type { AutoSubscriptions } from './handlers/auto-subscriptions.js';
 import type { Presence } from './presence.js';
@@ -16,6 +17,7 @@ import type { Wills } from './wills.js';
 export interface ConnectedClientsParts {
   readonly sessions: Sessions;
   readonly identities: Identities;
+  readonly owners: ClientIdOwners;
   readonly wills: Wills;
   readonly presence: Presence;
   readonly replays: RetainedReplays;
@@ -32,18 +34,17 @@ export class ConnectedClients {
   }
 
   /**
-   * Ends the connection that had the client id [MQTT-3.1.4-2]. The session of another user does not go on: messages wait
-   * in it that this one may not read.
+   * Ends the connection that had the client id [MQTT-3.1.4-2]. A session does not go on where nobody knows whether it is
+   * the same user's.
    * @returns whether there was a session that goes on
    */
   attach(channel: Channel, packet: ConnectPacket, will: Will | undefined, identity: Identity): boolean {
-    const { sessions, identities, wills, presence } = this.#parts;
+    const { sessions, identities, owners, wills, presence } = this.#parts;
     const { clean, keepAliveSec } = packet;
     const userName = userNameOf(identity, packet);
     const clientId = packet.clientId === '' ? makeClientId() : packet.clientId; // [MQTT-3.1.3-6]
     const owner = () => ({ address: addressKeyText(channel.socket), userName });
-    const isForeign = !identity.isSuperuser && this.#isAnothers(clientId, userName);
-    const terms = isForeign ? { ...termsOf(packet), startClean: true } : termsOf(packet);
+    const terms = owners.mayGoOn(identity) ? termsOf(packet) : { ...termsOf(packet), startClean: true };
     const { session, present } = sessions.open(clientId, terms, channel, owner);
     channel.session = session;
     identities.set(channel.slot, identity);
@@ -54,8 +55,13 @@ export class ConnectedClients {
 
   /** CONNACK is written. */
   begin(channel: Channel, session: Session, packet: ConnectPacket, identity: Identity): void {
-    this.#parts.subscriptionReview.review(channel, session);
-    this.#parts.autoSubscriptions.begin(channel, session, userNameOf(identity, packet));
+    const { subscriptionReview, autoSubscriptions } = this.#parts;
+    const userName = userNameOf(identity, packet);
+    subscriptionReview.reviewFilters(channel, session);
+    autoSubscriptions.begin(channel, session, userName);
+    subscriptionReview.reviewMessages(channel, session, (id) =>
+      autoSubscriptions.isOperators(session.clientId, userName, id),
+    );
     session.resume();
   }
 
@@ -77,13 +83,6 @@ export class ConnectedClients {
     sessions.detach(session);
     replays.release(slot, session);
     presence.disconnected(session.clientId, reason);
-  }
-
-  #isAnothers(clientId: string, userName: string | undefined): boolean {
-    const { sessions } = this.#parts;
-    const session = sessions.find(clientId);
-    const owner = session && sessions.ownerOf(session);
-    return owner !== undefined && owner.userName !== userName;
   }
 }
 

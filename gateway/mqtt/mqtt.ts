@@ -6,6 +6,7 @@ import { ChannelEnds } from './channel-ends.js';
 import { ChannelWire } from './channel-wire.js';
 import { Channels } from './channels.js';
 import { ClientClaims } from './client-claims.js';
+import { ClientIdOwners } from './client-id-owners.js';
 import { ConnectAuthentication } from './connect-authentication.js';
 import { ConnectedClients } from './connected-clients.js';
 import { Deadlines } from './deadlines.js';
@@ -97,9 +98,11 @@ export class Mqtt {
     });
     const autoSubscriptions = new AutoSubscriptions(filters, router, config);
     const presence = new Presence(deferred, config);
+    const owners = new ClientIdOwners(sessions, access.identities);
     const clients = new ConnectedClients({
       sessions,
       identities: access.identities,
+      owners,
       wills,
       presence,
       replays,
@@ -114,6 +117,7 @@ export class Mqtt {
       connect: new ConnectHandler({
         authentication,
         admission,
+        owners,
         claims,
         clients,
         deadlines,

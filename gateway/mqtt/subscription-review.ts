@@ -3,7 +3,7 @@ import type { Session } from '../../router/session/session.js';
 import type { Channel } from './channel.js';
 import type { Permissions } from './permissions.js';
 
-/** Ends the subscriptions of a session that goes on which the user of its connection may not have, or no longer. */
+/** Ends what a session that goes on has, and the user of its connection may not have, or no longer. */
 export class SubscriptionReview {
   readonly #permissions: Permissions;
   readonly #router: Router;
@@ -13,9 +13,18 @@ export class SubscriptionReview {
     this.#router = router;
   }
 
-  review(channel: Channel, session: Session): void {
+  reviewFilters(channel: Channel, session: Session): void {
     if (this.#permissions.allowAll(channel)) return;
     for (const { filter } of this.#router.subscriptionsOf(session))
       if (!this.#permissions.allows(channel, 'subscribe', filter)) this.#router.unsubscribe(filter, session);
+  }
+
+  /**
+   * Messages that have waited for its client. Call before they are sent.
+   * @param isOperators the operator has it subscribed to this id, whatever the rules are
+   */
+  reviewMessages(channel: Channel, session: Session, isOperators: (id: string) => boolean): void {
+    if (session.idle || this.#permissions.allowAll(channel)) return;
+    session.keepOnly((id) => this.#permissions.allows(channel, 'subscribe', id) || isOperators(id));
   }
 }

@@ -45,6 +45,7 @@ export class SessionContext implements FlowTotal {
     'sessions-bytes': 0,
     'qos0-offline': 0,
     connection: 0,
+    'not-allowed': 0,
     'session-ended': 0,
     'session-moved': 0,
     'session-evicted': 0,

@@ -109,6 +109,27 @@ export abstract class Session extends FlowOwner {
     return entry.qos === 1 ? 'PUBACK' : entry.message === undefined ? 'PUBCOMP' : 'PUBREC';
   }
 
+  /** Call before `resume`: drops the messages that the user of its client may not read. */
+  keepOnly(mayRead: (id: string) => boolean): void {
+    const { flow } = this;
+    if (flow === undefined) return;
+    let dropped = 0;
+    for (const entry of flow.entries()) {
+      if (entry.message === undefined || mayRead(entry.message.id)) continue;
+      flow.remove(entry);
+      dropped++;
+    }
+    for (let left = flow.queued; left > 0; left--) {
+      const queued = flow.dequeue()!;
+      if (mayRead(queued.message.id)) flow.enqueue(queued);
+      else dropped++;
+    }
+    if (dropped === 0) return;
+    this.sessions.countDropped('not-allowed', dropped);
+    this.noteQueueShrunk();
+    this.giveBackFlow();
+  }
+
   /** The client is absent from now on. @internal */
   pause(): void {
     this.bits &= ~(resumedBit | repeatingBit);

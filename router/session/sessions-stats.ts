@@ -9,6 +9,7 @@ export type SessionDropReason =
   | 'connection' // it waited, and its connection then refused it
   | 'session-ended' // its session ended
   | 'session-moved' // its session ended because its client connected to another node
+  | 'not-allowed' // its client came back, and its user may not read it
   | 'session-evicted'; // its session ended to make room, because its client was absent
 
 /** Counters since the start, unless they say otherwise. */

@@ -1,12 +1,22 @@
 import type { Qos } from '../../../router/message.js';
 import type { Router } from '../../../router/router.js';
 import type { Session } from '../../../router/session/session.js';
-import { filterProblemText, problemOfFilter } from '../../../router/topic-filter.js';
+import { filterProblemText, matches, problemOfFilter } from '../../../router/topic-filter.js';
 import { type Config, ConfigError } from '../../config.js';
 import type { Channel } from '../channel.js';
 import { type FilterAdmission, isSubscriptionKind } from '../filter-admission.js';
 
-/** Filters that each client is subscribed to when it connects; `$c` stands for its client id, `$u` for its user name. */
+interface AutoSubscription {
+  readonly filter: string;
+  readonly qos: Qos;
+  /** The client id is in it, which any client may choose: the rules of its user decide. */
+  readonly byRules: boolean;
+}
+
+/**
+ * Filters that each client is subscribed to when it connects; `$c` stands for its client id, `$u` for its user name. Those
+ * without `$c` need no rule, as the operator has allowed them.
+ */
 export class AutoSubscriptions {
   readonly #filters: FilterAdmission;
   readonly #router: Router;
@@ -42,20 +52,36 @@ export class AutoSubscriptions {
 
   /** A client has connected. */
   begin(channel: Channel, session: Session, userName: string | undefined): void {
-    for (const { filter, qos } of this.#of(session.clientId, userName)) {
-      const admitted = this.#filters.admitOperators(channel, session, filter);
+    for (const { filter, qos, byRules } of this.#of(session.clientId, userName)) {
+      const admitted = byRules
+        ? this.#filters.admit(channel, session, filter)
+        : this.#filters.admitOperators(channel, session, filter);
       if (admitted === 'new' || admitted === 'known') this.#router.subscribe(filter, session, qos);
     }
   }
 
-  /** A name with wildcards in it subscribes to nothing: it would be somebody else's. */
-  *#of(clientId: string, userName: string | undefined): Iterable<{ filter: string; qos: Qos }> {
+  /** Whether the operator has a client subscribed to this id without a rule. */
+  isOperators(clientId: string, userName: string | undefined, id: string): boolean {
+    for (const { filter, byRules } of this.#of(clientId, userName))
+      if (!byRules && matches(filter, id)) return true;
+    return false;
+  }
+
+  *#of(clientId: string, userName: string | undefined): Iterable<AutoSubscription> {
     for (const { filter, qos } of this.#patterns) {
-      if (filter.includes('$c') && wildcard.test(clientId)) continue;
-      if (filter.includes('$u') && (userName === undefined || wildcard.test(userName))) continue;
-      yield { filter: filter.replaceAll('$c', () => clientId).replaceAll('$u', () => userName ?? ''), qos };
+      const byRules = filter.includes('$c');
+      if (byRules && !isOneLevel(clientId, filter.startsWith('$c'))) continue;
+      if (filter.includes('$u') && !isOneLevel(userName ?? '', filter.startsWith('$u'))) continue;
+      const named = filter.replaceAll(/\$[cu]/g, (name) => (name === '$c' ? clientId : (userName ?? '')));
+      yield { filter: named, qos, byRules };
     }
   }
 }
 
-const wildcard = /[+#]/;
+/**
+ * A name of none or several levels, or with wildcards in it, subscribes to nothing: it would be somebody else's. So does one
+ * that begins with $ where the filter begins with it: those ids are the server's.
+ */
+function isOneLevel(name: string, isFirst: boolean): boolean {
+  return name !== '' && !/[/+#\0]/.test(name) && !(isFirst && name.startsWith('$'));
+}

@@ -10,7 +10,7 @@ import type { PublishAdmission } from '../publish-admission.js';
 import { type ConnackCode, connackCode } from '../reply-packets.js';
 import type { Wills } from '../wills.js';
 
-/** Which CONNECTs are accepted, once it is known which user they come from. */
+/** Which CONNECTs are accepted. */
 export class ConnectAdmission {
   readonly #publish: PublishAdmission;
   readonly #wills: Wills;
@@ -43,12 +43,16 @@ export class ConnectAdmission {
     return isServerTopic(topic) ? undefined : { ...will, topic };
   }
 
+  /** Before anybody is asked who its client is, so that a stranger's client id takes no memory while that is awaited. */
+  takesClientId({ level, clientId, clean }: ConnectPacket): boolean {
+    // [MQTT-3.1.3-8]; and 3.1 has no empty ones at all.
+    if (clientId === '') return clean && level !== protocolLevel.mqtt31;
+    return Buffer.byteLength(clientId) <= this.#config.mqttMaxClientIdLength;
+  }
+
   /** @returns why it is refused, if so */
   refusalOf(packet: ConnectPacket, will: Will | undefined, identity: Identity): ConnackCode | undefined {
-    const { level, clientId, clean } = packet;
-    // [MQTT-3.1.3-8]; and 3.1 has no empty ones at all.
-    if (clientId === '' && (!clean || level === protocolLevel.mqtt31)) return connackCode.badClientId;
-    if (Buffer.byteLength(clientId) > this.#config.mqttMaxClientIdLength) return connackCode.badClientId;
+    const { clientId } = packet;
     if (will !== undefined && !this.#authorizer.allows(identity, clientId, 'publish', will.topic))
       return connackCode.notAuthorized;
     if (will !== undefined && !this.#wills.hasRoomFor(will)) return connackCode.unavailable;

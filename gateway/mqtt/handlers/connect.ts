@@ -3,6 +3,7 @@ import type { Identity } from '../../../access/identity.js';
 import { type Connections, speaksMqtt31 } from '../../connections.js';
 import type { Channel } from '../channel.js';
 import type { ClientClaims } from '../client-claims.js';
+import type { ClientIdOwners } from '../client-id-owners.js';
 import type { CloseDetails, Closing } from '../closing.js';
 import type { ConnectAuthentication } from '../connect-authentication.js';
 import { type ConnectPacket, readConnect, type Will } from '../connect-packet.js';
@@ -17,6 +18,7 @@ import type { ConnectAdmission } from './connect-admission.js';
 export interface ConnectHandlerParts {
   readonly authentication: ConnectAuthentication;
   readonly admission: ConnectAdmission;
+  readonly owners: ClientIdOwners;
   readonly claims: ClientClaims;
   readonly clients: ConnectedClients;
   readonly deadlines: Deadlines;
@@ -38,12 +40,13 @@ export class ConnectHandler {
    * sent on the connection before is still handled, or while another node may have the client id: see ClientClaims
    */
   handle(channel: Channel, reader: PacketReader, flags: number): Closing | 'wait' | undefined {
-    const { authentication, admission, claims, clients, deadlines, connacks } = this.#parts;
+    const { authentication, admission, owners, claims, clients, deadlines, connacks } = this.#parts;
     const packet = readConnect(reader, flags);
     if (packet === 'malformed-packet') return packet;
     if (packet === 'unknown-level') return connacks.refuse(channel, connackCode.unknownLevel); // [MQTT-3.1.2-2]
     const will = admission.willOf(packet);
     if (will !== undefined && 'reason' in will) return will;
+    if (!admission.takesClientId(packet)) return connacks.refuse(channel, connackCode.badClientId);
     const decision = authentication.decide(channel, packet);
     if (decision === 'wait') {
       deadlines.suspend(channel);
@@ -51,6 +54,8 @@ export class ConnectHandler {
     }
     if (decision.outcome !== 'accepted')
       return connacks.refuse(channel, codeOf(decision, packet), detailsOf(decision, packet));
+    if (owners.isAnothers(packet.clientId, decision.identity))
+      return connacks.refuse(channel, connackCode.notAuthorized, detailsOf(clientIdTaken, packet));
     const refusal = admission.refusalOf(packet, will, decision.identity);
     if (refusal !== undefined) return connacks.refuse(channel, refusal);
     if (packet.clientId !== '' && claims.waits(channel, packet.clientId, packet.clean)) {
@@ -92,8 +97,23 @@ function codeOf(decision: Refused, { password }: ConnectPacket): ConnackCode {
   }
 }
 
+const clientIdTaken = {
+  outcome: 'refused',
+  reason: 'not-allowed',
+  sentence:
+    'Another user has this client id: take one of your own, or end the other connection and its session.',
+} as const;
+
 /** For the log: CONNACK has no room for a sentence. Without the user name: some clients give their token there. */
 function detailsOf(decision: Refused, { clientId }: ConnectPacket): CloseDetails {
   const refusal = decision.outcome === 'refused' ? decision.reason : decision.outcome;
-  return { clientId, refusal, sentence: decision.sentence };
+  return { clientId: inLog(clientId), refusal, sentence: decision.sentence };
 }
+
+/** Some give their token as client id, too, which would let in whoever reads the log. */
+function inLog(clientId: string): string {
+  return /eyJ[\w-]+\.[\w-]+\.[\w-]*/.test(clientId) ? '[token]' : clientId.slice(0, loggedCharactersMax);
+}
+
+/** Of a client id that stands in a log line. */
+const loggedCharactersMax = 100;

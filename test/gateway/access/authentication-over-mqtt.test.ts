@@ -340,44 +340,6 @@ t.test('a session that goes on has the subscriptions that its user may still hav
   t.same(await next.untilPong(), []);
 });
 
-t.test('the session of another user does not go on, whatever name the client gives itself', async (t) => {
-  const { authenticator, running } = await start(t);
-  const session = { clientId: 'shared', clean: false, userName: 'alice' };
-  const first = await letIn(t, running, session);
-  await first.subscribe('client/shared', 1);
-  await first.disconnect();
-  authenticator.answer = () => accepted(unrestricted);
-  const writer = await letIn(t, running, { clientId: 'root' });
-  await writer.publish('client/shared', 'for alice');
-  authenticator.answer = () => accepted(userWith('bob', ...rules));
-  const thief = await opened(t, running, session);
-  t.match(await thief.next(), { type: 'CONNACK', returnCode: 0, sessionPresent: false });
-  t.same(await thief.untilPong(), []);
-  await thief.subscribe('client/shared', 1);
-  await thief.disconnect();
-  authenticator.answer = () => accepted(userWith('bob', ...rules));
-  const again = await opened(t, running, session);
-  t.match(await again.next(), { type: 'CONNACK', sessionPresent: true }, 'its own does');
-});
-
-t.test('$u of a subscription of the operator is the name that was checked', async (t) => {
-  const { authenticator, running } = await start(t, { mqttAutoSubscribe: 'inbox/$u=0' });
-  const client = await letIn(t, running, { clientId: 'c1', userName: 'bob' });
-  authenticator.answer = () => accepted(unrestricted);
-  const writer = await letIn(t, running, { clientId: 'root' });
-  for (const name of ['bob', 'alice']) writer.send(publish(`inbox/${name}`, name));
-  t.match(await client.nextPublish(), { topic: 'inbox/alice' });
-});
-
-t.test('subscriptions of the operator go by no rules', async (t) => {
-  const { authenticator, running } = await start(t, { mqttAutoSubscribe: 'inbox/$c=0' });
-  const client = await letIn(t, running, { clientId: 'c1' });
-  authenticator.answer = () => accepted(unrestricted);
-  const writer = await letIn(t, running, { clientId: 'root' });
-  writer.send(publish('inbox/c1', 'x'));
-  t.match(await client.nextPublish(), { topic: 'inbox/c1' });
-});
-
 t.test('a stop does not wait for authenticators', async (t) => {
   const authenticator = new TestAuthenticator();
   const running = await startInProcess([authenticator]);
