@@ -83,7 +83,11 @@ t.test('a name that leads here makes no own page, unless a token is wanted', asy
   const named = await start(t, ...host, '--mqtt-token', token);
   t.ok((await as(named, 'chat.example.com', 'https')).connected, 'its page does not know the token');
   const withUsers = await start(t, '--auth', 'jwt', '--auth-jwt-secret', 'x'.repeat(40));
-  await t.rejects(as(withUsers, 'chat.example.com', 'https'), { code: 4 }, 'its page has no user, and may ask');
+  await t.rejects(
+    as(withUsers, 'chat.example.com', 'https'),
+    { code: 4 },
+    'its page has no user, and may ask',
+  );
   const behindProxy = await start(t, '--mqtt-allow-origin', 'https://chat.example.com');
   t.ok((await as(behindProxy, 'chat.example.com', 'https')).connected, 'as operations.md says');
 });
