@@ -10,6 +10,8 @@ export interface Credentials {
   readonly password?: Buffer;
   /** Of `Authorization: Bearer`, or a cookie. */
   readonly token?: string;
+  /** It is that of a cookie, which a browser sends along with requests of foreign pages, too. */
+  readonly tokenIsCookie?: true;
   /** Names in the client certificate. */
   readonly certificateNames?: readonly string[];
 }

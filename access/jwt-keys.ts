@@ -2,7 +2,9 @@ import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
+  customFetch,
   errors,
+  type FetchImplementation,
   type JSONWebKeySet,
   type JWTVerifyGetKey,
 } from 'jose';
@@ -71,6 +73,8 @@ const freshMs = 600_000;
 /** and for a key that is not among them, but not more often than this. */
 const cooldownMs = 2_000;
 const timeoutMs = 3_000;
+/** A hundred keys, each with its chain of certificates, are 600 KB. */
+const keySetBytesMax = 1024 * 1024;
 
 /**
  * The key set of a server (RFC 7517), fetched when it is needed. While the server cannot be reached, the keys that are
@@ -82,6 +86,7 @@ export function keysOfServer(url: string, onTrouble: (error: unknown) => void): 
     cacheMaxAge: freshMs,
     cooldownDuration: cooldownMs,
     timeoutDuration: timeoutMs,
+    [customFetch]: fetchWithLimit,
   });
   let troubleUntilMs = 0;
   const key: JWTVerifyGetKey = async (header, token) => {
@@ -105,6 +110,19 @@ export function keysOfServer(url: string, onTrouble: (error: unknown) => void): 
   };
   return { key, algorithms: publicAlgorithms };
 }
+
+/** The library reads an answer of any size. */
+const fetchWithLimit: FetchImplementation = async (url, options) => {
+  const response = await fetch(url, options);
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > keySetBytesMax) throw new RangeError(`its answer has more than ${keySetBytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  return new Response(bytes === 0 ? null : Buffer.concat(chunks), { status: response.status });
+};
 
 function isNoMatch(error: unknown): boolean {
   return error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys;

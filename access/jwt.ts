@@ -55,6 +55,7 @@ export class JwtAuthenticator implements Authenticator {
   authenticate({ token, password }: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
     const text = token ?? password?.toString('latin1');
     if (text === undefined || !compactShape.test(text)) return { outcome: 'unknown' };
+    if (token === undefined && !hasAlgorithm(text)) return { outcome: 'unknown' };
     if (text.length > tokenLengthMax)
       return refused('bad-credentials', `A token has at most ${tokenLengthMax} characters.`);
     const cacheKey = this.#cache.keyOf('jwt', text);
@@ -94,6 +95,16 @@ export class JwtAuthenticator implements Authenticator {
 
 /** Three parts in base64url; the last is empty where it is not signed, which is for the check to refuse. */
 const compactShape = /^[\w-]+\.[\w-]+\.[\w-]*$/;
+
+/** A password may have two dots in it; a token begins with a JSON object that names its algorithm (RFC 7515 4.1.1). */
+function hasAlgorithm(text: string): boolean {
+  try {
+    const header = JSON.parse(Buffer.from(text.slice(0, text.indexOf('.')), 'base64url').toString());
+    return typeof header === 'object' && header !== null && 'alg' in header;
+  } catch {
+    return false;
+  }
+}
 
 function allow(action: AccessAction, filter: string): Rule {
   return { permission: 'allow', action, filter };

@@ -4,6 +4,7 @@ import { UserIdentity } from './identity.js';
 import type { IdentityCache } from './identity-cache.js';
 import type { PasswordCheck } from './password-check.js';
 import { problemOfRuleFilter, type Rule, Rules } from './rules.js';
+import { SlowChecks } from './slow-checks.js';
 
 export interface RedisUsersOptions {
   readonly redis: Redis;
@@ -12,13 +13,14 @@ export interface RedisUsersOptions {
   readonly aclKey: string;
   readonly check: PasswordCheck;
   readonly cache: IdentityCache;
+  /** A client is answered otherwise after so long. */
+  readonly timeoutMs: number;
   /** Redis answers with an error, or not at all; or a rule of a user cannot be read. */
   readonly onTrouble: (error: unknown) => void;
 }
 
-/** Users of which Redis has not answered yet, and password checks under way, at once: more would only wait. */
+/** Users that are asked for or checked at once: more would only wait. */
 const underWayMax = 4_096;
-const slowChecksMax = 256;
 const rulesMax = 1_000;
 
 /**
@@ -34,7 +36,9 @@ export class RedisUsers implements Authenticator {
   readonly takesPasswords = true;
   readonly #options: RedisUsersOptions;
   #underWay = 0;
-  #slowChecks = 0;
+  readonly #slowChecks = new SlowChecks();
+  /** Of the bcrypt hash that was compared last. */
+  #bcryptCost = '10';
 
   constructor(options: RedisUsersOptions) {
     this.#options = options;
@@ -60,11 +64,12 @@ export class RedisUsers implements Authenticator {
   }
 
   async #ask(credentials: Credentials, password: Buffer, cacheKey: string): Promise<AuthenticationResult> {
-    const { userKey, aclKey, cache } = this.#options;
+    const { userKey, aclKey, cache, timeoutMs } = this.#options;
+    const deadlineMs = performance.now() + timeoutMs;
     const found = await this.#read(keyOf(userKey, credentials), keyOf(aclKey, credentials));
     if (found === undefined) return away;
-    const { stored, salt, isSuperuser, acl } = found;
-    const matches = await this.#matches(password, stored, salt);
+    const { stored, isSuperuser, acl } = found;
+    const matches = await this.#matches(password, found, credentials.address, deadlineMs);
     if (matches === undefined) return busy;
     if (stored === null) return unknown;
     if (!matches) return wrong;
@@ -104,18 +109,19 @@ export class RedisUsers implements Authenticator {
 
   /**
    * For a user that there is not, as long as for one that there is, or the time would tell which names are taken.
-   * @returns undefined where too many are under way
+   * @returns undefined where too many are under way, or the client has been answered meanwhile
    */
-  async #matches(password: Buffer, stored: string | null, salt: string): Promise<boolean | undefined> {
+  async #matches(
+    password: Buffer,
+    { stored, salt }: Found,
+    address: string,
+    deadlineMs: number,
+  ): Promise<boolean | undefined> {
     const { check } = this.#options;
     if (!check.isSlow) return check.matches(password, stored ?? '', salt);
-    if (this.#slowChecks >= slowChecksMax) return undefined;
-    this.#slowChecks++;
-    try {
-      return await check.matches(password, stored ?? nobodysHash, salt);
-    } finally {
-      this.#slowChecks--;
-    }
+    this.#bcryptCost = bcryptCost.exec(stored ?? '')?.[1] ?? this.#bcryptCost;
+    const compared = stored ?? `$2b$${this.#bcryptCost}$${nobodysHash}`;
+    return this.#slowChecks.run(address, deadlineMs, () => check.matches(password, compared, salt));
   }
 
   /** A rule that cannot be read allows nothing. */
@@ -146,8 +152,10 @@ interface Found {
 
 const actionOf: Readonly<Record<string, Rule['action']>> = { 1: 'subscribe', 2: 'publish', 3: 'all' };
 
-/** bcrypt with cost 10, of a password that nobody knows; pbkdf2 takes any. */
-const nobodysHash = '$2b$10$wwDcTBDmxFBDJCRwPMqUbO0pOHHYc35tAEbGCNB8WSt/kZYrX9uJi';
+const bcryptCost = /^\$2[aby]\$(\d\d)\$/;
+
+/** Salt and hash in bcrypt of a password that nobody knows; pbkdf2 takes any. */
+const nobodysHash = 'wwDcTBDmxFBDJCRwPMqUbO0pOHHYc35tAEbGCNB8WSt/kZYrX9uJi';
 
 type Names = Pick<Credentials, 'userName' | 'clientId'>;
 

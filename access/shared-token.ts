@@ -14,9 +14,9 @@ export class SharedToken implements Authenticator {
     this.#token = Buffer.from(token);
   }
 
-  /** Over HTTP as `Authorization: Bearer` alone, over MQTT as the password. */
-  authenticate({ transport, token, password }: Credentials): AuthenticationResult {
-    if (token !== undefined && this.#is(Buffer.from(token))) return accepted;
+  /** Over HTTP as `Authorization: Bearer` alone, never from a cookie; over MQTT as the password. */
+  authenticate({ transport, token, tokenIsCookie, password }: Credentials): AuthenticationResult {
+    if (token !== undefined && tokenIsCookie !== true && this.#is(Buffer.from(token))) return accepted;
     if (transport === 'mqtt' && password !== undefined && this.#is(password)) return accepted;
     return unknown;
   }

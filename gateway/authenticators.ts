@@ -98,6 +98,7 @@ async function redisUsersOf(config: Config, cache: IdentityCache, log: SampledLo
     aclKey: config.authRedisAclKey,
     check: passwordCheckOf(config.authRedisPasswordHash),
     cache,
+    timeoutMs: config.authTimeoutMs,
     onTrouble,
   });
 }

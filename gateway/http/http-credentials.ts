@@ -8,6 +8,7 @@ export class HttpCredentials implements Credentials {
   readonly userName?: string;
   readonly password?: Buffer;
   readonly token?: string;
+  readonly tokenIsCookie?: true;
   readonly #response: HttpResponse;
   #address: string | undefined;
 
@@ -20,7 +21,10 @@ export class HttpCredentials implements Credentials {
   ) {
     this.transport = transport;
     this.#response = response;
-    if (authorization === '' && cookieToken !== undefined) this.token = cookieToken;
+    if (authorization === '' && cookieToken !== undefined) {
+      this.token = cookieToken;
+      this.tokenIsCookie = true;
+    }
     const [scheme] = schemePattern.exec(authorization) ?? [];
     if (scheme === undefined) return;
     const rest = authorization.slice(scheme.length);

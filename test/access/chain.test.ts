@@ -123,6 +123,8 @@ t.test('the shared token lets in who knows it, as a token or as a password', asy
   t.match(chain.authenticate(base), { reason: 'no-credentials' });
   const basic = { ...base, transport: 'api', password: Buffer.from('0123456789abcdef') } as const;
   t.match(chain.authenticate(basic), { reason: 'bad-credentials' }, 'over HTTP it is no password');
+  const cookie = { ...base, transport: 'api', token: '0123456789abcdef', tokenIsCookie: true } as const;
+  t.match(chain.authenticate(cookie), { reason: 'bad-credentials' }, 'a browser sends cookies by itself');
   t.throws(() => new SharedToken(''), RangeError);
 });
 

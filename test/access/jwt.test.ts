@@ -83,6 +83,11 @@ t.test(
     t.equal(await given({ userName: 'x', password: Buffer.from([0xff, 0x2e, 0x2e]) }), 'unknown');
     t.equal(await given({ token: 'a-token-without-dots' }), 'unknown');
     t.equal(await given({}), 'unknown');
+    for (const password of ['my.dotted.password', 'a.b.', 'bnVsbA.x.y', 'e30.x.y', 'W10.x.y', 'ImFsZyI.x.y'])
+      t.equal(await given({ userName: 'x', password: Buffer.from(password) }), 'unknown', password);
+    const none = forge({ alg: 'none' }, { sub: 'root' }, () => '');
+    t.equal(await given({ userName: 'x', password: Buffer.from(none) }), 'refused');
+    t.equal(await given({ token: 'my.dotted.token' }), 'refused', 'a token is a token');
   },
 );
 
@@ -292,6 +297,18 @@ t.test('a key server that was never there, or hangs: unavailable, and not refuse
   const away = authenticatorWith(keysOfServer(url, (error) => troubles.push(error)));
   t.match(await check(away, token), { outcome: 'unavailable' });
   t.equal(troubles.length, 2);
+});
+
+t.test('a key set of more than 1 MB is not read', async (t) => {
+  const server = await KeyServer.start();
+  t.teardown(() => server.stop());
+  server.add(rsa, 'good');
+  server.mood = 'huge';
+  const troubles: Error[] = [];
+  const authenticator = authenticatorWith(keysOfServer(server.url, (error) => troubles.push(error as Error)));
+  const token = await sign({ sub: 'alice' }, rsa.privateKey, 'RS256', { kid: 'good' });
+  t.match(await check(authenticator, token), { outcome: 'unavailable' });
+  t.match(troubles, [{ message: /more than 1048576 bytes/ }]);
 });
 
 t.test('a file that holds no public key is refused with a reason', async (t) => {

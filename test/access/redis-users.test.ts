@@ -5,11 +5,14 @@ import t from 'tap';
 import type { AuthenticationResult, Credentials } from '../../access/authenticator.js';
 import type { Identity } from '../../access/identity.js';
 import { IdentityCache } from '../../access/identity-cache.js';
+import { JwtAuthenticator } from '../../access/jwt.js';
+import { keysOfSecret } from '../../access/jwt-keys.js';
 import { passwordCheckOf } from '../../access/password-check.js';
 import { passwordHashShape } from '../../access/password-hash.js';
 import { RedisUsers, type RedisUsersOptions } from '../../access/redis-users.js';
 import { RedisServer } from '../redis-server.js';
 import { until } from '../until.js';
+import { secret, sign } from './tokens.js';
 
 /** Users in a real Redis, in the layout of EMQ. */
 
@@ -38,6 +41,7 @@ function usersWith(options: Partial<RedisUsersOptions> = {}) {
     aclKey: 'mqtt_acl:%u',
     check: passwordCheckOf('plain'),
     cache,
+    timeoutMs: 60_000,
     onTrouble: (error) => troubles.push(error as Error),
     ...options,
   });
@@ -182,6 +186,56 @@ t.test('a user that there is not takes as long as one that there is, where the h
   await medianMs('slow');
   const [known, unknown] = [await medianMs('slow'), await medianMs('nobody')];
   t.ok(unknown > known / 3, `${unknown} ms for one that there is not, ${known} ms for one that there is`);
+});
+
+t.test('the check for a user that there is not costs as much as the one before it', async (t) => {
+  const compared: string[] = [];
+  const check = {
+    isSlow: true,
+    matches: async (_given: Buffer, stored: string) => {
+      compared.push(stored);
+      return false;
+    },
+  };
+  const { users } = usersWith({ check });
+  for (const [n, start] of ['$2b$12$', '$2y$05$', '$2a$08$'].entries()) {
+    await redis.hset('mqtt_user:slow', { password: `${start}${'x'.repeat(53)}` });
+    await ask(users, 'slow', `wrong ${n}`);
+    t.equal((await ask(users, 'nobody', `wrong ${n}`)).outcome, 'unknown');
+    t.match(compared.at(-1), new RegExp(`^\\$2b${start.slice(3).replaceAll('$', '\\$')}[./A-Za-z0-9]{53}$`));
+  }
+});
+
+t.test('tokens are checked beside a crowd of slow checks', async (t) => {
+  await redis.hset('mqtt_user:slow', { password: await bcryptHash('secret', 6) });
+  const { users, cache } = usersWith({ check: passwordCheckOf('bcrypt') });
+  const options = { issuers: [], audiences: [], leewaySec: 0, userClaim: 'sub', cache };
+  const jwt = new JwtAuthenticator({ ...keysOfSecret(secret), ...options });
+  const token = await sign({ sub: 'alice' });
+  let done = 0;
+  const crowd = Array.from({ length: 256 }, async (_, n) => {
+    await ask(users, 'slow', `wrong ${n}`);
+    done++;
+  });
+  await Promise.race(crowd);
+  t.equal((await jwt.authenticate({ transport: 'http', address: '::1', token })).outcome, 'accepted');
+  t.ok(done < 128, `${done} of 256 were checked before`);
+  await Promise.all(crowd);
+});
+
+t.test('a slow check is not begun for a client that has been answered meanwhile', async (t) => {
+  await redis.hset('mqtt_user:slow', { password: await bcryptHash('secret', 4) });
+  let checks = 0;
+  const check = {
+    isSlow: true,
+    matches: async () => {
+      checks++;
+      return true;
+    },
+  };
+  const { users } = usersWith({ check, timeoutMs: 0 });
+  t.equal((await ask(users, 'slow', 'secret')).outcome, 'unavailable');
+  t.equal(checks, 0);
 });
 
 t.test('slow checks do not hold the event loop, and too many at once are refused', async (t) => {

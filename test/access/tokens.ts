@@ -63,7 +63,7 @@ export class KeyServer {
   readonly #server: Server;
   keys: JWK[] = [];
   requests = 0;
-  mood: 'good' | 'hangs' | 'fails' | 'nonsense' = 'good';
+  mood: 'good' | 'hangs' | 'fails' | 'nonsense' | 'huge' = 'good';
 
   private constructor() {
     this.#server = createServer((_request, response) => {
@@ -71,6 +71,7 @@ export class KeyServer {
       if (this.mood === 'hangs') return;
       if (this.mood === 'fails') response.writeHead(500);
       else response.setHeader('Content-Type', 'application/json');
+      if (this.mood === 'huge') response.write(' '.repeat(1024 * 1024));
       response.end(this.mood === 'nonsense' ? '{"keys": 7}' : JSON.stringify({ keys: this.keys }));
     });
   }

@@ -71,6 +71,9 @@ t.test('--auth jwt with a secret in a file: streams, sends, cookie, rules for al
     'the token of the API may all',
   );
   t.equal(await send(gateway, '/send/user/bob/out', {}), 401);
+  const cookie = (token: string): Ask => ({ headers: { Cookie: `session=${token}` } });
+  t.equal(await send(gateway, '/send/user/alice/out', cookie(alice)), 200);
+  t.equal(await send(gateway, '/send/user/alice/out', cookie('0123456789abcdef')), 401, 'not from a cookie');
   t.notMatch(gateway.log, new RegExp(alice), 'no token is in the log');
 });
 
