@@ -230,6 +230,38 @@ t.test('messages of a session cannot be sent: they stay, and come when they can'
   t.match((await mqttOf(a)).sessions, { dropped: { 'session-moved': 0 } });
 });
 
+t.test(
+  'messages of a session come too late, when another user has connected: none of them is for that one',
+  async (t) => {
+    const redis = await redisServer(t, { acl: ['node on >secret ~* &* +@all'] });
+    const [a, b] = await twoNodes(t, [redis.url.replace('//', '//node:secret@')]);
+    const operator = redis.client();
+    const alice = await connectRaw(t, a, { clientId: 'x', userName: 'alice', ...persistent });
+    await alice.subscribe('q', 1);
+    await alice.drop();
+    await sendAll(
+      b,
+      'q',
+      numbers(20).map((n) => n.padEnd(10_000)),
+    );
+    await operator.call('ACL', 'SETUSER', 'node', '-set');
+    const { client, code, sessionPresent } = await tryRaw(t, b, {
+      clientId: 'x',
+      userName: 'bob',
+      ...persistent,
+    });
+    t.same({ code, sessionPresent }, { code: 0, sessionPresent: false });
+    await client.subscribe('other', 1);
+    await operator.call('ACL', 'SETUSER', 'node', '+set');
+    await until('the old node has it no longer', async () => (await mqttOf(a)).sessions.sessions === 0);
+    t.same(await client.untilPong(), []);
+    const { sessions } = await mqttOf(a);
+    t.equal(sessions.dropped['session-moved'], 20, 'they are counted');
+    t.equal(await a.send('other?qos=1', 'y'), 1);
+    t.same(await take(client, 1), ['y'], 'its own session goes on');
+  },
+);
+
 for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
   t.test(`the old node gets ${signal} in the middle of a move: CONNECT waits 2 s at most`, async (t) => {
     const redis = await redisServer(t);

@@ -1,6 +1,7 @@
 import type { Session } from '../../../session/session.js';
 import { type DecodedSession, SessionDecoder } from '../../../session/session-encoding.js';
 import { SessionGate } from '../../../session/session-gate.js';
+import type { SessionOwner } from '../../../session/session-owner.js';
 import { type FlowState, messagesIn } from '../../../session/session-state.js';
 import { hasWildcard } from '../../../topic-filter.js';
 import { insist } from './calls.js';
@@ -126,8 +127,7 @@ export class Arrivals extends Moves<Arrival> {
           this.add(move, clientId, { session, subscriptions, gate: new SessionGate(isOpen, session) });
         else refused.push(clientId);
         if (session === undefined) this.#parts.onArrived(clientId);
-      } else if (present !== undefined && !present.endsWithConnection && this.#takesMore(clientId)) {
-        // It came too late for its client's CONNECT, which has found no session, and has subscribed anew.
+      } else if (present !== undefined && this.#isLateFor(present, owner) && this.#takesMore(clientId)) {
         this.add(move, clientId, { session: present, subscriptions: [], gate: undefined });
       } else refused.push(clientId);
     }
@@ -135,6 +135,15 @@ export class Arrivals extends Moves<Arrival> {
     if (move.sessions.size === 0) this.byId.delete(move.id);
     else
       this.here.router.whenInterested(() => void this.#setMarks(move).catch(() => this.giveUp(move, true)));
+  }
+
+  /**
+   * It came too late for its client's CONNECT, which has found no session, and has subscribed anew. Not where another user
+   * has connected: nothing that waited in it is for that one.
+   */
+  #isLateFor(present: Session, owner: SessionOwner | undefined): boolean {
+    if (present.endsWithConnection) return false;
+    return owner?.userName === this.here.sessions.ownerOf(present)?.userName;
   }
 
   #takesMore(clientId: string): boolean {
