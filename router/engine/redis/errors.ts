@@ -105,6 +105,8 @@ export const outcomeTexts = {
   away: (server: string) => `Redis at ${server} is away: nobody got it. Send it again later.`,
   behind: (server: string) =>
     `Redis at ${server} is behind: it waited 5 s behind other messages, and nobody got it. Send it again later, and more slowly.`,
+  refused: (server: string, message: string) =>
+    `Redis at ${server} refuses: ${message.replace(/\.$/, '')}. Nobody got it.`,
   full: (server: string, bytesMax: number) =>
     `More than --redis-pending-bytes-max ${bytesMax} bytes wait for Redis at ${server}: nobody got it. Send it again later.`,
   notKept: (server: string) =>

@@ -16,8 +16,22 @@ export interface Waiting extends Published {
   onKnown?: ((carried: Outcome['carried']) => void) | undefined;
 }
 
+/** Messages of one call. */
+export interface Batch {
+  readonly number: number;
+  readonly messages: readonly Waiting[];
+  /** Redis has said so; its place is in front of later ones that may be repeated as well. */
+  didNothing?: boolean;
+}
+
 export function bytesOf({ id, bytes }: Message): number {
   return bytes + id.length + messageOverheadBytes;
+}
+
+/** What has become of a message that nobody knew of when its time was over. */
+export function known(each: Waiting, carried: Outcome['carried']): void {
+  each.onKnown?.(carried);
+  each.onKnown = undefined;
 }
 
 /** In the order in which they came. What is taken from the head of an array moves the rest: so that is not done each time. */

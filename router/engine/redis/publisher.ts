@@ -1,9 +1,9 @@
 import type { Message } from '../../message.js';
-import { isCarried, type Outcome, type Wants } from '../engine.js';
+import { isCarried, type Wants } from '../engine.js';
 import type { Counts } from './counts.js';
 import { outcomeTexts, type ShardError } from './errors.js';
 import { PublishCallWriter, placeBytes } from './message-format.js';
-import { bytesOf, type Waiting, WaitingQueue } from './publish-queue.js';
+import { type Batch, bytesOf, known, type Waiting, WaitingQueue } from './publish-queue.js';
 import type { Begun, Shard } from './shard.js';
 
 /** Of one call: Redis does nothing else meanwhile. */
@@ -25,11 +25,6 @@ const notKept = -1;
 const brokenOff = -2;
 /** A message that is not in Redis by then will not be. */
 const waitMsMax = 5_000;
-
-interface Batch {
-  readonly number: number;
-  readonly messages: readonly Waiting[];
-}
 
 export interface PublisherParts {
   readonly shard: Shard;
@@ -109,8 +104,9 @@ export class Publisher {
 
   /** Redis is away: what it was not asked for yet, it will not be. */
   refuseWaiting(): void {
-    for (const each of this.#queue.take(this.#queue.length))
-      this.#no(each, outcomeTexts.away(this.#parts.shard.parts.name));
+    const reason = outcomeTexts.away(this.#parts.shard.parts.name);
+    for (const batch of this.#doubtful) if (batch.didNothing) this.#noToAll(batch, reason);
+    for (const each of this.#queue.take(this.#queue.length)) this.#no(each, reason);
   }
 
   /** Those whose time is over. */
@@ -121,8 +117,10 @@ export class Publisher {
     const tooLate = shard.usable ? outcomeTexts.behind : outcomeTexts.away;
     while (this.#queue.length > 0 && this.#queue.at(0).untilMs <= nowMs)
       this.#no(this.#queue.take(1)[0]!, tooLate(shard.parts.name));
-    for (const batch of [...this.#doubtful, ...this.#underWay])
-      for (const each of batch.messages) if (!each.over && each.untilMs <= nowMs) this.#unknown(each);
+    for (const { messages, didNothing } of [...this.#doubtful, ...this.#underWay])
+      for (const each of messages.filter(({ over, untilMs }) => !over && untilMs <= nowMs))
+        if (didNothing) this.#no(each, tooLate(shard.parts.name));
+        else this.#unknown(each);
   }
 
   /** See Engine. */
@@ -137,15 +135,17 @@ export class Publisher {
 
   /** Calls back when all that was published before is with Redis, or never will be, or nobody knows. */
   whenAnswered(then: () => void): void {
-    if (this.#last === undefined || this.#last.over) then();
-    else this.#last.onOver = [...(this.#last.onOver ?? []), then];
+    const last = this.#last;
+    if (last === undefined || last.over) return then();
+    last.onOver ??= [];
+    last.onOver.push(then);
   }
 
   stop(): void {
     this.#stopped = true;
+    this.refuseWaiting();
     for (const batch of [...this.#doubtful, ...this.#underWay])
       for (const each of batch.messages) this.#unknown(each);
-    this.refuseWaiting();
   }
 
   #send(): void {
@@ -200,17 +200,24 @@ export class Publisher {
     const { shard } = this.#parts;
     if (error.kind === 'away') this.#doubtful.push(batch);
     else if (error.kind === 'refused') this.#refuseAll(batch, error);
-    else this.#again(batch.messages);
-    if (error.kind === 'superseded') shard.renew(error.message);
+    else if (error.kind === 'late')
+      this.#noToAll(batch, outcomeTexts.behind(shard.parts.name)); // later ones may have run
+    else {
+      this.#doubtful.push({ ...batch, didNothing: true });
+      shard.renew(error.message);
+    }
     this.#send();
   }
 
   /** Redis has said so, and why: full memory, a missing right. */
-  #refuseAll({ messages }: Batch, error: ShardError): void {
-    const { shard } = this.#parts;
-    const reason = `Redis at ${shard.parts.name} refuses: ${error.message.replace(/\.$/, '')}. Nobody got it.`;
+  #refuseAll(batch: Batch, { message }: ShardError): void {
+    const { parts, check } = this.#parts.shard;
+    this.#noToAll(batch, outcomeTexts.refused(parts.name, message));
+    check.note('publish', message);
+  }
+
+  #noToAll({ messages }: Batch, reason: string): void {
     for (const each of messages) this.#no(each, reason);
-    shard.check.note('publish', error.message);
   }
 
   /** A connection has begun. */
@@ -219,25 +226,22 @@ export class Publisher {
     const again: Waiting[] = [];
     // Calls that were written to a socket that had gone are given back before those that were under way on it.
     this.#doubtful.sort((one, other) => one.number - other.number);
-    for (const { number, messages } of this.#doubtful) {
+    for (const { number, messages, didNothing } of this.#doubtful) {
       const back = last - number;
       const ran = back >= 0 && back < bitsMax && Math.floor(bits / 2 ** back) % 2 === 1;
       for (const each of messages) {
-        if (!sameRun) this.#unknown(each, false);
+        if (didNothing) again.push(each);
+        else if (!sameRun) this.#unknown(each, false);
         else if (ran) this.#yes(each, Infinity);
         else again.push(each);
       }
     }
     this.#doubtful = [];
-    this.#again(again);
-    this.#send();
-  }
-
-  /** It did nothing, and never will: the same messages in front of the others, as long as their time lasts. */
-  #again(messages: readonly Waiting[]): void {
-    for (const each of messages) if (each.over) known(each, 'no');
-    this.#queue.putBack(messages.filter(({ over }) => !over));
+    // They did nothing, and never will: the same messages in front of the others, as long as their time lasts.
+    for (const each of again) if (each.over) known(each, 'no');
+    this.#queue.putBack(again.filter(({ over }) => !over));
     this.tick(performance.now());
+    this.#send();
   }
 
   #end(batch: Batch): void {
@@ -291,9 +295,4 @@ export class Publisher {
     this.refused++;
     wants?.onOutcome({ delivered: 0, unanswered: 0, carried: 'no', reason });
   }
-}
-
-function known(each: Waiting, carried: Outcome['carried']): void {
-  each.onKnown?.(carried);
-  each.onKnown = undefined;
 }

@@ -25,6 +25,8 @@ export interface ArrivalsParts extends MovesParts {
   readonly onArrived: (clientId: string) => void;
   /** It has not come, and is offered again. */
   readonly onFailed: (clientId: string) => void;
+  /** Calls back when its session is not on its way from here, at once where it is not. */
+  readonly whenDeparted: (clientId: string, then: () => void) => void;
 }
 
 /** Sessions that come from another node; see Departures. */
@@ -59,15 +61,16 @@ export class Arrivals extends Moves<Arrival> {
    * Sessions that are not here by now do not come. Where the old node lives, it has all of them, and offers them again;
    * CONNECTs wait for that as long as they may.
    */
-  override giveUp(move: Arrival, isOtherHere = false): void {
+  override giveUp(move: Arrival, isOtherHere = false, isAgain = false): void {
     if (this.byId.get(move.id) !== move) return;
     this.byId.delete(move.id);
     for (const clientId of [...move.sessions.keys()]) {
       this.#discard(move, clientId);
+      if (isAgain) continue;
       if (isOtherHere) this.#parts.onFailed(clientId);
       else this.#parts.onArrived(clientId);
     }
-    this.tellUnknown(move);
+    this.tellUnknown(move, isAgain);
   }
 
   /** Its client waits no longer. */
@@ -100,6 +103,9 @@ export class Arrivals extends Moves<Arrival> {
       const decoder = new SessionDecoder();
       const offered: DecodedSession[] = [];
       for await (const chunk of unpack(shard, `${id}o`, parcel)) offered.push(...decoder.read(chunk));
+      // It comes back, and that it had arrived there is not heard yet: D is asked for again.
+      for (const { clientId } of offered)
+        await new Promise<void>((resolve) => this.#parts.whenDeparted(clientId, resolve));
       if (this.byId.get(id) !== move) return;
       const free = passed === '' ? offered : offered.filter((_, n) => passed[n] === '1');
       this.#adopt(move, free, passed === '');

@@ -71,7 +71,7 @@ export class Claims {
   /** The newest of each client id that is not over. */
   readonly #waiting = new Map<string, Claim>();
   /** To be sent, by shard. */
-  readonly #new: Claim[][];
+  readonly #new: Set<Claim>[];
   readonly #released: Set<string>[];
   /** To be sent once more, with the next tick. */
   #later: (() => void)[] = [];
@@ -85,7 +85,7 @@ export class Claims {
   constructor(parts: ClaimsParts) {
     this.#parts = parts;
     const { shards, nodes } = parts;
-    this.#new = shards.map(() => []);
+    this.#new = shards.map(() => new Set());
     this.#released = shards.map(() => new Set());
     this.#backMs = shards.map(() => 0);
     for (const [index, shard] of shards.entries())
@@ -113,7 +113,7 @@ export class Claims {
     this.#released[index]!.delete(clientId);
     const claim = new Claim(clientId, clean, ready);
     this.#waiting.set(clientId, claim);
-    this.#new[index]!.push(claim);
+    this.#new[index]!.add(claim);
     this.#schedule();
   }
 
@@ -145,6 +145,7 @@ export class Claims {
     const claim = this.#waiting.get(clientId);
     if (claim === undefined) return;
     this.#waiting.delete(clientId);
+    this.#new[this.#shardOf(clientId)]!.delete(claim);
     // A session that has ended meanwhile is not its CONNECT's, which goes on in another turn.
     this.#released[this.#shardOf(clientId)]!.delete(clientId);
     if (claim.ready !== undefined) claim.ready();
@@ -206,8 +207,8 @@ export class Claims {
           this.#later.push(...some.map((clientId) => () => this.release(clientId)));
         });
       if (!shard.usable) continue; // the other node is heard on the subscribed connection
-      const claims = this.#new[index]!.filter((claim) => this.#waiting.get(claim.clientId) === claim);
-      this.#new[index] = [];
+      const claims = [...this.#new[index]!];
+      this.#new[index]!.clear();
       for (const some of inBatches(claims)) void this.#ask(index, some);
     }
   }
@@ -239,7 +240,9 @@ export class Claims {
 
   #again(index: number, claim: Claim): void {
     claim.isRepeated = true;
-    this.#later.push(() => this.#new[index]!.push(claim));
+    this.#later.push(() => {
+      if (this.#waiting.get(claim.clientId) === claim) this.#new[index]!.add(claim);
+    });
   }
 
   #answered(claim: Claim): void {

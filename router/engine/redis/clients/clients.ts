@@ -68,6 +68,8 @@ export class Clients implements ClientRegistry {
       onHeard: (from) => this.#claims.hear(from),
       onArrived: (clientId) => this.#claims.end(clientId),
       onFailed: (clientId) => this.#claims.hurry(clientId),
+      whenDeparted: (clientId, then) =>
+        this.#departures.has(clientId) ? this.#departures.whenOver(clientId, then) : then(),
     });
     nodes.on('M', (_from, body) => {
       const id = body.toString('latin1', 0, moveIdBytes);
@@ -82,7 +84,9 @@ export class Clients implements ClientRegistry {
       if (!isKnown) nodes.tell(from, shard, nodes.word('G', id)).catch(() => {}); // it asks again
     });
     nodes.on('G', (_from, body) => {
-      for (const moves of [this.#departures, this.#arrivals]) moves.hearUnknown(body.toString('latin1'));
+      const id = body.toString('latin1', 0, moveIdBytes);
+      for (const moves of [this.#departures, this.#arrivals])
+        moves.hearUnknown(id, body.length > moveIdBytes);
     });
     nodes.on('W', (from, body) => {
       const [number, ...wanted] = body.toString().split('\0');
@@ -151,6 +155,10 @@ export class Clients implements ClientRegistry {
     const isOlder = claim !== undefined && (!claim.isSent || number < claim.number);
     // The client is here, and that node hears so.
     if (isOlder && claim.ready === undefined) return this.#tellFree(from, clientId);
+    // A CONNECT here waits for another node: the session comes here first, and then goes on, with its subscriptions.
+    const awaited = claim?.ready === undefined ? '' : (claim.previous ?? '');
+    if (!isOlder && awaited !== '' && awaited !== this.#parts.nodes.run)
+      return void claim!.onAnswer.push(again);
     if (!isOlder) this.#claims.end(clientId);
     here.finish(clientId, isOlder, () => this.#parts.whenPublished(() => this.#letGo(from, clientId, clean)));
   }

@@ -63,11 +63,14 @@ export class Departures extends Moves<Departure> {
   depart(to: string, session: Session): void {
     const key = `${to}${this.shardOf(session.clientId)}`;
     const begun = this.#ofThisTurn.get(key);
-    if (begun !== undefined && begun.sessions.size < batchMax) return this.#take(begun, session);
+    // It may have been given up in this turn.
+    const isOpen = begun !== undefined && this.byId.has(begun.id) && begun.sessions.size < batchMax;
+    if (isOpen) return this.#take(begun, session);
     const move = this.#begin(to, [session]);
     this.#ofThisTurn.set(key, move);
     setImmediate(() => {
       if (this.#ofThisTurn.get(key) === move) this.#ofThisTurn.delete(key);
+      if (!this.byId.has(move.id)) return;
       void this.#offer(move, async (...parts) => {
         if (!(await this.tell(move, 'O', ...parts))) this.giveUp(move);
       });
@@ -82,7 +85,7 @@ export class Departures extends Moves<Departure> {
     const untilMs = performance.now() + giveAwayMsMax;
     const batches = this.shards.flatMap((_, home) => inBatches(this.#staying(home), batchMax));
     for (const batch of batches) await this.#give(batch, untilMs);
-    await Promise.all([...this.byId.values()].map((move) => this.#over(move)));
+    await Promise.all([...this.byId.values()].map((move) => this.#over(move, untilMs)));
     const left = this.#staying();
     return {
       adopted: sessions.stats().departed - departedBefore,
@@ -91,9 +94,9 @@ export class Departures extends Moves<Departure> {
     };
   }
 
-  override giveUp(move: Departure, isOtherHere = false): void {
+  override giveUp(move: Departure, isOtherHere = false, isAgain = false): void {
     if (this.byId.get(move.id) !== move) return;
-    if (!isOtherHere) this.tellUnknown(move);
+    if (!isOtherHere) this.tellUnknown(move, isAgain);
     for (const clientId of [...move.sessions.keys()]) {
       this.#stay(move, clientId);
       if (move.onOver === undefined) this.#parts.onBack(clientId);
@@ -133,7 +136,7 @@ export class Departures extends Moves<Departure> {
       if (performance.now() > untilMs) return;
       const to = hosts[this.#number % hosts.length]!;
       const move = this.#begin(to, left);
-      const over = this.#over(move);
+      const over = this.#over(move, untilMs);
       void this.#offer(move, async (...parts) => {
         const clientIds = [...move.sessions.keys()];
         // That node has them from now on, unless somebody has claimed one in this moment.
@@ -152,9 +155,21 @@ export class Departures extends Moves<Departure> {
     }
   }
 
-  #over(move: Departure): Promise<readonly string[]> {
+  /** What is not there by then stays. */
+  #over(move: Departure, untilMs: number): Promise<readonly string[]> {
     return new Promise((resolve) => {
-      move.onOver = resolve;
+      const end = (left: readonly string[]) => {
+        clearTimeout(timeout);
+        resolve(left);
+      };
+      const timeout = setTimeout(
+        () => {
+          this.giveUp(move);
+          end(move.left);
+        },
+        Math.max(0, untilMs - performance.now()),
+      );
+      move.onOver = end;
     });
   }
 

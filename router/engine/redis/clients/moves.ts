@@ -9,6 +9,8 @@ import { insistToTell, patienceMs } from './calls.js';
 
 /** A move that takes longer is asked after: the other node says the same of it, or that it knows nothing of it. */
 const askMs = 500;
+/** A mark that has not come by then is lost, with a connection: it has no place in the order any more, so all begins again. */
+const marksMsMax = 2 * patienceMs;
 /** Run of the old node and a number. */
 export const moveIdBytes = 16 + 8;
 
@@ -36,6 +38,7 @@ export class Move<Moving extends MovingSession = MovingSession> {
   readonly sessions = new Map<string, Moving>();
   /** Of each shard: its mark has come. */
   readonly marked: boolean[];
+  begunMs = performance.now();
   /** When the other node has last shown that it knows of it; Infinity = that does not matter. */
   heardMs = Infinity;
   /** When it was asked after last; Infinity = the other node cannot know of it yet. */
@@ -96,7 +99,10 @@ export abstract class Moves<Kind extends Move> {
   tick(nowMs: number, stalledMs: number): void {
     for (const move of [...this.byId.values()]) {
       move.heardMs += stalledMs;
+      move.begunMs += stalledMs;
       if (nowMs - move.heardMs > patienceMs) this.giveUp(move);
+      else if (nowMs - move.begunMs > marksMsMax && !move.marked.every(Boolean))
+        this.giveUp(move, false, true);
       else if (nowMs - move.askedMs > askMs) {
         move.askedMs = nowMs;
         this.nodes.tell(move.other, move.home, this.question(move)).then(
@@ -126,14 +132,17 @@ export abstract class Moves<Kind extends Move> {
     if (move.marked.every(Boolean)) this.onMarked(move);
   }
 
-  /** Nothing is known of it on the other node. */
-  hearUnknown(id: string): void {
+  /** Nothing is known of it on the other node. @param isAgain as of giveUp */
+  hearUnknown(id: string, isAgain: boolean): void {
     const move = this.byId.get(id);
-    if (move !== undefined) this.giveUp(move, true);
+    if (move !== undefined) this.giveUp(move, true, isAgain);
   }
 
-  /** Nothing more comes of it. @param isOtherHere the other node has given it up itself, or is told */
-  abstract giveUp(move: Kind, isOtherHere?: boolean): void;
+  /**
+   * Nothing more comes of it. @param isOtherHere the other node has given it up itself, or is told
+   * @param isAgain a mark was lost: its sessions are offered again at once, and CONNECTs go on waiting for them
+   */
+  abstract giveUp(move: Kind, isOtherHere?: boolean, isAgain?: boolean): void;
 
   /** All marks have come. */
   protected abstract onMarked(move: Kind): void;
@@ -159,8 +168,9 @@ export abstract class Moves<Kind extends Move> {
     return insistToTell(this.nodes, move.other, move.home, this.nodes.word(letter, move.id, ...parts));
   }
 
-  protected tellUnknown({ other, home, id }: Kind): void {
-    this.nodes.tell(other, home, this.nodes.word('G', id)).catch(() => {}); // it asks
+  protected tellUnknown({ other, home, id }: Kind, isAgain: boolean): void {
+    const word = this.nodes.word('G', id, isAgain ? '+' : '');
+    this.nodes.tell(other, home, word).catch(() => {}); // it asks
   }
 
   protected add(move: Kind, clientId: string, moving: MovingSession): void {

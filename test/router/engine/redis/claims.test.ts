@@ -1,0 +1,35 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import t from 'tap';
+import { Claims, type ClaimsParts } from '../../../../router/engine/redis/clients/claims.js';
+
+/** Claims of client ids; the server is played. */
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+
+t.test('a claim that is over is not kept until its server is back', async (t) => {
+  const shards = [{ open: false, onBack() {} }] as unknown as ClaimsParts['shards'];
+  const nodes = { run: '0'.repeat(16), on() {}, isHere: () => true } as unknown as ClaimsParts['nodes'];
+  const claims = new Claims({
+    ...{ nodes, shards, arrives: () => false, isHere: () => true },
+    ...{ onUnclaimed() {}, onUnanswered() {} },
+  });
+  let ready = 0;
+  const connects: WeakRef<object>[] = [];
+  const connectAll = () => {
+    for (let n = 0; n < 1_000; n++) {
+      const connection = { send: () => ready++ };
+      connects.push(new WeakRef(connection));
+      claims.begin(`x${n % 500}`, false, () => connection.send());
+    }
+  };
+  connectAll();
+  t.equal(claims.size, 500, 'the second of each client id ends the first');
+  claims.tick(performance.now() + 60_000, 0);
+  t.equal(claims.size, 0);
+  t.equal(ready, 1_000, 'all go on');
+  await new Promise((resolve) => setImmediate(resolve));
+  gc();
+  t.equal(connects.filter((each) => each.deref() !== undefined).length, 0, 'nothing holds their connections');
+});
