@@ -41,7 +41,7 @@ function usersWith(options: Partial<RedisUsersOptions> = {}) {
     aclKey: 'mqtt_acl:%u',
     check: passwordCheckOf('plain'),
     cache,
-    timeoutMs: 60_000,
+    timeoutMs: Number.POSITIVE_INFINITY,
     onTrouble: (error) => troubles.push(error as Error),
     ...options,
   });
