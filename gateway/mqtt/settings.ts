@@ -217,7 +217,7 @@ export const mqttSettings = {
   mqttAutoSubscribe: setting(
     listOf('filter=qos pairs such as inbox/$c=1, comma-separated', /^[^=]+=[012]$/),
     [],
-    'what each client is subscribed to when it connects; $c is its client id, $u its user name',
+    'what each client is subscribed to when it connects; $u is its user name, $c its client id; with --auth, one with $c goes by the rules of its user',
   ),
   mqttRewrite: setting(
     listOf(

@@ -28,7 +28,7 @@ export function bytesOf({ id, bytes }: Message): number {
   return bytes + id.length + messageOverheadBytes;
 }
 
-/** What has become of a message that nobody knew of when its time was over. */
+/** Tells the fate of a message that was unknown at its deadline. */
 export function known(each: Waiting, carried: Outcome['carried']): void {
   each.onKnown?.(carried);
   each.onKnown = undefined;

@@ -155,7 +155,7 @@ export class Departures extends Moves<Departure> {
     }
   }
 
-  /** What is not there by then stays. */
+  /** Sessions that have not arrived by then stay. @returns those */
   #over(move: Departure, untilMs: number): Promise<readonly string[]> {
     return new Promise((resolve) => {
       const end = (left: readonly string[]) => {
