@@ -151,7 +151,10 @@ export class Departures extends Moves<Departure> {
       });
       const refused = new Set(await over);
       left = left.filter(({ clientId }) => refused.has(clientId) && !this.has(clientId));
-      if (left.length > 0) await this.#pass(move.home, to, this.nodes.run, [...refused]).catch(() => {});
+      if (left.length === 0) return;
+      await this.#pass(move.home, to, this.nodes.run, [...refused]).catch(() => {});
+      // That node may have released them before: they are nobody's then.
+      await insist(() => this.shards[move.home]!.call('keep', [this.nodes.run, ...refused])).catch(() => {});
     }
   }
 
