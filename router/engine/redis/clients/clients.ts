@@ -159,7 +159,10 @@ export class Clients implements ClientRegistry {
     const awaited = claim?.ready === undefined ? '' : (claim.previous ?? '');
     if (!isOlder && awaited !== '' && awaited !== this.#parts.nodes.run)
       return void claim!.onAnswer.push(again);
-    if (!isOlder) this.#claims.end(clientId);
+    if (!isOlder) {
+      this.#unclaimed.delete(clientId); // else it would be claimed back, and both connections closed
+      this.#claims.end(clientId);
+    }
     here.finish(clientId, isOlder, () => this.#parts.whenPublished(() => this.#letGo(from, clientId, clean)));
   }
 
