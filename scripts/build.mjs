@@ -77,9 +77,9 @@ function build() {
   const { status } = spawnSync(process.execPath, [tsc, '-p', root], { stdio: 'inherit' });
   // Of what was there before tsc ran: what is changed meanwhile is compiled the next time.
   if (status === 0) writeFileSync(digestFile, digest);
+  else rmSync(digestFile, { force: true });
   // npx makes it executable only where it sees the folder for the first time.
   if (existsSync(command)) chmodSync(command, 0o755);
-  else rmSync(digestFile, { force: true });
   if (status !== 0) process.exitCode = status ?? 1;
 }
 

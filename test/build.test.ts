@@ -101,6 +101,20 @@ t.test('missing compiled files are compiled again', async (t) => {
   t.match(project.compiled(), 'answer = 1');
 });
 
+t.test(
+  'a source that is put back after an error is compiled again, as dist/ may have what it was',
+  async (t) => {
+    const project = projectOf(t);
+    project.build('prepare');
+    const good = readFileSync(project.source);
+    writeFileSync(project.source, 'export const answer: number = "none";\n');
+    t.not(project.build().status, 0);
+    writeFileSync(project.source, good);
+    t.match(project.build(), { status: 0, said: 'Compiling' });
+    t.match(project.compiled(), 'answer = 1');
+  },
+);
+
 t.test('an error is told each time, until it is mended', async (t) => {
   const project = projectOf(t);
   writeFileSync(project.source, 'export const answer: number = "none";\n');
