@@ -36,14 +36,6 @@ export function integerBetween(minimum: number, maximum: number): (text: string)
   return (text) => integerFrom(text, minimum, maximum);
 }
 
-export function portNumber(text: string): number {
-  const value = Number(text);
-  if (!INTEGER.test(text) || value > 65_535) {
-    throw new InvalidArgumentError('Give a port from 0 to 65535 (0 takes a free one).');
-  }
-  return value;
-}
-
 export function positiveNumber(text: string): number {
   const value = Number(text);
   if (!DECIMAL.test(text) || !(value > 0)) {
