@@ -1,6 +1,5 @@
-import v8 from 'node:v8';
-import vm from 'node:vm';
 import { type Delivery, type Qos, Router, Subscriber } from '../router/index.js';
+import { collectGarbage } from '../test/garbage.js';
 
 /**
  * What does a login cost the router? V8 heap after collection for 1,000,000 logins, with the ids' own strings and
@@ -42,9 +41,6 @@ const shapes: Shape[] = [
   { name: '10 ids a subscriber', subscribers: logins / 10, idOf: (n: number) => n },
 ];
 
-v8.setFlagsFromString('--expose-gc');
-const collect: () => void = vm.runInNewContext('gc');
-
 console.log(`Node ${process.version}, ${logins} logins`);
 console.log('                             | heap B a login | ns a login | longest ms | ns a send');
 for (const shape of shapes) await measure(shape);
@@ -77,6 +73,6 @@ async function measure({ name, subscribers, idOf, qos = 0, filterOf = user }: Sh
 }
 
 function heapBytes(): number {
-  collect();
+  collectGarbage();
   return process.memoryUsage().heapUsed;
 }

@@ -1,26 +1,23 @@
-import v8 from 'node:v8';
-import vm from 'node:vm';
 import t from 'tap';
 import { UserIdentity } from '../../access/identity.js';
 import { type Rule, Rules } from '../../access/rules.js';
 import { Identities } from '../../gateway/identities.js';
+import { collectGarbage } from '../garbage.js';
 
 /** The cost of a connected user in V8's heap. */
 
-v8.setFlagsFromString('--expose-gc');
-const collect: () => void = vm.runInNewContext('gc');
 const users = 100_000;
 const usersWithOwnRules = 20_000;
 
 /** Bytes of heap for each of them. @param make what is kept for one; the first ones pay for what V8 compiles */
 function bytesEach(count: number, make: (n: number) => void): number {
   for (let n = 0; n < 5_000; n++) make(n);
-  collect();
-  collect();
+  collectGarbage();
+  collectGarbage();
   const before = process.memoryUsage().heapUsed;
   for (let n = 5_000; n < count; n++) make(n);
-  collect();
-  collect();
+  collectGarbage();
+  collectGarbage();
   return (process.memoryUsage().heapUsed - before) / (count - 5_000);
 }
 

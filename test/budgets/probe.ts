@@ -1,10 +1,9 @@
-import v8 from 'node:v8';
-import vm from 'node:vm';
 import koffi from 'koffi';
 import { pino } from 'pino';
 import { readConfig } from '../../gateway/config.js';
 import { Gateway } from '../../gateway/gateway.js';
 import { Router } from '../../router/index.js';
+import { collectGarbage } from '../garbage.js';
 
 /**
  * A gateway in a forked process that weighs itself when asked: what lives in V8's heap after a collection, and
@@ -16,8 +15,6 @@ export interface Weight {
   mallocBytes: number;
 }
 
-v8.setFlagsFromString('--expose-gc');
-const collect: () => void = vm.runInNewContext('gc');
 const fields = [
   'arena',
   'ordblks',
@@ -46,8 +43,8 @@ process.on('message', () => process.send!(weigh()));
 process.send!({ url: gateway.url, apiUrl: gateway.apiUrl });
 
 function weigh(): Weight {
-  collect();
-  collect();
+  collectGarbage();
+  collectGarbage();
   const { uordblks, hblkhd } = mallinfo2() as { uordblks: number; hblkhd: number };
   return { heapBytes: process.memoryUsage().heapUsed, mallocBytes: Number(uordblks) + Number(hblkhd) };
 }

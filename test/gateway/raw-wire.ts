@@ -15,6 +15,12 @@ export interface Ask {
   body?: string | Uint8Array;
 }
 
+export const bearer = (token: string): Ask => ({ headers: { Authorization: `Bearer ${token}` } });
+
+export const basic = (user: string, password: string): Ask => ({
+  headers: { Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` },
+});
+
 export class Wire {
   readonly socket: Socket;
   /** Every read by itself. On loopback a write of the server of up to 64 KB is one. */

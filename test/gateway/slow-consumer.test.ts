@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import t, { type Test } from 'tap';
 import { Backlog } from '../../gateway/backlog.js';
+import { collectGarbage } from '../garbage.js';
 import { type GatewayProcess, startGateway } from '../gateway-process.js';
 import { oneProcess } from '../one-process.js';
 import { until } from '../until.js';
@@ -593,7 +592,6 @@ t.test('of losses only the number is kept, however many they are', async (t) => 
 });
 
 function usedHeapBytes(): number {
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc')();
+  collectGarbage();
   return process.memoryUsage().heapUsed;
 }

@@ -1,7 +1,6 @@
-import v8 from 'node:v8';
-import vm from 'node:vm';
 import t from 'tap';
 import { type Qos, Router } from '../../router/index.js';
+import { collectGarbage } from '../garbage.js';
 import { Inbox } from './inbox.js';
 
 /**
@@ -9,12 +8,9 @@ import { Inbox } from './inbox.js';
  * freed.
  */
 
-v8.setFlagsFromString('--expose-gc');
-const collect: () => void = vm.runInNewContext('gc');
-
 function heapBytes(): number {
-  collect();
-  collect();
+  collectGarbage();
+  collectGarbage();
   return process.memoryUsage().heapUsed;
 }
 

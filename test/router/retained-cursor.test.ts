@@ -1,15 +1,11 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { Message, type Qos, type Router } from '../../router/index.js';
+import { collectGarbage } from '../garbage.js';
 import { SeededRandom } from '../seeded-random.js';
 import { startedRouter, textOf } from './inbox.js';
 import { naiveMatch } from './naive-matcher.js';
 
 /** A walk through what is retained that is left and taken up again, while others publish. */
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 type Walk = ReturnType<Router['walkRetained']>;
 

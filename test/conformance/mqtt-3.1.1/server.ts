@@ -85,7 +85,10 @@ export async function startServer(flags: string[] = []): Promise<Server> {
   return new Server(false, endpointOf(gateway), endpointOf(gateway.publisher), () => gateway.kill());
 }
 
-export function endpointOf(gateway: GatewayProcess): Endpoint {
+/** A gateway in a process of its own, or in this one. */
+export type Reachable = Pick<GatewayProcess, 'port' | 'arrived'>;
+
+export function endpointOf(gateway: Reachable): Endpoint {
   const arrived = () => gateway.arrived();
   return { host: '127.0.0.1', port: gateway.port, path: '/mqtt', arrived };
 }

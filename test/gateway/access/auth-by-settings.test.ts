@@ -7,14 +7,9 @@ import { KeyServer, keyPairs, nowSec, secret, sign } from '../../access/tokens.j
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { RedisServer } from '../../redis-server.js';
 import { until } from '../../until.js';
-import { type Ask, ask, Wire } from '../raw-wire.js';
+import { type Ask, ask, basic, bearer, Wire } from '../raw-wire.js';
 
 /** `encke start --auth …` as an operator starts it. */
-
-const bearer = (token: string): Ask => ({ headers: { Authorization: `Bearer ${token}` } });
-const basic = (user: string, password: string): Ask => ({
-  headers: { Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` },
-});
 
 async function open({ port }: GatewayProcess, path: string, request: Ask): Promise<Wire> {
   const wire = await Wire.open(port);

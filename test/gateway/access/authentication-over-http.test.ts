@@ -2,7 +2,7 @@ import t from 'tap';
 import { unrestricted } from '../../../access/identity.js';
 import type { Rule } from '../../../access/rules.js';
 import { until } from '../../until.js';
-import { type Ask, ask, batchOf, Wire } from '../raw-wire.js';
+import { ask, basic, batchOf, bearer, Wire } from '../raw-wire.js';
 import { accepted, startInProcess, statsOf, TestAuthenticator, userWith } from './in-process.js';
 
 /** Which user a stream, a poll or a send comes from, and what that user may do. The authenticator is the test's. */
@@ -28,10 +28,6 @@ function refused(): Record<string, number> {
   return statsOf(running).connections.refused;
 }
 
-function basic(user: string, password: string): Ask {
-  return { headers: { Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` } };
-}
-
 t.beforeEach(() => {
   authenticator.asked.length = 0;
   authenticator.answer = ({ userName, token, password }) => {
@@ -49,7 +45,7 @@ t.test('a request without credentials is told what to give, and a wrong one that
     t.match(none.text, /Say who you are/);
     t.match(none.head, /^WWW-Authenticate: Bearer realm="encke"\r$/m);
     t.match(none.head, /^WWW-Authenticate: Basic realm="encke", charset="UTF-8"\r$/m);
-    const wrong = await ask(port, path, { headers: { Authorization: 'Bearer guess' } });
+    const wrong = await ask(port, path, bearer('guess'));
     t.equal(wrong.status, 401, path);
     t.match(wrong.head, /^WWW-Authenticate: Bearer realm="encke"\r$/m);
   }
@@ -69,7 +65,7 @@ t.test('a user reads its own ids, and of no other its stream, its history or its
   await ask(apiPort, '/send/user/bob/x', {
     method: 'POST',
     body: 'for bob',
-    headers: { Authorization: 'Bearer root' },
+    ...bearer('root'),
   });
   for (const path of paths.slice(0, 3)) {
     const wire = await Wire.open(port);
@@ -117,7 +113,7 @@ t.test('a user sends where it may, and looks at ids that it may read', async (t)
   t.equal((await ask(apiPort, '/ids/user/alice/x', credentials)).status, 200);
   t.equal((await ask(apiPort, '/ids/user/bob/x', credentials)).status, 403);
   t.equal((await ask(apiPort, '/stats', credentials)).status, 403);
-  t.equal((await ask(apiPort, '/stats', { headers: { Authorization: 'Bearer root' } })).status, 200);
+  t.equal((await ask(apiPort, '/stats', bearer('root'))).status, 200);
   t.equal((await ask(apiPort, '/send/room/alice', { method: 'POST', body: 'x' })).status, 401);
   t.equal((await ask(apiPort, '/health')).status, 200, 'probes carry no token');
 });
@@ -289,7 +285,7 @@ t.test('a request that is closed while it waits costs nothing afterwards', async
 
 async function openStreamAsRoot(path: string): Promise<Wire> {
   const wire = await Wire.open(port);
-  wire.ask(path, { headers: { Authorization: 'Bearer root' } });
+  wire.ask(path, bearer('root'));
   await until(`${path} is open`, () => wire.chunks.length > 0);
   return wire;
 }

@@ -10,11 +10,13 @@ import {
   pubrel,
   subscribe,
 } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
-import { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
+import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { until } from '../../until.js';
+import { openRaw } from '../mqtt/raw-client.js';
 import {
   accepted,
   type RunningGateway,
+  startFor,
   startInProcess,
   statsOf,
   TestAuthenticator,
@@ -32,21 +34,10 @@ const alice = userWith('alice', ...rules);
 
 const unavailable = { outcome: 'unavailable', sentence: 'Redis is away.' } as const;
 
-async function start(t: Test, flags: Record<string, unknown> = {}) {
-  const authenticator = new TestAuthenticator(() => accepted(alice));
-  const running = await startInProcess([authenticator], flags);
-  t.teardown(() => running.gateway.stop());
-  return { authenticator, running };
-}
-
-async function open(t: Test, { port }: RunningGateway): Promise<RawMqtt> {
-  const client = await RawMqtt.open({ host: '127.0.0.1', port, path: '/mqtt' });
-  t.teardown(() => (client.closed || client.closeCode !== undefined ? undefined : client.drop()));
-  return client;
-}
+const start = (t: Test, flags: Record<string, unknown> = {}) => startFor(t, () => accepted(alice), flags);
 
 async function opened(t: Test, running: RunningGateway, options: Connect = {}): Promise<RawMqtt> {
-  const client = await open(t, running);
+  const client = await openRaw(t, running);
   client.send(connect({ clientId: 'client', ...options }));
   return client;
 }
@@ -83,7 +74,7 @@ t.test(
     const reader = await letIn(t, running, { clientId: 'reader' });
     await reader.subscribe('user/alice/#');
     authenticator.wait();
-    const client = await open(t, running);
+    const client = await openRaw(t, running);
     const first = [connect({ clientId: 'late' }), subscribe(1, ['client/late', 0])];
     const rest = [publish('room/alice', '1', { qos: 1, id: 2 }), pingreq()];
     client.send(...first);
@@ -170,7 +161,7 @@ t.test(
   async (t) => {
     const { authenticator, running } = await start(t);
     authenticator.wait();
-    const client = await open(t, running);
+    const client = await openRaw(t, running);
     client.send(connect({ clientId: 'gone', clean: false }), publish('room/alice', 'from nobody'));
     await until('it waits', () => pending(running).keptBytes > 0);
     await client.drop();
@@ -225,10 +216,10 @@ t.test('one that waits is not thrown out to make room for others, nor for saying
   authenticator.wait();
   const waiting = await opened(t, running, { clientId: 'waiting' });
   await until('it waits', () => pending(running).waiting === 1);
-  const silent = await open(t, running);
+  const silent = await openRaw(t, running);
   let next: RawMqtt | undefined;
   const comesIn = async () => {
-    next = await open(t, running).catch(() => undefined);
+    next = await openRaw(t, running).catch(() => undefined);
     return next !== undefined;
   };
   await until('the silent one is old enough to make room', comesIn);
@@ -248,10 +239,10 @@ t.test('one that waits counts among the connections without an accepted CONNECT'
   authenticator.wait();
   const waiting = await opened(t, running, { clientId: 'waiting' });
   await until('it waits', () => pending(running).waiting === 1);
-  await t.rejects(open(t, running), { message: /503/ });
+  await t.rejects(openRaw(t, running), { message: /503/ });
   authenticator.release(accepted(alice));
   t.match(await waiting.next(), { type: 'CONNACK', returnCode: 0 });
-  await open(t, running);
+  await openRaw(t, running);
 });
 
 t.test('a user subscribes to what its rules allow, and is told of the rest', async (t) => {

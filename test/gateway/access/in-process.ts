@@ -1,16 +1,17 @@
 import { pino } from 'pino';
+import type { Test } from 'tap';
 import type { AuthenticationResult, Authenticator, Credentials } from '../../../access/authenticator.js';
 import type { Identity } from '../../../access/identity.js';
 import { type Rule, Rules } from '../../../access/rules.js';
 import { readConfig } from '../../../gateway/config.js';
 import { Gateway } from '../../../gateway/gateway.js';
 import { Router } from '../../../router/index.js';
+import type { Reachable } from '../../conformance/mqtt-3.1.1/server.js';
 
 /** A gateway in this process, whose authenticator is the test's. */
 
-export interface RunningGateway {
+export interface RunningGateway extends Reachable {
   readonly gateway: Gateway;
-  readonly port: number;
   readonly apiPort: number;
   /** Its log lines so far. */
   readonly log: () => string;
@@ -26,7 +27,15 @@ export async function startInProcess(
   const numbers = { pendingBytes: 0, droppedLines: 0 };
   const gateway = new Gateway(new Router(), config, log, 'both', numbers, authenticators);
   await gateway.start();
-  return { gateway, ...gateway.ports, log: () => lines.join('') };
+  return { gateway, ...gateway.ports, arrived: async () => {}, log: () => lines.join('') };
+}
+
+/** The same until the test ends, with an authenticator that answers as is said. */
+export async function startFor(t: Test, answer: TestAuthenticator['answer'], flags: Record<string, unknown>) {
+  const authenticator = new TestAuthenticator(answer);
+  const running = await startInProcess([authenticator], flags);
+  t.teardown(() => running.gateway.stop());
+  return { authenticator, running };
 }
 
 /** As `/stats` has them. */

@@ -8,16 +8,10 @@ import {
   publish,
   subscribe,
 } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
-import { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
+import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { until } from '../../until.js';
-import {
-  accepted,
-  type RunningGateway,
-  startInProcess,
-  statsOf,
-  TestAuthenticator,
-  userWith,
-} from './in-process.js';
+import { openRaw } from '../mqtt/raw-client.js';
+import { accepted, type RunningGateway, startFor, statsOf, userWith } from './in-process.js';
 
 /** Client ids, sessions, messages that wait in them, and subscriptions of the operator: which user gets them. */
 
@@ -33,13 +27,10 @@ const alice = userWith('alice', ...mayRead('secret/#', 'public/#'));
 const bob = userWith('bob', ...mayRead('secret/#', 'public/#'));
 
 async function start(t: Test, flags: Record<string, unknown> = {}) {
-  const authenticator = new TestAuthenticator();
-  const running = await startInProcess([authenticator], flags);
-  t.teardown(() => running.gateway.stop());
+  const { authenticator, running } = await startFor(t, () => ({ outcome: 'unknown' }), flags);
   const opened = async (identity: Identity, options: Connect = {}): Promise<RawMqtt> => {
     authenticator.answer = () => accepted(identity);
-    const client = await RawMqtt.open({ host: '127.0.0.1', port: running.port, path: '/mqtt' });
-    t.teardown(() => (client.closed || client.closeCode !== undefined ? undefined : client.drop()));
+    const client = await openRaw(t, running);
     client.send(connect({ clientId: 'shared', ...options }));
     return client;
   };
@@ -224,7 +215,7 @@ t.test('the log has no token that came in the place of a name', async (t) => {
   const { authenticator, running } = await start(t);
   const token = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl';
   for (const names of [{ userName: token }, { userName: `Bearer ${token}` }, { clientId: token }]) {
-    const other = await RawMqtt.open({ host: '127.0.0.1', port: running.port, path: '/mqtt' });
+    const other = await openRaw(t, running);
     authenticator.answer = () => ({ outcome: 'refused', reason: 'bad-credentials', sentence: 'Wrong.' });
     other.send(connect({ clientId: 'other', ...names }));
     await other.untilClosed();

@@ -4,7 +4,7 @@ import type { RedisServer } from '../../redis-server.js';
 import { until } from '../../until.js';
 import { cursorNow, numbered, poll, publish } from '../history/ask-poll.js';
 import { isSorted, listen, type Sent, send, untilDelivered } from './failure-parts.js';
-import { nodeStats } from './nodes.js';
+import { allAnswer, nodeStats } from './nodes.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
 
 /** A replica takes the place of a Redis that is gone: nodes go on there by themselves, and say what may be missing. */
@@ -56,8 +56,7 @@ for (const [what, rules] of [
     await until('they flow again', () => taken() > before + 20, 60_000);
     t.comment(`after ${Math.round(performance.now() - killedMs)} ms, with ${sent.length} messages`);
     t.equal(await roleOf(replica), 'master');
-    for (const node of [a!, b!])
-      await until('each node is well', async () => (await fetch(`${node.apiUrl}/ready`)).status === 200);
+    for (const node of [a!, b!]) await until('each node is well', () => allAnswer([node], 200));
 
     await master.restart();
     await until('the old one follows', async () => (await roleOf(master)) === 'slave', 60_000);

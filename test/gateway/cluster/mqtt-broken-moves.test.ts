@@ -1,11 +1,11 @@
 import t, { type Test } from 'tap';
-import { shardOf } from '../../../redis-access/shards.js';
 import { connect, puback, subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import type { GatewayProcess } from '../../gateway-process.js';
 import type { RedisServer } from '../../redis-server.js';
 import { until } from '../../until.js';
 import { closing, connectRaw, openRaw, tryRaw } from '../mqtt/raw-client.js';
+import { allAnswer, idOnShard } from './nodes.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
 
 /** A session with clean session 0 follows its client, or stays where it is, while Redis or a node fails in between. */
@@ -71,9 +71,8 @@ for (const types of [['normal'], ['pubsub'], ['normal', 'pubsub']]) {
       t.same({ code, sessionPresent }, { code: 0, sessionPresent: true }, `round ${round}`);
       t.same(await take(client, 10), numbers(10), 'all of it, in order');
       await until('each node has its connections back', async () => {
-        const ready = await Promise.all(nodes.map(({ apiUrl }) => fetch(`${apiUrl}/ready`)));
         const engines = await Promise.all(nodes.map(async (node) => (await node.stats()).engine.connected));
-        return ready.every(({ status }) => status === 200) && engines.every(Boolean);
+        return (await allAnswer(nodes, 200)) && engines.every(Boolean);
       });
       t.same(await client.untilPong(), []);
       await client.drop();
@@ -175,18 +174,12 @@ t.test('one of two servers is away: sessions move, and lose nothing that is on t
     t,
     servers.map(({ url }) => url),
   );
-  const on = (shard: number, name: string) => {
-    for (let n = 0; ; n++) if (shardOf(`${name}-${n}`, 2) === shard) return `${name}-${n}`;
-  };
-  const [id, clientId, wild] = [on(0, 'q'), on(0, 'x'), on(0, 'y')];
+  const [id, clientId, wild] = [idOnShard(0, 'q'), idOnShard(0, 'x'), idOnShard(0, 'y')];
   await leave(t, a, clientId, id);
   await leave(t, a, wild, '+');
   t.equal(await b.send(`${id}?qos=1`, 'before'), 2);
   await servers[1]!.kill();
-  await until('both know', async () => {
-    const ready = await Promise.all([a, b].map(({ apiUrl }) => fetch(`${apiUrl}/ready`)));
-    return ready.every(({ status }) => status === 503);
-  });
+  await until('both know', () => allAnswer([a, b], 503));
   t.equal(await b.send(`${id}?qos=1`, 'while it is away'), 2);
   const clients: RawMqtt[] = [];
   for (const each of [clientId, wild]) {
@@ -198,11 +191,8 @@ t.test('one of two servers is away: sessions move, and lose nothing that is on t
   t.equal(await a.send(`${id}?qos=1`, 'behind'), 2);
   for (const client of clients) t.same(await take(client, 1), ['behind']);
   await servers[1]!.restart();
-  await until('it is back', async () => {
-    const ready = await Promise.all([a, b].map(({ apiUrl }) => fetch(`${apiUrl}/ready`)));
-    return ready.every(({ status }) => status === 200);
-  });
-  const other = on(1, 'other');
+  await until('it is back', () => allAnswer([a, b], 200));
+  const other = idOnShard(1, 'other');
   t.equal(await a.send(`${other}?qos=1`, 'at last'), 1);
   t.same(await take(clients[1]!, 1), ['at last'], 'filters of all servers are there');
 });

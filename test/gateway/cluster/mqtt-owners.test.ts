@@ -1,9 +1,9 @@
 import t from 'tap';
-import { shardOf } from '../../../redis-access/shards.js';
 import type { GatewayProcess } from '../../gateway-process.js';
 import type { RedisServer } from '../../redis-server.js';
 import { until } from '../../until.js';
 import { closing, connectRaw } from '../mqtt/raw-client.js';
+import { idOnShard } from './nodes.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
 
 /** A node keeps its client ids for as long as it runs, whatever happens to other nodes. */
@@ -28,9 +28,7 @@ t.test('with two servers, client ids on both stay when another node goes', async
     GatewayProcess,
     GatewayProcess,
   ];
-  const clientIds = [0, 1].map(
-    (shard) => ['x0', 'x1', 'x2', 'x3', 'x4', 'x5'].find((clientId) => shardOf(clientId, 2) === shard)!,
-  );
+  const clientIds = [0, 1].map((shard) => idOnShard(shard, 'x'));
   const first = await Promise.all(clientIds.map((clientId) => connectRaw(t, a, { clientId, clean: false })));
   await untilSwept(servers, () => c.kill('SIGKILL'));
   for (const [n, clientId] of clientIds.entries()) {

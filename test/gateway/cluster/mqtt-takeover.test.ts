@@ -3,6 +3,7 @@ import { connect, pingreq, publish, subscribe } from '../../conformance/mqtt-3.1
 import type { GatewayProcess } from '../../gateway-process.js';
 import { until } from '../../until.js';
 import { closing, connectRaw, openRaw, tryRaw } from '../mqtt/raw-client.js';
+import { allAnswer } from './nodes.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
 
 /** One client id, one connection, over all nodes. */
@@ -153,10 +154,7 @@ t.test('a client that connects while Redis is away takes over when it is back', 
   const kept = await connectRaw(t, d, { clientId: 'kept' });
   const first = await connectRaw(t, d, { clientId: 'x' });
   await own.kill();
-  await until('both know', async () => {
-    const ready = await Promise.all([d, e].map(({ apiUrl }) => fetch(`${apiUrl}/ready`)));
-    return ready.every(({ status }) => status === 503);
-  });
+  await until('both know', () => allAnswer([d, e], 503));
   const second = await connectRaw(t, e, { clientId: 'x' });
   t.same(await first.untilPong(), [], 'nobody could tell');
   await own.restartEmpty();

@@ -2,12 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
 import { type Connect, connect } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
-import { endpointOf } from '../../conformance/mqtt-3.1.1/server.js';
-import type { GatewayProcess } from '../../gateway-process.js';
+import { endpointOf, type Reachable } from '../../conformance/mqtt-3.1.1/server.js';
 
 /** Raw MQTT connections to a gateway under test; gone when the test ends. */
 
-export async function openRaw(t: Test, gateway: GatewayProcess): Promise<RawMqtt> {
+export async function openRaw(t: Test, gateway: Reachable): Promise<RawMqtt> {
   const client = await RawMqtt.open(endpointOf(gateway));
   // Node cannot reset a socket whose half-close is under way: EINVAL, and it never closes.
   t.teardown(() => (client.closeCode === undefined ? client.drop() : client.untilClosed()));
@@ -17,7 +16,7 @@ export async function openRaw(t: Test, gateway: GatewayProcess): Promise<RawMqtt
 /** @returns the return code of CONNACK beside the connection */
 export async function tryRaw(
   t: Test,
-  gateway: GatewayProcess,
+  gateway: Reachable,
   options: Connect,
 ): Promise<{ client: RawMqtt; code: number; sessionPresent: boolean }> {
   const client = await openRaw(t, gateway);
@@ -28,7 +27,7 @@ export async function tryRaw(
 }
 
 /** A client that has been accepted. */
-export async function connectRaw(t: Test, gateway: GatewayProcess, options: Connect = {}): Promise<RawMqtt> {
+export async function connectRaw(t: Test, gateway: Reachable, options: Connect = {}): Promise<RawMqtt> {
   const { client, code } = await tryRaw(t, gateway, {
     clientId: `raw-${randomBytes(5).toString('hex')}`,
     ...options,

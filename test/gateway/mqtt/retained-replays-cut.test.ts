@@ -1,9 +1,8 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { Connections } from '../../../gateway/connections.js';
 import { RetainedReplays } from '../../../gateway/mqtt/retained-replays.js';
 import { Message, type Qos, type Router, Subscriber } from '../../../router/index.js';
+import { collectGarbage } from '../../garbage.js';
 import { startedRouter } from '../../router/inbox.js';
 
 /** Replays whose connection is cut by the very message that they hand on: rare with a socket, and at will here. */
@@ -141,7 +140,6 @@ t.test('a client that subscribes and unsubscribes while a replay waits does not 
 });
 
 function usedHeapBytes(): number {
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc')();
+  collectGarbage();
   return process.memoryUsage().heapUsed;
 }

@@ -1,12 +1,8 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { Claims, type ClaimsParts } from '../../../../router/engine/redis/clients/claims.js';
+import { collectGarbage } from '../../../garbage.js';
 
 /** Claims of client ids; the server is played. */
-
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc') as () => void;
 
 t.test('a claim that is over is not kept until its server is back', async (t) => {
   const shards = [{ open: false, onBack() {} }] as unknown as ClaimsParts['shards'];
@@ -30,6 +26,6 @@ t.test('a claim that is over is not kept until its server is back', async (t) =>
   t.equal(claims.size, 0);
   t.equal(ready, 1_000, 'all go on');
   await new Promise((resolve) => setImmediate(resolve));
-  gc();
+  collectGarbage();
   t.equal(connects.filter((each) => each.deref() !== undefined).length, 0, 'nothing holds their connections');
 });
