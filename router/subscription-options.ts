@@ -31,6 +31,11 @@ export function qosIn(options: SubscriptionOptions | DeliveryOptions): Qos {
   return (options & qosMask) as Qos;
 }
 
+/** Of a delivery. */
+export function isRetained(options: DeliveryOptions): boolean {
+  return (options & retainSet) !== 0;
+}
+
 export function isSubscriptionOptions(value: unknown): value is SubscriptionOptions {
   return Number.isInteger(value) && ((value as number) & ~allBits) === 0 && qosIn(value as number) < 3;
 }

@@ -1,14 +1,18 @@
 import { LinkedList, type ListNode } from './linked-list.js';
 import type { Session } from './session.js';
 import type { SessionOwner } from './session-owner.js';
+import type { EvictionReason } from './sessions-stats.js';
 
 /** The worth of a session. Of several, one with the lowest worth ends first. */
 export const awayTiers = { noFilters: 0, nothingWaiting: 1, messagesWaiting: 2 } as const;
 export type AwayTier = (typeof awayTiers)[keyof typeof awayTiers];
 
+/** The end of a session whose group has too many. */
+export type GroupReason = Exclude<EvictionReason, 'sessions-full'>;
+
 /** Sessions of absent clients of one address, or of one user name. */
 export class AwayGroup {
-  readonly reason: 'address-full' | 'user-name-full';
+  readonly reason: GroupReason;
   readonly key: string;
   size = 0;
   /** Entry among the groups of its size, from 2 on. */
@@ -18,7 +22,7 @@ export class AwayGroup {
   #nothingWaiting: LinkedList<Away> | undefined = undefined;
   #messagesWaiting: LinkedList<Away> | undefined = undefined;
 
-  constructor(reason: 'address-full' | 'user-name-full', key: string) {
+  constructor(reason: GroupReason, key: string) {
     this.reason = reason;
     this.key = key;
   }

@@ -1,4 +1,4 @@
-import { Away, AwayGroup, type AwayTier, awayTiers } from './away-session.js';
+import { Away, AwayGroup, type AwayTier, awayTiers, type GroupReason } from './away-session.js';
 import { ExpiryBuckets } from './expiry-buckets.js';
 import { LinkedList } from './linked-list.js';
 import type { Session } from './session.js';
@@ -149,7 +149,7 @@ export class AwaySessions {
     if (away.ofUserName !== undefined) this.#resize(away.ofUserName, -1);
   }
 
-  #groupOf(reason: 'address-full' | 'user-name-full', key: string): AwayGroup {
+  #groupOf(reason: GroupReason, key: string): AwayGroup {
     const groups = this.#groups[reason];
     let group = groups.get(key);
     if (group === undefined) {

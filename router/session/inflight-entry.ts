@@ -1,5 +1,5 @@
 import type { Message } from '../message.js';
-import { type DeliveryOptions, qosIn, retainSet } from '../subscription-options.js';
+import { type DeliveryOptions, isRetained, qosIn } from '../subscription-options.js';
 
 /** One message at QoS 1 or 2 that was sent to a client, and is not completely acknowledged. */
 export class InflightEntry {
@@ -25,6 +25,6 @@ export class InflightEntry {
   }
 
   get retained(): boolean {
-    return (this.options & retainSet) !== 0;
+    return isRetained(this.options);
   }
 }

@@ -24,7 +24,7 @@ export class InflightWindow {
 
   add(entry: InflightEntry): void {
     this.#byPacketId.set(entry.packetId, entry);
-    this.#bytes += entry.message === undefined ? weightOfReleased : weightOf(entry.message);
+    this.#bytes += weightOfEntry(entry);
   }
 
   /** PUBREC: the client has the message, and only PUBREL is repeated. */
@@ -36,10 +36,14 @@ export class InflightWindow {
 
   remove(entry: InflightEntry): void {
     this.#byPacketId.delete(entry.packetId);
-    this.#bytes -= entry.message === undefined ? weightOfReleased : weightOf(entry.message);
+    this.#bytes -= weightOfEntry(entry);
   }
 
   entries(): Iterable<InflightEntry> {
     return this.#byPacketId.values();
   }
+}
+
+function weightOfEntry({ message }: InflightEntry): number {
+  return message === undefined ? weightOfReleased : weightOf(message);
 }

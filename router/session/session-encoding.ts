@@ -1,6 +1,12 @@
 import { Message, type Qos } from '../message.js';
 import { encodeExtras, extrasEnd, noExtras, readExtras } from '../message-extras.js';
-import { type DeliveryOptions, isSubscriptionOptions, qosIn, retainSet } from '../subscription-options.js';
+import {
+  type DeliveryOptions,
+  isRetained,
+  isSubscriptionOptions,
+  qosIn,
+  retainSet,
+} from '../subscription-options.js';
 import { InflightEntry } from './inflight-entry.js';
 import type { Queued } from './mqueue.js';
 import type { SessionOwner } from './session-owner.js';
@@ -160,7 +166,7 @@ function messageParts(message: Message, options: DeliveryOptions, isOld: boolean
   const head = Buffer.allocUnsafe(messageHeadBytes);
   head.writeUInt16BE(id.length, 0);
   let flags = qosIn(options) | (qos << 2);
-  if ((options & retainSet) !== 0) flags |= retainedBit;
+  if (isRetained(options)) flags |= retainedBit;
   if (retain) flags |= retainBit;
   if (extras !== undefined) flags |= extrasBit;
   head[2] = flags;

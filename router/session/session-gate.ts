@@ -59,9 +59,10 @@ export class Overlap {
   keep(message: Message, options: DeliveryOptions): void {
     const kept = message.kept();
     const hasRoom = this.#queue.length < this.#context.limits.maxMqueue;
-    if (!hasRoom || !this.#context.hasBytesFor(weightOf(kept))) return;
+    const bytes = weightOf(kept);
+    if (!hasRoom || !this.#context.hasBytesFor(bytes)) return;
     this.#queue.push({ message: kept, options });
-    this.#context.bytes += weightOf(kept);
+    this.#context.bytes += bytes;
   }
 
   /** All of them, in order; none is left. */

@@ -133,13 +133,10 @@ export abstract class Session extends FlowOwner {
   /** The client is absent from now on. @internal */
   pause(): void {
     this.bits &= ~(resumedBit | repeatingBit);
-    const { flow } = this;
-    if (flow === undefined) return;
-    flow.pauseAwaiting(this.sessions.nowSec);
-    markUnsent(flow);
+    if (this.flow !== undefined) this.restore(this.flow);
   }
 
-  /** A flow of an earlier process. @internal */
+  /** Takes a flow while the client is absent, such as one of an earlier process. @internal */
   restore(flow: SessionFlow): void {
     this.flow = flow;
     flow.pauseAwaiting(this.sessions.nowSec);
