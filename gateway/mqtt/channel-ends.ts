@@ -76,7 +76,7 @@ export class ChannelEnds {
 
   /**
    * The same, where something that it has sent is still to be handled: then it is, and the connection ends behind it.
-   * @returns false = it is at that already
+   * @returns false if the connection is ending that way already
    */
   finish(channel: Channel, clientId: string): boolean {
     if (channel.socket instanceof GoneSocket) return false;
@@ -137,5 +137,5 @@ export class ChannelEnds {
 /** For the log, while the socket is open; good ends and ends of a stop are not logged. */
 function lineOf(channel: Channel, { reason, quiet, details }: Ending): CloseDetails | undefined {
   if (quiet || reason === 'disconnected' || reason === 'server-stopping') return undefined;
-  return { ...channel.describe(), address: channel.remoteAddress(), ...details };
+  return { ...channel.describeWithAddress(), ...details };
 }

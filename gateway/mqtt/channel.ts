@@ -3,7 +3,7 @@ import type { InflightEntry } from '../../router/session/inflight-entry.js';
 import type { Session } from '../../router/session/session.js';
 import type { SessionConnection } from '../../router/session/session-connection.js';
 import type { Delivery } from '../../router/subscriber.js';
-import { type DeliveryOptions, retainSet } from '../../router/subscription-options.js';
+import { type DeliveryOptions, isRetained } from '../../router/subscription-options.js';
 import { addressText } from '../address-limit.js';
 import type { CloseReason } from '../close-reason.js';
 import { type Connection, RetainedDelivery, type Wire } from '../connection.js';
@@ -38,7 +38,7 @@ export interface ChannelParts {
  * One MQTT connection: a socket on the one side, and from CONNECT on a session on the other. All else that a connection
  * has now and then (a will, an incomplete packet, a backlog) is kept by slot where it is used.
  *
- * Whoever has a channel can end it or go on with it here, and so knows nothing of how that is done.
+ * Code that has a channel can end it or go on with it here, without knowing how that is done.
  */
 export abstract class Channel implements Connection, SessionConnection {
   readonly slot: number;
@@ -73,8 +73,7 @@ export abstract class Channel implements Connection, SessionConnection {
   }
 
   sendQos0(message: Message, options: DeliveryOptions): Delivery {
-    const retained = (options & retainSet) !== 0;
-    return this.parts.outbound.deliver(this, retained ? new RetainedDelivery(message) : message);
+    return this.parts.outbound.deliver(this, isRetained(options) ? new RetainedDelivery(message) : message);
   }
 
   sendInflight(entry: InflightEntry): void {
@@ -97,6 +96,11 @@ export abstract class Channel implements Connection, SessionConnection {
     return addressText(this.socket);
   }
 
+  /** For log lines. Only while the socket is open. */
+  describeWithAddress(): Record<string, unknown> {
+    return { ...this.describe(), address: this.remoteAddress() };
+  }
+
   /** Nothing has come for too long. */
   onDue(): void {
     this.parts.ends.closeSilent(this);
@@ -112,13 +116,13 @@ export abstract class Channel implements Connection, SessionConnection {
 
   /**
    * Another connection takes its client id: all that it has sent before is handled, and it ends behind that.
-   * @returns false = it is at that already
+   * @returns false if the connection is ending that way already
    */
   finish(clientId: string): boolean {
     return this.parts.ends.finish(this, clientId);
   }
 
-  /** A packet of its that waited may be handled. */
+  /** A packet of this client that has waited may be handled now. */
   goOn(): void {
     this.parts.inbound.goOn(this);
   }

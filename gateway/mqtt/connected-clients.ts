@@ -44,7 +44,8 @@ export class ConnectedClients {
     const userName = userNameOf(identity, packet);
     const clientId = packet.clientId === '' ? makeClientId() : packet.clientId; // [MQTT-3.1.3-6]
     const owner = () => ({ address: addressKeyText(channel.socket), userName });
-    const terms = owners.mayGoOn(identity) ? termsOf(packet) : { ...termsOf(packet), startClean: true };
+    const asked = termsOf(packet);
+    const terms = owners.mayGoOn(identity) ? asked : { ...asked, startClean: true };
     const { session, present } = sessions.open(clientId, terms, channel, owner);
     channel.session = session;
     identities.set(channel.slot, identity);
@@ -53,14 +54,14 @@ export class ConnectedClients {
     return present;
   }
 
-  /** CONNACK is written. */
+  /** Call once CONNACK is written. */
   begin(channel: Channel, session: Session, packet: ConnectPacket, identity: Identity): void {
     const { subscriptionReview, autoSubscriptions } = this.#parts;
     const userName = userNameOf(identity, packet);
     subscriptionReview.reviewFilters(channel, session);
     autoSubscriptions.begin(channel, session, userName);
-    subscriptionReview.reviewMessages(channel, session, (id) =>
-      autoSubscriptions.isOperators(session.clientId, userName, id),
+    subscriptionReview.reviewMessages(channel, session, () =>
+      autoSubscriptions.operatorsOf(session.clientId, userName),
     );
     session.resume();
   }

@@ -1,5 +1,4 @@
 import { type Clock, ticksPerSec } from '../clock.js';
-import type { Config } from '../config.js';
 import type { Connections } from '../connections.js';
 import type { Channel } from './channel.js';
 import type { PendingConnects } from './pending-connects.js';
@@ -12,45 +11,38 @@ export class Deadlines {
   readonly #connections: Connections;
   readonly #clock: Clock;
   readonly #pendingConnects: PendingConnects;
-  readonly #connectTicks: number;
   /** With the factor applied, and one for the tick that has begun already; 0 = off. */
   readonly #keepAliveTicks: Uint32Array;
 
-  constructor(
-    connections: Connections,
-    clock: Clock,
-    pendingConnects: PendingConnects,
-    config: Pick<Config, 'mqttIdleTimeout'>,
-  ) {
+  constructor(connections: Connections, clock: Clock, pendingConnects: PendingConnects) {
     this.#connections = connections;
     this.#clock = clock;
     this.#pendingConnects = pendingConnects;
-    this.#connectTicks = config.mqttIdleTimeout * ticksPerSec;
     this.#keepAliveTicks = new Uint32Array(connections.capacity);
   }
 
   /** A connection has opened; it has a while to say CONNECT. */
   awaitConnect({ slot }: Channel): void {
-    this.#connections.due[slot] = this.#clock.tick + this.#connectTicks;
+    this.#connections.due[slot] = this.#clock.tick + this.#pendingConnects.connectTicks;
   }
 
-  /** It has said CONNECT in time; that this waits is not its fault. */
+  /** The client has sent CONNECT in time, and its CONNECT waits for this server: no deadline. */
   suspend({ slot }: Channel): void {
     this.#connections.due[slot] = 0;
   }
 
-  /** The same, where its user is known: it is no stranger any more. */
+  /** `suspend` for a client whose user is known: it no longer counts as pending. */
   release(channel: Channel): void {
     this.#pendingConnects.leave(channel.slot);
     this.suspend(channel);
   }
 
   /** CONNECT is accepted: the keep-alive stands in the place of the deadline for CONNECT. */
-  keepAlive({ slot }: Channel, keepAliveSec: number): void {
-    this.#pendingConnects.leave(slot);
+  keepAlive(channel: Channel, keepAliveSec: number): void {
+    this.release(channel);
     const ticks = keepAliveSec === 0 ? 0 : Math.ceil(keepAliveSec * keepAliveFactor * ticksPerSec) + 1;
-    this.#keepAliveTicks[slot] = ticks;
-    this.#connections.due[slot] = ticks === 0 ? 0 : this.#clock.tick + ticks;
+    this.#keepAliveTicks[channel.slot] = ticks;
+    this.heard(channel);
   }
 
   /** The client is alive: its keep-alive begins again. */

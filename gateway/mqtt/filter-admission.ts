@@ -4,12 +4,13 @@ import type { Session } from '../../router/session/session.js';
 import { hasControlCharacter } from '../../router/topic.js';
 import { beyondThisServer, problemOfFilter } from '../../router/topic-filter.js';
 import type { Config } from '../config.js';
-import type { LoginShares, SharedKey } from '../login-shares.js';
+import type { LoginShares, SharedKey, ShareRefusal } from '../login-shares.js';
 import type { Channel } from './channel.js';
 import type { FilterRefusal, FilterRefusals } from './filter-refusals.js';
 import type { Permissions } from './permissions.js';
 import type { RetainedReplays } from './retained-replays.js';
 import type { Rewrite } from './rewrite.js';
+import type { IdSizeProblem } from './size-details.js';
 
 /**
  * First levels that brokers of the field take for a kind of subscription to what stands behind them: shared ones
@@ -38,13 +39,11 @@ export interface FilterAdmissionParts {
   readonly config: Config;
 }
 
-export type Admitted = 'new' | 'known' | 'refused' | 'malformed';
+type Admitted = 'new' | 'known' | 'refused' | 'malformed';
 
 /** Which filters clients may be subscribed to. */
 export class FilterAdmission {
   readonly #parts: FilterAdmissionParts;
-  /** The budget of which the filter that is asked for would pass a share. */
-  #shareOf: SharedKey | undefined;
 
   constructor(parts: FilterAdmissionParts) {
     this.#parts = parts;
@@ -57,9 +56,7 @@ export class FilterAdmission {
 
   /** It is no filter at all, by the standard. */
   isMalformed(filter: string): boolean {
-    const { router } = this.#parts;
-    const problem = problemOfFilter(filter, router.idBytesMax, router.topicLevelsMax);
-    return problem !== undefined && !beyondThisServer.has(problem);
+    return this.#problemOf(filter) === 'malformed';
   }
 
   /**
@@ -76,28 +73,35 @@ export class FilterAdmission {
     return this.#admit(channel, session, filter, false);
   }
 
-  /** Whether the user of this connection may read all that it matches. */
-  isAllowed(channel: Channel, filter: string): boolean {
-    return this.#parts.permissions.allows(channel, 'subscribe', filter);
-  }
-
   #admit(channel: Channel, session: Session, filter: string, isAsked: boolean): Admitted {
-    const { router, refusals } = this.#parts;
-    const problem = problemOfFilter(filter, router.idBytesMax, router.topicLevelsMax);
-    if (problem !== undefined && !beyondThisServer.has(problem)) return 'malformed';
-    if (isAsked && !this.isAllowed(channel, filter)) {
-      refusals.note(channel, filter, 'not-allowed', undefined);
+    const { router, permissions, refusals } = this.#parts;
+    const problem = this.#problemOf(filter);
+    if (problem === 'malformed') return problem;
+    if (isAsked && !permissions.allows(channel, 'subscribe', filter)) {
+      refusals.note(channel, filter, 'not-allowed');
       return 'refused';
     }
     if (problem === undefined && router.isLoggedIn(filter, session)) return 'known';
-    this.#shareOf = undefined;
-    const refusal = (problem as FilterRefusal | undefined) ?? this.#refusalOf(channel, session, filter);
+    const refusal = problem ?? this.#refusalOf(channel, session, filter);
     if (refusal === undefined) return 'new';
-    refusals.note(channel, filter, refusal, this.#shareOf);
+    if (typeof refusal === 'string') refusals.note(channel, filter, refusal);
+    else refusals.note(channel, filter, refusal.refusal, refusal.key);
     return 'refused';
   }
 
-  #refusalOf(channel: Channel, session: Session, filter: string): FilterRefusal | undefined {
+  #problemOf(filter: string): 'malformed' | IdSizeProblem | undefined {
+    const { router } = this.#parts;
+    const problem = problemOfFilter(filter, router.idBytesMax, router.topicLevelsMax);
+    if (problem === undefined) return undefined;
+    return beyondThisServer.has(problem) ? (problem as IdSizeProblem) : 'malformed';
+  }
+
+  /** @returns a share with the budget of which the client, or its address, has as much */
+  #refusalOf(
+    channel: Channel,
+    session: Session,
+    filter: string,
+  ): FilterRefusal | { refusal: ShareRefusal; key: SharedKey } | undefined {
     const { router, replays, config, loginShares } = this.#parts;
     if (isSubscriptionKind(filter)) return 'subscription-kind';
     const { mqttMaxSubscriptions, mqttSubscriptionsTotalMax, allowControlCharacters } = config;
@@ -107,9 +111,7 @@ export class FilterAdmission {
     if (router.loginsBytes + replays.bytes >= config.loginsBytesTotalMax) return 'logins-bytes';
     const visits = this.#visitsOf(filter);
     if (visits === 'too-many') return 'too-many-visits';
-    const share = loginShares.refusalOf(session, session.clientId, channel.socket, filter, visits);
-    this.#shareOf = share?.key;
-    return share?.refusal;
+    return loginShares.refusalOf(session, session.clientId, channel.socket, filter, visits);
   }
 
   /** How the places of the tree change that a message may have to look at. */

@@ -2,11 +2,13 @@ import { type Config, flagOf } from '../config.js';
 import { type Connections, filterRefusalLogged } from '../connections.js';
 import type { LoginShares, SharedKey } from '../login-shares.js';
 import type { SampledLog } from '../sampled-log.js';
+import type { SettingKey } from '../settings.js';
 import type { Channel } from './channel.js';
-import { sizeDetails } from './size-details.js';
+import { loggedText } from './logged-text.js';
+import { type IdSizeProblem, idSizeDetails, sizeDetails } from './size-details.js';
 
 /** Why a filter is answered with 0x80: the name in /stats and in the log. */
-export const filterRefusals = [
+const filterRefusals = [
   /** The client has --mqtt-max-subscriptions filters. */
   'too-many',
   /** All clients together have --mqtt-subscriptions-total-max. */
@@ -52,7 +54,7 @@ export class FilterRefusals {
   }
 
   /** @param shareOf the budget of which the client, or its address, has its share */
-  note(channel: Channel, filter: string, refusal: FilterRefusal, shareOf: SharedKey | undefined): void {
+  note(channel: Channel, filter: string, refusal: FilterRefusal, shareOf?: SharedKey): void {
     this.counts[refusal]++;
     const { flags } = this.#connections;
     if ((flags[channel.slot]! & filterRefusalLogged) !== 0) return;
@@ -61,28 +63,37 @@ export class FilterRefusals {
     this.#log.warn(
       'filter-refused',
       {
-        ...channel.describe(),
-        address: channel.remoteAddress(),
+        ...channel.describeWithAddress(),
         refusal,
-        filter: filter.slice(0, loggedCharactersMax),
+        filter: loggedText(filter),
         ...limitOf(refusal, filter, config),
-        ...(refusal in budgetOf && this.#loginShares.largestHolder(budgetOf[refusal])),
+        ...(refusal in budgetOf && this.#loginShares.largestHolder(budgetOf[refusal as BudgetRefusal])),
         ...(shareOf !== undefined && { of: flagOf(shareOf), all: config[shareOf] }),
       },
-      `topic filter refused (SUBACK 0x80); others of this connection are only counted: ${remedies[refusal]}`,
+      `topic filter refused (SUBACK 0x80): ${remedies[refusal]}. Other refusals of this connection are only counted`,
     );
   }
 }
 
 /** The budgets that are full when they are the reason. */
-const budgetOf: Partial<Record<FilterRefusal, SharedKey>> = {
+const budgetOf = {
   'logins-bytes': 'loginsBytesTotalMax',
   'too-many-total': 'mqttSubscriptionsTotalMax',
   'too-many-visits': 'mqttFilterVisitsMax',
-};
+} as const satisfies Partial<Record<FilterRefusal, SharedKey>>;
 
-/** Of a topic or filter that stands in a log line. */
-const loggedCharactersMax = 100;
+type BudgetRefusal = keyof typeof budgetOf;
+
+/** The settings that refuse filters, besides those of the size of a filter. */
+const settingOf: Record<Exclude<FilterRefusal, IdSizeProblem>, SettingKey | undefined> = {
+  ...budgetOf,
+  'too-many': 'mqttMaxSubscriptions',
+  'client-share': 'budgetSharePerClient',
+  'address-share': 'budgetSharePerAddress',
+  'control-characters': 'allowControlCharacters',
+  'not-allowed': undefined,
+  'subscription-kind': undefined,
+};
 
 const remedies: Record<FilterRefusal, string> = {
   'too-many': 'the client has as many filters as --mqtt-max-subscriptions allows',
@@ -104,27 +115,7 @@ const remedies: Record<FilterRefusal, string> = {
 };
 
 function limitOf(refusal: FilterRefusal, filter: string, config: Config): Record<string, unknown> {
-  switch (refusal) {
-    case 'too-many':
-      return sizeDetails(config, 'mqttMaxSubscriptions');
-    case 'too-many-total':
-      return sizeDetails(config, 'mqttSubscriptionsTotalMax');
-    case 'logins-bytes':
-      return sizeDetails(config, 'loginsBytesTotalMax');
-    case 'too-many-visits':
-      return sizeDetails(config, 'mqttFilterVisitsMax');
-    case 'client-share':
-      return sizeDetails(config, 'budgetSharePerClient');
-    case 'address-share':
-      return sizeDetails(config, 'budgetSharePerAddress');
-    case 'too-long':
-      return sizeDetails(config, 'idBytesMax', Buffer.byteLength(filter));
-    case 'too-many-levels':
-      return { levels: filter.split('/').length, ...sizeDetails(config, 'topicLevelsMax') };
-    case 'control-characters':
-      return sizeDetails(config, 'allowControlCharacters');
-    case 'not-allowed':
-    case 'subscription-kind':
-      return {};
-  }
+  if (refusal === 'too-long' || refusal === 'too-many-levels') return idSizeDetails(config, refusal, filter);
+  const setting = settingOf[refusal];
+  return setting === undefined ? {} : sizeDetails(config, setting);
 }

@@ -60,11 +60,11 @@ export class Mqtt {
 
   /** @throws ConfigError */
   constructor(surroundings: MqttSurroundings) {
-    const { router, config, clock, log, connections, loginShares, outbound, sessions } = surroundings;
+    const { router, config, clock, log, connections, loginShares, sessions } = surroundings;
     this.#surroundings = surroundings;
     this.#pendingConnects = new PendingConnects(config, log, connections, clock);
     this.#claims = new ClientClaims({ router, sessions, pendingQos2: this.#pendingQos2, log });
-    this.#replays = new RetainedReplays(router, connections, outbound);
+    this.#replays = new RetainedReplays(router);
     this.#refusals = new FilterRefusals(connections, loginShares, config, log);
     const deferred = new DeferredPublications(router);
     this.#wills = new Wills(deferred, config.mqttWillsBytesTotalMax);
@@ -72,7 +72,7 @@ export class Mqtt {
     this.#sysTopics = new SysTopics(router, config, () => this.#numbers());
   }
 
-  /** From the handlers of packets to the events of sockets, each of what the ones before are. */
+  /** Makes the parts, each from those before it: first the handlers of packets, last the events of sockets. */
   #putTogether(deferred: DeferredPublications): SocketEvents {
     const { router, config, clock, connections, counters, sessions } = this.#surroundings;
     const { access, loginShares, log, outbound, turns } = this.#surroundings;
@@ -109,7 +109,7 @@ export class Mqtt {
       subscriptionReview: new SubscriptionReview(permissions, router),
       autoSubscriptions,
     });
-    const deadlines = new Deadlines(connections, clock, pendingConnects, config);
+    const deadlines = new Deadlines(connections, clock, pendingConnects);
     const authentication = new ConnectAuthentication(access);
     const admission = new ConnectAdmission(publishing, wills, sessions, access.authorizer, config);
     const connacks = new Connacks(replies, counters);
@@ -157,7 +157,7 @@ export class Mqtt {
   }
 
   /**
-   * @param paths where
+   * @param paths at which clients connect
    * @param onGone called for each WebSocket that has closed; see Listener.webSocketGone
    */
   bind(door: FrontDoor, paths: readonly string[], onGone: (lingers: boolean) => void): void {
@@ -209,12 +209,13 @@ export class Mqtt {
   #numbers(): Record<string, string | number> {
     const { connections, counters, router, sessions } = this.#surroundings;
     const routed = router.stats();
+    const { connected, persistent } = sessions.stats();
     return {
       version,
       uptime: Math.round((performance.now() - this.#startedMs) / 1000),
-      'clients/count': sessions.stats().connected,
+      'clients/count': connected,
       'connections/count': connections.open,
-      'sessions/count': sessions.stats().persistent,
+      'sessions/count': persistent,
       'subscriptions/count': routed.logins,
       'retained/count': routed.retained,
       'messages/received': routed.published,

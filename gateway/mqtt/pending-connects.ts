@@ -14,13 +14,14 @@ import type { SampledLog } from '../sampled-log.js';
  * has just come is left its time, so a storm of clients that say CONNECT does not throw itself out.
  */
 export class PendingConnects {
+  /** A connection has so long to say CONNECT. */
+  readonly connectTicks: number;
   readonly #max: number;
   readonly #perAddressMax: number;
   readonly #graceMs: number;
   readonly #log: SampledLog;
   readonly #connections: Connections;
   readonly #clock: Clock;
-  readonly #connectTicks: number;
   /** In the order in which they have come. */
   readonly #keyOfSlot = new Map<number, string>();
   readonly #byAddress = new Map<string, number>();
@@ -28,7 +29,7 @@ export class PendingConnects {
   constructor(config: Config, log: SampledLog, connections: Connections, clock: Clock) {
     this.#connections = connections;
     this.#clock = clock;
-    this.#connectTicks = config.mqttIdleTimeout * ticksPerSec;
+    this.connectTicks = config.mqttIdleTimeout * ticksPerSec;
     this.#max = config.mqttMaxPendingConnects;
     this.#perAddressMax = config.mqttMaxPendingConnectsPerAddress;
     this.#graceMs = config.mqttPendingConnectGraceMs;
@@ -89,7 +90,7 @@ export class PendingConnects {
    * is garbage.
    */
   #ageMs(slot: number): number {
-    return (this.#clock.tick - this.#connections.due[slot]! + this.#connectTicks - 1) * tickMs;
+    return (this.#clock.tick - this.#connections.due[slot]! + this.connectTicks - 1) * tickMs;
   }
 
   #refuse<Reason extends PendingRefusal>(reason: Reason, peer: Peer): Reason {

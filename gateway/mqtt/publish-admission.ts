@@ -4,17 +4,15 @@ import type { Counters } from '../counters.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { Channel } from './channel.js';
 import type { DetailedClosing } from './closing.js';
+import { loggedText } from './logged-text.js';
 import type { Permissions } from './permissions.js';
 import type { PublishPacket } from './publish-packet.js';
 import type { RateLimits } from './rate-limits.js';
 import type { Rewrite } from './rewrite.js';
-import { sizeDetails } from './size-details.js';
+import { idSizeDetails, sizeDetails } from './size-details.js';
 
 /** No topic at all [MQTT-3.3.2-2]: as it came, or as a rule has made it. */
 const malformed: DetailedClosing = { reason: 'malformed-packet', details: {} };
-
-/** Of a topic that stands in a log line. */
-const loggedCharactersMax = 100;
 
 export interface PublishAdmissionParts {
   readonly rewrite: Rewrite;
@@ -45,7 +43,7 @@ export class PublishAdmission {
     counters.mqttPublishesReceived[packet.qos]!++;
     if (!rateLimits.admitsMessage(channel.slot))
       return { reason: 'rate-limited', details: sizeDetails(this.#config, 'mqttRateLimitMessages') };
-    const topic = this.topicOfWill(packet);
+    const topic = this.rewrittenTopicOf(packet);
     if (typeof topic !== 'string') return topic;
     if (isServerTopic(topic)) {
       counters.mqttPublishesIgnored++; // only the server publishes there
@@ -54,8 +52,14 @@ export class PublishAdmission {
     return permissions.allows(channel, 'publish', topic) ? topic : this.#denied(channel, topic);
   }
 
-  /** The same for the will of a CONNECT, without the permission of its user. */
-  topicOfWill({ topic: asked, payload }: Pick<PublishPacket, 'topic' | 'payload'>): string | DetailedClosing {
+  /**
+   * The topic of a PUBLISH or a will after rewriting, or why its connection must be closed; without the permission of its
+   * user.
+   */
+  rewrittenTopicOf({
+    topic: asked,
+    payload,
+  }: Pick<PublishPacket, 'topic' | 'payload'>): string | DetailedClosing {
     const topic = this.#parts.rewrite.publishTopic(asked);
     if (topic === undefined) return this.#refusedTopic(asked);
     // 3.1.1 has no milder answer
@@ -77,14 +81,14 @@ export class PublishAdmission {
     const { counters, log } = this.#parts;
     counters.mqttPublishesDenied++;
     const details = {
-      topic: topic.slice(0, loggedCharactersMax),
+      topic: loggedText(topic),
       ...sizeDetails(this.#config, 'mqttAclDenyAction'),
     };
     if (this.#config.mqttAclDenyAction === 'disconnect') return { reason: 'not-allowed', details };
     log.warn(
       'publish-denied',
-      { ...channel.describe(), address: channel.remoteAddress(), ...details },
-      'message of a client that may not publish there: it is acknowledged where it asks for it, and goes nowhere',
+      { ...channel.describeWithAddress(), ...details },
+      'message not published: its client may not publish to this topic. At QoS 1 and 2 the message is acknowledged',
     );
     return undefined;
   }
@@ -94,19 +98,13 @@ export class PublishAdmission {
     const { problem, topic } = this.#parts.rewrite.problemOfTopic(asked);
     switch (problem) {
       case 'too-long':
-        return {
-          reason: 'topic-too-large',
-          details: sizeDetails(config, 'idBytesMax', Buffer.byteLength(topic)),
-        };
-      case 'too-many-levels': {
-        const levels = topic.split('/').length;
-        return { reason: 'topic-too-large', details: { levels, ...sizeDetails(config, 'topicLevelsMax') } };
-      }
+      case 'too-many-levels':
+        return { reason: 'topic-too-large', details: idSizeDetails(config, problem, topic) };
       case 'control-character':
         return {
           reason: 'control-characters',
           details: {
-            topic: JSON.stringify(topic.slice(0, loggedCharactersMax)),
+            topic: JSON.stringify(loggedText(topic)),
             ...sizeDetails(config, 'allowControlCharacters'),
           },
         };

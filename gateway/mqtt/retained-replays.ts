@@ -3,8 +3,6 @@ import type { RetainedCursor } from '../../router/retained-cursor.js';
 import type { Router } from '../../router/router.js';
 import type { Session } from '../../router/session/session.js';
 import { retainSet } from '../../router/subscription-options.js';
-import type { Connections } from '../connections.js';
-import type { Outbound } from '../outbound.js';
 import type { Channel } from './channel.js';
 
 /** Retained messages that one subscriber gets in one turn of the loop, so that it holds nobody up. */
@@ -33,8 +31,6 @@ const levelsPerAbsence = 20_000;
  */
 export class RetainedReplays {
   readonly #router: Router;
-  readonly #connections: Connections;
-  readonly #outbound: Outbound;
   readonly #replays = new Map<number, Replay>();
   /** Those that can go on, in the order in which they do. */
   #ready: Replay[] = [];
@@ -42,10 +38,8 @@ export class RetainedReplays {
   #levelsLeft = levelsPerTurn;
   #scheduled = false;
 
-  constructor(router: Router, connections: Connections, outbound: Outbound) {
+  constructor(router: Router) {
     this.#router = router;
-    this.#connections = connections;
-    this.#outbound = outbound;
   }
 
   /** Connections that are still getting theirs, now. */
@@ -61,7 +55,7 @@ export class RetainedReplays {
   /** Subscriptions have been made, at these QoS. Made again, their messages start again [MQTT-3.8.4-3]. */
   begin(channel: Channel, granted: ReadonlyMap<string, Qos>): void {
     const { slot, session } = channel;
-    if (session === undefined || !this.#connections.has(channel)) return;
+    if (session === undefined || !channel.isOpen) return;
     const existing = this.#replays.get(slot);
     let replay = existing;
     for (const [filter, qos] of granted) {
@@ -166,7 +160,7 @@ export class RetainedReplays {
   #handOn(replay: Replay, cursor: RetainedCursor, qos: Qos, turn: Allowance): Outcome {
     const { channel, session } = replay;
     // It goes on when the socket drains, or with the next acknowledgement.
-    if (channel !== undefined && this.#outbound.isBackpressured(channel)) return 'waiting';
+    if (channel?.congested) return 'waiting';
     if (channel !== undefined && qos > 0 && !session.hasRoom) return 'waiting';
     const message = cursor.take();
     turn.messages--;

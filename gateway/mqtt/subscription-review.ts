@@ -1,5 +1,6 @@
 import type { Router } from '../../router/router.js';
 import type { Session } from '../../router/session/session.js';
+import { matches } from '../../router/topic-filter.js';
 import type { Channel } from './channel.js';
 import type { Permissions } from './permissions.js';
 
@@ -21,10 +22,14 @@ export class SubscriptionReview {
 
   /**
    * Messages that have waited for its client. Call before they are sent.
-   * @param isOperators the operator has it subscribed to this id, whatever the rules are
+   * @param operatorsOf the filters that the operator has it subscribed to, whatever the rules are
    */
-  reviewMessages(channel: Channel, session: Session, isOperators: (id: string) => boolean): void {
+  reviewMessages(channel: Channel, session: Session, operatorsOf: () => readonly string[]): void {
     if (session.idle || this.#permissions.allowAll(channel)) return;
-    session.keepOnly((id) => this.#permissions.allows(channel, 'subscribe', id) || isOperators(id));
+    const operators = operatorsOf();
+    session.keepOnly(
+      (id) =>
+        this.#permissions.allows(channel, 'subscribe', id) || operators.some((filter) => matches(filter, id)),
+    );
   }
 }

@@ -1,7 +1,7 @@
 import type { Qos } from '../../../router/message.js';
 import type { Router } from '../../../router/router.js';
 import type { Session } from '../../../router/session/session.js';
-import { filterProblemText, matches, problemOfFilter } from '../../../router/topic-filter.js';
+import { filterProblemText, problemOfFilter } from '../../../router/topic-filter.js';
 import { type Config, ConfigError } from '../../config.js';
 import type { Channel } from '../channel.js';
 import { type FilterAdmission, isSubscriptionKind } from '../filter-admission.js';
@@ -36,14 +36,12 @@ export class AutoSubscriptions {
       // As for a client whose names are one letter.
       const shortest = filter.replaceAll(/\$[cu]/g, 'x');
       const problem = problemOfFilter(shortest, config.idBytesMax, config.topicLevelsMax);
-      if (problem !== undefined) {
+      const shared = 'shared subscriptions are not supported, name the filter behind it.';
+      const fault =
+        problem !== undefined ? filterProblemText[problem] : isSubscriptionKind(filter) ? shared : undefined;
+      if (fault !== undefined) {
         throw new ConfigError(
-          `--mqtt-auto-subscribe must hold topic filters, not ${JSON.stringify(filter)}: ${filterProblemText[problem]}`,
-        );
-      }
-      if (isSubscriptionKind(filter)) {
-        throw new ConfigError(
-          `--mqtt-auto-subscribe must hold topic filters, not ${JSON.stringify(filter)}: shared subscriptions are not supported, name the filter behind it.`,
+          `--mqtt-auto-subscribe must hold topic filters, not ${JSON.stringify(filter)}: ${fault}`,
         );
       }
       return { filter, qos: Number(pair.slice(at + 1)) as Qos };
@@ -60,11 +58,11 @@ export class AutoSubscriptions {
     }
   }
 
-  /** Whether the operator has a client subscribed to this id without a rule. */
-  isOperators(clientId: string, userName: string | undefined, id: string): boolean {
-    for (const { filter, byRules } of this.#of(clientId, userName))
-      if (!byRules && matches(filter, id)) return true;
-    return false;
+  /** Filters that the operator has a client subscribed to without a rule. */
+  operatorsOf(clientId: string, userName: string | undefined): readonly string[] {
+    const filters: string[] = [];
+    for (const { filter, byRules } of this.#of(clientId, userName)) if (!byRules) filters.push(filter);
+    return filters;
   }
 
   *#of(clientId: string, userName: string | undefined): Iterable<AutoSubscription> {

@@ -38,12 +38,15 @@ export class ConnectAdmission {
    */
   willOf({ will }: ConnectPacket): Will | DetailedClosing | undefined {
     if (will === undefined) return undefined;
-    const topic = this.#publish.topicOfWill(will);
+    const topic = this.#publish.rewrittenTopicOf(will);
     if (typeof topic !== 'string') return topic;
     return isServerTopic(topic) ? undefined : { ...will, topic };
   }
 
-  /** Before anybody is asked who its client is, so that a stranger's client id takes no memory while that is awaited. */
+  /**
+   * Call this before anybody is asked who the client is, so that a stranger's client id takes no memory while that is
+   * awaited.
+   */
   takesClientId({ level, clientId, clean }: ConnectPacket): boolean {
     // [MQTT-3.1.3-8]; and 3.1 has no empty ones at all.
     if (clientId === '') return clean && level !== protocolLevel.mqtt31;

@@ -9,6 +9,7 @@ import type { ConnectAuthentication } from '../connect-authentication.js';
 import { type ConnectPacket, readConnect, type Will } from '../connect-packet.js';
 import type { ConnectedClients } from '../connected-clients.js';
 import type { Deadlines } from '../deadlines.js';
+import { loggedText } from '../logged-text.js';
 import { protocolLevel } from '../packet.js';
 import type { PacketReader } from '../packet-reader.js';
 import { type ConnackCode, connackCode } from '../reply-packets.js';
@@ -112,8 +113,5 @@ function detailsOf(decision: Refused, { clientId }: ConnectPacket): CloseDetails
 
 /** Some give their token as client id, too, which would let in whoever reads the log. */
 function inLog(clientId: string): string {
-  return /eyJ[\w-]+\.[\w-]+\.[\w-]*/.test(clientId) ? '[token]' : clientId.slice(0, loggedCharactersMax);
+  return /eyJ[\w-]+\.[\w-]+\.[\w-]*/.test(clientId) ? '[token]' : loggedText(clientId);
 }
-
-/** Of a client id that stands in a log line. */
-const loggedCharactersMax = 100;

@@ -29,11 +29,24 @@ class Receiver extends Subscriber {
   }
 }
 
+/** A channel as far as replays look at it. */
+function channelOf(connections: Connections, session: Receiver): never {
+  const channel = {
+    slot: 0,
+    session,
+    congested: false,
+    get isOpen(): boolean {
+      return connections.has(channel as never);
+    },
+  };
+  return channel as never;
+}
+
 async function room(): Promise<{ router: Router; replays: RetainedReplays; connections: Connections }> {
   const router = await startedRouter();
   for (let n = 0; n < 1_000; n++) router.publish(new Message(`r/${n}`, Buffer.from('x'), 0, 1, true));
   const connections = new Connections(1);
-  const replays = new RetainedReplays(router, connections, { isBackpressured: () => false } as never);
+  const replays = new RetainedReplays(router);
   return { router, replays, connections };
 }
 
@@ -43,17 +56,17 @@ const turns = async (count: number) => {
 };
 
 t.test('none is begun for a connection that has gone', async (t) => {
-  const { router, replays } = await room();
+  const { router, replays, connections } = await room();
   const session = new Receiver(true);
   router.subscribe('r/#', session, 1);
-  replays.begin({ slot: 0, session } as never, granted('r/#'));
+  replays.begin(channelOf(connections, session), granted('r/#'));
   t.same([replays.count, session.ids.length], [0, 0]);
 });
 
 t.test('one that ends with its connection is not gone on with for the next in its slot', async (t) => {
   const { router, replays, connections } = await room();
   const [first, second] = [new Receiver(true), new Receiver(true)];
-  const channels = [first, second].map((session) => ({ slot: 0, session }) as never);
+  const channels = [first, second].map((session) => channelOf(connections, session));
   router.subscribe('r/#', first, 1);
   router.subscribe('r/7', second, 1);
   first.onDeliver = () => {
@@ -77,7 +90,7 @@ t.test(
   async (t) => {
     const { router, replays, connections } = await room();
     const session = new Receiver(false);
-    const channel = { slot: 0, session } as never;
+    const channel = channelOf(connections, session);
     router.subscribe('r/#', session, 1);
     connections.put(channel);
     session.onDeliver = () => {
@@ -104,7 +117,7 @@ t.test(
     router.publish(new Message('r/last', Buffer.from('x'), 0, 1, true));
     const session = new Receiver(false);
     session.room = 10;
-    const channel = { slot: 0, session } as never;
+    const channel = channelOf(connections, session);
     const filters = ['q/+', 'r/last'];
     for (const filter of filters) router.subscribe(filter, session, 1);
     connections.put(channel);
@@ -119,7 +132,7 @@ t.test('a client that subscribes and unsubscribes while a replay waits does not 
   const { router, replays, connections } = await room();
   const session = new Receiver(true);
   session.hasRoom = false;
-  const channel = { slot: 0, session } as never;
+  const channel = channelOf(connections, session);
   connections.put(channel);
   router.subscribe('r/#', session, 1);
   replays.begin(channel, granted('r/#'));

@@ -1,0 +1,6 @@
+/** Of a client id, topic or filter that stands in a log line: a client may send one of 64 KB. */
+const loggedCharactersMax = 100;
+
+export function loggedText(text: string): string {
+  return text.slice(0, loggedCharactersMax);
+}
