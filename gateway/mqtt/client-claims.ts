@@ -62,7 +62,7 @@ export class ClientClaims {
   }
 
   /**
-   * A CONNECT that may be accepted, each time that it is handled.
+   * Call each time that an acceptable CONNECT is handled.
    * @param clientId chosen by the client @returns whether it has to wait; it is handled again when it has not
    */
   waits(channel: Channel, clientId: string, clean: boolean): boolean {
@@ -152,7 +152,7 @@ export class ClientClaims {
     claim.letGo!();
   }
 
-  /** It is closed then. */
+  /** Whether packets of the former connection are still to be handled; if so, that connection ends behind them. */
   #formerIsReading(clientId: string): boolean {
     const former = this.#sessions.find(clientId)?.connection as Channel | undefined;
     if (former === undefined || !former.isReading) return false;

@@ -20,11 +20,11 @@ import { sizeDetails } from './size-details.js';
 const receiveBufferBytes = 512 * 1024;
 
 /**
- * So many of the largest frames wait of a client that does not read its answers; or behind a CONNECT that waits for what its
- * client has sent on the connection before; or behind a SUBSCRIBE.
+ * Most frames of the largest size that wait for a client that does not read its answers, behind a CONNECT that waits for
+ * the client's former connection, or behind a SUBSCRIBE.
  */
 const framesHeldBack = 1;
-/** So long a client may read none of its answers while requests of its wait. */
+/** Longest time in which a client reads none of its answers while its requests wait. */
 const unansweredMs = 10_000;
 
 export interface InboundParts {

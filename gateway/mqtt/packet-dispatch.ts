@@ -15,7 +15,7 @@ import type { Replies } from './replies.js';
 import { pingresp } from './reply-packets.js';
 import type { Wills } from './wills.js';
 
-/** Of the flags. */
+/** The QoS bits of a packet's flags. */
 const qosMask = 6;
 
 export interface PacketHandlers {
