@@ -8,9 +8,9 @@ export interface Credentials {
   readonly clientId?: string;
   readonly userName?: string;
   readonly password?: Buffer;
-  /** Of `Authorization: Bearer`, or a cookie. */
+  /** The token of `Authorization: Bearer`, or of a cookie. */
   readonly token?: string;
-  /** It is that of a cookie, which a browser sends along with requests of foreign pages, too. */
+  /** The token is from a cookie, which a browser also sends with requests of foreign pages. */
   readonly tokenIsCookie?: true;
   /** Names in the client certificate. */
   readonly certificateNames?: readonly string[];
@@ -34,6 +34,17 @@ export type AuthenticationResult =
 
 /** The decision once all have been asked. */
 export type AuthenticationDecision = Exclude<AuthenticationResult, { readonly outcome: 'unknown' }>;
+
+export type RefusedAuthentication = Exclude<AuthenticationDecision, { readonly outcome: 'accepted' }>;
+
+export const unknownUser: AuthenticationResult = { outcome: 'unknown' };
+
+/** The same whether the user or the password is wrong. */
+export const badCredentials: AuthenticationDecision = {
+  outcome: 'refused',
+  reason: 'bad-credentials',
+  sentence: 'The user name, the password or the token is wrong.',
+};
 
 /** Decides which user a client is. */
 export interface Authenticator {

@@ -1,8 +1,9 @@
-import type {
-  AuthenticationDecision,
-  AuthenticationResult,
-  Authenticator,
-  Credentials,
+import {
+  type AuthenticationDecision,
+  type AuthenticationResult,
+  type Authenticator,
+  badCredentials,
+  type Credentials,
 } from './authenticator.js';
 
 /**
@@ -94,13 +95,6 @@ const noCredentials: AuthenticationDecision = {
   outcome: 'refused',
   reason: 'no-credentials',
   sentence: 'Say who you are: give a user name and a password, or a token.',
-};
-
-/** The same whether the user or the password is wrong. */
-const badCredentials: AuthenticationDecision = {
-  outcome: 'refused',
-  reason: 'bad-credentials',
-  sentence: 'The user name, the password or the token is wrong.',
 };
 
 const fault: AuthenticationDecision = {

@@ -1,10 +1,15 @@
 import type { KeyObject } from 'node:crypto';
 import { errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose';
-import type { AuthenticationResult, Authenticator, Credentials } from './authenticator.js';
+import {
+  type AuthenticationResult,
+  type Authenticator,
+  type Credentials,
+  unknownUser,
+} from './authenticator.js';
 import { ExpiringIdentity, type Identity, UserIdentity } from './identity.js';
 import type { IdentityCache } from './identity-cache.js';
 import { KeysUnavailable } from './jwt-keys.js';
-import { type AccessAction, problemOfRuleFilter, type Rule } from './rules.js';
+import { type AccessAction, problemOfRuleFilter, type Rule, rulesMax } from './rules.js';
 import { SharedRules } from './shared-rules.js';
 
 export interface JwtOptions {
@@ -24,7 +29,6 @@ export interface JwtOptions {
 
 /** Tokens are read before anybody has proved anything. */
 const tokenLengthMax = 8_192;
-const rulesMax = 1_000;
 
 /**
  * JSON Web Tokens (RFC 7519), as a token or in the place of an MQTT password. Claims say what the user may: `subs` and
@@ -54,8 +58,8 @@ export class JwtAuthenticator implements Authenticator {
 
   authenticate({ token, password }: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
     const text = token ?? password?.toString('latin1');
-    if (text === undefined || !compactShape.test(text)) return { outcome: 'unknown' };
-    if (token === undefined && !hasAlgorithm(text)) return { outcome: 'unknown' };
+    if (text === undefined || !compactShape.test(text)) return unknownUser;
+    if (token === undefined && !hasAlgorithm(text)) return unknownUser;
     if (text.length > tokenLengthMax)
       return refused('bad-credentials', `A token has at most ${tokenLengthMax} characters.`);
     const cacheKey = this.#cache.keyOf('jwt', text);

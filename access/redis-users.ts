@@ -1,9 +1,15 @@
 import type { Redis } from 'ioredis';
-import type { AuthenticationResult, Authenticator, Credentials } from './authenticator.js';
+import {
+  type AuthenticationResult,
+  type Authenticator,
+  badCredentials,
+  type Credentials,
+  unknownUser,
+} from './authenticator.js';
 import { UserIdentity } from './identity.js';
 import type { IdentityCache } from './identity-cache.js';
 import type { PasswordCheck } from './password-check.js';
-import { problemOfRuleFilter, type Rule, Rules } from './rules.js';
+import { problemOfRuleFilter, type Rule, Rules, rulesMax } from './rules.js';
 import { SlowChecks } from './slow-checks.js';
 
 export interface RedisUsersOptions {
@@ -13,7 +19,7 @@ export interface RedisUsersOptions {
   readonly aclKey: string;
   readonly check: PasswordCheck;
   readonly cache: IdentityCache;
-  /** A client is answered otherwise after so long. */
+  /** After this time the client has been answered without this authenticator. */
   readonly timeoutMs: number;
   /** Redis answers with an error, or not at all; or a rule of a user cannot be read. */
   readonly onTrouble: (error: unknown) => void;
@@ -21,7 +27,6 @@ export interface RedisUsersOptions {
 
 /** Users that are asked for or checked at once: more would only wait. */
 const underWayMax = 4_096;
-const rulesMax = 1_000;
 
 /**
  * Users in Redis as EMQ has them:
@@ -37,7 +42,7 @@ export class RedisUsers implements Authenticator {
   readonly #options: RedisUsersOptions;
   #underWay = 0;
   readonly #slowChecks = new SlowChecks();
-  /** Of the bcrypt hash that was compared last. */
+  /** The cost in the last bcrypt hash that was compared. */
   #bcryptCost = '10';
 
   constructor(options: RedisUsersOptions) {
@@ -48,7 +53,7 @@ export class RedisUsers implements Authenticator {
     const { userName, password, clientId } = credentials;
     const { cache, userKey, aclKey } = this.#options;
     if (password === undefined || !isFilled(userKey, credentials) || !isFilled(aclKey, credentials))
-      return unknown;
+      return unknownUser;
     const cacheKey = cache.keyOf('redis', userName, password, clientId);
     const known = cache.get(cacheKey);
     if (known !== undefined) return { outcome: 'accepted', identity: known };
@@ -71,8 +76,8 @@ export class RedisUsers implements Authenticator {
     const { stored, isSuperuser, acl } = found;
     const matches = await this.#matches(password, found, credentials.address, deadlineMs);
     if (matches === undefined) return busy;
-    if (stored === null) return unknown;
-    if (!matches) return wrong;
+    if (stored === null) return unknownUser;
+    if (!matches) return badCredentials;
     // The password is that of the key: a name that is not in it could be anybody's.
     const userName = userKey.includes('%u') ? credentials.userName : undefined;
     const identity = isSuperuser
@@ -108,7 +113,7 @@ export class RedisUsers implements Authenticator {
   }
 
   /**
-   * For a user that there is not, as long as for one that there is, or the time would tell which names are taken.
+   * A check takes as long for an unknown user as for a known one; otherwise the time would tell which names exist.
    * @returns undefined where too many are under way, or the client has been answered meanwhile
    */
   async #matches(
@@ -169,12 +174,6 @@ function keyOf(template: string, { userName = '', clientId = '' }: Names): strin
   return template.replace(/%[uc]/g, (placeholder) => (placeholder === '%u' ? userName : clientId));
 }
 
-const unknown: AuthenticationResult = { outcome: 'unknown' };
-const wrong: AuthenticationResult = {
-  outcome: 'refused',
-  reason: 'bad-credentials',
-  sentence: 'The user name, the password or the token is wrong.',
-};
 const away: AuthenticationResult = {
   outcome: 'unavailable',
   sentence: 'The server with the users cannot be reached: try again later.',

@@ -83,6 +83,9 @@ const bitOf = { publish: 1, subscribe: 2, all: 3 } as const;
 const denyBit = 4;
 const templateBit = 8;
 
+/** Most rules that one user brings along: fields of a hash in Redis, or entries of a claim. */
+export const rulesMax = 1_000;
+
 /** Of a topic filter [MQTT-4.7.3-3]; and one UTF-16 unit says how long it is. */
 const filterLengthMax = 65_535;
 

@@ -1,5 +1,10 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { AuthenticationResult, Authenticator, Credentials } from './authenticator.js';
+import {
+  type AuthenticationResult,
+  type Authenticator,
+  type Credentials,
+  unknownUser,
+} from './authenticator.js';
 import { unrestricted } from './identity.js';
 
 /** Lets in everybody who knows one token, which stands in the settings (--api-token, --mqtt-token). */
@@ -18,7 +23,7 @@ export class SharedToken implements Authenticator {
   authenticate({ transport, token, tokenIsCookie, password }: Credentials): AuthenticationResult {
     if (token !== undefined && tokenIsCookie !== true && this.#is(Buffer.from(token))) return accepted;
     if (transport === 'mqtt' && password !== undefined && this.#is(password)) return accepted;
-    return unknown;
+    return unknownUser;
   }
 
   /** Compares in constant time: how long it takes tells nothing about the token but its length. */
@@ -28,4 +33,3 @@ export class SharedToken implements Authenticator {
 }
 
 const accepted: AuthenticationResult = { outcome: 'accepted', identity: unrestricted };
-const unknown: AuthenticationResult = { outcome: 'unknown' };

@@ -1,10 +1,10 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import type { AuthenticationDecision, RefusedBecause } from '../../access/authenticator.js';
+import type { AuthenticationDecision, RefusedAuthentication } from '../../access/authenticator.js';
 import type { AuthenticatorChain } from '../../access/chain.js';
 import { type Identity, unrestricted } from '../../access/identity.js';
 import type { AccessControl } from '../access-control.js';
 import { addressText } from '../address-limit.js';
-import type { RefusalReason } from '../close-reason.js';
+import { type RefusalReason, refusals } from '../close-reason.js';
 import type { Config } from '../config.js';
 import { noRoom, type PendingDecisions } from '../pending-decisions.js';
 import type { SampledLog } from '../sampled-log.js';
@@ -29,8 +29,6 @@ export type RefuseAuthentication = (
   head: RequestHead,
   refusal: AuthenticationRefusal,
 ) => void;
-
-type RefusedAuthentication = Exclude<AuthenticationDecision, { readonly outcome: 'accepted' }>;
 
 type Enter = (
   response: HttpResponse,
@@ -120,31 +118,23 @@ export class HttpAuthentication {
   }
 
   #refusalOf(response: HttpResponse, decision: RefusedAuthentication): AuthenticationRefusal {
-    const refusal = this.#describe(decision);
+    const reason = decision.outcome === 'refused' ? decision.reason : 'authentication-unavailable';
     this.#log.warn(
-      refusal.reason,
+      reason,
       { address: addressText(response), transport: this.#transport },
       'a request was not let in',
     );
-    return refusal;
-  }
-
-  #describe(decision: RefusedAuthentication): AuthenticationRefusal {
-    const { sentence } = decision;
-    if (decision.outcome === 'unavailable')
-      return { reason: 'authentication-unavailable', sentence, challenge: none };
-    const { reason } = decision;
-    return { reason, sentence, challenge: challengesOf(reason, this.#authenticators.takesPasswords) };
+    const challenge = challengesOf(reason, this.#authenticators.takesPasswords);
+    return { reason, sentence: decision.sentence, challenge };
   }
 }
 
-const none: Headers = [];
 const header = 'WWW-Authenticate';
 const bearer = [header, 'Bearer realm="encke"'] as const; // RFC 6750 3
 const basic = [header, 'Basic realm="encke", charset="UTF-8"'] as const; // RFC 7617 2.1
 
 /** With 401 alone (RFC 9110 11.6.1), and the same whatever is wrong. */
-function challengesOf(reason: RefusedBecause, takesPasswords: boolean): Headers {
-  if (reason === 'not-allowed' || reason === 'too-many-attempts') return none;
+function challengesOf(reason: RefusalReason, takesPasswords: boolean): Headers {
+  if (!refusals[reason].status.startsWith('401')) return [];
   return takesPasswords ? [bearer, basic] : [bearer];
 }

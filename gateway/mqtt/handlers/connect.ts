@@ -1,4 +1,4 @@
-import type { AuthenticationDecision } from '../../../access/authenticator.js';
+import type { RefusedAuthentication } from '../../../access/authenticator.js';
 import type { Identity } from '../../../access/identity.js';
 import { type Connections, speaksMqtt31 } from '../../connections.js';
 import type { Channel } from '../channel.js';
@@ -81,9 +81,7 @@ export class ConnectHandler {
   }
 }
 
-type Refused = Exclude<AuthenticationDecision, { readonly outcome: 'accepted' }>;
-
-function codeOf(decision: Refused, { password }: ConnectPacket): ConnackCode {
+function codeOf(decision: RefusedAuthentication, { password }: ConnectPacket): ConnackCode {
   if (decision.outcome === 'unavailable') return connackCode.unavailable;
   switch (decision.reason) {
     case 'no-credentials':
@@ -106,7 +104,7 @@ const clientIdTaken = {
 } as const;
 
 /** For the log: CONNACK has no room for a sentence. Without the user name: some clients give their token there. */
-function detailsOf(decision: Refused, { clientId }: ConnectPacket): CloseDetails {
+function detailsOf(decision: RefusedAuthentication, { clientId }: ConnectPacket): CloseDetails {
   const refusal = decision.outcome === 'refused' ? decision.reason : decision.outcome;
   return { clientId: inLog(clientId), refusal, sentence: decision.sentence };
 }
