@@ -6,11 +6,23 @@ import type { Config } from './settings.js';
 /** A secret is at least as long as the hash (RFC 7518 3.2). */
 const secretLengthMin = 32;
 /** Settings that count for nothing without that kind of --auth; limits, which do no harm, are not among them. */
-const settingsOf = {
-  jwt: ['authJwtIssuer', 'authJwtAudience', 'authJwtLeewaySec', 'authJwtUserClaim', 'authJwtCookie'],
-  redis: ['authRedisPasswordFile', 'authRedisUserKey', 'authRedisAclKey', 'authRedisPasswordHash'],
-  any: ['aclRules', 'aclNomatch'],
-} as const;
+const dependentSettings = [
+  {
+    kind: 'jwt',
+    keys: ['authJwtIssuer', 'authJwtAudience', 'authJwtLeewaySec', 'authJwtUserClaim', 'authJwtCookie'],
+    because: 'no token is looked at: add --auth jwt',
+  },
+  {
+    kind: 'redis',
+    keys: ['authRedisPasswordFile', 'authRedisUserKey', 'authRedisAclKey', 'authRedisPasswordHash'],
+    because: 'no user is looked for in Redis: add --auth redis',
+  },
+  {
+    kind: 'any',
+    keys: ['aclRules', 'aclNomatch'],
+    because: 'without --auth no rule is looked at: add --auth',
+  },
+] as const;
 const jwtKeys = ['authJwtSecret', 'authJwtKeyFile', 'authJwtJwks'] as const;
 
 /** Settings of --auth that do not go together. @returns what is wrong, as a sentence that says how to mend it */
@@ -55,17 +67,12 @@ function redisWithoutUrl({ auth, authRedis }: Config): string | undefined {
 
 /** An operator who has set one believes that it protects something. */
 function unusedSetting(config: Config): string | undefined {
-  const setOf = (kind: keyof typeof settingsOf) =>
-    settingsOf[kind].find((key) => String(config[key]) !== String(accessSettings[key].default));
-  const unusedJwt = config.auth.includes('jwt') ? undefined : setOf('jwt');
-  if (unusedJwt !== undefined)
-    return `${flagOf(unusedJwt)} is set, but no token is looked at: add --auth jwt, or leave it out.`;
-  const unusedRedis = config.auth.includes('redis') ? undefined : setOf('redis');
-  if (unusedRedis !== undefined)
-    return `${flagOf(unusedRedis)} is set, but no user is looked for in Redis: add --auth redis, or leave it out.`;
-  const unused = config.auth.length > 0 ? undefined : setOf('any');
-  if (unused === undefined) return undefined;
-  return `${flagOf(unused)} is set, but without --auth no rule is looked at: add --auth, or leave it out.`;
+  for (const { kind, keys, because } of dependentSettings) {
+    if (kind === 'any' ? config.auth.length > 0 : config.auth.includes(kind)) continue;
+    const key = keys.find((key) => String(config[key]) !== String(accessSettings[key].default));
+    if (key !== undefined) return `${flagOf(key)} is set, but ${because}, or leave it out.`;
+  }
+  return undefined;
 }
 
 /** The sentence does not have the URL, as there is a password in it. */

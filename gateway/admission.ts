@@ -1,3 +1,4 @@
+import type { Identity } from '../access/identity.js';
 import { AddressLimit, type Peer } from './address-limit.js';
 import type { CloseReason, RefusalReason } from './close-reason.js';
 import type { Connection } from './connection.js';
@@ -41,11 +42,15 @@ export class Admission {
     return undefined;
   }
 
-  /** A connection is open from now on. Its slot was taken before. */
-  enter(connection: Connection, peer: Peer): void {
+  /**
+   * A connection is open from now on. Its slot was taken before.
+   * @param identity undefined: it is not known yet, as before an MQTT CONNECT
+   */
+  enter(connection: Connection, peer: Peer, identity?: Identity): void {
     this.#connections.put(connection);
     this.#addresses.add(connection.slot, peer);
     this.#counters.opened++;
+    if (identity !== undefined) this.#identities.set(connection.slot, identity);
   }
 
   /** It is gone: nothing of it is left here. */

@@ -7,8 +7,9 @@ import { passwordCheckOf } from '../access/password-check.js';
 import { RedisUsers } from '../access/redis-users.js';
 import { accessOf } from '../redis-access/access.js';
 import { redisOptionsOf } from '../redis-access/addresses.js';
-import { FileError, readNamed } from '../redis-access/named-file.js';
-import { type Config, ConfigError } from './config.js';
+import { readNamed } from '../redis-access/named-file.js';
+import type { Config } from './config.js';
+import { ConfigError, readingFiles } from './config-error.js';
 import type { SampledLog } from './sampled-log.js';
 
 /** Redis has so long for an answer; less than --auth-timeout-ms by default, so that clients are told the reason. */
@@ -62,10 +63,10 @@ function jwtKeysOf(
 }
 
 function keysIn(path: string): JwtKeys {
+  const text = readingFiles(() => readNamed('--auth-jwt-key-file', path));
   try {
-    return keysOfFile(readNamed('--auth-jwt-key-file', path));
+    return keysOfFile(text);
   } catch (error) {
-    if (error instanceof FileError) throw new ConfigError(error.message);
     throw new ConfigError(
       `--auth-jwt-key-file ${path} cannot be used (${(error as Error).message}): it holds a public key or a certificate in PEM, or a key set (JWKS) in JSON.`,
     );
@@ -108,7 +109,7 @@ async function redisUsersOf(config: Config, cache: IdentityCache, log: SampledLo
  * the gateway has other clients.
  */
 async function connected(redis: Redis): Promise<void> {
-  const connecting = redis.connect().catch(() => undefined); // has been told; it goes on trying
+  const connecting = redis.connect().catch(() => undefined); // onTrouble was told of the error, and ioredis goes on trying
   let timer: NodeJS.Timeout | undefined;
   const tooLong = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, redisTimeoutMs);
@@ -131,11 +132,6 @@ function redisOptionsIn(config: Config) {
     redisPasswordFile: config.authRedisPasswordFile,
     redisPasswordFileFlag: '--auth-redis-password-file',
   };
-  try {
-    const { shards, connection } = accessOf({ ...config, ...own });
-    return redisOptionsOf(shards[0]!, connection, `${config.name}:${config.nodeName}:users`);
-  } catch (error) {
-    if (error instanceof FileError) throw new ConfigError(error.message);
-    throw error;
-  }
+  const { shards, connection } = readingFiles(() => accessOf({ ...config, ...own }));
+  return redisOptionsOf(shards[0]!, connection, `${config.name}:${config.nodeName}:users`);
 }

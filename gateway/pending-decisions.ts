@@ -1,11 +1,12 @@
 import type { AuthenticationDecision } from '../access/authenticator.js';
+import { refusals } from './close-reason.js';
 import type { Config } from './config.js';
 
 /** One connection or request that waits for the answer of an authenticator. */
 export interface PendingDecision {
   /** Undefined once it is decided or canceled: the promise of the answer may live on, and keeps nothing alive but this. */
   onDecided: ((result: AuthenticationDecision) => void) | undefined;
-  /** Of what follows the request, and is kept meanwhile. */
+  /** Bytes that are kept for this client while it waits. */
   bytes: number;
   readonly deadlineMs: number;
 }
@@ -119,5 +120,5 @@ const tooLate: AuthenticationDecision = {
 
 const stopping: AuthenticationDecision = {
   outcome: 'unavailable',
-  sentence: 'The server is stopping: try again.',
+  sentence: refusals.stopping.text,
 };

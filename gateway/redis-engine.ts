@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
-import { type Access, accessOf } from '../redis-access/access.js';
-import { FileError } from '../redis-access/named-file.js';
+import { accessOf } from '../redis-access/access.js';
 import type { NodeRole } from '../router/engine/cluster.js';
 import { RedisEngine } from '../router/engine/redis/engine.js';
 import type { EngineEvent } from '../router/engine/redis/options.js';
 import type { HistoryRules } from '../router/history/history-rules.js';
 import { ReplicatedHistory } from '../router/history/replicated-history.js';
-import { type Config, ConfigError } from './config.js';
+import type { Config } from './config.js';
+import { readingFiles } from './config-error.js';
 import { holdsConnections } from './role.js';
 import { workerGroupVariable } from './workers/variables.js';
 
@@ -29,7 +29,7 @@ export async function openRedisEngine(
 ): Promise<{ engine: RedisEngine; historyStore: ReplicatedHistory }> {
   const { name, nodeName, redisPendingBytesMax, countWaitMs } = config;
   const historyBytesMax = config.historyBytesTotalMax;
-  const { shards, connection } = accessIn(config);
+  const { shards, connection } = readingFiles(() => accessOf(config));
   let isOpen = false;
   const engine = new RedisEngine({
     name,
@@ -64,15 +64,6 @@ function tell(log: Logger, event: EngineEvent, detail: string): void {
   if (event === 'complaint') log.error(detail);
   else if (event === 'back') log.info({ detail }, 'redis: back');
   else log.warn({ detail }, `redis: ${event}`);
-}
-
-/** @throws ConfigError */
-function accessIn(config: Config): Access {
-  try {
-    return accessOf(config);
-  } catch (error) {
-    throw error instanceof FileError ? new ConfigError(error.message, { cause: error }) : error;
-  }
 }
 
 /** The largest payload that this node publishes. */

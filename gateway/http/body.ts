@@ -1,7 +1,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { tickMs } from '../clock.js';
 import { answerText, type Headers } from './answer.js';
-import { chunksEnded, cutAfterThisRead, discardedBytesMax } from './chunked-body.js';
+import { chunkDiscarded, chunksEnded } from './chunked-body.js';
 
 export type BodyProblem = '408 Request Timeout' | '413 Content Too Large' | '503 Service Unavailable';
 
@@ -86,11 +86,8 @@ export class Bodies {
 
   /** Throws away more of a body that is refused already. */
   #discard(reading: Reading, bytes: number, last: boolean): void {
-    const { response } = reading;
     reading.discardedBytes += bytes;
-    if (response.awaitsChunks !== true) return;
-    if (last) chunksEnded(response);
-    else if (reading.discardedBytes > discardedBytesMax) cutAfterThisRead(response);
+    chunkDiscarded(reading.response, reading.discardedBytes, last);
   }
 
   /** Answers the requests whose bodies have stalled. Called in each tick of the sweeper. */

@@ -7,7 +7,7 @@ import type { HttpResponse } from 'uWebSockets.js';
  */
 
 /** Most bytes of a refused body. Past this the connection is cut without an answer. */
-export const discardedBytesMax = 64 * 1024 * 1024;
+const discardedBytesMax = 64 * 1024 * 1024;
 
 /** Longest wait for the end of a refused body before its answer. Later would look like no answer at all. */
 const lingerMs = 1_000;
@@ -17,11 +17,17 @@ export function awaitChunks(response: HttpResponse): void {
   response.closes = true;
   response.awaitsChunks = true;
   let bytes = 0;
-  response.onData((data, last) => {
+  response.onData((data, isLast) => {
     bytes += data.byteLength;
-    if (last) chunksEnded(response);
-    else if (bytes > discardedBytesMax) cutAfterThisRead(response);
+    chunkDiscarded(response, bytes, isLast);
   });
+}
+
+/** A piece of a body that is thrown away has arrived. @param bytes thrown away of this body so far, with this piece */
+export function chunkDiscarded(response: HttpResponse, bytes: number, isLast: boolean): void {
+  if (response.awaitsChunks !== true) return;
+  if (isLast) chunksEnded(response);
+  else if (bytes > discardedBytesMax) cutAfterThisRead(response);
 }
 
 /** The last chunk has arrived. Sends an answer that was given before. */
@@ -52,7 +58,7 @@ export function afterThisRead(response: HttpResponse, act: () => void): void {
   });
 }
 
-export function cutAfterThisRead(response: HttpResponse): void {
+function cutAfterThisRead(response: HttpResponse): void {
   setImmediate(() => {
     if (isOpen(response)) response.close();
   });

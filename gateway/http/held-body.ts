@@ -1,5 +1,5 @@
 import type { HttpResponse } from 'uWebSockets.js';
-import { chunksEnded, cutAfterThisRead, discardedBytesMax } from './chunked-body.js';
+import { chunkDiscarded, chunksEnded } from './chunked-body.js';
 
 type BodyReader = (data: ArrayBuffer, isLast: boolean) => void;
 
@@ -49,7 +49,10 @@ export class HeldBody {
 
   #take(data: ArrayBuffer, isLast: boolean): void {
     this.#ended ||= isLast;
-    if (this.#state === 'discarded') return this.#countDiscarded(data.byteLength, isLast);
+    if (this.#state === 'discarded') {
+      this.#discardedBytes += data.byteLength;
+      return chunkDiscarded(this.#response, this.#discardedBytes, isLast);
+    }
     if (data.byteLength > 0) {
       if (!this.#keep(data.byteLength + chunkBytes)) {
         this.#onNoRoom();
@@ -71,12 +74,5 @@ export class HeldBody {
     this.#state = 'discarded';
     this.#chunks = [];
     if (this.#ended && this.#response.awaitsChunks === true) chunksEnded(this.#response);
-  }
-
-  #countDiscarded(bytes: number, isLast: boolean): void {
-    if (this.#response.awaitsChunks !== true) return;
-    this.#discardedBytes += bytes;
-    if (isLast) chunksEnded(this.#response);
-    else if (this.#discardedBytes > discardedBytesMax) cutAfterThisRead(this.#response);
   }
 }

@@ -44,19 +44,16 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
   bind('/poll', '', (request) => idsFromQuery(request, '/poll', config));
 
   function bind(path: string, rest: '*' | '', idsOf: (request: HttpRequest) => Parsed<string[]>): void {
+    const answeredBy = (answer: typeof poll) =>
+      protect((response, request, { headerBytes }, identity) => {
+        const headers = cors.headersFor(request);
+        const asked = read(request, headerBytes, idsOf(request), identity);
+        if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
+        whenPrepared(history, response, asked.value, () => answer(response, asked.value, headers));
+      });
     bindPath(door, path + rest, {
-      get: protect((response, request, { headerBytes }, identity) => {
-        const headers = cors.headersFor(request);
-        const asked = read(request, headerBytes, idsOf(request), identity);
-        if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
-        whenPrepared(history, response, asked.value, () => poll(response, asked.value, headers));
-      }),
-      head: protect((response, request, { headerBytes }, identity) => {
-        const headers = cors.headersFor(request);
-        const asked = read(request, headerBytes, idsOf(request), identity);
-        if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
-        whenPrepared(history, response, asked.value, () => describe(response, asked.value, headers));
-      }),
+      get: answeredBy(poll),
+      head: answeredBy(describe),
       options: (response, request) => cors.preflight(response, request),
     });
   }
@@ -79,7 +76,7 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
     }
     const flags = (asksAgain ? revalidates : 0) | (recovered ? 0 : unrecovered);
     if (timeoutSec === 0) return polls.answerNothing(response, ids, flags, headers);
-    const reason = streams.refusalOf(response, ids.length);
+    const reason = streams.refusalOf(response);
     if (reason !== undefined) return refused(response, reason, headers);
     polls.open(response, ids, timeoutSec, flags, headers, identity);
   }

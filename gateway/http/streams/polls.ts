@@ -5,7 +5,6 @@ import type { Message } from '../../../router/message.js';
 import { ownText } from '../../../router/own-copy.js';
 import type { Router } from '../../../router/router.js';
 import type { Delivery } from '../../../router/subscriber.js';
-import type { AccessControl } from '../../access-control.js';
 import type { Admission } from '../../admission.js';
 import { type Clock, ticksPerSec } from '../../clock.js';
 import type { CloseReason } from '../../close-reason.js';
@@ -25,7 +24,6 @@ export interface PollsParts {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly connections: Connections;
-  readonly access: AccessControl;
   readonly admission: Admission;
   readonly unsent: UnsentAnswers;
 }
@@ -85,12 +83,11 @@ export class Polls {
     headers: Headers,
     identity: Identity,
   ): void {
-    const { router, clock, connections, admission, access } = this.#parts;
+    const { router, clock, connections, admission } = this.#parts;
     const slot = connections.take();
     const poll = new this.#class(slot, response);
     response.onAborted(this.#onAborted.bind(poll));
-    admission.enter(poll, response);
-    access.identities.set(slot, identity);
+    admission.enter(poll, response, identity);
     connections.due[slot] = clock.tick + timeoutSec * ticksPerSec;
     connections.flags[slot]! |= flags;
     if (headers.length > 0) this.#headers.set(slot, headers);

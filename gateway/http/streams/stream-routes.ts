@@ -80,7 +80,7 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
   /** Places may have been taken while history was read. */
   function open(response: HttpResponse, transport: Transport, asked: Asked, headers: Headers): void {
     const { ids, from, byEventSource, identity } = asked;
-    const reason = streams.refusalOf(response, ids.length);
+    const reason = streams.refusalOf(response);
     if (reason !== undefined) refused(response, reason, headers, undefined, byEventSource);
     else streams.open(response, transport, ids, from, headers, identity);
   }
@@ -95,14 +95,13 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
   ): Asked | undefined {
     if (!ids.ok) return refused(response, 'bad-id', headers, ids.problem);
     // First, as rules are walked for each id.
-    if (ids.value.length > config.idsPerConnectionMax)
-      return refused(response, 'too-many-ids', headers, undefined, byEventSource);
+    if (ids.value.length > config.idsPerConnectionMax) return refused(response, 'too-many-ids', headers);
     const forbidden = refusalToRead(authorizer, identity, ids.value);
     if (forbidden !== undefined) return refused(response, 'not-allowed', headers, forbidden);
     const query = new URLSearchParams(request.getQuery() ?? '');
     const from = resumeFrom(request, query, ids.value.length);
     if (!from.ok) return refused(response, 'bad-cursor', headers, from.problem);
-    const reason = streams.refusalOf(response, ids.value.length);
+    const reason = streams.refusalOf(response);
     if (reason !== undefined) return refused(response, reason, headers, undefined, byEventSource);
     const problem = cursorRoomProblem(request, from.value, headerBytes, ids.value.length, config);
     if (problem !== undefined) return refused(response, 'no-room-for-cursor', headers, problem);

@@ -6,7 +6,6 @@ import type { Message } from '../../../router/message.js';
 import { ownText } from '../../../router/own-copy.js';
 import type { Router } from '../../../router/router.js';
 import type { Delivery } from '../../../router/subscriber.js';
-import type { AccessControl } from '../../access-control.js';
 import { addressText } from '../../address-limit.js';
 import type { Admission } from '../../admission.js';
 import type { Clock } from '../../clock.js';
@@ -33,7 +32,6 @@ export interface StreamParts {
   readonly clock: Clock;
   readonly log: SampledLog;
   readonly connections: Connections;
-  readonly access: AccessControl;
   readonly admission: Admission;
   readonly outbound: Outbound;
   readonly slowConsumers: SlowConsumers;
@@ -70,10 +68,9 @@ export class Streams {
     this.wire = parts.wire;
   }
 
-  /** Says why a stream with this many ids cannot be opened now, or undefined. */
-  refusalOf(response: HttpResponse, idCount: number): RefusalReason | undefined {
+  /** Says why no stream can be opened now, or undefined. */
+  refusalOf(response: HttpResponse): RefusalReason | undefined {
     const { admission, config, router, log, loginShares } = this.#parts;
-    if (idCount > config.idsPerConnectionMax) return 'too-many-ids';
     if (router.loginsBytes < config.loginsBytesTotalMax) return admission.refusalOf(response);
     const limit = { setting: '--logins-bytes-total-max', limit: config.loginsBytesTotalMax };
     log.warn(
@@ -93,13 +90,12 @@ export class Streams {
     headers: Headers,
     identity: Identity,
   ): void {
-    const { router, clock, connections, admission, access } = this.#parts;
+    const { router, clock, connections, admission } = this.#parts;
     const slot = connections.take();
     const stream = new (this.#classOf(transport))(slot, response);
     stream.onEvent = this.#onEvent.bind(stream);
     response.onAborted(stream.onEvent);
-    admission.enter(stream, response);
-    access.identities.set(slot, identity);
+    admission.enter(stream, response, identity);
     connections.due[slot] =
       transport.heartbeatHeader === undefined ? clock.heartbeatDue(slot) : clock.firstHeartbeatDue(slot);
     // A stream ends when the server stops, and uWS cannot close a connection behind a chunked response whose head did
