@@ -68,9 +68,9 @@ function algorithmsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): s
   throw new Error(`its kind of key (${asymmetricKeyType}) is not used for tokens`);
 }
 
-/** Keys are fetched anew so often, */
+/** The key set is fetched again after this time. */
 const freshMs = 600_000;
-/** and for a key that is not among them, but not more often than this. */
+/** Shortest time between two fetches for keys that are not in the set, and after a fetch that failed. */
 const cooldownMs = 2_000;
 const timeoutMs = 3_000;
 /** A hundred keys, each with its chain of certificates, are 600 KB. */

@@ -47,8 +47,8 @@ export function coversAll(rules: string, from: number, end: number, text: string
 }
 
 /**
- * Whether a topic that `text` matches is matched by the rule. Of a rule with a name that cannot be filled in safely,
- * all that begins as it does; one with a name that there is not is about nobody.
+ * Whether a topic that `text` matches is matched by the rule. A rule whose name cannot be filled in safely overlaps
+ * everything that begins like it; a rule with a missing name overlaps nothing.
  */
 export function overlaps(rules: string, from: number, end: number, text: string, names: Names): boolean {
   if (usesName(rules, from, end, names, undefined)) return false;

@@ -5,7 +5,7 @@ interface WaitingCheck {
   readonly decide: (isMade: boolean) => void;
 }
 
-/** Under way and waiting: more would only wait. */
+/** Most checks that run or wait: more would only wait. */
 const checksMax = 256;
 
 /**

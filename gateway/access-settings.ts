@@ -48,7 +48,7 @@ export const accessSettings = {
   authJwtLeewaySec: setting(
     wholeNumber(0, 3600),
     5,
-    'by how much the clock of who makes tokens may be wrong, seconds',
+    'by how much the clock of the issuer of tokens may be wrong, seconds',
   ),
   authJwtUserClaim: setting(
     text('the name of a claim', /\S/),
@@ -71,7 +71,7 @@ export const accessSettings = {
   authRedisPasswordFile: setting(
     text('the path of a file'),
     '',
-    'file that holds the password at that server, for a URL without one',
+    'file that holds the password of the server of --auth-redis, for a URL without one',
   ),
   authRedisUserKey: setting(
     text('a key with %u or %c', /%[uc]/),
@@ -99,7 +99,7 @@ export const accessSettings = {
   authCacheBytesTotalMax: setting(
     wholeNumber(64 * 1024, 1024 * 1024 * mebibyte),
     32 * mebibyte,
-    'what is kept of them, bytes; those that came longest ago go first',
+    'most bytes of credentials that are kept as good; the ones used longest ago go first',
   ),
   aclRules: setting(
     listOf(
@@ -129,6 +129,6 @@ export const accessSettings = {
   authPendingBytesTotalMax: setting(
     wholeNumber(64 * 1024, 1024 * 1024 * mebibyte),
     16 * mebibyte,
-    'what is kept of their requests and of what follows, all together, bytes. Past it: 503',
+    'most bytes of requests that wait for the check of their credentials, and of what follows them, all together. Past it: 503',
   ),
 } satisfies Record<string, Setting>;

@@ -52,7 +52,7 @@ export async function runGateway(config: Config, role: NodeRole, worker?: Worker
   log.info({ url: gateway.url, apiUrl: gateway.apiUrl }, 'listening');
 }
 
-/** Their libraries are loaded only where somebody authenticates. */
+/** The libraries of authenticators are loaded only where --auth is set. */
 async function authenticatorsIn(config: Config, log: Logger): Promise<readonly Authenticator[]> {
   if (config.auth.length === 0) return [];
   const { authenticatorsOf } = await import('./authenticators.js');

@@ -148,19 +148,19 @@ export const metrics: readonly Metric[] = [
   metric(
     'authentication.pendingBytes',
     'gauge',
-    'Bytes that are kept for them',
+    'Bytes that are kept for clients that wait for the check of their credentials',
     ({ access }) => access.pending.bytes,
   ),
   metric(
     'authentication.waited',
     'counter',
-    'Clients that had to wait',
+    'Clients that had to wait for the check of their credentials',
     ({ access }) => access.pending.counters.waited,
   ),
   metric(
     'authentication.timedOut',
     'counter',
-    'Of them, those that had no answer in time',
+    'Clients whose credentials were not checked in time',
     ({ access }) => access.pending.counters.timedOut,
   ),
   metric(

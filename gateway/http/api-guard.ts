@@ -129,12 +129,12 @@ export class ApiGuard {
     refuse(response, refusals[reason], [...challenge, ...this.corsHeaders(head)], text);
   }
 
-  /** For an answer that tells nothing and that everybody may have: so that a page that may call can read it. */
+  /** The headers without which a page of an allowed origin cannot read an answer. */
   corsHeaders({ host, origin }: RequestHead): Headers {
     return (origin === '' ? undefined : this.#corsHeaders(origin, host)) ?? none;
   }
 
-  /** Answers a caller who asks for what cannot be. @param cors as `admit` gave them */
+  /** Answers a request that asks for something impossible. @param cors the headers that the handler was given */
   refuse(response: HttpResponse, cors: Headers, problem: string): void {
     this.#counters.countApiError('400');
     answerText(response, '400 Bad Request', problem, cors);

@@ -24,7 +24,8 @@ export function bindProbes(door: FrontDoor, parts: ProbesParts): void {
   const options: Handler = (response, _request, head) => parts.guard.preflight(response, head);
   const get = parts.guard.protectRead((response, request, _head, cors, caller) => {
     if (caller.isSuperuser) answerStats(parts, response, request, cors);
-    else parts.guard.forbid(response, cors, 'Statistics are for superusers, and for who knows --api-token.');
+    else
+      parts.guard.forbid(response, cors, 'Statistics are for superusers, and for callers with --api-token.');
   });
   bindPath(door, '/stats', { get, options });
   // Probes carry no token: an orchestrator has none, and they tell nothing.

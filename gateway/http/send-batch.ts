@@ -167,7 +167,7 @@ export class SendBatchEndpoint {
 class Batch implements Wants {
   readonly #body: Buffer;
   readonly #key: string;
-  /** How many took its messages is waited for. */
+  /** Whether the publisher waits for the number of subscribers that took its messages. */
   readonly count: boolean;
   /** The rights of this user hold for each line. */
   readonly caller: Identity;
