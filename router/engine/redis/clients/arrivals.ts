@@ -5,7 +5,7 @@ import type { SessionOwner } from '../../../session/session-owner.js';
 import { type FlowState, messagesIn } from '../../../session/session-state.js';
 import { hasWildcard } from '../../../topic-filter.js';
 import { insist } from './calls.js';
-import { Move, Moves, type MovesParts, moveIdBytes } from './moves.js';
+import { Move, Moves, type MovesParts, moveIdIn } from './moves.js';
 import { parcelBytes, unpack } from './parcel.js';
 
 /** A connection on which the end of a move was lost has been noticed by then, and the old node has asked after it. */
@@ -88,12 +88,12 @@ export class Arrivals extends Moves<Arrival> {
   }
 
   async #hearOffer(from: string, body: Buffer): Promise<void> {
-    const id = body.toString('latin1', 0, moveIdBytes);
-    const home = body[moveIdBytes] ?? 0;
+    const [id, rest] = moveIdIn(body);
+    const home = rest[0] ?? 0;
     const shard = this.shards[home];
     this.#parts.onHeard(from);
     if (shard === undefined || this.byId.has(id) || this.#done.has(id)) return;
-    const parcel = body.subarray(moveIdBytes + 1);
+    const parcel = rest.subarray(1);
     const move = new Arrival(id, from, home, this.shards.length);
     this.byId.set(id, move);
     move.heardMs = move.askedMs = performance.now();
@@ -123,16 +123,15 @@ export class Arrivals extends Moves<Arrival> {
       const older = this.moveOf(clientId);
       if (older?.other === move.other) this.#discard(older, clientId, true);
       const present = sessions.find(clientId);
-      if (
-        askedFor
-          ? this.#parts.isAwaited(clientId, move.other)
-          : present === undefined && this.#takesMore(clientId)
-      ) {
+      const mayAdopt = askedFor
+        ? this.#parts.isAwaited(clientId, move.other)
+        : present === undefined && this.#takesMore(clientId);
+      if (mayAdopt) {
         const session = sessions.adopt(clientId, owner, expirySec);
-        if (session !== undefined)
-          this.add(move, clientId, { session, subscriptions, gate: new SessionGate(isOpen, session) });
-        else refused.push(clientId);
-        if (session === undefined) this.#parts.onArrived(clientId);
+        if (session === undefined) {
+          refused.push(clientId);
+          this.#parts.onArrived(clientId);
+        } else this.add(move, clientId, { session, subscriptions, gate: new SessionGate(isOpen, session) });
       } else if (present !== undefined && this.#isLateFor(present, owner) && this.#takesMore(clientId)) {
         this.add(move, clientId, { session: present, subscriptions: [], gate: undefined });
       } else refused.push(clientId);
@@ -190,15 +189,16 @@ export class Arrivals extends Moves<Arrival> {
   }
 
   #hearContent(from: string, body: Buffer): void {
-    const move = this.byId.get(body.toString('latin1', 0, moveIdBytes));
+    const [id, content] = moveIdIn(body);
+    const move = this.byId.get(id);
     if (move?.other !== from || move.content !== undefined) return;
     move.heardMs = performance.now();
-    move.content = Buffer.from(body.subarray(moveIdBytes));
+    move.content = Buffer.from(content);
     this.#mayPut(move);
   }
 
   #mayPut(move: Arrival): void {
-    if (move.content !== undefined && move.marked.every(Boolean))
+    if (move.content !== undefined && move.isMarked)
       this.#put(move, move.content).catch(() => this.giveUp(move, true));
   }
 
@@ -215,8 +215,7 @@ export class Arrivals extends Moves<Arrival> {
       const moving = move.sessions.get(state.clientId);
       if (moving === undefined) continue;
       const { session, gate } = moving;
-      const isHere = this.here.sessions.find(state.clientId) === session;
-      if (!isHere) session.sessions.countDropped('session-ended', messagesIn(state));
+      if (!this.isStillHere(session)) session.sessions.countDropped('session-ended', messagesIn(state));
       else if (gate === undefined || session.connection !== undefined) deliverLate(session, state);
       else session.put(state);
       this.settle(move, state.clientId);
@@ -234,7 +233,7 @@ export class Arrivals extends Moves<Arrival> {
   /** It is the old node's, with what has come here since the mark; where that node is gone, nobody's. */
   #discard(move: Arrival, clientId: string, isNext = false): void {
     const { session, gate } = move.sessions.get(clientId)!;
-    if (gate !== undefined && this.here.sessions.find(clientId) === session) {
+    if (gate !== undefined && this.isStillHere(session)) {
       if (this.nodes.isHere(move.other)) session.take();
       this.lose(clientId, move.other);
     }

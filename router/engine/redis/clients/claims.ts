@@ -144,10 +144,11 @@ export class Claims {
   end(clientId: string): void {
     const claim = this.#waiting.get(clientId);
     if (claim === undefined) return;
+    const index = this.#shardOf(clientId);
     this.#waiting.delete(clientId);
-    this.#new[this.#shardOf(clientId)]!.delete(claim);
+    this.#new[index]!.delete(claim);
     // A session that has ended meanwhile is not its CONNECT's, which goes on in another turn.
-    this.#released[this.#shardOf(clientId)]!.delete(clientId);
+    this.#released[index]!.delete(clientId);
     if (claim.ready !== undefined) claim.ready();
     else if (!this.#parts.isHere(clientId)) this.release(clientId);
     this.#answered(claim);

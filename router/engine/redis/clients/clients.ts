@@ -6,7 +6,7 @@ import { Arrivals } from './arrivals.js';
 import { inBatches, insistToTell } from './calls.js';
 import { Claims } from './claims.js';
 import { Departures } from './departures.js';
-import { moveIdBytes } from './moves.js';
+import { moveIdIn } from './moves.js';
 
 /** Client ids that connected while Redis was away. Past it those of longest ago are not made good. */
 const unclaimedMax = 100_000;
@@ -72,21 +72,18 @@ export class Clients implements ClientRegistry {
         this.#departures.has(clientId) ? this.#departures.whenOver(clientId, then) : then(),
     });
     nodes.on('M', (_from, body) => {
-      const id = body.toString('latin1', 0, moveIdBytes);
-      for (const moves of [this.#departures, this.#arrivals])
-        moves.hearMark(id, [...body.subarray(moveIdBytes)]);
+      const [id, shards] = moveIdIn(body);
+      for (const moves of [this.#departures, this.#arrivals]) moves.hearMark(id, [...shards]);
     });
     nodes.on('P', (from, body, shard) => {
-      const id = body.toString('latin1', 0, moveIdBytes);
+      const [id, rest] = moveIdIn(body);
       this.#claims.hear(from);
-      const isKnown =
-        this.#departures.hearQuestion(id, body[moveIdBytes] !== 0) || this.#arrivals.hearQuestion(id);
+      const isKnown = this.#departures.hearQuestion(id, rest[0] !== 0) || this.#arrivals.hearQuestion(id);
       if (!isKnown) nodes.tell(from, shard, nodes.word('G', id)).catch(() => {}); // it asks again
     });
     nodes.on('G', (_from, body) => {
-      const id = body.toString('latin1', 0, moveIdBytes);
-      for (const moves of [this.#departures, this.#arrivals])
-        moves.hearUnknown(id, body.length > moveIdBytes);
+      const [id, rest] = moveIdIn(body);
+      for (const moves of [this.#departures, this.#arrivals]) moves.hearUnknown(id, rest.length > 0);
     });
     nodes.on('W', (from, body) => {
       const [number, ...wanted] = body.toString().split('\0');
@@ -94,9 +91,7 @@ export class Clients implements ClientRegistry {
     });
     nodes.onGone((_node, run) => this.#forget(run));
     for (const [index, shard] of shards.entries()) shard.onBack(() => this.#doubt(index));
-    nodes.onListed = () => {
-      for (const index of shards.keys()) this.#doubt(index);
-    };
+    nodes.onListed = () => this.#doubt();
   }
 
   serve(here: ClientsHere): void {
@@ -210,12 +205,15 @@ export class Clients implements ClientRegistry {
     if (this.#unclaimed.size > unclaimedMax) this.#unclaimed.delete(this.#unclaimed.values().next().value!);
   }
 
-  /** A server is back, or the others have this node back: other nodes may have claimed what is here, unheard. */
-  #doubt(index: number): void {
+  /**
+   * A server is back, or the others have this node back: other nodes may have claimed what is here, unheard.
+   * @param index of the server; without it, client ids of all servers are meant
+   */
+  #doubt(index?: number): void {
     for (const clientId of this.#here?.clientIds() ?? []) {
-      const isMoving = this.#arrivals.has(clientId) || this.#departures.has(clientId);
-      if (this.#shardOf(clientId) === index && !isMoving && !this.#unclaimed.has(clientId))
-        this.#doubtful.set(clientId, undefined);
+      if (this.#unclaimed.has(clientId) || this.#arrivals.has(clientId) || this.#departures.has(clientId))
+        continue;
+      if (index === undefined || this.#shardOf(clientId) === index) this.#doubtful.set(clientId, undefined);
     }
     this.#makeGood();
   }
@@ -223,6 +221,7 @@ export class Clients implements ClientRegistry {
   /** Client ids that could not be claimed are; of the others it is asked whose they are. */
   #makeGood(): void {
     const { shards } = this.#parts;
+    if (!shards.some(({ usable }) => usable)) return;
     const { sessions } = this.#here ?? {};
     for (const clientId of this.#unclaimed) {
       if (this.#claims.size >= claimsMax) break;

@@ -4,7 +4,7 @@ import { Overlap, SessionGate } from '../../../session/session-gate.js';
 import type { FlowState } from '../../../session/session-state.js';
 import type { HandedOver } from '../../cluster.js';
 import { inBatches, insist } from './calls.js';
-import { Move, Moves, type MovesParts, type MovingSession, moveIdBytes } from './moves.js';
+import { Move, Moves, type MovesParts, type MovingSession, moveIdBytes, moveIdIn } from './moves.js';
 import { pack } from './parcel.js';
 
 /** Sessions that go together. */
@@ -83,8 +83,10 @@ export class Departures extends Moves<Departure> {
     const departedBefore = sessions.stats().departed;
     await this.nodes.stop();
     const untilMs = performance.now() + giveAwayMsMax;
-    const batches = this.shards.flatMap((_, home) => inBatches(this.#staying(home), batchMax));
-    for (const batch of batches) await this.#give(batch, untilMs);
+    const byHome = this.shards.map((): Session[] => []);
+    for (const session of this.#staying()) byHome[this.shardOf(session.clientId)]!.push(session);
+    for (const some of byHome)
+      for (const batch of inBatches(some, batchMax)) await this.#give(batch, untilMs);
     await Promise.all([...this.byId.values()].map((move) => this.#over(move, untilMs)));
     const left = this.#staying();
     return {
@@ -119,18 +121,17 @@ export class Departures extends Moves<Departure> {
     return super.hearQuestion(id);
   }
 
-  /** Sessions that have outlived their connections, of one shard or all. */
-  #staying(home?: number): Session[] {
+  /** Sessions that have outlived their connections. */
+  #staying(): Session[] {
     const { sessions, clientIds } = this.here;
     return clientIds()
-      .filter((clientId) => home === undefined || this.shardOf(clientId) === home)
       .map((clientId) => sessions.find(clientId)!)
       .filter(({ endsWithConnection, clientId }) => !endsWithConnection && !this.has(clientId));
   }
 
   /** By turns to the nodes that stay, until one takes them. @param batch of one shard */
   async #give(batch: readonly Session[], untilMs: number): Promise<void> {
-    let left = batch.filter((session) => this.here.sessions.find(session.clientId) === session);
+    let left = batch.filter((session) => this.isStillHere(session));
     const { hosts } = this.nodes;
     for (let tried = 0; tried < Math.min(triesMax, hosts.length) && left.length > 0; tried++) {
       if (performance.now() > untilMs) return;
@@ -227,13 +228,12 @@ export class Departures extends Moves<Departure> {
   /** All marks have come: nothing gets in any more. @throws ShardError */
   async #send(move: Departure): Promise<void> {
     const { sessions, whenDecided } = this.here;
-    const isHere = ({ session }: Leaving) => sessions.find(session.clientId) === session;
-    const there = [...move.sessions.values()].filter(isHere);
+    const stillHere = () => [...move.sessions.values()].filter(({ session }) => this.isStillHere(session));
     await Promise.all(
-      there.map(({ session }) => new Promise<void>((resolve) => whenDecided(session, resolve))),
+      stillHere().map(({ session }) => new Promise<void>((resolve) => whenDecided(session, resolve))),
     );
     if (this.byId.get(move.id) !== move) return;
-    const leaving = [...move.sessions.values()].filter(isHere);
+    const leaving = stillHere();
     for (const each of leaving) each.content = each.session.take();
     const chunks = encodeSessions(
       leaving.map(({ session, content: flow }) => {
@@ -254,9 +254,10 @@ export class Departures extends Moves<Departure> {
   }
 
   #hearRefused(from: string, body: Buffer): void {
-    const move = this.noted(body.toString('latin1', 0, moveIdBytes));
+    const [id, refused] = moveIdIn(body);
+    const move = this.noted(id);
     if (move?.other !== from) return;
-    for (const clientId of body.toString('utf8', moveIdBytes).split('\0')) {
+    for (const clientId of refused.toString().split('\0')) {
       const session = move.sessions.get(clientId)?.session;
       if (session === undefined) continue;
       const isAgain = this.#refusedBy.get(session) === from;
@@ -269,10 +270,9 @@ export class Departures extends Moves<Departure> {
   #hearDone(from: string, id: string): void {
     const move = this.byId.get(id);
     if (move?.other !== from) return;
-    const { sessions } = this.here;
     for (const [clientId, { session, overlap }] of [...move.sessions]) {
       overlap.take();
-      if (sessions.find(clientId) === session) sessions.departed(session);
+      if (this.isStillHere(session)) this.here.sessions.departed(session);
       this.settle(move, clientId);
     }
     this.#end(move);
@@ -285,7 +285,7 @@ export class Departures extends Moves<Departure> {
     const { session, content, overlap } = leaving;
     move.left.push(clientId);
     const behind = overlap.take();
-    if (this.here.sessions.find(clientId) === session) {
+    if (this.isStillHere(session)) {
       if (content !== undefined) session.put(content);
       for (const { message, options } of behind) session.deliver(message, options);
     }

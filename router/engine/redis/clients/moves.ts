@@ -14,6 +14,11 @@ const marksMsMax = 2 * patienceMs;
 /** Run of the old node and a number. */
 export const moveIdBytes = 16 + 8;
 
+/** Splits a word about a move: its id, and the bytes behind it. */
+export function moveIdIn(body: Buffer): [id: string, rest: Buffer] {
+  return [body.toString('latin1', 0, moveIdBytes), body.subarray(moveIdBytes)];
+}
+
 export interface MovesParts {
   readonly nodes: Nodes;
   readonly shards: readonly Shard[];
@@ -49,6 +54,10 @@ export class Move<Moving extends MovingSession = MovingSession> {
     this.other = other;
     this.home = home;
     this.marked = Array.from({ length: shards }, () => false);
+  }
+
+  get isMarked(): boolean {
+    return this.marked.every(Boolean);
   }
 }
 
@@ -101,8 +110,7 @@ export abstract class Moves<Kind extends Move> {
       move.heardMs += stalledMs;
       move.begunMs += stalledMs;
       if (nowMs - move.heardMs > patienceMs) this.giveUp(move);
-      else if (nowMs - move.begunMs > marksMsMax && !move.marked.every(Boolean))
-        this.giveUp(move, false, true);
+      else if (nowMs - move.begunMs > marksMsMax && !move.isMarked) this.giveUp(move, false, true);
       else if (nowMs - move.askedMs > askMs) {
         move.askedMs = nowMs;
         this.nodes.tell(move.other, move.home, this.question(move)).then(
@@ -127,9 +135,9 @@ export abstract class Moves<Kind extends Move> {
 
   hearMark(id: string, shards: readonly number[]): void {
     const move = this.noted(id);
-    if (move === undefined || move.marked.every(Boolean)) return;
+    if (move === undefined || move.isMarked) return;
     for (const shard of shards) move.marked[shard] = true;
-    if (move.marked.every(Boolean)) this.onMarked(move);
+    if (move.isMarked) this.onMarked(move);
   }
 
   /** Nothing is known of it on the other node. @param isAgain as of giveUp */
@@ -153,6 +161,11 @@ export abstract class Moves<Kind extends Move> {
 
   protected get here(): ClientsHere {
     return this.#here();
+  }
+
+  /** Neither ended nor replaced by another session of its client. */
+  protected isStillHere(session: Session): boolean {
+    return this.here.sessions.find(session.clientId) === session;
   }
 
   protected shardOf(id: string): number {
@@ -188,11 +201,11 @@ export abstract class Moves<Kind extends Move> {
   protected settle(move: Kind, clientId: string, isNext = false): void {
     const moving = move.sessions.get(clientId);
     if (moving === undefined) return;
-    const { router, sessions } = this.here;
+    const { router } = this.here;
     const { session, gate, subscriptions } = moving;
     if (gate !== undefined) {
       gate.close();
-      if (sessions.find(clientId) === session)
+      if (this.isStillHere(session))
         for (const { filter, options } of subscriptions) router.subscribe(filter, session, options);
       router.retire(gate);
     }
