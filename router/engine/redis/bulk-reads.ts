@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis, RedisOptions } from 'ioredis';
 import { RedisConnection } from './connection.js';
 
@@ -30,8 +31,7 @@ export class BulkReads {
       this.#connection.start();
     }
     const untilMs = performance.now() + waitMsMax;
-    while (this.#connection.redis === undefined && performance.now() < untilMs)
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    while (this.#connection.redis === undefined && performance.now() < untilMs) await pause(10);
     return this.#connection.redis;
   }
 

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { shardOf } from '../../../redis-access/shards.js';
 import type { Message } from '../../message.js';
 import { hasWildcard } from '../../topic-filter.js';
@@ -52,12 +53,11 @@ export class RedisEngine implements Engine {
   constructor(options: RedisEngineOptions) {
     this.#options = options;
     this.#library = new Library(options.name);
-    this.#ruleTexts = options.rules.list.map(
-      ({ messages, ageSec }) => `${messages}:${Math.ceil(ageSec * 1000)}`,
+    const rules = options.rules.list.map(
+      ({ filter, messages, ageSec }) => [filter, messages, Math.ceil(ageSec * 1000)] as const,
     );
-    this.#rulesJson = JSON.stringify(
-      options.rules.list.map(({ filter, messages, ageSec }) => [filter, messages, Math.ceil(ageSec * 1000)]),
-    );
+    this.#ruleTexts = rules.map(([, messages, ageMs]) => `${messages}:${ageMs}`);
+    this.#rulesJson = JSON.stringify(rules);
     this.#rulesDigest = createHash('sha1').update(this.#rulesJson).digest('hex').slice(0, 12);
     this.#parts = options.shards.map((_, index) => this.#partOf(index));
     const { name } = options;
@@ -89,7 +89,7 @@ export class RedisEngine implements Engine {
       shards.some(({ usable, trouble }) => !usable && trouble.misfit === undefined) &&
       performance.now() < untilMs
     )
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await pause(10);
     const misfit = shards.find(({ trouble }) => trouble.misfit !== undefined);
     const away = shards.filter(({ usable }) => !usable);
     if (misfit !== undefined || away.length === shards.length) {
@@ -109,7 +109,7 @@ export class RedisEngine implements Engine {
     if (own !== null && (index === 0 || this.#cluster === '')) this.#cluster = own;
     const { length } = this.#parts;
     for (let n = 0; this.#cluster === '' && n < 50 && (index > 0 || this.#asked.size < length); n++)
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await pause(10);
     if (this.#cluster === '' && index > 0) throw new Error('it waits for the first server of the list');
     return this.#cluster === '' ? randomBytes(6).toString('base64url') : this.#cluster;
   }
@@ -141,7 +141,8 @@ export class RedisEngine implements Engine {
 
   get warning(): string | undefined {
     const warnings = this.#parts.flatMap(({ shard }) => shard.check.warning ?? []);
-    if (this.#otherRules !== undefined) warnings.push(this.#otherRules);
+    const otherRules = this.#otherRules;
+    if (otherRules !== undefined) warnings.push(otherRules);
     return warnings.length === 0 ? undefined : warnings.join(' ');
   }
 
@@ -174,22 +175,22 @@ export class RedisEngine implements Engine {
   }
 
   whenInterested(ready: () => void): void {
-    const [first, ...others] = this.#parts;
-    if (others.length === 0) return first!.subscriptions.whenInEffect(ready);
-    let waited = this.#parts.length;
-    const one = () => {
-      if (--waited === 0) ready();
-    };
-    for (const { subscriptions } of this.#parts) subscriptions.whenInEffect(one);
+    this.#whenAll(({ subscriptions }, then) => subscriptions.whenInEffect(then), ready);
   }
 
   /** Calls back when all that was published so far is answered. */
   #whenPublished(then: () => void): void {
+    this.#whenAll(({ publisher }, answered) => publisher.whenAnswered(answered), then);
+  }
+
+  /** Asks each part to call back, and calls back itself when all have. */
+  #whenAll(ask: (part: ShardWiring, then: () => void) => void, then: () => void): void {
     let waited = this.#parts.length;
+    if (waited === 1) return ask(this.#parts[0]!, then);
     const one = () => {
       if (--waited === 0) then();
     };
-    for (const { publisher } of this.#parts) publisher.whenAnswered(one);
+    for (const part of this.#parts) ask(part, one);
   }
 
   stats(): RedisEngineStats {
@@ -230,8 +231,7 @@ export class RedisEngine implements Engine {
   async #drained(): Promise<void> {
     const untilMs = performance.now() + stopMsMax;
     const isBusy = ({ shard, publisher }: ShardWiring) => shard.usable && !publisher.idle;
-    while (this.#parts.some(isBusy) && performance.now() < untilMs)
-      await new Promise((resolve) => setTimeout(resolve, 5));
+    while (this.#parts.some(isBusy) && performance.now() < untilMs) await pause(5);
   }
 
   async #removeFormerFunctions(): Promise<void> {

@@ -118,7 +118,7 @@ export const outcomeTexts = {
 };
 
 /** Rights of a node's user; docs/operations.md has the whole line. Nothing of it is dangerous by Redis's own list, but INFO. */
-export const nodeRights =
+const nodeRights =
   '-@all +@read +@write +@pubsub +@connection -@dangerous +fcall +function|load +function|list +info +time';
 
 const oldest = { redis: [7, 0], valkey: [7, 2] } as const;
@@ -128,7 +128,7 @@ const oldest = { redis: [7, 0], valkey: [7, 2] } as const;
  * @param info answer of INFO
  */
 export function problemOfServer(info: string): string | undefined {
-  const of = (field: string) => new RegExp(`^${field}:(.*?)\\r?$`, 'm').exec(info)?.[1];
+  const of = (field: string) => fieldOf(info, field);
   const valkey = of('valkey_version');
   const product = valkey === undefined ? 'redis' : 'valkey';
   const version = valkey ?? of('redis_version') ?? '0';
@@ -149,9 +149,14 @@ export function problemOfServer(info: string): string | undefined {
 
 /** The same of a server that is in use: it may have been changed since, or its memory is full. @returns '' where all is well */
 export function complaintOfServer(info: string): string {
-  const of = (field: string) => Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+  const of = (field: string) => Number.parseInt(fieldOf(info, field) ?? '0', 10);
   const isFull = of('maxmemory') > 0 && of('used_memory') >= of('maxmemory');
   return problemOfServer(info) ?? (isFull ? 'OOM' : '');
+}
+
+/** @param info answer of INFO */
+function fieldOf(info: string, field: string): string | undefined {
+  return new RegExp(`^${field}:(.*?)\\r?$`, 'm').exec(info)?.[1];
 }
 
 type Remedy = (complaint: string, cluster: string) => string;

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Loaded } from '../../history/loaded-id.js';
 import type { HistorySource } from '../../history/replicated-history.js';
 import type { Message } from '../../message.js';
@@ -131,8 +132,4 @@ export class SharedHistory implements HistorySource {
       this.#loadingBytes -= bytes;
     }
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { EngineError, missingRights, problemOfServer, shardErrorOf } from './errors.js';
 
 /** A connection to Redis, as far as this needs one. */
-export interface RedisCaller {
+interface RedisCaller {
   call(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
 }
 
@@ -35,7 +36,7 @@ export class Library {
   readonly library: string;
   /** `encke_0a1b2c3d_`: functions are called this and their name. */
   readonly prefix: string;
-  readonly version: number;
+  readonly #version: number;
   readonly #source: string;
   readonly #publicSource: string;
 
@@ -53,7 +54,7 @@ export class Library {
     this.#source = `#!lua name=${this.library}\n${source.replaceAll('@prefix@', this.prefix)}`;
     const open = sourceOf(publicFiles).replaceAll('@name@', name).replaceAll('@version@', String(version));
     this.#publicSource = `#!lua name=${name}\n${open}`;
-    this.version = version;
+    this.#version = version;
   }
 
   static takesName(name: string): boolean {
@@ -129,13 +130,13 @@ export class Library {
   /** Only forward, also where nodes of several versions start at the same time. */
   async #loadPublic(redis: RedisCaller): Promise<void> {
     const lock = `${this.name}:loading`;
-    while ((await this.#loadedVersion(redis)) < this.version) {
-      const mine = await redis.call('SET', lock, this.version, 'NX', 'PX', loadingMs);
+    while ((await this.#loadedVersion(redis)) < this.#version) {
+      const mine = await redis.call('SET', lock, this.#version, 'NX', 'PX', loadingMs);
       if (mine === null) {
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        await pause(50);
         continue;
       }
-      if ((await this.#loadedVersion(redis)) < this.version) {
+      if ((await this.#loadedVersion(redis)) < this.#version) {
         await redis.call('FUNCTION', 'LOAD', 'REPLACE', this.#publicSource);
       }
       await redis.call('DEL', lock);

@@ -74,12 +74,12 @@ export function readCopy(bytes: Buffer, id: string | undefined): Copy | undefine
     at = end;
   }
   const counted = bytes[at] === countedHead;
+  if (!counted && bytes[at] !== plainHead) return undefined;
   const body = at + (counted ? countedHeadBytes : 1);
   const start = payloadStart(bytes, body);
   if (start === -1) return undefined;
   const flags = bytes[body]!;
   const { publisher, properties } = extrasIn(bytes, body, start);
-  if (!counted && bytes[at] !== plainHead) return undefined;
   return {
     place: placeIn(bytes),
     id: named,
@@ -160,7 +160,7 @@ export interface Published {
  * A call of the publishing function, written into one buffer: as arguments of ioredis each message would be ten pieces to
  * be joined, which takes 2 µs more.
  */
-export class PublishCall extends Command {
+class PublishCall extends Command {
   readonly #bytes: Buffer;
 
   constructor(bytes: Buffer) {

@@ -4,7 +4,7 @@ import { aboutIn, type NodeAbout, nodeOf, type PeerNode } from './node-about.js'
 import type { Argument, Shard } from './shard.js';
 
 /** A word is a letter, the run of the node that it comes from in 16 hex digits, and what that node says. */
-export type Letter = 'J' | 'Q' | 'R' | 'W' | 'N' | 'O' | 'M' | 'S' | 'D' | 'X' | 'P' | 'G';
+type Letter = 'J' | 'Q' | 'R' | 'W' | 'N' | 'O' | 'M' | 'S' | 'D' | 'X' | 'P' | 'G';
 const headBytes = 1 + 16;
 /** The list of nodes is asked for no more often. */
 const refreshMsMin = 500;
@@ -22,7 +22,7 @@ export interface NodesParts {
 }
 
 /** @param from run of the node that says it @param shard by which server it came */
-export type OnWord = (from: string, body: Buffer, shard: number) => void;
+type OnWord = (from: string, body: Buffer, shard: number) => void;
 
 /**
  * The nodes of the cluster, and what they say to each other. The first server has the list of them, with a version that
@@ -124,7 +124,7 @@ export class Nodes implements Cluster {
     if (this.#peers.length === 0) return onAnswers({ answers: [], unanswered: 0 });
     const number = this.#asks.begin(this.#peers, waitMs, onAnswers);
     if (number === undefined) return;
-    this.#tellAll('Q', Buffer.concat([numberBytes(number), named(question, body)]));
+    this.#publish(`${this.#parts.name}:n`, this.word('Q', numberBytes(number), named(question, body)));
   }
 
   onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => Uint8Array): void {
@@ -167,13 +167,17 @@ export class Nodes implements Cluster {
 
   tick(nowMs: number): void {
     if (!this.#joined || !this.#list.usable || nowMs - this.#refreshedMs < refreshMsMin) return;
-    const graceIsOver = this.#graceEndMs !== 0 && nowMs > this.#graceEndMs;
-    if (graceIsOver || this.#listVersion !== this.#version) void this.#refresh();
+    if (this.#isGraceOver(nowMs) || this.#listVersion !== this.#version) void this.#refresh();
   }
 
-  #tellAll(letter: Letter, body: Uint8Array): void {
+  #isGraceOver(nowMs: number): boolean {
+    return this.#graceEndMs !== 0 && nowMs > this.#graceEndMs;
+  }
+
+  /** By any server. */
+  #publish(channel: string, word: Buffer): void {
     const shard = this.#parts.shards.find(({ usable }) => usable);
-    shard?.publishRaw(`${this.#parts.name}:n`, this.word(letter, body));
+    shard?.publishRaw(channel, word);
   }
 
   async #join(): Promise<void> {
@@ -201,7 +205,7 @@ export class Nodes implements Cluster {
   async #read(): Promise<void> {
     const nowMs = performance.now();
     this.#refreshedMs = nowMs;
-    const graceIsOver = this.#graceEndMs !== 0 && nowMs > this.#graceEndMs;
+    const graceIsOver = this.#isGraceOver(nowMs);
     const args: Argument[] = [this.run, graceIsOver ? -1 : this.#version];
     const reply = (await this.#list.call('changes', args)) as [number, number, number, ...string[]];
     const [version, all, isListed, ...changes] = reply;
@@ -253,8 +257,7 @@ export class Nodes implements Cluster {
     const [question, asked] = nameIn(body.subarray(4));
     // Also where nobody here knows the question: this node is not waited for.
     const answer = this.#questions.get(question)?.(asked, node) ?? new Uint8Array(0);
-    const shard = this.#parts.shards.find(({ usable }) => usable);
-    shard?.publishRaw(`${this.#parts.name}:n:${run}`, this.word('R', body.subarray(0, 4), answer));
+    this.#publish(`${this.#parts.name}:n:${run}`, this.word('R', body.subarray(0, 4), answer));
   }
 
   #hearAnswer(run: string, body: Buffer): void {

@@ -23,7 +23,7 @@ export interface ShardWiring {
 }
 
 /** Of the engine, for each of its shards. */
-export interface EngineSide {
+interface EngineSide {
   readonly run: string;
   readonly library: Library;
   readonly ruleTexts: readonly string[];

@@ -30,7 +30,7 @@ export interface ShardParts {
 }
 
 /** Last batch that ran and bits of those up to it, life of the server, its time in ms, seq, begin, cluster; see publish.lua. */
-export type BeginReply = [number, number, string, number, number, number, string];
+type BeginReply = [number, number, string, number, number, number, string];
 
 /** Learnt by a new connection: which of this node's batches have run, where the server is the same one. */
 export interface Begun {
@@ -232,7 +232,7 @@ export class Shard {
     await library.load(redis);
     const cluster = await this.parts.clusterOf(await redis.hget(`${library.name}:meta`, 'cluster'));
     const args = [run, ++this.generation, this.subscribed.position, index, count, cluster, rules, limits];
-    const reply = await redis.call('FCALL', `${library.prefix}begin`, '0', ...args);
+    const reply = await library.call(redis, 'begin', args);
     const [last, bits, redisRun, nowMs, , begin, its] = reply as BeginReply;
     const sameRun = this.#redisRun === redisRun && this.begin === begin;
     if (!sameRun && this.#redisRun !== '') {

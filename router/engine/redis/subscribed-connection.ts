@@ -1,4 +1,4 @@
-import { setImmediate as endOfTurn } from 'node:timers/promises';
+import { setImmediate as endOfTurn, setTimeout as pause } from 'node:timers/promises';
 import type { Redis, RedisOptions } from 'ioredis';
 import { type OnMessage, RedisConnection } from './connection.js';
 import { away } from './errors.js';
@@ -121,7 +121,7 @@ export class SubscribedConnection {
     const { begun, library, onOpen } = this.#parts;
     while (begun() === undefined) {
       if (redis.status !== 'ready') throw new Error('the connection has ended');
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await pause(10);
     }
     await library.load(redis);
     // Copies may come between the first SUBSCRIBE and the place that follows it.

@@ -20,10 +20,6 @@ local function owner_of(id)
   return sub(owner, 1, RUN_BYTES), sub(owner, RUN_BYTES + 1)
 end
 
-local function channel_of(run)
-  return NAME .. ':n:' .. run
-end
-
 -- Only the first server has the list of nodes. One that stands still stays connected.
 local function is_connected(run)
   return redis.call('PUBSUB', 'NUMSUB', channel_of(run))[2] > 0

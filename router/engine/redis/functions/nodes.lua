@@ -21,6 +21,10 @@ local SILENT_MAX = 100
 -- would be told to all of them.
 local TOLD_MAX = 32
 
+local function channel_of(run)
+  return NAME .. ':n:' .. run
+end
+
 local function next_version()
   return redis.call('HINCRBY', META, 'version', 1)
 end
@@ -101,5 +105,5 @@ end
 -- tell run word -> how many connections got it: 0 = that node is not there
 local function tell(_, a)
   if not is_run(a[1]) or not a[2] then return fail('ARGUMENT tell run word') end
-  return redis.call('PUBLISH', NAME .. ':n:' .. a[1], a[2])
+  return redis.call('PUBLISH', channel_of(a[1]), a[2])
 end
