@@ -8,7 +8,7 @@ export interface AccessFlags {
   readonly redisUser: string;
   readonly redisPassword: string;
   readonly redisPasswordFile: string;
-  /** Of the flag of that file, where it is another one. */
+  /** The name of the flag that names the password file, if it is not `--redis-password-file`. */
   readonly redisPasswordFileFlag?: string;
   readonly redisSentinels: readonly string[];
   readonly redisSentinelPasswordFile: string;

@@ -63,12 +63,12 @@ export class Trouble {
     return this.sentenceOf(this.now);
   }
 
-  /** The same, where the server is there, and says why it cannot be used. */
+  /** The sentence, if the server answers and says why it cannot be used. */
   get refusal(): string | undefined {
     return refusalShape.test(this.now) ? this.sentence : undefined;
   }
 
-  /** The same, where it would not go by itself. */
+  /** The sentence, if the trouble does not end by itself. */
   get misfit(): string | undefined {
     return misfitShape.test(this.now) ? this.sentence : undefined;
   }
@@ -147,7 +147,10 @@ export function problemOfServer(info: string): string | undefined {
   return undefined;
 }
 
-/** The same of a server that is in use: it may have been changed since, or its memory is full. @returns '' where all is well */
+/**
+ * The same for a server in use: its settings may have changed since, or its memory may be full.
+ * @returns '' where all is well
+ */
 export function complaintOfServer(info: string): string {
   const of = (field: string) => Number.parseInt(fieldOf(info, field) ?? '0', 10);
   const isFull = of('maxmemory') > 0 && of('used_memory') >= of('maxmemory');

@@ -121,7 +121,10 @@ export class Library {
     return `The functions ${former.join(', ')} of former versions are removed, as no node uses them.`;
   }
 
-  /** Those that another cluster, which has such a name, offers to other programs have no `<name>_begin`. */
+  /**
+   * The libraries of nodes among these. The public library of another cluster, which may have such a name, has no
+   * `<name>_begin`.
+   */
   #nodeLibrariesIn(listed: unknown): string[] {
     const begins = new RegExp(`"name"[,:]"(${this.name}_[0-9a-f]{8})_begin"`, 'g');
     return [...JSON.stringify(listed).matchAll(begins)].map(([, library]) => library!);

@@ -20,7 +20,7 @@ export interface Waiting extends Published {
 export interface Batch {
   readonly number: number;
   readonly messages: readonly Waiting[];
-  /** Redis has said so; its place is in front of later ones that may be repeated as well. */
+  /** Redis has said that the batch did nothing; the batch goes in front of later ones that may be repeated as well. */
   didNothing?: boolean;
 }
 

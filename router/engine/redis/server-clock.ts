@@ -6,7 +6,10 @@ const aheadUsMax = 60_000_000;
  * so one that comes later says at least what one before it has said.
  */
 export class ServerClock {
-  /** Before performance.now(): by the last answer, and by the one that was quickest on this connection. */
+  /**
+   * How far the server's clock is ahead of performance.now(), by the last answer; the next field has it by the quickest
+   * answer on this connection.
+   */
   #aheadMs = 0;
   #aheadMsMost = -Infinity;
 

@@ -40,9 +40,9 @@ export class SubscribedConnection {
   readonly #connection: RedisConnection;
   /** All that this node is sent with a place up to here has been handed out. It only rises. */
   position = 0;
-  /** Of a copy that was taken for forged. */
+  /** The lowest place of the copies that were taken for forged; Infinity = there is none. */
   #doubted = Infinity;
-  /** Of this turn. */
+  /** The answer that all who ask for a place in this turn wait for. */
   #nextPlace: Promise<number> | undefined;
   onCopy: OnMessage = () => {};
   /** Copies that come from now on wait for those that were missed. To call it twice is to call it once. */
@@ -53,7 +53,7 @@ export class SubscribedConnection {
   resubscribe: (redis: Redis) => Promise<void> = async () => {};
   /** Sends the changes of channels that wait for the end of the turn: a place is asked for behind them. */
   flushChannels: () => void = () => {};
-  /** Redis notes what they miss while this node is away. */
+  /** Whether this node has filters: Redis then notes which ids had messages while the node is away. */
   hasFilters: () => boolean = () => false;
 
   constructor(parts: SubscribedParts) {

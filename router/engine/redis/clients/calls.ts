@@ -34,7 +34,10 @@ export async function insist<Reply>(
   }
 }
 
-/** Until it hears it, or is gone. @returns whether it has @throws ShardError */
+/**
+ * Tells a node a word again until the node hears it or is gone. @returns whether the node has heard it
+ * @throws ShardError
+ */
 export function insistToTell(nodes: Nodes, run: string, shard: number, word: Buffer): Promise<boolean> {
   return insist(
     () => nodes.tell(run, shard, word),

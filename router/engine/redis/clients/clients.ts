@@ -246,7 +246,7 @@ export class Clients implements ClientRegistry {
     this.#asking.delete(index);
   }
 
-  /** Those that another node has go there. */
+  /** Asks whose these client ids are; connections and sessions of those that another node has go there. */
   async #askWhose(index: number, clientIds: readonly string[]): Promise<boolean> {
     const { nodes, shards } = this.#parts;
     const refusers = clientIds.map((clientId) => this.#doubtful.get(clientId));

@@ -47,7 +47,7 @@ export interface DeparturesParts extends MovesParts {
 export class Departures extends Moves<Departure> {
   readonly #parts: DeparturesParts;
   #number = 0;
-  /** By the run of this node: its client's CONNECT may have been about to be handled there. */
+  /** The run of the node that has refused a session: it is asked again, as it may handle the client's CONNECT by then. */
   readonly #refusedBy = new WeakMap<Session, string>();
   /** Not offered yet, by the run of the other node and the shard. */
   readonly #ofThisTurn = new Map<string, Departure>();
