@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +25,8 @@ export interface RedisServerOptions {
   watches?: RedisServer;
   /** Default: a free one. */
   port?: number;
+  /** A node of a Redis Cluster. */
+  cluster?: boolean;
   /** Further directives for its configuration file, one a line. */
   configuration?: string;
   /** Pin to this core. */
@@ -54,7 +56,9 @@ export class RedisServer {
     const directory = mkdtempSync(join(tmpdir(), 'encke-redis-'));
     const file = join(directory, 'redis.conf');
     mkdirSync(join(directory, 'data'));
-    writeFileSync(file, configuration(directory, port, options));
+    // Without this the node takes port + 10,000 as well, which may be the local port of some connection.
+    const cluster = options.cluster ? ['cluster-enabled yes', `cluster-port ${await freePort()}`] : [];
+    writeFileSync(file, [configuration(directory, port, options), ...cluster, ''].join('\n'));
     const pinned = options.cpu === undefined ? [] : ['taskset', '-c', String(options.cpu)];
     const command = [...pinned, found.path, file, ...(options.watches === undefined ? [] : ['--sentinel'])];
     const server = new RedisServer(command, directory, port, launch(command));
@@ -160,6 +164,10 @@ export class RedisServer {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
+  #lastWords(): string {
+    return readFileSync(join(this.directory, 'log'), 'utf8').slice(-1_000);
+  }
+
   #replaceData(saved: string | undefined): void {
     const data = join(this.directory, 'data');
     rmSync(data, { recursive: true, force: true });
@@ -169,7 +177,7 @@ export class RedisServer {
 
   async #answers(): Promise<void> {
     await until('redis-server answers', async () => {
-      if (this.#child.exitCode !== null) throw new Error(`redis-server ended: see ${this.directory}/log`);
+      if (this.#child.exitCode !== null) throw new Error(`redis-server ended: ${this.#lastWords()}`);
       return answers(this.port);
     });
   }

@@ -251,7 +251,7 @@ t.test('a server that is not fit is told in a sentence', async (t) => {
   });
   await server.client().call('CONFIG', 'SET', 'maxmemory', '0');
   await load();
-  const cluster = await serverOf(t, { configuration: 'cluster-enabled yes' });
+  const cluster = await serverOf(t, { cluster: true });
   await t.rejects(
     new Library('encke').load(cluster.client()),
     /^it is a node of Redis Cluster.*name plain Redis servers/,
