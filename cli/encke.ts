@@ -13,6 +13,8 @@ const commands: Record<string, () => Promise<Command>> = {
   start: async () => (await import('./start.js')).startCommand(),
   gateway: async () => (await import('./start.js')).gatewayCommand(),
   router: async () => (await import('./start.js')).routerCommand(),
+  listen: async () => (await import('./listen.js')).listenCommand(),
+  ctl: async () => (await import('./ctl.js')).ctlCommand(),
   send: async () => (await import('./send.js')).sendCommand(),
   msggen: async () => (await import('./msggen.js')).msggenCommand(),
   floodtest: async () => (await import('./floodtest.js')).floodtestCommand(),
@@ -33,10 +35,14 @@ const withNpm =
   process.env.npm_lifecycle_event === 'start'
     ? ' With npm, flags come after --: npm start -- --port 9000'
     : '';
-for (const command of [program, ...program.commands]) {
+prepare(program, '');
+
+/** @param path of the command, as in `encke ctl clients` */
+function prepare(command: Command, path: string): void {
+  const own = `${path}${command.name()}`;
   command.exitOverride().configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 110) });
-  if (command === program) continue;
-  command.showHelpAfterError(`Run "encke ${command.name()} --help" to see what there is.${withNpm}`);
+  if (command !== program) command.showHelpAfterError(`Run "${own} --help" to see what there is.${withNpm}`);
+  for (const each of command.commands) prepare(each, `${own} `);
 }
 
 try {

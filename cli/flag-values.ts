@@ -74,6 +74,16 @@ export function apiUrl(text: string): URL {
   return serverUrl(text, apiExample);
 }
 
+/** URL of the operator's listener. */
+export function adminUrl(text: string): URL {
+  return serverUrl(text, 'http://127.0.0.1:8002');
+}
+
+/** URL of a gateway, for HTTP alone. */
+export function streamsUrl(text: string): URL {
+  return serverUrl(text, gatewayExample);
+}
+
 /** An http or https URL of a server: protocol, host and port, no path. */
 function serverUrl(text: string, example: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;

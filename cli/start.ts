@@ -93,7 +93,8 @@ async function start(role: NodeRole, flags: Record<string, unknown>): Promise<vo
     // uWS reads this once, when it is loaded. So it is set before the import.
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.requestHeadBytesMax);
     const { runGateway } = await import('../gateway/main.js');
-    await runGateway(config, role, worker);
+    const { openAdmin } = await import('../admin/open.js');
+    await runGateway(config, role, worker, openAdmin);
   } catch (error) {
     stopWithSentence(commandOf[role], error);
   }

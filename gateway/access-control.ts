@@ -14,6 +14,8 @@ export interface AccessControl {
   readonly http: AuthenticatorChain;
   readonly mqtt: AuthenticatorChain;
   readonly api: AuthenticatorChain;
+  /** Of the operator's listener. */
+  readonly admin: AuthenticatorChain;
   readonly authorizer: Authorizer;
   readonly identities: Identities;
   readonly pending: PendingDecisions;
@@ -40,10 +42,13 @@ export function accessControlOf(
   const chainWith = (token: string) =>
     new AuthenticatorChain([...(token === '' ? [] : [new SharedToken(token)]), ...authenticators], onFault);
   const [http, mqtt, api] = [chainWith(''), chainWith(config.mqttToken), chainWith(config.apiToken)];
+  // An operator who has closed the API to others on the machine has closed this, too.
+  const admin = chainWith(config.adminToken || config.apiToken);
   return {
     http,
     mqtt,
     api,
+    admin,
     authorizer: new RuleAuthorizer(config.aclRules.map(ruleOf), config.aclNomatch),
     identities: new Identities(http.required || mqtt.required, capacity),
     pending: new PendingDecisions(config),

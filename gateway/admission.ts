@@ -50,12 +50,14 @@ export class Admission {
     this.#connections.put(connection);
     this.#addresses.add(connection.slot, peer);
     this.#counters.opened++;
+    this.#counters.open[connection.transportName]++;
     if (identity !== undefined) this.#identities.set(connection.slot, identity);
   }
 
   /** It is gone: nothing of it is left here. */
-  leave({ slot }: Connection, reason: CloseReason): void {
+  leave({ slot, transportName }: Connection, reason: CloseReason): void {
     this.#counters.close(reason);
+    this.#counters.open[transportName]--;
     this.#outbound.release(slot);
     this.#addresses.remove(slot);
     this.#identities.release(slot);
@@ -65,5 +67,10 @@ export class Admission {
   /** From now on nobody is let in. */
   refuseAll(): void {
     this.#stopping = true;
+  }
+
+  /** The end of `refuseAll`. */
+  admitAgain(): void {
+    this.#stopping = false;
   }
 }

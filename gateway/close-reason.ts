@@ -101,6 +101,8 @@ export const closeReasons = [
   'history-gap',
   /** The token that it came with has ended: the client comes back with a new one. */
   'credentials-expired',
+  /** An operator has ended it. */
+  'kicked',
   // Of MQTT:
   /** The client said DISCONNECT: a good end, without a will. */
   'disconnected',

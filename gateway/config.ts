@@ -24,6 +24,7 @@ const otherVariables: ReadonlySet<string> = new Set([
   'ENCKE_CONFIG',
   'ENCKE_URL',
   'ENCKE_API_URL',
+  'ENCKE_ADMIN_URL',
   'ENCKE_TEST_SEED',
   workerVariable,
   workerGroupVariable,
@@ -56,10 +57,12 @@ export function readConfig(sources: ConfigSources): Config {
   }
   const role = sources.role ?? 'both';
   for (const key of tokenKeys) config[key] = tokenOf(key, config as Config, role);
+  const isSet = (key: SettingKey) => pick(key, sources, file).value !== undefined;
+  // An address that somebody has chosen is one that is relied on: a taken port ends the start there.
+  if (config.admin === 'auto' && (isSet('adminPort') || isSet('adminHost'))) config.admin = 'true';
   const inconsistency = inconsistencyOf(config as Config, role);
   if (inconsistency !== undefined) throw new ConfigError(inconsistency);
   if (config.engine === 'embedded') assertNoRedis(pick('redis', sources, file));
-  const isSet = (key: SettingKey) => pick(key, sources, file).value !== undefined;
   const fitted = fittedToMemory(config as Config, isSet);
   if (typeof fitted === 'string') throw new ConfigError(fitted);
   return isSet('nodeName') ? fitted : { ...fitted, nodeName: unnamedNode(fitted) };
@@ -73,7 +76,7 @@ function assertNoRedis({ value, origin }: { value: unknown; origin: string }): v
   );
 }
 
-const tokenKeys = ['apiToken', 'mqttToken', 'authJwtSecret'] as const;
+const tokenKeys = ['apiToken', 'adminToken', 'mqttToken', 'authJwtSecret'] as const;
 
 /**
  * The token of the setting, or of its file. One file of settings serves all roles, so the token file of another role

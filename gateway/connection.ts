@@ -1,6 +1,7 @@
 import type { Message } from '../router/message.js';
 import { InflightEntry } from '../router/session/inflight-entry.js';
 import type { CloseReason } from './close-reason.js';
+import type { ConnectionTransport } from './connection-transport.js';
 
 /** A retained message on its way to a new subscriber at QoS 0. */
 export class RetainedDelivery {
@@ -32,6 +33,7 @@ export interface Connection {
   readonly slot: number;
   /** Writes to this kind of connection. */
   readonly wire: Wire;
+  readonly transportName: ConnectionTransport;
   /** Describes its owner, for log lines. */
   describe(): Record<string, unknown>;
   /** Text form of the peer's address. Only while the socket is open. */

@@ -30,6 +30,7 @@ export function inconsistencyOf(config: Config, role: NodeRole): string | undefi
   return (
     roleAlone(config, role) ??
     anybodyMaySend(config, role) ??
+    anybodyMayAdminister(config) ??
     (holdsConnections(role) ? inconsistencyOfListeners(config) : undefined) ??
     inconsistencyOfAccess(config) ??
     watermarksCrossed(config) ??
@@ -60,6 +61,12 @@ function anybodyMaySend({ apiToken, apiHost, auth }: Config, role: NodeRole): st
   return `The router API would let anybody on ${apiHost} send: set --api-token, or keep --api-host on 127.0.0.1.`;
 }
 
+function anybodyMayAdminister({ admin, adminHost, adminToken, apiToken, auth }: Config): string | undefined {
+  if (admin === 'false' || adminToken !== '' || apiToken !== '' || auth.length > 0 || isLoopback(adminHost))
+    return undefined;
+  return `The operator's listener would let anybody on ${adminHost} end connections: set --admin-token, or keep --admin-host on 127.0.0.1, or set --admin false.`;
+}
+
 function anybodyMayPublish(config: Config): string | undefined {
   const { mqtt, mqttToken, mqttAllowAnonymous, host, auth } = config;
   if (!mqtt || mqttToken !== '' || auth.length > 0 || mqttAllowAnonymous || isLoopback(host))
@@ -77,6 +84,7 @@ function portGivenTwice(config: Config): string | undefined {
     { flag: '--port', host: config.host, port: config.port },
     { flag: '--mqtt-port', host: config.host, port: config.mqttPort },
     { flag: '--api-port', host: config.apiHost, port: config.apiPort },
+    { flag: '--admin-port', host: config.adminHost, port: config.admin === 'true' ? config.adminPort : 0 },
   ].filter(({ port }) => port !== 0);
   for (const [n, one] of listeners.entries()) {
     const other = listeners.slice(n + 1).find(({ host, port }) => host === one.host && port === one.port);

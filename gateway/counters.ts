@@ -7,19 +7,28 @@ import {
   type RefusalReason,
   refusals,
 } from './close-reason.js';
+import { type ConnectionTransport, connectionTransports } from './connection-transport.js';
+import { DeliveryLatency } from './delivery-latency.js';
+import { Written } from './written.js';
 
 /** Counters since the start. Each is increased once, where its event happens. */
 export class Counters {
   /** Streams opened. */
   opened = 0;
+  /** Connections that are open now, by transport. */
+  readonly open = zeros(connectionTransports);
   readonly closed = zeros(closeReasons);
   /** Closed connections; answered polls do not count. */
   closedTotal = 0;
   readonly refused = zeros(Object.keys(refusals) as RefusalReason[]);
-  /** Messages written to streams, each recipient once. */
-  messagesWritten = 0;
-  /** Bytes of messages written, without HTTP's chunk framing. */
-  messageBytesWritten = 0;
+  /** Messages written to HTTP streams and polls. */
+  readonly written = Object.fromEntries(connectionTransports.map((name) => [name, new Written()])) as Record<
+    ConnectionTransport,
+    Written
+  >;
+  /** PUBLISH packets written, by QoS, with their messages. */
+  readonly mqttWritten = [new Written(), new Written(), new Written()] as const;
+  readonly latency = new DeliveryLatency();
   /** Messages for a stream that it did not get. */
   readonly messagesLost = zeros(lossReasons);
   heartbeats = 0;
@@ -47,9 +56,26 @@ export class Counters {
     this.messagesLost[reason] += messages;
   }
 
+  /** Messages written, each recipient once. */
+  get messagesWritten(): number {
+    return this.#sumOfWritten(({ messages }) => messages);
+  }
+
+  /** Bytes of their payloads, without framing. */
+  get messageBytesWritten(): number {
+    return this.#sumOfWritten(({ bytes }) => bytes);
+  }
+
+  /** Of each transport. MQTT is counted by QoS, and is all over WebSocket. */
+  writtenBy(of: (written: Written) => number): Record<string, number> {
+    const mqtt = this.mqttWritten.reduce((sum, written) => sum + of(written), 0);
+    const entries = connectionTransports.map((name) => [name, of(this.written[name])] as const);
+    return { ...Object.fromEntries(entries), 'mqtt-ws': mqtt };
+  }
+
   countPollAnswered(messages: readonly Message[]): void {
-    this.messagesWritten += messages.length;
-    for (const { payload } of messages) this.messageBytesWritten += payload.length;
+    const written = this.written['long-poll'];
+    for (const { payload } of messages) written.count(payload.length);
   }
 
   countApiError(status: string): void {
@@ -60,6 +86,10 @@ export class Counters {
   close(reason: CloseReason): void {
     this.closed[reason]++;
     if (reason !== 'answered') this.closedTotal++;
+  }
+
+  #sumOfWritten(of: (written: Written) => number): number {
+    return Object.values(this.writtenBy(of)).reduce((sum, each) => sum + each, 0);
   }
 }
 

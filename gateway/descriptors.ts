@@ -16,9 +16,15 @@ export const refusalSockets = 128;
 /** Node, libuv, log, stdio: measured 25 after the start. */
 const ownDescriptors = 64;
 
+/** Limits of the sockets that are none of clients. */
+export interface OperatorSockets {
+  readonly apiSocketsMax: number;
+  readonly adminSocketsMax: number;
+}
+
 /** Descriptors beside those of streams, at most. */
-export function reserveOf(apiSocketsMax: number): number {
-  return apiSocketsMax + apiSocketsBeyond(apiSocketsMax) + refusalSockets + ownDescriptors;
+export function reserveOf({ apiSocketsMax, adminSocketsMax }: OperatorSockets): number {
+  return apiSocketsMax + apiSocketsBeyond(apiSocketsMax) + adminSocketsMax + refusalSockets + ownDescriptors;
 }
 
 /**
@@ -30,14 +36,14 @@ export function reserveOf(apiSocketsMax: number): number {
  */
 export function streamCapacity(
   asked: number,
-  apiSocketsMax: number,
+  sockets: OperatorSockets,
   descriptorLimit = readDescriptorLimit(),
 ): number {
-  const reserve = reserveOf(apiSocketsMax);
+  const reserve = reserveOf(sockets);
   const fit = descriptorLimit - reserve;
   if (fit < 1) {
     throw new ConfigError(
-      `The descriptor limit is ${descriptorLimit}, and ${reserve} are needed before the first stream: raise it (ulimit -n 65536), or lower --api-sockets-max ${apiSocketsMax}.`,
+      `The descriptor limit is ${descriptorLimit}, and ${reserve} are needed before the first stream: raise it (ulimit -n 65536), or lower --api-sockets-max ${sockets.apiSocketsMax}.`,
     );
   }
   if (asked > fit) {

@@ -11,24 +11,31 @@ const spreadShare = 0.8;
 /**
  * Ends all connections, spread over `drainSec`, so that clients do not all reconnect at once. A connection that is
  * behind ends when it has got everything that was accepted for it, or is cut when the time is over.
+ * @param goesOn false: those that are left stay
  */
-export async function drain(connections: Connections, outbound: Outbound, drainSec: number): Promise<void> {
+export async function drain(
+  connections: Connections,
+  outbound: Outbound,
+  drainSec: number,
+  goesOn: () => boolean = () => true,
+): Promise<void> {
   const startedMs = performance.now();
   const deadlineMs = startedMs + drainSec * 1000;
   const spreadMs = spreadShare * drainSec * 1000;
   const open = connections.slots.filter((connection) => connection !== undefined);
   let behind: Connection[] = [];
-  for (let next = 0; next < open.length; ) {
+  for (let next = 0; next < open.length && goesOn(); ) {
     const share = spreadMs === 0 ? 1 : Math.min(1, (performance.now() - startedMs + stepMs) / spreadMs);
     const until = Math.max(next, Math.floor(open.length * share));
     behind.push(...endDrained(open.slice(next, until)));
     next = until;
     if (next < open.length) await step();
   }
-  while (behind.length > 0 && performance.now() < deadlineMs) {
+  while (behind.length > 0 && performance.now() < deadlineMs && goesOn()) {
     await step();
     behind = endDrained(behind);
   }
+  if (!goesOn()) return;
   for (const connection of behind) if (connections.has(connection)) connection.cut('server-stopping');
 
   /** @returns connections that are behind */

@@ -8,6 +8,8 @@ import { ClusterStats } from './cluster/cluster-stats.js';
 import { SubscriberLocations } from './cluster/subscriber-locations.js';
 import type { Config } from './config.js';
 import { drain } from './drain.js';
+import { EventLoopGauge } from './event-loop.js';
+import { GarbageCollections } from './garbage-collections.js';
 import { ApiGuard } from './http/api-guard.js';
 import { bindApi } from './http/api-routes.js';
 import type { Bodies } from './http/body.js';
@@ -26,11 +28,12 @@ import { MemoryGauge } from './memory.js';
 import { Mqtt } from './mqtt/mqtt.js';
 import { sessionsOptions } from './mqtt/sessions-options.js';
 import { DuplicateNodeNames } from './node-name.js';
+import type { ListenerState, OperatedNode } from './operated-node.js';
 import { ReceiveThrottle } from './receive-throttle.js';
 import { Reclaimer } from './reclaim.js';
 import { holdsConnections, type NodeRole, takesSends } from './role.js';
 import { type SharedParts, sharedParts } from './shared-parts.js';
-import { Stats } from './stats.js';
+import { Stats, type StatsParts } from './stats.js';
 import { Sweeper } from './sweeper.js';
 import type { ListeningPorts } from './workers/worker.js';
 
@@ -48,7 +51,11 @@ export class Gateway {
   readonly #listeners: Listeners;
   readonly #guard: ApiGuard;
   readonly #sweeper: Sweeper;
+  readonly #eventLoop = new EventLoopGauge();
+  readonly #garbage = new GarbageCollections();
   readonly stats: Stats;
+  /** For the operator's listener. */
+  readonly operated: OperatedNode;
   /** Why nothing should be sent here, besides what the engine knows. */
   #notReady: string | undefined = 'starting';
 
@@ -70,12 +77,26 @@ export class Gateway {
     this.#guard = new ApiGuard(shared);
     const unsent = bindStreamRoom(listeners.public.door, shared);
     const mqtt = bindMqttRoom(listeners, shared);
-    this.stats = statsOf(shared, listeners, { unsent, mqtt, log: logNumbers });
+    const adminSockets = { open: 0, refused: 0 };
+    const [eventLoop, garbage] = [this.#eventLoop, this.#garbage];
+    const rooms = { unsent, mqtt, log: logNumbers, eventLoop, garbage, adminSockets };
+    this.stats = statsOf(shared, listeners, rooms);
     this.#bindPages();
     const { cluster } = router.engine;
     const clusterStats = cluster && new ClusterStats(this.stats, cluster, config.countWaitMs);
-    const bodies = this.#bindApi(clusterStats);
+    const subscriberLocations = new SubscriberLocations(router, config); // answers other nodes in any role
+    const bodies = this.#bindApi(clusterStats, subscriberLocations);
+    this.operated = {
+      ...{ shared, role, stats: this.stats, clusterStats, subscriberLocations, mqtt, adminSockets },
+      listeners: () => this.#listenerStates(),
+      whyNotReady: () => this.#whyNotReady(),
+      warning: () => router.engine.warning,
+      drain: (drainSec) => this.#drain(drainSec),
+      isDraining: () => this.#notReady === draining,
+      undrain: () => this.#undrain(),
+    };
     const tasks = [() => bodies?.expire(), () => mqtt.tick(), ...tasksOf(shared, clusterStats, log)];
+    tasks.push(() => eventLoop.tick());
     this.#sweeper = new Sweeper(shared.clock, shared.connections, [...tasks, () => listeners.resume()]);
   }
 
@@ -118,9 +139,12 @@ export class Gateway {
     bindRestOfGateway(door, config.mqtt ? config.mqttPath : undefined);
   }
 
-  #bindApi(clusterStats: ClusterStats | undefined): Bodies | undefined {
+  #bindApi(
+    clusterStats: ClusterStats | undefined,
+    subscriberLocations: SubscriberLocations,
+  ): Bodies | undefined {
     const { door } = this.#listeners.api;
-    const { router, config } = this.#shared;
+    const { router } = this.#shared;
     const probes = {
       ...this.#shared,
       guard: this.#guard,
@@ -129,7 +153,6 @@ export class Gateway {
       whyNotReady: () => this.#whyNotReady(),
       warning: () => router.engine.warning,
     };
-    const subscriberLocations = new SubscriberLocations(router, config); // answers other nodes in any role
     bindProbes(door, probes);
     const bodies = takesSends(this.#role) ? bindApi(door, { ...probes, subscriberLocations }) : undefined;
     bindRestOfApi(door, takesSends(this.#role) ? apiHint : probesHint);
@@ -161,8 +184,32 @@ export class Gateway {
     await this.#handOver();
     this.#listeners.closeApi();
     this.#sweeper.stop();
+    this.#eventLoop.stop();
+    this.#garbage.stop();
     await access.stop();
     await router.stop();
+  }
+
+  async #drain(drainSec: number): Promise<boolean> {
+    if (this.#notReady !== undefined) return false;
+    const { admission, connections, outbound } = this.#shared;
+    this.#notReady = draining;
+    admission.refuseAll();
+    this.#listeners.closePublic();
+    await drain(connections, outbound, drainSec, () => this.#notReady === draining);
+    return true;
+  }
+
+  async #undrain(): Promise<boolean> {
+    if (this.#notReady !== draining) return false;
+    await this.#listeners.openPublic();
+    this.#shared.admission.admitAgain();
+    this.#notReady = undefined;
+    return true;
+  }
+
+  #listenerStates(): ListenerState[] {
+    return this.#listeners.all.map(([name, { url, sockets }]) => ({ name, url, sockets }));
   }
 
   /** Hands over messages that wait for clients that are away. */
@@ -181,6 +228,9 @@ export class Gateway {
     return this.#notReady ?? this.#shared.router.engine.trouble;
   }
 }
+
+/** Said by /ready while an operator has taken it out. */
+const draining = 'draining: an operator has taken it out, and can take it in again (encke ctl undrain)';
 
 /** How often other programs can learn this node's numbers anew. */
 const reportSec = 5;
@@ -210,7 +260,7 @@ function bindMqttRoom(listeners: Listeners, shared: SharedParts): Mqtt {
 function statsOf(
   shared: SharedParts,
   { public: clients, mqtt, api }: Listeners,
-  rooms: Pick<ConstructorParameters<typeof Stats>[0], 'unsent' | 'mqtt' | 'log'>,
+  rooms: Pick<StatsParts, 'unsent' | 'mqtt' | 'log' | 'eventLoop' | 'garbage' | 'adminSockets'>,
 ): Stats {
   const isApi = (socket: number) => api.listener.accepted(socket);
   return new Stats({

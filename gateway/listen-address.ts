@@ -20,23 +20,32 @@ export class ListenError extends Error {
   override readonly name = 'ListenError';
 }
 
-/** The listeners of a configuration; `mqtt` where it has a port of its own. */
+/** The listeners of a configuration; `mqtt` where it has a port of its own, `admin` where it is not switched off. */
 export function listenAddressesOf(config: Config, role: NodeRole) {
-  const { host, port, apiHost, apiPort, mqttPort } = config;
+  const { host, port, apiHost, apiPort, mqttPort, admin, adminHost, adminPort } = config;
   const apiName = takesSends(role) ? 'The router API' : 'The listener of /health, /ready and /stats';
   const mqtt: ListenAddress = { name: 'MQTT', flag: '--mqtt-port', host, port: mqttPort };
+  const operators: ListenAddress = {
+    name: "The operator's listener",
+    flag: '--admin-port',
+    host: adminHost,
+    port: adminPort,
+  };
   return {
     gateway: { name: 'The gateway', flag: '--port', host, port },
     api: { name: apiName, flag: '--api-port', host: apiHost, port: apiPort },
     mqtt: mqttPort === 0 ? undefined : mqtt,
+    admin: admin === 'false' ? undefined : operators,
   };
 }
 
 /** The addresses on which a process of this role listens, without those on port 0. */
 export function knownAddressesOf(config: Config, role: NodeRole): ListenAddress[] {
-  const { gateway, api, mqtt } = listenAddressesOf(config, role);
-  const all = holdsConnections(role) ? [gateway, api, ...(mqtt === undefined ? [] : [mqtt])] : [api];
-  return all.filter(({ port }) => port !== 0);
+  const { gateway, api, mqtt, admin } = listenAddressesOf(config, role);
+  const clients = holdsConnections(role) ? [gateway, mqtt] : [];
+  // With `auto`, a taken port is no reason not to start.
+  const all = [...clients, api, config.admin === 'true' ? admin : undefined];
+  return all.filter((address) => address !== undefined && address.port !== 0) as ListenAddress[];
 }
 
 /**

@@ -66,11 +66,29 @@ export class Listeners {
   async open(onPublic: (listener: Listener) => void): Promise<void> {
     await this.#options.load();
     if (this.#holdsConnections) {
-      await this.public.listener.open();
-      await this.mqtt?.listener.open();
+      await this.openPublic();
       onPublic(this.public.listener);
     }
     await this.api.listener.open();
+  }
+
+  /** Those that listen, by name. */
+  get all(): (readonly [name: string, listener: Listener])[] {
+    const clients: [string, Entrance | undefined][] = this.#holdsConnections
+      ? [
+          ['gateway', this.public],
+          ['mqtt', this.mqtt],
+        ]
+      : [];
+    const all: [string, Entrance | undefined][] = [...clients, ['api', this.api]];
+    return all.flatMap(([name, entrance]) => (entrance === undefined ? [] : [[name, entrance.listener]]));
+  }
+
+  /** Accepts clients again, at the ports that it had. @throws ListenError */
+  async openPublic(): Promise<void> {
+    if (!this.#holdsConnections) return;
+    await this.public.listener.open();
+    await this.mqtt?.listener.open();
   }
 
   /** Accepts no more clients. The API goes on answering. */

@@ -7,6 +7,7 @@ import { Gateway } from './gateway.js';
 import { openProcessLog } from './log/process-log.js';
 import { giveMemoryBack } from './memory.js';
 import { limitsLine } from './memory-limits.js';
+import type { OpenAdmin } from './operated-node.js';
 import type { NodeRole } from './role.js';
 import { SampledLog } from './sampled-log.js';
 import { stopOnSignal } from './stop-signals.js';
@@ -16,12 +17,19 @@ import { stopWithSupervisor, tellSupervisor, type Worker } from './workers/worke
 /**
  * The process: config -> router -> gateway; says where it listens; signals; graceful stop.
  * @param worker where it is one of several that a supervisor has started
+ * @param openAdmin of the room above this one
  * @throws ConfigError, EngineError, ListenError
  */
-export async function runGateway(config: Config, role: NodeRole, worker?: Worker): Promise<void> {
+export async function runGateway(
+  config: Config,
+  role: NodeRole,
+  worker: Worker | undefined,
+  openAdmin: OpenAdmin,
+): Promise<void> {
   const processLog = openProcessLog(config);
   const log = worker === undefined ? processLog.log : processLog.log.child({ worker: worker.number });
   let gateway: Gateway | undefined;
+  let admin: Awaited<ReturnType<OpenAdmin>> | undefined;
   const engine = await openEngine(config, role, log, async (concerns) => gateway?.announceGap(concerns));
   const router = new Router({
     ...engine,
@@ -36,6 +44,7 @@ export async function runGateway(config: Config, role: NodeRole, worker?: Worker
   const stop = async (cause: string) => {
     log.info({ signal: cause, connections: gateway.connectionsOpen, drainSec: config.drainSec }, 'stopping');
     await gateway.stop();
+    await admin?.stop();
     log.info('stopped');
     await processLog.exit(0);
   };
@@ -43,13 +52,16 @@ export async function runGateway(config: Config, role: NodeRole, worker?: Worker
   if (worker === undefined) stopOnSignal(stop);
   else stopWithSupervisor(stop);
   await gateway.start();
+  admin = await openAdmin(gateway.operated, log, worker);
   // Until its first full collection V8 allows the old generation over 100 MB, whatever is alive in it; after
   // one, the limit follows what is alive. And what loading has left behind goes.
   await giveMemoryBack();
-  if (worker === undefined) process.stdout.write(welcome(gateway, config, role));
+  const { url, apiUrl } = gateway;
+  const urls = { url, apiUrl, adminUrl: admin.url };
+  if (worker === undefined) process.stdout.write(welcome(urls, config, role));
   else tellSupervisor(gateway.ports);
   log.info(limitsLine(config), 'limits summed: what they allow, and the room that there is');
-  log.info({ url: gateway.url, apiUrl: gateway.apiUrl }, 'listening');
+  log.info(urls, 'listening');
 }
 
 /** The libraries of authenticators are loaded only where --auth is set. */

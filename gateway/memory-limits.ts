@@ -90,7 +90,7 @@ export interface LimitsSummed {
 }
 
 export function limitsSummed(config: Config, memory = memoryOfProcess()): LimitsSummed {
-  const connections = streamCapacity(config.connectionsMax, config.apiSocketsMax);
+  const connections = streamCapacity(config.connectionsMax, config);
   const heapBytes = sumOf(config, ({ heap }) => heap) + connections * connectionHeapBytes;
   return {
     heapBytes,
@@ -127,9 +127,7 @@ function withConnectionsCapped(config: Config, memory: MemoryOfProcess): Config 
       (totalRoomBytes * connectionsShare) / (connectionHeapBytes + connectionOtherBytes),
     ),
   );
-  return fit < streamCapacity(0, config.apiSocketsMax)
-    ? { ...config, connectionsMax: Math.max(1, fit) }
-    : config;
+  return fit < streamCapacity(0, config) ? { ...config, connectionsMax: Math.max(1, fit) } : config;
 }
 
 function heapScale(config: Config, isSet: IsSet, memory: MemoryOfProcess): number {
@@ -177,7 +175,7 @@ export function limitsLine(config: Config): Record<string, number> {
     heapRoomMb: inMb(summed.heapRoomBytes),
     totalMb: inMb(summed.totalBytes),
     totalRoomMb: inMb(summed.totalRoomBytes),
-    connections: streamCapacity(config.connectionsMax, config.apiSocketsMax),
+    connections: streamCapacity(config.connectionsMax, config),
   };
   for (const { key } of budgetsOf(config))
     line[key.replace(/(Bytes)?(Total)?Max$/, 'Mb')] = inMb(config[key]);

@@ -1,7 +1,10 @@
 import type { Router } from '../router/router.js';
 import type { AccessControl } from './access-control.js';
+import type { AdminSockets } from './admin-sockets.js';
 import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
+import type { EventLoopGauge } from './event-loop.js';
+import type { GarbageCollections } from './garbage-collections.js';
 import type { UnsentAnswers } from './http/streams/unsent-answers.js';
 import type { IdleSockets } from './idle-sockets.js';
 import type { Listener } from './listener.js';
@@ -26,6 +29,9 @@ export interface MetricParts {
   readonly usage: NodeJS.MemoryUsage;
   readonly idleSockets: IdleSockets;
   readonly log: LogNumbers;
+  readonly eventLoop: EventLoopGauge;
+  readonly garbage: GarbageCollections;
+  readonly adminSockets: AdminSockets;
   /** `mqtt` where it has a port of its own. */
   readonly listeners: { gateway: Listener; api: Listener; mqtt: Listener | undefined };
 }
@@ -60,12 +66,30 @@ export const metrics: readonly Metric[] = [
   ),
   metric('connections.open', 'gauge', 'Open connections of clients', ({ connections }) => connections.open),
   metric('connections.capacity', 'gauge', 'Most connections', ({ connections }) => connections.capacity),
+  metric(
+    'connections.byTransport',
+    'gauge',
+    'Open connections, by transport',
+    ({ counters }) => counters.open,
+  ),
   metric('connections.opened', 'counter', 'Connections opened', ({ counters }) => counters.opened),
   metric('connections.closed', 'counter', 'Connections closed, by reason', ({ counters }) => counters.closed),
   metric('connections.refused', 'counter', 'Refused, by reason', ({ counters }) => counters.refused),
   metric('sockets.gateway', 'gauge', 'Sockets of the gateway', ({ listeners }) => listeners.gateway.sockets),
   metric('sockets.api', 'gauge', 'Sockets of the API', ({ listeners }) => listeners.api.sockets),
   metric('sockets.mqtt', 'gauge', 'Sockets of --mqtt-port', ({ listeners }) => listeners.mqtt?.sockets ?? 0),
+  metric(
+    'sockets.admin',
+    'gauge',
+    "Sockets of the operator's listener",
+    ({ adminSockets }) => adminSockets.open,
+  ),
+  metric(
+    'sockets.adminRefused',
+    'counter',
+    "Sockets of the operator's listener closed at once, past --admin-sockets-max",
+    ({ adminSockets }) => adminSockets.refused,
+  ),
   metric(
     'sockets.gatewayPauses',
     'counter',
@@ -102,6 +126,21 @@ export const metrics: readonly Metric[] = [
     'counter',
     'Bytes of messages written',
     ({ counters }) => counters.messageBytesWritten,
+  ),
+  metric('messages.writtenByTransport', 'counter', 'Messages written, by transport', ({ counters }) =>
+    counters.writtenBy(({ messages }) => messages),
+  ),
+  metric(
+    'messages.bytesWrittenByTransport',
+    'counter',
+    'Bytes of messages written, by transport',
+    ({ counters }) => counters.writtenBy(({ bytes }) => bytes),
+  ),
+  metric(
+    'messages.latency',
+    'group',
+    'Time from the publish of a message until it was written here, by upper bound in seconds',
+    ({ counters }) => counters.latency.stats(),
   ),
   metric(
     'messages.lost',
@@ -171,6 +210,29 @@ export const metrics: readonly Metric[] = [
   ),
   metric('log.pendingBytes', 'gauge', 'Bytes of log that are not written yet', ({ log }) => log.pendingBytes),
   metric('log.droppedLines', 'counter', 'Lines of log that had no room', ({ log }) => log.droppedLines),
+  metric(
+    'eventLoop.p50Ms',
+    'maximum',
+    'Delay of the event loop, median of the last 15 s, ms',
+    ({ eventLoop }) => eventLoop.delays.p50Ms,
+  ),
+  metric(
+    'eventLoop.p99Ms',
+    'maximum',
+    'The same, 99th percentile',
+    ({ eventLoop }) => eventLoop.delays.p99Ms,
+  ),
+  metric('eventLoop.maxMs', 'maximum', 'The same, maximum', ({ eventLoop }) => eventLoop.delays.maxMs),
+  metric(
+    'eventLoop.utilization',
+    'maximum',
+    'Part of the last 15 s in which the event loop has worked',
+    ({ eventLoop }) => eventLoop.delays.utilization,
+  ),
+  metric('garbage.collections', 'counter', "V8's collections, by kind", ({ garbage }) => garbage.count),
+  metric('garbage.seconds', 'counter', 'Seconds of them, by kind', ({ garbage }) => garbage.seconds),
+  metric('cpu.userSec', 'counter', 'CPU time of the process in its own code, seconds', () => cpuSec().user),
+  metric('cpu.systemSec', 'counter', 'CPU time of the process in the kernel, seconds', () => cpuSec().system),
   metric('memory.rssBytes', 'gauge', 'Resident memory, bytes', ({ usage }) => usage.rss),
   metric('memory.heapUsedBytes', 'gauge', "V8's heap in use, bytes", ({ usage }) => usage.heapUsed),
   metric('memory.heapTotalBytes', 'gauge', "V8's heap, bytes", ({ usage }) => usage.heapTotal),
@@ -200,4 +262,9 @@ export function kindOf(name: string): MetricKind | undefined {
 
 function metric(name: string, kind: MetricKind, help: string, read: Metric['read']): Metric {
   return { name, kind, help, read };
+}
+
+function cpuSec(): { user: number; system: number } {
+  const { user, system } = process.cpuUsage();
+  return { user: user / 1e6, system: system / 1e6 };
 }

@@ -65,6 +65,7 @@ export class Outbound {
       if (this.#connections.has(connection)) this.#flush(connection);
     }
     this.#turn.clear();
+    this.#counters.latency.written();
     this.#flushing = false;
   };
 

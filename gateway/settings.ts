@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { idBytesMaxDefault } from '../router/topic.js';
 import { accessSettings } from './access-settings.js';
+import { adminSettings } from './admin-settings.js';
 import { clusterSettings } from './cluster-settings.js';
 import { mqttSettings } from './mqtt/settings.js';
 import {
@@ -212,6 +213,7 @@ export const settings = {
     mebibyte,
     'log lines that wait because standard error takes none (a full disk, a pipe that nobody reads), bytes; more are dropped and counted',
   ),
+  ...adminSettings,
   ...accessSettings,
   ...clusterSettings,
   ...mqttSettings,

@@ -45,9 +45,9 @@ export function sharedParts(
   authenticators: readonly Authenticator[],
 ): SharedParts {
   const { apiSocketsMax } = config;
-  const capacity = streamCapacity(config.connectionsMax, apiSocketsMax);
+  const capacity = streamCapacity(config.connectionsMax, config);
   const publicSockets = new SocketBudget(capacity + refusalSockets);
-  const descriptorsMax = () => publicSockets.peak + reserveOf(apiSocketsMax);
+  const descriptorsMax = () => publicSockets.peak + reserveOf(config);
   const counters = new Counters();
   const sampledLog = new SampledLog(log);
   const connections = new Connections(capacity);
@@ -55,6 +55,10 @@ export function sharedParts(
   const slowConsumers = new SlowConsumers(connections, counters, config, sampledLog, progress);
   const access = accessControlOf(config, sampledLog, authenticators, capacity);
   const outbound = new Outbound(connections, counters, slowConsumers);
+  // A message that only waits in a session or a backlog is not written at the end of this turn.
+  router.onHandedOut = ({ timeMs }) => {
+    if (outbound.turnDeliveries > 0) counters.latency.handedOut(timeMs);
+  };
   return {
     router,
     config,

@@ -53,6 +53,11 @@ export class SlowConsumers {
     return this.#pendingBytes;
   }
 
+  /** Backlogs by slot, for a walk within one turn of the loop. */
+  get all(): Iterable<[slot: number, backlog: Backlog]> {
+    return this.#backlogs;
+  }
+
   backlogOf(slot: number): Backlog | undefined {
     return this.#backlogs.get(slot);
   }

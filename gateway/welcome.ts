@@ -5,17 +5,20 @@ interface Urls {
   /** Undefined if its role takes no connections. */
   readonly url: string | undefined;
   readonly apiUrl: string;
+  /** Undefined if the operator's listener is off, or another program has its port. */
+  readonly adminUrl: string | undefined;
 }
 
 /** The first lines for a newcomer: URLs and commands to try. */
-export function welcome({ url, apiUrl }: Urls, { apiToken, name }: Config, role: NodeRole): string {
+export function welcome({ url, apiUrl, adminUrl }: Urls, { apiToken, name }: Config, role: NodeRole): string {
+  const admin = adminUrl === undefined ? '' : `\n    operators   ${adminUrl}`;
   const token = apiToken === '' ? '' : `-H 'Authorization: Bearer <token>' `;
   if (role === 'gateway')
     return `
   Encke's gateway is up.
 
     gateway     ${url}
-    probes      ${apiUrl}
+    probes      ${apiUrl}${admin}
 
   Send through a router of "${name}", for instance one that is started with "encke router".
 
@@ -24,7 +27,7 @@ export function welcome({ url, apiUrl }: Urls, { apiToken, name }: Config, role:
     return `
   Encke's router is up.
 
-    router API  ${apiUrl}
+    router API  ${apiUrl}${admin}
     on Redis    FCALL ${name}_send 1 <id> <message>
 
   Try:
@@ -36,7 +39,7 @@ export function welcome({ url, apiUrl }: Urls, { apiToken, name }: Config, role:
   Encke is up.
 
     gateway     ${url}
-    router API  ${apiUrl}
+    router API  ${apiUrl}${admin}
 
   Open  ${url}/test/123  in a browser, and then try:
 

@@ -43,6 +43,8 @@ export class Router {
   readonly #retirement: Retirement;
   readonly idBytesMax: number;
   readonly topicLevelsMax: number;
+  /** Called for each message that subscribers of this node have taken, behind the last of them. */
+  onHandedOut: ((message: Message) => void) | undefined = undefined;
   #published = 0;
   #messages = 0;
   #delivering = false;
@@ -253,6 +255,8 @@ export class Router {
     this.#messages++;
     message.offset = this.#historyStore.append(message);
     if (message.retain) this.#retained.keep(message);
-    return this.#fanOut.run(message);
+    const taken = this.#fanOut.run(message);
+    if (taken > 0) this.onHandedOut?.(message);
+    return taken;
   }
 }

@@ -34,12 +34,15 @@ export class GatewayProcess {
   /** Empty for a router alone. */
   readonly url: string;
   readonly apiUrl: string;
+  /** Empty unless the flags ask for the operator's listener. */
+  readonly adminUrl: string;
   readonly #log: string[];
 
-  constructor(child: ChildProcess, url: string, apiUrl: string, log: string[]) {
+  constructor(child: ChildProcess, url: string, apiUrl: string, log: string[], adminUrl = '') {
     this.child = child;
     this.url = url;
     this.apiUrl = apiUrl;
+    this.adminUrl = adminUrl;
     this.#log = log;
   }
 
@@ -131,6 +134,8 @@ export async function startProcess(options: GatewayProcessOptions = {}): Promise
   const ports = [
     ...(given('--port') || role === 'router' ? [] : ['--port', '0']),
     ...(given('--api-port') ? [] : ['--api-port', '0']),
+    // By default the first of several would have the one port, and the others would have none.
+    ...(flags.some((flag) => flag.startsWith('--admin')) ? [] : ['--admin', 'false']),
   ];
   const node = [...plainNode, ...(options.nodeFlags ?? [])];
   const command = [...node, options.program ?? door, role ?? 'start', ...ports, ...flags];
@@ -152,5 +157,6 @@ export async function startProcess(options: GatewayProcessOptions = {}): Promise
       if (url !== undefined && apiUrl !== undefined) resolve([url, apiUrl]);
     });
   });
-  return new GatewayProcess(child, urls[0], urls[1], log);
+  const adminUrl = /operators +(http\S+)/.exec(said)?.[1];
+  return new GatewayProcess(child, urls[0], urls[1], log, adminUrl);
 }

@@ -13,7 +13,8 @@ const arrows: Record<string, string[]> = {
   floodtest: ['floodtest', 'msggen'],
   charts: ['charts'],
   client: ['client'],
-  cli: ['cli', 'gateway', 'access', 'msggen', 'floodtest', 'charts', 'redis-access'],
+  admin: ['admin', 'gateway', 'access', 'router', 'redis-access'],
+  cli: ['cli', 'admin', 'client', 'gateway', 'access', 'msggen', 'floodtest', 'charts', 'redis-access'],
 };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

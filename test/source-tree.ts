@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 /** The rooms whose files are the product; tests and benches are not among them. */
 export const rooms = [
   'cli',
+  'admin',
   'gateway',
   'access',
   'router',

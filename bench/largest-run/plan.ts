@@ -9,7 +9,10 @@ import { descriptorLimit } from '../../msggen/descriptors.js';
 import { everyShare } from '../flood-share.js';
 
 /** Descriptors that a gateway keeps free below its limit. Past that it refuses streams. */
-const gatewayDescriptors = reserveOf(settings.apiSocketsMax.default);
+const gatewayDescriptors = reserveOf({
+  apiSocketsMax: settings.apiSocketsMax.default,
+  adminSocketsMax: settings.adminSocketsMax.default,
+});
 
 export interface Plan {
   connections: number;

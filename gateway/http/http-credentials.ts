@@ -1,6 +1,7 @@
-import type { HttpResponse } from 'uWebSockets.js';
 import type { Credentials } from '../../access/authenticator.js';
-import { addressText } from '../address-limit.js';
+import { addressText, type Peer } from '../address-limit.js';
+
+type AddressedPeer = Pick<Peer, 'getRemoteAddressAsText' | 'address'>;
 
 /** The credentials in a request: `Authorization: Bearer` has a token, `Basic` a user name and a password. */
 export class HttpCredentials implements Credentials {
@@ -9,18 +10,18 @@ export class HttpCredentials implements Credentials {
   readonly password?: Buffer;
   readonly token?: string;
   readonly tokenIsCookie?: true;
-  readonly #response: HttpResponse;
+  readonly #peer: AddressedPeer;
   #address: string | undefined;
 
   /** @param cookieToken the token in a cookie, for a request without Authorization */
   constructor(
     transport: 'http' | 'api',
-    response: HttpResponse,
+    peer: AddressedPeer,
     authorization: string,
     cookieToken: string | undefined,
   ) {
     this.transport = transport;
-    this.#response = response;
+    this.#peer = peer;
     if (authorization === '' && cookieToken !== undefined) {
       this.token = cookieToken;
       this.tokenIsCookie = true;
@@ -41,13 +42,13 @@ export class HttpCredentials implements Credentials {
 
   /** Few authenticators ask for it, and it costs a microsecond. */
   get address(): string {
-    this.#address ??= addressText(this.#response);
+    this.#address ??= addressText(this.#peer);
     return this.#address;
   }
 
   /** Reads what an authenticator may ask for when the socket is gone. In the route handler only. */
   keepAddress(): void {
-    this.#address ??= addressText(this.#response);
+    this.#address ??= addressText(this.#peer);
   }
 }
 

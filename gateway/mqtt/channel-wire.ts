@@ -13,7 +13,7 @@ const frameHeaderBytes = 10;
 
 /** How MQTT connections are written to: a PUBLISH a frame, many frames in one write. */
 export class ChannelWire implements Wire {
-  readonly #counters: Counters;
+  readonly #written: Counters['mqttWritten'];
 
   /** For the cork callback: fields instead of a closure for each write. */
   #channel!: Channel;
@@ -21,7 +21,7 @@ export class ChannelWire implements Wire {
   #dropped = false;
 
   constructor(counters: Counters) {
-    this.#counters = counters;
+    this.#written = counters.mqttWritten;
   }
 
   write(channel: Channel, source: Source): boolean {
@@ -80,8 +80,8 @@ export class ChannelWire implements Wire {
   };
 
   #count(outgoing: Outgoing): void {
-    this.#counters.messagesWritten++;
-    this.#counters.messageBytesWritten += messageOf(outgoing)!.payload.length;
+    const qos = outgoing instanceof InflightEntry ? outgoing.qos : 0;
+    this.#written[qos].count(messageOf(outgoing)!.payload.length);
   }
 
   /**

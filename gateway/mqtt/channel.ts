@@ -7,6 +7,7 @@ import { type DeliveryOptions, isRetained } from '../../router/subscription-opti
 import { addressText } from '../address-limit.js';
 import type { CloseReason } from '../close-reason.js';
 import { type Connection, RetainedDelivery, type Wire } from '../connection.js';
+import type { ConnectionTransport } from '../connection-transport.js';
 import type { Connections } from '../connections.js';
 import type { Outbound } from '../outbound.js';
 import type { CloseDetails } from './closing.js';
@@ -86,6 +87,10 @@ export abstract class Channel implements Connection, SessionConnection {
 
   takenOver(): void {
     this.parts.ends.takeOver(this, this.session!.clientId);
+  }
+
+  get transportName(): ConnectionTransport {
+    return 'mqtt-ws';
   }
 
   describe(): Record<string, unknown> {

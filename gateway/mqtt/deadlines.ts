@@ -45,6 +45,12 @@ export class Deadlines {
     this.heard(channel);
   }
 
+  /** As the client has asked for; 0 = none. */
+  keepAliveSecOf(slot: number): number {
+    const ticks = this.#keepAliveTicks[slot]!;
+    return ticks === 0 ? 0 : Math.round((ticks - 1) / keepAliveFactor / ticksPerSec);
+  }
+
   /** The client is alive: its keep-alive begins again. */
   heard({ slot }: Channel): void {
     const ticks = this.#keepAliveTicks[slot]!;

@@ -56,6 +56,7 @@ export class Mqtt {
   readonly #replays: RetainedReplays;
   readonly #refusals: FilterRefusals;
   readonly #wills: Wills;
+  readonly #deadlines: Deadlines;
   readonly #startedMs = performance.now();
 
   /** @throws ConfigError */
@@ -63,6 +64,7 @@ export class Mqtt {
     const { router, config, clock, log, connections, loginShares, sessions } = surroundings;
     this.#surroundings = surroundings;
     this.#pendingConnects = new PendingConnects(config, log, connections, clock);
+    this.#deadlines = new Deadlines(connections, clock, this.#pendingConnects);
     this.#claims = new ClientClaims({ router, sessions, pendingQos2: this.#pendingQos2, log });
     this.#replays = new RetainedReplays(router);
     this.#refusals = new FilterRefusals(connections, loginShares, config, log);
@@ -74,7 +76,7 @@ export class Mqtt {
 
   /** Makes the parts, each from those before it: first the handlers of packets, last the events of sockets. */
   #putTogether(deferred: DeferredPublications): SocketEvents {
-    const { router, config, clock, connections, counters, sessions } = this.#surroundings;
+    const { router, config, connections, counters, sessions } = this.#surroundings;
     const { access, loginShares, log, outbound, turns } = this.#surroundings;
     const [replies, replays, wills] = [this.#replies, this.#replays, this.#wills];
     const [claims, pendingConnects] = [this.#claims, this.#pendingConnects];
@@ -109,7 +111,7 @@ export class Mqtt {
       subscriptionReview: new SubscriptionReview(permissions, router),
       autoSubscriptions,
     });
-    const deadlines = new Deadlines(connections, clock, pendingConnects);
+    const deadlines = this.#deadlines;
     const authentication = new ConnectAuthentication(access);
     const admission = new ConnectAdmission(publishing, wills, sessions, access.authorizer, config);
     const connacks = new Connacks(replies, counters);
@@ -179,6 +181,15 @@ export class Mqtt {
     this.#sysTopics.tick();
   }
 
+  get sessions(): Sessions {
+    return this.#surroundings.sessions;
+  }
+
+  /** Of the `due` column of connections; 0 = none. */
+  keepAliveSecOf(slot: number): number {
+    return this.#deadlines.keepAliveSecOf(slot);
+  }
+
   /** For /stats. */
   stats() {
     const { counters, router, sessions } = this.#surroundings;
@@ -187,6 +198,7 @@ export class Mqtt {
       pendingConnects: this.#pendingConnects.count,
       connacks: counters.mqttConnacks,
       publishesReceived: counters.mqttPublishesReceived,
+      publishesSent: counters.mqttWritten.map(({ messages }) => messages),
       publishesIgnored: counters.mqttPublishesIgnored,
       publishesDenied: counters.mqttPublishesDenied,
       bytesReceived: counters.mqttBytesReceived,

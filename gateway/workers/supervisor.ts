@@ -38,7 +38,8 @@ export async function superviseWorkers(config: Config, role: NodeRole): Promise<
   if (ports === undefined) return;
   const url = holdsConnections(role) ? urlOf(config.host, ports.port) : undefined;
   const apiUrl = urlOf(config.apiHost, ports.apiPort);
-  process.stdout.write(welcome({ url, apiUrl }, config, role));
+  const adminUrl = config.admin === 'true' ? urlOf(config.adminHost, config.adminPort) : undefined;
+  process.stdout.write(welcome({ url, apiUrl, adminUrl }, config, role));
   log.info({ url, apiUrl, workers: config.workers }, 'workers listening');
 }
 

@@ -128,11 +128,7 @@ export class Sessions {
     else this.#leave(session);
   }
 
-  /**
-   * The client has connected to another node. Closes its connection here and ends its session, whose messages are lost
-   * and counted.
-   * @returns whether there was a session
-   */
+  /** The client is at another node: closes its connection here, and ends its session. @returns whether it had one */
   move(clientId: string): boolean {
     const session = this.#byClientId.get(clientId);
     if (session === undefined) return false;
@@ -179,12 +175,18 @@ export class Sessions {
     return this.#away.ownerOf(session);
   }
 
-  /** A session's own expiry. */
-  expiryOf(session: Session): number | undefined {
-    return this.#away.expiryOf(session);
+  /** Ends the session of an absent client. Its messages are lost, and counted. */
+  discard(session: Session): void {
+    this.counters.discarded++;
+    this.#end(session);
   }
 
-  /** All sessions, for a walk within one turn of the loop. */
+  /** Expiries, and since when clients are absent. */
+  get away(): Pick<AwaySessions, 'expiryOf' | 'sinceSec'> {
+    return this.#away;
+  }
+
+  /** All sessions. A walk may pause: it misses no session that is there all the time. */
   get all(): Iterable<Session> {
     return this.#byClientId.values();
   }

@@ -229,6 +229,7 @@ t.test('the variables of the other commands do not stop the start', async (t) =>
   const values: Record<string, string> = {
     ENCKE_API_PORT: '8001',
     ENCKE_REDIS_SENTINELS: '127.0.0.1:26379',
+    ENCKE_ADMIN_TOKEN_FILE: tokenFile,
     ENCKE_API_TOKEN_FILE: tokenFile,
     ENCKE_MQTT_TOKEN_FILE: tokenFile,
   };

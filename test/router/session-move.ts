@@ -48,7 +48,7 @@ export class SessionMove {
       return false;
     }
     const { clientId } = this.#leaving;
-    const [owner, expirySec] = [this.#from.ownerOf(this.#leaving), this.#from.expiryOf(this.#leaving)];
+    const [owner, expirySec] = [this.#from.ownerOf(this.#leaving), this.#from.away.expiryOf(this.#leaving)];
     const flow = this.#leaving.take();
     this.#from.departed(this.#leaving);
     const decoder = new SessionDecoder();

@@ -74,7 +74,7 @@ t.test('a client may change its mind while it is connected', async (t) => {
   sessions.setTerms(client.session!, true);
   sessions.setTerms(client.session!, false, 7);
   t.match(sessions.stats(), { persistent: 1 });
-  t.equal(sessions.expiryOf(client.session!), 7);
+  t.equal(sessions.away.expiryOf(client.session!), 7);
   client.drop();
   sessions.tick(6);
   t.match(sessions.stats(), { sessions: 1 });
@@ -118,7 +118,7 @@ t.test(
     t.same(left(1_000_000), ['never']);
     const back = newClient();
     t.equal(back.connectWith(keptTerms, 'never'), true);
-    t.equal(sessions.expiryOf(back.session!), undefined, 'and each connection says it anew');
+    t.equal(sessions.away.expiryOf(back.session!), undefined, 'and each connection says it anew');
     back.drop();
     t.same(left(1_000_100), []);
     t.match(sessions.stats(), { sessions: 0, clientsBytes: 0, expired: 4 });
@@ -143,11 +143,11 @@ t.test('it goes with the session to another node', async (t) => {
   const there = new Sessions(router, { sessionExpirySec: 100 });
   client.connectWith({ ...keptTerms, expirySec: 10 }, 'c');
   const departing = sessions.depart('c')!;
-  const adopted = there.adopt('c', undefined, sessions.expiryOf(departing))!;
+  const adopted = there.adopt('c', undefined, sessions.away.expiryOf(departing))!;
   adopted.put(departing.take());
   sessions.departed(departing);
   t.match(sessions.stats(), { sessions: 0, clientsBytes: 0 });
-  t.equal(there.expiryOf(adopted), 10);
+  t.equal(there.away.expiryOf(adopted), 10);
   there.tick(9);
   t.equal(there.find('c'), adopted);
   there.tick(10);

@@ -3,6 +3,7 @@ import { Subscriber } from '../../../router/subscriber.js';
 import { addressText } from '../../address-limit.js';
 import type { CloseReason } from '../../close-reason.js';
 import type { Connection, Wire } from '../../connection.js';
+import type { ConnectionTransport } from '../../connection-transport.js';
 
 /** A poll writes once and ends, so it does not use `Outbound`. */
 const noWire: Wire = { write: () => true, keepAlive: () => {}, pushThrough: () => true };
@@ -28,6 +29,10 @@ export abstract class Poll extends Subscriber implements Connection {
     const { logins } = this;
     if (logins === undefined) return [];
     return typeof logins === 'string' ? [logins] : [...logins];
+  }
+
+  get transportName(): ConnectionTransport {
+    return 'long-poll';
   }
 
   describe(): Record<string, unknown> {

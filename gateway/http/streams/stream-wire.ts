@@ -3,9 +3,10 @@ import type { Clock } from '../../clock.js';
 import { messageOf, type Source, type Wire } from '../../connection.js';
 import { type Connections, newlineOwed, watchesWritable } from '../../connections.js';
 import type { Counters } from '../../counters.js';
+import type { Written } from '../../written.js';
 import type { Stream } from './stream.js';
 import type { StreamCursors } from './stream-cursors.js';
-import { newline, type RecipientParts } from './transport.js';
+import { newline, type RecipientParts, type Transport } from './transport.js';
 
 /**
  * uWS has one cork buffer of 16 KB. Writes past it in one cork corrupt the stream under backpressure (measured with 10
@@ -46,6 +47,11 @@ export class StreamWire implements Wire {
     this.#cursors = cursors;
   }
 
+  /** Of all streams of a transport. */
+  writtenOf({ name }: Transport): Written {
+    return this.#counters.written[name];
+  }
+
   write(stream: Stream, source: Source): boolean {
     const { flags, due } = this.#connections;
     const { slot } = stream;
@@ -84,7 +90,7 @@ export class StreamWire implements Wire {
       if (transport.checkpoint === undefined) received[slot]! += message === undefined ? lost : 1;
       this.#newlineOwed = true;
       // False from uWS means "buffered, and send no more", never "not taken".
-      if (message !== undefined) this.#count(message);
+      if (message !== undefined) this.#stream.written.count(message.payload.length);
       if (size > corkBytesMax) {
         this.#rest = chunk;
         return;
@@ -113,11 +119,6 @@ export class StreamWire implements Wire {
         ? undefined
         : this.#cursors.behind(this.#stream, message);
     return place;
-  }
-
-  #count(message: Message): void {
-    this.#counters.messagesWritten++;
-    this.#counters.messageBytesWritten += message.payload.length;
   }
 
   /**

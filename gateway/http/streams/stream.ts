@@ -3,6 +3,8 @@ import { Subscriber } from '../../../router/subscriber.js';
 import { addressText } from '../../address-limit.js';
 import type { CloseReason } from '../../close-reason.js';
 import type { Connection, Wire } from '../../connection.js';
+import type { ConnectionTransport } from '../../connection-transport.js';
+import type { Written } from '../../written.js';
 import type { Transport } from './transport.js';
 
 /** One open HTTP stream: a subscriber to the router, a connection to the gateway. */
@@ -30,7 +32,10 @@ export abstract class Stream extends Subscriber implements Connection {
   }
 
   abstract get transport(): Transport;
+  /** Of all streams of its transport. */
+  abstract get written(): Written;
   abstract get wire(): Wire;
+  abstract get transportName(): ConnectionTransport;
   abstract onDue(): void;
   abstract end(reason: CloseReason): void;
   abstract cut(reason: CloseReason): void;

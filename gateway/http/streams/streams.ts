@@ -11,11 +11,13 @@ import type { Admission } from '../../admission.js';
 import type { Clock } from '../../clock.js';
 import type { CloseReason, RefusalReason } from '../../close-reason.js';
 import type { Config } from '../../config.js';
+import type { ConnectionTransport } from '../../connection-transport.js';
 import { type Connections, catchingUp } from '../../connections.js';
 import type { LoginShares } from '../../login-shares.js';
 import type { Outbound } from '../../outbound.js';
 import type { SampledLog } from '../../sampled-log.js';
 import type { SlowConsumers } from '../../slow-consumers.js';
+import type { Written } from '../../written.js';
 import type { Headers } from '../answer.js';
 import { type CatchUps, pageBytesMax, pageMessagesMax } from './catch-ups.js';
 import { Stream } from './stream.js';
@@ -222,7 +224,14 @@ type StreamClass = new (slot: number, response: HttpResponse) => Stream;
 /** A class for each transport, so that what its streams share is no field of every stream (8 bytes each). */
 function streamClass(transport: Transport, streams: Streams): StreamClass {
   const { wire } = streams;
+  const written = wire.writtenOf(transport);
   return class extends Stream {
+    override get transportName(): ConnectionTransport {
+      return transport.name;
+    }
+    override get written(): Written {
+      return written;
+    }
     override get transport(): Transport {
       return transport;
     }

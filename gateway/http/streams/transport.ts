@@ -2,6 +2,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { formatCursor } from '../../../router/history/cursor.js';
 import type { History } from '../../../router/history/history.js';
 import type { Message } from '../../../router/message.js';
+import type { ConnectionTransport } from '../../connection-transport.js';
 import { type Headers, writeSecurityHeaders } from '../answer.js';
 
 /** The kept messages that come before all new ones, for a client that gave a cursor or `since`. */
@@ -42,7 +43,7 @@ export interface RecipientParts {
  * of the kind. A piece has no closing newline: the write path adds it, so that it can be a chunk of its own.
  */
 export interface Transport {
-  readonly name: 'http-chunked' | 'ndjson' | 'sse' | 'sse-json';
+  readonly name: Extract<ConnectionTransport, 'http-chunked' | 'ndjson' | 'sse' | 'sse-json'>;
   readonly contentType: string;
   /** The policy of a page: what a browser may load and run in it. Undefined: the stream is no page. */
   readonly contentPolicy?: string;

@@ -208,7 +208,7 @@ export class Departures extends Moves<Departure> {
   async #offer(move: Departure, send: (...parts: Buffer[]) => Promise<void>): Promise<void> {
     const { sessions } = this.here;
     const offered = [...move.sessions].map(([clientId, { session, subscriptions }]) => {
-      const [owner, expirySec] = [sessions.ownerOf(session), sessions.expiryOf(session)];
+      const [owner, expirySec] = [sessions.ownerOf(session), sessions.away.expiryOf(session)];
       return { clientId, owner, expirySec, subscriptions };
     });
     try {

@@ -1,0 +1,31 @@
+/** An answer of the operator's listener. */
+export interface AdminAnswer {
+  readonly status: number;
+  /** Content-Type. */
+  readonly type: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export function textAnswer(
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): AdminAnswer {
+  return { status, type: 'text/plain; charset=utf-8', body: `${text}\n`, headers };
+}
+
+export function jsonAnswer(value: unknown, status = 200): AdminAnswer {
+  return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n` };
+}
+
+/** The fault of a request. Its sentence says what to do. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
+  readonly status: number;
+
+  constructor(status: number, sentence: string) {
+    super(sentence);
+    this.status = status;
+  }
+}

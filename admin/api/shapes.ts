@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import { clientDetail, clientEntry, nodeStatus, sessionEntry } from '../node/entries.js';
+
+/** Queries, bodies and answers of the admin API. */
+
+const unanswered = z
+  .array(z.string())
+  .describe('names of the nodes that did not answer in time, and are missing here');
+const next = z.string().nullable().describe('the cursor of the next page; null at the end');
+
+/** From a query, where all is text. */
+const yesOrNo = z.enum(['true', 'false']).transform((text) => text === 'true');
+
+export const pageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(1_000).default(100).describe('most entries of a page'),
+  cursor: z.string().optional().describe('the "next" of the page before'),
+});
+
+export const clientsQuery = pageQuery.extend({
+  transport: z.string().optional(),
+  address: z.string().optional().describe('exactly this one'),
+  user: z.string().optional(),
+  clientId: z.string().optional().describe('MQTT'),
+  id: z.string().optional().describe('logged in with exactly this id or filter'),
+  slow: yesOrNo.optional().describe('true = those with a backlog'),
+});
+
+export const sessionsQuery = pageQuery.extend({
+  connected: yesOrNo.optional(),
+  user: z.string().optional(),
+  waiting: yesOrNo.optional().describe('true = those with messages'),
+});
+
+export const limitQuery = pageQuery.pick({ limit: true });
+export const retainedQuery = limitQuery.extend({
+  filter: z.string().default('#').describe('a topic filter'),
+});
+export const nodeBody = z.object({
+  node: z.string().optional().describe('name of a node; none = the one that is asked'),
+});
+export const drainBody = nodeBody.extend({
+  seconds: z
+    .number()
+    .min(0)
+    .max(86_400)
+    .optional()
+    .describe('the connections end spread over this time; none = drainSec'),
+});
+export const logLevelBody = z.object({
+  level: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']),
+  node: z.string().optional().describe('name of a node; none = all'),
+});
+
+export const clientsShape = z.object({ clients: z.array(clientEntry), next, unanswered });
+export const clientShape = z.object({ client: clientDetail });
+export const endedShape = z.object({ ended: clientEntry.loose() });
+export const slowShape = z.object({ clients: z.array(clientEntry), unanswered });
+export const sessionsShape = z.object({ sessions: z.array(sessionEntry), next, unanswered });
+export const sessionShape = z.object({ session: sessionEntry });
+export const nodesShape = z.object({ nodes: z.array(nodeStatus), unanswered });
+export const idShape = z.object({
+  id: z.string(),
+  subscribers: z.number().describe('that would get a message to it'),
+  nodes: z.array(z.object({ node: z.string(), subscribers: z.number() })).optional(),
+  unanswered: z.number().optional().describe('nodes that did not answer in time'),
+});
+const message = z.object({
+  id: z.string(),
+  data: z.string().describe('the text; base64 where it is not UTF-8'),
+  encoding: z.literal('base64').optional(),
+  time: z.number().describe('ms since 1970'),
+  qos: z.number(),
+});
+export const messagesShape = z.object({
+  messages: z.array(message),
+  more: z.boolean().describe('there are more than the limit'),
+});
+export const clearedShape = z.object({ cleared: z.number() });
+export const logLevelShape = z.object({
+  level: z.string(),
+  nodes: z.array(z.string()).describe('those that have it now'),
+  unanswered,
+});
+export const drainShape = z.object({ node: z.string(), draining: z.boolean() });

@@ -1,0 +1,66 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { AdminSockets } from '../gateway/admin-sockets.js';
+import { type ListenAddress, urlOf } from '../gateway/listen-address.js';
+import type { RequestHandler } from './request-handler.js';
+
+/** For a whole request, and for its head: nobody may hold one of the few sockets for longer. */
+const requestMs = 10_000;
+const keepAliveMs = 5_000;
+/** How often overdue requests are looked for; Node's 30 s would keep a socket for four times as long. */
+const checkMs = 2_000;
+
+/**
+ * The operator's listener, on Node's HTTP server: it answers HTTP/1.0, as HAProxy's `option httpchk`, Nagios and ab speak
+ * it, and has sockets of its own, so that operators get through whatever clients and publishers do.
+ */
+export class AdminListener {
+  readonly #server: Server;
+  readonly #address: ListenAddress;
+
+  constructor(address: ListenAddress, socketsMax: number, sockets: AdminSockets, handler: RequestHandler) {
+    this.#address = address;
+    const server = createServer(
+      {
+        requestTimeout: requestMs,
+        headersTimeout: requestMs,
+        keepAliveTimeout: keepAliveMs,
+        connectionsCheckingInterval: checkMs,
+      },
+      handler.handle,
+    );
+    server.maxConnections = socketsMax;
+    server.on('connection', (socket) => {
+      sockets.open++;
+      socket.once('close', () => sockets.open--);
+    });
+    server.on('drop', () => sockets.refused++);
+    this.#server = server;
+  }
+
+  /** The port that it got, where a free one was asked for. */
+  get url(): string {
+    return urlOf(this.#address.host, (this.#server.address() as AddressInfo).port);
+  }
+
+  /** @returns the code of the error, if it cannot listen there */
+  open(): Promise<string | undefined> {
+    const { host, port } = this.#address;
+    return new Promise((resolve) => {
+      const onError = (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message);
+      this.#server.once('error', onError);
+      this.#server.listen({ host, port, exclusive: true }, () => {
+        this.#server.off('error', onError);
+        this.#server.on('error', () => {}); // an accept that failed, as without descriptors: the next one is tried
+        resolve(undefined);
+      });
+    });
+  }
+
+  /** Answers on their way are cut: whoever asks the process to end has waited for all else. */
+  async stop(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+}

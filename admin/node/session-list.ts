@@ -1,0 +1,84 @@
+import { Channel } from '../../gateway/mqtt/channel.js';
+import type { OperatedNode } from '../../gateway/operated-node.js';
+import type { Session } from '../../router/session/session.js';
+import type { SessionEntry } from './entries.js';
+import { type WalkStep, Walks } from './walks.js';
+
+/** All that is given must hold. */
+export interface SessionsFilter {
+  readonly connected?: boolean | undefined;
+  readonly user?: string | undefined;
+  /** Messages wait in it, or are in flight. */
+  readonly waiting?: boolean | undefined;
+}
+
+/** The MQTT sessions of this node, for its operator. */
+export class SessionList {
+  readonly #node: OperatedNode;
+  readonly #name: string;
+  readonly #walks = new Walks<Session>();
+
+  constructor(node: OperatedNode, name: string) {
+    this.#node = node;
+    this.#name = name;
+  }
+
+  /** @param from as in Walks */
+  step(filter: SessionsFilter, from: string | undefined, most: number): WalkStep<SessionEntry> | undefined {
+    const { sessions } = this.#node.mqtt;
+    return this.#walks.step(
+      from,
+      () => sessions.all,
+      most,
+      (session) =>
+        sessions.find(session.clientId) === session ? this.#ifMatches(session, filter) : undefined,
+    );
+  }
+
+  find(clientId: string): SessionEntry | undefined {
+    const session = this.#node.mqtt.sessions.find(clientId);
+    return session && this.#entryOf(session);
+  }
+
+  /** Ends a session, with its connection. Its messages are lost, and counted. @returns whether there was one */
+  end(clientId: string): boolean {
+    const { sessions } = this.#node.mqtt;
+    const session = sessions.find(clientId);
+    if (session === undefined) return false;
+    (session.connection as Channel | undefined)?.cut('kicked');
+    if (sessions.find(clientId) === session) sessions.discard(session); // it outlives its connection
+    return true;
+  }
+
+  #ifMatches(session: Session, { connected, user, waiting }: SessionsFilter): SessionEntry | undefined {
+    if (connected !== undefined && connected !== (session.connection !== undefined)) return undefined;
+    if (waiting === true && session.idle) return undefined;
+    const entry = this.#entryOf(session);
+    return user !== undefined && entry.user !== user ? undefined : entry;
+  }
+
+  #entryOf(session: Session): SessionEntry {
+    const { router } = this.#node.shared;
+    const { sessions } = this.#node.mqtt;
+    const owner = sessions.ownerOf(session);
+    const sinceSec = sessions.away.sinceSec(session);
+    const { connection } = session;
+    const user = connection instanceof Channel ? this.#userAt(connection.slot) : owner?.userName;
+    const address = connection instanceof Channel ? connection.remoteAddress() : owner?.address;
+    return {
+      node: this.#name,
+      clientId: session.clientId,
+      connected: session.connection !== undefined,
+      persistent: !session.endsWithConnection,
+      subscriptions: router.loginsOf(session),
+      ...session.pending,
+      ...(sinceSec !== undefined && { awaySec: sessions.nowSec - sinceSec }),
+      ...(user !== undefined && { user }),
+      ...(address !== undefined && { address }),
+    };
+  }
+
+  #userAt(slot: number): string | undefined {
+    return this.#node.shared.access.identities.of(slot).userName;
+  }
+}

@@ -1,0 +1,53 @@
+/** Lists that are read page by page at the same time, at most: the one that nobody has read for the longest is dropped. */
+const walksMax = 32;
+
+/** Steps of a walk in one turn of the loop. */
+const stepsMax = 5_000;
+
+interface Walk<Item> {
+  readonly items: Iterator<Item>;
+}
+
+export interface WalkStep<Entry> {
+  readonly entries: Entry[];
+  /** Names the rest of the walk; undefined at the end. */
+  readonly next: string | undefined;
+}
+
+/** Walks through something that has no positions, such as a Map, over several requests. */
+export class Walks<Item> {
+  readonly #walks = new Map<string, Walk<Item>>();
+  #number = 0;
+
+  /**
+   * @param name of the rest of a walk; undefined = a new one @param begin for a new one
+   * @param entryOf undefined = left out
+   * @returns undefined if the walk is not known any more
+   */
+  step<Entry>(
+    name: string | undefined,
+    begin: () => Iterable<Item>,
+    most: number,
+    entryOf: (item: Item) => Entry | undefined,
+  ): WalkStep<Entry> | undefined {
+    const walk = name === undefined ? { items: begin()[Symbol.iterator]() } : this.#walks.get(name);
+    if (walk === undefined) return undefined;
+    if (name !== undefined) this.#walks.delete(name);
+    const entries: Entry[] = [];
+    for (let steps = 0; steps < stepsMax && entries.length < most; steps++) {
+      const { done, value } = walk.items.next();
+      if (done === true) return { entries, next: undefined };
+      const entry = entryOf(value);
+      if (entry !== undefined) entries.push(entry);
+    }
+    return { entries, next: this.#keep(walk) };
+  }
+
+  #keep(walk: Walk<Item>): string {
+    const [oldest] = this.#walks.keys();
+    if (this.#walks.size === walksMax) this.#walks.delete(oldest!);
+    const name = (++this.#number).toString(36);
+    this.#walks.set(name, walk);
+    return name;
+  }
+}

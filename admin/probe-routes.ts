@@ -1,0 +1,68 @@
+import type { OperatedNode } from '../gateway/operated-node.js';
+import { type AdminAnswer, jsonAnswer, RequestError, textAnswer } from './answer.js';
+import {
+  acceptsOpenMetrics,
+  exposition,
+  openMetricsFormat,
+  type Scraped,
+  textFormat,
+} from './metrics/exposition.js';
+import type { AdminRoute } from './route.js';
+
+/** /health, /ready, /metrics and /stats. */
+export function probeRoutes(node: OperatedNode): AdminRoute[] {
+  return [
+    {
+      method: 'GET',
+      path: '/health',
+      summary: 'The process lives',
+      isProbe: true,
+      answer: () => textAnswer(200, 'alive'),
+    },
+    {
+      method: 'GET',
+      path: '/ready',
+      summary: 'Whether clients and publishers may come; 503 with the reason where not',
+      isProbe: true,
+      answer: () => readyAnswer(node),
+    },
+    {
+      method: 'GET',
+      path: '/metrics',
+      summary: 'Metrics in the text format of Prometheus, or of OpenMetrics where that is accepted',
+      answer: async ({ accept }) => {
+        const scraped = await scrape(node);
+        const format = acceptsOpenMetrics(accept) ? openMetricsFormat : textFormat;
+        return { status: 200, type: format.contentType, body: exposition(scraped, format) };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/stats',
+      summary:
+        'All metrics as JSON, of this node; with --workers those of all workers together (scope=node: of one)',
+      answer: async ({ query }) => jsonAnswer(await statsOf(node, query.get('scope') ?? 'group')),
+    },
+  ];
+}
+
+function readyAnswer({ whyNotReady, warning }: OperatedNode): AdminAnswer {
+  const whyNot = whyNotReady();
+  if (whyNot !== undefined) return textAnswer(503, whyNot);
+  const said = warning();
+  return textAnswer(200, said === undefined ? 'ready' : `ready, but ${said}`);
+}
+
+/** One of several workers answers for all of them, as they share one port: each value says its worker. */
+async function scrape({ stats, clusterStats }: OperatedNode): Promise<Scraped[]> {
+  if (clusterStats?.grouped !== true) return [{ labels: {}, numbers: stats.all() }];
+  const { nodes } = await clusterStats.groupNow();
+  return nodes.map(({ node, stats: numbers }) => ({ labels: { node }, numbers }));
+}
+
+async function statsOf({ stats, clusterStats }: OperatedNode, scope: string): Promise<object> {
+  if (scope !== 'node' && scope !== 'group') throw new RequestError(400, 'scope is node or group.');
+  if (scope === 'node' || clusterStats?.grouped !== true) return stats.all();
+  const { sum, nodes, unanswered } = await clusterStats.groupNow();
+  return { ...sum, workers: nodes.length, unanswered };
+}

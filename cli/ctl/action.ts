@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+import { AdminClient, AdminError } from './admin-client.js';
+import { tokenFileOf } from './token.js';
+
+/** Flags of every `encke ctl` command. */
+export interface CtlFlags {
+  readonly admin: URL;
+  readonly json?: true;
+  readonly timeout: number;
+}
+
+/** An answer, in both of its forms. */
+export interface Shown {
+  readonly json: unknown;
+  /** A table, or a few lines. */
+  readonly text: string;
+  /** Of nodes that did not answer. */
+  readonly unanswered?: readonly string[];
+  /** There are more entries than were asked for. */
+  readonly more?: boolean;
+}
+
+/** Runs one command: asks, and prints; a failure is a sentence and exit code 1. */
+export async function act(command: Command, ask: (client: AdminClient) => Promise<Shown>): Promise<void> {
+  const flags = command.optsWithGlobals<CtlFlags>();
+  const client = new AdminClient({ url: flags.admin, token: tokenFileOf(command), timeoutMs: flags.timeout });
+  try {
+    const { json, text, unanswered = [], more = false } = await ask(client);
+    process.stdout.write(flags.json === true ? `${JSON.stringify(json)}\n` : text);
+    if (more) warn('there are more: give a larger --limit.');
+    if (unanswered.length > 0) warn(`these nodes did not answer, and are missing: ${unanswered.join(', ')}.`);
+  } catch (error) {
+    if (!(error instanceof AdminError)) throw error;
+    warn(error.message);
+    process.exitCode = 1;
+  } finally {
+    await client.close();
+  }
+}
+
+function warn(sentence: string): void {
+  process.stderr.write(`encke ctl: ${sentence}\n`);
+}

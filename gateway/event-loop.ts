@@ -1,0 +1,60 @@
+import { type IntervalHistogram, monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { ticksPerSec } from './clock.js';
+
+/** Its timer wakes the process this often; 50 times a second are 0.05 % of a core. */
+const resolutionMs = 20;
+/** Of a window; between two scrapes of Prometheus, mostly. */
+const windowSec = 15;
+
+/** Times in the last complete window, without the resolution, which an idle loop has, too. */
+interface Delays {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** Part of the time in which the loop has worked. */
+  readonly utilization: number;
+}
+
+/** How late timers are: the time that one turn of the event loop holds up everybody else. */
+export class EventLoopGauge {
+  readonly #histogram: IntervalHistogram = monitorEventLoopDelay({ resolution: resolutionMs });
+  #utilizationBefore = performance.eventLoopUtilization();
+  #last: Delays | undefined;
+  #ticks = 0;
+
+  constructor() {
+    this.#histogram.enable();
+  }
+
+  /** Called in each tick of the sweeper. */
+  tick(): void {
+    if (++this.#ticks % (windowSec * ticksPerSec) !== 0) return;
+    this.#last = this.#read();
+    this.#histogram.reset();
+    this.#utilizationBefore = performance.eventLoopUtilization();
+  }
+
+  /** Of the last complete window; before its end, of what there is of it. */
+  get delays(): Delays {
+    return this.#last ?? this.#read();
+  }
+
+  stop(): void {
+    this.#histogram.disable();
+  }
+
+  #read(): Delays {
+    const histogram = this.#histogram;
+    const utilization = performance.eventLoopUtilization(this.#utilizationBefore).utilization;
+    return {
+      p50Ms: lateMs(histogram.percentile(50)),
+      p99Ms: lateMs(histogram.percentile(99)),
+      maxMs: lateMs(histogram.max),
+      utilization: Math.round(utilization * 1000) / 1000,
+    };
+  }
+}
+
+function lateMs(nanoseconds: number): number {
+  return Math.max(0, Math.round((nanoseconds / 1e6 - resolutionMs) * 100) / 100);
+}

@@ -1,0 +1,38 @@
+import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
+
+const kindByNumber: Readonly<Record<number, GarbageCollection>> = {
+  [constants.NODE_PERFORMANCE_GC_MINOR]: 'minor',
+  [constants.NODE_PERFORMANCE_GC_MAJOR]: 'major',
+  [constants.NODE_PERFORMANCE_GC_INCREMENTAL]: 'incremental',
+  [constants.NODE_PERFORMANCE_GC_WEAKCB]: 'weak-callbacks',
+};
+
+type GarbageCollection = 'minor' | 'major' | 'incremental' | 'weak-callbacks';
+
+/** V8's collections since the start, by kind: how many, and the seconds that they took. */
+export class GarbageCollections {
+  readonly count: Record<GarbageCollection, number> = {
+    minor: 0,
+    major: 0,
+    incremental: 0,
+    'weak-callbacks': 0,
+  };
+  readonly seconds: Record<GarbageCollection, number> = { ...this.count };
+  readonly #observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      const { detail, duration } = entry as PerformanceEntry & { detail: { kind: number } };
+      const kind = kindByNumber[detail.kind];
+      if (kind === undefined) continue;
+      this.count[kind]++;
+      this.seconds[kind] += duration / 1000;
+    }
+  });
+
+  constructor() {
+    this.#observer.observe({ entryTypes: ['gc'] });
+  }
+
+  stop(): void {
+    this.#observer.disconnect();
+  }
+}
