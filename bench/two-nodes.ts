@@ -5,8 +5,9 @@
  *
  *     npm run build && node dist/bench/two-nodes.js [--history with|without] [--redis-servers 2] [--streams 1000]
  *                                                   [--batch 500] [--only one-by-one|batches] [--sec 8]
+ *                                                   [--connections 64]
  *
- * One by one, messages come over 64 connections, one under way on each. The client is raw; with `--msggen` it is `encke msggen`,
+ * One by one, messages come over that many connections, one under way on each. The client is raw; with `--msggen` it is `encke msggen`,
  * whose own CPU is the larger part there.
  */
 import { parseArgs } from 'node:util';
@@ -29,13 +30,14 @@ const { values } = parseArgs({
     batch: { type: 'string', default: '500' },
     only: { type: 'string' },
     sec: { type: 'string', default: '8' },
+    connections: { type: 'string', default: '64' },
     msggen: { type: 'boolean', default: false },
   },
 });
 const streams = Number(values.streams);
 const fullSec = Number(values.sec);
 const steadyPerSec = 1_000;
-const connections = 64;
+const connections = Number(values.connections);
 /** Code that runs for the first time is slow, and is not the question: V8 has optimized it after some 100,000 messages. */
 const warmUpSec = 8;
 

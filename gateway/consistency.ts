@@ -57,8 +57,8 @@ function roleAlone({ engine }: Config, role: NodeRole): string | undefined {
 function anybodyMaySend({ apiToken, apiHost, auth }: Config, role: NodeRole): string | undefined {
   if (apiToken !== '' || auth.length > 0 || isLoopback(apiHost)) return undefined;
   if (!takesSends(role))
-    return `/stats would be open to anybody on ${apiHost}: set --api-token (/health and /ready want none), or keep --api-host on 127.0.0.1.`;
-  return `The router API would let anybody on ${apiHost} send: set --api-token, or keep --api-host on 127.0.0.1.`;
+    return `/stats would be open to anybody on ${apiHost}: set --api-token or --auth (/health and /ready want neither), or keep --api-host on 127.0.0.1.`;
+  return `The router API would let anybody on ${apiHost} send: set --api-token or --auth, or keep --api-host on 127.0.0.1.`;
 }
 
 function anybodyMayAdminister({ admin, adminHost, adminToken, apiToken, auth }: Config): string | undefined {
@@ -71,7 +71,7 @@ function anybodyMayPublish(config: Config): string | undefined {
   const { mqtt, mqttToken, mqttAllowAnonymous, host, auth } = config;
   if (!mqtt || mqttToken !== '' || auth.length > 0 || mqttAllowAnonymous || isLoopback(host))
     return undefined;
-  return `MQTT would let anybody on ${host} publish: set --mqtt-token, or --mqtt false for HTTP streams alone, or --mqtt-allow-anonymous true if that is meant, or keep --host on 127.0.0.1.`;
+  return `MQTT would let anybody on ${host} publish: set --mqtt-token or --auth, or --mqtt false for HTTP streams alone, or --mqtt-allow-anonymous true if that is meant, or keep --host on 127.0.0.1.`;
 }
 
 function mqttPortWithoutMqtt({ mqtt, mqttPort }: Config): string | undefined {
