@@ -27,8 +27,16 @@ export type AuthenticationResult =
   | { readonly outcome: 'accepted'; readonly identity: Identity }
   /** This authenticator does not know the user: the next one in the chain is asked. */
   | { readonly outcome: 'unknown' }
-  /** @param sentence for the client; it tells nothing that helps to guess */
-  | { readonly outcome: 'refused'; readonly reason: RefusedBecause; readonly sentence: string }
+  /**
+   * @param sentence for the client; it tells nothing that helps to guess
+   * @param retryAfterSec where it is known when it makes sense to try again
+   */
+  | {
+      readonly outcome: 'refused';
+      readonly reason: RefusedBecause;
+      readonly sentence: string;
+      readonly retryAfterSec?: number;
+    }
   /** Redis, a hook or a key set cannot be reached. */
   | { readonly outcome: 'unavailable'; readonly sentence: string };
 

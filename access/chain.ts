@@ -5,6 +5,7 @@ import {
   badCredentials,
   type Credentials,
 } from './authenticator.js';
+import type { FailedLogins } from './failed-logins.js';
 
 /**
  * Asks several authenticators in order: the first that knows the user decides. One that cannot be reached decides too, as
@@ -13,11 +14,20 @@ import {
 export class AuthenticatorChain {
   readonly #links: readonly Authenticator[];
   readonly #onFault: (name: string, error: unknown) => void;
+  readonly #failedLogins: FailedLogins | undefined;
 
-  /** @param onFault an authenticator has thrown, or answered with what is no answer */
-  constructor(links: readonly Authenticator[], onFault: (name: string, error: unknown) => void) {
+  /**
+   * @param onFault an authenticator has thrown, or answered with what is no answer
+   * @param failedLogins refuses those of whom too many have failed, without a question to anybody
+   */
+  constructor(
+    links: readonly Authenticator[],
+    onFault: (name: string, error: unknown) => void,
+    failedLogins?: FailedLogins,
+  ) {
     this.#links = links;
     this.#onFault = onFault;
+    this.#failedLogins = failedLogins;
   }
 
   /** Without any authenticator everybody may do everything, and nobody is to be asked. */
@@ -36,7 +46,18 @@ export class AuthenticatorChain {
 
   /** At once where nothing has to be waited for. Its promise never rejects. */
   authenticate(credentials: Credentials): AuthenticationDecision | Promise<AuthenticationDecision> {
-    return this.#askFrom(0, credentials);
+    const failedLogins = this.#failedLogins;
+    if (failedLogins === undefined) return this.#askFrom(0, credentials);
+    const refusal = failedLogins.refusalOf(credentials);
+    if (refusal !== undefined) return refusal;
+    const answer = this.#askFrom(0, credentials);
+    if (answer instanceof Promise)
+      return answer.then((decision) => {
+        failedLogins.note(credentials, decision, true);
+        return decision;
+      });
+    failedLogins.note(credentials, answer, false);
+    return answer;
   }
 
   async stop(): Promise<void> {

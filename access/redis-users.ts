@@ -11,6 +11,7 @@ import type { IdentityCache } from './identity-cache.js';
 import type { PasswordCheck } from './password-check.js';
 import { problemOfRuleFilter, type Rule, Rules, rulesMax } from './rules.js';
 import { SlowChecks } from './slow-checks.js';
+import { WaitingPlaces } from './waiting-places.js';
 
 export interface RedisUsersOptions {
   readonly redis: Redis;
@@ -21,12 +22,16 @@ export interface RedisUsersOptions {
   readonly cache: IdentityCache;
   /** After this time the client has been answered without this authenticator. */
   readonly timeoutMs: number;
+  /** Of the places of those that are asked for at once, the part that one address may have. */
+  readonly sharePerAddress?: number;
   /** Redis answers with an error, or not at all; or a rule of a user cannot be read. */
   readonly onTrouble: (error: unknown) => void;
 }
 
 /** Users that are asked for or checked at once: more would only wait. */
 const underWayMax = 4_096;
+/** Of their names and passwords, which Redis may keep waiting when their clients have gone long ago. */
+const underWayBytesMax = 8 * 1024 * 1024;
 
 /**
  * Users in Redis as EMQ has them:
@@ -40,13 +45,18 @@ export class RedisUsers implements Authenticator {
   readonly name = 'redis';
   readonly takesPasswords = true;
   readonly #options: RedisUsersOptions;
-  #underWay = 0;
+  readonly #underWay: WaitingPlaces;
   readonly #slowChecks = new SlowChecks();
   /** The cost in the last bcrypt hash that was compared. */
   #bcryptCost = '10';
 
   constructor(options: RedisUsersOptions) {
     this.#options = options;
+    this.#underWay = new WaitingPlaces({
+      max: underWayMax,
+      bytesMax: underWayBytesMax,
+      sharePerAddress: options.sharePerAddress ?? 1,
+    });
   }
 
   authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
@@ -57,11 +67,9 @@ export class RedisUsers implements Authenticator {
     const cacheKey = cache.keyOf('redis', userName, password, clientId);
     const known = cache.get(cacheKey);
     if (known !== undefined) return { outcome: 'accepted', identity: known };
-    if (this.#underWay >= underWayMax) return busy;
-    this.#underWay++;
-    return this.#ask(credentials, password, cacheKey).finally(() => {
-      this.#underWay--;
-    });
+    const place = this.#underWay.take(credentials.address, bytesOf(credentials));
+    if (place === undefined) return busy;
+    return this.#ask(credentials, password, cacheKey).finally(() => this.#underWay.give(place));
   }
 
   async stop(): Promise<void> {
@@ -161,6 +169,11 @@ const bcryptCost = /^\$2[aby]\$(\d\d)\$/;
 
 /** Salt and hash in bcrypt of a password that nobody knows; pbkdf2 takes any. */
 const nobodysHash = 'wwDcTBDmxFBDJCRwPMqUbO0pOHHYc35tAEbGCNB8WSt/kZYrX9uJi';
+
+/** The names are in two keys as well. */
+function bytesOf({ userName = '', clientId = '', password }: Credentials): number {
+  return 3 * (userName.length + clientId.length) + password!.length;
+}
 
 type Names = Pick<Credentials, 'userName' | 'clientId'>;
 

@@ -1,3 +1,5 @@
+import { customerOf } from './address-share.js';
+
 /** One that waits until a thread is free. */
 interface WaitingCheck {
   readonly deadlineMs: number;
@@ -37,7 +39,7 @@ export class SlowChecks {
     deadlineMs: number,
     check: () => boolean | Promise<boolean>,
   ): Promise<boolean | undefined> {
-    const turn = this.#turn(shareOf(address), deadlineMs);
+    const turn = this.#turn(customerOf(address), deadlineMs);
     if (turn === true) return this.#make(check);
     return turn.then((isMade) => (isMade ? this.#make(check) : undefined));
   }
@@ -106,12 +108,3 @@ export class SlowChecks {
     return true;
   }
 }
-
-/** An IPv6 /64 is one customer. @param address in the form of uWS, with all groups and digits */
-function shareOf(address: string): string {
-  if (!address.includes(':') || address.startsWith(mappedPrefix)) return address;
-  return address.split(':').slice(0, 4).join(':');
-}
-
-/** Of an IPv4 address. */
-const mappedPrefix = '0000:0000:0000:0000:0000:ffff:';

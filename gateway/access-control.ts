@@ -1,6 +1,7 @@
 import type { Authenticator } from '../access/authenticator.js';
 import { type Authorizer, RuleAuthorizer } from '../access/authorizer.js';
 import { AuthenticatorChain } from '../access/chain.js';
+import { FailedLogins } from '../access/failed-logins.js';
 import { ruleOf } from '../access/rules.js';
 import { SharedToken } from '../access/shared-token.js';
 import type { Config } from './config.js';
@@ -19,6 +20,8 @@ export interface AccessControl {
   readonly authorizer: Authorizer;
   readonly identities: Identities;
   readonly pending: PendingDecisions;
+  /** Of all transports together. */
+  readonly failedLogins: FailedLogins;
   /** Ends what authenticators hold open. */
   stop(): Promise<void>;
 }
@@ -39,8 +42,13 @@ export function accessControlOf(
       { authenticator: name, err: error },
       'this authenticator failed: its clients are answered 503 or CONNACK 3',
     );
-  const chainWith = (token: string) =>
-    new AuthenticatorChain([...(token === '' ? [] : [new SharedToken(token)]), ...authenticators], onFault);
+  const failedLogins = failedLoginsOf(config, log);
+  const { authFailuresPerAddressMax, authFailuresPerNameMax } = config;
+  const limit = authFailuresPerAddressMax + authFailuresPerNameMax > 0 ? failedLogins : undefined;
+  const chainWith = (token: string) => {
+    const links = [...(token === '' ? [] : [new SharedToken(token)]), ...authenticators];
+    return new AuthenticatorChain(links, onFault, limit);
+  };
   const [http, mqtt, api] = [chainWith(''), chainWith(config.mqttToken), chainWith(config.apiToken)];
   // An operator who has closed the API to others on the machine has closed this, too.
   const admin = chainWith(config.adminToken || config.apiToken);
@@ -50,8 +58,32 @@ export function accessControlOf(
     api,
     admin,
     authorizer: new RuleAuthorizer(config.aclRules.map(ruleOf), config.aclNomatch),
-    identities: new Identities(http.required || mqtt.required, capacity),
+    identities: new Identities(http.required || mqtt.required, capacity, config.connectionsPerUserMax),
     pending: new PendingDecisions(config),
+    failedLogins,
     stop: () => http.stop(),
   };
+}
+
+function failedLoginsOf(config: Config, log: SampledLog): FailedLogins {
+  const { authFailuresPerAddressMax, authFailuresPerNameMax, authFailuresWindowSec } = config;
+  const settings = {
+    address: { setting: '--auth-failures-per-address-max', limit: authFailuresPerAddressMax },
+    name: { setting: '--auth-failures-per-name-max', limit: authFailuresPerNameMax },
+  };
+  return new FailedLogins({
+    perAddressMax: authFailuresPerAddressMax,
+    perNameMax: authFailuresPerNameMax,
+    windowSec: authFailuresWindowSec,
+    bytesMax: config.authFailuresBytesTotalMax,
+    // Without the name: some clients give their token there.
+    onLimit: (limit, address) =>
+      log.warn(
+        `failed-logins-of-${limit}`,
+        { address, ...settings[limit], windowSec: authFailuresWindowSec },
+        limit === 'address'
+          ? 'so many logins of this address have failed that further ones are refused without being checked. Behind a proxy all clients have its address'
+          : 'so many logins with one user name have failed, the last one from this address, that further ones are refused without being checked, but for addresses that it came from before',
+      ),
+  });
 }

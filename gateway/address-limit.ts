@@ -23,45 +23,6 @@ export function addressText(peer: Pick<Peer, 'getRemoteAddressAsText' | 'address
 }
 
 /**
- * Open streams for each source address. With max 0 it stores nothing. Otherwise an address with an open stream takes a
- * Map entry and a string.
- */
-export class AddressLimit {
-  readonly #max: number;
-  readonly #open = new Map<string, number>();
-  readonly #keyOfSlot: (string | undefined)[] = [];
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  full(peer: Peer): boolean {
-    return this.#max > 0 && (this.#open.get(addressKeyOf(peer)) ?? 0) >= this.#max;
-  }
-
-  add(slot: number, peer: Peer): void {
-    if (this.#max === 0) return;
-    const key = addressKeyOf(peer);
-    this.#keyOfSlot[slot] = key;
-    this.#open.set(key, (this.#open.get(key) ?? 0) + 1);
-  }
-
-  remove(slot: number): void {
-    const key = this.#keyOfSlot[slot];
-    if (key === undefined) return;
-    this.#keyOfSlot[slot] = undefined;
-    const open = this.#open.get(key)! - 1;
-    if (open === 0) this.#open.delete(key);
-    else this.#open.set(key, open);
-  }
-
-  /** Addresses with an open stream, now. */
-  get addresses(): number {
-    return this.#open.size;
-  }
-}
-
-/**
  * One IPv4 address, or one IPv6 /64, which a single customer usually has. An IPv4 address mapped into IPv6 counts as
  * IPv4.
  */

@@ -1,7 +1,8 @@
 import type { Identity } from '../access/identity.js';
-import { AddressLimit, type Peer } from './address-limit.js';
+import { addressKeyOf, type Peer } from './address-limit.js';
 import type { CloseReason, RefusalReason } from './close-reason.js';
 import type { Connection } from './connection.js';
+import { ConnectionPlaces } from './connection-places.js';
 import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
 import type { Identities } from './identities.js';
@@ -13,7 +14,7 @@ export class Admission {
   readonly #outbound: Outbound;
   readonly #identities: Identities;
   readonly #counters: Counters;
-  readonly #addresses: AddressLimit;
+  readonly #addresses: ConnectionPlaces;
   #stopping = false;
 
   constructor(
@@ -27,18 +28,22 @@ export class Admission {
     this.#outbound = outbound;
     this.#identities = identities;
     this.#counters = counters;
-    this.#addresses = new AddressLimit(connectionsPerAddressMax);
+    this.#addresses = new ConnectionPlaces(connectionsPerAddressMax);
   }
 
   get stopping(): boolean {
     return this.#stopping;
   }
 
-  /** Says why nobody can be let in from there now, or undefined. */
-  refusalOf(peer: Peer): RefusalReason | undefined {
+  /**
+   * Says why nobody can be let in from there now, or undefined.
+   * @param identity undefined: it is not known yet, as before an MQTT CONNECT
+   */
+  refusalOf(peer: Peer, identity?: Identity): RefusalReason | undefined {
     if (this.#stopping) return 'stopping';
     if (this.#connections.full) return 'too-many-connections';
-    if (this.#addresses.full(peer)) return 'too-many-from-address';
+    if (this.#addresses.limited && this.#addresses.isFull(addressKeyOf(peer))) return 'too-many-from-address';
+    if (identity !== undefined && this.#identities.isFull(identity)) return 'too-many-of-user';
     return undefined;
   }
 
@@ -48,7 +53,7 @@ export class Admission {
    */
   enter(connection: Connection, peer: Peer, identity?: Identity): void {
     this.#connections.put(connection);
-    this.#addresses.add(connection.slot, peer);
+    if (this.#addresses.limited) this.#addresses.take(connection.slot, addressKeyOf(peer));
     this.#counters.opened++;
     this.#counters.open[connection.transportName]++;
     if (identity !== undefined) this.#identities.set(connection.slot, identity);
@@ -59,7 +64,7 @@ export class Admission {
     this.#counters.close(reason);
     this.#counters.open[transportName]--;
     this.#outbound.release(slot);
-    this.#addresses.remove(slot);
+    this.#addresses.give(slot);
     this.#identities.release(slot);
     this.#connections.release(slot);
   }

@@ -100,6 +100,7 @@ async function redisUsersOf(config: Config, cache: IdentityCache, log: SampledLo
     check: passwordCheckOf(config.authRedisPasswordHash),
     cache,
     timeoutMs: config.authTimeoutMs,
+    sharePerAddress: config.budgetSharePerAddress,
     onTrouble,
   });
 }

@@ -36,6 +36,34 @@ export const refusals = {
     text: 'Too many open connections from your address: close one first.',
     retryAfterSec: 10,
   },
+  'too-many-of-user': {
+    status: '429 Too Many Requests',
+    text: 'Too many open connections of your user: close one first.',
+    retryAfterSec: 10,
+  },
+  /** Past --rate-limit-connects. */
+  'connect-rate': {
+    status: '503 Service Unavailable',
+    text: 'Too many connect at the same time: try again later.',
+    retryAfterSec: 5,
+  },
+  'connect-rate-of-address': {
+    status: '429 Too Many Requests',
+    text: 'Too many connections from your address in a short time: try again later.',
+    retryAfterSec: 5,
+  },
+  /** Past --rate-limit-publishes-per-user or --rate-limit-publishes-per-address. */
+  'publish-rate': {
+    status: '429 Too Many Requests',
+    text: 'Too many messages in a short time: send this one again later.',
+    retryAfterSec: 1,
+  },
+  /** Over MQTT alone: past --mqtt-flapping-max-count. */
+  flapping: {
+    status: '429 Too Many Requests',
+    text: 'The connections of this client id have ended too often in a short time: try again later.',
+    retryAfterSec: 300,
+  },
   'too-many-pending-connects': {
     status: '503 Service Unavailable',
     text: 'Too many connections have not said CONNECT yet: try again later.',
@@ -132,7 +160,7 @@ export const closeReasons = [
   'taken-over',
   /** It has published where its user may not, with --mqtt-acl-deny-action disconnect. */
   'not-allowed',
-  /** Past --mqtt-rate-limit-messages or --mqtt-rate-limit-bytes. */
+  /** Past --mqtt-rate-limit-messages or --mqtt-rate-limit-bytes, or past --rate-limit-publishes-per-user or -per-address. */
   'rate-limited',
   /** More messages at QoS 2 without PUBREL than --mqtt-max-awaiting-rel. */
   'too-many-awaiting-rel',

@@ -36,6 +36,8 @@ interface Budget {
 
 const mqtt = (config: Config) => config.mqtt;
 const authenticates = (config: Config) => config.auth.length > 0;
+const takesTokens = ({ auth, apiToken, mqttToken }: Config) =>
+  auth.length > 0 || apiToken !== '' || mqttToken !== '';
 
 /**
  * Payloads over 64 bytes are outside of the heap, and small ones inside, with all that is around them: hence what is kept
@@ -54,6 +56,7 @@ const budgets = [
   { key: 'bodiesBytesTotalMax', heap: 0, other: 2 }, // it grows by doubling
   { key: 'authCacheBytesTotalMax', heap: 1, other: 0, counts: authenticates },
   { key: 'authPendingBytesTotalMax', heap: 1, other: 1, counts: authenticates }, // request texts; bodies
+  { key: 'authFailuresBytesTotalMax', heap: 1, other: 0, counts: takesTokens },
   { key: 'historyBytesTotalMax', heap: 0, other: 1, counts: (config) => config.engine === 'embedded' },
   { key: 'historyBytesTotalMax', heap: 1, other: 1, counts: (config) => config.engine !== 'embedded' },
   { key: 'logPendingBytesMax', heap: 1, other: 1 }, // lines, and what is being written of them

@@ -208,6 +208,24 @@ export const metrics: readonly Metric[] = [
     'Clients that were refused, as too many waited',
     ({ access }) => access.pending.counters.noRoom,
   ),
+  metric(
+    'authentication.failed',
+    'counter',
+    'Logins that failed, as their credentials were wrong',
+    ({ access }) => access.failedLogins.counters.failed,
+  ),
+  metric(
+    'authentication.tooManyAttempts',
+    'counter',
+    'Logins that were refused without a check, as too many had failed before',
+    ({ access }) => access.failedLogins.counters.refused,
+  ),
+  metric(
+    'authentication.failuresBytes',
+    'gauge',
+    'Bytes of failed logins that are remembered',
+    ({ access }) => access.failedLogins.bytes,
+  ),
   metric('log.pendingBytes', 'gauge', 'Bytes of log that are not written yet', ({ log }) => log.pendingBytes),
   metric('log.droppedLines', 'counter', 'Lines of log that had no room', ({ log }) => log.droppedLines),
   metric(

@@ -1,4 +1,5 @@
 import type { AuthenticationDecision } from '../access/authenticator.js';
+import { type WaitingPlace, WaitingPlaces } from '../access/waiting-places.js';
 import { refusals } from './close-reason.js';
 import type { Config } from './config.js';
 
@@ -6,22 +7,19 @@ import type { Config } from './config.js';
 export interface PendingDecision {
   /** Undefined once it is decided or canceled: the promise of the answer may live on, and keeps nothing alive but this. */
   onDecided: ((result: AuthenticationDecision) => void) | undefined;
-  /** Bytes that are kept for this client while it waits. */
-  bytes: number;
+  readonly place: WaitingPlace;
   readonly deadlineMs: number;
 }
 
 /**
  * Connections and requests that wait until an authenticator has answered: a CONNECT, a stream, a poll, a send. Their
- * number is bounded, and the bytes that are kept for them; one deadline is for all, so the first in the set is due first.
+ * number is bounded, and the bytes that are kept for them, for all and for each address; one deadline is for all, so the first in the set is due first.
  * The sweeper keeps the deadline, so that none of them needs a timer.
  */
 export class PendingDecisions {
-  readonly #max: number;
-  readonly #bytesMax: number;
+  readonly #places: WaitingPlaces;
   readonly #timeoutMs: number;
   readonly #pending = new Set<PendingDecision>();
-  #bytes = 0;
   /** Since the start. */
   readonly counters = { waited: 0, timedOut: 0, noRoom: 0 };
 
@@ -29,9 +27,16 @@ export class PendingDecisions {
     authPendingMax,
     authPendingBytesTotalMax,
     authTimeoutMs,
-  }: Pick<Config, 'authPendingMax' | 'authPendingBytesTotalMax' | 'authTimeoutMs'>) {
-    this.#max = authPendingMax;
-    this.#bytesMax = authPendingBytesTotalMax;
+    budgetSharePerAddress,
+  }: Pick<
+    Config,
+    'authPendingMax' | 'authPendingBytesTotalMax' | 'authTimeoutMs' | 'budgetSharePerAddress'
+  >) {
+    this.#places = new WaitingPlaces({
+      max: authPendingMax,
+      bytesMax: authPendingBytesTotalMax,
+      sharePerAddress: budgetSharePerAddress,
+    });
     this.#timeoutMs = authTimeoutMs;
   }
 
@@ -42,26 +47,28 @@ export class PendingDecisions {
 
   /** Kept for them now. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#places.bytes;
   }
 
   /**
    * @param onDecided called once, in a later turn; not at all after `cancel`
+   * @param address of the client
    * @param bytes that are kept for it from now on
    * @returns undefined where there is no room: its sentence is in `noRoom`
    */
   hold(
     answer: Promise<AuthenticationDecision>,
     onDecided: (result: AuthenticationDecision) => void,
+    address: string,
     bytes = 0,
   ): PendingDecision | undefined {
-    if (this.#pending.size >= this.#max || this.#bytes + bytes > this.#bytesMax) {
+    const place = this.#places.take(address, bytes);
+    if (place === undefined) {
       this.counters.noRoom++;
       return undefined;
     }
-    const pending: PendingDecision = { onDecided, bytes, deadlineMs: performance.now() + this.#timeoutMs };
+    const pending: PendingDecision = { onDecided, place, deadlineMs: performance.now() + this.#timeoutMs };
     this.#pending.add(pending);
-    this.#bytes += bytes;
     this.counters.waited++;
     answer.then((result) => this.#decide(pending, result));
     return pending;
@@ -69,19 +76,15 @@ export class PendingDecisions {
 
   /** More has come behind it and is kept. @returns false where there is no room: then cancel it */
   keep(pending: PendingDecision, bytes: number): boolean {
-    if (this.#bytes + bytes > this.#bytesMax) {
-      this.counters.noRoom++;
-      return false;
-    }
-    pending.bytes += bytes;
-    this.#bytes += bytes;
-    return true;
+    if (this.#places.takeMore(pending.place, bytes)) return true;
+    this.counters.noRoom++;
+    return false;
   }
 
   /** Its client has gone, or has been answered otherwise. A second call does nothing. */
   cancel(pending: PendingDecision): void {
     if (!this.#pending.delete(pending)) return;
-    this.#bytes -= pending.bytes;
+    this.#places.give(pending.place);
     pending.onDecided = undefined;
   }
 

@@ -3,6 +3,7 @@ import { idBytesMaxDefault } from '../router/topic.js';
 import { accessSettings } from './access-settings.js';
 import { adminSettings } from './admin-settings.js';
 import { clusterSettings } from './cluster-settings.js';
+import { limitSettings } from './limit-settings.js';
 import { mqttSettings } from './mqtt/settings.js';
 import {
   anyCount,
@@ -123,7 +124,7 @@ export const settings = {
   budgetSharePerAddress: setting(
     share(0.01),
     0.5,
-    'what all clients of one source address (IPv6: one /64) may have of the ids and filters that all share. Past it: SUBACK 0x80; 1 = no limit, as behind a proxy all have one',
+    'what all clients of one source address (IPv6: one /64) may have of the ids and filters that all share, and of the places of those that wait for the check of their credentials. Past it: SUBACK 0x80, or 503, CONNACK 3; 1 = no limit, as behind a proxy all have one',
   ),
   pendingBytesMax: setting(
     wholeNumber(1024, 1024 * mebibyte),
@@ -215,6 +216,7 @@ export const settings = {
   ),
   ...adminSettings,
   ...accessSettings,
+  ...limitSettings,
   ...clusterSettings,
   ...mqttSettings,
 } satisfies Record<string, Setting>;

@@ -5,6 +5,7 @@ import { type AccessControl, accessControlOf } from './access-control.js';
 import { Admission } from './admission.js';
 import { Clock } from './clock.js';
 import type { Config } from './config.js';
+import { ConnectRates } from './connect-rates.js';
 import { Connections } from './connections.js';
 import { Counters } from './counters.js';
 import { apiSocketsBeyond, refusalSockets, reserveOf, streamCapacity } from './descriptors.js';
@@ -12,6 +13,7 @@ import { FairTurns } from './fair-turns.js';
 import { LoginShares } from './login-shares.js';
 import { Outbound } from './outbound.js';
 import { PeerProgress } from './peer-progress.js';
+import { PublishRates } from './publish-rates.js';
 import { SampledLog } from './sampled-log.js';
 import { SlowConsumers } from './slow-consumers.js';
 import { SocketBudget } from './socket-budget.js';
@@ -28,6 +30,8 @@ export interface SharedParts {
   readonly outbound: Outbound;
   readonly access: AccessControl;
   readonly admission: Admission;
+  readonly connectRates: ConnectRates;
+  readonly publishRates: PublishRates;
   readonly loginShares: LoginShares;
   readonly turns: FairTurns;
   /** Sockets of clients, on whichever listener. */
@@ -76,6 +80,8 @@ export function sharedParts(
       counters,
       config.connectionsPerAddressMax,
     ),
+    connectRates: new ConnectRates(config),
+    publishRates: new PublishRates(config),
     loginShares: new LoginShares(router, config),
     turns: new FairTurns(outbound, config.turnBudgetMs, router.engine),
     publicSockets,

@@ -5,6 +5,7 @@ import { isAddressOrLocalhost, withoutPort } from '../auth/host-address.js';
 import { HostNames } from '../auth/host-names.js';
 import { refusals } from '../close-reason.js';
 import type { Counters } from '../counters.js';
+import type { PublishBudget, PublishRates } from '../publish-rates.js';
 import type { SharedParts } from '../shared-parts.js';
 import { answer, answerText, type Headers, refuse } from './answer.js';
 import { type AuthenticationRefusal, HttpAuthentication } from './authentication.js';
@@ -29,11 +30,13 @@ export class ApiGuard {
   readonly #origins: Set<string>;
   readonly #hosts: HostNames;
   readonly #counters: Counters;
+  readonly #publishRates: PublishRates;
   /** Set when the gateway's pages may come from any address of this machine. */
   #gatewayPort: string | undefined;
 
-  constructor(parts: Pick<SharedParts, 'config' | 'counters' | 'access' | 'log'>) {
-    const { config, counters, access } = parts;
+  constructor(parts: Pick<SharedParts, 'config' | 'counters' | 'access' | 'log' | 'publishRates'>) {
+    const { config, counters, access, publishRates } = parts;
+    this.#publishRates = publishRates;
     this.#access = access;
     this.#authentication = new HttpAuthentication('api', parts);
     this.#origins = new Set(config.apiAllowOrigin);
@@ -98,6 +101,18 @@ export class ApiGuard {
     return this.#access.authorizer.allows(caller, undefined, action, id);
   }
 
+  /** @returns the budget to take each message from, undefined where there is no limit; false where it is used up, which has been answered */
+  budgetOf(response: HttpResponse, cors: Headers, caller: Identity): PublishBudget | undefined | false {
+    const budget = this.#publishRates.budgetOf(caller, response);
+    const refusal = budget?.refusal();
+    if (refusal === undefined) return budget;
+    this.#counters.refused['publish-rate']++;
+    this.#counters.countApiError('429');
+    const retryAfterSec = Math.ceil(refusal.waitMs / 1000);
+    refuse(response, { ...refusals['publish-rate'], retryAfterSec }, cors);
+    return false;
+  }
+
   /** Answers a caller who may not do this. */
   forbid(response: HttpResponse, cors: Headers, sentence: string): void {
     this.#counters.refused['not-allowed']++;
@@ -119,14 +134,14 @@ export class ApiGuard {
   #refuseCaller(
     response: HttpResponse,
     head: RequestHead,
-    { reason, sentence, challenge }: AuthenticationRefusal,
+    { reason, sentence, refusal, challenge }: AuthenticationRefusal,
   ): void {
-    const { status } = refusals[reason];
+    const { status } = refusal;
     this.#counters.refused[reason]++;
     this.#counters.countApiError(status);
     const isToken = status.startsWith('401') && this.#access.api.names.join() === 'token';
     const text = isToken ? 'This API wants "Authorization: Bearer <token>".' : sentence;
-    refuse(response, refusals[reason], [...challenge, ...this.corsHeaders(head)], text);
+    refuse(response, refusal, [...challenge, ...this.corsHeaders(head)], text);
   }
 
   /** The headers without which a page of an allowed origin cannot read an answer. */

@@ -4,7 +4,7 @@ import type { AuthenticatorChain } from '../../access/chain.js';
 import { type Identity, unrestricted } from '../../access/identity.js';
 import type { AccessControl } from '../access-control.js';
 import { addressText } from '../address-limit.js';
-import { type RefusalReason, refusals } from '../close-reason.js';
+import { type Refusal, type RefusalReason, refusals } from '../close-reason.js';
 import type { Config } from '../config.js';
 import { noRoom, type PendingDecisions } from '../pending-decisions.js';
 import type { SampledLog } from '../sampled-log.js';
@@ -40,6 +40,8 @@ type Enter = (
 export interface AuthenticationRefusal {
   readonly reason: RefusalReason;
   readonly sentence: string;
+  /** Its answer. */
+  readonly refusal: Refusal;
   /** WWW-Authenticate, where it is to be answered 401. */
   readonly challenge: Headers;
 }
@@ -81,7 +83,7 @@ export class HttpAuthentication {
       const answer = this.#authenticators.authenticate(credentials);
       if (!(answer instanceof Promise)) return enter(response, request, head, answer);
       credentials.keepAddress();
-      this.#wait(answer, response, new HeldRequest(request), enter);
+      this.#wait(answer, response, credentials.address, new HeldRequest(request), enter);
     };
   }
 
@@ -89,6 +91,7 @@ export class HttpAuthentication {
   #wait(
     answer: Promise<AuthenticationDecision>,
     response: HttpResponse,
+    address: string,
     request: HeldRequest,
     enter: Enter,
   ): void {
@@ -103,7 +106,7 @@ export class HttpAuthentication {
         if (body === undefined) enterWith(decision);
         else body.release(() => enterWith(decision));
       });
-    const pending = this.#pending.hold(answer, onDecided, request.bytes);
+    const pending = this.#pending.hold(answer, onDecided, address, request.bytes);
     if (pending === undefined) return enterWith(noRoom);
     response.onAborted(() => this.#pending.cancel(pending));
     if (request.getMethod() !== 'post') return;
@@ -125,7 +128,9 @@ export class HttpAuthentication {
       'a request was not let in',
     );
     const challenge = challengesOf(reason, this.#authenticators.takesPasswords);
-    return { reason, sentence: decision.sentence, challenge };
+    const { retryAfterSec } = decision as { retryAfterSec?: number };
+    const refusal: Refusal = { ...refusals[reason], ...(retryAfterSec !== undefined && { retryAfterSec }) };
+    return { reason, sentence: decision.sentence, refusal, challenge };
   }
 }
 

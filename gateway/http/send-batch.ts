@@ -6,6 +6,7 @@ import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
 import type { FairTurns } from '../fair-turns.js';
+import type { PublishBudget } from '../publish-rates.js';
 import { answerJson, type Headers } from './answer.js';
 import type { ApiGuard, ApiHandler } from './api-guard.js';
 import type { Bodies } from './body.js';
@@ -75,8 +76,10 @@ export class SendBatchEndpoint {
     if (!wait.ok) return this.#guard.refuse(response, cors, wait.problem);
     const key = idempotencyKeyOf(head);
     if (!key.ok) return this.#guard.refuse(response, cors, key.problem);
+    const budget = this.#guard.budgetOf(response, cors, caller);
+    if (budget === false) return;
     this.#bodies.read(response, cors, this.#config.batchBytesMax, (body) => {
-      this.#work(new Batch(body, wait.value, key.value, caller), response, cors);
+      this.#work(new Batch(body, wait.value, key.value, caller, budget), response, cors);
     });
   };
 
@@ -137,6 +140,7 @@ export class SendBatchEndpoint {
     const sent = messageFromJson(line, this.#config);
     if (!sent.ok) return batch.addError(sent.problem);
     if (!this.#guard.mayDo(batch.caller, 'publish', sent.value.message.id)) return batch.addForbidden();
+    batch.budget?.take();
     batch.totals.messages++;
     batch.undecided++;
     this.#router.publish(sent.value.message, batch);
@@ -171,6 +175,8 @@ class Batch implements Wants {
   readonly count: boolean;
   /** The rights of this user hold for each line. */
   readonly caller: Identity;
+  /** A batch is sent whole: what is more than its sender may send at once is paid back before the next one. */
+  readonly budget: PublishBudget | undefined;
   readonly totals: BatchTotals;
   #offset = 0;
   /** Number of the line taken last, from 1. */
@@ -185,7 +191,14 @@ class Batch implements Wants {
   worst: Outcome = isCarried;
 
   /** @param key an Idempotency-Key, or '' */
-  constructor(body: Buffer, count: boolean, key: string, caller: Identity) {
+  constructor(
+    body: Buffer,
+    count: boolean,
+    key: string,
+    caller: Identity,
+    budget: PublishBudget | undefined,
+  ) {
+    this.budget = budget;
     this.#body = body;
     this.#key = key;
     this.count = count;

@@ -33,8 +33,11 @@ export class SendEndpoint {
     if (!options.ok) return this.#guard.refuse(response, cors, options.problem);
     const key = idempotencyKeyOf(head);
     if (!key.ok) return this.#guard.refuse(response, cors, key.problem);
+    const budget = this.#guard.budgetOf(response, cors, caller);
+    if (budget === false) return;
     const { qos, retain, wait } = options.value;
     this.#bodies.read(response, cors, this.#config.messageBytesMax, (payload) => {
+      budget?.take();
       const message = new Message(id.value, payload, Date.now(), qos, retain);
       this.#send(response, cors, message, wait, key.value);
     });

@@ -5,8 +5,10 @@ import type { Channel } from './channel.js';
 import type { ClientClaims } from './client-claims.js';
 import type { CloseDetails } from './closing.js';
 import type { ConnectedClients } from './connected-clients.js';
+import type { Flapping } from './flapping.js';
 import { GoneSocket } from './gone-socket.js';
 import type { Inbound } from './inbound.js';
+import type { OpenChannels } from './open-channels.js';
 import type { PendingConnects } from './pending-connects.js';
 import type { Replies } from './replies.js';
 import { TakeoverLoops } from './takeover-loops.js';
@@ -17,7 +19,9 @@ export interface ChannelEndsParts {
   readonly clients: ConnectedClients;
   readonly claims: ClientClaims;
   readonly admission: Admission;
+  readonly flapping: Flapping;
   readonly pendingConnects: PendingConnects;
+  readonly openChannels: OpenChannels;
   readonly log: SampledLog;
 }
 
@@ -124,10 +128,13 @@ export class ChannelEnds {
   }
 
   #release(channel: Channel, reason: CloseReason): void {
-    const { inbound, replies, pendingConnects, admission, claims, clients } = this.#parts;
+    const { inbound, replies, openChannels, pendingConnects, flapping, admission, claims, clients } =
+      this.#parts;
     inbound.release(channel);
+    openChannels.count--;
     pendingConnects.leave(channel.slot);
     replies.release(channel);
+    flapping.note(channel, reason);
     admission.leave(channel, reason);
     claims.release(channel);
     clients.detach(channel, reason);

@@ -53,12 +53,14 @@ export class ConnectAuthentication {
     const known = this.#waiting.get(channel);
     if (known !== undefined) return known.decision ?? 'wait';
     if (Buffer.byteLength(packet.userName ?? '') > userNameBytesMax) return userNameTooLong;
-    const answer = mqtt.authenticate(credentialsOf(channel, packet));
+    const credentials = credentialsOf(channel, packet);
+    const answer = mqtt.authenticate(credentials);
     if (!(answer instanceof Promise)) return answer;
-    const held = pending.hold(answer, (decision) => {
+    const onDecided = (decision: AuthenticationDecision) => {
       waiting.decision = decision;
       channel.goOn();
-    });
+    };
+    const held = pending.hold(answer, onDecided, credentials.address);
     if (held === undefined) return noRoom;
     const waiting: Waiting = { pending: held, decision: undefined };
     this.#waiting.set(channel, waiting);

@@ -2,6 +2,7 @@ import type { CloseReason } from '../close-reason.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
 import type { FairTurns } from '../fair-turns.js';
+import type { PublishRates } from '../publish-rates.js';
 import type { Channel } from './channel.js';
 import type { CloseDetails, Closing } from './closing.js';
 import type { ConnectAuthentication } from './connect-authentication.js';
@@ -33,6 +34,7 @@ export interface InboundParts {
   readonly deadlines: Deadlines;
   readonly replies: Replies;
   readonly rateLimits: RateLimits;
+  readonly publishRates: PublishRates;
   readonly turns: FairTurns;
   readonly counters: Counters;
   readonly config: Config;
@@ -185,7 +187,9 @@ export class Inbound {
     this.#framing.release(channel.slot);
     this.#queues.release(channel);
     this.#parts.rateLimits.release(channel.slot);
+    this.#parts.publishRates.release(channel.slot);
     this.#parts.authentication.release(channel);
+    this.#parts.dispatch.release(channel);
   }
 
   /** The first slice of a frame, in place; its rest waits. @param late others have used up this turn */

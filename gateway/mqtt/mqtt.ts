@@ -15,6 +15,7 @@ import { Drains } from './drains.js';
 import { bindMqtt, type SocketEvents } from './endpoint.js';
 import { FilterAdmission } from './filter-admission.js';
 import { FilterRefusals } from './filter-refusals.js';
+import { Flapping } from './flapping.js';
 import { AcknowledgementHandler } from './handlers/acknowledgement.js';
 import { AutoSubscriptions } from './handlers/auto-subscriptions.js';
 import { Connacks } from './handlers/connacks.js';
@@ -24,6 +25,7 @@ import { PublishHandler } from './handlers/publish.js';
 import { SubscribeHandler } from './handlers/subscribe.js';
 import { UnsubscribeHandler } from './handlers/unsubscribe.js';
 import { Inbound } from './inbound.js';
+import { OpenChannels } from './open-channels.js';
 import { PacketDispatch } from './packet-dispatch.js';
 import { PendingConnects } from './pending-connects.js';
 import { PendingQos2 } from './pending-qos2.js';
@@ -55,6 +57,8 @@ export class Mqtt {
   readonly #claims: ClientClaims;
   readonly #replays: RetainedReplays;
   readonly #refusals: FilterRefusals;
+  readonly #flapping: Flapping;
+  readonly #openChannels: OpenChannels;
   readonly #wills: Wills;
   readonly #deadlines: Deadlines;
   readonly #startedMs = performance.now();
@@ -68,6 +72,13 @@ export class Mqtt {
     this.#claims = new ClientClaims({ router, sessions, pendingQos2: this.#pendingQos2, log });
     this.#replays = new RetainedReplays(router);
     this.#refusals = new FilterRefusals(connections, loginShares, config, log);
+    const { mqttFlappingMaxCount, mqttFlappingWindowTime, mqttFlappingBanTime } = config;
+    this.#openChannels = new OpenChannels(config.mqttConnectionsMax);
+    this.#flapping = new Flapping(
+      { maxCount: mqttFlappingMaxCount, windowSec: mqttFlappingWindowTime, holdSec: mqttFlappingBanTime },
+      surroundings.access.identities,
+      log,
+    );
     const deferred = new DeferredPublications(router);
     this.#wills = new Wills(deferred, config.mqttWillsBytesTotalMax);
     this.#events = this.#putTogether(deferred);
@@ -77,9 +88,9 @@ export class Mqtt {
   /** Makes the parts, each from those before it: first the handlers of packets, last the events of sockets. */
   #putTogether(deferred: DeferredPublications): SocketEvents {
     const { router, config, connections, counters, sessions } = this.#surroundings;
-    const { access, loginShares, log, outbound, turns } = this.#surroundings;
+    const { access, loginShares, log, outbound, turns, publishRates } = this.#surroundings;
     const [replies, replays, wills] = [this.#replies, this.#replays, this.#wills];
-    const [claims, pendingConnects] = [this.#claims, this.#pendingConnects];
+    const [claims, pendingConnects, openChannels] = [this.#claims, this.#pendingConnects, this.#openChannels];
     const rewrite = new Rewrite(config);
     const rateLimits = new RateLimits(
       config.mqttRateLimitMessages,
@@ -88,7 +99,17 @@ export class Mqtt {
     );
     const refusals = this.#refusals;
     const permissions = new Permissions(access);
-    const publishing = new PublishAdmission({ rewrite, rateLimits, permissions, counters, log, config });
+    const { identities } = access;
+    const publishing = new PublishAdmission({
+      rewrite,
+      rateLimits,
+      publishRates,
+      identities,
+      permissions,
+      counters,
+      log,
+      config,
+    });
     const filters = new FilterAdmission({
       router,
       rewrite,
@@ -113,22 +134,24 @@ export class Mqtt {
     });
     const deadlines = this.#deadlines;
     const authentication = new ConnectAuthentication(access);
-    const admission = new ConnectAdmission(publishing, wills, sessions, access.authorizer, config);
+    const admission = new ConnectAdmission(publishing, wills, sessions, access, config);
     const connacks = new Connacks(replies, counters);
     const handlers = {
       connect: new ConnectHandler({
         authentication,
         admission,
         owners,
+        flapping: this.#flapping,
         claims,
         clients,
         deadlines,
         connacks,
         connections,
+        counters,
       }),
       publish: new PublishHandler(publishing, router, replies, this.#pendingQos2),
       acknowledgement: new AcknowledgementHandler(replies, replays),
-      subscribe: new SubscribeHandler(filters, router, replies, replays),
+      subscribe: new SubscribeHandler({ filters, router, replies, replays, turns }),
       unsubscribe: new UnsubscribeHandler(filters, router, replies),
     };
     const dispatch = new PacketDispatch({ handlers, replies, deadlines, wills, connections, counters });
@@ -138,6 +161,7 @@ export class Mqtt {
       deadlines,
       replies,
       rateLimits,
+      publishRates,
       turns,
       counters,
       config,
@@ -149,12 +173,20 @@ export class Mqtt {
       replies,
       clients,
       claims,
+      flapping: this.#flapping,
       pendingConnects,
+      openChannels,
     });
     const wire = new ChannelWire(counters);
     const parts = { wire, outbound, connections, replies, inbound, drains, ends };
-    const channels = new Channels(parts, this.#surroundings.admission, pendingConnects, deadlines);
-    const upgrade = new Upgrade({ ...this.#surroundings, pendingConnects });
+    const channels = new Channels(
+      parts,
+      this.#surroundings.admission,
+      pendingConnects,
+      deadlines,
+      openChannels,
+    );
+    const upgrade = new Upgrade({ ...this.#surroundings, pendingConnects, openChannels });
     return { upgrade, channels, inbound, drains, ends };
   }
 
@@ -195,6 +227,7 @@ export class Mqtt {
     const { counters, router, sessions } = this.#surroundings;
     const { inbound, ends } = this.#events;
     return {
+      connections: this.#openChannels.count,
       pendingConnects: this.#pendingConnects.count,
       connacks: counters.mqttConnacks,
       publishesReceived: counters.mqttPublishesReceived,
@@ -213,6 +246,7 @@ export class Mqtt {
       },
       clients: router.engine.clients?.stats(),
       takeoverLoops: ends.takeoverLoops,
+      heldOff: this.#flapping.heldOff,
       willsBytes: this.#wills.bytes,
       sessions: sessions.stats(),
     };

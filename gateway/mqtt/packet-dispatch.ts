@@ -74,6 +74,11 @@ export class PacketDispatch {
     return this.#handle(channel, session, type, flags, reader);
   }
 
+  /** The connection is gone. */
+  release(channel: Channel): void {
+    this.#handlers.subscribe.release(channel);
+  }
+
   #handle(
     channel: Channel,
     session: Session,

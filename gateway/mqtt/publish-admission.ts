@@ -1,6 +1,8 @@
 import { isServerTopic } from '../../router/topic.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
+import type { Identities } from '../identities.js';
+import type { PublishRates } from '../publish-rates.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { Channel } from './channel.js';
 import type { DetailedClosing } from './closing.js';
@@ -17,6 +19,8 @@ const malformed: DetailedClosing = { reason: 'malformed-packet', details: {} };
 export interface PublishAdmissionParts {
   readonly rewrite: Rewrite;
   readonly rateLimits: RateLimits;
+  readonly publishRates: PublishRates;
+  readonly identities: Identities;
   readonly permissions: Permissions;
   readonly counters: Counters;
   readonly log: SampledLog;
@@ -43,6 +47,8 @@ export class PublishAdmission {
     counters.mqttPublishesReceived[packet.qos]!++;
     if (!rateLimits.admitsMessage(channel.slot))
       return { reason: 'rate-limited', details: sizeDetails(this.#config, 'mqttRateLimitMessages') };
+    const tooFast = this.#parts.publishRates.limited ? this.#tooFast(channel) : undefined;
+    if (tooFast !== undefined) return tooFast;
     const topic = this.rewrittenTopicOf(packet);
     if (typeof topic !== 'string') return topic;
     if (isServerTopic(topic)) {
@@ -69,6 +75,17 @@ export class PublishAdmission {
         details: sizeDetails(this.#config, 'messageBytesMax', payload.length),
       };
     return topic;
+  }
+
+  /** Its user, or its address, has published as much as it may. */
+  #tooFast({ slot, socket }: Channel): DetailedClosing | undefined {
+    const { publishRates, identities } = this.#parts;
+    const budget = publishRates.budgetOf(identities.of(slot), socket, slot)!;
+    const refusal = budget.refusal();
+    if (refusal !== undefined)
+      return { reason: 'rate-limited', details: sizeDetails(this.#config, refusal.setting) };
+    budget.take();
+    return undefined;
   }
 
   /** Its client has published as much at QoS 2 without PUBREL as it may. */

@@ -1,11 +1,7 @@
-/** A budget that refills: `burst` at once, `ratePerSec` in the long run. */
-interface Rate {
-  readonly burst: number;
-  readonly ratePerSec: number;
-}
+import { type Rate, rateOf } from '../rate.js';
 
 /** One limit for all connections, each with a bucket of its own, in columns that exist only where the limit does. */
-class Buckets {
+class BucketColumns {
   readonly #rate: Rate;
   readonly #left: Float64Array;
   /** When the bucket was last filled, ms; 0 = it is full. */
@@ -38,8 +34,8 @@ class Buckets {
  * queue that the peer grows; so a client past its limit is closed, with a reason.
  */
 export class RateLimits {
-  readonly #messages: Buckets | undefined;
-  readonly #bytes: Buckets | undefined;
+  readonly #messages: BucketColumns | undefined;
+  readonly #bytes: BucketColumns | undefined;
 
   /** @param messages,bytes "burst,rate", or nothing for no limit */
   constructor(messages: string, bytes: string, capacity: number) {
@@ -61,8 +57,7 @@ export class RateLimits {
   }
 }
 
-function bucketsOf(limit: string, capacity: number): Buckets | undefined {
-  if (limit === '') return undefined;
-  const [burst, ratePerSec] = limit.split(',').map(Number);
-  return new Buckets({ burst: burst!, ratePerSec: ratePerSec! }, capacity);
+function bucketsOf(limit: string, capacity: number): BucketColumns | undefined {
+  const rate = rateOf(limit);
+  return rate && new BucketColumns(rate, capacity);
 }

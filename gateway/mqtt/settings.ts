@@ -1,3 +1,4 @@
+import { rateSetting } from '../rate.js';
 import {
   anyCount,
   flag,
@@ -18,10 +19,6 @@ import {
  */
 
 const seconds = (min: number) => wholeNumber(min, 31_536_000);
-const rateLimit = text(
-  'two whole numbers "burst,rate" such as 200,100, or nothing',
-  /^$|^[1-9]\d{0,11},[1-9]\d{0,11}$/,
-);
 
 export const nodeNameLengthMax = 64;
 
@@ -58,6 +55,11 @@ export const mqttSettings = {
     wholeNumber(0, 64 * mebibyte),
     0, // 4 MB: MQTT.js in a browser joins all that is queued into one frame; a loop of 300 messages of 1 KB passed 256 KB
     'largest WebSocket frame, which may hold many packets, bytes; what has come of one is kept until it is whole; 0 = 4 MB, or four of the largest packets where that is more',
+  ),
+  mqttConnectionsMax: setting(
+    anyCount,
+    0,
+    'MQTT connections, on whichever port, so that the rest of --connections-max is left to HTTP streams. Past it: 503; 0 = no limit of their own',
   ),
   mqttMaxPendingConnects: setting(
     anyCount,
@@ -205,15 +207,22 @@ export const mqttSettings = {
     'retained messages together, bytes',
   ),
   mqttRateLimitMessages: setting(
-    rateLimit,
+    rateSetting,
     '',
     'messages one client may publish: burst,rate a second. Past it the connection is closed; nothing = no limit',
   ),
   mqttRateLimitBytes: setting(
-    rateLimit,
+    rateSetting,
     '',
     'bytes one client may send: burst,rate a second. Past it the connection is closed; nothing = no limit',
   ),
+  mqttFlappingMaxCount: setting(
+    wholeNumber(0, 65_000),
+    15,
+    'how often the connection of a client id may end within --mqtt-flapping-window-time, other than by DISCONNECT. Past it CONNECT is refused with return code 3; 0 = as often as it likes',
+  ),
+  mqttFlappingWindowTime: setting(seconds(1), 60, 'time in which those ends are counted, seconds'),
+  mqttFlappingBanTime: setting(seconds(1), 300, 'how long such a client id is held off, seconds'),
   mqttAutoSubscribe: setting(
     listOf('filter=qos pairs such as inbox/$c=1, comma-separated', /^[^=]+=[012]$/),
     [],

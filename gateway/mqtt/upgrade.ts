@@ -1,12 +1,14 @@
 import type { HttpRequest, HttpResponse, us_socket_context_t } from 'uWebSockets.js';
 import { keepAddress } from '../address-limit.js';
 import type { Admission } from '../admission.js';
-import { type RefusalReason, refusals } from '../close-reason.js';
+import { type Refusal, type RefusalReason, refusals } from '../close-reason.js';
 import type { Config } from '../config.js';
+import type { ConnectRates } from '../connect-rates.js';
 import type { Connections } from '../connections.js';
 import type { Counters } from '../counters.js';
 import { refuse } from '../http/answer.js';
 import type { Channel } from './channel.js';
+import type { OpenChannels } from './open-channels.js';
 import { Origins } from './origins.js';
 import type { PendingConnects } from './pending-connects.js';
 
@@ -16,6 +18,8 @@ const subprotocols = ['mqtt', 'mqttv3.1'];
 export interface UpgradeParts {
   readonly admission: Admission;
   readonly pendingConnects: PendingConnects;
+  readonly openChannels: OpenChannels;
+  readonly connectRates: ConnectRates;
   readonly connections: Connections;
   readonly counters: Counters;
   readonly config: Config;
@@ -32,7 +36,7 @@ export class Upgrade {
   }
 
   readonly handle = (response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void => {
-    const { admission, pendingConnects, config } = this.#parts;
+    const { admission, openChannels, pendingConnects, connectRates, config } = this.#parts;
     const asked = request
       .getHeader('sec-websocket-protocol')
       .split(',')
@@ -43,8 +47,13 @@ export class Upgrade {
     if (!this.#origins.allow(request.getHeader('origin'), request.getHeader('host'))) {
       return this.#refuse(response, 'bad-origin');
     }
-    const reason = admission.refusalOf(response) ?? pendingConnects.refusalOf(response, this.#makeRoom);
+    const reason =
+      admission.refusalOf(response) ??
+      (openChannels.full ? 'too-many-connections' : pendingConnects.refusalOf(response, this.#makeRoom));
     if (reason !== undefined) return this.#refuse(response, reason);
+    // Here and not with a CONNACK: MQTT.js comes back after this, and after a CONNACK that is no 0 never again by itself.
+    const tooFast = connectRates.refusalOf(response);
+    if (tooFast !== undefined) return this.#refuse(response, tooFast.reason, tooFast.refusal);
     response.upgrade(
       keepAddress(response),
       request.getHeader('sec-websocket-key'),
@@ -59,8 +68,8 @@ export class Upgrade {
     (this.#parts.connections.slots[slot] as Channel).cut('connect-overdue', details);
   };
 
-  #refuse(response: HttpResponse, reason: RefusalReason): void {
+  #refuse(response: HttpResponse, reason: RefusalReason, refusal: Refusal = refusals[reason]): void {
     this.#parts.counters.refused[reason]++;
-    refuse(response, refusals[reason]);
+    refuse(response, refusal);
   }
 }

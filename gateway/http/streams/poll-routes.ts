@@ -3,7 +3,7 @@ import type { Authorizer } from '../../../access/authorizer.js';
 import type { Identity } from '../../../access/identity.js';
 import type { ResumeFrom } from '../../../router/history/cursor.js';
 import type { History } from '../../../router/history/history.js';
-import { type RefusalReason, refusals } from '../../close-reason.js';
+import { type Refusal, type RefusalReason, refusals } from '../../close-reason.js';
 import type { Config } from '../../config.js';
 import { revalidates, unrecovered } from '../../connections.js';
 import type { Counters } from '../../counters.js';
@@ -59,8 +59,10 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
   }
 
   function protect(handler: IdentifiedHandler) {
-    return authentication.protect(handler, (response, request, _head, { reason, sentence, challenge }) =>
-      refused(response, reason, [...cors.headersFor(request), ...challenge], sentence),
+    return authentication.protect(
+      handler,
+      (response, request, _head, { reason, sentence, refusal, challenge }) =>
+        refused(response, reason, [...cors.headersFor(request), ...challenge], sentence, refusal),
     );
   }
 
@@ -76,7 +78,7 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
     }
     const flags = (asksAgain ? revalidates : 0) | (recovered ? 0 : unrecovered);
     if (timeoutSec === 0) return polls.answerNothing(response, ids, flags, headers);
-    const reason = streams.refusalOf(response);
+    const reason = streams.refusalOf(response, identity);
     if (reason !== undefined) return refused(response, reason, headers);
     polls.open(response, ids, timeoutSec, flags, headers, identity);
   }
@@ -138,10 +140,16 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
     return offsets.every((offset, index) => offset === from.offsets[index]);
   }
 
-  function refused(response: HttpResponse, reason: RefusalReason, headers: Headers, detail?: string): void {
+  function refused(
+    response: HttpResponse,
+    reason: RefusalReason,
+    headers: Headers,
+    detail?: string,
+    refusal: Refusal = refusals[reason],
+  ): void {
     counters.refused[reason]++;
     if (reason === 'stopping') response.close();
-    else refuse(response, refusals[reason], headers, detail);
+    else refuse(response, refusal, headers, detail);
   }
 }
 

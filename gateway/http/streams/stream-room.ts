@@ -13,7 +13,7 @@ import { UnsentAnswers } from './unsent-answers.js';
 
 /** Puts HTTP streams and polls together, and binds their routes. @returns the answers to polls that wait for their sockets */
 export function bindStreamRoom(door: FrontDoor, shared: SharedParts): UnsentAnswers {
-  const { router, config, connections, counters, clock, outbound, access } = shared;
+  const { router, config, connections, counters, clock, outbound, access, connectRates } = shared;
   const { history } = router;
   const cursors = new StreamCursors(history, connections);
   const wire = new StreamWire(connections, counters, clock, cursors);
@@ -24,7 +24,7 @@ export function bindStreamRoom(door: FrontDoor, shared: SharedParts): UnsentAnsw
   const authentication = new HttpAuthentication('http', shared);
   const { authorizer } = access;
   const cors = new Cors(config.allowOrigin, authentication.required);
-  bindStreams(door, { streams, config, counters, cors, history, authentication, authorizer });
+  bindStreams(door, { streams, connectRates, config, counters, cors, history, authentication, authorizer });
   bindPolls(door, { polls, streams, history, config, counters, cors, authentication, authorizer });
   return unsent;
 }

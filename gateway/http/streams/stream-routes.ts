@@ -4,10 +4,11 @@ import type { Identity } from '../../../access/identity.js';
 import type { History } from '../../../router/history/history.js';
 import { type Refusal, type RefusalReason, refusals } from '../../close-reason.js';
 import type { Config } from '../../config.js';
+import type { ConnectRates } from '../../connect-rates.js';
 import type { Counters } from '../../counters.js';
 import { answer, type Headers, refuse } from '../answer.js';
 import type { HttpAuthentication, IdentifiedHandler } from '../authentication.js';
-import type { FrontDoor } from '../front-door.js';
+import type { FrontDoor, Handler } from '../front-door.js';
 import { bindPath } from '../methods.js';
 import { idsFromPath, idsFromQuery, type Parsed } from '../request.js';
 import { refusalToRead } from './allowed-ids.js';
@@ -28,6 +29,7 @@ interface Asked extends Resume {
 
 export interface StreamRoutesParts {
   readonly streams: Streams;
+  readonly connectRates: ConnectRates;
   readonly config: Config;
   readonly counters: Counters;
   readonly cors: Cors;
@@ -38,7 +40,7 @@ export interface StreamRoutesParts {
 
 /** `/test`, `/stream` and `/events`: from request line to open stream, or the refusal. */
 export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
-  const { streams, config, counters, cors, history, authentication, authorizer } = parts;
+  const { streams, connectRates, config, counters, cors, history, authentication, authorizer } = parts;
   const cursorOf = cursorsOf(history);
   const lines = ndjson(cursorOf);
   bind('/test/', '*', cometPage(config.heartbeatSec));
@@ -52,13 +54,15 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     const idsOf = (request: HttpRequest) =>
       rest === '*' ? idsFromPath(request, path, config) : idsFromQuery(request, path, config);
     bindPath(door, path + rest, {
-      get: protect((response, request, { headerBytes }, identity) => {
-        const headers = cors.headersFor(request);
-        const by = { identity, byEventSource: isEventSource(request, path) };
-        const asked = admitted(response, request, headerBytes, idsOf(request), headers, by);
-        if (asked !== undefined)
-          whenPrepared(history, response, asked, () => open(response, transport, asked, headers));
-      }),
+      get: inTime(
+        protect((response, request, { headerBytes }, identity) => {
+          const headers = cors.headersFor(request);
+          const by = { identity, byEventSource: isEventSource(request, path) };
+          const asked = admitted(response, request, headerBytes, idsOf(request), headers, by);
+          if (asked !== undefined)
+            whenPrepared(history, response, asked, () => open(response, transport, asked, headers));
+        }),
+      ),
       head: protect((response, request, { headerBytes }, identity) => {
         const headers = cors.headersFor(request);
         const by = { identity, byEventSource: false };
@@ -69,18 +73,38 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
       options: (response, request) => cors.preflight(response, request),
     });
 
+    /** Before anybody is asked which user it is. */
+    function inTime(handler: Handler): Handler {
+      return (response, request, head) => {
+        const tooFast = connectRates.refusalOf(response);
+        if (tooFast === undefined) return handler(response, request, head);
+        const { reason, refusal } = tooFast;
+        refused(
+          response,
+          reason,
+          cors.headersFor(request),
+          refusal.text,
+          isEventSource(request, path),
+          refusal,
+        );
+      };
+    }
+
     function protect(handler: IdentifiedHandler) {
-      return authentication.protect(handler, (response, request, _head, { reason, sentence, challenge }) => {
-        const headers = [...cors.headersFor(request), ...challenge];
-        refused(response, reason, headers, sentence, isEventSource(request, path));
-      });
+      return authentication.protect(
+        handler,
+        (response, request, _head, { reason, sentence, refusal, challenge }) => {
+          const headers = [...cors.headersFor(request), ...challenge];
+          refused(response, reason, headers, sentence, isEventSource(request, path), refusal);
+        },
+      );
     }
   }
 
   /** Places may have been taken while history was read. */
   function open(response: HttpResponse, transport: Transport, asked: Asked, headers: Headers): void {
     const { ids, from, byEventSource, identity } = asked;
-    const reason = streams.refusalOf(response);
+    const reason = streams.refusalOf(response, identity);
     if (reason !== undefined) refused(response, reason, headers, undefined, byEventSource);
     else streams.open(response, transport, ids, from, headers, identity);
   }
@@ -101,7 +125,7 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     const query = new URLSearchParams(request.getQuery() ?? '');
     const from = resumeFrom(request, query, ids.value.length);
     if (!from.ok) return refused(response, 'bad-cursor', headers, from.problem);
-    const reason = streams.refusalOf(response);
+    const reason = streams.refusalOf(response, identity);
     if (reason !== undefined) return refused(response, reason, headers, undefined, byEventSource);
     const problem = cursorRoomProblem(request, from.value, headerBytes, ids.value.length, config);
     if (problem !== undefined) return refused(response, 'no-room-for-cursor', headers, problem);
@@ -114,9 +138,9 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     headers: Headers,
     detail?: string,
     byEventSource = false,
+    refusal: Refusal = refusals[reason],
   ): undefined {
     counters.refused[reason]++;
-    const refusal: Refusal = refusals[reason];
     // An EventSource comes again after a connection that closes, and after 200, but never after another status.
     if (reason === 'stopping') response.close();
     else if (byEventSource && refusal.retryAfterSec !== undefined) tellToRetry(response, refusal, headers);

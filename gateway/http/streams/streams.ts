@@ -71,9 +71,9 @@ export class Streams {
   }
 
   /** Says why no stream can be opened now, or undefined. */
-  refusalOf(response: HttpResponse): RefusalReason | undefined {
+  refusalOf(response: HttpResponse, identity: Identity): RefusalReason | undefined {
     const { admission, config, router, log, loginShares } = this.#parts;
-    if (router.loginsBytes < config.loginsBytesTotalMax) return admission.refusalOf(response);
+    if (router.loginsBytes < config.loginsBytesTotalMax) return admission.refusalOf(response, identity);
     const limit = { setting: '--logins-bytes-total-max', limit: config.loginsBytesTotalMax };
     log.warn(
       'logins-bytes',

@@ -2,7 +2,10 @@ import type { Authorizer } from '../../../access/authorizer.js';
 import type { Identity } from '../../../access/identity.js';
 import type { Sessions } from '../../../router/session/sessions.js';
 import { isServerTopic } from '../../../router/topic.js';
+import type { AccessControl } from '../../access-control.js';
 import type { Config } from '../../config.js';
+import type { Identities } from '../../identities.js';
+import type { Channel } from '../channel.js';
 import type { DetailedClosing } from '../closing.js';
 import { type ConnectPacket, termsOf, type Will } from '../connect-packet.js';
 import { protocolLevel } from '../packet.js';
@@ -16,19 +19,21 @@ export class ConnectAdmission {
   readonly #wills: Wills;
   readonly #sessions: Sessions;
   readonly #authorizer: Authorizer;
+  readonly #identities: Identities;
   readonly #config: Config;
 
   constructor(
     publish: PublishAdmission,
     wills: Wills,
     sessions: Sessions,
-    authorizer: Authorizer,
+    { authorizer, identities }: Pick<AccessControl, 'authorizer' | 'identities'>,
     config: Config,
   ) {
     this.#publish = publish;
     this.#wills = wills;
     this.#sessions = sessions;
     this.#authorizer = authorizer;
+    this.#identities = identities;
     this.#config = config;
   }
 
@@ -51,6 +56,12 @@ export class ConnectAdmission {
     // [MQTT-3.1.3-8]; and 3.1 has no empty ones at all.
     if (clientId === '') return clean && level !== protocolLevel.mqtt31;
     return Buffer.byteLength(clientId) <= this.#config.mqttMaxClientIdLength;
+  }
+
+  /** @returns whether its user has as many connections as it may, besides the one that this one takes over */
+  isOneTooMany({ clientId }: ConnectPacket, identity: Identity): boolean {
+    const former = this.#sessions.find(clientId)?.connection as Channel | undefined;
+    return this.#identities.isFull(identity, former?.slot);
   }
 
   /** @returns why it is refused, if so */

@@ -1,6 +1,8 @@
 import type { RefusedAuthentication } from '../../../access/authenticator.js';
 import type { Identity } from '../../../access/identity.js';
+import { type RefusalReason, refusals } from '../../close-reason.js';
 import { type Connections, speaksMqtt31 } from '../../connections.js';
+import type { Counters } from '../../counters.js';
 import type { Channel } from '../channel.js';
 import type { ClientClaims } from '../client-claims.js';
 import type { ClientIdOwners } from '../client-id-owners.js';
@@ -9,6 +11,7 @@ import type { ConnectAuthentication } from '../connect-authentication.js';
 import { type ConnectPacket, readConnect, type Will } from '../connect-packet.js';
 import type { ConnectedClients } from '../connected-clients.js';
 import type { Deadlines } from '../deadlines.js';
+import type { Flapping } from '../flapping.js';
 import { loggedText } from '../logged-text.js';
 import { protocolLevel } from '../packet.js';
 import type { PacketReader } from '../packet-reader.js';
@@ -20,11 +23,13 @@ export interface ConnectHandlerParts {
   readonly authentication: ConnectAuthentication;
   readonly admission: ConnectAdmission;
   readonly owners: ClientIdOwners;
+  readonly flapping: Flapping;
   readonly claims: ClientClaims;
   readonly clients: ConnectedClients;
   readonly deadlines: Deadlines;
   readonly connacks: Connacks;
   readonly connections: Connections;
+  readonly counters: Counters;
 }
 
 /** CONNECT: from a bare socket to a session, or the return code that says why not. */
@@ -41,7 +46,8 @@ export class ConnectHandler {
    * sent on the connection before is still handled, or while another node may have the client id: see ClientClaims
    */
   handle(channel: Channel, reader: PacketReader, flags: number): Closing | 'wait' | undefined {
-    const { authentication, admission, owners, claims, clients, deadlines, connacks } = this.#parts;
+    const { authentication, admission, owners, claims, clients, deadlines, connacks, counters } = this.#parts;
+    const { flapping } = this.#parts;
     const packet = readConnect(reader, flags);
     if (packet === 'malformed-packet') return packet;
     if (packet === 'unknown-level') return connacks.refuse(channel, connackCode.unknownLevel); // [MQTT-3.1.2-2]
@@ -53,10 +59,17 @@ export class ConnectHandler {
       deadlines.suspend(channel);
       return 'wait';
     }
-    if (decision.outcome !== 'accepted')
+    if (decision.outcome !== 'accepted') {
+      const isAttack = decision.outcome === 'refused' && decision.reason === 'too-many-attempts';
+      if (isAttack) counters.refused['too-many-attempts']++;
       return connacks.refuse(channel, codeOf(decision, packet), detailsOf(decision, packet));
+    }
     if (owners.isAnothers(packet.clientId, decision.identity))
       return connacks.refuse(channel, connackCode.notAuthorized, detailsOf(clientIdTaken, packet));
+    if (flapping.holds(packet.clientId, decision.identity))
+      return this.#refuseForLimit(channel, packet, 'flapping');
+    if (admission.isOneTooMany(packet, decision.identity))
+      return this.#refuseForLimit(channel, packet, 'too-many-of-user');
     const refusal = admission.refusalOf(packet, will, decision.identity);
     if (refusal !== undefined) return connacks.refuse(channel, refusal);
     if (packet.clientId !== '' && claims.waits(channel, packet.clientId, packet.clean)) {
@@ -67,6 +80,13 @@ export class ConnectHandler {
     this.#accept(channel, packet, will, decision.identity);
     clients.publishWills();
     return undefined;
+  }
+
+  /** A limit of this server: the same client may be let in later. */
+  #refuseForLimit(channel: Channel, { clientId }: ConnectPacket, reason: RefusalReason): Closing {
+    this.#parts.counters.refused[reason]++;
+    const details = { clientId: inLog(clientId), refusal: reason, sentence: refusals[reason].text };
+    return this.#parts.connacks.refuse(channel, connackCode.unavailable, details);
   }
 
   #accept(channel: Channel, packet: ConnectPacket, will: Will | undefined, identity: Identity): void {

@@ -1,6 +1,7 @@
 import type { Qos } from '../../../router/message.js';
 import type { Router } from '../../../router/router.js';
 import type { Session } from '../../../router/session/session.js';
+import type { FairTurns } from '../../fair-turns.js';
 import type { Channel } from '../channel.js';
 import type { Closing } from '../closing.js';
 import type { FilterAdmission } from '../filter-admission.js';
@@ -10,60 +11,105 @@ import { suback, subscribeFailed } from '../reply-packets.js';
 import type { RetainedReplays } from '../retained-replays.js';
 import { readSubscribe } from './subscribe-packet.js';
 
-/** SUBSCRIBE: a code for each filter, and then what is retained for it. */
-export class SubscribeHandler {
-  readonly #filters: FilterAdmission;
-  readonly #router: Router;
-  readonly #replies: Replies;
-  readonly #replays: RetainedReplays;
+export interface SubscribeHandlerParts {
+  readonly filters: FilterAdmission;
+  readonly router: Router;
+  readonly replies: Replies;
+  readonly replays: RetainedReplays;
+  readonly turns: FairTurns;
+}
 
-  constructor(filters: FilterAdmission, router: Router, replies: Replies, replays: RetainedReplays) {
-    this.#filters = filters;
-    this.#router = router;
-    this.#replies = replies;
-    this.#replays = replays;
+/** A SUBSCRIBE, as far as it is done. */
+interface SubscribeWork {
+  readonly packetId: number;
+  readonly requests: readonly { filter: string; qos: Qos }[];
+  /** By filter: in one packet equal ones count once, at the last QoS, or 64 KB would be 16,000 times everything. */
+  readonly granted: Map<string, Qos>;
+  readonly refused: Set<string>;
+  /** One for each request that is done. */
+  readonly codes: number[];
+}
+
+/**
+ * SUBSCRIBE: a code for each filter, and then what is retained for it. A packet has up to 16,000 filters, and each is looked
+ * at with up to 1,000 rules: what does not fit into a turn goes on in the next ones, and its connection waits.
+ */
+export class SubscribeHandler {
+  readonly #parts: SubscribeHandlerParts;
+  /** SUBSCRIBEs that take more than a turn. */
+  readonly #begun = new Map<Channel, SubscribeWork>();
+
+  constructor(parts: SubscribeHandlerParts) {
+    this.#parts = parts;
   }
 
-  handle(channel: Channel, session: Session, reader: PacketReader): Closing | undefined {
+  /** @returns 'wait' where it is not done in this turn: then call it again with the same packet */
+  handle(channel: Channel, session: Session, reader: PacketReader): Closing | 'wait' | undefined {
+    const work = this.#begun.get(channel) ?? this.#read(reader);
+    if (work === undefined) return 'malformed-packet';
+    const { requests, codes } = work;
+    while (codes.length < requests.length) {
+      const { filter, qos } = requests[codes.length]!;
+      const code = this.#subscribe(channel, session, work, filter, qos);
+      if (code === undefined) return 'malformed-packet';
+      codes.push(code);
+      if (codes.length < requests.length && this.#parts.turns.over) return this.#goOnLater(channel, work);
+    }
+    this.#begun.delete(channel);
+    this.#answer(channel, work);
+    return undefined;
+  }
+
+  /** The connection is gone. */
+  release(channel: Channel): void {
+    if (this.#begun.size > 0) this.#begun.delete(channel);
+  }
+
+  #goOnLater(channel: Channel, work: SubscribeWork): 'wait' {
+    this.#begun.set(channel, work);
+    setImmediate(() => this.#begun.get(channel) === work && channel.goOn());
+    return 'wait';
+  }
+
+  #read(reader: PacketReader): SubscribeWork | undefined {
+    const { filters } = this.#parts;
     const packet = readSubscribe(reader);
-    if (packet === undefined) return 'malformed-packet';
-    // By filter: in one packet equal ones count once, at the last QoS, or 64 KB would be 16,000 times everything.
-    const granted = new Map<string, Qos>();
-    const refused = new Set<string>();
-    const codes: number[] = [];
-    let again = false;
-    const router = this.#router;
-    const filters = this.#filters;
+    if (packet === undefined) return undefined;
     const requests = packet.requests.map(({ filter, qos }) => ({ filter: filters.rewritten(filter), qos }));
     // Before the first is subscribed to: with one that is none, the packet does nothing.
-    if (requests.length > 1 && requests.some(({ filter }) => filters.isMalformed(filter)))
-      return 'malformed-packet';
-    for (const { filter, qos } of requests) {
-      if (refused.has(filter)) {
-        codes.push(subscribeFailed);
-        continue;
+    if (requests.length > 1 && requests.some(({ filter }) => filters.isMalformed(filter))) return undefined;
+    const { packetId } = packet;
+    return { packetId, requests, granted: new Map(), refused: new Set(), codes: [] };
+  }
+
+  /** @returns its code; undefined: it is no filter */
+  #subscribe(
+    channel: Channel,
+    session: Session,
+    work: SubscribeWork,
+    filter: string,
+    qos: Qos,
+  ): number | undefined {
+    const { granted, refused } = work;
+    if (refused.has(filter)) return subscribeFailed;
+    if (!granted.has(filter)) {
+      const admitted = this.#parts.filters.admit(channel, session, filter);
+      if (admitted === 'malformed') return undefined;
+      if (admitted === 'refused') {
+        refused.add(filter);
+        return subscribeFailed;
       }
-      if (!granted.has(filter)) {
-        const admitted = filters.admit(channel, session, filter);
-        if (admitted === 'malformed') return 'malformed-packet';
-        if (admitted === 'refused') {
-          refused.add(filter);
-          codes.push(subscribeFailed);
-          continue;
-        }
-        // At once, so that the next one is judged with it.
-        if (admitted === 'new') router.subscribe(filter, session, qos);
-        if (admitted === 'known' || requests.length > 1) again = true;
-      }
-      granted.set(filter, qos);
-      codes.push(qos);
     }
-    if (again) for (const [filter, qos] of granted) router.subscribe(filter, session, qos); // replaced [MQTT-3.8.4-3]
+    // At once, so that the next one is judged with it. One that there is already is replaced [MQTT-3.8.4-3].
+    if (granted.get(filter) !== qos) this.#parts.router.subscribe(filter, session, qos);
+    granted.set(filter, qos);
+    return qos;
+  }
+
+  #answer(channel: Channel, { packetId, granted, codes }: SubscribeWork): void {
+    const { router, replies, replays } = this.#parts;
     // [MQTT-3.8.4-1], one for all [MQTT-3.8.4-5]; and then what is retained [MQTT-3.3.1-6]
-    const letGo = this.#replies.holdSuback(channel, suback(packet.packetId, codes), () =>
-      this.#replays.begin(channel, granted),
-    );
+    const letGo = replies.holdSuback(channel, suback(packetId, codes), () => replays.begin(channel, granted));
     router.whenInterested(letGo); // on all nodes, so that its client may publish anywhere once it has been told
-    return undefined;
   }
 }

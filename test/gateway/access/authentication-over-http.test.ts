@@ -293,7 +293,8 @@ async function openStreamAsRoot(path: string): Promise<Wire> {
 t.test('those that wait are bounded, in number and in bytes', async (t) => {
   const slow = new TestAuthenticator();
   slow.wait();
-  const flags = { authPendingMax: 3, authPendingBytesTotalMax: 65_536, authTimeoutMs: 7_000 };
+  const limits = { authPendingMax: 3, authPendingBytesTotalMax: 65_536, budgetSharePerAddress: 1 };
+  const flags = { ...limits, authTimeoutMs: 7_000 };
   const bounded = await startInProcess([slow], flags);
   t.teardown(() => bounded.gateway.stop());
   const big = await ask(bounded.apiPort, '/send/x', { method: 'POST', body: 'x'.repeat(65_536) });
@@ -309,6 +310,29 @@ t.test('those that wait are bounded, in number and in bytes', async (t) => {
   slow.release(accepted(unrestricted));
   for (const wire of waiting) await wire.saw('');
   for (const wire of waiting) await wire.close();
+});
+
+t.test('clients of one address that wait leave half of the places to others', async (t) => {
+  const slow = new TestAuthenticator();
+  slow.wait();
+  const shared = await startInProcess([slow], { authPendingMax: 6, authTimeoutMs: 7_000 });
+  t.teardown(() => shared.gateway.stop());
+  const waiting = await Promise.all([1, 2, 3].map(() => Wire.open(shared.port, '127.0.0.9')));
+  t.teardown(() => Promise.all(waiting.map((wire) => wire.close())));
+  for (const wire of waiting) wire.ask('/stream/x');
+  await until('three wait', () => statsOf(shared).authentication.pending === 3);
+  const fourth = await Wire.open(shared.port, '127.0.0.9');
+  fourth.ask('/stream/x');
+  await fourth.untilComplete();
+  t.equal(fourth.status, 503);
+  const other = await Wire.open(shared.port, '127.0.0.10');
+  waiting.push(fourth, other);
+  other.ask('/stream/x');
+  await until('it waits', () => statsOf(shared).authentication.pending === 4);
+  await waiting[0]!.close();
+  await until('its place is free', () => statsOf(shared).authentication.pending === 3);
+  fourth.ask('/stream/x');
+  await until('it waits now', () => statsOf(shared).authentication.pending === 4);
 });
 
 t.test('a server that stops keeps nobody waiting', async (t) => {

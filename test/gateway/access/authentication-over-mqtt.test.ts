@@ -193,7 +193,11 @@ t.test('a client that sends on and on behind its CONNECT is closed, and the othe
 });
 
 t.test('there are limits to how many wait, and to what is kept for all of them', async (t) => {
-  const { authenticator, running } = await start(t, { authPendingMax: 2, authPendingBytesTotalMax: 65_536 });
+  const { authenticator, running } = await start(t, {
+    authPendingMax: 2,
+    authPendingBytesTotalMax: 65_536,
+    budgetSharePerAddress: 1,
+  });
   authenticator.wait();
   const waiting = [await opened(t, running, { clientId: 'a' }), await opened(t, running, { clientId: 'b' })];
   await until('both wait', () => pending(running).waiting === 2);

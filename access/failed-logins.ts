@@ -1,0 +1,216 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { customerOf, siteOf } from './address-share.js';
+import type { AuthenticationDecision, Credentials } from './authenticator.js';
+import { KnownPairs } from './known-pairs.js';
+
+export interface FailedLoginsOptions {
+  /** Failures of one address within the window; 0 = no limit. */
+  readonly perAddressMax: number;
+  /** Failures for one user name within the window; 0 = no limit. */
+  readonly perNameMax: number;
+  readonly windowSec: number;
+  readonly bytesMax: number;
+  /** An address or a name has reached its limit. */
+  readonly onLimit?: (limit: 'address' | 'name', address: string) => void;
+  /** A clock that never goes back. */
+  readonly nowMs?: () => number;
+}
+
+/** Failures that have not run out yet: so many a window do. */
+interface Failures {
+  /** When the last one came. */
+  lastMs: number;
+  /** At that time, with the last one. */
+  level: number;
+}
+
+/** Cost of an entry, measured: a key of 22 characters, the object, and its place in the cache. */
+const entryBytes = 250;
+
+/** A failure brings three. */
+const forgottenAtOnce = 8;
+
+/** However many attempts were under way at once, nobody is held off for longer than so many windows. */
+const heldWindowsMax = 10;
+
+/**
+ * Logins that have failed, by address and by user name. Past a limit, further attempts are refused before anybody is asked
+ * whether they are right. Limits run out evenly: at 10 a minute, the next attempt is looked at 6 s later.
+ *
+ * An attacker must not lock out the user whose name it tries. So, as with the "device cookies" of OWASP:
+ *
+ *     from where the user was let in before    its own failures count, and nobody else's
+ *     from a new place, name at its limit      one attempt a window and place
+ *     from an address at its limit             none, but for users who were let in from there
+ *
+ * A place is an IPv4 address or an IPv6 /48. Nothing is stored for a login that succeeds but 4 bytes in a table of fixed
+ * size, and only for one that had to wait for its authenticator, or while other logins fail.
+ */
+export class FailedLogins {
+  readonly #options: FailedLoginsOptions;
+  readonly #windowMs: number;
+  readonly #nowMs: () => number;
+  /** By address, by name, and by place and name. The ones that were tried longest ago go first. */
+  readonly #entries: LRUCache<string, Failures>;
+  readonly #known = new KnownPairs();
+  /** Of this process alone, so that nobody can choose names that share a key. */
+  readonly #secret = randomBytes(32);
+  #lastFailureMs = Number.NEGATIVE_INFINITY;
+  /** Nobody is at a limit after this time. */
+  #limitedUntilMs = 0;
+  /** Let in last, and none has failed since. */
+  #lastKnown: { address: string; name: string } | undefined;
+  /** Since the start. */
+  readonly counters = { failed: 0, refused: 0 };
+
+  constructor(options: FailedLoginsOptions) {
+    this.#options = options;
+    this.#windowMs = options.windowSec * 1000;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#entries = new LRUCache({ maxSize: options.bytesMax, sizeCalculation: () => entryBytes });
+  }
+
+  /** Failures that are kept now: addresses, names, and pairs of both. */
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  get bytes(): number {
+    return this.#entries.calculatedSize;
+  }
+
+  /** @returns why nobody is asked about these credentials, if so */
+  refusalOf(credentials: Credentials): AuthenticationDecision | undefined {
+    const nowMs = this.#nowMs();
+    if (nowMs >= this.#limitedUntilMs) return undefined; // nobody is at a limit
+    if (this.#isLastKnown(credentials)) return undefined;
+    const waitMs = this.#waitMsOf(credentials, nowMs);
+    if (waitMs <= 0) return undefined;
+    this.counters.refused++;
+    return { ...tooManyAttempts, retryAfterSec: Math.ceil(waitMs / 1000) };
+  }
+
+  /**
+   * These credentials were checked.
+   * @param waited for an answer from outside: what is known already costs nothing here while no logins fail
+   */
+  note(credentials: Credentials, decision: AuthenticationDecision, waited: boolean): void {
+    if (decision.outcome === 'accepted') this.#noteGood(credentials, waited);
+    else if (decision.outcome === 'refused' && decision.reason === 'bad-credentials')
+      this.#noteFailed(credentials);
+  }
+
+  #waitMsOf(credentials: Credentials, nowMs: number): number {
+    const { perAddressMax, perNameMax } = this.#options;
+    const { address } = credentials;
+    const name = nameOf(credentials);
+    const pairKey = this.#pairKeyOf(address, name);
+    const pair = this.#entries.get(pairKey);
+    if (this.#known.has(pairKey)) return this.#waitMs(pair, perNameMax, nowMs);
+    const ofAddress = this.#waitMs(this.#entries.get(this.#addressKeyOf(address)), perAddressMax, nowMs);
+    const ofName = this.#waitMs(this.#entries.get(this.#nameKeyOf(name)), perNameMax, nowMs);
+    // The first attempt from somewhere else may be the user's own.
+    const untilForgotten = pair === undefined ? 0 : pair.lastMs + this.#windowMs - nowMs;
+    return Math.max(ofAddress, Math.min(ofName, untilForgotten));
+  }
+
+  #noteGood(credentials: Credentials, waited: boolean): void {
+    if (!waited && this.#nowMs() - this.#lastFailureMs > this.#windowMs) return;
+    if (this.#isLastKnown(credentials)) return;
+    const { address } = credentials;
+    const name = nameOf(credentials);
+    const pairKey = this.#pairKeyOf(address, name);
+    this.#known.add(pairKey);
+    this.#entries.delete(pairKey); // it has found the right one
+    this.#lastKnown = { address, name };
+  }
+
+  /** Spares a program that sends on and on the hashes. */
+  #isLastKnown(credentials: Credentials): boolean {
+    const known = this.#lastKnown;
+    return known !== undefined && known.address === credentials.address && known.name === nameOf(credentials);
+  }
+
+  #noteFailed(credentials: Credentials): void {
+    const { perAddressMax, perNameMax, onLimit } = this.#options;
+    const { address } = credentials;
+    const nowMs = this.#nowMs();
+    const name = nameOf(credentials);
+    const pairKey = this.#pairKeyOf(address, name);
+    this.counters.failed++;
+    this.#lastFailureMs = nowMs;
+    this.#lastKnown = undefined;
+    this.#fail(pairKey, perNameMax, nowMs);
+    // Where a user was let in before, a wrong password is more likely its own mistake.
+    if (!this.#known.has(pairKey)) {
+      if (this.#fail(this.#nameKeyOf(name), perNameMax, nowMs)) onLimit?.('name', address);
+      if (this.#fail(this.#addressKeyOf(address), perAddressMax, nowMs)) onLimit?.('address', address);
+    }
+    this.#forgetOld(nowMs);
+  }
+
+  /** @returns whether it has reached its limit by this failure */
+  #fail(key: string, max: number, nowMs: number): boolean {
+    if (max === 0) return false;
+    const entry = this.#entries.get(key);
+    const before = entry === undefined ? 0 : this.#levelOf(entry, max, nowMs);
+    const level = Math.min(before + 1, heldWindowsMax * max);
+    const failures = { lastMs: nowMs, level };
+    this.#entries.set(key, failures);
+    const waitMs = this.#waitMs(failures, max, nowMs);
+    if (waitMs <= 0) return false;
+    this.#limitedUntilMs = Math.max(this.#limitedUntilMs, nowMs + waitMs);
+    return before <= max - 1;
+  }
+
+  /** Until one more attempt is looked at. */
+  #waitMs(entry: Failures | undefined, max: number, nowMs: number): number {
+    if (entry === undefined || max === 0) return 0;
+    const tooMany = this.#levelOf(entry, max, nowMs) - (max - 1);
+    return tooMany <= 0 ? 0 : (tooMany * this.#windowMs) / max;
+  }
+
+  #levelOf({ level, lastMs }: Failures, max: number, nowMs: number): number {
+    return Math.max(0, level - ((nowMs - lastMs) * max) / this.#windowMs);
+  }
+
+  /** More than come with a failure, so that nothing is left long after an attack but what the last one has left. */
+  #forgetOld(nowMs: number): void {
+    for (let n = 0; n < forgottenAtOnce; n++) {
+      const oldest = this.#entries.rkeys().next().value;
+      if (oldest === undefined) return;
+      if (nowMs - this.#entries.peek(oldest)!.lastMs <= heldWindowsMax * this.#windowMs) return;
+      this.#entries.delete(oldest);
+    }
+  }
+
+  #addressKeyOf(address: string): string {
+    return this.#keyOf('address', customerOf(address));
+  }
+
+  #nameKeyOf(name: string): string {
+    return this.#keyOf('name', name);
+  }
+
+  #pairKeyOf(address: string, name: string): string {
+    return this.#keyOf('pair', `${siteOf(address)} ${name}`);
+  }
+
+  #keyOf(kind: 'address' | 'name' | 'pair', text: string): string {
+    return createHmac('sha256', this.#secret).update(`${kind} ${text}`).digest('base64url').slice(0, 22);
+  }
+}
+
+/** The account that somebody tries to get into; of one that gives a token alone, that token. */
+function nameOf({ userName, clientId, token, password }: Credentials): string {
+  if (userName !== undefined) return `user ${userName}`;
+  if (token !== undefined) return `token ${token}`;
+  return clientId === undefined ? `password ${password?.toString('latin1')}` : `client ${clientId}`;
+}
+
+const tooManyAttempts = {
+  outcome: 'refused',
+  reason: 'too-many-attempts',
+  sentence: 'Too many logins have failed: try again later.',
+} as const;

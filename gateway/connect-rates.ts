@@ -1,0 +1,63 @@
+import { addressKeyOf, type Peer } from './address-limit.js';
+import { type Refusal, type RefusalReason, refusals } from './close-reason.js';
+import type { Config } from './config.js';
+import { Bucket, Buckets, rateOf } from './rate.js';
+
+/** Nobody is told to come back later than this, or more than twice as late with what is added at random. */
+const waitMsMax = 60_000;
+
+export interface RateRefusal {
+  readonly reason: RefusalReason;
+  /** With the time after which to come back. */
+  readonly refusal: Refusal;
+}
+
+/**
+ * How fast streams and WebSockets may open, in all and from one address. A herd that comes at once is spread: each of those
+ * who are refused is told a later time than the one before, at the pace at which they can be let in.
+ */
+export class ConnectRates {
+  readonly #total: Bucket | undefined;
+  readonly #perAddress: Buckets | undefined;
+  readonly #msEach: number;
+  /** Places until then are promised to those who were refused. */
+  #promisedMs = 0;
+
+  constructor({
+    rateLimitConnects,
+    rateLimitConnectsPerAddress,
+  }: Pick<Config, 'rateLimitConnects' | 'rateLimitConnectsPerAddress'>) {
+    const [total, perAddress] = [rateOf(rateLimitConnects), rateOf(rateLimitConnectsPerAddress)];
+    this.#total = total && new Bucket(total, performance.now());
+    this.#perAddress = perAddress && new Buckets(perAddress);
+    this.#msEach = total === undefined ? 0 : 1000 / total.ratePerSec;
+  }
+
+  /** Call it last, as one that may come is counted. @returns why it may not come now, if so */
+  refusalOf(peer: Peer): RateRefusal | undefined {
+    if (this.#total === undefined && this.#perAddress === undefined) return undefined;
+    const nowMs = performance.now();
+    const ofAddress = this.#perAddress?.of(addressKeyOf(peer), nowMs);
+    const waitMs = ofAddress?.waitMs(nowMs) ?? 0;
+    if (waitMs > 0) return refusalAfter('connect-rate-of-address', waitMs);
+    if ((this.#total?.waitMs(nowMs) ?? 0) > 0) return refusalAfter('connect-rate', this.#promise(nowMs));
+    ofAddress?.take(nowMs);
+    this.#total?.take(nowMs);
+    return undefined;
+  }
+
+  /** @returns milliseconds until the next place that nobody was promised yet */
+  #promise(nowMs: number): number {
+    const nextMs = Math.max(nowMs, this.#promisedMs) + this.#msEach;
+    // More than fit into that time come back somewhere in it, and are refused once more.
+    if (nextMs - nowMs > waitMsMax) return waitMsMax * (0.5 + Math.random() / 2);
+    this.#promisedMs = nextMs;
+    return nextMs - nowMs;
+  }
+}
+
+/** Up to half as much again, at random, as a Retry-After has whole seconds. */
+function refusalAfter(reason: RefusalReason, waitMs: number): RateRefusal {
+  const retryAfterSec = Math.max(1, Math.ceil((waitMs / 1000) * (1 + Math.random() / 2)));
+  return { reason, refusal: { ...refusals[reason], retryAfterSec } };
+}

@@ -1,0 +1,81 @@
+import type { Identity } from '../access/identity.js';
+import { addressKeyOf, type Peer } from './address-limit.js';
+import type { Config } from './config.js';
+import { limitedNameOf } from './identities.js';
+import { type Bucket, Buckets, rateOf } from './rate.js';
+
+/** The limit that somebody has reached. */
+export interface PublishRateRefusal {
+  readonly setting: 'rateLimitPublishesPerUser' | 'rateLimitPublishesPerAddress';
+  readonly waitMs: number;
+}
+
+/** Messages that a sender may publish now: the budgets of its user and of its address, as far as they are limited. */
+export class PublishBudget {
+  readonly #ofUser: Bucket | undefined;
+  readonly #ofAddress: Bucket | undefined;
+
+  constructor(ofUser: Bucket | undefined, ofAddress: Bucket | undefined) {
+    this.#ofUser = ofUser;
+    this.#ofAddress = ofAddress;
+  }
+
+  /** @returns why nothing may be published now, if so */
+  refusal(nowMs = performance.now()): PublishRateRefusal | undefined {
+    const ofUser = this.#ofUser?.waitMs(nowMs) ?? 0;
+    if (ofUser > 0) return { setting: 'rateLimitPublishesPerUser', waitMs: ofUser };
+    const ofAddress = this.#ofAddress?.waitMs(nowMs) ?? 0;
+    return ofAddress > 0 ? { setting: 'rateLimitPublishesPerAddress', waitMs: ofAddress } : undefined;
+  }
+
+  /** A message is published. */
+  take(nowMs = performance.now()): void {
+    this.#ofUser?.take(nowMs);
+    this.#ofAddress?.take(nowMs);
+  }
+}
+
+/** Nothing is looked up, and nothing stored, where there is no such limit. */
+export class PublishRates {
+  readonly #perUser: Buckets | undefined;
+  readonly #perAddress: Buckets | undefined;
+  /** Of MQTT connections that have published: to ask for it takes a microsecond. */
+  readonly #addressOfSlot: (string | undefined)[] = [];
+
+  constructor({
+    rateLimitPublishesPerUser,
+    rateLimitPublishesPerAddress,
+  }: Pick<Config, 'rateLimitPublishesPerUser' | 'rateLimitPublishesPerAddress'>) {
+    const [perUser, perAddress] = [rateOf(rateLimitPublishesPerUser), rateOf(rateLimitPublishesPerAddress)];
+    this.#perUser = perUser && new Buckets(perUser);
+    this.#perAddress = perAddress && new Buckets(perAddress);
+  }
+
+  get limited(): boolean {
+    return this.#perUser !== undefined || this.#perAddress !== undefined;
+  }
+
+  /**
+   * For a moment: a budget that is not used is forgotten.
+   * @param slot of a connection that may publish again
+   * @returns undefined where nothing limits this sender
+   */
+  budgetOf(identity: Identity, peer: Peer, slot?: number): PublishBudget | undefined {
+    if (!this.limited) return undefined;
+    const nowMs = performance.now();
+    const name = limitedNameOf(identity);
+    const ofUser = name === undefined ? undefined : this.#perUser?.of(name, nowMs);
+    return new PublishBudget(ofUser, this.#perAddress?.of(this.#addressOf(peer, slot), nowMs));
+  }
+
+  /** The connection has gone. */
+  release(slot: number): void {
+    if (slot < this.#addressOfSlot.length) this.#addressOfSlot[slot] = undefined;
+  }
+
+  #addressOf(peer: Peer, slot: number | undefined): string {
+    if (slot === undefined) return addressKeyOf(peer);
+    this.#addressOfSlot[slot] ??= addressKeyOf(peer);
+    return this.#addressOfSlot[slot];
+  }
+}

@@ -1,0 +1,98 @@
+import { LRUCache } from 'lru-cache';
+import { text } from './setting.js';
+
+/** A budget that refills: `burst` at once, `ratePerSec` in the long run. */
+export interface Rate {
+  readonly burst: number;
+  readonly ratePerSec: number;
+}
+
+/** The kind of settings that hold a rate. */
+export const rateSetting = text(
+  'two whole numbers "burst,rate" such as 200,100, or nothing',
+  /^$|^[1-9]\d{0,11},[1-9]\d{0,11}$/,
+);
+
+/** @param setting "burst,rate", or nothing for no limit */
+export function rateOf(setting: string): Rate | undefined {
+  if (setting === '') return undefined;
+  const [burst, ratePerSec] = setting.split(',').map(Number);
+  return { burst: burst!, ratePerSec: ratePerSec! };
+}
+
+/** The budget of somebody, which may have debts: what is taken beyond it is paid back before anything else. */
+export class Bucket {
+  readonly #rate: Rate;
+  #left: number;
+  #filledMs: number;
+
+  constructor(rate: Rate, nowMs: number) {
+    this.#rate = rate;
+    this.#left = rate.burst;
+    this.#filledMs = nowMs;
+  }
+
+  /** @returns milliseconds until one more may be taken */
+  waitMs(nowMs: number): number {
+    const left = this.#fill(nowMs);
+    return left >= 1 ? 0 : ((1 - left) / this.#rate.ratePerSec) * 1000;
+  }
+
+  take(nowMs: number): void {
+    this.#left = this.#fill(nowMs) - 1;
+  }
+
+  isFull(nowMs: number): boolean {
+    return this.#fill(nowMs) >= this.#rate.burst;
+  }
+
+  #fill(nowMs: number): number {
+    const { burst, ratePerSec } = this.#rate;
+    this.#left = Math.min(burst, this.#left + ((nowMs - this.#filledMs) / 1000) * ratePerSec);
+    this.#filledMs = nowMs;
+    return this.#left;
+  }
+}
+
+/** Cost of a bucket besides the characters of its key, measured. */
+const bucketBytes = 212;
+/** 36,000 buckets. */
+const bytesMax = 8 * 1024 * 1024;
+
+/**
+ * Buckets by a key, such as an address or a user name. One that is full again is forgotten, so there are as many as have
+ * taken something lately. Past a limit of bytes those go that were used longest ago: they begin anew, with a full one.
+ */
+export class Buckets {
+  readonly #rate: Rate;
+  readonly #byKey: LRUCache<string, Bucket>;
+
+  constructor(rate: Rate, maxSize = bytesMax) {
+    this.#rate = rate;
+    const sizeCalculation = (_bucket: Bucket, key: string) => bucketBytes + key.length;
+    this.#byKey = new LRUCache({ maxSize, sizeCalculation });
+  }
+
+  get bytes(): number {
+    return this.#byKey.calculatedSize;
+  }
+
+  /** For a moment: if it is not asked for again and again, it is forgotten. */
+  of(key: string, nowMs: number): Bucket {
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known;
+    const bucket = new Bucket(this.#rate, nowMs);
+    this.#byKey.set(key, bucket);
+    this.#forgetFull(nowMs, key);
+    return bucket;
+  }
+
+  /** More than one for each that comes. */
+  #forgetFull(nowMs: number, newKey: string): void {
+    for (let n = 0; n < 2; n++) {
+      const oldest = this.#byKey.rkeys().next().value!;
+      if (oldest === newKey || !this.#byKey.peek(oldest)!.isFull(nowMs)) return;
+      this.#byKey.delete(oldest);
+    }
+  }
+}
