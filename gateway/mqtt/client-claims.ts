@@ -53,6 +53,12 @@ export class ClientClaims {
           { clientId, node, messagesLost },
           'client has moved to another node: what waited for it here is lost',
         ),
+      onKept: ({ clientId, pending }, node) =>
+        log.warn(
+          'session-kept',
+          { clientId, node, messages: pending.inflight + pending.queued },
+          'client has moved to another node, which cannot read its session: it stays here, and is offered again every 10 s. Run the same version on all nodes',
+        ),
     });
   }
 
@@ -84,8 +90,12 @@ export class ClientClaims {
   /** The connection is gone. */
   release(channel: Channel): void {
     const claim = this.#byChannel.get(channel);
-    if (claim !== undefined) this.#leave(claim);
-    else if (this.#lines.size > 0 && channel.session !== undefined) this.#callNext(channel.session.clientId);
+    if (claim !== undefined) {
+      this.#leave(claim);
+      // The client id was free, and its CONNECT was refused behind that.
+      if (claim.state === 'ready' && !this.#isWanted(claim.clientId))
+        this.#registry?.release(claim.clientId);
+    } else if (this.#lines.size > 0 && channel.session !== undefined) this.#callNext(channel.session.clientId);
   }
 
   /**

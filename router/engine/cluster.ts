@@ -108,4 +108,6 @@ export interface ClientsHere {
   whenDecided(session: Session, ready: () => void): void;
   /** The messages that waited in a session are lost. */
   onLost(clientId: string, node: string, messages: number): void;
+  /** A session stays here, again and again, though its client has connected to that node. */
+  onKept(session: Session, node: string): void;
 }

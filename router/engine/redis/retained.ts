@@ -8,6 +8,7 @@ import type { Shard } from './shard.js';
 const pageBytesMax = 1024 * 1024;
 /** Of one call that gives back what a server has lost. */
 const restoredMax = 100;
+const restoredBytesMax = 256 * 1024;
 const retryMs = 100;
 
 export interface SharedRetainedParts {
@@ -145,10 +146,22 @@ export class SharedRetained {
     if (!isUnderWay && this.#lost.size > 0) void this.#restoreAll();
   }
 
+  /** As many as go in one call. */
+  #someLost(): Message[] {
+    const some: Message[] = [];
+    let bytes = 0;
+    for (const message of this.#lost.values()) {
+      bytes += message.bytes;
+      if (some.length === restoredMax || (some.length > 0 && bytes > restoredBytesMax)) break;
+      some.push(message);
+    }
+    return some;
+  }
+
   async #restoreAll(): Promise<void> {
     const { shard, readsExtras } = this.#parts;
     while (this.#lost.size > 0 && !this.#stopped) {
-      const some = [...this.#lost.values()].slice(0, restoredMax);
+      const some = this.#someLost();
       const args = some.flatMap((message) => [message.id, bodyOf(message, readsExtras())]);
       try {
         await shard.call('restore', [shard.parts.run, ...args]);

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap';
 import type { Channel } from '../../../gateway/mqtt/channel.js';
 import { ClientClaims, type ClientClaimsParts } from '../../../gateway/mqtt/client-claims.js';
 import type { RedisEngine } from '../../../router/engine/redis/engine.js';
-import { keptTerms, Router, Sessions } from '../../../router/index.js';
+import { keptTerms, Message, Router, Sessions } from '../../../router/index.js';
 import type { Session } from '../../../router/session/session.js';
 import { RedisServer } from '../../redis-server.js';
 import { redisEngineAt } from '../../router/engine/redis/engine-parts.js';
@@ -15,13 +15,16 @@ interface Node {
   readonly router: Router;
   readonly sessions: Sessions;
   readonly claims: ClientClaims;
-  /** Client ids of sessions of which messages were lost. */
-  readonly lost: unknown[];
+  /** Log lines about sessions, kinds first. */
+  readonly told: unknown[][];
 }
 
-async function threeNodes(t: Test): Promise<[Node, Node, Node]> {
+/** @param levelsMax of the second node: what filters it takes */
+async function threeNodes(t: Test, levelsMax = 128): Promise<[Node, Node, Node]> {
   const redis = await RedisServer.start();
-  const nodes = await Promise.all(['O', 'N', 'M'].map((name) => startNode(redis.url, name)));
+  const nodes = await Promise.all(
+    ['O', 'N', 'M'].map((name) => startNode(redis.url, name, name === 'N' ? levelsMax : 128)),
+  );
   t.teardown(async () => {
     for (const { engine } of nodes) await engine.stop();
     await redis.stop();
@@ -32,19 +35,19 @@ async function threeNodes(t: Test): Promise<[Node, Node, Node]> {
   return nodes as [Node, Node, Node];
 }
 
-async function startNode(url: string, name: string): Promise<Node> {
+async function startNode(url: string, name: string, topicLevelsMax: number): Promise<Node> {
   const engine = redisEngineAt([url], { node: { name, group: '', role: 'both' } });
   await engine.open();
-  const router = new Router({ engine });
+  const router = new Router({ engine, topicLevelsMax });
   const sessions = new Sessions(router, { onEnd: (clientId) => engine.clients.release(clientId) });
-  const lost: unknown[] = [];
+  const told: unknown[][] = [];
   const claims = new ClientClaims({
     ...{ router, sessions },
     pendingQos2: { whenNone: (_session: Session, ready: () => void) => ready() },
-    log: { warn: (_kind: string, about: object) => lost.push(about) },
+    log: { warn: (...line: unknown[]) => told.push(line) },
   } as unknown as ClientClaimsParts);
   await router.start();
-  return { engine, router, sessions, claims, lost };
+  return { engine, router, sessions, claims, told };
 }
 
 /** A client with clean session 0, from its CONNECT on. */
@@ -98,26 +101,38 @@ class Client {
   }
 }
 
-/** Leaves a session there that has subscribed to news/x. */
-async function leaveSession(node: Node): Promise<void> {
-  const client = new Client(node, 'x');
+/** Leaves a session there that has subscribed to news/x, or another filter. */
+async function leaveSession(node: Node, clientId = 'x', filter = 'news/x'): Promise<void> {
+  const client = new Client(node, clientId);
   await until('CONNACK', () => client.session !== undefined);
-  node.router.subscribe('news/x', client.session!, 1);
+  node.router.subscribe(filter, client.session!, 1);
+  await new Promise<void>((resolve) => node.router.whenInterested(resolve));
   client.leave();
 }
 
-function filtersAt({ router, sessions }: Node): string[] | undefined {
-  const session = sessions.find('x');
+/** A message waits for a client that has left. */
+async function leaveMessage({ router, sessions }: Node, clientId: string, id: string): Promise<void> {
+  router.publish(new Message(id, Buffer.from('x'), Date.now(), 1));
+  await until('it waits', () => sessions.find(clientId)!.pending.queued === 1);
+}
+
+const waitingAt = ({ sessions }: Node, clientId: string): number | undefined => {
+  const pending = sessions.find(clientId)?.pending;
+  return pending && pending.inflight + pending.queued;
+};
+
+function filtersAt({ router, sessions }: Node, clientId = 'x'): string[] | undefined {
+  const session = sessions.find(clientId);
   return session && router.subscriptionsOf(session).map(({ filter }) => filter);
 }
 
-/** @param hears given each word of that letter; whether it is heard now */
-function onWord({ engine }: Node, letter: string, take: (hear: () => void) => void): void {
+/** @param take given each word of that letter; it is heard when `hear` is called */
+function onWord({ engine }: Node, letter: string, take: (hear: () => void, word: Buffer) => void): void {
   const { cluster } = engine;
   const hear = cluster.hear.bind(cluster);
   cluster.hear = (word, shard) => {
     const copy = Buffer.from(word);
-    if (copy[0] === letter.charCodeAt(0)) take(() => hear(copy, shard));
+    if (copy[0] === letter.charCodeAt(0)) take(() => hear(copy, shard), copy);
     else hear(word, shard);
   };
 }
@@ -196,4 +211,70 @@ t.test('what is in a session is never heard: a node that stops waits for that 20
   t.match(await nodes[0].engine.clients.handOver(), { adopted: 0, lost: 1 });
   const ms = performance.now() - startedMs;
   t.ok(ms < 30_000, `${Math.round(ms)} ms`);
+});
+
+t.test('a node does not take the filters of a session: its client hears so, and its messages come', async (t) => {
+  const nodes = await threeNodes(t, 1);
+  const [first, second] = nodes;
+  await leaveSession(first);
+  await leaveMessage(first, 'x', 'news/x');
+  const client = new Client(second, 'x');
+  await until('CONNACK', () => client.session !== undefined);
+  t.equal(client.present, false, 'its subscriptions are not there');
+  await until('the old node has it no longer', () => first.sessions.find('x') === undefined);
+  await until('nothing is on its way', () => nodes.every(isQuiet));
+  t.same(filtersAt(second), []);
+  t.equal(waitingAt(second, 'x'), 1);
+  t.same(first.told, [], 'nothing is lost');
+});
+
+t.test('a node does not take the filters of a session that is given away: the next one does', async (t) => {
+  const [first, second, third] = await threeNodes(t, 1);
+  for (const clientId of ['x', 'y']) await leaveSession(first, clientId, 'news/x');
+  t.match(await first.engine.clients.handOver(), { adopted: 2, lost: 0 });
+  t.equal(second.sessions.stats().sessions, 0);
+  for (const clientId of ['x', 'y']) t.same(filtersAt(third, clientId), ['news/x']);
+});
+
+t.test('a refusal is lost: what waits in that session is not', async (t) => {
+  const nodes = await threeNodes(t, 1);
+  const [first, second] = nodes;
+  await leaveSession(first, 'x', 'news');
+  await leaveSession(first, 'y', 'news/y');
+  await leaveMessage(first, 'y', 'news/y');
+  let lost = 0;
+  onWord(first, 'X', (hear) => (lost++ === 0 ? undefined : hear()));
+  const clients = ['x', 'y'].map((clientId) => new Client(second, clientId));
+  await until('both go on', () => clients.every(({ session }) => session !== undefined));
+  await until('the old node has none', () => first.sessions.stats().sessions === 0);
+  await until('nothing is on its way', () => nodes.every(isQuiet));
+  t.ok(lost > 0, 'a refusal was lost');
+  t.same(filtersAt(second, 'x'), ['news']);
+  t.equal(waitingAt(second, 'y'), 1, 'its message has come');
+  t.same(first.told, []);
+});
+
+t.test('a node cannot read an offer: it comes less and less often, an operator is told, and it waits', async (t) => {
+  const nodes = await threeNodes(t);
+  const [first, second] = nodes;
+  await leaveSession(first);
+  await leaveMessage(first, 'x', 'news/x');
+  const offeredMs: number[] = [];
+  let isReadable = false;
+  onWord(second, 'O', (hear, word) => {
+    offeredMs.push(performance.now());
+    // Behind letter, run, id of the move, server, kind and length of the parcel: the version of its bytes.
+    if (!isReadable) word[1 + 16 + 24 + 1 + 5] = 9;
+    hear();
+  });
+  const client = new Client(second, 'x');
+  await until('CONNACK', () => client.session !== undefined, 20_000);
+  t.equal(client.present, false);
+  await until('it is offered a sixth time', () => offeredMs.length >= 6, 30_000);
+  const ms = offeredMs[5]! - offeredMs[0]!;
+  t.ok(ms > 3_000, `the sixth comes ${Math.round(ms)} ms behind the first`);
+  t.match(first.told, [['session-kept', { clientId: 'x', node: 'N', messages: 1 }, /same version/]], 'once');
+  isReadable = true;
+  await until('its message has come', () => waitingAt(second, 'x') === 1, 30_000);
+  await until('the old node has none', () => first.sessions.stats().sessions === 0);
 });

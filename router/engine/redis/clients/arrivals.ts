@@ -2,7 +2,7 @@ import type { Session } from '../../../session/session.js';
 import { type DecodedSession, SessionDecoder } from '../../../session/session-encoding.js';
 import { SessionGate } from '../../../session/session-gate.js';
 import type { SessionOwner } from '../../../session/session-owner.js';
-import { type FlowState, messagesIn } from '../../../session/session-state.js';
+import { type FlowState, messagesIn, type Subscription } from '../../../session/session-state.js';
 import { hasWildcard } from '../../../topic-filter.js';
 import { insist } from './calls.js';
 import { Move, Moves, type MovesParts, moveIdIn } from './moves.js';
@@ -14,6 +14,8 @@ const doneKeptMs = 5_000;
 /** Waits for marks, and for what is in the sessions. */
 class Arrival extends Move {
   content: Buffer | undefined;
+  /** Client ids of sessions that are here, once it is complete. */
+  readonly arrived: string[] = [];
 }
 
 export interface ArrivalsParts extends MovesParts {
@@ -116,7 +118,6 @@ export class Arrivals extends Moves<Arrival> {
 
   #adopt(move: Arrival, offered: readonly DecodedSession[], askedFor: boolean): void {
     const refused: string[] = [];
-    const isOpen = (id: string) => move.marked[this.shardOf(id)]!;
     for (const { clientId, owner, expirySec, subscriptions } of offered) {
       const { sessions } = this.here;
       // The old node has given that up, unheard.
@@ -128,10 +129,10 @@ export class Arrivals extends Moves<Arrival> {
         : present === undefined && this.#takesMore(clientId);
       if (mayAdopt) {
         const session = sessions.adopt(clientId, owner, expirySec);
-        if (session === undefined) {
+        if (session === undefined || !this.#takesFilters(move, session, subscriptions)) {
           refused.push(clientId);
           this.#parts.onArrived(clientId);
-        } else this.add(move, clientId, { session, subscriptions, gate: new SessionGate(isOpen, session) });
+        }
       } else if (present !== undefined && this.#isLateFor(present, owner) && this.#takesMore(clientId)) {
         this.add(move, clientId, { session: present, subscriptions: [], gate: undefined });
       } else refused.push(clientId);
@@ -140,6 +141,19 @@ export class Arrivals extends Moves<Arrival> {
     if (move.sessions.size === 0) this.byId.delete(move.id);
     else
       this.here.router.whenInterested(() => void this.#setMarks(move).catch(() => this.giveUp(move, true)));
+  }
+
+  /** All of them or none: limits of this node may be smaller. @returns whether the session goes on here */
+  #takesFilters(move: Arrival, session: Session, subscriptions: readonly Subscription[]): boolean {
+    const gate = new SessionGate((id) => move.marked[this.shardOf(id)]!, session);
+    try {
+      this.add(move, session.clientId, { session, subscriptions, gate });
+      return true;
+    } catch {
+      this.here.router.retire(gate);
+      this.here.sessions.move(session.clientId);
+      return false;
+    }
   }
 
   /**
@@ -214,6 +228,7 @@ export class Arrivals extends Moves<Arrival> {
     for (const state of states) {
       const moving = move.sessions.get(state.clientId);
       if (moving === undefined) continue;
+      move.arrived.push(state.clientId);
       const { session, gate } = moving;
       if (!this.isStillHere(session)) session.sessions.countDropped('session-ended', messagesIn(state));
       else if (gate === undefined || session.connection !== undefined) deliverLate(session, state);
@@ -244,7 +259,7 @@ export class Arrivals extends Moves<Arrival> {
   #sayDone(id: string): void {
     const done = this.#done.get(id);
     if (done === undefined) return;
-    this.tell(done.move, 'D').then(
+    this.tell(done.move, 'D', done.move.arrived.join('\0')).then(
       (isHeard) => {
         if (isHeard) done.heardMs = performance.now();
       },

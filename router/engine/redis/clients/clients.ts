@@ -6,14 +6,10 @@ import { Arrivals } from './arrivals.js';
 import { inBatches, insistToTell } from './calls.js';
 import { Claims } from './claims.js';
 import { Departures } from './departures.js';
+import { DoubtfulIds } from './doubtful-ids.js';
 import { moveIdIn } from './moves.js';
 
-/** Client ids that connected while Redis was away. Past it those of longest ago are not made good. */
-const unclaimedMax = 100_000;
-/** Claims under way past which no more are made good: a server that refuses is asked again and again. */
-const claimsMax = 5_000;
-/** Between two looks at what is to be made good, and two calls that go through all clients of nodes that are gone. */
-const makeGoodMs = 250;
+/** Between two calls that go through all clients of nodes that are gone. */
 const sweepMs = 100;
 
 export interface ClientsParts {
@@ -29,14 +25,8 @@ export class Clients implements ClientRegistry {
   readonly #claims: Claims;
   readonly #arrivals: Arrivals;
   readonly #departures: Departures;
+  readonly #doubtful: DoubtfulIds;
   #here: ClientsHere | undefined;
-  /** Of clients that are here, and whose ids could not be claimed yet. */
-  readonly #unclaimed = new Set<string>();
-  /** Redis is to be asked which node has them; and the node that has refused them, if one has. */
-  readonly #doubtful = new Map<string, string | undefined>();
-  /** Servers that are being asked. */
-  readonly #asking = new Set<number>();
-  #madeGoodMs = 0;
   /** Client ids that this node has let go of in this turn, by shard and by the run of the node that has claimed them. */
   readonly #free: Map<string, string[]>[];
   /** Next calls, one for each shard. */
@@ -51,7 +41,7 @@ export class Clients implements ClientRegistry {
       shards,
       arrives: (clientId) => this.#arrivals.has(clientId),
       isHere: (clientId) => this.#here?.sessions.find(clientId) !== undefined,
-      onUnclaimed: (clientId) => this.#noteUnclaimed(clientId),
+      onUnclaimed: (clientId) => this.#doubtful.noteUnclaimed(clientId),
       onUnanswered: (clientId) => {
         this.#departures.recall(clientId);
         this.#arrivals.dismiss(clientId);
@@ -60,7 +50,7 @@ export class Clients implements ClientRegistry {
     const moves = { nodes, shards, here: () => this.#here! };
     this.#departures = new Departures({
       ...moves,
-      onBack: (clientId, refusedBy) => void this.#doubtful.set(clientId, refusedBy),
+      onBack: (session, setback, other) => this.#doubtful.noteBack(session, setback, other),
     });
     this.#arrivals = new Arrivals({
       ...moves,
@@ -70,6 +60,15 @@ export class Clients implements ClientRegistry {
       onFailed: (clientId) => this.#claims.hurry(clientId),
       whenDeparted: (clientId, then) =>
         this.#departures.has(clientId) ? this.#departures.whenOver(clientId, then) : then(),
+    });
+    this.#doubtful = new DoubtfulIds({
+      nodes,
+      shards,
+      here: () => this.#here,
+      claims: this.#claims,
+      isMoving: (clientId) => this.#arrivals.has(clientId) || this.#departures.has(clientId),
+      onOwner: (run, clientId) => this.#want(run, clientId, false, Infinity),
+      onRefused: (run, clientId) => this.#departures.lose(clientId, run),
     });
     nodes.on('M', (_from, body) => {
       const [id, shards] = moveIdIn(body);
@@ -90,8 +89,8 @@ export class Clients implements ClientRegistry {
       for (const each of wanted) this.#want(from, each.slice(1), each[0] === '1', Number(number));
     });
     nodes.onGone((_node, run) => this.#forget(run));
-    for (const [index, shard] of shards.entries()) shard.onBack(() => this.#doubt(index));
-    nodes.onListed = () => this.#doubt();
+    for (const [index, shard] of shards.entries()) shard.onBack(() => this.#doubtful.doubtAll(index));
+    nodes.onListed = () => this.#doubtful.doubtAll();
   }
 
   serve(here: ClientsHere): void {
@@ -99,11 +98,12 @@ export class Clients implements ClientRegistry {
   }
 
   claim(clientId: string, clean: boolean, ready: () => void): void {
+    this.#doubtful.forgive(clientId);
     this.#claims.begin(clientId, clean, ready);
   }
 
   release(clientId: string): void {
-    this.#unclaimed.delete(clientId);
+    this.#doubtful.forget(clientId);
     this.#claims.release(clientId);
   }
 
@@ -116,9 +116,7 @@ export class Clients implements ClientRegistry {
     this.#claims.tick(nowMs, stalledMs);
     this.#departures.tick(nowMs, stalledMs);
     this.#arrivals.tick(nowMs, stalledMs);
-    if (nowMs - this.#madeGoodMs < makeGoodMs) return;
-    this.#madeGoodMs = nowMs;
-    this.#makeGood();
+    this.#doubtful.tick(nowMs);
   }
 
   stats() {
@@ -155,7 +153,7 @@ export class Clients implements ClientRegistry {
     if (!isOlder && awaited !== '' && awaited !== this.#parts.nodes.run)
       return void claim!.onAnswer.push(again);
     if (!isOlder) {
-      this.#unclaimed.delete(clientId); // else it would be claimed back, and both connections closed
+      this.#doubtful.forget(clientId); // else it would be claimed back, and both connections closed
       this.#claims.end(clientId);
     }
     here.finish(clientId, isOlder, () => this.#parts.whenPublished(() => this.#letGo(from, clientId, clean)));
@@ -198,69 +196,6 @@ export class Clients implements ClientRegistry {
 
   #shardOf(clientId: string): number {
     return shardOf(clientId, this.#parts.shards.length);
-  }
-
-  #noteUnclaimed(clientId: string): void {
-    this.#unclaimed.add(clientId);
-    if (this.#unclaimed.size > unclaimedMax) this.#unclaimed.delete(this.#unclaimed.values().next().value!);
-  }
-
-  /**
-   * A server is back, or the others have this node back: other nodes may have claimed what is here, unheard.
-   * @param index of the server; without it, client ids of all servers are meant
-   */
-  #doubt(index?: number): void {
-    for (const clientId of this.#here?.clientIds() ?? []) {
-      if (this.#unclaimed.has(clientId) || this.#arrivals.has(clientId) || this.#departures.has(clientId))
-        continue;
-      if (index === undefined || this.#shardOf(clientId) === index) this.#doubtful.set(clientId, undefined);
-    }
-    this.#makeGood();
-  }
-
-  /** Client ids that could not be claimed are; of the others it is asked whose they are. */
-  #makeGood(): void {
-    const { shards } = this.#parts;
-    if (!shards.some(({ usable }) => usable)) return;
-    const { sessions } = this.#here ?? {};
-    for (const clientId of this.#unclaimed) {
-      if (this.#claims.size >= claimsMax) break;
-      const session = sessions?.find(clientId); // undefined = its CONNECT is about to be handled
-      const isUsable = shards[this.#shardOf(clientId)]!.usable;
-      if (session === undefined || !isUsable || this.#claims.of(clientId) !== undefined) continue;
-      this.#unclaimed.delete(clientId);
-      // A session elsewhere comes here, unless the client has begun a clean one here.
-      this.#claims.begin(clientId, session.endsWithConnection);
-    }
-    if (this.#doubtful.size === 0) return;
-    const byShard = shards.map((): string[] => []);
-    for (const clientId of this.#doubtful.keys()) byShard[this.#shardOf(clientId)]!.push(clientId);
-    for (const [index, clientIds] of byShard.entries())
-      if (shards[index]!.usable && !this.#asking.has(index)) void this.#askAll(index, clientIds);
-  }
-
-  /** One call after the other, until one fails. */
-  async #askAll(index: number, clientIds: readonly string[]): Promise<void> {
-    this.#asking.add(index);
-    for (const some of inBatches(clientIds)) if (!(await this.#askWhose(index, some))) break;
-    this.#asking.delete(index);
-  }
-
-  /** Asks whose these client ids are; connections and sessions of those that another node has go there. */
-  async #askWhose(index: number, clientIds: readonly string[]): Promise<boolean> {
-    const { nodes, shards } = this.#parts;
-    const refusers = clientIds.map((clientId) => this.#doubtful.get(clientId));
-    for (const clientId of clientIds) this.#doubtful.delete(clientId);
-    const reply = await shards[index]!.call('keep', [nodes.run, ...clientIds]).catch(() => undefined);
-    for (const [n, clientId] of clientIds.entries()) {
-      const owner = Array.isArray(reply) ? String(reply[n]) : undefined;
-      if (owner === undefined) this.#doubtful.set(clientId, refusers[n]);
-      else if (owner === '' || this.#claims.of(clientId) !== undefined) continue;
-      else if (owner === refusers[n]) this.#departures.lose(clientId, owner);
-      else if (nodes.isHere(owner)) this.#want(owner, clientId, false, Infinity);
-      else this.#unclaimed.add(clientId); // from a node that stands still
-    }
-    return reply !== undefined;
   }
 
   /** A node has gone: nobody waits for it, and what it had is nobody's. */

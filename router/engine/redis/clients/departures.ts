@@ -28,9 +28,12 @@ class Departure extends Move<Leaving> {
   parcel: Buffer | undefined;
 }
 
+/** Why a session has not gone over; 'failed' = nobody says. */
+export type Setback = 'refused' | 'mark-lost' | 'failed';
+
 export interface DeparturesParts extends MovesParts {
-  /** It is still here. @param refusedBy run of the node that does not take it, asked twice */
-  readonly onBack: (clientId: string, refusedBy?: string) => void;
+  /** It is still here. @param other run of the node that it was to go to */
+  readonly onBack: (session: Session, setback: Setback, other: string) => void;
 }
 
 /**
@@ -47,8 +50,6 @@ export interface DeparturesParts extends MovesParts {
 export class Departures extends Moves<Departure> {
   readonly #parts: DeparturesParts;
   #number = 0;
-  /** The run of the node that has refused a session: it is asked again, as it may handle the client's CONNECT by then. */
-  readonly #refusedBy = new WeakMap<Session, string>();
   /** Not offered yet, by the run of the other node and the shard. */
   readonly #ofThisTurn = new Map<string, Departure>();
 
@@ -56,7 +57,7 @@ export class Departures extends Moves<Departure> {
     super(parts);
     this.#parts = parts;
     this.nodes.on('X', (from, body) => this.#hearRefused(from, body));
-    this.nodes.on('D', (from, body) => this.#hearDone(from, body.toString('latin1')));
+    this.nodes.on('D', (from, body) => this.#hearDone(from, body));
   }
 
   /** The client of a session has connected to another node, and to this one no longer. */
@@ -99,10 +100,8 @@ export class Departures extends Moves<Departure> {
   override giveUp(move: Departure, isOtherHere = false, isAgain = false): void {
     if (this.byId.get(move.id) !== move) return;
     if (!isOtherHere) this.tellUnknown(move, isAgain);
-    for (const clientId of [...move.sessions.keys()]) {
-      this.#stay(move, clientId);
-      if (move.onOver === undefined) this.#parts.onBack(clientId);
-    }
+    for (const clientId of [...move.sessions.keys()])
+      this.#comeBack(move, clientId, isAgain ? 'mark-lost' : 'failed');
   }
 
   /** Its client goes on with what is here. */
@@ -257,25 +256,31 @@ export class Departures extends Moves<Departure> {
     const [id, refused] = moveIdIn(body);
     const move = this.noted(id);
     if (move?.other !== from) return;
-    for (const clientId of refused.toString().split('\0')) {
-      const session = move.sessions.get(clientId)?.session;
-      if (session === undefined) continue;
-      const isAgain = this.#refusedBy.get(session) === from;
-      this.#refusedBy.set(session, from);
-      this.#stay(move, clientId);
-      if (move.onOver === undefined) this.#parts.onBack(clientId, isAgain ? from : undefined);
-    }
+    for (const clientId of refused.toString().split('\0')) this.#comeBack(move, clientId, 'refused');
   }
 
-  #hearDone(from: string, id: string): void {
+  /** The other node names those that it has: what is not among them it has refused, unheard. */
+  #hearDone(from: string, body: Buffer): void {
+    const [id, names] = moveIdIn(body);
     const move = this.byId.get(id);
     if (move?.other !== from) return;
+    const arrived = new Set(names.toString().split('\0'));
+    for (const clientId of [...move.sessions.keys()])
+      if (!arrived.has(clientId)) this.#comeBack(move, clientId, 'refused');
     for (const [clientId, { session, overlap }] of [...move.sessions]) {
       overlap.take();
       if (this.isStillHere(session)) this.here.sessions.departed(session);
       this.settle(move, clientId);
     }
     this.#end(move);
+  }
+
+  #comeBack(move: Departure, clientId: string, setback: Setback): void {
+    const session = move.sessions.get(clientId)?.session;
+    if (session === undefined) return;
+    this.#stay(move, clientId);
+    if (move.onOver === undefined && this.isStillHere(session))
+      this.#parts.onBack(session, setback, move.other);
   }
 
   /** It is here again, as if it had not been on its way. */

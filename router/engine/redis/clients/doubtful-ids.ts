@@ -1,0 +1,167 @@
+import { shardOf } from '../../../../redis-access/shards.js';
+import type { Session } from '../../../session/session.js';
+import type { ClientsHere } from '../../cluster.js';
+import type { Nodes } from '../nodes.js';
+import type { Shard } from '../shard.js';
+import { inBatches } from './calls.js';
+import type { Claims } from './claims.js';
+import type { Setback } from './departures.js';
+
+/** Client ids that connected while Redis was away. Past it those of longest ago are not made good. */
+const unclaimedMax = 100_000;
+/** Claims under way past which no more are made good: a server that refuses is asked again and again. */
+const claimsMax = 5_000;
+/** Between two looks at what is to be made good. */
+const makeGoodMs = 250;
+/** A session whose moves fail again and again is offered less and less often, down to once in 10 s. */
+const retryMsMax = 10_000;
+/** From so many failures in a row on, an operator is told. */
+const failuresTold = 3;
+
+/** Of a session that has not gone over. */
+interface Setbacks {
+  /** Run of the node that has refused it last. */
+  readonly refusedBy: string | undefined;
+  /** Moves in a row that have failed without an answer. */
+  readonly failures: number;
+}
+
+/** Redis is to be asked which node has it. */
+interface Doubt {
+  /** Run of the node that has refused its session twice. */
+  readonly refusedBy: string | undefined;
+  readonly notBeforeMs: number;
+}
+
+const plainDoubt: Doubt = { refusedBy: undefined, notBeforeMs: 0 };
+
+export interface DoubtfulIdsParts {
+  readonly nodes: Nodes;
+  readonly shards: readonly Shard[];
+  readonly here: () => ClientsHere | undefined;
+  readonly claims: Pick<Claims, 'of' | 'begin' | 'size'>;
+  readonly isMoving: (clientId: string) => boolean;
+  /** Another node has it: connection and session go there. */
+  readonly onOwner: (run: string, clientId: string) => void;
+  /** That node does not take its session. */
+  readonly onRefused: (run: string, clientId: string) => void;
+}
+
+/** Client ids that are in use here, while it is not known whether they are this node's. They are made good by and by. */
+export class DoubtfulIds {
+  readonly #parts: DoubtfulIdsParts;
+  /** Of clients that are here, and whose ids could not be claimed yet. */
+  readonly #unclaimed = new Set<string>();
+  readonly #doubts = new Map<string, Doubt>();
+  readonly #setbacks = new WeakMap<Session, Setbacks>();
+  /** Servers that are being asked. */
+  readonly #asking = new Set<number>();
+  #madeGoodMs = 0;
+
+  constructor(parts: DoubtfulIdsParts) {
+    this.#parts = parts;
+  }
+
+  noteUnclaimed(clientId: string): void {
+    this.#unclaimed.add(clientId);
+    if (this.#unclaimed.size > unclaimedMax) this.#unclaimed.delete(this.#unclaimed.values().next().value!);
+  }
+
+  /** It is not here any more, or another node has won it. */
+  forget(clientId: string): void {
+    this.#unclaimed.delete(clientId);
+  }
+
+  /** Its client has connected here: what kept its session from going over says nothing of its next move. */
+  forgive(clientId: string): void {
+    const session = this.#parts.here()?.sessions.find(clientId);
+    if (session !== undefined) this.#setbacks.delete(session);
+  }
+
+  /** A session has not gone over. A refusal counts the second time: the node may handle the client's CONNECT by then. */
+  noteBack(session: Session, setback: Setback, other: string): void {
+    const { refusedBy, failures } = this.#setbacks.get(session) ?? { refusedBy: undefined, failures: 0 };
+    const { clientId } = session;
+    if (setback === 'mark-lost') return void this.#doubts.set(clientId, plainDoubt);
+    if (setback === 'refused') {
+      this.#setbacks.set(session, { refusedBy: other, failures: 0 });
+      const doubt = refusedBy === other ? { refusedBy, notBeforeMs: 0 } : plainDoubt;
+      return void this.#doubts.set(clientId, doubt);
+    }
+    this.#setbacks.set(session, { refusedBy, failures: failures + 1 });
+    const waitMs = failures === 0 ? 0 : Math.min(retryMsMax, makeGoodMs * 2 ** (failures - 1));
+    this.#doubts.set(clientId, { refusedBy: undefined, notBeforeMs: performance.now() + waitMs });
+    if (failures + 1 === failuresTold)
+      this.#parts.here()?.onKept(session, this.#parts.nodes.nameOf(other));
+  }
+
+  /**
+   * A server is back, or the others have this node back: other nodes may have claimed what is here, unheard.
+   * @param index of the server; without it, client ids of all servers are meant
+   */
+  doubtAll(index?: number): void {
+    const { isMoving } = this.#parts;
+    for (const clientId of this.#parts.here()?.clientIds() ?? []) {
+      if (this.#unclaimed.has(clientId) || isMoving(clientId)) continue;
+      if (index === undefined || this.#shardOf(clientId) === index) this.#doubts.set(clientId, plainDoubt);
+    }
+    this.#makeGood(performance.now());
+  }
+
+  tick(nowMs: number): void {
+    if (nowMs - this.#madeGoodMs >= makeGoodMs) this.#makeGood(nowMs);
+  }
+
+  /** Client ids that could not be claimed are; of the others it is asked whose they are. */
+  #makeGood(nowMs: number): void {
+    this.#madeGoodMs = nowMs;
+    const { shards, claims, here } = this.#parts;
+    if (!shards.some(({ usable }) => usable)) return;
+    for (const clientId of this.#unclaimed) {
+      if (claims.size >= claimsMax) break;
+      const session = here()?.sessions.find(clientId); // undefined = its CONNECT is about to be handled
+      const isUsable = shards[this.#shardOf(clientId)]!.usable;
+      if (session === undefined || !isUsable || claims.of(clientId) !== undefined) continue;
+      this.#unclaimed.delete(clientId);
+      // A session elsewhere comes here, unless the client has begun a clean one here.
+      claims.begin(clientId, session.endsWithConnection);
+    }
+    if (this.#doubts.size === 0) return;
+    const byShard = shards.map((): string[] => []);
+    for (const [clientId, { notBeforeMs }] of this.#doubts) {
+      if (here()?.sessions.find(clientId) === undefined) this.#doubts.delete(clientId);
+      else if (notBeforeMs <= nowMs) byShard[this.#shardOf(clientId)]!.push(clientId);
+    }
+    for (const [index, clientIds] of byShard.entries())
+      if (clientIds.length > 0 && shards[index]!.usable && !this.#asking.has(index))
+        void this.#askAll(index, clientIds);
+  }
+
+  /** One call after the other, until one fails. */
+  async #askAll(index: number, clientIds: readonly string[]): Promise<void> {
+    this.#asking.add(index);
+    for (const some of inBatches(clientIds)) if (!(await this.#askWhose(index, some))) break;
+    this.#asking.delete(index);
+  }
+
+  /** Asks whose these client ids are; connections and sessions of those that another node has go there. */
+  async #askWhose(index: number, clientIds: readonly string[]): Promise<boolean> {
+    const { nodes, shards, claims, onOwner, onRefused } = this.#parts;
+    const doubts = clientIds.map((clientId) => this.#doubts.get(clientId) ?? plainDoubt);
+    for (const clientId of clientIds) this.#doubts.delete(clientId);
+    const reply = await shards[index]!.call('keep', [nodes.run, ...clientIds]).catch(() => undefined);
+    for (const [n, clientId] of clientIds.entries()) {
+      const owner = Array.isArray(reply) ? String(reply[n]) : undefined;
+      if (owner === undefined) this.#doubts.set(clientId, doubts[n]!);
+      else if (owner === '' || claims.of(clientId) !== undefined) continue;
+      else if (owner === doubts[n]!.refusedBy) onRefused(owner, clientId);
+      else if (nodes.isHere(owner)) onOwner(owner, clientId);
+      else this.noteUnclaimed(clientId); // from a node that stands still
+    }
+    return reply !== undefined;
+  }
+
+  #shardOf(clientId: string): number {
+    return shardOf(clientId, this.#parts.shards.length);
+  }
+}
