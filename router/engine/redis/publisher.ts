@@ -137,8 +137,7 @@ export class Publisher {
   whenAnswered(then: () => void): void {
     const last = this.#last;
     if (last === undefined || last.over) return then();
-    last.onOver ??= [];
-    last.onOver.push(then);
+    (last.onOver ??= []).push(then);
   }
 
   stop(): void {
@@ -221,19 +220,22 @@ export class Publisher {
   }
 
   /** A connection has begun. */
-  #goOn({ last, bits, sameRun }: Begun): void {
-    this.#generation = this.#parts.shard.generation;
+  #goOn({ last, bits, troubled, sameRun }: Begun): void {
+    const { parts, generation } = this.#parts.shard;
+    this.#generation = generation;
     const again: Waiting[] = [];
     // Calls that were written to a socket that had gone are given back before those that were under way on it.
     this.#doubtful.sort((one, other) => one.number - other.number);
     for (const { number, messages, didNothing } of this.#doubtful) {
       const back = last - number;
       const ran = back >= 0 && back < bitsMax && Math.floor(bits / 2 ** back) % 2 === 1;
-      for (const each of messages) {
-        if (didNothing) again.push(each);
+      for (const [n, each] of messages.entries()) {
+        const fate = troubled.get(number)?.[n];
+        if (didNothing || (sameRun && !ran)) again.push(each);
         else if (!sameRun) this.#unknown(each, false);
-        else if (ran) this.#yes(each, Infinity);
-        else again.push(each);
+        else if (fate === '?') this.#unknown(each, false, outcomeTexts.brokenOff);
+        else if (fate === '-') this.#no(each, outcomeTexts.notKept(parts.name));
+        else this.#yes(each, Infinity);
       }
     }
     this.#doubtful = [];

@@ -29,13 +29,18 @@ export interface ShardParts {
   readonly onComplaint: (sentence: string) => void;
 }
 
-/** Last batch that ran and bits of those up to it, life of the server, its time in ms, seq, begin, cluster; see publish.lua. */
-type BeginReply = [number, number, string, number, number, number, string];
+/**
+ * Last batch that ran and bits of those up to it, life of the server, its time in ms, seq, begin, cluster; numbers and fates of
+ * troubled batches; see publish.lua.
+ */
+type BeginReply = [number, number, string, number, number, number, string, ...(number | string)[]];
 
 /** Learnt by a new connection: which of this node's batches have run, where the server is the same one. */
 export interface Begun {
   readonly last: number;
   readonly bits: number;
+  /** By its number, what became of each message of a batch of which not all went out: + it did, - it did not, ? nobody knows. */
+  readonly troubled: ReadonlyMap<number, string>;
   /** Nothing is lost of what was there when the last connection began. */
   readonly sameRun: boolean;
 }
@@ -233,7 +238,9 @@ export class Shard {
     const cluster = await this.parts.clusterOf(await redis.hget(`${library.name}:meta`, 'cluster'));
     const args = [run, ++this.generation, this.subscribed.position, index, count, cluster, rules, limits];
     const reply = await library.call(redis, 'begin', args);
-    const [last, bits, redisRun, nowMs, , begin, its] = reply as BeginReply;
+    const [last, bits, redisRun, nowMs, , begin, its, ...fates] = reply as BeginReply;
+    const troubled = new Map<number, string>();
+    for (let at = 0; at < fates.length; at += 2) troubled.set(Number(fates[at]), String(fates[at + 1]));
     const sameRun = this.#redisRun === redisRun && this.begin === begin;
     if (!sameRun && this.#redisRun !== '') {
       this.#sameRun = false;
@@ -245,7 +252,7 @@ export class Shard {
     this.parts.onCluster(its);
     this.clock.begin(nowMs);
     setImmediate(() => {
-      for (const listener of this.#begun) listener({ last, bits, sameRun });
+      for (const listener of this.#begun) listener({ last, bits, troubled, sameRun });
       this.#comeBack();
     });
   }

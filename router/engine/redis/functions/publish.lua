@@ -11,7 +11,8 @@ local REMEMBERED = 2 ^ 16
 local FORGOTTEN_AGE_US = 3600 * 1000000
 
 -- run -> { generation; rules, their digest; key of the last place; last, number of its last batch that ran; bits, of the 16 up
--- to that: 1 = it ran; seen, when it called last }
+-- to that: 1 = it ran; seen, when it called last; troubled, of those 16: number -> what became of each message, where not all
+-- went out }
 local nodes = {}
 local life
 
@@ -37,7 +38,8 @@ local function check_shard(index, count, cluster)
 end
 
 -- begin run generation position index count cluster rules limits
---   -> last batch that ran, bits of the 16 up to it (bit 0 = that one), life, time in ms, seq, begin, cluster
+--   -> last batch that ran, bits of the 16 up to it (bit 0 = that one), life, time in ms, seq, begin, cluster; and of each
+--      batch of these of which not all went out: its number, and a sign for each message, + - or ? as in fate_of
 -- The first call of each connection that publishes: what an older one of this node still has under way does nothing from now on.
 -- @param position highest place that the node has seen of this shard, or 0
 -- @param cluster for shard 0 a proposal, which the first node's is; for the others what shard 0 has answered
@@ -65,7 +67,12 @@ local function begin(_, a)
   node.generation, node.rules, node.key, node.seen = generation, rules, key, now
   nodes[run] = node
   local begun = tonumber(call('HGET', META, 'begin'))
-  return { node.last, node.bits, life_of(now), math.floor(now / 1000), seq, begun, cluster }
+  local reply = { node.last, node.bits, life_of(now), math.floor(now / 1000), seq, begun, cluster }
+  for number, fates in pairs(node.troubled or {}) do
+    reply[#reply + 1] = number
+    reply[#reply + 1] = fates
+  end
+  return reply
 end
 
 -- @return nil, or an error reply; and ids of messages with history, or nil
@@ -89,6 +96,22 @@ end
 -- In the reply, in the place of the number of copies.
 local NOT_KEPT = -1
 local BROKEN_OFF = -2
+
+-- @return + = it went out, or had done so before; - = it did not; ? = nobody knows
+local function fate_of(outcome)
+  return outcome == NOT_KEPT and '-' or outcome == BROKEN_OFF and '?' or '+'
+end
+
+-- The answer may not be heard: then the next `begin` tells.
+local function note_trouble(node, number, outcomes)
+  node.troubled = node.troubled or {}
+  for old in pairs(node.troubled) do
+    if number - old >= 16 then node.troubled[old] = nil end
+  end
+  local fates = {}
+  for i = 1, #outcomes do fates[i] = fate_of(outcomes[i]) end
+  node.troubled[number] = table.concat(fates)
+end
 
 -- Sends those that are not in the reply yet.
 -- @return all outcomes are below 256; nil, or why one was not kept
@@ -153,6 +176,7 @@ local function publish(_, a)
   end
   if why then
     redis.log(redis.LOG_WARNING, NAME .. ': ' .. why)
+    note_trouble(node, number, { unpack(reply, 2) })
     reply[count + 2] = why
   end
   return packed_if(is_plain and not why, reply)

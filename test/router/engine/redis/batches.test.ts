@@ -141,6 +141,18 @@ t.test('where one id is unusable, its message alone is refused', async (t) => {
   );
 });
 
+t.test('what became of the messages of the last 16 batches is known, where not all went out', async (t) => {
+  const { node } = await nodeOf(t);
+  await node.redis.set('encke:h:2', 'somebody was here');
+  await node.publish([{ id: '1' }, { id: '2' }]);
+  await node.publish([{ id: '2' }]);
+  t.strictSame((await node.begin()).troubled, [1, '+-', 2, '-']);
+  await node.publish([{ id: '2' }, { id: '1' }], { number: 17 });
+  t.strictSame((await node.begin()).troubled, [2, '-', 17, '-+']);
+  await node.publish([{ id: '1' }], { number: 18 });
+  t.strictSame((await node.begin()).troubled.slice(-2), [17, '-+'], 'those that all went out are not named');
+});
+
 t.test('where one message breaks off, the others go out, and it is told', async (t) => {
   const { server, node } = await nodeOf(t);
   const channels = ['encke:i:1', 'encke:i:2', 'encke:i:3', 'encke:i:4'];
@@ -156,8 +168,9 @@ t.test('where one message breaks off, the others go out, and it is told', async 
     ['encke:i:1', 'encke:i:3'],
     'what goes wrong goes wrong before the copies',
   );
-  const { last, bits } = await node.begin();
+  const { last, bits, troubled } = await node.begin();
   t.strictSame([last, bits], [1, 1], 'it has run');
+  t.strictSame(troubled, [1, '+?+?'], 'and who did not hear the answer learns what went out');
   await node.redis.del('encke:r:m');
   t.strictSame((await node.publish([{ id: '2', body: '\x04x' }])).outcomes, [1]);
 });

@@ -12,6 +12,8 @@ export interface Begun {
   seq: number;
   begin: number;
   cluster: string;
+  /** Number of a batch, and what became of its messages. */
+  troubled: (number | string)[];
 }
 
 export interface Sent {
@@ -80,9 +82,10 @@ export class Functions {
       number,
       number,
       string,
+      ...(number | string)[],
     ];
-    const [last, bits, life, nowMs, seq, begin, clusterNow] = reply;
-    return { last, bits, life, nowMs, seq, begin, cluster: clusterNow };
+    const [last, bits, life, nowMs, seq, begin, clusterNow, ...troubled] = reply;
+    return { last, bits, life, nowMs, seq, begin, cluster: clusterNow, troubled };
   }
 
   /** @returns place of the last, and for each its copies or what an earlier one with its key had; why one has none */

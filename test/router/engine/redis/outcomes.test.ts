@@ -3,6 +3,7 @@ import type { Outcome } from '../../../../router/engine/engine.js';
 import type { RedisEngine } from '../../../../router/engine/redis/engine.js';
 import { readCopy } from '../../../../router/engine/redis/message-format.js';
 import type { EngineEvent, RedisEngineOptions } from '../../../../router/engine/redis/options.js';
+import { HistoryRules } from '../../../../router/history/history-rules.js';
 import { Message } from '../../../../router/index.js';
 import { RedisServer } from '../../../redis-server.js';
 import { StallingProxy } from '../../../stalling-proxy.js';
@@ -129,6 +130,24 @@ t.test(
     t.ok(ms < 4_000, `after ${Math.round(ms)} ms, not after the 20 s that a count may take`);
   },
 );
+
+t.test('one message of a call is refused, and the answer is lost: the others alone are carried', async (t) => {
+  const rules = new HistoryRules([{ filter: '#', messages: 10, ageSec: 60 }]);
+  const { redis, proxy, publisher, witness } = await setUp(t, { rules });
+  await redis.client().set(`outcomes${names}:h:bad`, 'no list');
+  const publish = (id: string) =>
+    new Promise<Outcome>((onOutcome) =>
+      publisher.engine.publish(new Message(id, Buffer.from(id), 1, 1), { onOutcome }),
+    );
+  proxy.stallAnswers();
+  const outcomes = Promise.all(['bad', 'a', 'bad'].map(publish));
+  await until('it has run', () => witness.got.includes('a'));
+  proxy.cut();
+  const [first, second, third] = await outcomes;
+  t.match([first, third], [{ carried: 'no' }, { carried: 'no' }]);
+  t.match(second, { carried: 'yes' });
+  t.same(witness.got, ['first', 'a']);
+});
 
 t.test('Redis stands still: what it did not get is refused, and does not come when it goes on', async (t) => {
   const { redis, publisher, witness } = await setUp(t);

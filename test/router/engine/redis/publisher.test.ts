@@ -42,10 +42,10 @@ class PlayedShard {
     this.#begun = listener;
   }
 
-  begin(sameRun = true): void {
+  begin(sameRun = true, begun: Partial<Begun> = {}): void {
     this.open = true;
     this.generation++;
-    this.#begun({ last: 0, bits: 0, sameRun });
+    this.#begun({ last: 0, bits: 0, troubled: new Map(), sameRun, ...begun });
   }
 
   send(call: { toWritable(): string | Buffer }): Promise<unknown> {
@@ -140,6 +140,24 @@ t.test('a call came too late, and those behind it ran: none of it is repeated be
   const lateTexts = late.flatMap((call) => call.texts);
   t.same(await shard.runAll(), texts.slice(lateTexts.length));
   for (const text of lateTexts) t.match(shard.outcomes.get(text), { carried: 'no', reason: /is behind/ });
+});
+
+t.test('the answer of a call is lost, of which not all went out: each message is told its own', async (t) => {
+  const shard = new PlayedShard();
+  for (let n = 0; n < 3; n++) {
+    const onOutcome = (outcome: Outcome) => shard.outcomes.set(`m${n}`, outcome);
+    shard.publisher.publish(new Message('a', Buffer.from(`m${n}`), 1, 1), '', { onOutcome });
+  }
+  await turn();
+  const [call] = shard.calls.splice(0);
+  t.same(call!.texts, ['m0', 'm1', 'm2'], 'in one call');
+  call!.fail(new ShardError('away', 'closed'));
+  await turn();
+  shard.begin(true, { last: 1, bits: 1, troubled: new Map([[1, '-+?']]) });
+  t.match(shard.outcomes.get('m0'), { carried: 'no', reason: /could not keep it/ });
+  t.match(shard.outcomes.get('m1'), { carried: 'yes' });
+  t.match(shard.outcomes.get('m2'), { carried: 'unknown', reason: /broke off/ });
+  t.same(shard.calls, [], 'none goes out again');
 });
 
 t.test('50,000 takeovers wait for one message: each costs the same', async (t) => {
