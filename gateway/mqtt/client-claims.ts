@@ -1,9 +1,10 @@
-import type { ClientRegistry } from '../../router/engine/cluster.js';
+import type { ClientRegistry, ClientUser } from '../../router/engine/cluster.js';
 import type { Router } from '../../router/router.js';
 import type { Sessions } from '../../router/session/sessions.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { Channel } from './channel.js';
 import { isMadeHere } from './client-id.js';
+import type { ClientIdOwners } from './client-id-owners.js';
 import type { PendingQos2 } from './pending-qos2.js';
 
 interface Claim {
@@ -12,13 +13,15 @@ interface Claim {
   readonly channel: Channel | undefined;
   /** For another node: the client id is let go. */
   readonly letGo?: () => void;
-  state: 'in line' | 'asked' | 'ready';
+  /** refused = another user has it on another node. */
+  state: 'in line' | 'asked' | 'ready' | 'refused';
 }
 
 export interface ClientClaimsParts {
   readonly router: Router;
   readonly sessions: Sessions;
   readonly pendingQos2: PendingQos2;
+  readonly owners: ClientIdOwners;
   readonly log: SampledLog;
 }
 
@@ -38,13 +41,15 @@ export class ClientClaims {
   /** By client id, in order; the first may go on once the former connection is through. */
   readonly #lines = new Map<string, Claim[]>();
 
-  constructor({ router, sessions, pendingQos2, log }: ClientClaimsParts) {
+  constructor({ router, sessions, pendingQos2, owners, log }: ClientClaimsParts) {
     this.#registry = router.engine.clients;
     this.#sessions = sessions;
     this.#registry?.serve({
       router,
       sessions,
       clientIds: () => Array.from(sessions.all, ({ clientId }) => clientId).filter((id) => !isMadeHere(id)),
+      userKeyOf: (session) => owners.userKeyOf(session),
+      isWanted: (clientId) => this.#isWanted(clientId),
       finish: (clientId, isOlder, then) => this.#finish(clientId, isOlder, then),
       whenDecided: (session, ready) => pendingQos2.whenNone(session, ready),
       onLost: (clientId, node, messagesLost) =>
@@ -69,9 +74,11 @@ export class ClientClaims {
 
   /**
    * Call each time that an acceptable CONNECT is handled.
-   * @param clientId chosen by the client @returns whether it has to wait; it is handled again when it has not
+   * @param clientId chosen by the client @param user called where other nodes are asked
+   * @returns whether it has to wait; it is handled again when it has not. 'refused' = another user has the client id on
+   * another node
    */
-  waits(channel: Channel, clientId: string, clean: boolean): boolean {
+  waits(channel: Channel, clientId: string, clean: boolean, user: () => ClientUser): boolean | 'refused' {
     let claim = this.#byChannel.get(channel);
     if (claim === undefined) {
       const isFree = !this.#lines.has(clientId) && !this.#formerIsReading(clientId);
@@ -81,10 +88,10 @@ export class ClientClaims {
       this.#join(claim);
     }
     if (!this.#isNext(claim)) return true;
-    if (claim.state === 'in line') this.#ask(claim, channel, clean);
+    if (claim.state === 'in line') this.#ask(claim, channel, clean, user);
     if (claim.state === 'asked') return true;
     this.#leave(claim);
-    return false;
+    return claim.state === 'refused' ? 'refused' : false;
   }
 
   /** The connection is gone. */
@@ -108,15 +115,15 @@ export class ClientClaims {
     this.#join({ clientId, channel: undefined, letGo: then, state: 'in line' }, isOlder);
   }
 
-  #ask(claim: Claim, channel: Channel, clean: boolean): void {
+  #ask(claim: Claim, channel: Channel, clean: boolean, user: () => ClientUser): void {
     const { clientId } = claim;
     claim.state = this.#registry === undefined ? 'ready' : 'asked';
     let returned = false;
-    this.#registry?.claim(clientId, clean, () => {
-      claim.state = 'ready';
+    this.#registry?.claim(clientId, clean, user(), (isAnothers) => {
+      claim.state = isAnothers ? 'refused' : 'ready';
       if (!returned) return;
       if (this.#byChannel.get(channel) === claim) channel.goOn();
-      else if (!this.#isWanted(clientId)) this.#registry!.release(clientId);
+      else if (!isAnothers && !this.#isWanted(clientId)) this.#registry!.release(clientId);
     });
     returned = true;
   }

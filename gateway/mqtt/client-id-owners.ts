@@ -1,7 +1,14 @@
+import { createHash } from 'node:crypto';
 import type { Identity } from '../../access/identity.js';
+import type { ClientUser } from '../../router/engine/cluster.js';
+import type { Session } from '../../router/session/session.js';
 import type { Sessions } from '../../router/session/sessions.js';
 import type { Identities } from '../identities.js';
 import type { Channel } from './channel.js';
+import type { ConnectPacket } from './connect-packet.js';
+
+/** 96 bits: nobody finds a name with the key of another one. */
+const userKeyChars = 16;
 
 /**
  * Which user has a client id: the one of the connection that it has now, else the one whose session waits for its client.
@@ -30,8 +37,34 @@ export class ClientIdOwners {
     return owner !== undefined && owner.userName !== userName;
   }
 
+  /** The user of a CONNECT, for other nodes. */
+  userOf(packet: ConnectPacket, identity: Identity): ClientUser {
+    const { isSuperuser } = identity;
+    return { key: keyOf(userNameOf(identity, packet), isSuperuser), isSuperuser };
+  }
+
+  /** Key of the user of a session. */
+  userKeyOf(session: Session): string {
+    const owner = this.#sessions.ownerOf(session);
+    const connection = session.connection as Channel | undefined;
+    if (connection === undefined) return owner === undefined ? '' : keyOf(owner.userName, false);
+    const { userName, isSuperuser } = this.#identities.of(connection.slot);
+    return keyOf(owner?.userName ?? userName, isSuperuser);
+  }
+
   /** Whether a session of this client id may go on: without user names, nobody knows whether it is the same user. */
   mayGoOn({ isSuperuser, userName }: Identity): boolean {
     return isSuperuser || userName !== undefined;
   }
+}
+
+/** The name that was checked. A client that may do everything may give itself one, as with a token that all share. */
+export function userNameOf({ isSuperuser, userName }: Identity, packet: ConnectPacket): string | undefined {
+  return isSuperuser ? (userName ?? packet.userName) : userName;
+}
+
+/** Not the name itself: some clients give their token there. Neither `*` nor `-` is the key of any. */
+function keyOf(userName: string | undefined, isSuperuser: boolean): string {
+  if (userName === undefined) return isSuperuser ? '*' : '-';
+  return createHash('sha256').update(userName).digest('base64').slice(0, userKeyChars);
 }

@@ -6,7 +6,7 @@ import type { CloseReason } from '../close-reason.js';
 import type { Identities } from '../identities.js';
 import type { Channel } from './channel.js';
 import { makeClientId } from './client-id.js';
-import type { ClientIdOwners } from './client-id-owners.js';
+import { type ClientIdOwners, userNameOf } from './client-id-owners.js';
 import { type ConnectPacket, termsOf, type Will } from './connect-packet.js';
 import type { AutoSubscriptions } from './handlers/auto-subscriptions.js';
 import type { Presence } from './presence.js';
@@ -85,9 +85,4 @@ export class ConnectedClients {
     replays.release(slot, session);
     presence.disconnected(session.clientId, reason);
   }
-}
-
-/** The name that was checked. A client that may do everything may give itself one, as with a token that all share. */
-function userNameOf({ isSuperuser, userName }: Identity, packet: ConnectPacket): string | undefined {
-  return isSuperuser ? (userName ?? packet.userName) : userName;
 }

@@ -54,6 +54,7 @@ export class Mqtt {
   readonly #replies = new Replies();
   readonly #pendingQos2 = new PendingQos2(this.#replies);
   readonly #pendingConnects: PendingConnects;
+  readonly #owners: ClientIdOwners;
   readonly #claims: ClientClaims;
   readonly #replays: RetainedReplays;
   readonly #refusals: FilterRefusals;
@@ -65,11 +66,13 @@ export class Mqtt {
 
   /** @throws ConfigError */
   constructor(surroundings: MqttSurroundings) {
-    const { router, config, clock, log, connections, loginShares, sessions } = surroundings;
+    const { router, config, clock, log, connections, loginShares, sessions, access } = surroundings;
     this.#surroundings = surroundings;
     this.#pendingConnects = new PendingConnects(config, log, connections, clock);
     this.#deadlines = new Deadlines(connections, clock, this.#pendingConnects);
-    this.#claims = new ClientClaims({ router, sessions, pendingQos2: this.#pendingQos2, log });
+    this.#owners = new ClientIdOwners(sessions, access.identities);
+    const [pendingQos2, owners] = [this.#pendingQos2, this.#owners];
+    this.#claims = new ClientClaims({ router, sessions, pendingQos2, owners, log });
     this.#replays = new RetainedReplays(router);
     this.#refusals = new FilterRefusals(connections, loginShares, config, log);
     const { mqttFlappingMaxCount, mqttFlappingWindowTime, mqttFlappingBanTime } = config;
@@ -121,7 +124,7 @@ export class Mqtt {
     });
     const autoSubscriptions = new AutoSubscriptions(filters, router, config);
     const presence = new Presence(deferred, config);
-    const owners = new ClientIdOwners(sessions, access.identities);
+    const owners = this.#owners;
     const clients = new ConnectedClients({
       sessions,
       identities: access.identities,

@@ -55,6 +55,14 @@ export interface Cluster {
   onGone(listener: (node: ClusterNode) => void): void;
 }
 
+/** The user of a client id, as far as nodes tell it each other. */
+export interface ClientUser {
+  /** The same for the same user, short, without `=`; empty = not known. */
+  readonly key: string;
+  /** Takes over the client ids of all users. */
+  readonly isSuperuser: boolean;
+}
+
 /**
  * Which node has which client id: one connection for each id, over all nodes. A session with clean session 0 follows
  * its client.
@@ -69,8 +77,10 @@ export interface ClientRegistry {
    * A client has connected, and from now on its id is this node's: its connection to another node is closed. Calls back
    * once, maybe before this returns. If `clean` is false and another living node had the client's session, the session
    * is in `sessions` by then, its client away. A newer claim of the id ends an older one.
+   *
+   * @param ready told whether another user has the client id on another node, where all stays as it is
    */
-  claim(clientId: string, clean: boolean, ready: () => void): void;
+  claim(clientId: string, clean: boolean, user: ClientUser, ready: (isAnothers: boolean) => void): void;
   /** The client's session has ended here: the next node that claims the id has no node to ask for a session. */
   release(clientId: string): void;
   /**
@@ -98,6 +108,10 @@ export interface ClientsHere {
   readonly sessions: Sessions;
   /** The ids of all sessions whose clients have chosen their ids themselves. */
   clientIds(): string[];
+  /** Key of the user whose session this is. */
+  userKeyOf(session: Session): string;
+  /** Whether there is a session or a CONNECT of it here. */
+  isWanted(clientId: string): boolean;
   /**
    * Another node has claimed a client id. Handles what the client has sent here and is not handled yet; then its
    * connection ends. @param isOlder that claim is older than the claim of a connection here that still waits for it

@@ -1,7 +1,7 @@
 import type { Command, Redis, RedisOptions } from 'ioredis';
 import { BulkReads } from './bulk-reads.js';
 import { RedisConnection, silenceMsMax } from './connection.js';
-import { away, shardErrorOf, Trouble } from './errors.js';
+import { away, type ShardError, shardErrorOf, Trouble } from './errors.js';
 import type { Library } from './library.js';
 import type { ShardStats } from './options.js';
 import { ServerCheck } from './server-check.js';
@@ -168,6 +168,17 @@ export class Shard {
   /** Runs a function on `commands`. @throws ShardError */
   async call(name: string, args: readonly Argument[]): Promise<unknown> {
     return this.use((redis) => this.parts.library.call(redis, name, args));
+  }
+
+  /** Runs a function that does nothing for a connection that this node has given up since. @throws ShardError */
+  async callBegun(name: string, args: readonly Argument[]): Promise<unknown> {
+    try {
+      return await this.call(name, [this.parts.run, this.generation, ...args]);
+    } catch (error) {
+      const { kind, message } = error as ShardError;
+      if (kind === 'superseded') this.renew(message);
+      throw error;
+    }
   }
 
   /** A call on `commands` that is written already. @throws ShardError */

@@ -1,5 +1,5 @@
 import { shardOf } from '../../../../redis-access/shards.js';
-import type { ShardError } from '../errors.js';
+import type { ClientUser } from '../../cluster.js';
 import type { Nodes } from '../nodes.js';
 import type { Shard } from '../shard.js';
 import { inBatches, patienceMs } from './calls.js';
@@ -26,20 +26,27 @@ export interface ClaimsParts {
   readonly onUnclaimed: (clientId: string) => void;
   /** The node before has not answered, or is gone: what is here goes on. */
   readonly onUnanswered: (clientId: string) => void;
+  /** Its client is here, and another user has it on that node. */
+  readonly onAnothers: (clientId: string, run: string) => void;
 }
+
+type ClaimReply = readonly (string | number)[];
 
 /** A client id, until it is this node's. */
 export class Claim {
   readonly clientId: string;
   readonly clean: boolean;
+  readonly user: ClientUser;
   /** Goes on with its CONNECT; undefined = its client is here already. */
-  readonly ready: (() => void) | undefined;
+  readonly ready: ((isAnothers: boolean) => void) | undefined;
   untilMs = performance.now() + patienceMs;
   /** Longer, while that node says anything. */
   busyUntilMs = performance.now() + busyMsMax;
   isSent = false;
   /** The call may have run before. */
   isRepeated = false;
+  /** Another user has it on a node that is gone. */
+  isForced = false;
   /** Run of the node that is asked for it; undefined until Redis has answered, which may be after that node has. */
   previous: string | undefined;
   /** Of the call; a later one has a higher one. */
@@ -49,12 +56,19 @@ export class Claim {
   /** Since when nobody hears of it. */
   unheardMs: number | undefined;
   /** Called when Redis has answered, or is asked no more. */
-  onAnswer: (() => void)[] = [];
+  readonly onAnswer: (() => void)[] = [];
 
-  constructor(clientId: string, clean: boolean, ready: (() => void) | undefined) {
+  constructor(clientId: string, clean: boolean, user: ClientUser, ready: Claim['ready']) {
     this.clientId = clientId;
     this.clean = clean;
+    this.user = user;
     this.ready = ready;
+  }
+
+  /** As clients.lua takes them. */
+  get flags(): string {
+    const isForced = this.isForced || this.user.isSuperuser;
+    return `${this.clean ? 1 : 0}${this.isRepeated ? '+' : ''}${isForced ? '!' : ''}`;
   }
 }
 
@@ -65,6 +79,8 @@ export class Claim {
  *     node N   CONNECT x ── claim x ──> x: O -> N ── W x ──> node O   closes its connection
  *                                                                     no session that stays: N x ──> node N   CONNACK
  *                                                                     else it goes over, see Departures
+ *
+ * Where another user has it on that node, nothing of this is done, and CONNECT is refused.
  */
 export class Claims {
   readonly #parts: ClaimsParts;
@@ -74,7 +90,7 @@ export class Claims {
   readonly #new: Set<Claim>[];
   readonly #released: Set<string>[];
   /** To be sent once more, with the next tick. */
-  #later: (() => void)[] = [];
+  readonly #later: (() => void)[] = [];
   /** When each server came back last. */
   readonly #backMs: number[];
   /** When each node has last said something about client ids, by run. */
@@ -107,11 +123,11 @@ export class Claims {
     return this.#waiting.get(clientId);
   }
 
-  begin(clientId: string, clean: boolean, ready?: () => void): void {
+  begin(clientId: string, clean: boolean, user: ClientUser, ready?: Claim['ready']): void {
     this.end(clientId);
     const index = this.#shardOf(clientId);
     this.#released[index]!.delete(clientId);
-    const claim = new Claim(clientId, clean, ready);
+    const claim = new Claim(clientId, clean, user, ready);
     this.#waiting.set(clientId, claim);
     this.#new[index]!.add(claim);
     this.#schedule();
@@ -140,8 +156,8 @@ export class Claims {
     if (claim !== undefined) claim.busyUntilMs = claim.untilMs;
   }
 
-  /** It waits no longer. */
-  end(clientId: string): void {
+  /** It waits no longer. @param isAnothers it is not this node's, but another user's */
+  end(clientId: string, isAnothers = false): void {
     const claim = this.#waiting.get(clientId);
     if (claim === undefined) return;
     const index = this.#shardOf(clientId);
@@ -149,7 +165,8 @@ export class Claims {
     this.#new[index]!.delete(claim);
     // A session that has ended meanwhile is not its CONNECT's, which goes on in another turn.
     this.#released[index]!.delete(clientId);
-    if (claim.ready !== undefined) claim.ready();
+    if (claim.ready !== undefined) claim.ready(isAnothers);
+    else if (isAnothers) this.#parts.onAnothers(clientId, claim.previous!);
     else if (!this.#parts.isHere(clientId)) this.release(clientId);
     this.#answered(claim);
   }
@@ -177,9 +194,7 @@ export class Claims {
       else this.counters.unanswered++;
       this.#goOnWithout(clientId);
     }
-    const later = this.#later;
-    this.#later = [];
-    for (const add of later) add();
+    for (const add of this.#later.splice(0)) add();
     this.#send();
   }
 
@@ -198,13 +213,13 @@ export class Claims {
 
   /** Releases go first: who has ended and connected again in this turn has its claim. */
   #send(): void {
-    const { shards, nodes, isHere } = this.#parts;
+    const { shards, isHere } = this.#parts;
     for (const [index, shard] of shards.entries()) {
       if (!shard.open) continue;
       const released = [...this.#released[index]!].filter((id) => !this.#waiting.has(id) && !isHere(id));
       this.#released[index]!.clear();
       for (const some of inBatches(released))
-        shard.call('release', [nodes.run, ...some]).catch(() => {
+        shard.callBegun('release', some).catch(() => {
           this.#later.push(...some.map((clientId) => () => this.release(clientId)));
         });
       if (!shard.usable) continue; // the other node is heard on the subscribed connection
@@ -217,24 +232,19 @@ export class Claims {
   async #ask(index: number, claims: readonly Claim[]): Promise<void> {
     const shard = this.#parts.shards[index]!;
     for (const claim of claims) claim.isSent = true;
-    const args = claims.flatMap(({ clientId, clean, isRepeated }) => [
-      `${clean ? 1 : 0}${isRepeated ? '+' : ''}`,
-      clientId,
-    ]);
-    let reply: (string | number)[];
-    try {
-      reply = (await shard.call('claim', [this.#parts.nodes.run, ...args])) as (string | number)[];
-    } catch (error) {
-      const { kind, message } = error as ShardError;
-      if (kind === 'superseded') shard.renew(message);
+    const args = claims.flatMap((claim) => [claim.flags, claim.clientId, claim.user.key]);
+    const reply = (await shard.callBegun('claim', args).catch(() => undefined)) as ClaimReply | undefined;
+    if (reply === undefined) {
       for (const claim of claims) this.#again(index, claim);
       return;
     }
     for (const [n, claim] of claims.entries()) {
+      const [previous, heard, isAnothers] = reply.slice(3 * n + 1, 3 * n + 4);
       if (claim.previous === undefined) this.counters.claimed++;
       claim.number = Number(reply[0]);
-      claim.previous = String(reply[2 * n + 1]);
-      if (this.#waiting.get(claim.clientId) === claim) this.#decide(index, claim, Number(reply[2 * n + 2]));
+      claim.previous = String(previous);
+      if (this.#waiting.get(claim.clientId) === claim)
+        this.#decide(index, claim, Number(heard), isAnothers === 1);
       this.#answered(claim);
     }
   }
@@ -247,17 +257,21 @@ export class Claims {
   }
 
   #answered(claim: Claim): void {
-    const { onAnswer } = claim;
-    claim.onAnswer = [];
-    for (const then of onAnswer) then();
+    for (const then of claim.onAnswer.splice(0)) then();
   }
 
-  /** @param heard connections of the node before that have heard of it; see clients.lua */
-  #decide(index: number, claim: Claim, heard: number): void {
+  /**
+   * @param heard connections of the node before that have heard of it; see clients.lua
+   * @param isAnothers nothing is done, as it is another user's; but what a node had that is gone is nobody's
+   */
+  #decide(index: number, claim: Claim, heard: number, isAnothers: boolean): void {
     const { clientId, freeAt } = claim;
     const previous = claim.previous!;
     const { nodes, arrives, isHere } = this.#parts;
     const isOwn = previous === nodes.run;
+    if (isAnothers && (isOwn || heard > 0 || nodes.isHere(previous))) return this.end(clientId, true);
+    claim.isForced ||= isAnothers;
+    if (isAnothers) return this.#again(index, claim);
     if (arrives(clientId) || (isOwn && heard > 0 && !isHere(clientId))) return;
     if (isOwn || previous === '' || freeAt === previous) return this.end(clientId);
     if (heard > 0) {

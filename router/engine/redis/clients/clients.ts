@@ -1,5 +1,5 @@
 import { shardOf } from '../../../../redis-access/shards.js';
-import type { ClientRegistry, ClientsHere, HandedOver } from '../../cluster.js';
+import type { ClientRegistry, ClientsHere, ClientUser, HandedOver } from '../../cluster.js';
 import type { Nodes } from '../nodes.js';
 import type { Shard } from '../shard.js';
 import { Arrivals } from './arrivals.js';
@@ -46,6 +46,7 @@ export class Clients implements ClientRegistry {
         this.#departures.recall(clientId);
         this.#arrivals.dismiss(clientId);
       },
+      onAnothers: (clientId, run) => this.#want(run, clientId, false, Infinity),
     });
     const moves = { nodes, shards, here: () => this.#here! };
     this.#departures = new Departures({
@@ -88,6 +89,11 @@ export class Clients implements ClientRegistry {
       const [number, ...wanted] = body.toString().split('\0');
       for (const each of wanted) this.#want(from, each.slice(1), each[0] === '1', Number(number));
     });
+    nodes.on('K', (_from, body) => {
+      const [, ...kept] = body.toString().split('\0');
+      // Also where their release was lost: nobody else gets them.
+      for (const clientId of kept) if (this.#here?.isWanted(clientId) !== true) this.#claims.release(clientId);
+    });
     nodes.onGone((_node, run) => this.#forget(run));
     for (const [index, shard] of shards.entries()) shard.onBack(() => this.#doubtful.doubtAll(index));
     nodes.onListed = () => this.#doubtful.doubtAll();
@@ -97,9 +103,9 @@ export class Clients implements ClientRegistry {
     this.#here = here;
   }
 
-  claim(clientId: string, clean: boolean, ready: () => void): void {
+  claim(clientId: string, clean: boolean, user: ClientUser, ready: (isAnothers: boolean) => void): void {
     this.#doubtful.forgive(clientId);
-    this.#claims.begin(clientId, clean, ready);
+    this.#claims.begin(clientId, clean, user, ready);
   }
 
   release(clientId: string): void {

@@ -140,13 +140,8 @@ export class Departures extends Moves<Departure> {
       void this.#offer(move, async (...parts) => {
         const clientIds = [...move.sessions.keys()];
         // That node has them from now on, unless somebody has claimed one in this moment.
-        const passed = await this.#pass(
-          move.home,
-          this.nodes.run,
-          to,
-          clientIds,
-          this.nodes.word('O', move.id, ...parts),
-        );
+        const word = this.nodes.word('O', move.id, ...parts);
+        const passed = await this.#pass(move.home, this.nodes.run, to, clientIds, word);
         for (const [n, clientId] of clientIds.entries()) if (passed[n] !== '1') this.#stay(move, clientId);
       });
       const refused = new Set(await over);
@@ -154,7 +149,8 @@ export class Departures extends Moves<Departure> {
       if (left.length === 0) return;
       await this.#pass(move.home, to, this.nodes.run, [...refused]).catch(() => {});
       // That node may have released them before: they are nobody's then.
-      await insist(() => this.shards[move.home]!.call('keep', [this.nodes.run, ...refused])).catch(() => {});
+      const keys = left.flatMap((session) => [session.clientId, this.here.userKeyOf(session)]);
+      await insist(() => this.shards[move.home]!.callBegun('keep', keys)).catch(() => {});
     }
   }
 
@@ -165,13 +161,11 @@ export class Departures extends Moves<Departure> {
         clearTimeout(timeout);
         resolve(left);
       };
-      const timeout = setTimeout(
-        () => {
-          this.giveUp(move);
-          end(move.left);
-        },
-        Math.max(0, untilMs - performance.now()),
-      );
+      const waitMs = Math.max(0, untilMs - performance.now());
+      const timeout = setTimeout(() => {
+        this.giveUp(move);
+        end(move.left);
+      }, waitMs);
       move.onOver = end;
     });
   }
@@ -184,7 +178,7 @@ export class Departures extends Moves<Departure> {
     clientIds: readonly string[],
     word: Buffer | '' = '',
   ): Promise<string> {
-    return String(await insist(() => this.shards[home]!.call('pass', [from, to, word, ...clientIds])));
+    return String(await insist(() => this.shards[home]!.callBegun('pass', [from, to, word, ...clientIds])));
   }
 
   #begin(to: string, sessions: readonly Session[]): Departure {

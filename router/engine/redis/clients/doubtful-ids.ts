@@ -124,7 +124,7 @@ export class DoubtfulIds {
       if (session === undefined || !isUsable || claims.of(clientId) !== undefined) continue;
       this.#unclaimed.delete(clientId);
       // A session elsewhere comes here, unless the client has begun a clean one here.
-      claims.begin(clientId, session.endsWithConnection);
+      claims.begin(clientId, session.endsWithConnection, { key: this.#keyOf(clientId), isSuperuser: false });
     }
     if (this.#doubts.size === 0) return;
     const byShard = shards.map((): string[] => []);
@@ -149,7 +149,8 @@ export class DoubtfulIds {
     const { nodes, shards, claims, onOwner, onRefused } = this.#parts;
     const doubts = clientIds.map((clientId) => this.#doubts.get(clientId) ?? plainDoubt);
     for (const clientId of clientIds) this.#doubts.delete(clientId);
-    const reply = await shards[index]!.call('keep', [nodes.run, ...clientIds]).catch(() => undefined);
+    const args = clientIds.flatMap((clientId) => [clientId, this.#keyOf(clientId)]);
+    const reply = await shards[index]!.callBegun('keep', args).catch(() => undefined);
     for (const [n, clientId] of clientIds.entries()) {
       const owner = Array.isArray(reply) ? String(reply[n]) : undefined;
       if (owner === undefined) this.#doubts.set(clientId, doubts[n]!);
@@ -159,6 +160,13 @@ export class DoubtfulIds {
       else this.noteUnclaimed(clientId); // from a node that stands still
     }
     return reply !== undefined;
+  }
+
+  /** Of its user. */
+  #keyOf(clientId: string): string {
+    const here = this.#parts.here();
+    const session = here?.sessions.find(clientId);
+    return session === undefined ? '' : here!.userKeyOf(session);
   }
 
   #shardOf(clientId: string): number {

@@ -75,6 +75,13 @@ local function begin(_, a)
   return reply
 end
 
+-- @return nil; or an error reply, where the call comes from a connection that its node has given up since
+local function check_begun(run, generation)
+  local node = nodes[run]
+  if node and node.generation == tonumber(generation) then return nil end
+  return fail('SUPERSEDED a newer connection has begun, or what this one began is not known any more')
+end
+
 -- @return nil, or an error reply; and ids of messages with history, or nil
 local function check_messages(a, count, ids, rules)
   local kept
@@ -152,10 +159,9 @@ local function publish(_, a)
   if problem then return problem end
   local now = now_us()
   if now > not_after_ms * 1000 then return fail('LATE it was not to run any more') end
+  problem = check_begun(a[1], a[2])
+  if problem then return problem end
   local node = nodes[a[1]]
-  if not node or node.generation ~= tonumber(a[2]) then
-    return fail('SUPERSEDED a newer connection has begun, or what this one began is not known any more')
-  end
   local since = number - node.last
   if since < 1 then return fail('SUPERSEDED a later batch has run') end
   local first, key = give_places(now, node.key, node.rules, count)

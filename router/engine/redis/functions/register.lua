@@ -32,6 +32,8 @@ local function alive(_, a)
   local run = a[1]
   if not is_run(run) then return fail('ARGUMENT alive run') end
   local now = now_us()
+  -- One that publishes nothing is not forgotten.
+  if nodes[run] then nodes[run].seen = now end
   hear_of(run, math.floor(now / 1000))
   trim_cleared(now)
   return tonumber(call('HGET', META, 'version') or 0)

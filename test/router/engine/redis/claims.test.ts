@@ -9,7 +9,7 @@ t.test('a claim that is over is not kept until its server is back', async (t) =>
   const nodes = { run: '0'.repeat(16), on() {}, isHere: () => true } as unknown as ClaimsParts['nodes'];
   const claims = new Claims({
     ...{ nodes, shards, arrives: () => false, isHere: () => true },
-    ...{ onUnclaimed() {}, onUnanswered() {} },
+    ...{ onUnclaimed() {}, onUnanswered() {}, onAnothers() {} },
   });
   let ready = 0;
   const connects: WeakRef<object>[] = [];
@@ -17,7 +17,7 @@ t.test('a claim that is over is not kept until its server is back', async (t) =>
     for (let n = 0; n < 1_000; n++) {
       const connection = { send: () => ready++ };
       connects.push(new WeakRef(connection));
-      claims.begin(`x${n % 500}`, false, () => connection.send());
+      claims.begin(`x${n % 500}`, false, { key: '', isSuperuser: true }, () => connection.send());
     }
   };
   connectAll();

@@ -12,8 +12,8 @@ export interface Begun {
   seq: number;
   begin: number;
   cluster: string;
-  /** Number of a batch, and what became of its messages. */
-  troubled: (number | string)[];
+  /** What became of the messages of batches, by their numbers. */
+  troubled: Record<number, string>;
 }
 
 export interface Sent {
@@ -84,7 +84,9 @@ export class Functions {
       string,
       ...(number | string)[],
     ];
-    const [last, bits, life, nowMs, seq, begin, clusterNow, ...troubled] = reply;
+    const [last, bits, life, nowMs, seq, begin, clusterNow, ...fates] = reply;
+    const troubled: Record<number, string> = {};
+    for (let at = 0; at < fates.length; at += 2) troubled[fates[at] as number] = fates[at + 1] as string;
     return { last, bits, life, nowMs, seq, begin, cluster: clusterNow, troubled };
   }
 
