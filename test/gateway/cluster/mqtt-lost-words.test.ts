@@ -2,6 +2,8 @@ import t, { type Test } from 'tap';
 import type { Channel } from '../../../gateway/mqtt/channel.js';
 import { ClientClaims, type ClientClaimsParts } from '../../../gateway/mqtt/client-claims.js';
 import type { RedisEngine } from '../../../router/engine/redis/engine.js';
+import { ShardError } from '../../../router/engine/redis/errors.js';
+import { Shard } from '../../../router/engine/redis/shard.js';
 import { keptTerms, Message, Router, Sessions } from '../../../router/index.js';
 import type { Session } from '../../../router/session/session.js';
 import { RedisServer } from '../../redis-server.js';
@@ -204,6 +206,36 @@ for (const [who, at] of [
     t.ok(lost > 1, 'it was marked again');
   });
 }
+
+t.test('the old node alone hears a mark, as a connection breaks: nothing behind it is lost', async (t) => {
+  const nodes = await threeNodes(t);
+  const [first, second, third] = nodes;
+  await leaveSession(first);
+  const heard = [0, 0];
+  onWord(first, 'M', (hear) => {
+    heard[0]!++;
+    hear();
+  });
+  onWord(second, 'M', (hear) => (heard[1]!++ === 0 ? undefined : hear()));
+  const { call } = Shard.prototype;
+  t.teardown(() => Object.assign(Shard.prototype, { call }));
+  let marks = 0;
+  Shard.prototype.call = async function (name, args) {
+    const reply = await call.apply(this, [name, args]);
+    if (name !== 'mark' || marks++ > 0) return reply;
+    await until('it is heard', () => heard.every((times) => times > 0));
+    const message = new Message('news/x', Buffer.from('between'), Date.now(), 1);
+    await new Promise((onOutcome) => third.engine.publish(message, { onOutcome }));
+    await until('the old node keeps it', () => first.sessions.stats().bytes > 0);
+    throw new ShardError('away', 'The connection has ended.');
+  };
+  const client = new Client(second, 'x');
+  await until('CONNACK', () => client.session !== undefined);
+  t.ok(marks > 1, 'it was marked again');
+  t.equal(client.present, true);
+  await until('nothing is on its way', () => nodes.every(isQuiet));
+  t.equal(waitingAt(second, 'x'), 1);
+});
 
 t.test('what is in a session is never heard: a node that stops waits for that 20 s at most', async (t) => {
   const nodes = await threeNodes(t);

@@ -4,6 +4,7 @@ import { SessionGate } from '../../../session/session-gate.js';
 import type { SessionOwner } from '../../../session/session-owner.js';
 import { type FlowState, messagesIn, type Subscription } from '../../../session/session-state.js';
 import { hasWildcard } from '../../../topic-filter.js';
+import type { ShardError } from '../errors.js';
 import { insist } from './calls.js';
 import { Move, Moves, type MovesParts, moveIdIn } from './moves.js';
 import { parcelBytes, unpack } from './parcel.js';
@@ -187,17 +188,31 @@ export class Arrivals extends Moves<Arrival> {
         if (!(await this.#mark(move, shard, [shard]).catch(() => false))) unmarked.push(shard);
       }),
     );
+    if (this.byId.get(move.id) !== move) return;
     if (!(await this.#mark(move, move.home, [move.home, ...unmarked]))) this.giveUp(move, true);
   }
 
-  /** @returns whether both nodes hear it @throws ShardError */
+  /**
+   * Where the connection breaks, it may be that the old node alone hears the mark, and what comes until a second one would be
+   * nobody's: so all begins again.
+   * @returns whether both nodes hear it @throws ShardError nobody does
+   */
   async #mark(move: Arrival, index: number, marked: readonly number[]): Promise<boolean> {
     const shard = this.shards[index]!;
     const word = this.nodes.word('M', move.id, Buffer.from(marked));
+    const isUnderWay = () => this.byId.get(move.id) === move;
     const heard = await insist(
-      () => shard.call('mark', [this.nodes.run, move.other, word]),
+      async () => {
+        const isSent = shard.open;
+        try {
+          return await shard.call('mark', [this.nodes.run, move.other, word]);
+        } catch (error) {
+          if (isSent && (error as ShardError).kind === 'away') this.giveUp(move, false, true);
+          throw error;
+        }
+      },
       (both) => both === 1,
-      () => shard.carries && this.byId.get(move.id) === move,
+      () => shard.carries && isUnderWay(),
     );
     return heard === 1;
   }

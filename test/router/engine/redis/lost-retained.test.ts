@@ -17,7 +17,7 @@ t.test('all come back, each once, in calls of a bounded size', async (t) => {
       calls.push({ ids, bytes: args.reduce((sum, { length }) => sum + length, 0) });
     },
   } as unknown as SharedRetainedParts['shard'];
-  const copy = new Retained({});
+  const copy = new Retained({ maxRetainedSize: 1_000_000 });
   const sizes = [...Array(250).fill(10), ...Array(20).fill(100_000), 900_000, ...Array(20).fill(10)];
   for (const [n, size] of sizes.entries())
     copy.keep(new Message(`id/${n}`, Buffer.alloc(size), Date.now(), 0, true));
