@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Redis, type RedisOptions } from 'ioredis';
 
 /** Of what is waited before the next try; up to as much again is added by chance, so that nodes do not come all at once. */
@@ -31,6 +32,7 @@ export class RedisConnection {
   readonly #hooks: ConnectionHooks;
   #redis: Redis | undefined;
   #open = false;
+  #started = false;
   #closed = false;
   #tries = 0;
   #retry: NodeJS.Timeout | undefined;
@@ -63,9 +65,19 @@ export class RedisConnection {
     return this.#open ? this.#redis : undefined;
   }
 
-  /** Tries for ever, from now on. */
+  /** Tries for ever, from now on. A second call does nothing. */
   start(): void {
+    if (this.#started || this.#closed) return;
+    this.#started = true;
     void this.#connect();
+  }
+
+  /** Starts it. @returns undefined where it is not open by then */
+  async whenOpen(waitMs: number): Promise<Redis | undefined> {
+    this.start();
+    const untilMs = performance.now() + waitMs;
+    while (this.redis === undefined && performance.now() < untilMs) await pause(10);
+    return this.redis;
   }
 
   /** @param stalledMs for so long this process itself has looked at nothing */

@@ -1,5 +1,4 @@
 import type { Command, Redis, RedisOptions } from 'ioredis';
-import { BulkReads } from './bulk-reads.js';
 import { RedisConnection, silenceMsMax } from './connection.js';
 import { away, type ShardError, shardErrorOf, Trouble } from './errors.js';
 import type { Library } from './library.js';
@@ -47,6 +46,8 @@ export interface Begun {
 
 /** How often the server is asked for its place, and told that this node is there. */
 const pulseMs = 1_000;
+/** So long a read waits for its connection. */
+const readWaitMsMax = 1_000;
 
 /**
  * One Redis server, as a node is connected to it:
@@ -54,13 +55,13 @@ const pulseMs = 1_000;
  *     commands     publishes and other scripts, in order; each new one begins a generation, and what an older one still
  *                  has under way does nothing from then on
  *     subscribed   copies of messages, and questions whose answer must stand in order with them
- *     reads        answers that may be long
+ *     reads        answers that may be long, so that nothing else waits behind them; opened when it is first needed
  */
 export class Shard {
   readonly parts: ShardParts;
   readonly #commands: RedisConnection;
   readonly subscribed: SubscribedConnection;
-  readonly #reads: BulkReads;
+  readonly #reads: RedisConnection;
   readonly clock = new ServerClock();
   /** Of `commands`, the server's and this node's. */
   #redisRun = '';
@@ -99,8 +100,13 @@ export class Shard {
       if (what === 'reads') this.#reads.lose(reason);
       else this.renew(reason);
     });
-    this.#reads = new BulkReads(parts.connection, (reason) => {
-      if (reason === '' || this.usable) this.check.note('reads', reason);
+    this.#reads = new RedisConnection(parts.connection, {
+      onOpen: async (redis) => {
+        await redis.ping(); // it may want a password by now
+        this.check.note('reads', '');
+      },
+      onLost() {},
+      onFailed: ({ message }) => this.usable && this.check.note('reads', message),
     });
     const onLost = (reason: string) => this.#lose(reason);
     const onFailed = ({ message }: Error) => this.trouble.fail(message);
@@ -172,13 +178,10 @@ export class Shard {
 
   /** Runs a function that does nothing for a connection that this node has given up since. @throws ShardError */
   async callBegun(name: string, args: readonly Argument[]): Promise<unknown> {
-    try {
-      return await this.call(name, [this.parts.run, this.generation, ...args]);
-    } catch (error) {
-      const { kind, message } = error as ShardError;
-      if (kind === 'superseded') this.renew(message);
+    return this.call(name, [this.parts.run, this.generation, ...args]).catch((error: ShardError) => {
+      if (error.kind === 'superseded') this.renew(error.message);
       throw error;
-    }
+    });
   }
 
   /** A call on `commands` that is written already. @throws ShardError */
@@ -188,7 +191,7 @@ export class Shard {
 
   /** Runs a function on a connection for long answers, whose strings are Buffers. @throws ShardError */
   async read(name: string, args: readonly Argument[]): Promise<unknown> {
-    const redis = await this.#reads.redis();
+    const redis = await this.#reads.whenOpen(readWaitMsMax);
     if (redis === undefined) throw away(this.parts.name);
     return this.check.of('reads', this.parts.library.call(redis, name, args, true));
   }
