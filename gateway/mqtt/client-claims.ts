@@ -100,9 +100,9 @@ export class ClientClaims {
     if (claim !== undefined) {
       this.#leave(claim);
       // The client id was free, and its CONNECT was refused behind that.
-      if (claim.state === 'ready' && !this.#isWanted(claim.clientId))
-        this.#registry?.release(claim.clientId);
-    } else if (this.#lines.size > 0 && channel.session !== undefined) this.#callNext(channel.session.clientId);
+      if (claim.state === 'ready' && !this.#isWanted(claim.clientId)) this.#registry?.release(claim.clientId);
+    } else if (this.#lines.size > 0 && channel.session !== undefined)
+      this.#callNext(channel.session.clientId);
   }
 
   /**

@@ -137,7 +137,8 @@ export class Publisher {
   whenAnswered(then: () => void): void {
     const last = this.#last;
     if (last === undefined || last.over) return then();
-    (last.onOver ??= []).push(then);
+    last.onOver ??= [];
+    last.onOver.push(then);
   }
 
   stop(): void {
@@ -221,22 +222,21 @@ export class Publisher {
 
   /** A connection has begun. */
   #goOn({ last, bits, troubled, sameRun }: Begun): void {
-    const { parts, generation } = this.#parts.shard;
-    this.#generation = generation;
+    const { shard } = this.#parts;
+    this.#generation = shard.generation;
     const again: Waiting[] = [];
     // Calls that were written to a socket that had gone are given back before those that were under way on it.
     this.#doubtful.sort((one, other) => one.number - other.number);
     for (const { number, messages, didNothing } of this.#doubtful) {
       const back = last - number;
       const ran = back >= 0 && back < bitsMax && Math.floor(bits / 2 ** back) % 2 === 1;
-      for (const [n, each] of messages.entries()) {
-        const fate = troubled.get(number)?.[n];
+      const fates = troubled.get(number) ?? '';
+      for (const [n, each] of messages.entries())
         if (didNothing || (sameRun && !ran)) again.push(each);
         else if (!sameRun) this.#unknown(each, false);
-        else if (fate === '?') this.#unknown(each, false, outcomeTexts.brokenOff);
-        else if (fate === '-') this.#no(each, outcomeTexts.notKept(parts.name));
+        else if (fates[n] === '?') this.#unknown(each, false, outcomeTexts.brokenOff);
+        else if (fates[n] === '-') this.#no(each, outcomeTexts.notKept(shard.parts.name));
         else this.#yes(each, Infinity);
-      }
     }
     this.#doubtful = [];
     // They did nothing, and never will: the same messages in front of the others, as long as their time lasts.

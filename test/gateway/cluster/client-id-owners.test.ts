@@ -1,9 +1,10 @@
 import t, { type Test } from 'tap';
 import { secret, sign } from '../../access/tokens.js';
-import { type Connect, puback } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
+import { type Connect, puback, publish } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import type { GatewayProcess } from '../../gateway-process.js';
 import type { RedisServer } from '../../redis-server.js';
+import { StallingProxy } from '../../stalling-proxy.js';
 import { until } from '../../until.js';
 import { closing, tryRaw } from '../mqtt/raw-client.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
@@ -24,11 +25,14 @@ interface Running {
   readonly nodes: [GatewayProcess, GatewayProcess];
 }
 
+const flags = [
+  ...['--auth', 'jwt', '--auth-jwt-secret', secret, '--mqtt-presence', 'false'],
+  ...['--mqtt-token', tokens.root, '--api-token', tokens.root],
+];
+
 async function start(t: Test): Promise<Running> {
   const redis = await redisServer(t);
-  const flags = ['--auth', 'jwt', '--auth-jwt-secret', secret, '--mqtt-token', tokens.root];
-  const quiet = ['--api-token', tokens.root, '--mqtt-presence', 'false'];
-  const nodes = await startRedisNodes(t, [redis.url], ['a', 'b'], [...flags, ...quiet]);
+  const nodes = await startRedisNodes(t, [redis.url], ['a', 'b'], flags);
   return { redis, nodes: nodes as [GatewayProcess, GatewayProcess] };
 }
 
@@ -139,3 +143,24 @@ t.test('the server has lost its data: its user keeps it', async (t) => {
   await refused(t, b, 'bob');
   t.same(await alice.untilPong(), []);
 });
+
+for (const clean of [true, false])
+  t.test(`a node that cannot ask lets another user in: it ends once it can (clean ${clean})`, async (t) => {
+    const redis = await redisServer(t);
+    const proxy = await StallingProxy.start(redis.port);
+    t.teardown(() => proxy.stop());
+    const [a] = (await startRedisNodes(t, [redis.url], ['a'], flags)) as [GatewayProcess];
+    const url = `redis://127.0.0.1:${proxy.port}`;
+    const [b] = (await startRedisNodes(t, [url], ['b'], flags)) as [GatewayProcess];
+    const alice = await letIn(t, a, 'alice', kept);
+    await alice.subscribe('q', 1);
+    proxy.stall();
+    const bob = await letIn(t, b, 'bob', { clean });
+    proxy.heal();
+    t.equal(await closing(bob), '1008 taken-over');
+    await until('nothing is left of it', async () => (await statsOf(b)).mqtt.sessions.sessions === 0);
+    t.same(await alice.untilPong(), []);
+    await refused(t, b, 'bob');
+    alice.send(publish('q', 'x'));
+    t.equal((await alice.nextPublish()).payload, 'x');
+  });

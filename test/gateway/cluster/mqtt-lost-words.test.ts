@@ -247,20 +247,23 @@ t.test('what is in a session is never heard: a node that stops waits for that 20
   t.ok(ms < 30_000, `${Math.round(ms)} ms`);
 });
 
-t.test('a node does not take the filters of a session: its client hears so, and its messages come', async (t) => {
-  const nodes = await threeNodes(t, 1);
-  const [first, second] = nodes;
-  await leaveSession(first);
-  await leaveMessage(first, 'x', 'news/x');
-  const client = new Client(second, 'x');
-  await until('CONNACK', () => client.session !== undefined);
-  t.equal(client.present, false, 'its subscriptions are not there');
-  await until('the old node has it no longer', () => first.sessions.find('x') === undefined);
-  await until('nothing is on its way', () => nodes.every(isQuiet));
-  t.same(filtersAt(second), []);
-  t.equal(waitingAt(second, 'x'), 1);
-  t.same(first.told, [], 'nothing is lost');
-});
+t.test(
+  'a node does not take the filters of a session: its client hears so, and its messages come',
+  async (t) => {
+    const nodes = await threeNodes(t, 1);
+    const [first, second] = nodes;
+    await leaveSession(first);
+    await leaveMessage(first, 'x', 'news/x');
+    const client = new Client(second, 'x');
+    await until('CONNACK', () => client.session !== undefined);
+    t.equal(client.present, false, 'its subscriptions are not there');
+    await until('the old node has it no longer', () => first.sessions.find('x') === undefined);
+    await until('nothing is on its way', () => nodes.every(isQuiet));
+    t.same(filtersAt(second), []);
+    t.equal(waitingAt(second, 'x'), 1);
+    t.same(first.told, [], 'nothing is lost');
+  },
+);
 
 t.test('a node does not take the filters of a session that is given away: the next one does', async (t) => {
   const [first, second, third] = await threeNodes(t, 1);
@@ -288,27 +291,34 @@ t.test('a refusal is lost: what waits in that session is not', async (t) => {
   t.same(first.told, []);
 });
 
-t.test('a node cannot read an offer: it comes less and less often, an operator is told, and it waits', async (t) => {
-  const nodes = await threeNodes(t);
-  const [first, second] = nodes;
-  await leaveSession(first);
-  await leaveMessage(first, 'x', 'news/x');
-  const offeredMs: number[] = [];
-  let isReadable = false;
-  onWord(second, 'O', (hear, word) => {
-    offeredMs.push(performance.now());
-    // Behind letter, run, id of the move, server, kind and length of the parcel: the version of its bytes.
-    if (!isReadable) word[1 + 16 + 24 + 1 + 5] = 9;
-    hear();
-  });
-  const client = new Client(second, 'x');
-  await until('CONNACK', () => client.session !== undefined, 20_000);
-  t.equal(client.present, false);
-  await until('it is offered a sixth time', () => offeredMs.length >= 6, 30_000);
-  const ms = offeredMs[5]! - offeredMs[0]!;
-  t.ok(ms > 3_000, `the sixth comes ${Math.round(ms)} ms behind the first`);
-  t.match(first.told, [['session-kept', { clientId: 'x', node: 'N', messages: 1 }, /same version/]], 'once');
-  isReadable = true;
-  await until('its message has come', () => waitingAt(second, 'x') === 1, 30_000);
-  await until('the old node has none', () => first.sessions.stats().sessions === 0);
-});
+t.test(
+  'a node cannot read an offer: it comes less and less often, an operator is told, and it waits',
+  async (t) => {
+    const nodes = await threeNodes(t);
+    const [first, second] = nodes;
+    await leaveSession(first);
+    await leaveMessage(first, 'x', 'news/x');
+    const offeredMs: number[] = [];
+    let isReadable = false;
+    onWord(second, 'O', (hear, word) => {
+      offeredMs.push(performance.now());
+      // Behind letter, run, id of the move, server, kind and length of the parcel: the version of its bytes.
+      if (!isReadable) word[1 + 16 + 24 + 1 + 5] = 9;
+      hear();
+    });
+    const client = new Client(second, 'x');
+    await until('CONNACK', () => client.session !== undefined, 20_000);
+    t.equal(client.present, false);
+    await until('it is offered a sixth time', () => offeredMs.length >= 6, 30_000);
+    const ms = offeredMs[5]! - offeredMs[0]!;
+    t.ok(ms > 3_000, `the sixth comes ${Math.round(ms)} ms behind the first`);
+    t.match(
+      first.told,
+      [['session-kept', { clientId: 'x', node: 'N', messages: 1 }, /same version/]],
+      'once',
+    );
+    isReadable = true;
+    await until('its message has come', () => waitingAt(second, 'x') === 1, 30_000);
+    await until('the old node has none', () => first.sessions.stats().sessions === 0);
+  },
+);

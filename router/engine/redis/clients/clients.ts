@@ -92,7 +92,8 @@ export class Clients implements ClientRegistry {
     nodes.on('K', (_from, body) => {
       const [, ...kept] = body.toString().split('\0');
       // Also where their release was lost: nobody else gets them.
-      for (const clientId of kept) if (this.#here?.isWanted(clientId) !== true) this.#claims.release(clientId);
+      for (const clientId of kept)
+        if (this.#here?.isWanted(clientId) !== true) this.#claims.release(clientId);
     });
     nodes.onGone((_node, run) => this.#forget(run));
     for (const [index, shard] of shards.entries()) shard.onBack(() => this.#doubtful.doubtAll(index));

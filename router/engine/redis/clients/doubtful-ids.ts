@@ -91,8 +91,7 @@ export class DoubtfulIds {
     this.#setbacks.set(session, { refusedBy, failures: failures + 1 });
     const waitMs = failures === 0 ? 0 : Math.min(retryMsMax, makeGoodMs * 2 ** (failures - 1));
     this.#doubts.set(clientId, { refusedBy: undefined, notBeforeMs: performance.now() + waitMs });
-    if (failures + 1 === failuresTold)
-      this.#parts.here()?.onKept(session, this.#parts.nodes.nameOf(other));
+    if (failures + 1 === failuresTold) this.#parts.here()?.onKept(session, this.#parts.nodes.nameOf(other));
   }
 
   /**

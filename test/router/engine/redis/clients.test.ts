@@ -56,7 +56,7 @@ let claims = 0;
 
 /** @returns whose each is */
 function keep(node: string, ...clientIds: string[]): Promise<unknown> {
-  return keep(node, ...clientIds.flatMap((clientId) => [clientId, '']));
+  return call('keep', node, ...clientIds.flatMap((clientId) => [clientId, '']));
 }
 
 t.test('a claim says who had it, and asks that node in the same call', async (t) => {
@@ -106,7 +106,11 @@ t.test('what a connection says that its node has given up since does nothing', a
   await claim(b, '0', 'late');
   await said(ofA, 1);
   for (const [name, ...args] of late) await t.rejects(functions.call(name, ...args), /^SUPERSEDED /, name);
-  t.equal(await functions.redis.hget('encke:c', 'late'), `${b}<${a}`, 'nor is the claim of another node undone');
+  t.equal(
+    await functions.redis.hget('encke:c', 'late'),
+    `${b}<${a}`,
+    'nor is the claim of another node undone',
+  );
   await t.rejects(functions.call('release', run('d'), 1, 'late'), /^SUPERSEDED /, 'one that never began');
 });
 

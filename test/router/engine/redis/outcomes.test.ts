@@ -131,23 +131,26 @@ t.test(
   },
 );
 
-t.test('one message of a call is refused, and the answer is lost: the others alone are carried', async (t) => {
-  const rules = new HistoryRules([{ filter: '#', messages: 10, ageSec: 60 }]);
-  const { redis, proxy, publisher, witness } = await setUp(t, { rules });
-  await redis.client().set(`outcomes${names}:h:bad`, 'no list');
-  const publish = (id: string) =>
-    new Promise<Outcome>((onOutcome) =>
-      publisher.engine.publish(new Message(id, Buffer.from(id), 1, 1), { onOutcome }),
-    );
-  proxy.stallAnswers();
-  const outcomes = Promise.all(['bad', 'a', 'bad'].map(publish));
-  await until('it has run', () => witness.got.includes('a'));
-  proxy.cut();
-  const [first, second, third] = await outcomes;
-  t.match([first, third], [{ carried: 'no' }, { carried: 'no' }]);
-  t.match(second, { carried: 'yes' });
-  t.same(witness.got, ['first', 'a']);
-});
+t.test(
+  'one message of a call is refused, and the answer is lost: the others alone are carried',
+  async (t) => {
+    const rules = new HistoryRules([{ filter: '#', messages: 10, ageSec: 60 }]);
+    const { redis, proxy, publisher, witness } = await setUp(t, { rules });
+    await redis.client().set(`outcomes${names}:h:bad`, 'no list');
+    const publish = (id: string) =>
+      new Promise<Outcome>((onOutcome) =>
+        publisher.engine.publish(new Message(id, Buffer.from(id), 1, 1), { onOutcome }),
+      );
+    proxy.stallAnswers();
+    const outcomes = Promise.all(['bad', 'a', 'bad'].map(publish));
+    await until('it has run', () => witness.got.includes('a'));
+    proxy.cut();
+    const [first, second, third] = await outcomes;
+    t.match([first, third], [{ carried: 'no' }, { carried: 'no' }]);
+    t.match(second, { carried: 'yes' });
+    t.same(witness.got, ['first', 'a']);
+  },
+);
 
 t.test('Redis stands still: what it did not get is refused, and does not come when it goes on', async (t) => {
   const { redis, publisher, witness } = await setUp(t);
