@@ -59,7 +59,8 @@ export function keysOfFile(text: string): JwtKeys {
   return { key, algorithms: algorithmsOf(key) };
 }
 
-function algorithmsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string[] {
+/** The usual one of this kind of key first. */
+export function algorithmsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string[] {
   if (asymmetricKeyType === 'rsa') return publicAlgorithms.filter((name) => /^[RP]S/.test(name));
   if (asymmetricKeyType === 'rsa-pss') return publicAlgorithms.filter((name) => name.startsWith('PS'));
   if (asymmetricKeyType === 'ed25519') return ['EdDSA', 'Ed25519'];

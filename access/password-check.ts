@@ -15,17 +15,15 @@ export function passwordCheckOf(hash: string): PasswordCheck {
   if (hash === 'bcrypt') return bcryptCheck;
   const parts = hash.split(',');
   if (parts[0] === 'pbkdf2') return pbkdf2Check(parts[1]!, Number(parts[2]), Number(parts[3]));
-  const digest = parts.find((part) => part !== 'salt')!;
-  const isBefore = parts[0] === 'salt';
-  const isBehind = parts[1] === 'salt';
-  return fast((given, stored, salt) => {
-    const made = createHash(digest)
-      .update(isBefore ? salt : '')
-      .update(given)
-      .update(isBehind ? salt : '')
-      .digest();
-    return equals(made, Buffer.from(stored, 'hex'));
-  });
+  return fast((given, stored, salt) => equals(digestWithSalt(hash, given, salt), Buffer.from(stored, 'hex')));
+}
+
+/** @param hash `sha256`, or with the salt where it stands: `salt,sha256`, `sha256,salt` */
+export function digestWithSalt(hash: string, given: Uint8Array, salt: string): Buffer {
+  const parts = hash.split(',');
+  const digest = createHash(parts.find((part) => part !== 'salt')!);
+  for (const part of parts) digest.update(part === 'salt' ? salt : given);
+  return digest.digest();
 }
 
 function fast(matches: (given: Buffer, stored: string, salt: string) => boolean): PasswordCheck {
@@ -46,7 +44,7 @@ function pbkdf2Check(digest: string, iterations: number, bytes: number): Passwor
   };
 }
 
-const derive = promisify(pbkdf2);
+export const derive = promisify(pbkdf2);
 const secret = randomBytes(32);
 
 /** In a time that says nothing of the two, not even their lengths. */

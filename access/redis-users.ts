@@ -8,6 +8,7 @@ import {
 } from './authenticator.js';
 import { UserIdentity } from './identity.js';
 import type { IdentityCache } from './identity-cache.js';
+import { isFilled, keyOf } from './key-template.js';
 import type { PasswordCheck } from './password-check.js';
 import { problemOfRuleFilter, type Rule, Rules, rulesMax } from './rules.js';
 import { SlowChecks } from './slow-checks.js';
@@ -173,18 +174,6 @@ const nobodysHash = 'wwDcTBDmxFBDJCRwPMqUbO0pOHHYc35tAEbGCNB8WSt/kZYrX9uJi';
 /** The names are in two keys as well. */
 function bytesOf({ userName = '', clientId = '', password }: Credentials): number {
   return 3 * (userName.length + clientId.length) + password!.length;
-}
-
-type Names = Pick<Credentials, 'userName' | 'clientId'>;
-
-/** The client has given all names that are in the template. */
-function isFilled(template: string, { userName = '', clientId = '' }: Names): boolean {
-  return !(template.includes('%u') && userName === '') && !(template.includes('%c') && clientId === '');
-}
-
-/** A function, as `$&` in a name would mean something in a replacement. */
-function keyOf(template: string, { userName = '', clientId = '' }: Names): string {
-  return template.replace(/%[uc]/g, (placeholder) => (placeholder === '%u' ? userName : clientId));
 }
 
 const away: AuthenticationResult = {

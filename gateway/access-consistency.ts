@@ -1,3 +1,4 @@
+import { hasJoinedNames } from '../access/key-template.js';
 import { problemOfRuleFilter, ruleOf } from '../access/rules.js';
 import { accessSettings } from './access-settings.js';
 import { flagOf } from './setting.js';
@@ -34,7 +35,8 @@ export function inconsistencyOfAccess(config: Config): string | undefined {
     badRule(config) ??
     unusedSetting(config) ??
     badKeySetUrl(config) ??
-    unprovedKey(config)
+    unprovedKey(config) ??
+    joinedNames(config)
   );
 }
 
@@ -90,6 +92,13 @@ function unprovedKey({ authRedisUserKey: userKey, authRedisAclKey: aclKey }: Con
   const name = ['%u', '%c'].find((part) => aclKey.includes(part) && !userKey.includes(part));
   if (name === undefined) return undefined;
   return `--auth-redis-acl-key ${aclKey} has ${name}, and --auth-redis-user-key ${userKey} has not: a client could give any ${name === '%u' ? 'user name' : 'client id'} and have the rules of another. Put ${name} into both, or into none.`;
+}
+
+/** Else `ab` with client id `c` would be `a` with `bc`. */
+function joinedNames({ authRedisUserKey, authRedisAclKey }: Config): string | undefined {
+  const key = [authRedisUserKey, authRedisAclKey].find(hasJoinedNames);
+  if (key === undefined) return undefined;
+  return `${key} has nothing between %u and %c, so that several users would have one key: put a separator there, such as %u:%c.`;
 }
 
 function badRule({ aclRules }: Config): string | undefined {

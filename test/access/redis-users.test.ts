@@ -124,6 +124,12 @@ t.test('a user name that the password does not prove is not the name of the user
   await redis.hset('both:alice:d1', { password: 'p' });
   const both = usersWith({ userKey: 'both:%u:%c', aclKey: 'rules:%c' }).users;
   t.equal(identityIn(await ask(both, 'alice', 'p', { clientId: 'd1' })).userName, 'alice');
+  await redis.hset('both:alice:x:d1', { password: 'p' });
+  for (const [name, clientId] of [
+    ['alice', 'x:d1'],
+    ['alice:x', 'd1'],
+  ] as const)
+    t.equal((await ask(both, name, 'p', { clientId })).outcome, 'unknown', 'two users would have one key');
 });
 
 t.test('passwords are compared with hashes that other tools have made', async (t) => {
