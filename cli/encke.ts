@@ -18,6 +18,9 @@ const commands: Record<string, () => Promise<Command>> = {
   send: async () => (await import('./send.js')).sendCommand(),
   msggen: async () => (await import('./msggen.js')).msggenCommand(),
   floodtest: async () => (await import('./floodtest.js')).floodtestCommand(),
+  user: async () => (await import('./users/user.js')).userCommand(),
+  acl: async () => (await import('./users/acl.js')).aclCommand(),
+  token: async () => (await import('./token.js')).tokenCommand(),
   charts: async () => (await import('./charts.js')).chartsCommand(),
 };
 

@@ -1,0 +1,39 @@
+const width = 30;
+const intervalMs = 250;
+
+export interface ProgressNow {
+  readonly done: number;
+  /** From 0 to 1; undefined: nobody knows how much there is. */
+  readonly share: number | undefined;
+  readonly bad: number;
+}
+
+/** One line of a terminal that is written anew four times a second; nothing where standard error is none. */
+export class ProgressBar {
+  readonly #startedMs = performance.now();
+  readonly #timer: NodeJS.Timeout | undefined;
+
+  constructor(unit: string, read: () => ProgressNow) {
+    if (!process.stderr.isTTY) return;
+    this.#timer = setInterval(() => process.stderr.write(`\r\x1b[K${this.#line(unit, read())}`), intervalMs);
+  }
+
+  stop(): void {
+    if (this.#timer === undefined) return;
+    clearInterval(this.#timer);
+    process.stderr.write('\r\x1b[K');
+  }
+
+  #line(unit: string, { done, share, bad }: ProgressNow): string {
+    const sec = (performance.now() - this.#startedMs) / 1000;
+    const parts = [
+      `${done.toLocaleString('en')} ${unit}`,
+      `${Math.round(done / sec).toLocaleString('en')}/s`,
+      ...(bad > 0 ? [`${bad.toLocaleString('en')} bad lines`] : []),
+    ];
+    if (share === undefined) return parts.join(', ');
+    const filled = Math.round(Math.min(1, share) * width);
+    if (share > 0) parts.push(`${Math.ceil((sec / share) * (1 - share))} s left`);
+    return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}] ${Math.floor(share * 100)} % ${parts.join(', ')}`;
+  }
+}
