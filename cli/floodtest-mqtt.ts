@@ -29,6 +29,12 @@ With --resubscribe-rate subscribers unsubscribe in turn, and subscribe again a s
 meanwhile is not lost. What is published after UNSUBACK and comes before the next SUBSCRIBE is an error with a count of
 its own; what was due before UNSUBACK may still come. A message without a stamp does not tell, and counts as an error.
 
+Each client may be a user of its own, where the gateway has --auth redis. Of 1,000 devices and 1,000 subscribers:
+  encke user import --generate 1000 --user-names 'device{n}'
+  encke user import --generate 1000 --user-names 'subscriber{n}'
+  encke floodtest -t mqtt-ws --connections 1000 --devices 1000 --device-topic 'topic/device_user{n}/t_1'
+    --username '{role}{n}' --mqtt-token '{role}{n}'
+
 The eight scenarios of an MQTT push service of 2 million connections, one for each device and each mobile, at a size
 that two gateways on one machine hold, 16,000 connections each:
   flood="encke floodtest -t mqtt-ws --everything --keep-alive 300 --hold 15m
@@ -77,7 +83,10 @@ const OPTIONS: Record<keyof MqttFlags, Option> = {
     '--client-id-prefix <text>',
     'client ids are this and a number (default: one for each run)',
   ),
-  username: new Option('--username <name>', 'user name (default: none, with a token floodtest)'),
+  username: new Option(
+    '--username <name>',
+    'user name; {role} is subscriber, device or everything, {n} the number among these, as in the password (default: none, with a token floodtest)',
+  ),
   ...mqttTokenOptions(),
   topic: new Option('--topic <filter>', 'filter instead of the id; {n} is its number').argParser(
     topicTemplate,

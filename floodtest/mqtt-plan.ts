@@ -26,6 +26,7 @@ export interface MqttPlan {
   cleanSession: boolean;
   keepAliveSec: number;
   clientIdPrefix: string;
+  /** In both `{n}` is the number of the client among those of its role, from 1, and `{role}` that role. */
   username: string | undefined;
   password: string | undefined;
   /** The filter of each subscriber; `{n}` is the number of its id. */

@@ -135,7 +135,17 @@ export class MqttWs implements FloodTransport, ReaderEvents, ResubscriptionEvent
     const { cleanSession, keepAliveSec, clientIdPrefix, username, password } = this.#share.mqtt;
     const { role, number } = this.#placeOf(connection);
     const clientId = `${clientIdPrefix}${role === 'subscriber' ? '' : `${role}-`}${number + 1}`;
-    this.#writer.packet(connectPacket({ clientId, cleanSession, keepAliveSec, username, password }));
+    const named = (template: string | undefined) =>
+      template?.replaceAll('{role}', role).replaceAll('{n}', String(number + 1));
+    this.#writer.packet(
+      connectPacket({
+        clientId,
+        cleanSession,
+        keepAliveSec,
+        username: named(username),
+        password: named(password),
+      }),
+    );
   }
 
   refused(connection: number, reason: string): void {
