@@ -45,6 +45,10 @@ const notOurs = new Set([
   'run.csv',
   'listen.mjs',
   'subscribe.mjs',
+  'token.mjs',
+  'login-server.mjs',
+  'device.mjs',
+  'users.csv',
   'other/dist/cli/encke.js',
 ]);
 

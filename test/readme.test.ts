@@ -1,12 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { killAtExit } from './child-processes.js';
 import { findOrInstall } from './debian-package.js';
+import {
+  blocksOf,
+  endGroup,
+  folderLikeCheckout,
+  type RunningShell,
+  type ShellOutcome,
+  startShell,
+} from './document-shell.js';
 import { freePort } from './free-port.js';
 import { until } from './until.js';
 
@@ -18,11 +22,7 @@ import { until } from './until.js';
 t.setTimeout(300_000);
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
-const blocks = [...readme.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, kind, text]) => ({
-  kind: kind!,
-  text: text!,
-}));
+const blocks = blocksOf('README.md');
 const shellBlocks = blocks.filter(({ kind }) => kind === 'sh').map(({ text }) => text);
 const [startIt, ...others] = shellBlocks;
 /** It would run this test. */
@@ -51,54 +51,13 @@ const environment = {
   ENCKE_API_URL: `http://127.0.0.1:${apiPort}`,
 };
 
-/** A checkout as far as the blocks see one: what they write stays here. */
-const folder = mkdtempSync(join(tmpdir(), 'encke-readme-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
-cpSync(join(root, 'package.json'), join(folder, 'package.json'));
-for (const name of ['dist', 'node_modules']) symlinkSync(join(root, name), join(folder, name));
+const folder = folderLikeCheckout(t);
 
-interface Outcome {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
+function shell(text: string, cwd = folder): RunningShell {
+  return startShell(text, cwd, environment);
 }
 
-interface Running {
-  readonly child: ChildProcess;
-  readonly outcome: Promise<Outcome>;
-  /** On standard output so far. */
-  said(): string;
-}
-
-function shell(text: string, cwd = folder): Running {
-  // A group of its own, so that what a block leaves behind can be ended with it.
-  const child = spawn('bash', ['-c', text], {
-    cwd,
-    env: { ...process.env, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
-  killAtExit(child);
-  const said = { out: '', err: '' };
-  child.stdout.on('data', (data) => {
-    said.out += data;
-  });
-  child.stderr.on('data', (data) => {
-    said.err += data;
-  });
-  const outcome = once(child, 'close').then(([code]) => ({ code: code as number | null, ...said }));
-  return { child, outcome, said: () => said.out };
-}
-
-function endGroup({ pid }: ChildProcess): void {
-  try {
-    process.kill(-pid!, 'SIGTERM');
-  } catch {
-    // It has ended by itself.
-  }
-}
-
-async function run(t: Test, text: string): Promise<Outcome> {
+async function run(t: Test, text: string): Promise<ShellOutcome> {
   const { child, outcome } = shell(onFreePorts(text));
   const { code, out, err } = await outcome;
   t.equal(code, 0, `${text.trim().split('\n')[0]} … ends well: ${err.slice(-300)}`);

@@ -30,7 +30,7 @@ client = mqtt.Client(
 client.ws_set_options(path="/mqtt")
 client.reconnect_delay_set(1, 1)
 if "password" in options:
-    client.username_pw_set("paho", options["password"])
+    client.username_pw_set(options.get("userName", "paho"), options["password"])
 if "will" in options:
     will = options["will"]
     client.will_set(will["topic"], will["text"], will["qos"], will["retain"])

@@ -14,6 +14,8 @@ export interface PahoOptions {
   clientId: string;
   clean?: boolean;
   keepAliveSec?: number;
+  /** Default: paho, where there is a password. */
+  userName?: string;
   password?: string;
   will?: { topic: string; text: string; qos: number; retain: boolean };
   /** Speak MQTT 3.1. */
