@@ -23,11 +23,13 @@ export function frame(...packets: Uint8Array[]): Buffer {
 
 export function connectPacket(
   clientId: string,
-  options: { clean?: boolean; keepAliveSec?: number } = {},
+  options: { clean?: boolean; keepAliveSec?: number; userName?: string; password?: string } = {},
 ): Buffer {
-  const { clean = true, keepAliveSec = 60 } = options;
-  const fixed = [...field('MQTT'), 4, clean ? 2 : 0, keepAliveSec >> 8, keepAliveSec & 0xff];
-  return packet(0x10, Buffer.from(fixed), field(clientId));
+  const { clean = true, keepAliveSec = 60, userName, password } = options;
+  const flags = (clean ? 2 : 0) | (userName === undefined ? 0 : 0x80) | (password === undefined ? 0 : 0x40);
+  const fixed = [...field('MQTT'), 4, flags, keepAliveSec >> 8, keepAliveSec & 0xff];
+  const credentials = [userName, password].filter((text) => text !== undefined).map(field);
+  return packet(0x10, Buffer.from(fixed), field(clientId), ...credentials);
 }
 
 export function subscribePacket(packetId: number, filter: string, qos: number): Buffer {
