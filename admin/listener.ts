@@ -7,6 +7,7 @@ import type { RequestHandler } from './request-handler.js';
 /** For a whole request, and for its head: nobody may hold one of the few sockets for longer. */
 const requestMs = 10_000;
 const keepAliveMs = 5_000;
+const silenceMs = 30_000;
 /** How often overdue requests are looked for; Node's 30 s would keep a socket for four times as long. */
 const checkMs = 2_000;
 
@@ -30,6 +31,7 @@ export class AdminListener {
       handler.handle,
     );
     server.maxConnections = socketsMax;
+    server.timeout = silenceMs; // of a peer that does not read its answer
     server.on('connection', (socket) => {
       sockets.open++;
       socket.once('close', () => sockets.open--);

@@ -138,7 +138,9 @@ export async function startProcess(options: GatewayProcessOptions = {}): Promise
     ...(given('--port') || role === 'router' ? [] : ['--port', '0']),
     ...(given('--api-port') ? [] : ['--api-port', '0']),
     // By default the first of several would have the one port, and the others would have none.
-    ...(flags.some((flag) => flag.startsWith('--admin')) ? [] : ['--admin', 'false']),
+    ...(options.program !== undefined || flags.some((flag) => flag.startsWith('--admin'))
+      ? []
+      : ['--admin', 'false']),
   ];
   const node = [...plainNode, ...(options.nodeFlags ?? [])];
   const command = [...node, options.program ?? door, role ?? 'start', ...ports, ...flags];

@@ -77,6 +77,11 @@ export const families: readonly Family[] = [
   counter('mqtt_received_bytes', 'MQTT received', 'mqtt.bytesReceived'),
   counter('mqtt_connacks', 'CONNECT packets answered, by return code', 'mqtt.connacks{code}'),
   counter('mqtt_filters_refused', 'Filters refused', 'mqtt.filtersRefused{reason}'),
+  counter(
+    'mqtt_clients_held_off',
+    'CONNECTs refused, as their clients come and go too often',
+    'mqtt.heldOff',
+  ),
   gauge('mqtt_pending_connects', 'MQTT connections without an accepted CONNECT', 'mqtt.pendingConnects'),
   gauge('mqtt_partial_packets', 'Connections with an incomplete packet', 'mqtt.partialPackets'),
   gauge('mqtt_receive_queues', 'Connections whose packets wait for a turn', 'mqtt.receiveQueues.now'),
@@ -151,6 +156,13 @@ export const families: readonly Family[] = [
   counter('authentications_waited', 'Clients that had to wait for the check', 'authentication.waited'),
   counter('authentications_timed_out', 'Clients not checked in time', 'authentication.timedOut'),
   counter('authentications_no_room', 'Clients refused, as too many waited', 'authentication.noRoom'),
+  counter('authentications_failed', 'Logins with wrong credentials', 'authentication.failed'),
+  counter(
+    'authentications_too_many_attempts',
+    'Logins refused without a check, as too many had failed before',
+    'authentication.tooManyAttempts',
+  ),
+  gauge('authentication_failures_bytes', 'Failed logins that are remembered', 'authentication.failuresBytes'),
 
   gauge('engine_connected', '1 = all Redis servers are reached', 'engine.connected'),
   gauge('engine_peers', 'Other nodes', 'engine.peers'),
@@ -181,6 +193,12 @@ export const families: readonly Family[] = [
     path: 'engine.shards',
     by: 'server',
     member: 'pendingBytes',
+  }),
+  gauge('redis_round_trip_seconds', 'Until Redis answered the last sign of life', {
+    path: 'engine.shards',
+    by: 'server',
+    member: 'roundTripMs',
+    times: 0.001,
   }),
 
   gauge('log_pending_bytes', 'Log that is not written yet', 'log.pendingBytes'),

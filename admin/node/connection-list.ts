@@ -6,7 +6,9 @@ import { qosIn } from '../../router/subscription-options.js';
 import type { ConnectionKeys } from './connection-keys.js';
 import type { ClientDetail, ClientEntry } from './entries.js';
 
+/** Of an entry, and their characters: a page of entries is to be of some hundred KB, and goes through Redis. */
 const idsShown = 20;
+const idsLengthShown = 1_024;
 const subscriptionsShown = 1_000;
 
 /**
@@ -150,8 +152,10 @@ function firstIdsOf({ logins }: Subscriber): string[] {
   if (logins === undefined) return [];
   if (typeof logins === 'string') return [logins];
   const first: string[] = [];
+  let length = 0;
   for (const id of logins) {
-    if (first.length === idsShown) break;
+    length += id.length;
+    if (first.length === idsShown || (length > idsLengthShown && first.length > 0)) break;
     first.push(id);
   }
   return first;

@@ -12,7 +12,7 @@ export const clientEntry = z
     transport: z.enum(connectionTransports),
     address: z.string(),
     clientId: z.string().optional().describe('MQTT, once CONNECT is accepted'),
-    ids: z.array(z.string()).describe('the first 20 ids and filters'),
+    ids: z.array(z.string()).describe('the first ids and filters, 20 at most'),
     idsCount: z.number(),
     user: z.string().optional(),
     pendingBytes: z.number().describe('that its socket does not take; 0 = it keeps up'),

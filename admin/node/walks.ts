@@ -1,11 +1,15 @@
 /** Lists that are read page by page at the same time, at most: the one that nobody has read for the longest is dropped. */
 const walksMax = 32;
 
+/** A walk that nobody goes on with is dropped: it may keep what has ended since alive. */
+const idleMs = 60_000;
+
 /** Steps of a walk in one turn of the loop. */
 const stepsMax = 5_000;
 
 interface Walk<Item> {
   readonly items: Iterator<Item>;
+  timer?: NodeJS.Timeout;
 }
 
 export interface WalkStep<Entry> {
@@ -30,9 +34,10 @@ export class Walks<Item> {
     most: number,
     entryOf: (item: Item) => Entry | undefined,
   ): WalkStep<Entry> | undefined {
-    const walk = name === undefined ? { items: begin()[Symbol.iterator]() } : this.#walks.get(name);
+    const walk: Walk<Item> | undefined =
+      name === undefined ? { items: begin()[Symbol.iterator]() } : this.#walks.get(name);
     if (walk === undefined) return undefined;
-    if (name !== undefined) this.#walks.delete(name);
+    if (name !== undefined) this.#drop(name);
     const entries: Entry[] = [];
     for (let steps = 0; steps < stepsMax && entries.length < most; steps++) {
       const { done, value } = walk.items.next();
@@ -45,9 +50,15 @@ export class Walks<Item> {
 
   #keep(walk: Walk<Item>): string {
     const [oldest] = this.#walks.keys();
-    if (this.#walks.size === walksMax) this.#walks.delete(oldest!);
+    if (this.#walks.size === walksMax) this.#drop(oldest!);
     const name = (++this.#number).toString(36);
+    walk.timer = setTimeout(() => this.#drop(name), idleMs).unref();
     this.#walks.set(name, walk);
     return name;
+  }
+
+  #drop(name: string): void {
+    clearTimeout(this.#walks.get(name)?.timer);
+    this.#walks.delete(name);
   }
 }

@@ -72,6 +72,7 @@ export class Shard {
   #lostMs = 0;
   #away = true;
   #pulsedMs = 0;
+  #roundTripMs = 0;
   /** Why it is not usable. */
   readonly trouble: Trouble;
   readonly check: ServerCheck;
@@ -243,6 +244,7 @@ export class Shard {
       reconnects: Math.max(0, this.#commands.opened + this.subscribed.opened - 2),
       channels: this.channels(),
       pendingBytes: this.pendingBytes(),
+      roundTripMs: this.#roundTripMs,
     };
   }
 
@@ -290,8 +292,10 @@ export class Shard {
   }
 
   async #sayAlive(): Promise<void> {
+    const sentMs = performance.now();
     try {
       const version = await this.check.of('alive', this.call('alive', [this.parts.run]));
+      this.#roundTripMs = Math.round((performance.now() - sentMs) * 1000) / 1000;
       for (const listener of this.#pulse) listener(version as number);
     } catch {} // it is asked again
   }
