@@ -8,7 +8,6 @@ import type { ConnectedClients } from './connected-clients.js';
 import type { Flapping } from './flapping.js';
 import { GoneSocket } from './gone-socket.js';
 import type { Inbound } from './inbound.js';
-import type { OpenChannels } from './open-channels.js';
 import type { PendingConnects } from './pending-connects.js';
 import type { Replies } from './replies.js';
 import { TakeoverLoops } from './takeover-loops.js';
@@ -21,7 +20,6 @@ export interface ChannelEndsParts {
   readonly admission: Admission;
   readonly flapping: Flapping;
   readonly pendingConnects: PendingConnects;
-  readonly openChannels: OpenChannels;
   readonly log: SampledLog;
 }
 
@@ -128,10 +126,8 @@ export class ChannelEnds {
   }
 
   #release(channel: Channel, reason: CloseReason): void {
-    const { inbound, replies, openChannels, pendingConnects, flapping, admission, claims, clients } =
-      this.#parts;
+    const { inbound, replies, pendingConnects, flapping, admission, claims, clients } = this.#parts;
     inbound.release(channel);
-    openChannels.count--;
     pendingConnects.leave(channel.slot);
     replies.release(channel);
     flapping.note(channel, reason);

@@ -3,7 +3,6 @@ import type { Connections } from '../connections.js';
 import { type Channel, type ChannelParts, channelClass } from './channel.js';
 import type { Deadlines } from './deadlines.js';
 import type { MqttSocket } from './mqtt-socket.js';
-import type { OpenChannels } from './open-channels.js';
 import type { PendingConnects } from './pending-connects.js';
 
 /** Opens MQTT connections. */
@@ -13,28 +12,24 @@ export class Channels {
   readonly #admission: Admission;
   readonly #pendingConnects: PendingConnects;
   readonly #deadlines: Deadlines;
-  readonly #open: OpenChannels;
 
   constructor(
     parts: ChannelParts & { readonly connections: Connections },
     admission: Admission,
     pendingConnects: PendingConnects,
     deadlines: Deadlines,
-    open: OpenChannels,
   ) {
     this.#class = channelClass(parts);
     this.#connections = parts.connections;
     this.#admission = admission;
     this.#pendingConnects = pendingConnects;
     this.#deadlines = deadlines;
-    this.#open = open;
   }
 
   /** A socket that was let in, in the same turn: the slot is there. */
   open(socket: MqttSocket): Channel {
     const channel = new this.#class(this.#connections.take(), socket);
     this.#admission.enter(channel, socket);
-    this.#open.count++;
     this.#pendingConnects.enter(channel.slot, socket);
     this.#deadlines.awaitConnect(channel);
     return channel;

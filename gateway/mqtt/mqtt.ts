@@ -25,7 +25,6 @@ import { PublishHandler } from './handlers/publish.js';
 import { SubscribeHandler } from './handlers/subscribe.js';
 import { UnsubscribeHandler } from './handlers/unsubscribe.js';
 import { Inbound } from './inbound.js';
-import { OpenChannels } from './open-channels.js';
 import { PacketDispatch } from './packet-dispatch.js';
 import { PendingConnects } from './pending-connects.js';
 import { PendingQos2 } from './pending-qos2.js';
@@ -59,7 +58,6 @@ export class Mqtt {
   readonly #replays: RetainedReplays;
   readonly #refusals: FilterRefusals;
   readonly #flapping: Flapping;
-  readonly #openChannels: OpenChannels;
   readonly #wills: Wills;
   readonly #deadlines: Deadlines;
   readonly #startedMs = performance.now();
@@ -76,7 +74,6 @@ export class Mqtt {
     this.#replays = new RetainedReplays(router);
     this.#refusals = new FilterRefusals(connections, loginShares, config, log);
     const { mqttFlappingMaxCount, mqttFlappingWindowTime, mqttFlappingBanTime } = config;
-    this.#openChannels = new OpenChannels(config.mqttConnectionsMax);
     this.#flapping = new Flapping(
       { maxCount: mqttFlappingMaxCount, windowSec: mqttFlappingWindowTime, holdSec: mqttFlappingBanTime },
       surroundings.access.identities,
@@ -93,7 +90,7 @@ export class Mqtt {
     const { router, config, connections, counters, sessions } = this.#surroundings;
     const { access, loginShares, log, outbound, turns, publishRates } = this.#surroundings;
     const [replies, replays, wills] = [this.#replies, this.#replays, this.#wills];
-    const [claims, pendingConnects, openChannels] = [this.#claims, this.#pendingConnects, this.#openChannels];
+    const [claims, pendingConnects] = [this.#claims, this.#pendingConnects];
     const rewrite = new Rewrite(config);
     const rateLimits = new RateLimits(
       config.mqttRateLimitMessages,
@@ -178,18 +175,11 @@ export class Mqtt {
       claims,
       flapping: this.#flapping,
       pendingConnects,
-      openChannels,
     });
     const wire = new ChannelWire(counters);
     const parts = { wire, outbound, connections, replies, inbound, drains, ends };
-    const channels = new Channels(
-      parts,
-      this.#surroundings.admission,
-      pendingConnects,
-      deadlines,
-      openChannels,
-    );
-    const upgrade = new Upgrade({ ...this.#surroundings, pendingConnects, openChannels });
+    const channels = new Channels(parts, this.#surroundings.admission, pendingConnects, deadlines);
+    const upgrade = new Upgrade({ ...this.#surroundings, pendingConnects });
     return { upgrade, channels, inbound, drains, ends };
   }
 
@@ -230,7 +220,6 @@ export class Mqtt {
     const { counters, router, sessions } = this.#surroundings;
     const { inbound, ends } = this.#events;
     return {
-      connections: this.#openChannels.count,
       pendingConnects: this.#pendingConnects.count,
       connacks: counters.mqttConnacks,
       publishesReceived: counters.mqttPublishesReceived,

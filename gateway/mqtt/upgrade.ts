@@ -8,7 +8,6 @@ import type { Connections } from '../connections.js';
 import type { Counters } from '../counters.js';
 import { refuse } from '../http/answer.js';
 import type { Channel } from './channel.js';
-import type { OpenChannels } from './open-channels.js';
 import { Origins } from './origins.js';
 import type { PendingConnects } from './pending-connects.js';
 
@@ -18,7 +17,6 @@ const subprotocols = ['mqtt', 'mqttv3.1'];
 export interface UpgradeParts {
   readonly admission: Admission;
   readonly pendingConnects: PendingConnects;
-  readonly openChannels: OpenChannels;
   readonly connectRates: ConnectRates;
   readonly connections: Connections;
   readonly counters: Counters;
@@ -36,7 +34,7 @@ export class Upgrade {
   }
 
   readonly handle = (response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void => {
-    const { admission, openChannels, pendingConnects, connectRates, config } = this.#parts;
+    const { admission, pendingConnects, connectRates, config } = this.#parts;
     const asked = request
       .getHeader('sec-websocket-protocol')
       .split(',')
@@ -49,7 +47,7 @@ export class Upgrade {
     }
     const reason =
       admission.refusalOf(response) ??
-      (openChannels.full ? 'too-many-connections' : pendingConnects.refusalOf(response, this.#makeRoom));
+      (this.#isFull ? 'too-many-connections' : pendingConnects.refusalOf(response, this.#makeRoom));
     if (reason !== undefined) return this.#refuse(response, reason);
     // Here and not with a CONNACK: MQTT.js comes back after this, and after a CONNACK that is no 0 never again by itself.
     const tooFast = connectRates.refusalOf(response);
@@ -62,6 +60,12 @@ export class Upgrade {
       context,
     );
   };
+
+  /** So that MQTT leaves room for streams. */
+  get #isFull(): boolean {
+    const { counters, config } = this.#parts;
+    return config.mqttConnectionsMax > 0 && counters.open['mqtt-ws'] >= config.mqttConnectionsMax;
+  }
 
   /** Not with a close frame: while its peer has not closed it, what uWS has of its frames stays. */
   readonly #makeRoom = (slot: number, details: Record<string, unknown>): void => {

@@ -106,7 +106,6 @@ t.test('the text is what Prometheus and OpenMetrics define', async (t) => {
 const leftOut: ReadonlyMap<string, string> = new Map([
   ['pid', 'a process has one target in Prometheus'],
   ['connections.open', 'the sum of connections by transport'],
-  ['mqtt.connections', 'one of the connections by transport'],
   ['messages.written', 'the sum of those by transport'],
   ['messages.bytesWritten', 'the sum of those by transport'],
   ['messages.lost', 'the sum of those by reason'],
