@@ -90,22 +90,30 @@ export function keysOfServer(url: string, onTrouble: (error: unknown) => void): 
     [customFetch]: fetchWithLimit,
   });
   let troubleUntilMs = 0;
+  /** The keys that go on during an outage. Made once: the library copies and reads the whole set. */
+  let known: ReturnType<typeof createLocalJWKSet> | undefined;
   const key: JWTVerifyGetKey = async (header, token) => {
     if (performance.now() >= troubleUntilMs) {
       try {
-        return await remote(header, token);
+        const found = await remote(header, token);
+        known = undefined; // its server is back
+        return found;
       } catch (error) {
         if (isNoMatch(error)) throw error;
         troubleUntilMs = performance.now() + cooldownMs;
         onTrouble(error);
       }
     }
-    const known = remote.jwks();
-    if (known === undefined) throw new KeysUnavailable('the key set has never been fetched');
+    if (known === undefined) {
+      const set = remote.jwks();
+      if (set === undefined) throw new KeysUnavailable('the key set has never been fetched');
+      known = createLocalJWKSet(set);
+    }
     try {
-      return await createLocalJWKSet(known)(header, token);
+      return await known(header, token);
     } catch (error) {
-      if (isNoMatch(error)) throw new KeysUnavailable('the key may be a new one', { cause: error });
+      if (error instanceof errors.JWKSNoMatchingKey)
+        throw new KeysUnavailable('the key may be a new one', { cause: error });
       throw error;
     }
   };

@@ -29,6 +29,8 @@ export interface JwtOptions {
 
 /** Tokens are read before anybody has proved anything. */
 const tokenLengthMax = 8_192;
+/** Of a key set, for a token without a key id: each costs a check, 0.1 to 1 ms of a thread. */
+const keysTriedMax = 8;
 
 /**
  * JSON Web Tokens (RFC 7519), as a token or in the place of an MQTT password. Claims say what the user may: `subs` and
@@ -69,8 +71,7 @@ export class JwtAuthenticator implements Authenticator {
 
   async #verify(text: string, cacheKey: string): Promise<AuthenticationResult> {
     try {
-      // The two overloads of the library are one function.
-      const { payload } = await jwtVerify(text, this.#key as JWTVerifyGetKey, this.#verifyOptions);
+      const payload = await this.#payloadOf(text);
       const identity = this.#identityOf(payload);
       if (typeof identity === 'string') return refused('bad-credentials', identity);
       this.#cache.set(cacheKey, identity);
@@ -78,6 +79,30 @@ export class JwtAuthenticator implements Authenticator {
     } catch (error) {
       return resultOf(error);
     }
+  }
+
+  async #payloadOf(text: string): Promise<JWTPayload> {
+    try {
+      // The two overloads of the library are one function.
+      return (await jwtVerify(text, this.#key as JWTVerifyGetKey, this.#verifyOptions)).payload;
+    } catch (error) {
+      if (error instanceof errors.JWKSMultipleMatchingKeys) return this.#payloadByAnyOf(text, error);
+      throw error;
+    }
+  }
+
+  /** A token need not say which key it is signed with (RFC 7515 4.1.4): each that fits is tried. */
+  async #payloadByAnyOf(text: string, keys: errors.JWKSMultipleMatchingKeys): Promise<JWTPayload> {
+    let tried = 0;
+    for await (const key of keys) {
+      if (++tried > keysTriedMax) break;
+      try {
+        return (await jwtVerify(text, key, this.#verifyOptions)).payload;
+      } catch (error) {
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed();
   }
 
   /** @returns what is wrong with a claim, as a sentence, where something is */

@@ -285,6 +285,34 @@ t.test('keys are exchanged while it runs, and known ones go on while their serve
   }
 });
 
+t.test('an outage of the key server does not copy the key set for each token', async (t) => {
+  const server = await KeyServer.start();
+  t.teardown(() => server.stop());
+  const [, , , known, unseen] = pairs;
+  server.add(known!, 'known');
+  const authenticator = authenticatorWith(keysOfServer(server.url, () => undefined));
+  const tokenOf = ({ privateKey, algorithm }: typeof rsa, kid: string, sub: string) =>
+    sign({ sub }, privateKey, algorithm, { kid });
+  t.equal((await check(authenticator, await tokenOf(known!, 'known', 'first'))).outcome, 'accepted');
+  server.mood = 'fails';
+  await until(
+    'the outage is seen',
+    async () => (await check(authenticator, await tokenOf(unseen!, 'unseen', 'x'))).outcome === 'unavailable',
+  );
+  const tokens = await Promise.all(Array.from({ length: 100 }, (_, n) => tokenOf(known!, 'known', `${n}`)));
+  let copies = 0;
+  const { structuredClone } = globalThis;
+  t.teardown(() => {
+    globalThis.structuredClone = structuredClone;
+  });
+  globalThis.structuredClone = (value, options) => {
+    copies++;
+    return structuredClone(value, options);
+  };
+  for (const token of tokens) t.equal((await check(authenticator, token)).outcome, 'accepted');
+  t.ok(copies < 50, `${copies} copies for 100 tokens`);
+});
+
 t.test('a key server that was never there, or hangs: unavailable, and not refused', async (t) => {
   const server = await KeyServer.start();
   const { url } = server;
@@ -297,6 +325,21 @@ t.test('a key server that was never there, or hangs: unavailable, and not refuse
   const away = authenticatorWith(keysOfServer(url, (error) => troubles.push(error)));
   t.match(await check(away, token), { outcome: 'unavailable' });
   t.equal(troubles.length, 2);
+});
+
+t.test('a token without a key id is checked with each key that fits', async (t) => {
+  const server = await KeyServer.start();
+  t.teardown(() => server.stop());
+  const signers = Array.from({ length: 10 }, () => keyPairs()[3]!);
+  for (const [n, pair] of signers.slice(0, 9).entries()) server.add(pair, `k${n}`);
+  const authenticator = authenticatorWith(keysOfServer(server.url, () => undefined));
+  const tokenOf = (n: number, claims = {}) =>
+    sign({ sub: `${n}`, ...claims }, signers[n]!.privateKey, signers[n]!.algorithm);
+  for (const n of [0, 4, 7])
+    t.equal((await check(authenticator, await tokenOf(n))).outcome, 'accepted', `${n}`);
+  await isRefused(t, authenticator, await tokenOf(8), /not valid/, 'the ninth is not tried');
+  await isRefused(t, authenticator, await tokenOf(9), /not valid/, 'of no key');
+  t.match(await check(authenticator, await tokenOf(4, { exp: nowSec() - 60 })), { reason: 'expired' });
 });
 
 t.test('a key set of more than 1 MB is not read', async (t) => {
