@@ -1,4 +1,5 @@
 import type { Identity } from './identity.js';
+import type { Rule } from './rules.js';
 
 /** All that a client gives to show which user it is. The transport reads it from its packet or its request. */
 export interface Credentials {
@@ -14,6 +15,13 @@ export interface Credentials {
   readonly tokenIsCookie?: true;
   /** Names in the client certificate. */
   readonly certificateNames?: readonly string[];
+}
+
+/** The client says nothing of who it is. A client id is not looked at: each client of MQTT has one. */
+export function givesNothing({ userName, password, token, certificateNames }: Credentials): boolean {
+  return (
+    userName === undefined && password === undefined && token === undefined && certificateNames === undefined
+  );
 }
 
 export type RefusedBecause =
@@ -54,6 +62,12 @@ export const badCredentials: AuthenticationDecision = {
   sentence: 'The user name, the password or the token is wrong.',
 };
 
+/** More would only wait. */
+export const tooManyChecks: AuthenticationDecision = {
+  outcome: 'unavailable',
+  sentence: 'Too many credentials are being checked: try again later.',
+};
+
 /** Decides which user a client is. */
 export interface Authenticator {
   /** For log lines and counters. */
@@ -65,5 +79,9 @@ export interface Authenticator {
    * The caller has a deadline of its own.
    */
   authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult>;
+  /** Rules for all users that it brings along. They may be others after each change. */
+  readonly commonRules?: readonly Rule[];
+  /** @param onChange called when users, or rules for all, have changed */
+  watch?(onChange: () => void): void;
   stop?(): Promise<void>;
 }

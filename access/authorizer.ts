@@ -17,20 +17,25 @@ export interface Authorizer {
 
 /** Goes by what is denied to everybody, then by the rules of the identity, and then by what is allowed to everybody. */
 export class RuleAuthorizer implements Authorizer {
-  readonly #commonDenies: Rules;
-  readonly #commonAllows: Rules;
+  #commonDenies = Rules.none;
+  #commonAllows = Rules.none;
   readonly #allowsUnmatched: boolean;
 
   /**
-   * @param common of all users (--acl-rules): their deny rules come before those of a user, their allow rules behind
+   * @param common of all users (--acl-rules, and those of a file of users): their deny rules come before those of a user, their allow rules behind
    * @param nomatch what becomes of an action that no rule is about (--acl-nomatch)
    */
   constructor(common: readonly Rule[], nomatch: 'allow' | 'deny') {
+    this.#allowsUnmatched = nomatch === 'allow';
+    this.setCommon(common);
+  }
+
+  /** From now on these are the rules of all users. */
+  setCommon(common: readonly Rule[]): void {
     const ofPermission = (wanted: Rule['permission']) =>
       Rules.inOrder(common.filter(({ permission }) => permission === wanted));
     this.#commonDenies = ofPermission('deny');
     this.#commonAllows = ofPermission('allow');
-    this.#allowsUnmatched = nomatch === 'allow';
   }
 
   allows(

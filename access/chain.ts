@@ -4,6 +4,7 @@ import {
   type Authenticator,
   badCredentials,
   type Credentials,
+  givesNothing,
 } from './authenticator.js';
 import type { FailedLogins } from './failed-logins.js';
 
@@ -105,12 +106,6 @@ export class AuthenticatorChain {
 }
 
 const outcomes: ReadonlySet<string> = new Set(['accepted', 'unknown', 'refused', 'unavailable']);
-
-function givesNothing({ userName, password, token, certificateNames }: Credentials): boolean {
-  return (
-    userName === undefined && password === undefined && token === undefined && certificateNames === undefined
-  );
-}
 
 const noCredentials: AuthenticationDecision = {
   outcome: 'refused',

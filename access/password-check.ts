@@ -36,6 +36,30 @@ const bcryptCheck: PasswordCheck = {
   matches: (given, stored) => compare(given, stored.replace(/^\$2y\$/, '$2b$')),
 };
 
+/** The form `$6$<salt>$<hash>` of mosquitto_passwd, both in base64: the salt stands behind the password. */
+export const mosquittoSha512: PasswordCheck = fast((given, stored) => {
+  const [, , salt, hash] = stored.split('$');
+  const made = createHash('sha512').update(given).update(Buffer.from(salt!, 'base64')).digest();
+  return equals(made, Buffer.from(hash!, 'base64'));
+});
+
+/** The form `$7$<iterations>$<salt>$<hash>` of mosquitto_passwd since 2.0. */
+export const mosquittoPbkdf2: PasswordCheck = {
+  isSlow: true,
+  matches: async (given, stored) => {
+    const [, , iterations, salt, hash] = stored.split('$');
+    const wanted = Buffer.from(hash!, 'base64');
+    const made = await derive(
+      given,
+      Buffer.from(salt!, 'base64'),
+      Number(iterations),
+      wanted.length,
+      'sha512',
+    );
+    return equals(made, wanted);
+  },
+};
+
 function pbkdf2Check(digest: string, iterations: number, bytes: number): PasswordCheck {
   return {
     isSlow: true,

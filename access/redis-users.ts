@@ -4,6 +4,7 @@ import {
   type Authenticator,
   badCredentials,
   type Credentials,
+  tooManyChecks,
   unknownUser,
 } from './authenticator.js';
 import { UserIdentity } from './identity.js';
@@ -11,7 +12,7 @@ import type { IdentityCache } from './identity-cache.js';
 import { isFilled, keyOf } from './key-template.js';
 import type { PasswordCheck } from './password-check.js';
 import { problemOfRuleFilter, type Rule, Rules, rulesMax } from './rules.js';
-import { SlowChecks } from './slow-checks.js';
+import type { SlowChecks } from './slow-checks.js';
 import { WaitingPlaces } from './waiting-places.js';
 
 export interface RedisUsersOptions {
@@ -21,6 +22,7 @@ export interface RedisUsersOptions {
   readonly aclKey: string;
   readonly check: PasswordCheck;
   readonly cache: IdentityCache;
+  readonly slowChecks: SlowChecks;
   /** After this time the client has been answered without this authenticator. */
   readonly timeoutMs: number;
   /** Of the places of those that are asked for at once, the part that one address may have. */
@@ -47,7 +49,6 @@ export class RedisUsers implements Authenticator {
   readonly takesPasswords = true;
   readonly #options: RedisUsersOptions;
   readonly #underWay: WaitingPlaces;
-  readonly #slowChecks = new SlowChecks();
   /** The cost in the last bcrypt hash that was compared. */
   #bcryptCost = '10';
 
@@ -69,7 +70,7 @@ export class RedisUsers implements Authenticator {
     const known = cache.get(cacheKey);
     if (known !== undefined) return { outcome: 'accepted', identity: known };
     const place = this.#underWay.take(credentials.address, bytesOf(credentials));
-    if (place === undefined) return busy;
+    if (place === undefined) return tooManyChecks;
     return this.#ask(credentials, password, cacheKey).finally(() => this.#underWay.give(place));
   }
 
@@ -84,7 +85,7 @@ export class RedisUsers implements Authenticator {
     if (found === undefined) return away;
     const { stored, isSuperuser, acl } = found;
     const matches = await this.#matches(password, found, credentials.address, deadlineMs);
-    if (matches === undefined) return busy;
+    if (matches === undefined) return tooManyChecks;
     if (stored === null) return unknownUser;
     if (!matches) return badCredentials;
     // The password is that of the key: a name that is not in it could be anybody's.
@@ -131,11 +132,11 @@ export class RedisUsers implements Authenticator {
     address: string,
     deadlineMs: number,
   ): Promise<boolean | undefined> {
-    const { check } = this.#options;
+    const { check, slowChecks } = this.#options;
     if (!check.isSlow) return check.matches(password, stored ?? '', salt);
     this.#bcryptCost = bcryptCost.exec(stored ?? '')?.[1] ?? this.#bcryptCost;
     const compared = stored ?? `$2b$${this.#bcryptCost}$${nobodysHash}`;
-    return this.#slowChecks.run(address, deadlineMs, () => check.matches(password, compared, salt));
+    return slowChecks.run(address, deadlineMs, () => check.matches(password, compared, salt));
   }
 
   /** A rule that cannot be read allows nothing. */
@@ -179,8 +180,4 @@ function bytesOf({ userName = '', clientId = '', password }: Credentials): numbe
 const away: AuthenticationResult = {
   outcome: 'unavailable',
   sentence: 'The server with the users cannot be reached: try again later.',
-};
-const busy: AuthenticationResult = {
-  outcome: 'unavailable',
-  sentence: 'Too many credentials are being checked: try again later.',
 };

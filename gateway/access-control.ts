@@ -49,6 +49,12 @@ export function accessControlOf(
     const links = [...(token === '' ? [] : [new SharedToken(token)]), ...authenticators];
     return new AuthenticatorChain(links, onFault, limit);
   };
+  const commonRules = () => [
+    ...config.aclRules.map(ruleOf),
+    ...authenticators.flatMap((each) => each.commonRules ?? []),
+  ];
+  const authorizer = new RuleAuthorizer(commonRules(), config.aclNomatch);
+  for (const each of authenticators) each.watch?.(() => authorizer.setCommon(commonRules()));
   const [http, mqtt, api] = [chainWith(''), chainWith(config.mqttToken), chainWith(config.apiToken)];
   // An operator who has closed the API to others on the machine has closed this, too.
   const admin = chainWith(config.adminToken || config.apiToken);
@@ -57,7 +63,7 @@ export function accessControlOf(
     mqtt,
     api,
     admin,
-    authorizer: new RuleAuthorizer(config.aclRules.map(ruleOf), config.aclNomatch),
+    authorizer,
     identities: new Identities(http.required || mqtt.required, capacity, config.connectionsPerUserMax),
     pending: new PendingDecisions(config),
     failedLogins,

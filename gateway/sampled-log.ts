@@ -17,6 +17,14 @@ export class SampledLog {
 
   /** @param reason from a fixed list, so that there are few windows */
   warn(reason: string, fields: Record<string, unknown>, text: string): void {
+    this.#write('warn', reason, fields, text);
+  }
+
+  info(reason: string, fields: Record<string, unknown>, text: string): void {
+    this.#write('info', reason, fields, text);
+  }
+
+  #write(level: 'warn' | 'info', reason: string, fields: Record<string, unknown>, text: string): void {
     const now = performance.now();
     let window = this.#windows.get(reason);
     if (window === undefined || now - window.startedMs > windowMs) {
@@ -30,6 +38,6 @@ export class SampledLog {
       return;
     }
     window.lines++;
-    this.#log.warn({ reason, ...fields }, text);
+    this.#log[level]({ reason, ...fields }, text);
   }
 }

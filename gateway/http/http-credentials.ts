@@ -27,7 +27,10 @@ export class HttpCredentials implements Credentials {
       this.tokenIsCookie = true;
     }
     const [scheme] = schemePattern.exec(authorization) ?? [];
-    if (scheme === undefined) return;
+    if (scheme === undefined) {
+      if (authorization !== '') this.token = unreadable;
+      return;
+    }
     const rest = authorization.slice(scheme.length);
     if (/^bearer/i.test(scheme)) {
       this.token = rest;
@@ -35,7 +38,10 @@ export class HttpCredentials implements Credentials {
     }
     const pair = Buffer.from(rest, 'base64');
     const colon = pair.indexOf(':'); // a user name has none (RFC 7617 2)
-    if (colon === -1) return;
+    if (colon === -1) {
+      this.token = unreadable;
+      return;
+    }
     this.userName = pair.toString('utf8', 0, colon);
     this.password = pair.subarray(colon + 1);
   }
@@ -60,6 +66,9 @@ export function cookieOf(header: string, name: string): string | undefined {
   }
   return undefined;
 }
+
+/** Of another scheme, or garbled: it is a wrong token, and not none, as a client without any may be let in. */
+const unreadable = '';
 
 /** The scheme is case-insensitive, and one or more spaces follow it (RFC 9110 11.1, 11.4). */
 const schemePattern = /^(?:bearer|basic) +/i;

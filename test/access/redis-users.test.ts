@@ -10,6 +10,7 @@ import { keysOfSecret } from '../../access/jwt-keys.js';
 import { passwordCheckOf } from '../../access/password-check.js';
 import { passwordHashShape } from '../../access/password-hash.js';
 import { RedisUsers, type RedisUsersOptions } from '../../access/redis-users.js';
+import { SlowChecks } from '../../access/slow-checks.js';
 import { RedisServer } from '../redis-server.js';
 import { until } from '../until.js';
 import { secret, sign } from './tokens.js';
@@ -41,6 +42,7 @@ function usersWith(options: Partial<RedisUsersOptions> = {}) {
     aclKey: 'mqtt_acl:%u',
     check: passwordCheckOf('plain'),
     cache,
+    slowChecks: new SlowChecks(),
     timeoutMs: Number.POSITIVE_INFINITY,
     onTrouble: (error) => troubles.push(error as Error),
     ...options,
