@@ -55,8 +55,10 @@ export class IdentityCache {
     return identity;
   }
 
-  set(key: string, identity: Identity): void {
-    this.#entries?.set(key, identity);
+  /** @param ageSec in the place of the age that all have; 0 = it is not kept */
+  set(key: string, identity: Identity, ageSec?: number): void {
+    if (ageSec === 0) return;
+    this.#entries?.set(key, identity, ageSec === undefined ? {} : { ttl: ageSec * 1000 });
   }
 
   /** All are asked anew. */

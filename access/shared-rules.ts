@@ -13,13 +13,16 @@ export class SharedRules {
     sizeCalculation: (rules, text) => 160 + rules.bytes + text.length,
   });
 
-  /** @throws RangeError for a filter that is none */
-  of(rules: readonly Rule[]): Rules {
+  /**
+   * @param order as it is given, or with the deny rules first, for rules that have none
+   * @throws RangeError for a filter that is none
+   */
+  of(rules: readonly Rule[], order: 'in-order' | 'deny-first' = 'deny-first'): Rules {
     if (rules.length === 0) return Rules.none;
-    const text = JSON.stringify(rules);
+    const text = `${order}${JSON.stringify(rules)}`;
     let found = this.#byText.get(text);
     if (found === undefined) {
-      found = Rules.denyFirst(rules);
+      found = order === 'in-order' ? Rules.inOrder(rules) : Rules.denyFirst(rules);
       this.#byText.set(text, found);
     }
     return found;

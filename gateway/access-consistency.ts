@@ -10,13 +10,28 @@ const secretLengthMin = 32;
 const dependentSettings = [
   {
     kind: 'jwt',
-    keys: ['authJwtIssuer', 'authJwtAudience', 'authJwtLeewaySec', 'authJwtUserClaim', 'authJwtCookie'],
+    keys: ['authJwtIssuer', 'authJwtAudience', 'authJwtLeewaySec', 'authJwtUserClaim'],
     because: 'no token is looked at: add --auth jwt',
+  },
+  {
+    kind: 'token',
+    keys: ['authJwtCookie'],
+    because: 'no token is looked at: add --auth jwt, or --auth http',
   },
   {
     kind: 'redis',
     keys: ['authRedisPasswordFile', 'authRedisUserKey', 'authRedisAclKey', 'authRedisPasswordHash'],
     because: 'no user is looked for in Redis: add --auth redis',
+  },
+  {
+    kind: 'http',
+    keys: ['authHttpTokenFile', 'authHttpTimeoutMs', 'authHttpConnectionsMax', 'authHttpUnavailable'],
+    because: 'no service is asked: add --auth http',
+  },
+  {
+    kind: 'anonymous',
+    keys: ['aclRulesAnonymous'],
+    because: 'nobody is let in without credentials: add --auth anonymous',
   },
   {
     kind: 'any',
@@ -32,6 +47,10 @@ export function inconsistencyOfAccess(config: Config): string | undefined {
     givenTwice(config) ??
     jwtWithoutKey(config) ??
     redisWithoutUrl(config) ??
+    fileWithoutPath(config) ??
+    hookWithoutUrl(config) ??
+    badHookUrl(config) ??
+    anonymousMisplaced(config) ??
     badRule(config) ??
     unusedSetting(config) ??
     badKeySetUrl(config) ??
@@ -67,10 +86,43 @@ function redisWithoutUrl({ auth, authRedis }: Config): string | undefined {
     : '--auth-redis is set, but no user is looked for there: add --auth redis, or leave it out.';
 }
 
+function fileWithoutPath({ auth, authFile }: Config): string | undefined {
+  if (auth.includes('file') === (authFile !== '')) return undefined;
+  return authFile === ''
+    ? '--auth file needs to know where the users are: set --auth-file to the path of a file.'
+    : '--auth-file is set, but no user is looked for there: add --auth file, or leave it out.';
+}
+
+function hookWithoutUrl({ auth, authHttp }: Config): string | undefined {
+  if (auth.includes('http') === (authHttp !== '')) return undefined;
+  return authHttp === ''
+    ? '--auth http needs to know whom to ask: set --auth-http to the URL of your service.'
+    : '--auth-http is set, but no service is asked: add --auth http, or leave it out.';
+}
+
+/** The sentence does not have the URL, as there may be a secret in it. */
+function badHookUrl({ authHttp }: Config): string | undefined {
+  if (authHttp === '') return undefined;
+  if (!URL.canParse(authHttp))
+    return '--auth-http is no URL: give one such as https://example.com/encke/connect.';
+  const { username, password, search, hash } = new URL(authHttp);
+  if (username + password + search + hash === '') return undefined;
+  return '--auth-http has more than an address and a path in it, and URLs end up in logs: put the secret of the service into a file, and name it in --auth-http-token-file.';
+}
+
+function anonymousMisplaced({ auth, aclNomatch }: Config): string | undefined {
+  if (!auth.includes('anonymous')) return undefined;
+  if (auth.at(-1) !== 'anonymous')
+    return '--auth has anonymous before others, and a client id of --auth file would never be looked for: put it last.';
+  if (aclNomatch === 'deny') return undefined;
+  return '--auth anonymous with --acl-nomatch allow lets anybody do what no rule is about: leave --acl-nomatch out, and say in --acl-rules-anonymous what clients without credentials may do.';
+}
+
 /** An operator who has set one believes that it protects something. */
 function unusedSetting(config: Config): string | undefined {
   for (const { kind, keys, because } of dependentSettings) {
-    if (kind === 'any' ? config.auth.length > 0 : config.auth.includes(kind)) continue;
+    const kinds = kind === 'token' ? ['jwt', 'http'] : [kind];
+    if (kind === 'any' ? config.auth.length > 0 : config.auth.some((each) => kinds.includes(each))) continue;
     const key = keys.find((key) => String(config[key]) !== String(accessSettings[key].default));
     if (key !== undefined) return `${flagOf(key)} is set, but ${because}, or leave it out.`;
   }
@@ -101,10 +153,12 @@ function joinedNames({ authRedisUserKey, authRedisAclKey }: Config): string | un
   return `${key} has nothing between %u and %c, so that several users would have one key: put a separator there, such as %u:%c.`;
 }
 
-function badRule({ aclRules }: Config): string | undefined {
-  for (const text of aclRules) {
-    const problem = problemOfRuleFilter(ruleOf(text).filter);
-    if (problem !== undefined) return `--acl-rules has "${text}". ${problem}`;
+function badRule(config: Config): string | undefined {
+  for (const key of ['aclRules', 'aclRulesAnonymous'] as const) {
+    for (const text of config[key]) {
+      const problem = problemOfRuleFilter(ruleOf(text).filter);
+      if (problem !== undefined) return `${flagOf(key)} has "${text}". ${problem}`;
+    }
   }
   return undefined;
 }

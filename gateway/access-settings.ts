@@ -2,12 +2,21 @@ import { passwordHashShape } from '../access/password-hash.js';
 import { redisUrlShape } from '../redis-access/addresses.js';
 import { listOf, mebibyte, oneOf, type Setting, setting, text, wholeNumber } from './setting.js';
 
+const ruleList = listOf(
+  'rules "<allow|deny> <publish|subscribe|all> <filter>", separated by ;',
+  /^(?:allow|deny) (?:publish|subscribe|all) \S+$/,
+  ';',
+);
+
 /** Settings of who may connect, read and publish. */
 export const accessSettings = {
   auth: setting(
-    listOf('jwt and redis, comma-separated', /^(?:jwt|redis)$/),
+    listOf(
+      'some of jwt, redis, file, http and anonymous, comma-separated',
+      /^(?:jwt|redis|file|http|anonymous)$/,
+    ),
     [],
-    'how clients and senders show who they are, in the order in which it is tried: jwt = tokens, redis = users in Redis; none: all may read, and --api-token and --mqtt-token say who sends',
+    'how clients and senders show who they are, in the order in which it is tried: jwt = tokens, redis = users in Redis, file = users in a file, http = your own service is asked, anonymous = clients without credentials; none: all may read, and --api-token and --mqtt-token say who sends',
   ),
   authJwtSecret: {
     ...setting(
@@ -91,6 +100,44 @@ export const accessSettings = {
     'plain',
     'how passwords are stored',
   ),
+  authFile: setting(
+    text('the path of a file'),
+    '',
+    'file with the users of --auth file, their client ids and rules; read again when it changes',
+  ),
+  authFileBytesMax: setting(
+    wholeNumber(1024, 1024 * mebibyte),
+    16 * mebibyte,
+    'longest file of users, bytes: 100,000 users are 7 to 15 MB, and take up to 4 times as much memory. A longer one is not read',
+  ),
+  authHttp: {
+    ...setting(
+      text('a URL such as https://example.com/encke/connect', /^$|^https?:\/\/\S+$/),
+      '',
+      'your own service, which --auth http asks with a POST for each connection',
+    ),
+    secret: true, // a password that somebody puts into it is refused, and not shown
+  },
+  authHttpTokenFile: setting(
+    text('the path of a file'),
+    '',
+    'file with a token that the service of --auth-http gets as "Authorization: Bearer"',
+  ),
+  authHttpTimeoutMs: setting(
+    wholeNumber(100, 7_000),
+    3_000,
+    'how long the service of --auth-http has for an answer, ms; less than --auth-timeout-ms, so that clients are told the reason',
+  ),
+  authHttpConnectionsMax: setting(
+    wholeNumber(1, 1_024),
+    32,
+    'connections to the service of --auth-http, so many requests at once; others wait',
+  ),
+  authHttpUnavailable: setting(
+    oneOf(['deny', 'allow']),
+    'deny',
+    'what becomes of new clients while the service of --auth-http cannot be asked; allow = they are let in without a name, and may do what --acl-rules allow to all',
+  ),
   authCacheSec: setting(
     wholeNumber(0, 86_400),
     60,
@@ -102,13 +149,14 @@ export const accessSettings = {
     'most bytes of credentials that are kept as good; the ones used longest ago go first',
   ),
   aclRules: setting(
-    listOf(
-      'rules "<allow|deny> <publish|subscribe|all> <filter>", separated by ;',
-      /^(?:allow|deny) (?:publish|subscribe|all) \S+$/,
-      ';',
-    ),
+    ruleList,
     [],
     'rules that hold for every user: deny rules come before those of the user, allow rules behind them; %u user name, %c client id: "deny all secret/#;allow all user/%u/#"',
+  ),
+  aclRulesAnonymous: setting(
+    ruleList,
+    [],
+    'rules of the clients that --auth anonymous lets in, in order, between the deny rules and the allow rules of --acl-rules: "allow subscribe public/#"',
   ),
   aclNomatch: setting(
     oneOf(['deny', 'allow']),

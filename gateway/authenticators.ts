@@ -1,13 +1,17 @@
 import { Redis } from 'ioredis';
+import { Anonymous } from '../access/anonymous.js';
 import type { Authenticator } from '../access/authenticator.js';
 import { IdentityCache } from '../access/identity-cache.js';
 import { JwtAuthenticator } from '../access/jwt.js';
 import { type JwtKeys, keysOfFile, keysOfSecret, keysOfServer } from '../access/jwt-keys.js';
 import { passwordCheckOf } from '../access/password-check.js';
 import { RedisUsers } from '../access/redis-users.js';
+import { ruleOf } from '../access/rules.js';
+import { SlowChecks } from '../access/slow-checks.js';
 import { accessOf } from '../redis-access/access.js';
 import { redisOptionsOf } from '../redis-access/addresses.js';
 import { readNamed } from '../redis-access/named-file.js';
+import type { AuthenticatorParts } from './authenticator-parts.js';
 import type { Config } from './config.js';
 import { ConfigError, readingFiles } from './config-error.js';
 import type { SampledLog } from './sampled-log.js';
@@ -22,15 +26,29 @@ const redisRetryMsMax = 2_000;
  */
 export async function authenticatorsOf(config: Config, log: SampledLog): Promise<Authenticator[]> {
   const cache = new IdentityCache({ bytesMax: config.authCacheBytesTotalMax, ageSec: config.authCacheSec });
+  const parts: AuthenticatorParts = { config, cache, slowChecks: new SlowChecks(), log };
   const authenticators: Authenticator[] = [];
-  for (const kind of config.auth) {
-    if (kind === 'jwt') authenticators.push(jwtOf(config, cache, log));
-    else authenticators.push(await redisUsersOf(config, cache, log));
-  }
+  for (const kind of config.auth) authenticators.push(await authenticatorOf(kind, parts));
   return authenticators;
 }
 
-function jwtOf(config: Config, cache: IdentityCache, log: SampledLog): Authenticator {
+/** Those with a file of their own bring libraries along, and are loaded where they are used. */
+async function authenticatorOf(kind: string, parts: AuthenticatorParts): Promise<Authenticator> {
+  switch (kind) {
+    case 'jwt':
+      return jwtOf(parts);
+    case 'redis':
+      return redisUsersOf(parts);
+    case 'file':
+      return (await import('./file-authenticator.js')).fileUsersOf(parts);
+    case 'http':
+      return (await import('./hook-authenticator.js')).hookUsersOf(parts);
+    default:
+      return new Anonymous(parts.config.aclRulesAnonymous.map(ruleOf));
+  }
+}
+
+function jwtOf({ config, cache, log }: AuthenticatorParts): Authenticator {
   return new JwtAuthenticator({
     ...jwtKeysOf(config, log),
     issuers: config.authJwtIssuer,
@@ -73,7 +91,8 @@ function keysIn(path: string): JwtKeys {
   }
 }
 
-async function redisUsersOf(config: Config, cache: IdentityCache, log: SampledLog): Promise<Authenticator> {
+async function redisUsersOf(parts: AuthenticatorParts): Promise<Authenticator> {
+  const { config, cache, slowChecks, log } = parts;
   const onTrouble = (error: unknown) =>
     log.warn(
       'auth-redis',
@@ -99,6 +118,7 @@ async function redisUsersOf(config: Config, cache: IdentityCache, log: SampledLo
     aclKey: config.authRedisAclKey,
     check: passwordCheckOf(config.authRedisPasswordHash),
     cache,
+    slowChecks,
     timeoutMs: config.authTimeoutMs,
     sharePerAddress: config.budgetSharePerAddress,
     onTrouble,

@@ -19,7 +19,7 @@ function problemOf(flags: Record<string, unknown>): string {
 
 t.test('settings of --auth that do not go together are refused with a sentence', async (t) => {
   const bad: [Record<string, unknown>, RegExp][] = [
-    [{ auth: 'ldap' }, /--auth must be jwt and redis/],
+    [{ auth: 'kerberos' }, /--auth must be some of jwt, redis/],
     [{ auth: 'jwt,jwt', authJwtSecret: secret }, /--auth has jwt twice/],
     [{ auth: 'jwt' }, /--auth jwt needs a key/],
     [{ authJwtSecret: secret }, /--auth-jwt-secret is set, but no token is looked at: add --auth jwt/],
@@ -39,6 +39,20 @@ t.test('settings of --auth that do not go together are refused with a sentence',
       { auth: 'redis', authRedis: 'redis://h', authRedisUserKey: 'users' },
       /--auth-redis-user-key must be a key with %u/,
     ],
+    [{ auth: 'anonymous,jwt', authJwtSecret: secret }, /--auth has anonymous before others/],
+    [{ auth: 'anonymous', aclNomatch: 'allow' }, /--auth anonymous with --acl-nomatch allow/],
+    [{ ...ofJwt, aclRulesAnonymous: 'allow all a' }, /--acl-rules-anonymous is set, but nobody is let in/],
+    [{ auth: 'anonymous', aclRulesAnonymous: 'allow all a#' }, /--acl-rules-anonymous has "allow all a#"/],
+    [{ auth: 'http' }, /--auth http needs to know whom to ask/],
+    [{ authHttp: 'http://h/x' }, /--auth-http is set, but no service is asked/],
+    [{ auth: 'http', authHttp: 'ftp://h/x' }, /--auth-http must be a URL/],
+    [{ auth: 'http', authHttp: 'http://:99999/x' }, /--auth-http is no URL/],
+    [{ auth: 'http', authHttp: 'http://me:hidden@h/x' }, /--auth-http has more than an address and a path/],
+    [{ auth: 'http', authHttp: 'http://h/x?key=hidden' }, /--auth-http-token-file/],
+    [{ ...ofJwt, authHttpUnavailable: 'allow' }, /--auth-http-unavailable is set, but no service is asked/],
+    [{ ...ofJwt, authHttpTimeoutMs: '1000' }, /--auth-http-timeout-ms is set, but no service is asked/],
+    [{ auth: 'file' }, /--auth file needs to know where/],
+    [{ authFile: '/x' }, /--auth-file is set, but no user is looked for there/],
     [{ aclRules: 'allow subscribe a/#/b' }, /--acl-rules has "allow subscribe a\/#\/b". In a topic filter/],
     [{ aclRules: 'permit subscribe a' }, /--acl-rules must be rules/],
     [{ aclNomatch: 'maybe' }, /--acl-nomatch must be one of deny, allow/],
@@ -73,6 +87,9 @@ t.test('settings of --auth that do not go together are refused with a sentence',
   t.notMatch(problemOf({ authRedis: 'redis://u:password@h' }), /password/);
   t.notMatch(problemOf({ auth: 'jwt', authJwtJwks: 'https://me:hidden@h/jwks.json' }), /hidden/);
   t.notMatch(problemOf({ auth: 'jwt', authJwtJwks: 'https://me:hidden @h/jwks.json' }), /hidden/);
+  t.notMatch(problemOf({ auth: 'http', authHttp: 'http://me:hidden@h/x' }), /hidden/);
+  t.notMatch(problemOf({ auth: 'http', authHttp: 'http://h/x?key=hidden' }), /hidden/);
+  t.notMatch(problemOf({ auth: 'http', authHttp: 'http://h/ hidden' }), /hidden/);
   for (const flags of [
     { ...ofRedis, authRedisUserKey: 'u:%c', authRedisAclKey: 'a:%c' },
     { ...ofRedis, authRedisUserKey: 'u:%u:%c', authRedisAclKey: 'a:%c' },

@@ -1,0 +1,107 @@
+import { isUtf8 } from 'node:buffer';
+import { errors, Pool } from 'undici';
+import type { Credentials } from '../authenticator.js';
+import { cacheSecOf, type HookAnswer, hookAnswerOf } from './hook-answer.js';
+
+export interface HookRequestOptions {
+  /** http or https, without a user, a password and a query. */
+  readonly url: string;
+  /** Sent as `Authorization: Bearer`; '' = none. */
+  readonly token: string;
+  /** For the whole of an answer, and the wait for a free connection. */
+  readonly timeoutMs: number;
+  readonly connectionsMax: number;
+}
+
+export interface CachedFor {
+  /** Of Cache-Control; undefined: it says nothing. */
+  readonly cacheSec: number | undefined;
+}
+
+/** A thousand rules with filters of 64 characters. */
+const answerBytesMax = 128 * 1024;
+/** A kept connection that the service has closed meanwhile. */
+const staleCodes: ReadonlySet<unknown> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
+
+/** Asks the operator's own service, over kept connections: POST with the credentials as JSON. */
+export class HookRequest {
+  readonly #pool: Pool;
+  readonly #path: string;
+  readonly #headers: Record<string, string>;
+  readonly #timeoutMs: number;
+
+  constructor({ url, token, timeoutMs, connectionsMax }: HookRequestOptions) {
+    const { origin, pathname } = new URL(url);
+    this.#pool = new Pool(origin, {
+      connections: connectionsMax,
+      pipelining: 1,
+      connect: { timeout: timeoutMs },
+      maxResponseSize: answerBytesMax,
+    });
+    this.#path = pathname;
+    this.#timeoutMs = timeoutMs;
+    this.#headers = {
+      'content-type': 'application/json',
+      accept: 'application/json',
+      'user-agent': 'encke',
+      ...(token !== '' && { authorization: `Bearer ${token}` }),
+    };
+  }
+
+  /** @throws Error that says what is wrong, without the credentials */
+  async ask(credentials: Credentials): Promise<HookAnswer & CachedFor> {
+    const body = JSON.stringify(bodyOf(credentials));
+    const abort = new AbortController();
+    const timer = setTimeout(
+      () => abort.abort(new Error(`it has not answered within ${this.#timeoutMs} ms`)),
+      this.#timeoutMs,
+    );
+    try {
+      return await this.#post(body, abort.signal).catch((error) => {
+        if (!staleCodes.has(error.code)) throw error;
+        return this.#post(body, abort.signal);
+      });
+    } catch (error) {
+      if (error instanceof errors.ResponseExceededMaxSizeError)
+        throw new Error(`its answer has more than ${answerBytesMax} bytes`);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  async #post(body: string, signal: AbortSignal): Promise<HookAnswer & CachedFor> {
+    const request = { path: this.#path, method: 'POST', headers: this.#headers, body, signal } as const;
+    const response = await this.#pool.request(request);
+    const text = await response.body.text();
+    if (response.statusCode !== 200)
+      throw new Error(`it has answered ${response.statusCode}: only 200 is an answer, also for "deny"`);
+    const cacheControl = response.headers['cache-control'] ?? '';
+    return { ...hookAnswerOf(text), cacheSec: cacheSecOf(String(cacheControl)) };
+  }
+}
+
+/** Fields that a client did not give are not there. */
+function bodyOf({ transport, address, clientId, userName, password, token, certificateNames }: Credentials) {
+  return {
+    action: 'connect',
+    transport,
+    address,
+    clientId,
+    userName,
+    ...(password !== undefined && passwordOf(password)),
+    token,
+    certificateNames,
+  };
+}
+
+/** MQTT passwords are any bytes. */
+function passwordOf(password: Buffer) {
+  return isUtf8(password)
+    ? { password: password.toString('utf8') }
+    : { passwordBase64: password.toString('base64') };
+}

@@ -1,0 +1,118 @@
+import {
+  type AuthenticationResult,
+  type Authenticator,
+  badCredentials,
+  type Credentials,
+  givesNothing,
+  tooManyChecks,
+  unknownUser,
+} from '../authenticator.js';
+import { ExpiringIdentity, type Identity, UserIdentity } from '../identity.js';
+import type { IdentityCache } from '../identity-cache.js';
+import { Rules } from '../rules.js';
+import { SharedRules } from '../shared-rules.js';
+import { CircuitBreaker } from './circuit-breaker.js';
+import type { AllowingAnswer } from './hook-answer.js';
+import { type CachedFor, HookRequest, type HookRequestOptions } from './hook-request.js';
+
+export interface HookUsersOptions extends HookRequestOptions {
+  readonly cache: IdentityCache;
+  /** While it cannot be asked clients are let in, without a name and without rules of their own. */
+  readonly failsOpen: boolean;
+  /** It cannot be reached, or what it answers is no answer. */
+  readonly onTrouble: (error: unknown) => void;
+  /** For tests. */
+  readonly breaker?: CircuitBreaker;
+}
+
+/** Clients that are asked for at once, besides those on a connection: more would only wait. */
+const underWayMax = 4_096;
+
+/**
+ * Users that the operator's own service knows. It is asked once for each connection, and its answer says what the user may
+ * do, so that a publish or a subscription asks nobody.
+ */
+export class HookUsers implements Authenticator {
+  readonly name = 'http';
+  readonly takesPasswords = true;
+  readonly #options: HookUsersOptions;
+  readonly #request: HookRequest;
+  readonly #breaker: CircuitBreaker;
+  readonly #rules = new SharedRules();
+  /** By cache key: a page that opens six streams asks once. */
+  readonly #underWay = new Map<string, Promise<AuthenticationResult>>();
+
+  constructor(options: HookUsersOptions) {
+    this.#options = options;
+    this.#request = new HookRequest(options);
+    this.#breaker = options.breaker ?? new CircuitBreaker();
+  }
+
+  authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
+    if (givesNothing(credentials)) return unknownUser;
+    const cacheKey = this.#keyOf(credentials);
+    const identity = this.#options.cache.get(cacheKey);
+    if (identity !== undefined) return { outcome: 'accepted', identity };
+    const sameUnderWay = this.#underWay.get(cacheKey);
+    if (sameUnderWay !== undefined) return sameUnderWay;
+    if (this.#underWay.size >= underWayMax) return tooManyChecks;
+    if (!this.#breaker.mayAsk()) return this.#away;
+    const answer = this.#ask(credentials, cacheKey).finally(() => this.#underWay.delete(cacheKey));
+    this.#underWay.set(cacheKey, answer);
+    return answer;
+  }
+
+  stop(): Promise<void> {
+    return this.#request.close();
+  }
+
+  /** All that the service is told, as its answer may depend on each. */
+  #keyOf({ transport, address, clientId, userName, password, token, certificateNames }: Credentials): string {
+    const names = certificateNames === undefined ? undefined : JSON.stringify(certificateNames);
+    return this.#options.cache.keyOf('http', transport, address, clientId, userName, password, token, names);
+  }
+
+  async #ask(credentials: Credentials, cacheKey: string): Promise<AuthenticationResult> {
+    try {
+      const answer = await this.#request.ask(credentials);
+      this.#breaker.succeeded();
+      if (answer.result === 'unknown') return unknownUser;
+      if (answer.result === 'deny') return badCredentials;
+      return { outcome: 'accepted', identity: this.#keep(answer, credentials, cacheKey) };
+    } catch (error) {
+      this.#breaker.failed();
+      this.#options.onTrouble(error);
+      return this.#away;
+    }
+  }
+
+  #keep(answer: AllowingAnswer & CachedFor, credentials: Credentials, cacheKey: string): Identity {
+    const identity = this.#identityOf(answer, answer.userName ?? credentials.userName);
+    this.#options.cache.set(cacheKey, identity, answer.cacheSec);
+    return identity;
+  }
+
+  #identityOf({ superuser, rules, expiresInSec }: AllowingAnswer, userName: string | undefined): Identity {
+    const expiresAtMs = expiresInSec === undefined ? undefined : Date.now() + expiresInSec * 1000;
+    if (superuser) return { userName, isSuperuser: true, rules: Rules.none, expiresAtMs };
+    const shared = this.#rules.of(rules, 'in-order');
+    return expiresAtMs === undefined
+      ? new UserIdentity(userName, shared)
+      : new ExpiringIdentity(userName, shared, Math.ceil(expiresAtMs / 1000));
+  }
+
+  get #away(): AuthenticationResult {
+    return this.#options.failsOpen ? letInNevertheless : away;
+  }
+}
+
+const away: AuthenticationResult = {
+  outcome: 'unavailable',
+  sentence: 'The service that knows the users cannot be reached: try again later.',
+};
+
+/** A name that nobody has checked could be the name of another user, whose session it would take over. */
+const letInNevertheless: AuthenticationResult = {
+  outcome: 'accepted',
+  identity: new UserIdentity(undefined, Rules.none),
+};

@@ -1,0 +1,130 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+/** A real service that Encke asks who a client is. Its answers and its moods are the test's. */
+
+export interface HookRequestSeen {
+  readonly method: string;
+  readonly path: string;
+  readonly authorization: string | undefined;
+  // biome-ignore lint/suspicious/noExplicitAny: which fields there are is for the tests to say
+  readonly body: any;
+}
+
+export type HookMood = 'good' | 'hangs' | 'fails' | 'nonsense' | 'huge' | 'drips' | 'cuts' | 'redirects';
+
+export class HookServer {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly seen: HookRequestSeen[] = [];
+  mood: HookMood = 'good';
+  /** In the mood `good`. */
+  answer: (request: HookRequestSeen) => unknown = () => ({ result: 'allow' });
+  headers: Record<string, string> = {};
+  /** Most requests that it worked on at once. */
+  atOnceMax = 0;
+  /** Connections so far. */
+  connections = 0;
+  #atOnce = 0;
+  #held: (() => void)[] | undefined;
+
+  private constructor() {
+    this.#server = createServer((request, response) => this.#serve(request, response));
+    this.#server.on('connection', (socket) => {
+      this.connections++;
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
+  }
+
+  static async start(): Promise<HookServer> {
+    const hook = new HookServer();
+    await hook.listen(0);
+    return hook;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}/encke/connect`;
+  }
+
+  async listen(port: number): Promise<void> {
+    this.#server.listen(port, '127.0.0.1');
+    await once(this.#server, 'listening');
+  }
+
+  /** It is away; `listen` brings it back. */
+  async stop(): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.cutConnections();
+    await closed;
+  }
+
+  cutConnections(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Requests wait until `release`. */
+  hold(): void {
+    this.#held = [];
+  }
+
+  release(): void {
+    for (const goOn of this.#held ?? []) goOn();
+    this.#held = undefined;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#atOnce++;
+    this.atOnceMax = Math.max(this.atOnceMax, this.#atOnce);
+    response.on('close', () => this.#atOnce--);
+    let text = '';
+    for await (const chunk of request) text += chunk;
+    const seen: HookRequestSeen = {
+      method: request.method!,
+      path: request.url!,
+      authorization: request.headers.authorization,
+      body: JSON.parse(text),
+    };
+    this.seen.push(seen);
+    if (this.#held !== undefined) await new Promise<void>((resolve) => this.#held!.push(resolve));
+    this.#answer(seen, response);
+  }
+
+  #answer(seen: HookRequestSeen, response: ServerResponse): void {
+    switch (this.mood) {
+      case 'hangs':
+        return;
+      case 'fails':
+        response.writeHead(500).end('{"result":"allow"}');
+        return;
+      case 'nonsense':
+        response.end('<html>allow</html>');
+        return;
+      case 'redirects':
+        response.writeHead(302, { Location: 'http://127.0.0.1:1/' }).end();
+        return;
+      case 'huge':
+        response.end(JSON.stringify({ result: 'allow', rules: [], more: 'x'.repeat(1024 * 1024) }));
+        return;
+      case 'cuts':
+        response.write('{"result":');
+        response.destroy();
+        return;
+      case 'drips': {
+        response.write('{"result":"allow"');
+        const timer = setInterval(() => response.write(' '), 20);
+        response.on('close', () => clearInterval(timer));
+        return;
+      }
+      default:
+        response.writeHead(200, { 'Content-Type': 'application/json', ...this.headers });
+        response.end(JSON.stringify(this.answer(seen)));
+    }
+  }
+}
