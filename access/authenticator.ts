@@ -24,6 +24,16 @@ export function givesNothing({ userName, password, token, certificateNames }: Cr
   );
 }
 
+/** About what they take while they are kept; the names may be in keys of caches and servers as well. */
+export function bytesOfCredentials({
+  userName = '',
+  clientId = '',
+  token = '',
+  password,
+}: Credentials): number {
+  return 3 * (userName.length + clientId.length) + token.length + (password?.length ?? 0);
+}
+
 export type RefusedBecause =
   | 'no-credentials'
   | 'bad-credentials'

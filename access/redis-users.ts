@@ -3,6 +3,7 @@ import {
   type AuthenticationResult,
   type Authenticator,
   badCredentials,
+  bytesOfCredentials,
   type Credentials,
   tooManyChecks,
   unknownUser,
@@ -69,7 +70,7 @@ export class RedisUsers implements Authenticator {
     const cacheKey = cache.keyOf('redis', userName, password, clientId);
     const known = cache.get(cacheKey);
     if (known !== undefined) return { outcome: 'accepted', identity: known };
-    const place = this.#underWay.take(credentials.address, bytesOf(credentials));
+    const place = this.#underWay.take(credentials.address, bytesOfCredentials(credentials));
     if (place === undefined) return tooManyChecks;
     return this.#ask(credentials, password, cacheKey).finally(() => this.#underWay.give(place));
   }
@@ -171,11 +172,6 @@ const bcryptCost = /^\$2[aby]\$(\d\d)\$/;
 
 /** Salt and hash in bcrypt of a password that nobody knows; pbkdf2 takes any. */
 const nobodysHash = 'wwDcTBDmxFBDJCRwPMqUbO0pOHHYc35tAEbGCNB8WSt/kZYrX9uJi';
-
-/** The names are in two keys as well. */
-function bytesOf({ userName = '', clientId = '', password }: Credentials): number {
-  return 3 * (userName.length + clientId.length) + password!.length;
-}
 
 const away: AuthenticationResult = {
   outcome: 'unavailable',

@@ -17,6 +17,7 @@ export function hookUsersOf({ config, cache, log }: AuthenticatorParts): Authent
     connectionsMax: config.authHttpConnectionsMax,
     cache,
     failsOpen,
+    sharePerAddress: config.budgetSharePerAddress,
     onTrouble: (error) =>
       log.warn(
         'auth-http',

@@ -2,6 +2,7 @@ import {
   type AuthenticationResult,
   type Authenticator,
   badCredentials,
+  bytesOfCredentials,
   type Credentials,
   givesNothing,
   tooManyChecks,
@@ -11,6 +12,7 @@ import { ExpiringIdentity, type Identity, UserIdentity } from '../identity.js';
 import type { IdentityCache } from '../identity-cache.js';
 import { Rules } from '../rules.js';
 import { SharedRules } from '../shared-rules.js';
+import { WaitingPlaces } from '../waiting-places.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import type { AllowingAnswer } from './hook-answer.js';
 import { type CachedFor, HookRequest, type HookRequestOptions } from './hook-request.js';
@@ -19,14 +21,17 @@ export interface HookUsersOptions extends HookRequestOptions {
   readonly cache: IdentityCache;
   /** While it cannot be asked clients are let in, without a name and without rules of their own. */
   readonly failsOpen: boolean;
+  /** Of the places of those that are asked about at once, the part that one address may have. */
+  readonly sharePerAddress?: number;
   /** It cannot be reached, or what it answers is no answer. */
   readonly onTrouble: (error: unknown) => void;
   /** For tests. */
   readonly breaker?: CircuitBreaker;
 }
 
-/** Clients that are asked for at once, besides those on a connection: more would only wait. */
+/** Clients that are asked about at once: more would only wait. */
 const underWayMax = 4_096;
+const underWayBytesMax = 8 * 1024 * 1024;
 
 /**
  * Users that the operator's own service knows. It is asked once for each connection, and its answer says what the user may
@@ -41,8 +46,14 @@ export class HookUsers implements Authenticator {
   readonly #rules = new SharedRules();
   /** By cache key: a page that opens six streams asks once. */
   readonly #underWay = new Map<string, Promise<AuthenticationResult>>();
+  readonly #places: WaitingPlaces;
 
   constructor(options: HookUsersOptions) {
+    this.#places = new WaitingPlaces({
+      max: underWayMax,
+      bytesMax: underWayBytesMax,
+      sharePerAddress: options.sharePerAddress ?? 1,
+    });
     this.#options = options;
     this.#request = new HookRequest(options);
     this.#breaker = options.breaker ?? new CircuitBreaker();
@@ -55,9 +66,16 @@ export class HookUsers implements Authenticator {
     if (identity !== undefined) return { outcome: 'accepted', identity };
     const sameUnderWay = this.#underWay.get(cacheKey);
     if (sameUnderWay !== undefined) return sameUnderWay;
-    if (this.#underWay.size >= underWayMax) return tooManyChecks;
-    if (!this.#breaker.mayAsk()) return this.#away;
-    const answer = this.#ask(credentials, cacheKey).finally(() => this.#underWay.delete(cacheKey));
+    const place = this.#places.take(credentials.address, bytesOfCredentials(credentials));
+    if (place === undefined) return tooManyChecks;
+    if (!this.#breaker.mayAsk()) {
+      this.#places.give(place);
+      return this.#away;
+    }
+    const answer = this.#ask(credentials, cacheKey).finally(() => {
+      this.#underWay.delete(cacheKey);
+      this.#places.give(place);
+    });
     this.#underWay.set(cacheKey, answer);
     return answer;
   }
