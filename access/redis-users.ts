@@ -13,7 +13,7 @@ import type { IdentityCache } from './identity-cache.js';
 import { isFilled, keyOf } from './key-template.js';
 import type { PasswordCheck } from './password-check.js';
 import { problemOfRuleFilter, type Rule, Rules, rulesMax } from './rules.js';
-import type { SlowChecks } from './slow-checks.js';
+import { SlowChecks } from './slow-checks.js';
 import { WaitingPlaces } from './waiting-places.js';
 
 export interface RedisUsersOptions {
@@ -23,7 +23,8 @@ export interface RedisUsersOptions {
   readonly aclKey: string;
   readonly check: PasswordCheck;
   readonly cache: IdentityCache;
-  readonly slowChecks: SlowChecks;
+  /** Shared with the other authenticators. */
+  readonly slowChecks?: SlowChecks;
   /** After this time the client has been answered without this authenticator. */
   readonly timeoutMs: number;
   /** Of the places of those that are asked for at once, the part that one address may have. */
@@ -50,11 +51,13 @@ export class RedisUsers implements Authenticator {
   readonly takesPasswords = true;
   readonly #options: RedisUsersOptions;
   readonly #underWay: WaitingPlaces;
+  readonly #slowChecks: SlowChecks;
   /** The cost in the last bcrypt hash that was compared. */
   #bcryptCost = '10';
 
   constructor(options: RedisUsersOptions) {
     this.#options = options;
+    this.#slowChecks = options.slowChecks ?? new SlowChecks();
     this.#underWay = new WaitingPlaces({
       max: underWayMax,
       bytesMax: underWayBytesMax,
@@ -133,11 +136,11 @@ export class RedisUsers implements Authenticator {
     address: string,
     deadlineMs: number,
   ): Promise<boolean | undefined> {
-    const { check, slowChecks } = this.#options;
+    const { check } = this.#options;
     if (!check.isSlow) return check.matches(password, stored ?? '', salt);
     this.#bcryptCost = bcryptCost.exec(stored ?? '')?.[1] ?? this.#bcryptCost;
     const compared = stored ?? `$2b$${this.#bcryptCost}$${nobodysHash}`;
-    return slowChecks.run(address, deadlineMs, () => check.matches(password, compared, salt));
+    return this.#slowChecks.run(address, deadlineMs, () => check.matches(password, compared, salt));
   }
 
   /** A rule that cannot be read allows nothing. */
