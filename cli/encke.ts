@@ -21,6 +21,7 @@ const commands: Record<string, () => Promise<Command>> = {
   user: async () => (await import('./users/user.js')).userCommand(),
   acl: async () => (await import('./users/acl.js')).aclCommand(),
   token: async () => (await import('./token.js')).tokenCommand(),
+  graph: async () => (await import('./graph.js')).graphCommand(),
   charts: async () => (await import('./charts.js')).chartsCommand(),
 };
 

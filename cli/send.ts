@@ -7,6 +7,7 @@ import { addTokenOptions, type TokenFlags, tokenOf } from './token-options.js';
 interface SendFlags extends RedisFlags, TokenFlags {
   qos?: '0' | '1' | '2';
   retain?: true;
+  followers?: true;
   url?: URL;
   timeout: number;
 }
@@ -33,6 +34,7 @@ export function sendCommand(): Command {
     )
     .option('--timeout <duration>', 'for so long the answer is waited for', durationMs, 30_000)
     .option('-r, --retain', 'keep it for who subscribes later; an empty message clears what is kept')
+    .option('-f, --followers', 'send it to the ids that follow this id, too')
     .addHelpText(
       'after',
       `
@@ -41,6 +43,7 @@ With --redis no router is asked, as a function on Redis sends it; it answers {"c
 
 Examples:
   encke send 123 "Hello World"
+  encke send --followers user/7 "Hello to all who follow me"
   encke send --token-file /etc/encke/api-token 123 "Hello World"
   encke send --redis redis://127.0.0.1:6379 --name encke 123 "Hello World"`,
     )
@@ -62,7 +65,7 @@ async function send(id: string, message: string, flags: SendFlags, command: Comm
 
 /** Refuses flags only: a variable may be set for other commands. */
 function checkTogether({ redis }: SendFlags, command: Command): void {
-  const others = redis === undefined ? redisFlagNames : (['url', 'token', 'tokenFile'] as const);
+  const others = redis === undefined ? redisFlagNames : (['url', 'token', 'tokenFile', 'followers'] as const);
   const other = others.find((name) => command.getOptionValueSource(name) === 'cli');
   if (other === undefined) return;
   const { long } = command.options.find((option) => option.attributeName() === other)!;
@@ -115,6 +118,7 @@ async function sendToApi(
   const options = new URLSearchParams();
   if (flags.qos !== undefined) options.set('qos', flags.qos);
   if (flags.retain) options.set('retain', '1');
+  if (flags.followers) options.set('to', 'followers');
   const query = options.size === 0 ? '' : `?${options}`;
   const { Client } = await import('undici');
   const client = new Client(url.origin, {

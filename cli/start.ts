@@ -105,6 +105,7 @@ const sentences: ReadonlySet<unknown> = new Set([
   'ERR_ENCKE_LISTEN',
   'ERR_ENCKE_ENGINE',
   'ERR_ENCKE_PLATFORM',
+  'ERR_ENCKE_STORE',
 ]);
 
 function stopWithSentence(command: string, error: unknown): never {

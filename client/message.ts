@@ -4,6 +4,8 @@ import type { Place } from './places.js';
 
 export interface ReceivedMessage {
   readonly id: string;
+  /** The id that it was sent to, where it came because `id` follows that; otherwise absent. */
+  readonly about?: string;
   /** Text; bytes where the payload is not UTF-8. */
   readonly data: string | Uint8Array;
   /** When the server took it, in ms since 1970. */
@@ -17,6 +19,7 @@ export interface ReceivedMessage {
 /** The fields that `/events` of several ids and `/poll` have in common. */
 export interface WireMessage {
   readonly id: string;
+  readonly about?: string;
   readonly data: string;
   readonly encoding?: string;
   readonly time: number;
@@ -31,10 +34,11 @@ export function placeOf({ offset }: WireMessage, places: readonly Place[] | unde
 }
 
 export function receivedMessage(
-  { id, data, encoding, time }: WireMessage,
+  { id, about, data, encoding, time }: WireMessage,
   cursor: string | undefined,
 ): ReceivedMessage {
-  return { id, data: encoding === 'base64' ? bytesOf(data) : data, time, cursor };
+  const message = { id, data: encoding === 'base64' ? bytesOf(data) : data, time, cursor };
+  return about === undefined ? message : { ...message, about };
 }
 
 function bytesOf(base64: string): Uint8Array {

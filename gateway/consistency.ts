@@ -38,6 +38,7 @@ export function inconsistencyOf(config: Config, role: NodeRole): string | undefi
     mqttPathTaken(config) ??
     idsOutgrowHeads(config) ??
     workersWithoutEngine(config) ??
+    graphOnSeveralNodes(config) ??
     workerNamesTooLong(config) ??
     nameOfNoFunction(config)
   );
@@ -119,6 +120,12 @@ function idsOutgrowHeads({ requestHeadBytesMax, idBytesMax }: Config): string | 
 function workersWithoutEngine({ workers, engine }: Config): string | undefined {
   if (workers === 0 || engine !== 'embedded') return undefined;
   return `--workers ${workers} needs --engine redis, as workers hand messages to each other over Redis: start a redis-server and add --engine redis, or leave --workers out.`;
+}
+
+function graphOnSeveralNodes({ engine, data, sendToFollowers }: Config): string | undefined {
+  if (engine === 'embedded' || (data === '' && sendToFollowers.length === 0)) return undefined;
+  const flag = data === '' ? '--send-to-followers' : '--data';
+  return `${flag} is for one process: with --engine ${engine} there is no friends graph yet, and nothing else is kept in a directory. Leave it out.`;
 }
 
 /** `<name>_send` and the others. */

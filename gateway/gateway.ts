@@ -21,6 +21,7 @@ import { bindPublicPages } from './http/public-routes.js';
 import { Poll } from './http/streams/poll.js';
 import { Stream } from './http/streams/stream.js';
 import { bindStreamRoom } from './http/streams/stream-room.js';
+import type { UnsentAnswers } from './http/streams/unsent-answers.js';
 import { IdleSockets } from './idle-sockets.js';
 import { Listeners } from './listeners.js';
 import type { LogNumbers } from './log/log-writer.js';
@@ -85,7 +86,7 @@ export class Gateway {
     const { cluster } = router.engine;
     const clusterStats = cluster && new ClusterStats(this.stats, cluster, config.countWaitMs);
     const subscriberLocations = new SubscriberLocations(router, config); // answers other nodes in any role
-    const bodies = this.#bindApi(clusterStats, subscriberLocations);
+    const bodies = this.#bindApi(clusterStats, subscriberLocations, unsent);
     this.operated = {
       ...{ shared, role, stats: this.stats, clusterStats, subscriberLocations, mqtt, adminSockets },
       listeners: () => this.#listenerStates(),
@@ -142,6 +143,7 @@ export class Gateway {
   #bindApi(
     clusterStats: ClusterStats | undefined,
     subscriberLocations: SubscriberLocations,
+    unsent: UnsentAnswers,
   ): Bodies | undefined {
     const { door } = this.#listeners.api;
     const { router } = this.#shared;
@@ -154,7 +156,9 @@ export class Gateway {
       warning: () => router.engine.warning,
     };
     bindProbes(door, probes);
-    const bodies = takesSends(this.#role) ? bindApi(door, { ...probes, subscriberLocations }) : undefined;
+    const bodies = takesSends(this.#role)
+      ? bindApi(door, { ...probes, subscriberLocations, unsent })
+      : undefined;
     bindRestOfApi(door, takesSends(this.#role) ? apiHint : probesHint);
     return bodies;
   }
@@ -235,7 +239,7 @@ const draining = 'draining: an operator has taken it out, and can take it in aga
 /** How often other programs can learn this node's numbers anew. */
 const reportSec = 5;
 
-const apiHint = 'POST /send/<id>, POST /send, GET /ids/<id>, /stats, /health, /ready.';
+const apiHint = 'POST /send/<id>, POST /send, GET /ids/<id>, /graph, /stats, /health, /ready.';
 const probesHint = 'This node only holds connections: GET /stats, /health, /ready; send to a router.';
 
 /** MQTT on the public listener, and on its own where one is asked for. Where it is off it still counts its sessions: none. */
@@ -280,6 +284,7 @@ function tasksOf(shared: SharedParts, clusterStats: ClusterStats | undefined, lo
   const isEach = (sec: number) => clock.tick % (sec * ticksPerSec) === 0;
   return [
     () => router.history.tick(performance.now()),
+    () => router.graph.tick(),
     () => reclaimer.tick(counters, router.messages),
     () => duplicateNames.tick(),
     () => isEach(reportSec) && clusterStats?.report(),

@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
 import type { Authenticator } from '../access/authenticator.js';
+import { Graph } from '../router/graph/graph.js';
+import { openGraph } from '../router/graph/open-graph.js';
 import { Router } from '../router/router.js';
 import type { Config } from './config.js';
 import { openEngine } from './engine.js';
@@ -18,7 +20,7 @@ import { stopWithSupervisor, tellSupervisor, type Worker } from './workers/worke
  * The process: config -> router -> gateway; says where it listens; signals; graceful stop.
  * @param worker where it is one of several that a supervisor has started
  * @param openAdmin of the room above this one
- * @throws ConfigError, EngineError, ListenError
+ * @throws ConfigError, EngineError, ListenError, StoreError
  */
 export async function runGateway(
   config: Config,
@@ -31,8 +33,12 @@ export async function runGateway(
   let gateway: Gateway | undefined;
   let admin: Awaited<ReturnType<OpenAdmin>> | undefined;
   const engine = await openEngine(config, role, log, async (concerns) => gateway?.announceGap(concerns));
+  const graph = await openGraphOf(config);
   const router = new Router({
     ...engine,
+    graph,
+    sendToFollowers: config.sendToFollowers,
+    followerSendsBytesMax: config.followerSendsBytesMax,
     idBytesMax: config.idBytesMax,
     topicLevelsMax: config.topicLevelsMax,
     maxRetained: config.mqttMaxRetained,
@@ -62,6 +68,18 @@ export async function runGateway(
   else tellSupervisor(gateway.ports);
   log.info(limitsLine(config), 'limits summed: what they allow, and the room that there is');
   log.info(urls, 'listening');
+}
+
+/** On disk where --data is set. @throws StoreError */
+async function openGraphOf(config: Config): Promise<Graph> {
+  const { graphBytesTotalMax, graphSubscriptionsMax, idBytesMax, topicLevelsMax } = config;
+  const limits = {
+    bytesMax: graphBytesTotalMax,
+    subscriptionsMax: graphSubscriptionsMax,
+    idBytesMax,
+    topicLevelsMax,
+  };
+  return config.data === '' ? new Graph(limits) : openGraph(config.data, limits);
 }
 
 /** The libraries of authenticators are loaded only where --auth is set. */

@@ -3,6 +3,7 @@ import { idBytesMaxDefault } from '../router/topic.js';
 import { accessSettings } from './access-settings.js';
 import { adminSettings } from './admin-settings.js';
 import { clusterSettings } from './cluster-settings.js';
+import { graphSettings } from './graph-settings.js';
 import { limitSettings } from './limit-settings.js';
 import { mqttSettings } from './mqtt/settings.js';
 import {
@@ -218,6 +219,7 @@ export const settings = {
   ...accessSettings,
   ...limitSettings,
   ...clusterSettings,
+  ...graphSettings,
   ...mqttSettings,
 } satisfies Record<string, Setting>;
 

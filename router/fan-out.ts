@@ -59,6 +59,14 @@ export class FanOut {
     return this.delivered - deliveredBefore;
   }
 
+  /** One delivery outside of a fan-out, at the lower QoS of both. @returns whether it was taken */
+  deliverTo(message: Message, subscriber: Subscriber, options: SubscriptionOptions): boolean {
+    const { delivered } = this;
+    this.#message = message;
+    this.#deliver(subscriber, options);
+    return this.delivered > delivered;
+  }
+
   #runMatches(exact: Audience | undefined, count: number): void {
     const nodes = this.#nodes;
     this.#overlapping = count > 1 || exact !== undefined;

@@ -33,6 +33,17 @@ export type {
 export { EmbeddedEngine } from './engine/embedded.js';
 export type { Engine, OnOutcome, OnPublication, Outcome, Wants } from './engine/engine.js';
 export {
+  type Edge,
+  type EdgeOutcome,
+  edgeProblemText,
+  Graph,
+  type GraphKeeper,
+  type IdPage,
+  idPageMax,
+} from './graph/graph.js';
+export type { GraphLimits } from './graph/graph-limits.js';
+export { openGraph } from './graph/open-graph.js';
+export {
   type Cursor,
   type CursorProblem,
   cursorProblemText,

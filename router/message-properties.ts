@@ -10,6 +10,8 @@ export interface PropertyValues {
   readonly correlationData?: Uint8Array;
   /** Names and values in the publisher's order; a name may come more than once. */
   readonly userProperties?: readonly (readonly [name: string, value: string])[];
+  /** The id that the message was sent to, where it comes to one of the ids that follow that. */
+  readonly about?: string;
 }
 
 /**
@@ -21,6 +23,7 @@ export class MessageProperties implements PropertyValues {
   declare readonly contentType?: string;
   declare readonly responseTopic?: string;
   declare readonly correlationData?: Uint8Array;
+  declare readonly about?: string;
   readonly userProperties: readonly (readonly [name: string, value: string])[];
   /** Most bytes in V8's heap. */
   readonly bytes: number;
@@ -31,6 +34,7 @@ export class MessageProperties implements PropertyValues {
     if (contentType !== undefined) this.contentType = contentType;
     if (responseTopic !== undefined) this.responseTopic = responseTopic;
     if (correlationData !== undefined) this.correlationData = ownBytes(correlationData);
+    if (values.about !== undefined) this.about = values.about;
     this.userProperties = Object.freeze(
       userProperties.map(([name, value]) => Object.freeze([name, value] as const)),
     );
@@ -47,8 +51,9 @@ function heapBytesOf({
   responseTopic = '',
   correlationData,
   userProperties,
+  about = '',
 }: PropertyValues): number {
-  let bytes = objectBytes(6) + textBytes(contentType) + textBytes(responseTopic);
+  let bytes = objectBytes(6) + textBytes(contentType) + textBytes(responseTopic) + textBytes(about);
   if (correlationData !== undefined) bytes += typedArrayBytes + correlationData.length;
   const pairs = userProperties ?? [];
   bytes += arrayBytes(pairs.length);

@@ -1,5 +1,6 @@
 import { assertLimit } from './arguments.js';
 import type { Engine } from './engine/engine.js';
+import type { Graph } from './graph/graph.js';
 import type { HistoryStore } from './history/history-store.js';
 import type { HistoryOptions } from './history/memory-history.js';
 import type { Message } from './message.js';
@@ -14,6 +15,12 @@ export interface RouterOptions extends RetainedOptions {
   history?: HistoryOptions;
   /** The store of history. Default: in memory. Another store ignores `history`. */
   historyStore?: HistoryStore;
+  /** The ids that follow others. Default: an empty graph in memory. */
+  graph?: Graph;
+  /** Topic filters of ids whose messages go to the ids that follow them, unless a send says otherwise. Default: none. */
+  sendToFollowers?: readonly string[];
+  /** Most bytes of messages that are on their way to followers in more than one turn. Default 64 MiB. */
+  followerSendsBytesMax?: number;
   /** Longest id or topic filter in bytes of UTF-8. Default 1,024. */
   idBytesMax?: number;
   /** Most levels of an id or topic filter. Default 128. */

@@ -1,4 +1,6 @@
 import type { FanOut } from './fan-out.js';
+import type { FollowerSends, FollowerSendsStats } from './graph/follower-sends.js';
+import type { Graph } from './graph/graph.js';
 import type { HistoryStats, HistoryStore } from './history/history-store.js';
 import type { Retained, RetainedRefusal } from './retained.js';
 import type { Subscriptions } from './subscriptions.js';
@@ -28,6 +30,17 @@ export interface RouterStats {
   /** Messages that were not retained, by limit. */
   retainedRefused: Record<RetainedRefusal, number>;
   history: HistoryStats;
+  graph: GraphStats;
+}
+
+export interface GraphStats {
+  /** Ids that follow another one or are followed, now. */
+  ids: number;
+  /** Edges, now. */
+  edges: number;
+  /** Bytes of both outside of V8's heap, now. */
+  bytes: number;
+  sends: FollowerSendsStats;
 }
 
 export function routerStats(
@@ -36,6 +49,8 @@ export function routerStats(
   { delivered, dropped }: FanOut,
   retained: Retained,
   history: HistoryStore,
+  graph: Graph,
+  followerSends: FollowerSends,
 ): RouterStats {
   return {
     ids,
@@ -50,5 +65,11 @@ export function routerStats(
     retainedBytes: retained.bytes,
     retainedRefused: { ...retained.refused },
     history: history.stats(),
+    graph: {
+      ids: graph.ids,
+      edges: graph.edges,
+      bytes: graph.bytes,
+      sends: { ...followerSends.stats },
+    },
   };
 }

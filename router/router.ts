@@ -8,9 +8,12 @@ import {
   InvalidArgumentError,
   payloadOf,
 } from './arguments.js';
+import { DeliveryOrder } from './delivery-order.js';
 import { EmbeddedEngine } from './engine/embedded.js';
-import type { Engine, Wants } from './engine/engine.js';
+import type { Engine, Outcome, Wants } from './engine/engine.js';
 import { FanOut } from './fan-out.js';
+import { FollowerSends } from './graph/follower-sends.js';
+import { Graph } from './graph/graph.js';
 import { History } from './history/history.js';
 import type { HistoryStore } from './history/history-store.js';
 import { MemoryHistory } from './history/memory-history.js';
@@ -37,6 +40,9 @@ export class Router {
   readonly #historyStore: HistoryStore;
   /** Recent messages, for clients that reconnect. */
   readonly history: History;
+  /** The ids that follow others. */
+  readonly graph: Graph;
+  readonly #followerSends: FollowerSends;
   /** Carries messages to the other nodes, where there are any, and knows those. */
   readonly engine: Engine;
   readonly #onLastLogout: (filter: string) => void;
@@ -47,9 +53,7 @@ export class Router {
   onHandedOut: ((message: Message) => void) | undefined = undefined;
   #published = 0;
   #messages = 0;
-  #delivering = false;
-  /** Messages published inside a `deliver`: wills of connections that were cut there, so at most one for each. */
-  readonly #waiting: Message[] = [];
+  readonly #order = new DeliveryOrder((message) => this.#handOut(message));
 
   /** @throws RangeError for a limit that is not a whole number */
   constructor(options: RouterOptions = {}) {
@@ -63,15 +67,22 @@ export class Router {
     this.history = new History(this.#historyStore);
     this.#onLastLogout = (filter) => this.engine.removeInterest(filter);
     this.#retirement = new Retirement(this.#subscriptions, this.#onLastLogout);
+    this.graph = options.graph ?? new Graph({ idBytesMax, topicLevelsMax });
+    const deliveries = { subscriptions: this.#subscriptions, fanOut: this.#fanOut, graph: this.graph };
+    this.#followerSends = new FollowerSends(
+      { ...deliveries, engine: this.engine, order: this.#order },
+      options,
+    );
   }
 
   /** Connects the engine. Before it resolves, sends reach nobody. */
   async start(): Promise<void> {
-    await this.engine.start((message) => this.#onPublication(message), this.#retained);
+    await this.engine.start((message) => this.#order.deliver(message), this.#retained);
   }
 
-  stop(): Promise<void> {
-    return this.engine.stop();
+  async stop(): Promise<void> {
+    await this.engine.stop();
+    await this.graph.close();
   }
 
   /**
@@ -197,6 +208,22 @@ export class Router {
   }
 
   /**
+   * Sends to all subscribers of `id` and of all ids that follow it, each once. To an id with many followers it takes more
+   * than one turn of the loop.
+   * @returns the number of subscribers that took it, when all had their turn
+   * @throws InvalidIdError; InvalidArgumentError; RangeError; Error where too many are under way, or on several nodes
+   */
+  async sendToFollowers(id: string, data: string | Uint8Array): Promise<number> {
+    assertId(id, this.idBytesMax, this.topicLevelsMax);
+    const message = new Message(id, payloadOf(data), Date.now());
+    const { delivered, carried, reason } = await new Promise<Outcome>((onOutcome) => {
+      this.publish(message, { onOutcome, count: true, followers: true });
+    });
+    if (carried !== 'yes') throw new Error(`The message was not sent: ${reason}.`);
+    return delivered;
+  }
+
+  /**
    * `send` for callers that have checked the id and made the message. A message is published once.
    * @param wants what the publisher is told, and how; with a single node, before this returns
    * @returns how many subscribers on this node took it; 0 if it is delivered later, as from inside a `deliver`
@@ -206,7 +233,9 @@ export class Router {
     this.#published++;
     if (message.publisher !== undefined && !message.retain && this.#subscriptions.noLocal === 0)
       message.publisher = undefined;
-    return this.engine.publish(message, wants);
+    if (!(wants?.followers ?? this.#followerSends.isDefault(message.id)))
+      return this.engine.publish(message, wants);
+    return this.#followerSends.publish(message, wants);
   }
 
   /** Messages delivered on this node since the start, from any node. */
@@ -226,6 +255,8 @@ export class Router {
       this.#fanOut,
       this.#retained,
       this.#historyStore,
+      this.graph,
+      this.#followerSends,
     );
   }
 
@@ -233,22 +264,6 @@ export class Router {
     assertSubscriber(subscriber);
     assertFreeOrHere(subscriber, this.#subscriptions.mayAdd(subscriber));
     if (this.#subscriptions.add(filter, subscriber, options) === 'first') this.engine.addInterest(filter);
-  }
-
-  #onPublication(message: Message): number {
-    if (this.#delivering) {
-      this.#waiting.push(message);
-      return 0;
-    }
-    this.#delivering = true;
-    try {
-      const taken = this.#handOut(message);
-      for (let i = 0; i < this.#waiting.length; i++) this.#handOut(this.#waiting[i]!);
-      return taken;
-    } finally {
-      this.#delivering = false;
-      if (this.#waiting.length > 0) this.#waiting.length = 0;
-    }
   }
 
   #handOut(message: Message): number {

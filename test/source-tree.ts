@@ -9,6 +9,7 @@ export const rooms = [
   'gateway',
   'access',
   'router',
+  'store',
   'client',
   'msggen',
   'floodtest',

@@ -86,6 +86,23 @@ export function answerJsonText(response: HttpResponse, text: string, headers: He
 }
 
 /**
+ * Answers 200 with JSON that a socket may not take at once.
+ * @param end ends the response, whose head is written
+ */
+export function answerLargeJson(
+  response: HttpResponse,
+  value: unknown,
+  headers: Headers,
+  end: (response: HttpResponse, text: string) => void,
+): void {
+  if (response.awaitsChunks === true || response.headOnly === true || response.closes === true)
+    return answerJson(response, '200 OK', value, headers);
+  usualJson.write(response);
+  for (const [name, value] of headers) response.writeHeader(name, value);
+  end(response, JSON.stringify(value));
+}
+
+/**
  * Ends the request. To HEAD, only status and headers go out: a body would be read as the next answer.
  * @param body undefined: neither a body nor a Content-Length, as 204 and 304 want it
  * @param close the connection ends behind the answer

@@ -1,23 +1,30 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { Identity } from '../../access/identity.js';
+import type { Graph } from '../../router/graph/graph.js';
 import type { Router } from '../../router/router.js';
 import type { Found, SubscriberLocations } from '../cluster/subscriber-locations.js';
 import type { Config } from '../config.js';
 import type { FairTurns } from '../fair-turns.js';
 import { answerJson, type Headers, whenKnown } from './answer.js';
+import type { ApiHandler } from './api-guard.js';
 import { Bodies } from './body.js';
 import type { FrontDoor } from './front-door.js';
+import { GraphChanges } from './graph/graph-changes.js';
+import { edgesHandler, listHandler } from './graph/graph-lists.js';
+import { refuseGraph } from './graph/no-graph.js';
 import { bindPath, type Handler } from './methods.js';
 import type { ProbesParts } from './probes.js';
 import { idFromPath } from './request.js';
 import { SendEndpoint } from './send.js';
 import { SendBatchEndpoint } from './send-batch.js';
+import type { UnsentAnswers } from './streams/unsent-answers.js';
 
 export interface ApiParts extends ProbesParts {
   readonly router: Router;
   readonly config: Config;
   readonly subscriberLocations: SubscriberLocations;
   readonly turns: FairTurns;
+  readonly unsent: UnsentAnswers;
 }
 
 /** The router API: a listener of its own, on loopback unless there is a token. @returns the bodies, for the sweeper */
@@ -35,7 +42,21 @@ export function bindApi(door: FrontDoor, parts: ApiParts): Bodies {
     answerIds(parts, response, request, cors, caller),
   );
   bindPath(door, '/ids/*', { get, options });
+  bindGraph(door, { ...parts, graph: router.graph, bodies }, options);
   return bodies;
+}
+
+function bindGraph(
+  door: FrontDoor,
+  parts: ApiParts & { readonly graph: Graph; readonly bodies: Bodies },
+  options: Handler,
+): void {
+  const { config, guard } = parts;
+  const ifThere = (handler: ApiHandler): ApiHandler =>
+    config.engine === 'redis' ? (response, _request, _head, cors) => refuseGraph(response, cors) : handler;
+  const post = guard.protect(ifThere(new GraphChanges(parts).handle));
+  bindPath(door, '/graph', { get: guard.protectRead(ifThere(edgesHandler(parts))), post, options });
+  bindPath(door, '/graph/*', { get: guard.protectRead(ifThere(listHandler(parts))), options });
 }
 
 function answerIds(

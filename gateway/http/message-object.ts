@@ -13,15 +13,17 @@ interface Fields {
   readonly qos?: unknown;
   readonly retain?: unknown;
   readonly wait?: unknown;
+  readonly to?: unknown;
 }
 
 /** A message, and whether its sender waits for the count. */
 interface SentMessage {
   readonly message: Message;
   readonly wait: boolean;
+  readonly followers: boolean | undefined;
 }
 
-/** A line of a batch: `{"id","data"}`, optionally with `"encoding":"base64"`, `"qos"`, `"retain"` and `"wait"`. */
+/** A line of a batch: `{"id","data"}`, optionally with `"encoding":"base64"`, `"qos"`, `"retain"`, `"wait"` and `"to"`. */
 export function messageFromJson(text: string, config: Config): Parsed<SentMessage> {
   let fields: Fields | null;
   try {
@@ -46,8 +48,9 @@ export function messageFromJson(text: string, config: Config): Parsed<SentMessag
   if (payload.length > config.messageBytesMax) return problem(tooLargeText(config));
   const options = optionsFromLine(fields);
   if (!options.ok) return options;
-  const { qos, retain, wait } = options.value;
-  return { ok: true, value: { message: new Message(id.value, payload, Date.now(), qos, retain), wait } };
+  const { qos, retain, wait, followers } = options.value;
+  const message = new Message(id.value, payload, Date.now(), qos, retain);
+  return { ok: true, value: { message, wait, followers } };
 }
 
 /** Windows programs begin files with a byte order mark, and joined files have it in the middle (RFC 8259 8.1). */

@@ -67,7 +67,7 @@ function limitText(problem: IdProblem, { idBytesMax, topicLevelsMax }: IdLimits)
 }
 
 /** uWS puts U+FFFD where the request line was not UTF-8. A client that means that very character percent-encodes it. */
-function percentDecode(text: string, from: number): string | undefined {
+export function percentDecode(text: string, from: number): string | undefined {
   if (text.includes('\ufffd')) return undefined;
   if (text.indexOf('%', from) === -1) return text.slice(from);
   try {
@@ -83,13 +83,18 @@ export interface SendOptions {
   readonly retain: boolean;
   /** Wait for the count of subscribers that took it, on all nodes. */
   readonly wait: boolean;
+  /** Whether it goes to the followers of its id, too; undefined: as --send-to-followers says. */
+  readonly followers: boolean | undefined;
 }
 
 /**
  * QoS 1 leaves the QoS of a delivery to the subscriber: an HTTP stream or a subscription at QoS 0 costs nothing more by
  * it, and a session that asked for QoS 1 gets what is sent while its client is away.
  */
-const asUsual: Parsed<SendOptions> = { ok: true, value: { qos: 1, retain: false, wait: true } };
+const asUsual: Parsed<SendOptions> = {
+  ok: true,
+  value: { qos: 1, retain: false, wait: true, followers: undefined },
+};
 
 /** The form of the header Idempotency-Key. */
 const keyShape = /^[\x21-\x7e]{1,64}$/;
@@ -100,7 +105,7 @@ export function idempotencyKeyOf({ idempotencyKey }: RequestHead): Parsed<string
   return { ok: false, problem: 'An Idempotency-Key is 1 to 64 printable characters without spaces.' };
 }
 
-/** `?qos=0|1|2&retain=0|1&wait=0|1` */
+/** `?qos=0|1|2&retain=0|1&wait=0|1&to=id|followers` */
 export function optionsFromQuery(request: HttpRequest): Parsed<SendOptions> {
   const query = request.getQuery();
   if (query === undefined || query === '') return asUsual;
@@ -111,7 +116,13 @@ export function optionsFromQuery(request: HttpRequest): Parsed<SendOptions> {
   if (!/^[01]$/.test(retain)) return { ok: false, problem: 'retain is 0 or 1.' };
   const wait = waitOf(parameters);
   if (!wait.ok) return wait;
-  return { ok: true, value: { qos: Number(qos) as Qos, retain: retain === '1', wait: wait.value } };
+  const to = parameters.get('to') ?? undefined;
+  if (!isRecipients(to)) return { ok: false, problem: 'to is id or followers.' };
+  const followers = followersOf(to);
+  return {
+    ok: true,
+    value: { qos: Number(qos) as Qos, retain: retain === '1', wait: wait.value, followers },
+  };
 }
 
 /** `?wait=0|1` of a batch, whose lines say the rest. */
@@ -125,18 +136,30 @@ function waitOf(parameters: URLSearchParams): Parsed<boolean> {
   return { ok: true, value: wait === '1' };
 }
 
-/** `"qos"`, `"retain"` and `"wait"` of a message in JSON. */
+/** `to`: the id alone, or the ids that follow it, too. */
+function isRecipients(to: unknown): to is 'id' | 'followers' | undefined {
+  return to === undefined || to === 'id' || to === 'followers';
+}
+
+function followersOf(to: 'id' | 'followers' | undefined): boolean | undefined {
+  return to === undefined ? undefined : to === 'followers';
+}
+
+/** `"qos"`, `"retain"`, `"wait"` and `"to"` of a message in JSON. */
 export function optionsFromLine({
   qos = 1,
   retain = false,
   wait = true,
+  to,
 }: {
   qos?: unknown;
   retain?: unknown;
   wait?: unknown;
+  to?: unknown;
 }): Parsed<SendOptions> {
   if (qos !== 0 && qos !== 1 && qos !== 2) return { ok: false, problem: '"qos" is the number 0, 1 or 2.' };
   if (typeof retain !== 'boolean') return { ok: false, problem: '"retain" is true or false.' };
   if (typeof wait !== 'boolean') return { ok: false, problem: '"wait" is true or false.' };
-  return { ok: true, value: { qos, retain, wait } };
+  if (!isRecipients(to)) return { ok: false, problem: '"to" is "id" or "followers".' };
+  return { ok: true, value: { qos, retain, wait, followers: followersOf(to) } };
 }

@@ -1,5 +1,4 @@
 import type { HttpResponse } from 'uWebSockets.js';
-import { isUtf8 } from 'node:buffer';
 import type { Identity } from '../../access/identity.js';
 import { isCarried, type Outcome, type Wants } from '../../router/engine/engine.js';
 import type { Router } from '../../router/router.js';
@@ -10,6 +9,8 @@ import type { PublishBudget } from '../publish-rates.js';
 import { answerJson, type Headers } from './answer.js';
 import type { ApiGuard, ApiHandler } from './api-guard.js';
 import type { Bodies } from './body.js';
+import { BodyLines } from './body-lines.js';
+import { noGraphText } from './graph/no-graph.js';
 import { messageFromJson } from './message-object.js';
 import { idempotencyKeyOf, waitFromQuery } from './request.js';
 import { failureOf, failureStatus } from './send.js';
@@ -140,9 +141,11 @@ export class SendBatchEndpoint {
     const sent = messageFromJson(line, this.#config);
     if (!sent.ok) return batch.addError(sent.problem);
     if (!this.#guard.mayDo(batch.caller, 'publish', sent.value.message.id)) return batch.addForbidden();
+    if (sent.value.followers === true && this.#config.engine === 'redis') return batch.addError(noGraphText);
     batch.budget?.take();
     batch.totals.messages++;
     batch.undecided++;
+    batch.followers = sent.value.followers;
     this.#router.publish(sent.value.message, batch);
   }
 
@@ -167,9 +170,8 @@ export class SendBatchEndpoint {
   }
 }
 
-/** A body that is worked off line by line. Its lines are not split beforehand: empty ones would weigh ten times the body. */
-class Batch implements Wants {
-  readonly #body: Buffer;
+/** A body that is worked off line by line. */
+class Batch extends BodyLines implements Wants {
   readonly #key: string;
   /** Whether the publisher waits for the number of subscribers that took its messages. */
   readonly count: boolean;
@@ -177,10 +179,9 @@ class Batch implements Wants {
   readonly caller: Identity;
   /** A batch is sent whole: what is more than its sender may send at once is paid back before the next one. */
   readonly budget: PublishBudget | undefined;
+  /** Of the line taken last. */
+  followers: boolean | undefined;
   readonly totals: BatchTotals;
-  #offset = 0;
-  /** Number of the line taken last, from 1. */
-  line = 0;
   /** Good lines that this caller may not send. */
   forbidden = 0;
   /** Messages of which it is not known yet what has become of them. */
@@ -198,35 +199,17 @@ class Batch implements Wants {
     caller: Identity,
     budget: PublishBudget | undefined,
   ) {
+    super(body);
     this.budget = budget;
-    this.#body = body;
     this.#key = key;
     this.count = count;
     this.caller = caller;
     this.totals = { messages: 0, ...(count ? { delivered: 0 } : {}), bad: 0, errors: [] };
   }
 
-  get bytes(): number {
-    return this.#body.length;
-  }
-
   /** Of the line taken last: a batch that is sent again has the same lines. */
   get idempotencyKey(): string {
     return this.#key === '' ? '' : `${this.#key}:${this.line}`;
-  }
-
-  get done(): boolean {
-    return this.#offset > this.#body.length;
-  }
-
-  /** @returns the next line, undefined when it is not UTF-8 */
-  take(): string | undefined {
-    const newline = this.#body.indexOf(0x0a, this.#offset);
-    const end = newline === -1 ? this.#body.length : newline;
-    const line = this.#body.subarray(this.#offset, end);
-    this.#offset = end + 1;
-    this.line++;
-    return isUtf8(line) ? line.toString('utf8') : undefined;
   }
 
   readonly onOutcome = (outcome: Outcome): void => {

@@ -7,6 +7,7 @@ import type { Counters } from '../counters.js';
 import { answerJson, answerJsonText, type Headers, whenKnown } from './answer.js';
 import type { ApiGuard, ApiHandler } from './api-guard.js';
 import type { Bodies } from './body.js';
+import { refuseGraph } from './graph/no-graph.js';
 import { idempotencyKeyOf, optionsFromQuery, recipientFromPath } from './request.js';
 
 /** `POST /send/<id>`: the body is the message, whatever it is. Step 1 of the way of a message. */
@@ -33,13 +34,14 @@ export class SendEndpoint {
     if (!options.ok) return this.#guard.refuse(response, cors, options.problem);
     const key = idempotencyKeyOf(head);
     if (!key.ok) return this.#guard.refuse(response, cors, key.problem);
+    const { qos, retain, wait, followers } = options.value;
+    if (followers === true && this.#config.engine === 'redis') return refuseGraph(response, cors);
     const budget = this.#guard.budgetOf(response, cors, caller);
     if (budget === false) return;
-    const { qos, retain, wait } = options.value;
     this.#bodies.read(response, cors, this.#config.messageBytesMax, (payload) => {
       budget?.take();
       const message = new Message(id.value, payload, Date.now(), qos, retain);
-      this.#send(response, cors, message, wait, key.value);
+      this.#send(response, cors, message, wait, key.value, followers);
     });
   };
 
@@ -50,10 +52,11 @@ export class SendEndpoint {
     message: Message,
     count: boolean,
     idempotencyKey: string,
+    followers: boolean | undefined,
   ): void {
     whenKnown<Outcome>(
       response,
-      (onOutcome) => this.#router.publish(message, { onOutcome, count, idempotencyKey }),
+      (onOutcome) => this.#router.publish(message, { onOutcome, count, idempotencyKey, followers }),
       (outcome) => this.#answer(response, cors, outcome, count),
     );
   }

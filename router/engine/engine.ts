@@ -19,6 +19,8 @@ export interface Wants {
   readonly count?: boolean;
   /** Of all messages to one id with the same key within 5 minutes, one is sent. '' is no key. */
   readonly idempotencyKey?: string;
+  /** Whether it goes to the ids that follow its id, too. Absent: as `sendToFollowers` of the router says. */
+  readonly followers?: boolean | undefined;
 }
 
 /** The result of publishing one message. Shared: read, never write. */

@@ -42,7 +42,10 @@ export function lineOf(message: Message, cursor: string | undefined): string {
 
 /** The object without its end, where the cursor follows, which may differ between recipients. */
 export function openLine(message: Message): string {
-  return JSON.stringify({ id: message.id, ...dataOf(message), time: message.timeMs }).slice(0, -1);
+  const { id, timeMs: time, properties } = message;
+  const about = properties?.about;
+  if (about !== undefined) return JSON.stringify({ id, about, ...dataOf(message), time }).slice(0, -1);
+  return JSON.stringify({ id, ...dataOf(message), time }).slice(0, -1);
 }
 
 function closeLine(open: string, cursor: string | undefined): string {

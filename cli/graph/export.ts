@@ -1,0 +1,45 @@
+import { codeOf } from './generate.js';
+import { GraphApi, GraphApiError } from './graph-api.js';
+import { LineOutput } from './line-output.js';
+import { ProgressBar } from './progress.js';
+
+const pageEdges = 10_000;
+const whiteSpace = /\s/;
+
+export async function exportGraph(file: string, url: URL, token: string | undefined): Promise<void> {
+  const api = new GraphApi(url, token);
+  let bar: ProgressBar | undefined;
+  let written = 0;
+  try {
+    let page = await api.edges(undefined, pageEdges);
+    const output = new LineOutput(file);
+    bar = new ProgressBar(page.count);
+    for (;;) {
+      for (const [subscriber, subscribee] of page.edges) {
+        const wait = output.line(lineOf(subscriber, subscribee));
+        if (wait !== undefined) await wait;
+      }
+      written += page.edges.length;
+      bar.show(written, written);
+      if (page.next === undefined) break;
+      page = await api.edges(page.next, pageEdges);
+    }
+    await output.end();
+    bar.end();
+    process.stderr.write(`${written.toLocaleString('en')} edges\n`);
+  } catch (error) {
+    bar?.end();
+    const why =
+      error instanceof GraphApiError ? error.message : `${file} cannot be written (${codeOf(error)}).`;
+    process.stderr.write(`encke graph: ${why}\n`);
+    process.exitCode = 1;
+  } finally {
+    await api.close();
+  }
+}
+
+/** As JSON where a line `A B` would be read as something else. */
+function lineOf(subscriber: string, subscribee: string): string {
+  const isPlain = !whiteSpace.test(subscriber) && !whiteSpace.test(subscribee) && !/^[#{]/.test(subscriber);
+  return isPlain ? `${subscriber} ${subscribee}` : JSON.stringify({ subscriber, subscribee });
+}

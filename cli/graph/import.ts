@@ -1,0 +1,119 @@
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type EdgeBatch, edgeBatches } from './edge-file.js';
+import { codeOf } from './generate.js';
+import { GraphApi, GraphApiError } from './graph-api.js';
+import { ProgressBar } from './progress.js';
+
+/** How far an import has come: everything before this is stored. */
+interface ImportPlace {
+  readonly url: string;
+  /** Of the file, which must be the same for the import to go on. */
+  readonly size: number;
+  readonly modifiedMs: number;
+  readonly bytes: number;
+  readonly lines: number;
+}
+
+const badNamedMax = 20;
+
+export async function importGraph(
+  file: string,
+  url: URL,
+  token: string | undefined,
+  fromStart: boolean,
+): Promise<void> {
+  const totals = { added: 0, unchanged: 0, bad: 0 };
+  const api = new GraphApi(url, token);
+  let bar: ProgressBar | undefined;
+  try {
+    const { size, mtimeMs: modifiedMs } = statSync(file);
+    const places = new ImportPlaces(file, { url: url.origin, size, modifiedMs });
+    const start = fromStart ? undefined : places.read();
+    const { bytes, lines } = start ?? { bytes: 0, lines: 0 };
+    if (bytes > 0) say(`goes on at line ${lines + 1}, where the last import stopped`);
+    bar = new ProgressBar(size, bytes);
+    for await (const batch of edgeBatches(file, bytes, lines)) {
+      await addBatch(api, batch, totals, bar);
+      places.write(batch);
+      bar.show(batch.bytes, totals.added + totals.unchanged);
+      if (batch.cutLine === undefined) continue;
+      bar.end();
+      say(`the last line has no end: if the file was cut, it is wrong: ${batch.cutLine.slice(0, 80)}`);
+    }
+    bar.end();
+    places.remove();
+    process.stdout.write(`${JSON.stringify(totals)}\n`);
+    if (totals.bad > 0) process.exitCode = 1;
+  } catch (error) {
+    bar?.end();
+    const why =
+      error instanceof GraphApiError
+        ? `${error.message} Run it again, and it goes on behind what is stored.`
+        : `${file} cannot be read (${codeOf(error)}).`;
+    say(why);
+    process.exitCode = 1;
+  } finally {
+    await api.close();
+  }
+}
+
+async function addBatch(
+  api: GraphApi,
+  batch: EdgeBatch,
+  totals: { added: number; unchanged: number; bad: number },
+  bar: ProgressBar,
+): Promise<void> {
+  const name = (line: number, error: string) => {
+    totals.bad++;
+    if (totals.bad <= badNamedMax) bar.end();
+    if (totals.bad <= badNamedMax) say(`line ${line}: ${error}`);
+    if (totals.bad === badNamedMax) say('more bad lines are only counted');
+  };
+  for (const line of batch.bad) name(line, 'not two ids.');
+  if (batch.lineNumbers.length === 0) return;
+  const answer = await api.change(batch.body);
+  totals.added += answer.added;
+  totals.unchanged += answer.unchanged;
+  for (const { line, error } of answer.errors) name(batch.lineNumbers[line - 1]!, error);
+  totals.bad += answer.bad - answer.errors.length;
+}
+
+/** In a file beside the one that is imported. */
+class ImportPlaces {
+  readonly #path: string;
+  readonly #of: Pick<ImportPlace, 'url' | 'size' | 'modifiedMs'>;
+
+  constructor(file: string, of: Pick<ImportPlace, 'url' | 'size' | 'modifiedMs'>) {
+    this.#path = `${file}.import`;
+    this.#of = of;
+  }
+
+  /** @returns undefined where there is none, or it is of another file or server */
+  read(): Pick<ImportPlace, 'bytes' | 'lines'> | undefined {
+    try {
+      const place = JSON.parse(readFileSync(this.#path, 'utf8')) as ImportPlace;
+      const { url, size, modifiedMs } = this.#of;
+      const isSame = place.url === url && place.size === size && place.modifiedMs === modifiedMs;
+      return isSame && place.bytes <= size ? place : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Without it the next import begins at the start, which adds nothing twice. */
+  write({ bytes, lines }: EdgeBatch): void {
+    try {
+      writeFileSync(this.#path, `${JSON.stringify({ ...this.#of, bytes, lines })}\n`);
+    } catch {
+      // A directory that cannot be written.
+    }
+  }
+
+  remove(): void {
+    rmSync(this.#path, { force: true });
+  }
+}
+
+function say(sentence: string): void {
+  process.stderr.write(`encke graph: ${sentence}\n`);
+}

@@ -1,0 +1,179 @@
+import type { HttpResponse } from 'uWebSockets.js';
+import type { Identity } from '../../../access/identity.js';
+import { type EdgeOutcome, edgeProblemText, type Graph } from '../../../router/graph/graph.js';
+import type { Config } from '../../config.js';
+import type { Counters } from '../../counters.js';
+import type { FairTurns } from '../../fair-turns.js';
+import { answerJson, type Headers } from '../answer.js';
+import type { ApiGuard, ApiHandler } from '../api-guard.js';
+import type { Bodies } from '../body.js';
+import { BodyLines } from '../body-lines.js';
+import { type EdgeLine, edgeFromJson } from './edge-line.js';
+
+/** Line numbers named in one answer; more bad lines are only counted. */
+const errorsNamedMax = 100;
+
+/** Bodies that take more than one turn, or wait for the disk, together. */
+const bytesUnderWayMax = 64 * 1024 * 1024;
+
+interface ChangeTotals {
+  /** Edges that are new. */
+  added: number;
+  /** Edges that are gone. */
+  removed: number;
+  /** Lines that changed nothing: the edge was there already, or was not there to be removed. */
+  unchanged: number;
+  /** Bad lines in all. */
+  bad: number;
+  /** The first hundred of them, by line number from 1. */
+  errors: { line: number; error: string }[];
+}
+
+interface ChangesParts {
+  readonly graph: Graph;
+  readonly config: Config;
+  readonly counters: Counters;
+  readonly guard: ApiGuard;
+  readonly bodies: Bodies;
+  readonly turns: FairTurns;
+}
+
+/**
+ * `POST /graph` with NDJSON lines of edges. Bad lines are named by number while the good ones are done, in order. The
+ * answer comes when all changes are on disk, where there is one.
+ */
+export class GraphChanges {
+  readonly #parts: ChangesParts;
+  #bytesUnderWay = 0;
+
+  constructor(parts: ChangesParts) {
+    this.#parts = parts;
+  }
+
+  readonly handle: ApiHandler = (response, _request, _head, cors, caller) => {
+    const { bodies, config } = this.#parts;
+    bodies.read(response, cors, config.batchBytesMax, (body) => {
+      this.#work(new Changes(body, caller), response, cors);
+    });
+  };
+
+  /** Goes on in the next turns, and lets others have theirs. What was taken is done even if the caller has gone. */
+  #work(changes: Changes, response: HttpResponse, cors: Headers): void {
+    if (this.#bytesUnderWay + changes.bytes > bytesUnderWayMax && this.#bytesUnderWay > 0) {
+      const error = 'Too many changes are under way: nothing was changed, send them again later.';
+      return answerJson(response, '503 Service Unavailable', { ...changes.totals, error }, cors);
+    }
+    this.#bytesUnderWay += changes.bytes;
+    let aborted = false;
+    response.onAborted(() => {
+      aborted = true;
+    });
+    const end = (failure?: string) => {
+      this.#bytesUnderWay -= changes.bytes;
+      if (!aborted) response.cork(() => this.#answer(response, cors, changes, failure));
+    };
+    const store = () => {
+      this.#parts.graph.stored().then(
+        () => end(),
+        (error: Error) => end(error.message),
+      );
+    };
+    const goOn = () => {
+      const more = !this.#changeSome(changes);
+      if (!more) store();
+      return more;
+    };
+    if (this.#changeSome(changes)) store();
+    else this.#parts.turns.add({ overdue: false, goOn });
+  }
+
+  /** @returns true when all lines are done */
+  #changeSome(changes: Changes): boolean {
+    while (!changes.done) {
+      const line = changes.take();
+      if (line?.trim() !== '') this.#changeByLine(changes, line);
+      if (this.#parts.turns.over) break;
+    }
+    return changes.done;
+  }
+
+  #changeByLine(changes: Changes, line: string | undefined): void {
+    const { config, guard, graph } = this.#parts;
+    if (line === undefined) return changes.addError('This line is not UTF-8.');
+    const edge = edgeFromJson(line, config);
+    if (!edge.ok) return changes.addError(edge.problem);
+    const { subscriber, subscribee, remove } = edge.value;
+    if (!mayChange(guard, changes.caller, edge.value)) return changes.addForbidden();
+    if (remove) changes.note(graph.remove(subscriber, subscribee), 'removed');
+    else changes.note(graph.add(subscriber, subscribee), 'added');
+  }
+
+  #answer(
+    response: HttpResponse,
+    cors: Headers,
+    { totals, forbidden, full }: Changes,
+    failure: string | undefined,
+  ): void {
+    const { counters, config } = this.#parts;
+    const refuse = (status: '400' | '403' | '503', text: string, error: string) => {
+      counters.countApiError(status);
+      answerJson(response, `${status} ${text}`, { ...totals, error }, cors);
+    };
+    counters.refused['not-allowed'] += forbidden;
+    if (failure !== undefined)
+      return refuse('503', 'Service Unavailable', `${failure} What this changed may be lost: send it again.`);
+    if (full) {
+      const error = `The graph has ${config.graphBytesTotalMax} bytes (--graph-bytes-total-max), and no room for more edges.`;
+      return refuse('503', 'Service Unavailable', error);
+    }
+    const good = totals.added + totals.removed + totals.unchanged;
+    if (good === 0 && forbidden > 0 && forbidden === totals.bad)
+      return refuse('403', 'Forbidden', 'You may not change any of these edges: nothing was changed.');
+    if (good === 0 && totals.bad > 0)
+      return refuse(
+        '400',
+        'Bad Request',
+        'No line is an edge: nothing was changed. "errors" names what is wrong with each.',
+      );
+    answerJson(response, '200 OK', totals, cors);
+  }
+}
+
+/**
+ * An edge lets the subscriber have what is sent to the other: so its maker may receive that itself, and what is for the
+ * subscriber.
+ */
+function mayChange(guard: ApiGuard, caller: Identity, { subscriber, subscribee }: EdgeLine): boolean {
+  return guard.mayDo(caller, 'subscribe', subscribee) && guard.mayDo(caller, 'subscribe', subscriber);
+}
+
+class Changes extends BodyLines {
+  readonly caller: Identity;
+  readonly totals: ChangeTotals = { added: 0, removed: 0, unchanged: 0, bad: 0, errors: [] };
+  forbidden = 0;
+  full = false;
+
+  constructor(body: Buffer, caller: Identity) {
+    super(body);
+    this.caller = caller;
+  }
+
+  note(outcome: EdgeOutcome, changed: 'added' | 'removed'): void {
+    if (outcome === 'changed') this.totals[changed]++;
+    else if (outcome === 'unchanged') this.totals.unchanged++;
+    else {
+      this.full ||= outcome === 'full';
+      this.addError(edgeProblemText[outcome]);
+    }
+  }
+
+  addForbidden(): void {
+    this.forbidden++;
+    this.addError('You may not change this edge: it takes the right to subscribe to both ids.');
+  }
+
+  addError(error: string): void {
+    this.totals.bad++;
+    if (this.totals.errors.length < errorsNamedMax) this.totals.errors.push({ line: this.line, error });
+  }
+}

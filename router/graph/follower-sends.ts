@@ -1,0 +1,228 @@
+import { assertFilter, assertLimit } from '../arguments.js';
+import type { DeliveryOrder } from '../delivery-order.js';
+import { RecentKeys } from '../engine/embedded.js';
+import { type Engine, isCarried, type Outcome, type Wants } from '../engine/engine.js';
+import type { Message } from '../message.js';
+import { matches } from '../topic-filter.js';
+import { FollowerDeliveries, type FollowerDeliveriesParts } from './follower-deliveries.js';
+import { numberHash } from './number-set.js';
+
+/** Sends to followers may take so much of one turn of the loop, all together, ms; others then have theirs. */
+const turnMs = 5;
+/** Deliveries in one turn; writing them takes 7 us each. */
+const deliveriesPerTurn = 1024;
+/** Followers between two looks at the clock; 0.2 us each without a connection. */
+const followersPerLook = 256;
+/** A message that waits, besides its payload. */
+const sendBytes = 400;
+
+export interface FollowerSendsOptions {
+  readonly sendToFollowers?: readonly string[] | undefined;
+  readonly followerSendsBytesMax?: number | undefined;
+}
+
+/** The parts of the router that it uses. */
+export interface FollowerSendsParts extends FollowerDeliveriesParts {
+  readonly engine: Engine;
+  readonly order: DeliveryOrder;
+}
+
+export interface FollowerSendsStats {
+  /** Under way now. */
+  underWay: number;
+  underWayBytes: number;
+  sent: number;
+  delivered: number;
+  /** Refused, as too many bytes were under way. */
+  refused: number;
+}
+
+/**
+ * Sends to an id and to all ids that follow it. Each connection gets the message once, however many of its ids match.
+ *
+ *     followed by few    all in the turn of the send
+ *     by many            in slices of 5 ms, with turns for others between them
+ *
+ * Sends to one id are in order: the next one begins when the last one is through. Different ids take turns.
+ */
+export class FollowerSends {
+  readonly #parts: FollowerSendsParts;
+  readonly #filters: readonly string[];
+  readonly #bytesMax: number;
+  readonly #recentKeys = new RecentKeys();
+  readonly #byId = new Map<string, FollowerSend[]>();
+  /** The first send of each id, in turn. */
+  #running: FollowerSend[] = [];
+  #scheduled = false;
+  #working = false;
+  readonly stats: FollowerSendsStats = { underWay: 0, underWayBytes: 0, sent: 0, delivered: 0, refused: 0 };
+
+  /** @throws InvalidFilterError, RangeError */
+  constructor(parts: FollowerSendsParts, options: FollowerSendsOptions) {
+    const { sendToFollowers = [], followerSendsBytesMax = 64 * 1024 * 1024 } = options;
+    const { idBytesMax, topicLevelsMax } = parts.graph.limits;
+    for (const filter of sendToFollowers) assertFilter(filter, idBytesMax, topicLevelsMax);
+    assertLimit('followerSendsBytesMax', followerSendsBytesMax);
+    this.#parts = parts;
+    this.#filters = sendToFollowers;
+    this.#bytesMax = followerSendsBytesMax;
+  }
+
+  /** Whether messages to this id go to its followers where nobody says otherwise. */
+  isDefault(id: string): boolean {
+    return this.#filters.length > 0 && this.#filters.some((filter) => matches(filter, id));
+  }
+
+  /** @returns how many took it so far */
+  publish(message: Message, wants: Wants | undefined): number {
+    const { stats } = this;
+    if (this.#parts.engine.cluster !== undefined) return refuse(wants, onOneNodeText);
+    const send = new FollowerSend(message, wants);
+    if (stats.underWay > 0 && stats.underWayBytes + send.bytes > this.#bytesMax) {
+      stats.refused++;
+      return refuse(wants, tooManyText);
+    }
+    stats.underWay++;
+    stats.underWayBytes += send.bytes;
+    const others = this.#byId.get(message.id);
+    if (others === undefined) this.#byId.set(message.id, [send]);
+    else others.push(send);
+    if (others !== undefined) return 0;
+    this.#running.push(send);
+    if (this.#scheduled || this.#working || this.#parts.order.busy) this.#schedule();
+    else this.#work();
+    return send.delivered;
+  }
+
+  /** Goes on with what is under way, for one turn. */
+  #work(): void {
+    const untilMs = performance.now() + turnMs;
+    const running = this.#running;
+    this.#running = [];
+    this.#working = true;
+    let deliveries = deliveriesPerTurn;
+    const unreached: FollowerSend[] = [];
+    for (const [index, send] of running.entries()) {
+      // The first one goes on even where the turn is used up, so that every send ends.
+      if (index > 0 && (deliveries <= 0 || performance.now() >= untilMs)) unreached.push(send);
+      else {
+        const before = send.delivered;
+        if (this.#goOn(send, deliveries, untilMs)) this.#end(send);
+        else this.#running.push(send);
+        deliveries -= send.delivered - before;
+      }
+    }
+    this.#working = false;
+    this.#running = [...unreached, ...this.#running];
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#running.length === 0) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (this.#running.length > 0) this.#work();
+    });
+  }
+
+  /** @returns whether it is through */
+  #goOn(send: FollowerSend, deliveriesMax: number, untilMs: number): boolean {
+    if (send.deliveries === undefined && this.#begin(send)) return true;
+    const deliveries = send.deliveries!;
+    const before = deliveries.delivered;
+    let through = false;
+    this.#parts.order.exclusively(() => {
+      do through = this.#deliverPart(send, deliveries);
+      while (!through && deliveries.delivered - before < deliveriesMax && performance.now() < untilMs);
+    });
+    send.delivered = send.own + deliveries.delivered;
+    return through;
+  }
+
+  /** @returns whether it was the last part */
+  #deliverPart(send: FollowerSend, deliveries: FollowerDeliveries): boolean {
+    const { numbers, subscribers } = this.#parts.graph;
+    // Looked up anew: numbers are used again when their ids have left the graph.
+    const number = numbers.numberOf(send.message.id);
+    if (number === 0) return true;
+    const part = subscribers.part(number, send.after, followersPerLook);
+    for (const follower of part) deliveries.deliver(numbers.idOf(follower));
+    if (part.length < followersPerLook) return true;
+    send.after = numberHash(part.at(-1)!);
+    return false;
+  }
+
+  /** Sends to the id itself. @returns whether that is all */
+  #begin(send: FollowerSend): boolean {
+    const { message, idempotencyKey } = send;
+    if (idempotencyKey !== '') {
+      const first = this.#recentKeys.get(message.id, idempotencyKey);
+      if (first !== undefined) {
+        send.outcome = { ...first, repeated: true };
+        return true;
+      }
+    }
+    this.#parts.engine.publish(message, {
+      count: true,
+      onOutcome: ({ delivered }) => {
+        send.own = delivered;
+      },
+    });
+    send.delivered = send.own;
+    send.deliveries = new FollowerDeliveries(this.#parts, message);
+    return false;
+  }
+
+  #end(send: FollowerSend): void {
+    const { stats } = this;
+    const { id } = send.message;
+    stats.underWay--;
+    stats.underWayBytes -= send.bytes;
+    if (send.outcome === undefined) {
+      stats.sent++;
+      stats.delivered += send.delivered;
+      send.outcome = { delivered: send.delivered, unanswered: 0, carried: 'yes' };
+      if (send.idempotencyKey !== '') this.#recentKeys.set(id, send.idempotencyKey, send.outcome);
+    }
+    const rest = this.#byId.get(id)!;
+    rest.shift();
+    if (rest.length === 0) this.#byId.delete(id);
+    else this.#running.push(rest[0]!);
+    send.onOutcome?.(send.count || send.outcome.repeated ? send.outcome : isCarried);
+  }
+}
+
+function refuse(wants: Wants | undefined, reason: string): 0 {
+  wants?.onOutcome({ delivered: 0, unanswered: 0, carried: 'no', reason });
+  return 0;
+}
+
+const onOneNodeText = 'followers are known to one process only, and not with --engine redis';
+const tooManyText =
+  'too many messages are on their way to followers (--follower-sends-bytes-max): send it again later';
+
+class FollowerSend {
+  readonly message: Message;
+  readonly onOutcome: Wants['onOutcome'] | undefined;
+  readonly count: boolean;
+  readonly idempotencyKey: string;
+  readonly bytes: number;
+  /** Undefined before its first turn. */
+  deliveries: FollowerDeliveries | undefined;
+  /** Hash of the last follower that had its turn. */
+  after = -1;
+  /** Subscribers of the id itself that took it. */
+  own = 0;
+  /** All that took it. */
+  delivered = 0;
+  outcome: Outcome | undefined;
+
+  constructor(message: Message, wants: Wants | undefined) {
+    this.message = message;
+    this.onOutcome = wants?.onOutcome;
+    this.count = wants?.count === true;
+    this.idempotencyKey = wants?.idempotencyKey ?? '';
+    this.bytes = message.bytes + message.id.length + sendBytes;
+  }
+}

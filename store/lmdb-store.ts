@@ -1,0 +1,136 @@
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { lockDirectory } from './directory-lock.js';
+import { checkLmdbFile } from './lmdb-file.js';
+import type { Store, Table } from './store.js';
+import { StoreError } from './store-error.js';
+
+/** Of the directory as a whole: which tables there are, and how their keys are written. */
+const layoutVersion = 1;
+const layoutName = 'encke';
+const tablesMax = 16;
+const fileName = 'data.mdb';
+
+/**
+ * A store in LMDB: one file, read through the page cache, written by a thread of its own. A commit is written behind the
+ * pages that are valid before it, and then the one page that names the newest; so there is nothing to repair after a
+ * crash.
+ */
+export class LmdbStore implements Store {
+  readonly directory: string;
+  readonly #root: RootDatabase<Uint8Array, number>;
+  readonly #versions: Database<number, string>;
+  readonly #unlock: () => void;
+
+  private constructor(directory: string, unlock: () => void) {
+    this.directory = directory;
+    this.#unlock = unlock;
+    this.#root = open<Uint8Array, number>({
+      path: directory,
+      noSubdir: false,
+      maxDbs: tablesMax,
+      overlappingSync: false, // a commit resolves when it is on the disk
+    });
+    this.#versions = this.#root.openDB<number, string>({ name: 'versions' });
+  }
+
+  /** @param directory made if it is not there @throws StoreError */
+  static async open(directory: string): Promise<LmdbStore> {
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw new StoreError(
+        `The directory ${directory} cannot be made (${(error as NodeJS.ErrnoException).code}): make it yourself, or give --data another one.`,
+      );
+    }
+    const unlock = await lockDirectory(directory);
+    try {
+      checkLmdbFile(join(directory, fileName));
+      const store = new LmdbStore(directory, unlock);
+      await store.#check(layoutName, layoutVersion);
+      return store;
+    } catch (error) {
+      unlock();
+      throw asStoreError(error, directory);
+    }
+  }
+
+  table(name: string, version: number): Table {
+    const known = this.#versions.get(name);
+    if (known !== undefined && known !== version) throw this.#otherVersion(name, known, version);
+    try {
+      if (known === undefined) this.#versions.putSync(name, version);
+      const database = this.#root.openDB<Uint8Array, number>({
+        name,
+        keyEncoding: 'uint32',
+        encoding: 'binary',
+      });
+      return new LmdbTable(database);
+    } catch (error) {
+      throw asStoreError(error, this.directory);
+    }
+  }
+
+  async commit(write: () => void): Promise<void> {
+    try {
+      await this.#root.batch(write);
+    } catch (error) {
+      throw asStoreError(error, this.directory);
+    }
+  }
+
+  get bytes(): number {
+    return statSync(join(this.directory, fileName)).size;
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close();
+    this.#unlock();
+  }
+
+  async #check(name: string, version: number): Promise<void> {
+    const known = this.#versions.get(name);
+    if (known === undefined) await this.#versions.put(name, version);
+    else if (known !== version) throw this.#otherVersion(name, known, version);
+  }
+
+  #otherVersion(name: string, known: number, version: number): StoreError {
+    return new StoreError(
+      `"${name}" in ${this.directory} has format ${known}, and this version of Encke reads format ${version}: start the version that wrote it, or give --data another directory.`,
+    );
+  }
+}
+
+class LmdbTable implements Table {
+  readonly #database: Database<Uint8Array, number>;
+
+  constructor(database: Database<Uint8Array, number>) {
+    this.#database = database;
+  }
+
+  put(key: number, value: Uint8Array): void {
+    void this.#database.put(key, value);
+  }
+
+  remove(key: number): void {
+    void this.#database.remove(key);
+  }
+
+  get(key: number): Uint8Array | undefined {
+    return this.#database.getBinary(key);
+  }
+
+  entries(): Iterable<{ readonly key: number; readonly value: Uint8Array }> {
+    return this.#database.getRange({ snapshot: false });
+  }
+}
+
+function asStoreError(error: unknown, directory: string): StoreError {
+  if (error instanceof StoreError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return new StoreError(
+    `${directory} cannot be used or written (${why}): see whether the disk is full, and whether this user may write there.`,
+    { cause: error },
+  );
+}
