@@ -29,6 +29,11 @@ const dependentSettings = [
     because: 'no service is asked: add --auth http',
   },
   {
+    kind: 'ldap',
+    keys: ['authLdapBindName', 'authLdapTimeoutMs', 'authLdapConnectionsMax'],
+    because: 'no directory is asked: add --auth ldap',
+  },
+  {
     kind: 'anonymous',
     keys: ['aclRulesAnonymous'],
     because: 'nobody is let in without credentials: add --auth anonymous',
@@ -50,6 +55,9 @@ export function inconsistencyOfAccess(config: Config): string | undefined {
     fileWithoutPath(config) ??
     hookWithoutUrl(config) ??
     badHookUrl(config) ??
+    ldapWithoutUrl(config) ??
+    badLdapUrl(config) ??
+    ldapMisplaced(config) ??
     anonymousMisplaced(config) ??
     badRule(config) ??
     unusedSetting(config) ??
@@ -108,6 +116,33 @@ function badHookUrl({ authHttp }: Config): string | undefined {
   const { username, password, search, hash } = new URL(authHttp);
   if (username + password + search + hash === '') return undefined;
   return '--auth-http has more than an address and a path in it, and URLs end up in logs: put the secret of the service into a file, and name it in --auth-http-token-file.';
+}
+
+function ldapWithoutUrl({ auth, authLdap, authLdapBindName }: Config): string | undefined {
+  if (!auth.includes('ldap'))
+    return authLdap === ''
+      ? undefined
+      : '--auth-ldap is set, but no directory is asked: add --auth ldap, or leave it out.';
+  if (authLdap === '')
+    return '--auth ldap needs to know which directory: set --auth-ldap to a URL such as ldaps://ldap.example.com.';
+  if (authLdapBindName !== '') return undefined;
+  return '--auth ldap needs to know what names of users look like: set --auth-ldap-bind-name to one such as uid=%u,ou=people,dc=example,dc=com.';
+}
+
+/** The sentence does not have the URL, as there may be a password in it. */
+function badLdapUrl({ authLdap }: Config): string | undefined {
+  if (authLdap === '') return undefined;
+  if (!URL.canParse(authLdap)) return '--auth-ldap is no URL: give one such as ldaps://ldap.example.com.';
+  const { username, password, pathname, search, hash } = new URL(authLdap);
+  if (username + password + pathname.replace(/^\/$/, '') + search + hash === '') return undefined;
+  return '--auth-ldap has more than a host and a port in it: users bind with their own passwords, and what their names look like is said in --auth-ldap-bind-name.';
+}
+
+/** It says the same of a user that there is not as of a wrong password, and so decides. */
+function ldapMisplaced({ auth }: Config): string | undefined {
+  const behind = auth.slice(auth.indexOf('ldap') + 1).find((kind) => kind !== 'anonymous');
+  if (!auth.includes('ldap') || behind === undefined) return undefined;
+  return `--auth has ldap before ${behind}, and a directory does not say which users it knows, so that ${behind} would never be asked for a password: put ldap behind it.`;
 }
 
 function anonymousMisplaced({ auth, aclNomatch }: Config): string | undefined {

@@ -12,11 +12,11 @@ const ruleList = listOf(
 export const accessSettings = {
   auth: setting(
     listOf(
-      'some of jwt, redis, file, http and anonymous, comma-separated',
-      /^(?:jwt|redis|file|http|anonymous)$/,
+      'some of jwt, redis, file, http, ldap and anonymous, comma-separated',
+      /^(?:jwt|redis|file|http|ldap|anonymous)$/,
     ),
     [],
-    'how clients and senders show who they are, in the order in which it is tried: jwt = tokens, redis = users in Redis, file = users in a file, http = your own service is asked, anonymous = clients without credentials; none: all may read, and --api-token and --mqtt-token say who sends',
+    'how clients and senders show who they are, in the order in which it is tried: jwt = tokens, redis = users in Redis, file = users in a file, http = your own service is asked, ldap = users of a directory, anonymous = clients without credentials; none: all may read, and --api-token and --mqtt-token say who sends',
   ),
   authJwtSecret: {
     ...setting(
@@ -137,6 +137,29 @@ export const accessSettings = {
     oneOf(['deny', 'allow']),
     'deny',
     'what becomes of new clients while the service of --auth-http cannot be asked; allow = they are let in without a name, and may do what --acl-rules allow to all',
+  ),
+  authLdap: {
+    ...setting(
+      text('a URL such as ldaps://ldap.example.com', /^$|^ldaps?:\/\/\S+$/),
+      '',
+      'directory whose users --auth ldap lets in: OpenLDAP, Active Directory',
+    ),
+    secret: true, // a password that somebody puts into it is refused, and not shown
+  },
+  authLdapBindName: setting(
+    text('a name with %u, such as uid=%u,ou=people,dc=example,dc=com', /^$|%u/),
+    '',
+    'name of a user in the directory, with %u for the user name: uid=%u,ou=people,dc=example,dc=com, or %u@example.com in an Active Directory',
+  ),
+  authLdapTimeoutMs: setting(
+    wholeNumber(100, 7_000),
+    3_000,
+    'how long the directory has for an answer, ms; less than --auth-timeout-ms, so that clients are told the reason',
+  ),
+  authLdapConnectionsMax: setting(
+    wholeNumber(1, 1_024),
+    8,
+    'connections to the directory, so many passwords at once; others wait',
   ),
   authCacheSec: setting(
     wholeNumber(0, 86_400),

@@ -43,6 +43,8 @@ async function authenticatorOf(kind: string, parts: AuthenticatorParts): Promise
       return (await import('./file-authenticator.js')).fileUsersOf(parts);
     case 'http':
       return (await import('./hook-authenticator.js')).hookUsersOf(parts);
+    case 'ldap':
+      return (await import('./ldap-authenticator.js')).ldapUsersOf(parts);
     default:
       return new Anonymous(parts.config.aclRulesAnonymous.map(ruleOf));
   }

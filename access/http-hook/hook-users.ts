@@ -8,12 +8,12 @@ import {
   tooManyChecks,
   unknownUser,
 } from '../authenticator.js';
+import { CircuitBreaker } from '../circuit-breaker.js';
 import { ExpiringIdentity, type Identity, UserIdentity } from '../identity.js';
 import type { IdentityCache } from '../identity-cache.js';
 import { Rules } from '../rules.js';
 import { SharedRules } from '../shared-rules.js';
 import { WaitingPlaces } from '../waiting-places.js';
-import { CircuitBreaker } from './circuit-breaker.js';
 import type { AllowingAnswer } from './hook-answer.js';
 import { type CachedFor, HookRequest, type HookRequestOptions } from './hook-request.js';
 

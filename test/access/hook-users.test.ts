@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import type { AuthenticationResult, Credentials } from '../../access/authenticator.js';
-import { CircuitBreaker } from '../../access/http-hook/circuit-breaker.js';
+import { CircuitBreaker } from '../../access/circuit-breaker.js';
 import { cacheSecOf } from '../../access/http-hook/hook-answer.js';
 import { HookUsers, type HookUsersOptions } from '../../access/http-hook/hook-users.js';
 import { IdentityCache } from '../../access/identity-cache.js';

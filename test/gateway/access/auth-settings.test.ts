@@ -6,6 +6,7 @@ import { readConfig } from '../../../gateway/config.js';
 
 const secret = 'x'.repeat(32);
 const ofJwt = { auth: 'jwt', authJwtSecret: secret };
+const ofLdap = { auth: 'ldap', authLdap: 'ldap://h', authLdapBindName: 'uid=%u' };
 const ofRedis = { auth: 'redis', authRedis: 'redis://h' };
 
 function problemOf(flags: Record<string, unknown>): string {
@@ -43,6 +44,18 @@ t.test('settings of --auth that do not go together are refused with a sentence',
     [{ auth: 'anonymous', aclNomatch: 'allow' }, /--auth anonymous with --acl-nomatch allow/],
     [{ ...ofJwt, aclRulesAnonymous: 'allow all a' }, /--acl-rules-anonymous is set, but nobody is let in/],
     [{ auth: 'anonymous', aclRulesAnonymous: 'allow all a#' }, /--acl-rules-anonymous has "allow all a#"/],
+    [{ auth: 'ldap' }, /--auth ldap needs to know which directory/],
+    [{ auth: 'ldap', authLdap: 'ldap://h' }, /--auth-ldap-bind-name to one such as uid=%u/],
+    [{ ...ofLdap, authLdapBindName: 'uid=alice' }, /--auth-ldap-bind-name must be a name with %u/],
+    [{ authLdap: 'ldap://h' }, /--auth-ldap is set, but no directory is asked/],
+    [{ ...ofJwt, authLdapBindName: '%u' }, /--auth-ldap-bind-name is set, but no directory is asked/],
+    [{ ...ofLdap, authLdap: 'http://h' }, /--auth-ldap must be a URL such as ldaps/],
+    [{ ...ofLdap, authLdap: 'ldap://me:hidden@h' }, /--auth-ldap has more than a host and a port/],
+    [{ ...ofLdap, authLdap: 'ldap://h/dc=example' }, /--auth-ldap has more than a host and a port/],
+    [
+      { ...ofLdap, auth: 'ldap,jwt', authJwtSecret: secret },
+      /--auth has ldap before jwt.*put ldap behind it/,
+    ],
     [{ auth: 'http' }, /--auth http needs to know whom to ask/],
     [{ authHttp: 'http://h/x' }, /--auth-http is set, but no service is asked/],
     [{ auth: 'http', authHttp: 'ftp://h/x' }, /--auth-http must be a URL/],
@@ -87,10 +100,13 @@ t.test('settings of --auth that do not go together are refused with a sentence',
   t.notMatch(problemOf({ authRedis: 'redis://u:password@h' }), /password/);
   t.notMatch(problemOf({ auth: 'jwt', authJwtJwks: 'https://me:hidden@h/jwks.json' }), /hidden/);
   t.notMatch(problemOf({ auth: 'jwt', authJwtJwks: 'https://me:hidden @h/jwks.json' }), /hidden/);
+  t.notMatch(problemOf({ ...ofLdap, authLdap: 'ldap://me:hidden@h' }), /hidden/);
   t.notMatch(problemOf({ auth: 'http', authHttp: 'http://me:hidden@h/x' }), /hidden/);
   t.notMatch(problemOf({ auth: 'http', authHttp: 'http://h/x?key=hidden' }), /hidden/);
   t.notMatch(problemOf({ auth: 'http', authHttp: 'http://h/ hidden' }), /hidden/);
   for (const flags of [
+    ofLdap,
+    { ...ofLdap, auth: 'jwt,ldap,anonymous', authJwtSecret: secret },
     { ...ofRedis, authRedisUserKey: 'u:%c', authRedisAclKey: 'a:%c' },
     { ...ofRedis, authRedisUserKey: 'u:%u:%c', authRedisAclKey: 'a:%c' },
   ])

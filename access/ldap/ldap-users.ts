@@ -1,0 +1,131 @@
+import { isUtf8 } from 'node:buffer';
+import {
+  InappropriateAuthError,
+  InvalidCredentialsError,
+  InvalidDNSyntaxError,
+  NoSuchObjectError,
+} from 'ldapts';
+import {
+  type AuthenticationResult,
+  type Authenticator,
+  badCredentials,
+  bytesOfCredentials,
+  type Credentials,
+  tooManyChecks,
+  unknownUser,
+} from '../authenticator.js';
+import { CircuitBreaker } from '../circuit-breaker.js';
+import { UserIdentity } from '../identity.js';
+import type { IdentityCache } from '../identity-cache.js';
+import { Rules } from '../rules.js';
+import { WaitingPlaces } from '../waiting-places.js';
+import { LdapConnections, type LdapConnectionsOptions } from './ldap-connections.js';
+import { bindNameOf, ldapUserNameOf } from './ldap-name.js';
+
+export interface LdapUsersOptions extends LdapConnectionsOptions {
+  /** With `%u`. */
+  readonly bindName: string;
+  readonly cache: IdentityCache;
+  /** Of the places of those that are checked at once, the part that one address may have. */
+  readonly sharePerAddress?: number;
+  /** The server cannot be reached, or refuses for a reason that is not the password. */
+  readonly onTrouble: (error: unknown) => void;
+  /** For tests. */
+  readonly breaker?: CircuitBreaker;
+}
+
+/** Users that are checked at once, or wait for a connection: more would only wait. */
+const underWayMax = 1_024;
+const underWayBytesMax = 4 * 1024 * 1024;
+
+/**
+ * Users of an LDAP server or an Active Directory: a user is one whose name and password the server lets bind. What they may
+ * do is in the rules for all. A user that there is not is refused like a wrong password, as the server says the same of both.
+ */
+export class LdapUsers implements Authenticator {
+  readonly name = 'ldap';
+  readonly takesPasswords = true;
+  readonly #options: LdapUsersOptions;
+  readonly #connections: LdapConnections;
+  readonly #breaker: CircuitBreaker;
+  readonly #underWay: WaitingPlaces;
+
+  constructor(options: LdapUsersOptions) {
+    this.#options = options;
+    this.#connections = new LdapConnections(options);
+    this.#breaker = options.breaker ?? new CircuitBreaker();
+    this.#underWay = new WaitingPlaces({
+      max: underWayMax,
+      bytesMax: underWayBytesMax,
+      sharePerAddress: options.sharePerAddress ?? 1,
+    });
+  }
+
+  authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
+    const { userName: given, password } = credentials;
+    if (given === undefined || password === undefined) return unknownUser;
+    const userName = ldapUserNameOf(given);
+    const name = userName === undefined ? undefined : bindNameOf(this.#options.bindName, userName);
+    // A bind without a password is anonymous, and good (RFC 4513 5.1.2).
+    if (userName === undefined || name === undefined || password.length === 0 || !isText(password))
+      return badCredentials;
+    const { cache } = this.#options;
+    const cacheKey = cache.keyOf('ldap', userName, password);
+    const identity = cache.get(cacheKey);
+    if (identity !== undefined) return { outcome: 'accepted', identity };
+    const place = this.#underWay.take(credentials.address, bytesOfCredentials(credentials));
+    if (place === undefined) return tooManyChecks;
+    if (!this.#breaker.mayAsk()) {
+      this.#underWay.give(place);
+      return away;
+    }
+    return this.#bind(name, password.toString(), () => {
+      const identity = new UserIdentity(userName, Rules.none);
+      cache.set(cacheKey, identity);
+      return { outcome: 'accepted', identity };
+    }).finally(() => this.#underWay.give(place));
+  }
+
+  stop(): Promise<void> {
+    return this.#connections.close();
+  }
+
+  async #bind(
+    name: string,
+    password: string,
+    accepted: () => AuthenticationResult,
+  ): Promise<AuthenticationResult> {
+    try {
+      await this.#connections.bind(name, password);
+      this.#breaker.succeeded();
+      return accepted();
+    } catch (error) {
+      if (isRefusal(error)) {
+        this.#breaker.succeeded();
+        return badCredentials;
+      }
+      this.#breaker.failed();
+      this.#options.onTrouble(error);
+      return away;
+    }
+  }
+}
+
+/** A NUL would end the password in a server written in C, and what is before it would be enough. */
+function isText(password: Buffer): boolean {
+  return isUtf8(password) && !password.includes(0);
+}
+
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof InvalidCredentialsError ||
+    error instanceof NoSuchObjectError ||
+    error instanceof InvalidDNSyntaxError ||
+    error instanceof InappropriateAuthError
+  );
+}
+
+const away: AuthenticationResult = {
+  outcome: 'unavailable',
+  sentence: 'The directory with the users cannot be reached: try again later.',
+};
