@@ -13,6 +13,8 @@ export interface Credentials {
   readonly token?: string;
   /** The token is from a cookie, which a browser also sends with requests of foreign pages. */
   readonly tokenIsCookie?: true;
+  /** The token is from the query of the URL, which may have been written down on its way. */
+  readonly tokenIsInUrl?: true;
   /** Names in the client certificate. */
   readonly certificateNames?: readonly string[];
 }
@@ -91,7 +93,14 @@ export interface Authenticator {
   authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult>;
   /** Rules for all users that it brings along. They may be others after each change. */
   readonly commonRules?: readonly Rule[];
-  /** @param onChange called when users, or rules for all, have changed */
+  /** @param onChange called when users, or rules for all, have changed: all connections are looked at then */
   watch?(onChange: () => void): void;
+  /**
+   * The identity that a user has now, for one that was given out before: undefined where the user is gone or has another
+   * password. Those of other authenticators come back as they are.
+   */
+  renew?(identity: Identity): Identity | undefined;
+  /** All that it keeps of this user does not count any more. @param userName undefined: of all without a name */
+  revoke?(userName: string | undefined): void;
   stop?(): Promise<void>;
 }

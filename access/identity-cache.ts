@@ -1,16 +1,24 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Identity } from './identity.js';
+import { RevokedUsers } from './revoked-users.js';
 
 /** Cost of an entry besides its rules: a key of 44 characters, the identity with its name, and the cache's own lists. */
-const entryBytes = 320;
+const entryBytes = 352;
+
+interface Kept {
+  readonly identity: Identity;
+  /** Of `performance.now()`. */
+  readonly askedMs: number;
+}
 
 /**
  * Identities by the credentials that proved them, so that a client that comes back is let in at once. Bounded by bytes and
  * by age: for so long a password that was changed still lets in.
  */
 export class IdentityCache {
-  readonly #entries: LRUCache<string, Identity> | undefined;
+  readonly #entries: LRUCache<string, Kept> | undefined;
+  readonly #revoked: RevokedUsers;
   /** Of this process alone: without it a key is of no use for guessing a password. */
   readonly #secret = randomBytes(32);
   /** Since the start. */
@@ -18,10 +26,12 @@ export class IdentityCache {
 
   /** @param ageSec 0 = nothing is kept */
   constructor({ bytesMax, ageSec }: { readonly bytesMax: number; readonly ageSec: number }) {
+    this.#revoked = new RevokedUsers(ageSec * 1000);
     if (ageSec === 0) return;
     this.#entries = new LRUCache({
       maxSize: bytesMax,
-      sizeCalculation: ({ rules, userName }) => entryBytes + (userName?.length ?? 0) + rules.bytes,
+      sizeCalculation: ({ identity: { rules, userName } }) =>
+        entryBytes + (userName?.length ?? 0) + rules.bytes,
       ttl: ageSec * 1000,
     });
   }
@@ -44,25 +54,38 @@ export class IdentityCache {
     return hmac.digest('base64');
   }
 
-  /** @returns undefined where it is not known, too old, or its credentials have ended */
+  /** @returns undefined where it is not known, too old, or revoked, or its credentials have ended */
   get(key: string): Identity | undefined {
-    const identity = this.#entries?.get(key);
-    if (identity === undefined || (identity.expiresAtMs ?? Number.POSITIVE_INFINITY) <= Date.now()) {
+    const kept = this.#entries?.get(key);
+    if (kept === undefined || this.#isOver(kept)) {
       this.counters.misses++;
       return undefined;
     }
     this.counters.hits++;
-    return identity;
+    return kept.identity;
   }
 
-  /** @param ageSec in the place of the age that all have; 0 = it is not kept */
-  set(key: string, identity: Identity, ageSec?: number): void {
+  /**
+   * @param ageSec in the place of the age that all have; 0 = it is not kept
+   * @param askedMs when it was asked for, of `performance.now()`: what a user was before it was revoked does not count
+   */
+  set(key: string, identity: Identity, ageSec?: number, askedMs = performance.now()): void {
     if (ageSec === 0) return;
-    this.#entries?.set(key, identity, ageSec === undefined ? {} : { ttl: ageSec * 1000 });
+    this.#entries?.set(key, { identity, askedMs }, ageSec === undefined ? {} : { ttl: ageSec * 1000 });
+  }
+
+  /** All that is kept of a user does not count any more. @param userName undefined: of all without a name */
+  revoke(userName: string | undefined): void {
+    this.#revoked.add(userName);
   }
 
   /** All are asked anew. */
   clear(): void {
     this.#entries?.clear();
+  }
+
+  #isOver({ identity: { userName, expiresAtMs }, askedMs }: Kept): boolean {
+    const hasEnded = expiresAtMs !== undefined && expiresAtMs <= Date.now();
+    return hasEnded || this.#revoked.has(userName, askedMs);
   }
 }

@@ -69,12 +69,17 @@ export class JwtAuthenticator implements Authenticator {
     return known === undefined ? this.#verify(text, cacheKey) : { outcome: 'accepted', identity: known };
   }
 
+  revoke(userName: string | undefined): void {
+    this.#cache.revoke(userName);
+  }
+
   async #verify(text: string, cacheKey: string): Promise<AuthenticationResult> {
+    const askedMs = performance.now();
     try {
       const payload = await this.#payloadOf(text);
       const identity = this.#identityOf(payload);
       if (typeof identity === 'string') return refused('bad-credentials', identity);
-      this.#cache.set(cacheKey, identity);
+      this.#cache.set(cacheKey, identity, undefined, askedMs);
       return { outcome: 'accepted', identity };
     } catch (error) {
       return resultOf(error);

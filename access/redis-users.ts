@@ -78,13 +78,18 @@ export class RedisUsers implements Authenticator {
     return this.#ask(credentials, password, cacheKey).finally(() => this.#underWay.give(place));
   }
 
+  revoke(userName: string | undefined): void {
+    this.#options.cache.revoke(userName);
+  }
+
   async stop(): Promise<void> {
     this.#options.redis.disconnect();
   }
 
   async #ask(credentials: Credentials, password: Buffer, cacheKey: string): Promise<AuthenticationResult> {
     const { userKey, aclKey, cache, timeoutMs } = this.#options;
-    const deadlineMs = performance.now() + timeoutMs;
+    const askedMs = performance.now();
+    const deadlineMs = askedMs + timeoutMs;
     const found = await this.#read(keyOf(userKey, credentials), keyOf(aclKey, credentials));
     if (found === undefined) return away;
     const { stored, isSuperuser, acl } = found;
@@ -97,7 +102,7 @@ export class RedisUsers implements Authenticator {
     const identity = isSuperuser
       ? { userName, isSuperuser, rules: Rules.none, expiresAtMs: undefined }
       : new UserIdentity(userName, this.#rulesOf(acl, keyOf(aclKey, credentials)));
-    cache.set(cacheKey, identity);
+    cache.set(cacheKey, identity, undefined, askedMs);
     return { outcome: 'accepted', identity };
   }
 

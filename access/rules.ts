@@ -40,6 +40,16 @@ export class Rules {
     return Rules.inOrder([...denies, ...rules.filter(({ permission }) => permission === 'allow')]);
   }
 
+  /** Of `text`: those of a user whose connection is on another node. */
+  static ofText(text: string): Rules {
+    return text === '' ? Rules.none : new Rules(text);
+  }
+
+  /** All of them, in the form in which they are kept. */
+  get text(): string {
+    return this.#packed;
+  }
+
   /** About what they take in memory. */
   get bytes(): number {
     return 48 + this.#packed.length;

@@ -19,9 +19,16 @@ export class SharedToken implements Authenticator {
     this.#token = Buffer.from(token);
   }
 
-  /** Over HTTP as `Authorization: Bearer` alone, never from a cookie; over MQTT as the password. */
-  authenticate({ transport, token, tokenIsCookie, password }: Credentials): AuthenticationResult {
-    if (token !== undefined && tokenIsCookie !== true && this.#is(Buffer.from(token))) return accepted;
+  /** Over HTTP as `Authorization: Bearer` alone, never from a cookie or the URL; over MQTT as the password. */
+  authenticate({
+    transport,
+    token,
+    tokenIsCookie,
+    tokenIsInUrl,
+    password,
+  }: Credentials): AuthenticationResult {
+    const isGiven = token !== undefined && tokenIsCookie !== true && tokenIsInUrl !== true;
+    if (isGiven && this.#is(Buffer.from(token))) return accepted;
     if (transport === 'mqtt' && password !== undefined && this.#is(password)) return accepted;
     return unknownUser;
   }

@@ -15,7 +15,7 @@ const dependentSettings = [
   },
   {
     kind: 'token',
-    keys: ['authJwtCookie'],
+    keys: ['authJwtCookie', 'authJwtQuery'],
     because: 'no token is looked at: add --auth jwt, or --auth http',
   },
   {
@@ -44,6 +44,8 @@ const dependentSettings = [
     because: 'without --auth no rule is looked at: add --auth',
   },
 ] as const;
+/** Of streams, polls and refreshes. */
+const parameters = new Set(['id', 'cursor', 'since', 'timeout', 'lastEventId', 'last-event-id', 'stream']);
 const jwtKeys = ['authJwtSecret', 'authJwtKeyFile', 'authJwtJwks'] as const;
 
 /** Settings of --auth that do not go together. @returns what is wrong, as a sentence that says how to mend it */
@@ -62,6 +64,7 @@ export function inconsistencyOfAccess(config: Config): string | undefined {
     badRule(config) ??
     unusedSetting(config) ??
     badKeySetUrl(config) ??
+    parameterTaken(config) ??
     unprovedKey(config) ??
     joinedNames(config)
   );
@@ -172,6 +175,11 @@ function badKeySetUrl({ authJwtJwks }: Config): string | undefined {
   const { username, password } = new URL(authJwtJwks);
   if (username === '' && password === '') return undefined;
   return '--auth-jwt-jwks has a user name or a password in it, and a key set is fetched without: give its URL alone.';
+}
+
+function parameterTaken({ authJwtQuery }: Config): string | undefined {
+  if (!parameters.has(authJwtQuery)) return undefined;
+  return `--auth-jwt-query ${authJwtQuery} is a parameter of streams already: take another name, such as access_token.`;
 }
 
 /** Else a client would choose whose rules it has. */

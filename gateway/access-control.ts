@@ -2,6 +2,7 @@ import type { Authenticator } from '../access/authenticator.js';
 import { type Authorizer, RuleAuthorizer } from '../access/authorizer.js';
 import { AuthenticatorChain } from '../access/chain.js';
 import { FailedLogins } from '../access/failed-logins.js';
+import type { Identity } from '../access/identity.js';
 import { ruleOf } from '../access/rules.js';
 import { SharedToken } from '../access/shared-token.js';
 import type { Config } from './config.js';
@@ -22,6 +23,12 @@ export interface AccessControl {
   readonly pending: PendingDecisions;
   /** Of all transports together. */
   readonly failedLogins: FailedLogins;
+  /** A user is to be checked anew, whatever is known of it. @param userName undefined: of all without a name */
+  revoke(userName: string | undefined): void;
+  /** Sets the one listener, which is called whenever users or rules have changed. */
+  watch(listener: () => void): void;
+  /** The identity that a user has now; undefined where it is gone. */
+  renew(identity: Identity): Identity | undefined;
   /** Ends what authenticators hold open. */
   stop(): Promise<void>;
 }
@@ -54,19 +61,41 @@ export function accessControlOf(
     ...authenticators.flatMap((each) => each.commonRules ?? []),
   ];
   const authorizer = new RuleAuthorizer(commonRules(), config.aclNomatch);
-  for (const each of authenticators) each.watch?.(() => authorizer.setCommon(commonRules()));
+  let onChange = () => {};
+  const changed = () => {
+    authorizer.setCommon(commonRules());
+    onChange();
+  };
+  for (const each of authenticators) each.watch?.(changed);
   const [http, mqtt, api] = [chainWith(''), chainWith(config.mqttToken), chainWith(config.apiToken)];
   // An operator who has closed the API to others on the machine has closed this, too.
   const admin = chainWith(config.adminToken || config.apiToken);
+  const pending = new PendingDecisions(config);
   return {
     http,
     mqtt,
     api,
     admin,
     authorizer,
-    identities: new Identities(http.required || mqtt.required, capacity, config.connectionsPerUserMax),
-    pending: new PendingDecisions(config),
+    identities: new Identities(http.required || mqtt.required, capacity, {
+      perUserMax: config.connectionsPerUserMax,
+      noticeSec: config.authExpiryNoticeSec,
+    }),
+    pending,
     failedLogins,
+    revoke: (userName) => {
+      for (const authenticator of authenticators) authenticator.revoke?.(userName);
+      pending.revoke(userName);
+    },
+    watch: (listener) => {
+      onChange = listener;
+    },
+    renew: (identity) => {
+      let now: Identity | undefined = identity;
+      for (const each of authenticators)
+        if (now !== undefined && each.renew !== undefined) now = each.renew(now);
+      return now;
+    },
     stop: () => http.stop(),
   };
 }

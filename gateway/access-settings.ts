@@ -67,7 +67,12 @@ export const accessSettings = {
   authJwtCookie: setting(
     text('the name of a cookie', /^[\w!#$%&'*+.^`|~-]*$/),
     '',
-    'cookie that may hold the token of an HTTP request that has no Authorization; none: no cookie is read',
+    'cookie that may hold the token of an HTTP request that has no Authorization, or of a WebSocket whose CONNECT has no password; none: no cookie is read',
+  ),
+  authJwtQuery: setting(
+    text('the name of a parameter', /^[\w-]*$/),
+    '',
+    'parameter of the query that may hold the token of a stream, a poll or a WebSocket, for clients that can give it in no other way; addresses end up in logs of proxies; none: none is read',
   ),
   authRedis: {
     ...setting(
@@ -170,6 +175,12 @@ export const accessSettings = {
     wholeNumber(64 * 1024, 1024 * 1024 * mebibyte),
     32 * mebibyte,
     'most bytes of credentials that are kept as good; the ones used longest ago go first',
+  ),
+  // Long enough for a client that fetches a token over a slow line, and for 100,000 that are told 2,000 a second.
+  authExpiryNoticeSec: setting(
+    wholeNumber(0, 86_400),
+    60,
+    'how long before its credentials end a stream says so, seconds, so that its client can refresh them; at half of their time where they are shorter than twice this; 0 = it is not said',
   ),
   aclRules: setting(
     ruleList,

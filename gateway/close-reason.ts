@@ -129,7 +129,9 @@ export const closeReasons = [
   'history-gap',
   /** The token that it came with has ended: the client comes back with a new one. */
   'credentials-expired',
-  /** An operator has ended it. */
+  /** Its user is gone, or has other credentials. */
+  'credentials-revoked',
+  /** An operator has ended it, over the router API or with `encke kick`. */
   'kicked',
   // Of MQTT:
   /** The client said DISCONNECT: a good end, without a will. */
@@ -158,7 +160,7 @@ export const closeReasons = [
   'keep-alive-timeout',
   /** Its client id has connected anew, on this node or another [MQTT-3.1.4-2]. */
   'taken-over',
-  /** It has published where its user may not, with --mqtt-acl-deny-action disconnect. */
+  /** It has published where its user may not, with --mqtt-acl-deny-action disconnect; or may not read any more what it reads. */
   'not-allowed',
   /** Past --mqtt-rate-limit-messages or --mqtt-rate-limit-bytes, or past --rate-limit-publishes-per-user or -per-address. */
   'rate-limited',
@@ -185,6 +187,17 @@ export const lossReasons = [
 export type LossReason = (typeof lossReasons)[number];
 
 export type CloseReason = (typeof closeReasons)[number];
+
+/**
+ * Reasons that a stream says in its last piece, and what the Comet page says of them. The others show in how a stream
+ * ends: with its last chunk, or without.
+ */
+export const toldReasons: Partial<Record<CloseReason, string>> = {
+  'credentials-expired': 'The credentials of this page have ended.',
+  'credentials-revoked': 'Your user is not known any more, or has other credentials.',
+  kicked: 'An operator has ended this connection.',
+  'not-allowed': 'You may not read this any more.',
+};
 
 /** The code that a WebSocket client reads when we close it; a code of RFC 6455, section 7.4.1, and the reason's name beside it. */
 export const webSocketCodes: Partial<Record<CloseReason, number>> = {

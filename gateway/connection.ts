@@ -40,6 +40,14 @@ export interface Connection {
   remoteAddress(): string;
   /** Called when its tick in the `due` column is reached. */
   onDue(): void;
+  /**
+   * Tells its client that its credentials end soon, where its transport has a way to say so.
+   * @param endSec seconds since 1970
+   * @returns false where it cannot be told now: call again later
+   */
+  tellExpiry(endSec: number): boolean;
+  /** Its user has other rights: what it may not read any more, or publish as a will, ends. */
+  review(): void;
   /** Ends it by its protocol, when the system has everything that was accepted for it. */
   end(reason: CloseReason): void;
   /** Cuts it. It leaves the columns and the router before this returns. */

@@ -16,6 +16,7 @@ const pathsOfGateway = new Set([
   'stream',
   'events',
   'poll',
+  'refresh',
   'numbers',
   'demo',
   'client',

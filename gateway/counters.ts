@@ -32,6 +32,8 @@ export class Counters {
   /** Messages for a stream that it did not get. */
   readonly messagesLost = zeros(lossReasons);
   heartbeats = 0;
+  /** Streams that go on with other credentials, each time. */
+  refreshed = 0;
   /** Bytes of MQTT that clients have sent, without WebSocket's framing. */
   mqttBytesReceived = 0;
   /** MQTT packets that clients have sent, of whatever kind. */

@@ -5,10 +5,12 @@ import type { Router } from '../router/router.js';
 import { Sessions } from '../router/session/sessions.js';
 import { ticksPerSec } from './clock.js';
 import { ClusterStats } from './cluster/cluster-stats.js';
+import { Kicks } from './cluster/kicks.js';
 import { SubscriberLocations } from './cluster/subscriber-locations.js';
 import type { Config } from './config.js';
 import { drain } from './drain.js';
 import { EventLoopGauge } from './event-loop.js';
+import { expiryActionsOf } from './expiry-actions.js';
 import { GarbageCollections } from './garbage-collections.js';
 import { ApiGuard } from './http/api-guard.js';
 import { bindApi } from './http/api-routes.js';
@@ -32,6 +34,7 @@ import { DuplicateNodeNames } from './node-name.js';
 import type { ListenerState, OperatedNode } from './operated-node.js';
 import { ReceiveThrottle } from './receive-throttle.js';
 import { Reclaimer } from './reclaim.js';
+import { RightsReview } from './rights-review.js';
 import { holdsConnections, type NodeRole, takesSends } from './role.js';
 import { type SharedParts, sharedParts } from './shared-parts.js';
 import { Stats, type StatsParts } from './stats.js';
@@ -82,6 +85,7 @@ export class Gateway {
     const [eventLoop, garbage] = [this.#eventLoop, this.#garbage];
     const rooms = { unsent, mqtt, log: logNumbers, eventLoop, garbage, adminSockets };
     this.stats = statsOf(shared, listeners, rooms);
+    new RightsReview(shared.connections, shared.access);
     this.#bindPages();
     const { cluster } = router.engine;
     const clusterStats = cluster && new ClusterStats(this.stats, cluster, config.countWaitMs);
@@ -155,10 +159,10 @@ export class Gateway {
       whyNotReady: () => this.#whyNotReady(),
       warning: () => router.engine.warning,
     };
+    const kicks = new Kicks(this.#shared); // answers other nodes in any role
     bindProbes(door, probes);
-    const bodies = takesSends(this.#role)
-      ? bindApi(door, { ...probes, subscriberLocations, unsent })
-      : undefined;
+    const parts = { ...probes, subscriberLocations, unsent, kicks };
+    const bodies = takesSends(this.#role) ? bindApi(door, parts) : undefined;
     bindRestOfApi(door, takesSends(this.#role) ? apiHint : probesHint);
     return bodies;
   }
@@ -239,7 +243,7 @@ const draining = 'draining: an operator has taken it out, and can take it in aga
 /** How often other programs can learn this node's numbers anew. */
 const reportSec = 5;
 
-const apiHint = 'POST /send/<id>, POST /send, GET /ids/<id>, /graph, /stats, /health, /ready.';
+const apiHint = 'POST /send/<id>, POST /send, POST /kick, GET /ids/<id>, /graph, /stats, /health, /ready.';
 const probesHint = 'This node only holds connections: GET /stats, /health, /ready; send to a router.';
 
 /** MQTT on the public listener, and on its own where one is asked for. Where it is off it still counts its sessions: none. */
@@ -282,6 +286,7 @@ function tasksOf(shared: SharedParts, clusterStats: ClusterStats | undefined, lo
   const duplicateNames = new DuplicateNodeNames(router.engine.cluster, log);
   const reclaimer = new Reclaimer(config, log);
   const isEach = (sec: number) => clock.tick % (sec * ticksPerSec) === 0;
+  const expiry = expiryActionsOf(connections);
   return [
     () => router.history.tick(performance.now()),
     () => router.graph.tick(),
@@ -291,6 +296,6 @@ function tasksOf(shared: SharedParts, clusterStats: ClusterStats | undefined, lo
     () => isEach(1) && slowConsumers.cutStalled(),
     () => publicSockets.tick(),
     () => access.pending.tick(),
-    () => access.identities.endExpired((slot) => connections.slots[slot]?.end('credentials-expired')),
+    () => access.identities.tick(expiry),
   ];
 }

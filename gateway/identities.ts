@@ -1,15 +1,28 @@
 import { type Identity, nobody, unrestricted } from '../access/identity.js';
 import { ConnectionPlaces } from './connection-places.js';
 
-/** Connections ended in one tick of the sweeper: those of a storm come back over several, and not all at once. */
-const endsPerTickMax = 500;
+/** Notices and ends in one tick of the sweeper: those of a storm come over several ticks, and not all at once. */
+const perTickMax = 500;
 
 /** Of a Uint32, in the year 2106. An `exp` in milliseconds by mistake is beyond it, and would wrap to the past. */
 const endSecMax = 0xffff_ffff;
 
+/** Called for connections whose credentials end. */
+export interface ExpiryActions {
+  /** Its credentials end soon, at this time in seconds since 1970. @returns false: not now, it is told a second later */
+  readonly tell: (slot: number, endSec: number) => boolean;
+  /** They have ended. */
+  readonly end: (slot: number) => void;
+}
+
+interface IdentitiesLimits {
+  readonly perUserMax?: number;
+  readonly noticeSec?: number;
+}
+
 /**
  * The identities of open connections, by slot. Where no authenticator is set nothing is stored; elsewhere a connection
- * costs one reference, and 4 bytes in a column where credentials end some day.
+ * costs one reference, and where its credentials end some day 4 bytes in each of two columns.
  */
 export class Identities {
   readonly #bySlot: (Identity | undefined)[] = [];
@@ -17,8 +30,11 @@ export class Identities {
   readonly #ofOthers: Identity;
   /** Of users, where they have a limit. */
   readonly #users: ConnectionPlaces;
+  readonly #noticeSec: number;
   /** When credentials end, seconds since 1970; 0 = never. Untouched pages of it take no memory. */
   readonly #endSec: Uint32Array;
+  /** When the client is told that they end, seconds since 1970; 0 = not at all, or it has been told. */
+  readonly #tellSec: Uint32Array;
   /** Slots below this may have an end. */
   #ending = 0;
   #lookedAtSec = 0;
@@ -26,12 +42,15 @@ export class Identities {
   /**
    * @param required an authenticator is set for some transport
    * @param capacity most connections
-   * @param perUserMax most connections of one user; 0 = no limit
+   * @param limits `perUserMax`: most connections of one user, 0 = no limit. `noticeSec`: clients are told so long before
+   * their credentials end (--auth-expiry-notice-sec), 0 = not at all
    */
-  constructor(required: boolean, capacity: number, perUserMax = 0) {
+  constructor(required: boolean, capacity: number, { perUserMax = 0, noticeSec = 0 }: IdentitiesLimits = {}) {
     this.#users = new ConnectionPlaces(required ? perUserMax : 0);
     this.#ofOthers = required ? nobody : unrestricted;
+    this.#noticeSec = noticeSec;
     this.#endSec = new Uint32Array(required ? capacity : 0);
+    this.#tellSec = new Uint32Array(required && noticeSec > 0 ? capacity : 0);
   }
 
   of(slot: number): Identity {
@@ -55,8 +74,10 @@ export class Identities {
     const name = this.#users.limited ? limitedNameOf(identity) : undefined;
     if (name !== undefined) this.#users.take(slot, name);
     const { expiresAtMs } = identity;
-    this.#endSec[slot] = expiresAtMs === undefined ? 0 : Math.min(Math.ceil(expiresAtMs / 1000), endSecMax);
-    if (expiresAtMs !== undefined) this.#ending = Math.max(this.#ending, slot + 1);
+    if (expiresAtMs === undefined) return this.#setEnd(slot, 0, 0);
+    const endSec = Math.min(Math.ceil(expiresAtMs / 1000), endSecMax);
+    this.#setEnd(slot, endSec, this.#tellSecOf(endSec));
+    this.#ending = Math.max(this.#ending, slot + 1);
   }
 
   /** The connection has gone. A second call does nothing. */
@@ -64,25 +85,41 @@ export class Identities {
     if (slot >= this.#bySlot.length) return;
     this.#bySlot[slot] = undefined;
     this.#users.give(slot);
-    this.#endSec[slot] = 0;
+    this.#setEnd(slot, 0, 0);
   }
 
-  /**
-   * Once a second, for the sweeper: 18,000 slots take about 20 µs.
-   * @param end ends the connection of a slot whose credentials have ended
-   */
-  endExpired(end: (slot: number) => void): void {
+  /** Once a second, for the sweeper: 18,000 slots take about 20 µs. */
+  tick({ tell, end }: ExpiryActions): void {
     const nowSec = Math.floor(Date.now() / 1000);
     if (nowSec === this.#lookedAtSec) return;
-    let ended = 0;
+    let left = perTickMax;
     for (let slot = 0; slot < this.#ending; slot++) {
       const endSec = this.#endSec[slot]!;
-      if (endSec === 0 || endSec > nowSec) continue;
-      this.#endSec[slot] = 0;
-      end(slot);
-      if (++ended === endsPerTickMax) return; // the others in the next tick
+      if (endSec === 0) continue;
+      if (endSec <= nowSec) {
+        this.#setEnd(slot, 0, 0);
+        end(slot);
+      } else {
+        const tellSec = this.#tellSec[slot] ?? 0;
+        if (tellSec === 0 || tellSec > nowSec) continue;
+        this.#tellSec[slot] = 0;
+        if (!tell(slot, endSec)) this.#tellSec[slot] = nowSec + 1;
+      }
+      if (--left === 0) return; // the others in the next tick
     }
     this.#lookedAtSec = nowSec;
+  }
+
+  /** A token that is shorter than the notice is told of at half of its time: else its client would renew it all the time. */
+  #tellSecOf(endSec: number): number {
+    const leftSec = endSec - Math.floor(Date.now() / 1000);
+    return this.#noticeSec === 0 ? 0 : endSec - Math.min(this.#noticeSec, Math.ceil(leftSec / 2));
+  }
+
+  /** Reads before it writes, as a page of zeros takes no memory. */
+  #setEnd(slot: number, endSec: number, tellSec: number): void {
+    if (this.#endSec[slot] !== endSec) this.#endSec[slot] = endSec;
+    if (this.#tellSec[slot] !== tellSec) this.#tellSec[slot] = tellSec;
   }
 }
 

@@ -226,6 +226,12 @@ export const metrics: readonly Metric[] = [
     'Bytes of failed logins that are remembered',
     ({ access }) => access.failedLogins.bytes,
   ),
+  metric(
+    'authentication.refreshed',
+    'counter',
+    'Streams that went on with other credentials, each time',
+    ({ counters }) => counters.refreshed,
+  ),
   metric('log.pendingBytes', 'gauge', 'Bytes of log that are not written yet', ({ log }) => log.pendingBytes),
   metric('log.droppedLines', 'counter', 'Lines of log that had no room', ({ log }) => log.droppedLines),
   metric(

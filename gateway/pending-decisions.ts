@@ -1,5 +1,7 @@
 import type { AuthenticationDecision } from '../access/authenticator.js';
+import { RevokedUsers } from '../access/revoked-users.js';
 import { type WaitingPlace, WaitingPlaces } from '../access/waiting-places.js';
+import { tickMs } from './clock.js';
 import { refusals } from './close-reason.js';
 import type { Config } from './config.js';
 
@@ -20,6 +22,7 @@ export class PendingDecisions {
   readonly #places: WaitingPlaces;
   readonly #timeoutMs: number;
   readonly #pending = new Set<PendingDecision>();
+  readonly #revoked: RevokedUsers;
   /** Since the start. */
   readonly counters = { waited: 0, timedOut: 0, noRoom: 0 };
 
@@ -38,6 +41,7 @@ export class PendingDecisions {
       sharePerAddress: budgetSharePerAddress,
     });
     this.#timeoutMs = authTimeoutMs;
+    this.#revoked = new RevokedUsers(authTimeoutMs + tickMs);
   }
 
   /** Now. */
@@ -62,15 +66,14 @@ export class PendingDecisions {
     address: string,
     bytes = 0,
   ): PendingDecision | undefined {
-    const place = this.#places.take(address, bytes);
-    if (place === undefined) {
-      this.counters.noRoom++;
-      return undefined;
-    }
+    const place = this.reserve(address, bytes);
+    if (place === undefined) return undefined;
     const pending: PendingDecision = { onDecided, place, deadlineMs: performance.now() + this.#timeoutMs };
     this.#pending.add(pending);
     this.counters.waited++;
-    answer.then((result) => this.#decide(pending, result));
+    answer.then((result) =>
+      this.#decide(pending, this.#isRevoked(pending, result) ? revokedMeanwhile : result),
+    );
     return pending;
   }
 
@@ -81,11 +84,28 @@ export class PendingDecisions {
     return false;
   }
 
+  /** Something else is kept of a client whose credentials are to be checked. @returns undefined where there is no room */
+  reserve(address: string, bytes: number): WaitingPlace | undefined {
+    const place = this.#places.take(address, bytes);
+    if (place === undefined) this.counters.noRoom++;
+    return place;
+  }
+
+  /** It is not kept any more. Once for each place. */
+  free(place: WaitingPlace): void {
+    this.#places.give(place);
+  }
+
   /** Its client has gone, or has been answered otherwise. A second call does nothing. */
   cancel(pending: PendingDecision): void {
     if (!this.#pending.delete(pending)) return;
     this.#places.give(pending.place);
     pending.onDecided = undefined;
+  }
+
+  /** The answers that are awaited may be what the user was before. @param userName undefined: of all without a name */
+  revoke(userName: string | undefined): void {
+    this.#revoked.add(userName);
   }
 
   /** Called in each tick of the sweeper. */
@@ -101,6 +121,11 @@ export class PendingDecisions {
   /** The server stops: nobody waits any longer. */
   refuseAll(): void {
     for (const pending of this.#pending) this.#decide(pending, stopping);
+  }
+
+  #isRevoked({ deadlineMs }: PendingDecision, result: AuthenticationDecision): boolean {
+    if (result.outcome !== 'accepted') return false;
+    return this.#revoked.has(result.identity.userName, deadlineMs - this.#timeoutMs);
   }
 
   #decide(pending: PendingDecision, result: AuthenticationDecision): void {
@@ -119,6 +144,11 @@ export const noRoom = {
 const tooLate: AuthenticationDecision = {
   outcome: 'unavailable',
   sentence: 'Your credentials could not be checked in time: try again later.',
+};
+
+const revokedMeanwhile: AuthenticationDecision = {
+  outcome: 'unavailable',
+  sentence: 'An operator has ended your connections while your credentials were checked: try again.',
 };
 
 const stopping: AuthenticationDecision = {

@@ -7,10 +7,11 @@ import {
   tooManyChecks,
   unknownUser,
 } from '../authenticator.js';
-import { type Identity, nobody, UserIdentity } from '../identity.js';
+import { type Identity, nobody } from '../identity.js';
 import type { IdentityCache } from '../identity-cache.js';
-import { type Rule, Rules } from '../rules.js';
+import type { Rule } from '../rules.js';
 import type { SlowChecks } from '../slow-checks.js';
+import { ClientIdentity, FileIdentity } from './file-identity.js';
 import { FileWatch, fileVersionOf } from './file-watch.js';
 import { type PasswordInFile, passwordInFileOf } from './password-in-file.js';
 import { type FileUser, readUserFile, type UserFile } from './user-file.js';
@@ -73,6 +74,12 @@ export class FileUsers implements Authenticator {
     return password === undefined ? unknownUser : this.#compareWithDecoy(userName, password, credentials);
   }
 
+  renew(identity: Identity): Identity | undefined {
+    if (!(identity instanceof FileIdentity)) return identity;
+    const now = (identity.isClient ? this.#file.clients : this.#file.users).get(identity.name);
+    return now?.password === identity.user.password ? identity.with(now) : undefined;
+  }
+
   async stop(): Promise<void> {
     this.#watch.stop();
   }
@@ -83,25 +90,25 @@ export class FileUsers implements Authenticator {
     userName: string | undefined,
     credentials: Credentials,
   ): AuthenticationResult | Promise<AuthenticationResult> {
-    const { password } = credentials;
-    if (user.password === '') return accepted(user, userName);
+    const { password, clientId = '' } = credentials;
+    if (user.password === '') return accepted(user, userName, clientId);
     if (password === undefined) return badCredentials;
     const stored = passwordInFileOf(user.password) as PasswordInFile;
     if (!stored.check.isSlow)
       return stored.check.matches(password, stored.stored, stored.salt) === true
-        ? accepted(user, userName)
+        ? accepted(user, userName, clientId)
         : badCredentials;
     const { cache } = this.#options;
     // The cache knows that this password goes with this hash, and nothing of the user: what it has never outlives a change.
     const cacheKey = cache.keyOf('file', user.password, password);
-    if (cache.get(cacheKey) !== undefined) return accepted(user, userName);
+    if (cache.get(cacheKey) !== undefined) return accepted(user, userName, clientId);
     return this.#compareSlowly(stored, password, credentials).then((matches) => {
       if (matches === undefined) return tooManyChecks;
       if (!matches) return badCredentials;
       cache.set(cacheKey, nobody);
       const { users, clients } = this.#file; // it may have changed meanwhile
-      const now = userName === undefined ? clients.get(credentials.clientId ?? '') : users.get(userName);
-      return now?.password === user.password ? accepted(now, userName) : badCredentials;
+      const now = userName === undefined ? clients.get(clientId) : users.get(userName);
+      return now?.password === user.password ? accepted(now, userName, clientId) : badCredentials;
     });
   }
 
@@ -161,9 +168,9 @@ function decoysOf({ users, clients }: UserFile): readonly string[] {
   return decoys;
 }
 
-function accepted({ isSuperuser, rules }: FileUser, userName: string | undefined): AuthenticationResult {
-  const identity: Identity = isSuperuser
-    ? { userName, isSuperuser, rules: Rules.none, expiresAtMs: undefined }
-    : new UserIdentity(userName, rules);
+/** @param userName undefined: it was let in by its client id */
+function accepted(user: FileUser, userName: string | undefined, clientId: string): AuthenticationResult {
+  const identity =
+    userName === undefined ? new ClientIdentity(clientId, user) : new FileIdentity(userName, user);
   return { outcome: 'accepted', identity };
 }

@@ -80,6 +80,11 @@ export class HookUsers implements Authenticator {
     return answer;
   }
 
+  revoke(userName: string | undefined): void {
+    this.#options.cache.revoke(userName);
+    this.#underWay.clear(); // nobody joins a question that was asked before
+  }
+
   stop(): Promise<void> {
     return this.#request.close();
   }
@@ -91,12 +96,13 @@ export class HookUsers implements Authenticator {
   }
 
   async #ask(credentials: Credentials, cacheKey: string): Promise<AuthenticationResult> {
+    const askedMs = performance.now();
     try {
       const answer = await this.#request.ask(credentials);
       this.#breaker.succeeded();
       if (answer.result === 'unknown') return unknownUser;
       if (answer.result === 'deny') return badCredentials;
-      return { outcome: 'accepted', identity: this.#keep(answer, credentials, cacheKey) };
+      return { outcome: 'accepted', identity: this.#keep(answer, credentials, cacheKey, askedMs) };
     } catch (error) {
       this.#breaker.failed();
       this.#options.onTrouble(error);
@@ -104,9 +110,14 @@ export class HookUsers implements Authenticator {
     }
   }
 
-  #keep(answer: AllowingAnswer & CachedFor, credentials: Credentials, cacheKey: string): Identity {
+  #keep(
+    answer: AllowingAnswer & CachedFor,
+    credentials: Credentials,
+    cacheKey: string,
+    askedMs: number,
+  ): Identity {
     const identity = this.#identityOf(answer, answer.userName ?? credentials.userName);
-    this.#options.cache.set(cacheKey, identity, answer.cacheSec);
+    this.#options.cache.set(cacheKey, identity, answer.cacheSec, askedMs);
     return identity;
   }
 

@@ -2,6 +2,7 @@ import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { Identity } from '../../access/identity.js';
 import type { Graph } from '../../router/graph/graph.js';
 import type { Router } from '../../router/router.js';
+import type { Kicks } from '../cluster/kicks.js';
 import type { Found, SubscriberLocations } from '../cluster/subscriber-locations.js';
 import type { Config } from '../config.js';
 import type { FairTurns } from '../fair-turns.js';
@@ -12,6 +13,7 @@ import type { FrontDoor } from './front-door.js';
 import { GraphChanges } from './graph/graph-changes.js';
 import { edgesHandler, listHandler } from './graph/graph-lists.js';
 import { refuseGraph } from './graph/no-graph.js';
+import { KickEndpoint } from './kick.js';
 import { bindPath, type Handler } from './methods.js';
 import type { ProbesParts } from './probes.js';
 import { idFromPath } from './request.js';
@@ -25,6 +27,7 @@ export interface ApiParts extends ProbesParts {
   readonly subscriberLocations: SubscriberLocations;
   readonly turns: FairTurns;
   readonly unsent: UnsentAnswers;
+  readonly kicks: Kicks;
 }
 
 /** The router API: a listener of its own, on loopback unless there is a token. @returns the bodies, for the sweeper */
@@ -38,6 +41,10 @@ export function bindApi(door: FrontDoor, parts: ApiParts): Bodies {
   const options: Handler = (response, _request, head) => guard.preflight(response, head);
   bindPath(door, '/send/*', { post: guard.protect(send.handle), options });
   bindPath(door, '/send', { post: guard.protect(sendBatch.handle), options });
+  bindPath(door, '/kick', {
+    post: guard.protect(new KickEndpoint(parts.kicks, config, guard).handle),
+    options,
+  });
   const get = guard.protectRead((response, request, _head, cors, caller) =>
     answerIds(parts, response, request, cors, caller),
   );

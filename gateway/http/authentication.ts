@@ -12,7 +12,7 @@ import type { Headers } from './answer.js';
 import { type Handler, RequestHead } from './front-door.js';
 import { HeldBody } from './held-body.js';
 import { HeldRequest } from './held-request.js';
-import { cookieOf, HttpCredentials } from './http-credentials.js';
+import { HttpCredentials, tokenBeside } from './http-credentials.js';
 
 /** A route that knows which user asks. */
 export type IdentifiedHandler = (
@@ -52,8 +52,9 @@ export class HttpAuthentication {
   readonly #authenticators: AuthenticatorChain;
   readonly #pending: PendingDecisions;
   readonly #log: SampledLog;
-  /** '' = no cookie is read. */
+  /** Names of a cookie and of a parameter of the query that may have a token; '' = they are not read. */
   readonly #cookie: string;
+  readonly #query: string;
 
   constructor(
     transport: 'http' | 'api',
@@ -63,6 +64,7 @@ export class HttpAuthentication {
     this.#authenticators = access[transport];
     this.#pending = access.pending;
     this.#cookie = config.authJwtCookie;
+    this.#query = transport === 'api' ? '' : config.authJwtQuery; // senders can all set a header
     this.#log = log;
   }
 
@@ -78,8 +80,8 @@ export class HttpAuthentication {
     };
     return (response, request, head) => {
       const { authorization } = head;
-      const cookie = this.#cookie === '' ? undefined : cookieOf(request.getHeader('cookie'), this.#cookie);
-      const credentials = new HttpCredentials(this.#transport, response, authorization, cookie);
+      const beside = tokenBeside(request, this.#cookie, this.#query);
+      const credentials = new HttpCredentials(this.#transport, response, authorization, beside);
       const answer = this.#authenticators.authenticate(credentials);
       if (!(answer instanceof Promise)) return enter(response, request, head, answer);
       credentials.keepAddress();

@@ -1,7 +1,11 @@
+import type { HttpRequest } from 'uWebSockets.js';
 import type { Credentials } from '../../access/authenticator.js';
 import { addressText, type Peer } from '../address-limit.js';
 
 type AddressedPeer = Pick<Peer, 'getRemoteAddressAsText' | 'address'>;
+
+/** A token, and where in the request it was. */
+export type TokenOfRequest = Pick<Credentials, 'tokenIsCookie' | 'tokenIsInUrl'> & { readonly token: string };
 
 /** The credentials in a request: `Authorization: Bearer` has a token, `Basic` a user name and a password. */
 export class HttpCredentials implements Credentials {
@@ -10,33 +14,31 @@ export class HttpCredentials implements Credentials {
   readonly password?: Buffer;
   readonly token?: string;
   readonly tokenIsCookie?: true;
+  readonly tokenIsInUrl?: true;
   readonly #peer: AddressedPeer;
   #address: string | undefined;
 
-  /** @param cookieToken the token in a cookie, for a request without Authorization */
+  /** @param beside a token in the query or in a cookie, for a request without Authorization */
   constructor(
     transport: 'http' | 'api',
     peer: AddressedPeer,
     authorization: string,
-    cookieToken: string | undefined,
+    beside: TokenOfRequest | undefined,
   ) {
     this.transport = transport;
     this.#peer = peer;
-    if (authorization === '' && cookieToken !== undefined) {
-      this.token = cookieToken;
-      this.tokenIsCookie = true;
+    if (authorization === '' && beside !== undefined) Object.assign(this, beside);
+    const bearer = tokenOfBearer(authorization);
+    if (bearer !== undefined) {
+      this.token = bearer;
+      return;
     }
-    const [scheme] = schemePattern.exec(authorization) ?? [];
+    const [scheme] = basicPattern.exec(authorization) ?? [];
     if (scheme === undefined) {
       if (authorization !== '') this.token = unreadable;
       return;
     }
-    const rest = authorization.slice(scheme.length);
-    if (/^bearer/i.test(scheme)) {
-      this.token = rest;
-      return;
-    }
-    const pair = Buffer.from(rest, 'base64');
+    const pair = Buffer.from(authorization.slice(scheme.length), 'base64');
     const colon = pair.indexOf(':'); // a user name has none (RFC 7617 2)
     if (colon === -1) {
       this.token = unreadable;
@@ -58,8 +60,29 @@ export class HttpCredentials implements Credentials {
   }
 }
 
+/** @returns undefined where the header is of another scheme */
+export function tokenOfBearer(authorization: string): string | undefined {
+  const [scheme] = bearerPattern.exec(authorization) ?? [];
+  return scheme === undefined ? undefined : authorization.slice(scheme.length);
+}
+
+/**
+ * The token of a client that can set no header, such as an EventSource.
+ * @param cookieName,queryName '' = not looked at
+ */
+export function tokenBeside(
+  request: HttpRequest,
+  cookieName: string,
+  queryName: string,
+): TokenOfRequest | undefined {
+  const inQuery = queryName === '' ? null : new URLSearchParams(request.getQuery() ?? '').get(queryName);
+  if (inQuery !== null) return { token: inQuery, tokenIsInUrl: true };
+  const token = cookieName === '' ? undefined : cookieOf(request.getHeader('cookie'), cookieName);
+  return token === undefined ? undefined : { token, tokenIsCookie: true };
+}
+
 /** @returns undefined where there is no such cookie */
-export function cookieOf(header: string, name: string): string | undefined {
+function cookieOf(header: string, name: string): string | undefined {
   for (const pair of header.split(';')) {
     const [key, value] = pair.trim().split(/=(.*)/s);
     if (key === name && value !== undefined) return value.replace(/^"(.*)"$/, '$1');
@@ -71,4 +94,5 @@ export function cookieOf(header: string, name: string): string | undefined {
 const unreadable = '';
 
 /** The scheme is case-insensitive, and one or more spaces follow it (RFC 9110 11.1, 11.4). */
-const schemePattern = /^(?:bearer|basic) +/i;
+const bearerPattern = /^bearer +/i;
+const basicPattern = /^basic +/i;

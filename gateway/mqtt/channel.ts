@@ -33,6 +33,7 @@ export interface ChannelParts {
     takeOver(channel: Channel, clientId: string): void;
     finish(channel: Channel, clientId: string): boolean;
   };
+  readonly clients: { review(channel: Channel, session: Session): void };
 }
 
 /**
@@ -104,6 +105,15 @@ export abstract class Channel implements Connection, SessionConnection {
   /** For log lines. Only while the socket is open. */
   describeWithAddress(): Record<string, unknown> {
     return { ...this.describe(), address: this.remoteAddress() };
+  }
+
+  /** MQTT 3.1.1 has no packet that would say it. */
+  tellExpiry(): boolean {
+    return true;
+  }
+
+  review(): void {
+    if (this.session !== undefined) this.parts.clients.review(this, this.session);
   }
 
   /** Nothing has come for too long. */

@@ -4,6 +4,7 @@ import { type Channel, type ChannelParts, channelClass } from './channel.js';
 import type { Deadlines } from './deadlines.js';
 import type { MqttSocket } from './mqtt-socket.js';
 import type { PendingConnects } from './pending-connects.js';
+import type { UpgradeTokens } from './upgrade-tokens.js';
 
 /** Opens MQTT connections. */
 export class Channels {
@@ -12,18 +13,21 @@ export class Channels {
   readonly #admission: Admission;
   readonly #pendingConnects: PendingConnects;
   readonly #deadlines: Deadlines;
+  readonly #tokens: UpgradeTokens;
 
   constructor(
     parts: ChannelParts & { readonly connections: Connections },
     admission: Admission,
     pendingConnects: PendingConnects,
     deadlines: Deadlines,
+    tokens: UpgradeTokens,
   ) {
     this.#class = channelClass(parts);
     this.#connections = parts.connections;
     this.#admission = admission;
     this.#pendingConnects = pendingConnects;
     this.#deadlines = deadlines;
+    this.#tokens = tokens;
   }
 
   /** A socket that was let in, in the same turn: the slot is there. */
@@ -31,6 +35,7 @@ export class Channels {
     const channel = new this.#class(this.#connections.take(), socket);
     this.#admission.enter(channel, socket);
     this.#pendingConnects.enter(channel.slot, socket);
+    this.#tokens.begin(channel);
     this.#deadlines.awaitConnect(channel);
     return channel;
   }

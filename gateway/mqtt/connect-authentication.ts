@@ -1,9 +1,11 @@
 import type { AuthenticationDecision, Credentials } from '../../access/authenticator.js';
 import { unrestricted } from '../../access/identity.js';
 import type { AccessControl } from '../access-control.js';
+import type { TokenOfRequest } from '../http/http-credentials.js';
 import { noRoom, type PendingDecision } from '../pending-decisions.js';
 import type { Channel } from './channel.js';
 import type { ConnectPacket } from './connect-packet.js';
+import type { UpgradeTokens } from './upgrade-tokens.js';
 
 /** A CONNECT that had to wait for an authenticator. */
 interface Waiting {
@@ -33,10 +35,12 @@ const everybody: AuthenticationDecision = { outcome: 'accepted', identity: unres
  */
 export class ConnectAuthentication {
   readonly #access: Pick<AccessControl, 'mqtt' | 'pending'>;
+  readonly #tokens: UpgradeTokens;
   readonly #waiting = new Map<Channel, Waiting>();
 
-  constructor(access: Pick<AccessControl, 'mqtt' | 'pending'>) {
+  constructor(access: Pick<AccessControl, 'mqtt' | 'pending'>, tokens: UpgradeTokens) {
     this.#access = access;
+    this.#tokens = tokens;
   }
 
   /** Its CONNECT is not decided yet. */
@@ -53,7 +57,7 @@ export class ConnectAuthentication {
     const known = this.#waiting.get(channel);
     if (known !== undefined) return known.decision ?? 'wait';
     if (Buffer.byteLength(packet.userName ?? '') > userNameBytesMax) return userNameTooLong;
-    const credentials = credentialsOf(channel, packet);
+    const credentials = credentialsOf(channel, packet, this.#tokens.of(channel));
     const answer = mqtt.authenticate(credentials);
     if (!(answer instanceof Promise)) return answer;
     const onDecided = (decision: AuthenticationDecision) => {
@@ -74,6 +78,7 @@ export class ConnectAuthentication {
 
   /** Its CONNECT is answered, or it is gone. A second call does nothing. */
   release(channel: Channel): void {
+    this.#tokens.release(channel);
     if (this.#waiting.size === 0) return;
     const waiting = this.#waiting.get(channel);
     if (waiting === undefined) return;
@@ -82,12 +87,17 @@ export class ConnectAuthentication {
   }
 }
 
-function credentialsOf(channel: Channel, { clientId, userName, password }: ConnectPacket): Credentials {
+/** @param token of the request that became its WebSocket; it counts where CONNECT has no password */
+function credentialsOf(
+  channel: Channel,
+  { clientId, userName, password }: ConnectPacket,
+  token: TokenOfRequest | undefined,
+): Credentials {
   return {
     transport: 'mqtt',
     address: channel.remoteAddress(),
     clientId,
     ...(userName !== undefined && { userName }),
-    ...(password !== undefined && { password }),
+    ...(password === undefined ? token : { password }),
   };
 }

@@ -58,12 +58,23 @@ export class ConnectedClients {
   begin(channel: Channel, session: Session, packet: ConnectPacket, identity: Identity): void {
     const { subscriptionReview, autoSubscriptions } = this.#parts;
     const userName = userNameOf(identity, packet);
-    subscriptionReview.reviewFilters(channel, session);
+    subscriptionReview.reviewFilters(channel, session, () => []);
     autoSubscriptions.begin(channel, session, userName);
     subscriptionReview.reviewMessages(channel, session, () =>
       autoSubscriptions.operatorsOf(session.clientId, userName),
     );
     session.resume();
+  }
+
+  /** The rights of its user have changed while it is connected. */
+  review(channel: Channel, session: Session): void {
+    const { subscriptionReview, autoSubscriptions, identities, wills } = this.#parts;
+    const { userName } = identities.of(channel.slot);
+    const operators = () => autoSubscriptions.operatorsOf(session.clientId, userName);
+    subscriptionReview.reviewFilters(channel, session, operators);
+    subscriptionReview.reviewMessages(channel, session, operators);
+    const topic = wills.topicOf(channel.slot);
+    if (topic !== undefined && !subscriptionReview.mayPublish(channel, topic)) wills.delete(channel.slot);
   }
 
   /**

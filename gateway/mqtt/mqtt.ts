@@ -38,6 +38,7 @@ import { Rewrite } from './rewrite.js';
 import { SubscriptionReview } from './subscription-review.js';
 import { SysTopics } from './sys-topics.js';
 import { Upgrade } from './upgrade.js';
+import { UpgradeTokens } from './upgrade-tokens.js';
 import { Wills } from './wills.js';
 
 /** The parts of the gateway that MQTT uses. */
@@ -133,7 +134,8 @@ export class Mqtt {
       autoSubscriptions,
     });
     const deadlines = this.#deadlines;
-    const authentication = new ConnectAuthentication(access);
+    const tokens = new UpgradeTokens(access, config);
+    const authentication = new ConnectAuthentication(access, tokens);
     const admission = new ConnectAdmission(publishing, wills, sessions, access, config);
     const connacks = new Connacks(replies, counters);
     const handlers = {
@@ -177,9 +179,9 @@ export class Mqtt {
       pendingConnects,
     });
     const wire = new ChannelWire(counters);
-    const parts = { wire, outbound, connections, replies, inbound, drains, ends };
-    const channels = new Channels(parts, this.#surroundings.admission, pendingConnects, deadlines);
-    const upgrade = new Upgrade({ ...this.#surroundings, pendingConnects });
+    const parts = { wire, outbound, connections, replies, inbound, drains, ends, clients };
+    const channels = new Channels(parts, this.#surroundings.admission, pendingConnects, deadlines, tokens);
+    const upgrade = new Upgrade({ ...this.#surroundings, pendingConnects, tokens });
     return { upgrade, channels, inbound, drains, ends };
   }
 

@@ -17,12 +17,24 @@ export class Origins {
   }
 
   /**
+   * Whether a page may use what the browser sends for it, such as cookies: own pages, and those that the operator has named.
+   * `*` names nobody. A page whose name was made to lead here (DNS rebinding) has the cookies of its own name alone.
+   */
+  mayUseCookies(origin: string, host: string): boolean {
+    return origin === '' || this.#allowed.has(origin) || isOwn(origin, host);
+  }
+
+  /**
    * Own pages may, and those that the operator names. Where CONNECT needs no credentials, an own page is one that was opened
    * by address, or by a name of --allowed-hosts.
    */
   allow(origin: string, host: string): boolean {
     if (origin === '' || this.#allowed.has('*') || this.#allowed.has(origin)) return true;
-    if (origin !== `http://${host}` && origin !== `https://${host}`) return false;
+    if (!isOwn(origin, host)) return false;
     return this.#credentialsRequired || this.#hosts.allow(host);
   }
+}
+
+function isOwn(origin: string, host: string): boolean {
+  return origin === `http://${host}` || origin === `https://${host}`;
 }

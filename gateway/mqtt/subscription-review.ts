@@ -14,10 +14,19 @@ export class SubscriptionReview {
     this.#router = router;
   }
 
-  reviewFilters(channel: Channel, session: Session): void {
+  /** @param operatorsOf the filters that the operator has it subscribed to, whatever the rules are */
+  reviewFilters(channel: Channel, session: Session, operatorsOf: () => readonly string[]): void {
     if (this.#permissions.allowAll(channel)) return;
-    for (const { filter } of this.#router.subscriptionsOf(session))
-      if (!this.#permissions.allows(channel, 'subscribe', filter)) this.#router.unsubscribe(filter, session);
+    const operators = operatorsOf();
+    for (const { filter } of this.#router.subscriptionsOf(session)) {
+      if (this.#permissions.allows(channel, 'subscribe', filter) || operators.includes(filter)) continue;
+      this.#router.unsubscribe(filter, session);
+    }
+  }
+
+  /** Whether a will may still be published there. */
+  mayPublish(channel: Channel, topic: string): boolean {
+    return this.#permissions.allows(channel, 'publish', topic);
   }
 
   /**

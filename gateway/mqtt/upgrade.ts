@@ -10,6 +10,7 @@ import { refuse } from '../http/answer.js';
 import type { Channel } from './channel.js';
 import { Origins } from './origins.js';
 import type { PendingConnects } from './pending-connects.js';
+import type { UpgradeTokens } from './upgrade-tokens.js';
 
 /** The names that MQTT has among WebSocket's subprotocols [MQTT-6.0.0-3]; the second is 3.1's. */
 const subprotocols = ['mqtt', 'mqttv3.1'];
@@ -18,6 +19,7 @@ export interface UpgradeParts {
   readonly admission: Admission;
   readonly pendingConnects: PendingConnects;
   readonly connectRates: ConnectRates;
+  readonly tokens: UpgradeTokens;
   readonly connections: Connections;
   readonly counters: Counters;
   readonly config: Config;
@@ -34,7 +36,7 @@ export class Upgrade {
   }
 
   readonly handle = (response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void => {
-    const { admission, pendingConnects, connectRates, config } = this.#parts;
+    const { admission, pendingConnects, connectRates, tokens, config } = this.#parts;
     const asked = request
       .getHeader('sec-websocket-protocol')
       .split(',')
@@ -42,9 +44,9 @@ export class Upgrade {
     const subprotocol = subprotocols.find((name) => asked.includes(name));
     const maySayNone = !config.mqttRequireSubprotocol && asked[0] === '';
     if (subprotocol === undefined && !maySayNone) return this.#refuse(response, 'not-mqtt');
-    if (!this.#origins.allow(request.getHeader('origin'), request.getHeader('host'))) {
-      return this.#refuse(response, 'bad-origin');
-    }
+    const origin = request.getHeader('origin');
+    const host = request.getHeader('host');
+    if (!this.#origins.allow(origin, host)) return this.#refuse(response, 'bad-origin');
     const reason =
       admission.refusalOf(response) ??
       (this.#isFull ? 'too-many-connections' : pendingConnects.refusalOf(response, this.#makeRoom));
@@ -52,6 +54,8 @@ export class Upgrade {
     // Here and not with a CONNACK: MQTT.js comes back after this, and after a CONNACK that is no 0 never again by itself.
     const tooFast = connectRates.refusalOf(response);
     if (tooFast !== undefined) return this.#refuse(response, tooFast.reason, tooFast.refusal);
+    if (!tokens.read(request, response, this.#origins.mayUseCookies(origin, host)))
+      return this.#refuse(response, 'authentication-unavailable');
     response.upgrade(
       keepAddress(response),
       request.getHeader('sec-websocket-key'),
@@ -59,6 +63,7 @@ export class Upgrade {
       '',
       context,
     );
+    tokens.drop(); // unless the WebSocket has taken it, within this call
   };
 
   /** So that MQTT leaves room for streams. */

@@ -37,7 +37,12 @@ export class Wills {
     this.#bytes += bytesOf(will);
   }
 
-  /** The client has said DISCONNECT, which discards its will [MQTT-3.1.2-10]. */
+  /** Undefined where there is no will. */
+  topicOf(slot: number): string | undefined {
+    return this.#wills.get(slot)?.topic;
+  }
+
+  /** The client has said DISCONNECT, which discards its will [MQTT-3.1.2-10]; or its user may not publish it any more. */
   delete(slot: number): void {
     this.#take(slot);
   }

@@ -37,6 +37,9 @@ export interface Answers {
   readonly unanswered: number;
 }
 
+/** A promise of the answer, which never rejects, where it takes longer than a moment. */
+export type AnswerQuestion = (body: Uint8Array, from: ClusterNode) => Uint8Array | Promise<Uint8Array>;
+
 export interface Cluster {
   /** This node. */
   readonly self: ClusterNode;
@@ -48,7 +51,7 @@ export interface Cluster {
    */
   ask(question: string, body: Uint8Array, waitMs: number, onAnswers: (answers: Answers) => void): void;
   /** Sets the one function that answers this question. It is called only where its answer can be sent. */
-  onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => Uint8Array): void;
+  onQuestion(question: string, answer: AnswerQuestion): void;
   /** Stores this node's numbers, as JSON, where any program can read them. To be called every 5 s or so. */
   report(numbers: string): void;
   /** Calls the listener when another node has gone: it has said so, or it has been silent for too long. */

@@ -109,7 +109,7 @@ export abstract class Session extends FlowOwner {
     return entry.qos === 1 ? 'PUBACK' : entry.message === undefined ? 'PUBCOMP' : 'PUBREC';
   }
 
-  /** Call before `resume`: drops the messages that the user of its client may not read. */
+  /** Before `resume`, or when rights have changed: drops the messages that the user of its client may not read. */
   keepOnly(mayRead: (id: string) => boolean): void {
     const { flow } = this;
     if (flow === undefined) return;
@@ -117,6 +117,7 @@ export abstract class Session extends FlowOwner {
     for (const entry of flow.entries()) {
       if (entry.message === undefined || mayRead(entry.message.id)) continue;
       flow.remove(entry);
+      entry.message = undefined; // if it still waits in the connection, it is not written
       dropped++;
     }
     for (let left = flow.queued; left > 0; left--) {
@@ -126,8 +127,7 @@ export abstract class Session extends FlowOwner {
     }
     if (dropped === 0) return;
     this.sessions.countDropped('not-allowed', dropped);
-    this.noteQueueShrunk();
-    this.giveBackFlow();
+    this.fill();
   }
 
   /** The client is absent from now on. @internal */

@@ -63,3 +63,27 @@ t.test('equal lists of rules are one object', async (t) => {
   t.equal(shared.of([]), Rules.none);
   t.not(shared.of([{ ...list()[0]!, action: 'publish' }]), shared.of(list()));
 });
+
+t.test('what is kept of a revoked user does not count any more, and that of others does', async (t) => {
+  const cache = new IdentityCache({ bytesMax: 100_000, ageSec: 60 });
+  const bob = new UserIdentity('bob', Rules.none);
+  const unnamed = new UserIdentity(undefined, Rules.none);
+  for (const identity of [alice, bob, unnamed]) cache.set(String(identity.userName), identity);
+  cache.revoke('alice');
+  t.equal(cache.get('alice'), undefined);
+  t.equal(cache.get('bob'), bob);
+  t.equal(cache.get('undefined'), unnamed);
+  cache.revoke(undefined);
+  t.equal(cache.get('undefined'), undefined);
+  t.equal(cache.get('bob'), bob);
+  const askedMs = performance.now();
+  cache.revoke('alice');
+  cache.set('alice', alice, undefined, askedMs);
+  t.equal(cache.get('alice'), undefined, 'what was asked for before is not kept');
+  await until('it is kept again', () => {
+    cache.set('alice', alice);
+    return cache.get('alice') === alice;
+  });
+  for (let n = 0; n <= 100_000; n++) cache.revoke(`user ${n}`);
+  t.equal(cache.get('bob'), undefined, 'past so many names, all count as revoked');
+});

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Message } from '../../../router/message.js';
+import { toldReasons } from '../../close-reason.js';
 import { wireIndex, wireOf } from '../../connection.js';
 import { pagePolicy } from '../content-policy.js';
 import { escapeHtml } from '../html.js';
@@ -86,6 +87,8 @@ export function cometPage(heartbeatSec: number): Transport {
     contentPolicy: policy,
     heartbeat: newline,
     checkpoint: undefined,
+    expiring: undefined, // a page could only be loaded again
+    closing: (reason, lead) => `${lead ? '\n' : ''}<i>${toldReasons[reason] ?? reason}</i><br/>\n`,
 
     greeting(start) {
       return greetingPage(escapeHtml(start.ids.join(', ')), silenceSec(heartbeatSec)) + resumedText(start);

@@ -37,7 +37,7 @@ export class Cors {
   }
 
   /** Answers a browser that asks before it lets a page send headers such as If-None-Match. */
-  preflight(response: HttpResponse, request: HttpRequest): void {
+  preflight(response: HttpResponse, request: HttpRequest, method: 'GET' | 'POST' = 'GET'): void {
     const headers = this.headersFor(request);
     const mayAuthorize = this.#authenticationRequired || headers.some(([name]) => name === allowCredentials);
     answer(
@@ -45,7 +45,7 @@ export class Cors {
       '204 No Content',
       [
         ...headers,
-        ['Access-Control-Allow-Methods', 'GET'],
+        ['Access-Control-Allow-Methods', method],
         ['Access-Control-Allow-Headers', mayAuthorize ? `${requestHeaders}, Authorization` : requestHeaders],
         ['Access-Control-Max-Age', '600'],
       ],

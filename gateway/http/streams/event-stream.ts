@@ -24,7 +24,8 @@ import type { CursorOf, Resumption, StreamStart, Transport } from './transport.j
  *
  * `/events/<id>` sends the data, with a `data:` line for each of its lines. `/events?id=a&id=b` must name the id, so it
  * sends the JSON object of `/stream`. Events of other types: `recovered`, first, for clients that gave a cursor;
- * `cursor`, for an `id:` without a message; `lost`, where messages were dropped; `base64`, for data that is not UTF-8.
+ * `cursor`, for an `id:` without a message; `lost`, where messages were dropped; `base64`, for data that is not UTF-8;
+ * `expiring`, before the credentials end; `closed`, last, with the reason.
  *
  * Every empty line ends an event with data, though HTML would accept an id alone. fetch-event-source calls `onmessage`
  * at each empty line, and would report an empty message. npm's `eventsource` forgets such an id.
@@ -63,6 +64,9 @@ function eventStream(
       if (cursor !== undefined) return Buffer.from(`${lead ? '\n' : ''}${withId(piece.text, cursor)}`);
       return piece.bytes(lead, (text) => withId(text, cursorOf(message)));
     },
+
+    expiring: (expiry) => `event: expiring\ndata: ${JSON.stringify(expiry)}\n\n`,
+    closing: (reason, lead) => `${lead ? '\n' : ''}event: closed\ndata: {"reason":"${reason}"}\n\n`,
 
     lost(count, lead) {
       return Buffer.from(`${lead ? '\n' : ''}event: lost\ndata: {"lost":${count}}\n`);

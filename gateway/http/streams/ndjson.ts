@@ -8,6 +8,8 @@ import { type CursorOf, newline, type Transport } from './transport.js';
  * `GET /stream`: one JSON object a line, `{"id","data","time","cursor"}`. An empty line is a heartbeat. `{"lost":n}` is
  * where n messages were dropped, `{"cursor":c}` where a quiet stream gets a newer cursor. Data that is not UTF-8 is
  * base64, with `"encoding":"base64"`. A client that gave a cursor gets its answer first: `{"recovered":true}`.
+ * `{"expires":ms,"stream":"…"}` says that the credentials end soon, `{"closed":"…"}` why the stream ends. Only messages have
+ * an `id`.
  */
 
 export function ndjson(cursorOf: CursorOf): Transport {
@@ -28,6 +30,9 @@ export function ndjson(cursorOf: CursorOf): Transport {
       if (cursor !== undefined) return Buffer.from(`${lead ? '\n' : ''}${closeLine(piece.text, cursor)}`);
       return piece.bytes(lead, (text) => closeLine(text, cursorOf(message)));
     },
+
+    expiring: (expiry) => `${JSON.stringify(expiry)}\n`,
+    closing: (reason, lead) => `${lead ? '\n' : ''}{"closed":"${reason}"}\n`,
 
     lost(count, lead) {
       return Buffer.from(`${lead ? '\n' : ''}{"lost":${count}}`);

@@ -43,7 +43,13 @@ export abstract class Poll extends Subscriber implements Connection {
     return addressText(this.response);
   }
 
+  /** A poll is short, and the next one comes with the next token. */
+  tellExpiry(): boolean {
+    return true;
+  }
+
   abstract onDue(): void;
+  abstract review(): void;
   abstract end(reason: CloseReason): void;
   abstract cut(reason: CloseReason): void;
 }

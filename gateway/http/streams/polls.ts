@@ -5,12 +5,14 @@ import type { Message } from '../../../router/message.js';
 import { ownText } from '../../../router/own-copy.js';
 import type { Router } from '../../../router/router.js';
 import type { Delivery } from '../../../router/subscriber.js';
+import type { AccessControl } from '../../access-control.js';
 import type { Admission } from '../../admission.js';
 import { type Clock, ticksPerSec } from '../../clock.js';
 import type { CloseReason } from '../../close-reason.js';
 import { type Connections, unrecovered } from '../../connections.js';
 import type { Counters } from '../../counters.js';
 import type { Headers } from '../answer.js';
+import { refusalToRead } from './allowed-ids.js';
 import { Poll } from './poll.js';
 import { PollAnswer, type PollResult } from './poll-answer.js';
 import type { UnsentAnswers } from './unsent-answers.js';
@@ -26,6 +28,7 @@ export interface PollsParts {
   readonly connections: Connections;
   readonly admission: Admission;
   readonly unsent: UnsentAnswers;
+  readonly access: AccessControl;
 }
 
 /**
@@ -116,6 +119,13 @@ export class Polls {
     response.cork(() => this.#answer.endEmpty(response, this.#position(ids), flags, headers));
   }
 
+  /** Its next one is told what its user may not read. */
+  review(poll: Poll): void {
+    const { authorizer, identities } = this.#parts.access;
+    const forbidden = refusalToRead(authorizer, identities.of(poll.slot), poll.ids);
+    if (forbidden !== undefined) this.answerEmpty(poll, 'not-allowed');
+  }
+
   cut(poll: Poll, reason: CloseReason): void {
     this.#release(poll, reason);
     poll.response.close();
@@ -200,6 +210,9 @@ function pollClass(polls: Polls): PollClass {
     }
     override onDue(): void {
       polls.answerEmpty(this, 'answered');
+    }
+    override review(): void {
+      polls.review(this);
     }
     override end(reason: CloseReason): void {
       polls.answerEmpty(this, reason);

@@ -5,7 +5,10 @@ import { CatchUps } from './catch-ups.js';
 import { Cors } from './cors.js';
 import { bindPolls } from './poll-routes.js';
 import { Polls } from './polls.js';
+import { bindRefresh } from './refresh-routes.js';
 import { StreamCursors } from './stream-cursors.js';
+import { StreamHandles } from './stream-handles.js';
+import { StreamRefreshes } from './stream-refreshes.js';
 import { bindStreams } from './stream-routes.js';
 import { StreamWire } from './stream-wire.js';
 import { Streams } from './streams.js';
@@ -15,16 +18,26 @@ import { UnsentAnswers } from './unsent-answers.js';
 export function bindStreamRoom(door: FrontDoor, shared: SharedParts): UnsentAnswers {
   const { router, config, connections, counters, clock, outbound, access, connectRates } = shared;
   const { history } = router;
+  const { cluster } = router.engine;
   const cursors = new StreamCursors(history, connections);
   const wire = new StreamWire(connections, counters, clock, cursors);
   const catchUps = new CatchUps(history, connections, outbound);
-  const streams = new Streams({ ...shared, wire, cursors, catchUps });
+  const handles = new StreamHandles(cluster?.self.run ?? 0);
+  const streams = new Streams({ ...shared, wire, cursors, catchUps, handles });
   const unsent = new UnsentAnswers(config.pendingBytesTotalMax);
   const polls = new Polls({ ...shared, unsent });
+  const refreshes = new StreamRefreshes({
+    ...access,
+    counters,
+    handles,
+    cluster,
+    waitMs: config.countWaitMs,
+  });
   const authentication = new HttpAuthentication('http', shared);
   const { authorizer } = access;
   const cors = new Cors(config.allowOrigin, authentication.required);
   bindStreams(door, { streams, connectRates, config, counters, cors, history, authentication, authorizer });
   bindPolls(door, { polls, streams, history, config, counters, cors, authentication, authorizer });
+  bindRefresh(door, { refreshes, counters, cors, authentication });
   return unsent;
 }

@@ -1,5 +1,6 @@
 import type { Message } from '../../../router/message.js';
 import type { Clock } from '../../clock.js';
+import type { CloseReason } from '../../close-reason.js';
 import { messageOf, type Source, type Wire } from '../../connection.js';
 import { type Connections, newlineOwed, watchesWritable } from '../../connections.js';
 import type { Counters } from '../../counters.js';
@@ -37,6 +38,8 @@ export class StreamWire implements Wire {
   #newlineOwed = false;
   #refused = false;
   #checkpoint: string | undefined = undefined;
+  /** A piece that is no message. */
+  #told = '';
   /** The rest of a piece larger than a cork. */
   #rest: Uint8Array | undefined = undefined;
 
@@ -144,6 +147,21 @@ export class StreamWire implements Wire {
     this.#counters.heartbeats++;
   }
 
+  /** Writes a complete piece that is no message. Not while the stream has a backlog. */
+  tell(stream: Stream, text: string): void {
+    this.#stream = stream;
+    this.#told = text;
+    stream.response.cork(this.#writeTold);
+  }
+
+  /** Ends the body as HTTP wants it, so that the client sees a complete response. @param reason to be told; or none */
+  end(stream: Stream, reason: CloseReason | undefined): void {
+    this.#stream = stream;
+    const owed = (this.#connections.flags[stream.slot]! & newlineOwed) !== 0;
+    this.#told = reason === undefined ? '' : stream.transport.closing(reason, owed);
+    stream.response.cork(this.#writeEnd);
+  }
+
   /** uWS closes 8 to 12 s after an incomplete write. An empty write restarts that time. */
   keepAlive(stream: Stream): void {
     stream.response.cork(nothing);
@@ -161,6 +179,16 @@ export class StreamWire implements Wire {
     const { transport, response } = this.#stream;
     const cursor = this.#checkpoint;
     response.write(cursor === undefined ? transport.heartbeat : transport.checkpoint!(cursor));
+  };
+
+  readonly #writeTold = (): void => {
+    this.#stream.response.write(this.#told);
+  };
+
+  readonly #writeEnd = (): void => {
+    const { response } = this.#stream;
+    if (this.#told !== '') response.write(this.#told);
+    response.end();
   };
 
   readonly #writeSignOfLife = (): void => {

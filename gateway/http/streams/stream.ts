@@ -37,6 +37,8 @@ export abstract class Stream extends Subscriber implements Connection {
   abstract get wire(): Wire;
   abstract get transportName(): ConnectionTransport;
   abstract onDue(): void;
+  abstract tellExpiry(endSec: number): boolean;
+  abstract review(): void;
   abstract end(reason: CloseReason): void;
   abstract cut(reason: CloseReason): void;
 

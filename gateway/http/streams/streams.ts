@@ -6,10 +6,11 @@ import type { Message } from '../../../router/message.js';
 import { ownText } from '../../../router/own-copy.js';
 import type { Router } from '../../../router/router.js';
 import type { Delivery } from '../../../router/subscriber.js';
+import type { AccessControl } from '../../access-control.js';
 import { addressText } from '../../address-limit.js';
 import type { Admission } from '../../admission.js';
 import type { Clock } from '../../clock.js';
-import type { CloseReason, RefusalReason } from '../../close-reason.js';
+import { type CloseReason, type RefusalReason, toldReasons } from '../../close-reason.js';
 import type { Config } from '../../config.js';
 import type { ConnectionTransport } from '../../connection-transport.js';
 import { type Connections, catchingUp } from '../../connections.js';
@@ -19,9 +20,11 @@ import type { SampledLog } from '../../sampled-log.js';
 import type { SlowConsumers } from '../../slow-consumers.js';
 import type { Written } from '../../written.js';
 import type { Headers } from '../answer.js';
+import { refusalToRead } from './allowed-ids.js';
 import { type CatchUps, pageBytesMax, pageMessagesMax } from './catch-ups.js';
 import { Stream } from './stream.js';
 import type { StreamCursors } from './stream-cursors.js';
+import type { StreamHandles } from './stream-handles.js';
 import type { StreamWire } from './stream-wire.js';
 import { type Transport, writeStreamHead } from './transport.js';
 
@@ -40,7 +43,9 @@ export interface StreamParts {
   readonly wire: StreamWire;
   readonly cursors: StreamCursors;
   readonly catchUps: CatchUps;
+  readonly handles: StreamHandles;
   readonly loginShares: LoginShares;
+  readonly access: AccessControl;
 }
 
 /**
@@ -158,6 +163,21 @@ export class Streams {
     this.wire.heartbeat(stream, behind ? undefined : cursors.moved(stream));
   }
 
+  /** @returns false while it has a backlog */
+  tellExpiry(stream: Stream, endSec: number): boolean {
+    const { expiring } = stream.transport;
+    if (expiring === undefined) return true;
+    if (this.outbound.isBackpressured(stream)) return false;
+    this.wire.tell(stream, expiring({ expires: endSec * 1000, stream: this.#parts.handles.begin(stream) }));
+    return true;
+  }
+
+  review(stream: Stream): void {
+    const { authorizer, identities } = this.#parts.access;
+    const forbidden = refusalToRead(authorizer, identities.of(stream.slot), stream.ids);
+    if (forbidden !== undefined) this.end(stream, 'not-allowed');
+  }
+
   /** Cuts a stream. It is released before this returns. */
   close(stream: Stream, reason: CloseReason): void {
     this.#closing = reason;
@@ -167,9 +187,11 @@ export class Streams {
     this.#parts.log.warn(reason, who, 'stream closed');
   }
 
-  /** Ends the body as HTTP wants it, so that the client sees a complete response. */
+  /** Ends it behind what this turn has brought it, with the reason where it is one that is told. */
   end(stream: Stream, reason: CloseReason): void {
-    stream.response.cork(() => stream.response.end());
+    if (this.outbound.isWaiting(stream)) this.outbound.flushTurn();
+    if (!this.#parts.connections.has(stream)) return; // the flush has cut it
+    this.wire.end(stream, reason in toldReasons ? reason : undefined);
     this.#release(stream, reason);
   }
 
@@ -201,10 +223,11 @@ export class Streams {
   }
 
   #release(stream: Stream, reason: CloseReason): void {
-    const { router, admission, cursors, catchUps } = this.#parts;
+    const { router, admission, cursors, catchUps, handles } = this.#parts;
     router.logout(stream);
     cursors.release(stream.slot);
     catchUps.release(stream.slot);
+    handles.release(stream.slot);
     admission.leave(stream, reason);
   }
 }
@@ -243,6 +266,12 @@ function streamClass(transport: Transport, streams: Streams): StreamClass {
     }
     override onDue(): void {
       streams.heartbeat(this);
+    }
+    override tellExpiry(endSec: number): boolean {
+      return streams.tellExpiry(this, endSec);
+    }
+    override review(): void {
+      streams.review(this);
     }
     override end(reason: CloseReason): void {
       streams.end(this, reason);

@@ -2,6 +2,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { formatCursor } from '../../../router/history/cursor.js';
 import type { History } from '../../../router/history/history.js';
 import type { Message } from '../../../router/message.js';
+import type { CloseReason } from '../../close-reason.js';
 import type { ConnectionTransport } from '../../connection-transport.js';
 import { type Headers, writeSecurityHeaders } from '../answer.js';
 
@@ -24,6 +25,14 @@ export interface StreamStart {
   readonly cursor: string | undefined;
   /** Undefined when the client asked only for messages from now on. */
   readonly resumed: Resumption | undefined;
+}
+
+/** When credentials end, and where their stream can be given others. */
+export interface Expiry {
+  /** Milliseconds since 1970. */
+  readonly expires: number;
+  /** See StreamHandles. */
+  readonly stream: string;
 }
 
 /** The parts that differ between the recipients of one message. */
@@ -63,6 +72,13 @@ export interface Transport {
    * cursor.
    */
   readonly checkpoint: ((cursor: string) => string) | undefined;
+  /**
+   * A piece that says when the credentials of the stream end, and its handle for `POST /refresh`; complete. Undefined: this
+   * kind of stream has no place for it.
+   */
+  readonly expiring: ((expiry: Expiry) => string) | undefined;
+  /** The last piece, complete: why the server ends the stream. Starts with a newline if `lead`. */
+  closing(reason: CloseReason, lead: boolean): string;
   /** A piece that says: `count` messages were lost here. Starts with a newline if `lead`. */
   lost(count: number, lead: boolean): Uint8Array;
 }

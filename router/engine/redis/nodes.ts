@@ -1,4 +1,4 @@
-import type { Answers, Cluster, ClusterNode } from '../cluster.js';
+import type { AnswerQuestion, Answers, Cluster, ClusterNode } from '../cluster.js';
 import { Asks, named, nameIn, numberBytes } from './asks.js';
 import { aboutIn, type NodeAbout, nodeOf, type PeerNode } from './node-about.js';
 import type { Argument, Shard } from './shard.js';
@@ -38,7 +38,7 @@ export class Nodes implements Cluster {
   readonly #byRun = new Map<string, PeerNode>();
   #peers: readonly PeerNode[] = [];
   readonly #asks = new Asks();
-  readonly #questions = new Map<string, (body: Uint8Array, from: ClusterNode) => Uint8Array>();
+  readonly #questions = new Map<string, AnswerQuestion>();
   readonly #words = new Map<string, OnWord>();
   readonly #gone: ((node: ClusterNode, run: string) => void)[] = [];
   #version = 0;
@@ -127,7 +127,7 @@ export class Nodes implements Cluster {
     this.#publish(`${this.#parts.name}:n`, this.word('Q', numberBytes(number), named(question, body)));
   }
 
-  onQuestion(question: string, answer: (body: Uint8Array, from: ClusterNode) => Uint8Array): void {
+  onQuestion(question: string, answer: AnswerQuestion): void {
     this.#questions.set(question, answer);
   }
 
@@ -255,9 +255,13 @@ export class Nodes implements Cluster {
   #answer(node: ClusterNode, run: string, body: Buffer): void {
     if (body.length < 4) return;
     const [question, asked] = nameIn(body.subarray(4));
+    const number = Buffer.from(body.subarray(0, 4)); // the body is not kept
     // Also where nobody here knows the question: this node is not waited for.
     const answer = this.#questions.get(question)?.(asked, node) ?? new Uint8Array(0);
-    this.#publish(`${this.#parts.name}:n:${run}`, this.word('R', body.subarray(0, 4), answer));
+    const send = (bytes: Uint8Array) =>
+      this.#publish(`${this.#parts.name}:n:${run}`, this.word('R', number, bytes));
+    if (answer instanceof Promise) void answer.then(send);
+    else send(answer);
   }
 
   #hearAnswer(run: string, body: Buffer): void {

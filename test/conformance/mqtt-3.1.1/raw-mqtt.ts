@@ -66,13 +66,18 @@ export class RawMqtt {
     });
   }
 
-  /** Connects and upgrades; no packet is sent. */
-  static async open(endpoint: Endpoint, subprotocols: readonly string[] = ['mqtt']): Promise<RawMqtt> {
+  /** Connects and upgrades; no packet is sent. @param further headers of the request */
+  static async open(
+    endpoint: Endpoint,
+    subprotocols: readonly string[] = ['mqtt'],
+    further: Readonly<Record<string, string>> = {},
+  ): Promise<RawMqtt> {
     const socket = connectTo(endpoint.port, endpoint.host);
     const client = new RawMqtt(socket, endpoint.arrived);
     await once(socket, 'connect');
     const key = newKey();
-    const headers = { Host: `${endpoint.host}:${endpoint.port}`, ...upgradeHeaders(subprotocols, key) };
+    const host = `${endpoint.host}:${endpoint.port}`;
+    const headers = { Host: host, ...upgradeHeaders(subprotocols, key), ...further };
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.write(`GET ${endpoint.path} HTTP/1.1\r\n${lines.join('')}\r\n`);
     await client.#until('the answer to the upgrade', () => client.head !== '' || client.closed);

@@ -67,6 +67,25 @@ export class TestAuthenticator implements Authenticator {
     this.answer = () => new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** Says that its users have changed. */
+  changed: () => void = () => {
+    throw new Error('no gateway listens to changes');
+  };
+
+  watch(onChange: () => void): void {
+    this.changed = onChange;
+  }
+
+  /** Users that are others now. */
+  renew: (identity: Identity) => Identity | undefined = (identity) => identity;
+
+  /** Users that were revoked, oldest first. */
+  readonly revoked: (string | undefined)[] = [];
+
+  revoke(userName: string | undefined): void {
+    this.revoked.push(userName);
+  }
+
   /** Answers all that wait. */
   release(result: AuthenticationResult): void {
     for (const resolve of this.#waiting.splice(0)) resolve(result);

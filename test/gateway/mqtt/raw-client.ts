@@ -6,8 +6,14 @@ import { endpointOf, type Reachable } from '../../conformance/mqtt-3.1.1/server.
 
 /** Raw MQTT connections to a gateway under test; gone when the test ends. */
 
-export async function openRaw(t: Test, gateway: Reachable): Promise<RawMqtt> {
-  const client = await RawMqtt.open(endpointOf(gateway));
+export async function openRaw(
+  t: Test,
+  gateway: Reachable,
+  headers: Readonly<Record<string, string>> = {},
+  query = '',
+): Promise<RawMqtt> {
+  const endpoint = endpointOf(gateway);
+  const client = await RawMqtt.open({ ...endpoint, path: endpoint.path + query }, ['mqtt'], headers);
   // Node cannot reset a socket whose half-close is under way: EINVAL, and it never closes.
   t.teardown(() => (client.closeCode === undefined ? client.drop() : client.untilClosed()));
   return client;
