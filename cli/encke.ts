@@ -16,6 +16,7 @@ const commands: Record<string, () => Promise<Command>> = {
   listen: async () => (await import('./listen.js')).listenCommand(),
   ctl: async () => (await import('./ctl.js')).ctlCommand(),
   send: async () => (await import('./send.js')).sendCommand(),
+  kick: async () => (await import('./kick.js')).kickCommand(),
   msggen: async () => (await import('./msggen.js')).msggenCommand(),
   floodtest: async () => (await import('./floodtest.js')).floodtestCommand(),
   user: async () => (await import('./users/user.js')).userCommand(),

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import type { NameAddress } from '../msggen/global-name.js';
+import { callApi, defaultApiUrl } from './api-call.js';
 import { apiUrl, durationMs } from './flag-values.js';
 import { addRedisOptions, nameAddressOf, type RedisFlags, redisFlagNames } from './redis-options.js';
 import { addTokenOptions, type TokenFlags, tokenOf } from './token-options.js';
@@ -22,7 +23,7 @@ export function sendCommand(): Command {
     .argument('<id>', 'who it is for')
     .argument('<message>', 'the text; - reads it from standard input')
     .addOption(
-      new Option('--url <url>', 'router API (default: http://127.0.0.1:8001)')
+      new Option('--url <url>', `router API (default: ${defaultApiUrl})`)
         .env('ENCKE_API_URL')
         .argParser(apiUrl),
     )
@@ -110,39 +111,21 @@ async function sendToApi(
   flags: SendFlags,
   token: string | undefined,
 ): Promise<void> {
-  const url = flags.url ?? new URL('http://127.0.0.1:8001');
   const body = message === '-' ? await readStandardInput() : Buffer.from(message);
-  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  // A Client sends the path unchanged; a URL would resolve the id "..".
-  const path = `/send/${id.split('/').map(encodeURIComponent).join('/')}`;
   const options = new URLSearchParams();
   if (flags.qos !== undefined) options.set('qos', flags.qos);
   if (flags.retain) options.set('retain', '1');
   if (flags.followers) options.set('to', 'followers');
   const query = options.size === 0 ? '' : `?${options}`;
-  const { Client } = await import('undici');
-  const client = new Client(url.origin, {
-    connectTimeout: flags.timeout,
-    headersTimeout: flags.timeout,
-    bodyTimeout: flags.timeout,
+  const called = await callApi(flags.url ?? new URL(defaultApiUrl), {
+    path: `/send/${id.split('/').map(encodeURIComponent).join('/')}${query}`,
+    body,
+    token,
+    timeoutMs: flags.timeout,
+    done: 'taken the message',
   });
-  try {
-    const response = await client.request({ method: 'POST', path: path + query, body, headers });
-    const text = (await response.body.text()).trim();
-    if (response.statusCode === 200) process.stdout.write(`${text}\n`);
-    else fail(`${response.statusCode}: ${text}`);
-  } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code || (error as Error).message || 'no reason given';
-    if (why === 'UND_ERR_HEADERS_TIMEOUT' || why === 'UND_ERR_BODY_TIMEOUT')
-      return void fail(
-        `the router API at ${url.origin} has not answered within ${flags.timeout / 1000} s: it may have taken the message, or not.`,
-      );
-    fail(
-      `the router API at ${url.origin} cannot be reached (${why}). Start it with "encke start", or name another with --url.`,
-    );
-  } finally {
-    await client.destroy();
-  }
+  if ('answer' in called) process.stdout.write(`${called.answer}\n`);
+  else fail(called.problem);
 }
 
 async function readStandardInput(): Promise<Buffer> {
