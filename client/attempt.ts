@@ -1,12 +1,13 @@
 import type { Query } from './endpoint.js';
 import type { ServerSentEvent } from './event-stream-parser.js';
-import { SilenceError, Superseded } from './failure.js';
+import { RefusedError, SilenceError, Superseded } from './failure.js';
 import type { LinkMember } from './link-member.js';
 import { longPoll, type PollResponse, recovers } from './long-poll.js';
 import { placeOf, type WireMessage } from './message.js';
 import { childOf, pause } from './pause.js';
 import { joinCursor, type Place, splitCursor } from './places.js';
 import type { PollPace } from './poll-pace.js';
+import { ReconnectBackoff } from './reconnect-backoff.js';
 import type { Roster } from './roster.js';
 import { serverSentEvents } from './server-sent-events.js';
 import type { Settings } from './settings.js';
@@ -106,6 +107,24 @@ export class Attempt {
     abort.signal.throwIfAborted();
   }
 
+  /**
+   * The stream goes on with a new token. One that the server does not take is replaced by a new request from the cursors; and
+   * while none can be had, it is tried again, as long as this attempt lasts.
+   */
+  async #renewToken(stream: string): Promise<void> {
+    const { endpoint } = this.#parts.settings;
+    const { signal } = this.#abort;
+    const backoff = new ReconnectBackoff();
+    while (endpoint.renewsToken && !signal.aborted) {
+      try {
+        return void (await (await endpoint.ask('refresh', [], { stream }, signal, 'POST')).text());
+      } catch (error) {
+        if (error instanceof RefusedError) this.#abort.abort(new Superseded());
+        await pause(backoff.nextDelayMs(), signal);
+      }
+    }
+  }
+
   async #poll(): Promise<void> {
     const polls = childOf(this.#abort);
     const before = this.#standings();
@@ -182,6 +201,10 @@ export class Attempt {
       roster.move(this.ids, places, id);
       return roster.deliver(value, place);
     }
+    if (type === 'expiring') void this.#renewToken(value.stream);
+    // Tokens that last for less than a second would be asked for without a pause.
+    if (value.reason === 'credentials-expired' && this.openForMs! > bufferedMs)
+      this.#abort.abort(new Superseded());
     if (type === 'lost') for (const [member] of roster.live) member.lose(value.lost);
     if (type === 'recovered' && query.cursor !== undefined)
       return this.#resumed(value.recovered, places, before);

@@ -15,7 +15,7 @@ const offsetDigitsMax = 16;
 const passing = new Set([408, 425, 429]);
 
 export type Query = Readonly<Record<string, string | undefined>>;
-type EndpointOptions = Pick<ConnectOptions, 'headers' | 'credentials' | 'fetch'>;
+type EndpointOptions = Pick<ConnectOptions, 'headers' | 'token' | 'credentials' | 'fetch'>;
 
 interface Page {
   location?: { href: string };
@@ -54,9 +54,10 @@ export class Endpoint {
 
   /** Endpoints with the same key send the same requests. */
   get key(): string {
-    const { headers, credentials, fetch } = this.#options;
+    const { headers, token, credentials, fetch } = this.#options;
     const own = typeof headers === 'function' ? numberOf(headers) : this.#headers;
-    return JSON.stringify([this.href, own, credentials, fetch && numberOf(fetch), this.#headBytesMax]);
+    const given = [token, fetch].map((each) => each && numberOf(each));
+    return JSON.stringify([this.href, own, credentials, given, this.#headBytesMax]);
   }
 
   /** @returns how many bytes a request with a cursor exceeds the server's limit */
@@ -78,18 +79,23 @@ export class Endpoint {
     );
   }
 
+  /** A new token can be had for a stream whose token ends. */
+  get renewsToken(): boolean {
+    return this.#options.token !== undefined;
+  }
+
   /** @returns an answer with a good status; throws otherwise */
   async ask(
     path: string,
     ids: readonly string[],
     query: Query,
     signal: AbortSignal,
-    method: 'GET' | 'HEAD' = 'GET',
+    method: 'GET' | 'HEAD' | 'POST' = 'GET',
   ): Promise<FetchResponse> {
     const { headers, credentials, fetch = globalThis.fetch } = this.#options;
-    for (let again = typeof headers === 'function'; ; again = false) {
+    for (let again = typeof headers === 'function' || this.renewsToken; ; again = false) {
       // A function of the application, or a fetch that ignores the signal, must not delay an attempt for ever.
-      const own = await unlessAborted(headersOf(headers), signal);
+      const own = await unlessAborted(headersOf(this.#options), signal);
       const request = {
         method,
         signal,
@@ -162,14 +168,16 @@ function urlOf(given: unknown): URL {
   return url;
 }
 
-async function headersOf(headers: EndpointOptions['headers']): Promise<RequestHeaders | undefined> {
-  if (typeof headers !== 'function') return headers;
+async function headersOf({ headers, token }: EndpointOptions): Promise<RequestHeaders | undefined> {
   try {
-    const own = await headers();
-    pairsOf(own);
-    return own;
+    const own = typeof headers === 'function' ? await headers() : headers;
+    const all = token
+      ? { ...Object.fromEntries(pairsOf(own)), authorization: `Bearer ${await token()}` }
+      : own;
+    pairsOf(all);
+    return all;
   } catch (error) {
-    throw new UnavailableError(`headers failed: ${error}`, undefined, { cause: error });
+    throw new UnavailableError(`token or headers failed: ${error}`, undefined, { cause: error });
   }
 }
 

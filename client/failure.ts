@@ -29,7 +29,7 @@ export class CorsError extends Error {
   }
 }
 
-/** The server cannot serve this now: 429, 503 and other errors of the server or of a proxy; or `headers` failed. */
+/** The server cannot serve this now: 429, 503 and other errors of the server or of a proxy; or `headers` or `token` failed. */
 export class UnavailableError extends Error {
   override readonly name = 'UnavailableError';
   /** From the header Retry-After. */

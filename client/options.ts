@@ -70,6 +70,11 @@ export interface ConnectOptions {
   readonly share?: boolean | undefined;
   /** Headers of each request. A function is called at each attempt, and once more after a 401. */
   readonly headers?: RequestHeaders | (() => RequestHeaders | PromiseLike<RequestHeaders>) | undefined;
+  /**
+   * A token for `Authorization: Bearer`. Called for each request, once more after a 401, and when the server says that the
+   * token of the stream ends soon: then the stream goes on with the new one.
+   */
+  readonly token?: (() => string | PromiseLike<string>) | undefined;
   readonly credentials?: 'omit' | 'same-origin' | 'include' | undefined;
   /** Replaces the global `fetch`. */
   readonly fetch?: Fetch | undefined;

@@ -33,7 +33,7 @@ export function settingsOf(url: unknown, options: ConnectOptions): Settings {
   for (const name of timesMs) checkTime(name, options[name]);
   checkTime('pollTimeoutSec', pollTimeoutSec);
   checkTime('requestHeadBytesMax', requestHeadBytesMax);
-  for (const name of ['onRecovered', 'onLost', 'onState', 'onError'] as const)
+  for (const name of ['onRecovered', 'onLost', 'onState', 'onError', 'token'] as const)
     if (!['function', 'undefined'].includes(typeof options[name]))
       throw new TypeError(`${name} is a function, not ${shown(options[name])}.`);
   sinceOf(options.since);
