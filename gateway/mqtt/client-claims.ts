@@ -48,7 +48,7 @@ export class ClientClaims {
       router,
       sessions,
       clientIds: () => Array.from(sessions.all, ({ clientId }) => clientId).filter((id) => !isMadeHere(id)),
-      userKeyOf: (session) => owners.userKeyOf(session),
+      userOf: (session) => owners.userOf(session),
       isWanted: (clientId) => this.#isWanted(clientId),
       finish: (clientId, isOlder, then) => this.#finish(clientId, isOlder, then),
       whenDecided: (session, ready) => pendingQos2.whenNone(session, ready),

@@ -7,6 +7,8 @@ import type { Identities } from '../identities.js';
 import type { Channel } from './channel.js';
 import type { ConnectPacket } from './connect-packet.js';
 
+/** Of no connection: its identity is that of all whom nobody asks. */
+const noSlot = -1;
 /** 96 bits: nobody finds a name with the key of another one. */
 const userKeyChars = 16;
 
@@ -38,18 +40,24 @@ export class ClientIdOwners {
   }
 
   /** The user of a CONNECT, for other nodes. */
-  userOf(packet: ConnectPacket, identity: Identity): ClientUser {
-    const { isSuperuser } = identity;
-    return { key: keyOf(userNameOf(identity, packet), isSuperuser), isSuperuser };
+  claimantOf(packet: ConnectPacket, identity: Identity): ClientUser {
+    return this.#userOf(userNameOf(identity, packet), identity);
   }
 
-  /** Key of the user of a session. */
-  userKeyOf(session: Session): string {
+  /** The same of a session. */
+  userOf(session: Session): ClientUser {
     const owner = this.#sessions.ownerOf(session);
     const connection = session.connection as Channel | undefined;
-    if (connection === undefined) return owner === undefined ? '' : keyOf(owner.userName, false);
-    const { userName, isSuperuser } = this.#identities.of(connection.slot);
-    return keyOf(owner?.userName ?? userName, isSuperuser);
+    const identity = this.#identities.of(connection?.slot ?? noSlot);
+    if (connection === undefined && owner === undefined)
+      return { key: '', isSuperuser: identity.isSuperuser };
+    return this.#userOf(owner?.userName ?? identity.userName, identity);
+  }
+
+  #userOf(userName: string | undefined, { isSuperuser }: Identity): ClientUser {
+    // Where nobody is asked, all client ids are everybody's.
+    const isKnown = !this.#identities.of(noSlot).isSuperuser;
+    return { key: isKnown ? keyOf(userName, isSuperuser) : '', isSuperuser };
   }
 
   /** Whether a session of this client id may go on: without user names, nobody knows whether it is the same user. */

@@ -111,8 +111,7 @@ export interface ClientsHere {
   readonly sessions: Sessions;
   /** The ids of all sessions whose clients have chosen their ids themselves. */
   clientIds(): string[];
-  /** Key of the user whose session this is. */
-  userKeyOf(session: Session): string;
+  userOf(session: Session): ClientUser;
   /** Whether there is a session or a CONNECT of it here. */
   isWanted(clientId: string): boolean;
   /**

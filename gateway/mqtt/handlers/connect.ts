@@ -72,7 +72,7 @@ export class ConnectHandler {
       return this.#refuseForLimit(channel, packet, 'too-many-of-user');
     const refusal = admission.refusalOf(packet, will, decision.identity);
     if (refusal !== undefined) return connacks.refuse(channel, refusal);
-    const user = () => owners.userOf(packet, decision.identity);
+    const user = () => owners.claimantOf(packet, decision.identity);
     const waits = packet.clientId !== '' && claims.waits(channel, packet.clientId, packet.clean, user);
     if (waits === 'refused')
       return connacks.refuse(channel, connackCode.notAuthorized, detailsOf(clientIdTaken, packet));

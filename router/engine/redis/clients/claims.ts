@@ -30,8 +30,6 @@ export interface ClaimsParts {
   readonly onAnothers: (clientId: string, run: string) => void;
 }
 
-type ClaimReply = readonly (string | number)[];
-
 /** A client id, until it is this node's. */
 export class Claim {
   readonly clientId: string;
@@ -124,6 +122,10 @@ export class Claims {
   }
 
   begin(clientId: string, clean: boolean, user: ClientUser, ready?: Claim['ready']): void {
+    const older = this.#waiting.get(clientId);
+    const isAnothers = older?.ready !== undefined && older.user.key !== user.key;
+    // Though its connection may be gone: the session comes here all the same, and is that user's.
+    if (ready !== undefined && isAnothers && !user.isSuperuser) return ready(true);
     this.end(clientId);
     const index = this.#shardOf(clientId);
     this.#released[index]!.delete(clientId);
@@ -233,8 +235,8 @@ export class Claims {
     const shard = this.#parts.shards[index]!;
     for (const claim of claims) claim.isSent = true;
     const args = claims.flatMap((claim) => [claim.flags, claim.clientId, claim.user.key]);
-    const reply = (await shard.callBegun('claim', args).catch(() => undefined)) as ClaimReply | undefined;
-    if (reply === undefined) {
+    const reply = await shard.callBegun('claim', args).catch(() => undefined);
+    if (!Array.isArray(reply)) {
       for (const claim of claims) this.#again(index, claim);
       return;
     }
@@ -260,10 +262,7 @@ export class Claims {
     for (const then of claim.onAnswer.splice(0)) then();
   }
 
-  /**
-   * @param heard connections of the node before that have heard of it; see clients.lua
-   * @param isAnothers nothing is done, as it is another user's; but what a node had that is gone is nobody's
-   */
+  /** @param heard, isAnothers see clients.lua; but what a node had that is gone is nobody's */
   #decide(index: number, claim: Claim, heard: number, isAnothers: boolean): void {
     const { clientId, freeAt } = claim;
     const previous = claim.previous!;

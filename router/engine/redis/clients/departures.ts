@@ -149,7 +149,7 @@ export class Departures extends Moves<Departure> {
       if (left.length === 0) return;
       await this.#pass(move.home, to, this.nodes.run, [...refused]).catch(() => {});
       // That node may have released them before: they are nobody's then.
-      const keys = left.flatMap((session) => [session.clientId, this.here.userKeyOf(session)]);
+      const keys = left.flatMap((session) => [session.clientId, this.here.userOf(session).key]);
       await insist(() => this.shards[move.home]!.callBegun('keep', keys)).catch(() => {});
     }
   }

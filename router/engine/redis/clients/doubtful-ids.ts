@@ -123,7 +123,7 @@ export class DoubtfulIds {
       if (session === undefined || !isUsable || claims.of(clientId) !== undefined) continue;
       this.#unclaimed.delete(clientId);
       // A session elsewhere comes here, unless the client has begun a clean one here.
-      claims.begin(clientId, session.endsWithConnection, { key: this.#keyOf(clientId), isSuperuser: false });
+      claims.begin(clientId, session.endsWithConnection, here()!.userOf(session));
     }
     if (this.#doubts.size === 0) return;
     const byShard = shards.map((): string[] => []);
@@ -165,7 +165,7 @@ export class DoubtfulIds {
   #keyOf(clientId: string): string {
     const here = this.#parts.here();
     const session = here?.sessions.find(clientId);
-    return session === undefined ? '' : here!.userKeyOf(session);
+    return session === undefined ? '' : here!.userOf(session).key;
   }
 
   #shardOf(clientId: string): number {
