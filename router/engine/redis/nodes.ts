@@ -4,7 +4,7 @@ import { aboutIn, type NodeAbout, nodeOf, type PeerNode } from './node-about.js'
 import type { Argument, Shard } from './shard.js';
 
 /** A word is a letter, the run of the node that it comes from in 16 hex digits, and what that node says. */
-type Letter = 'J' | 'Q' | 'R' | 'W' | 'K' | 'N' | 'O' | 'M' | 'S' | 'D' | 'X' | 'P' | 'G';
+type Letter = 'J' | 'Q' | 'R' | 'W' | 'K' | 'N' | 'O' | 'M' | 'S' | 'D' | 'P' | 'G';
 const headBytes = 1 + 16;
 /** The list of nodes is asked for no more often. */
 const refreshMsMin = 500;

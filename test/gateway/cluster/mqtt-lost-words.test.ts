@@ -273,14 +273,14 @@ t.test('a node does not take the filters of a session that is given away: the ne
   for (const clientId of ['x', 'y']) t.same(filtersAt(third, clientId), ['news/x']);
 });
 
-t.test('a refusal is lost: what waits in that session is not', async (t) => {
+t.test('a refusal is lost: it comes again, and what waits in that session is not lost', async (t) => {
   const nodes = await threeNodes(t, 1);
   const [first, second] = nodes;
   await leaveSession(first, 'x', 'news');
   await leaveSession(first, 'y', 'news/y');
   await leaveMessage(first, 'y', 'news/y');
   let lost = 0;
-  onWord(first, 'X', (hear) => (lost++ === 0 ? undefined : hear()));
+  onWord(first, 'D', (hear) => (lost++ === 0 ? undefined : hear()));
   const clients = ['x', 'y'].map((clientId) => new Client(second, clientId));
   await until('both go on', () => clients.every(({ session }) => session !== undefined));
   await until('the old node has none', () => first.sessions.stats().sessions === 0);

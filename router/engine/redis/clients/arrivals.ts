@@ -118,7 +118,6 @@ export class Arrivals extends Moves<Arrival> {
   }
 
   #adopt(move: Arrival, offered: readonly DecodedSession[], askedFor: boolean): void {
-    const refused: string[] = [];
     for (const { clientId, owner, expirySec, subscriptions } of offered) {
       const { sessions } = this.here;
       // The old node has given that up, unheard.
@@ -130,18 +129,14 @@ export class Arrivals extends Moves<Arrival> {
         : present === undefined && this.#takesMore(clientId);
       if (mayAdopt) {
         const session = sessions.adopt(clientId, owner, expirySec);
-        if (session === undefined || !this.#takesFilters(move, session, subscriptions)) {
-          refused.push(clientId);
+        if (session === undefined || !this.#takesFilters(move, session, subscriptions))
           this.#parts.onArrived(clientId);
-        }
       } else if (present !== undefined && this.#isLateFor(present, owner) && this.#takesMore(clientId)) {
         this.add(move, clientId, { session: present, subscriptions: [], gate: undefined });
-      } else refused.push(clientId);
+      }
     }
-    if (refused.length > 0) this.tell(move, 'X', refused.join('\0')).catch(() => {});
-    if (move.sessions.size === 0) this.byId.delete(move.id);
-    else
-      this.here.router.whenInterested(() => void this.#setMarks(move).catch(() => this.giveUp(move, true)));
+    if (move.sessions.size === 0) return this.#complete(move);
+    this.here.router.whenInterested(() => void this.#setMarks(move).catch(() => this.giveUp(move, true)));
   }
 
   /** All of them or none: limits of this node may be smaller. @returns whether the session goes on here */
@@ -239,7 +234,6 @@ export class Arrivals extends Moves<Arrival> {
       states.push(...decoder.read(chunk));
     if (this.byId.get(move.id) !== move) return;
     this.byId.delete(move.id);
-    this.#done.set(move.id, { move, heardMs: Infinity });
     for (const state of states) {
       const moving = move.sessions.get(state.clientId);
       if (moving === undefined) continue;
@@ -257,6 +251,13 @@ export class Arrivals extends Moves<Arrival> {
       this.settle(move, clientId);
       this.#parts.onArrived(clientId);
     }
+    this.#complete(move);
+  }
+
+  /** The old node hears which sessions are here. The others are refused. */
+  #complete(move: Arrival): void {
+    this.byId.delete(move.id);
+    this.#done.set(move.id, { move, heardMs: Infinity });
     this.#sayDone(move.id);
   }
 

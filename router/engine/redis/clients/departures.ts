@@ -43,7 +43,7 @@ export interface DeparturesParts extends MovesParts {
  *     O   closes the connection; a gate takes the session's place;   ── O client id, filters ──> N   adopts it, subscribes
  *     N   once that is in effect, for each server:                   ── M ──> O and N
  *     O   at the last mark takes out what is in it                   ── S window, queue, packet ids ──> N
- *     N   puts that in front of what has come since                  ── D ──> O   ends it
+ *     N   puts that in front of what has come since                  ── D client ids ──> O   ends those
  *
  * Until D it is O's: whatever fails before, O has the session as if nothing had happened, and offers it again.
  */
@@ -56,7 +56,6 @@ export class Departures extends Moves<Departure> {
   constructor(parts: DeparturesParts) {
     super(parts);
     this.#parts = parts;
-    this.nodes.on('X', (from, body) => this.#hearRefused(from, body));
     this.nodes.on('D', (from, body) => this.#hearDone(from, body));
   }
 
@@ -246,14 +245,7 @@ export class Departures extends Moves<Departure> {
     if (move.parcel !== undefined) this.tell(move, 'S', move.parcel).catch(() => {}); // it asks
   }
 
-  #hearRefused(from: string, body: Buffer): void {
-    const [id, refused] = moveIdIn(body);
-    const move = this.noted(id);
-    if (move?.other !== from) return;
-    for (const clientId of refused.toString().split('\0')) this.#comeBack(move, clientId, 'refused');
-  }
-
-  /** The other node names those that it has: what is not among them it has refused, unheard. */
+  /** The other node names the sessions that it has: it takes no others. */
   #hearDone(from: string, body: Buffer): void {
     const [id, names] = moveIdIn(body);
     const move = this.byId.get(id);

@@ -173,11 +173,7 @@ export abstract class Moves<Kind extends Move> {
   }
 
   /** @returns whether the other node has heard it @throws ShardError */
-  protected tell(
-    move: Kind,
-    letter: 'O' | 'S' | 'D' | 'X',
-    ...parts: (string | Uint8Array)[]
-  ): Promise<boolean> {
+  protected tell(move: Kind, letter: 'O' | 'S' | 'D', ...parts: (string | Uint8Array)[]): Promise<boolean> {
     return insistToTell(this.nodes, move.other, move.home, this.nodes.word(letter, move.id, ...parts));
   }
 
