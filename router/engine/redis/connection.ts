@@ -90,6 +90,16 @@ export class RedisConnection {
     this.#redis?.ping().catch(() => {});
   }
 
+  /** Gives it up once all that is under way on it is answered. */
+  async retire(reason: string): Promise<void> {
+    const redis = this.redis;
+    if (redis === undefined) return;
+    this.#open = false;
+    this.#hooks.onLost(reason);
+    await redis.ping().catch(() => {});
+    if (this.#redis === redis) this.lose(reason);
+  }
+
   /** Gives it up, with what is under way on it. */
   lose(reason: string): void {
     const redis = this.#redis;

@@ -199,7 +199,7 @@ export class Shard {
 
   /** The server does not know this node any more, or is no longer the one that takes writes: begins on a new connection. */
   renew(reason: string): void {
-    if (this.open) this.#commands.lose(reason);
+    void this.#commands.retire(reason);
   }
 
   /** A PUBLISH that nobody waits for. Its answer comes with the copies that are on their way here, and costs no packet more. */

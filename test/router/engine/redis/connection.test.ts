@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
 import { MessageReader, RedisConnection } from '../../../../router/engine/redis/connection.js';
 import { RedisServer } from '../../../redis-server.js';
@@ -103,7 +102,7 @@ async function openTo(
   t: Test,
   server: RedisServer,
   onMessage: (channel: Buffer, payload: Buffer) => void,
-): Promise<Redis> {
+): Promise<RedisConnection> {
   const connection = new RedisConnection(
     { host: '127.0.0.1', port: server.port, protocol: 3 },
     { onMessage, onOpen: async () => {}, onLost() {}, onFailed: (error) => t.fail(error.message) },
@@ -111,14 +110,15 @@ async function openTo(
   t.teardown(() => connection.close());
   connection.start();
   await until('it is open', () => connection.redis !== undefined);
-  return connection.redis!;
+  return connection;
 }
 
 t.test('on a connection to Redis, messages and answers come in the order of the server', async (t) => {
   const server = await RedisServer.start();
   t.teardown(() => server.stop());
   const got: string[] = [];
-  const redis = await openTo(t, server, (channel, payload) => got.push(`${channel} ${payload.length}`));
+  const onMessage = (channel: Buffer, payload: Buffer) => got.push(`${channel} ${payload.length}`);
+  const redis = (await openTo(t, server, onMessage)).redis!;
   const emitted: unknown[] = [];
   redis.on('message', (channel: string) => emitted.push(channel));
   t.equal(await redis.subscribe('a', 'b'), 2);
@@ -141,4 +141,17 @@ t.test('on a connection to Redis, messages and answers come in the order of the 
   t.equal(await redis.unsubscribe('a', 'b'), 0);
   t.equal(await server.client().publish('a', 'nobody'), 0);
   t.strictSame(emitted, [], 'ioredis has seen none of them');
+});
+
+t.test('a connection that is retired takes no new calls, and answers those that are under way', async (t) => {
+  const server = await RedisServer.start();
+  t.teardown(() => server.stop());
+  const connection = await openTo(t, server, () => {});
+  const { redis } = connection;
+  const answer = redis!.blpop('nothing', 1);
+  await connection.retire('it is of no use any more');
+  t.equal(await answer, null);
+  await until('the next one is open', () => connection.redis !== undefined);
+  t.not(connection.redis, redis);
+  t.equal(connection.opened, 2);
 });
