@@ -28,10 +28,7 @@ export interface ShardParts {
   readonly onComplaint: (sentence: string) => void;
 }
 
-/**
- * Last batch that ran and bits of those up to it, life of the server, its time in ms, seq, begin, cluster; numbers and fates of
- * troubled batches; see publish.lua.
- */
+/** See `begin` in publish.lua. */
 type BeginReply = [number, number, string, number, number, number, string, ...(number | string)[]];
 
 /** Learnt by a new connection: which of this node's batches have run, where the server is the same one. */
