@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Authenticator } from '../access/authenticator.js';
 import type { Router } from '../router/router.js';
@@ -8,6 +7,7 @@ import { ClusterStats } from './cluster/cluster-stats.js';
 import { Kicks } from './cluster/kicks.js';
 import { SubscriberLocations } from './cluster/subscriber-locations.js';
 import type { Config } from './config.js';
+import { walkConnections } from './connection-walk.js';
 import { drain } from './drain.js';
 import { EventLoopGauge } from './event-loop.js';
 import { expiryActionsOf } from './expiry-actions.js';
@@ -40,9 +40,6 @@ import { type SharedParts, sharedParts } from './shared-parts.js';
 import { Stats, type StatsParts } from './stats.js';
 import { Sweeper } from './sweeper.js';
 import type { ListeningPorts } from './workers/worker.js';
-
-/** Of connections in one turn of the loop. */
-const gapCutsMax = 500;
 
 /**
  * The gateway's listeners and what stands between them and the router. Listens, and stops gracefully. In the role of a
@@ -169,13 +166,10 @@ export class Gateway {
 
   /** Cuts the HTTP streams and polls of some ids: they come back with their cursors, and are told whether something is missing. */
   async announceGap(concerns: (id: string) => boolean): Promise<void> {
-    let cut = 0;
-    for (const connection of this.#shared.connections.slots) {
-      if (!(connection instanceof Stream || connection instanceof Poll)) continue;
-      if (!connection.ids.some(concerns)) continue;
-      connection.cut('history-gap');
-      if (++cut % gapCutsMax === 0) await nextTurn();
-    }
+    await walkConnections(this.#shared.connections, (connection) => {
+      if (!(connection instanceof Stream || connection instanceof Poll)) return;
+      if (connection.ids.some(concerns)) connection.cut('history-gap');
+    });
   }
 
   /**
