@@ -12,6 +12,7 @@ import { UserIdentity } from './identity.js';
 import type { IdentityCache } from './identity-cache.js';
 import { isFilled, keyOf } from './key-template.js';
 import type { PasswordCheck } from './password-check.js';
+import { type FoundUser, RedisUserReader } from './redis-user-reader.js';
 import { problemOfRuleFilter, type Rule, Rules, rulesMax } from './rules.js';
 import { SlowChecks } from './slow-checks.js';
 import { WaitingPlaces } from './waiting-places.js';
@@ -50,6 +51,7 @@ export class RedisUsers implements Authenticator {
   readonly name = 'redis';
   readonly takesPasswords = true;
   readonly #options: RedisUsersOptions;
+  readonly #reader: RedisUserReader;
   readonly #underWay: WaitingPlaces;
   readonly #slowChecks: SlowChecks;
   /** The cost in the last bcrypt hash that was compared. */
@@ -58,6 +60,7 @@ export class RedisUsers implements Authenticator {
   constructor(options: RedisUsersOptions) {
     this.#options = options;
     this.#slowChecks = options.slowChecks ?? new SlowChecks();
+    this.#reader = new RedisUserReader(options.redis, options.onTrouble);
     this.#underWay = new WaitingPlaces({
       max: underWayMax,
       bytesMax: underWayBytesMax,
@@ -90,7 +93,7 @@ export class RedisUsers implements Authenticator {
     const { userKey, aclKey, cache, timeoutMs } = this.#options;
     const askedMs = performance.now();
     const deadlineMs = askedMs + timeoutMs;
-    const found = await this.#read(keyOf(userKey, credentials), keyOf(aclKey, credentials));
+    const found = await this.#reader.read(keyOf(userKey, credentials), keyOf(aclKey, credentials));
     if (found === undefined) return away;
     const { stored, isSuperuser, acl } = found;
     const matches = await this.#matches(password, found, credentials.address, deadlineMs);
@@ -106,38 +109,13 @@ export class RedisUsers implements Authenticator {
     return { outcome: 'accepted', identity };
   }
 
-  async #read(userKey: string, aclKey: string): Promise<Found | undefined> {
-    const { redis, onTrouble } = this.#options;
-    try {
-      const answers = await redis
-        .pipeline()
-        .hmget(userKey, 'password', 'salt', 'is_superuser')
-        .hgetall(aclKey)
-        .exec();
-      const [userError, user] = answers![0]!;
-      const [aclError, acl] = answers![1]!;
-      if (userError !== null) throw userError;
-      if (aclError !== null) throw aclError;
-      const [stored = null, salt, isSuperuser] = user as (string | null)[];
-      return {
-        stored,
-        salt: salt ?? '',
-        isSuperuser: isSuperuser === '1' || isSuperuser === 'true',
-        acl: acl as Record<string, string>,
-      };
-    } catch (error) {
-      onTrouble(error);
-      return undefined;
-    }
-  }
-
   /**
    * A check takes as long for an unknown user as for a known one; otherwise the time would tell which names exist.
    * @returns undefined where too many are under way, or the client has been answered meanwhile
    */
   async #matches(
     password: Buffer,
-    { stored, salt }: Found,
+    { stored, salt }: FoundUser,
     address: string,
     deadlineMs: number,
   ): Promise<boolean | undefined> {
@@ -149,29 +127,23 @@ export class RedisUsers implements Authenticator {
   }
 
   /** A rule that cannot be read allows nothing. */
-  #rulesOf(acl: Readonly<Record<string, string>>, key: string): Rules {
+  #rulesOf(acl: readonly string[], key: string): Rules {
     const rules: Rule[] = [];
-    for (const [filter, access] of Object.entries(acl).slice(0, rulesMax)) {
+    const end = Math.min(acl.length, 2 * rulesMax);
+    for (let at = 0; at < end; at += 2) {
+      const [filter, access] = [acl[at]!, acl[at + 1]!];
       const action = actionOf[access];
       if (action !== undefined && problemOfRuleFilter(filter) === undefined)
         rules.push({ permission: 'allow', action, filter });
       else
         this.#options.onTrouble(
           new RangeError(
-            `a rule in ${JSON.stringify(key.slice(0, 100))} is left out: ${JSON.stringify(filter.slice(0, 80))} ${JSON.stringify(String(access).slice(0, 20))} is no topic filter with 1, 2 or 3`,
+            `a rule in ${JSON.stringify(key.slice(0, 100))} is left out: ${JSON.stringify(filter.slice(0, 80))} ${JSON.stringify(access.slice(0, 20))} is no topic filter with 1, 2 or 3`,
           ),
         );
     }
-    return Rules.denyFirst(rules);
+    return Rules.inOrder(rules); // all of them allow
   }
-}
-
-interface Found {
-  /** Null where there is no such user. */
-  readonly stored: string | null;
-  readonly salt: string;
-  readonly isSuperuser: boolean;
-  readonly acl: Readonly<Record<string, string>>;
 }
 
 const actionOf: Readonly<Record<string, Rule['action']>> = { 1: 'subscribe', 2: 'publish', 3: 'all' };
