@@ -1,4 +1,5 @@
 import type { Identity } from './identity.js';
+import type { IdentityCache } from './identity-cache.js';
 import type { Rule } from './rules.js';
 
 /** All that a client gives to show which user it is. The transport reads it from its packet or its request. */
@@ -91,6 +92,8 @@ export interface Authenticator {
    * The caller has a deadline of its own.
    */
   authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult>;
+  /** Of credentials that were good, shared with the other authenticators. */
+  readonly cache?: IdentityCache;
   /** Rules for all users that it brings along. They may be others after each change. */
   readonly commonRules?: readonly Rule[];
   /** @param onChange called when users, or rules for all, have changed: all connections are looked at then */

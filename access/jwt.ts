@@ -58,6 +58,10 @@ export class JwtAuthenticator implements Authenticator {
     this.#cache = cache;
   }
 
+  get cache(): IdentityCache {
+    return this.#cache;
+  }
+
   authenticate({ token, password }: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
     const text = token ?? password?.toString('latin1');
     if (text === undefined || !compactShape.test(text)) return unknownUser;

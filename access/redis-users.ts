@@ -68,6 +68,10 @@ export class RedisUsers implements Authenticator {
     });
   }
 
+  get cache(): IdentityCache {
+    return this.#options.cache;
+  }
+
   authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
     const { userName, password, clientId } = credentials;
     const { cache, userKey, aclKey } = this.#options;

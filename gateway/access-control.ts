@@ -3,6 +3,7 @@ import { type Authorizer, RuleAuthorizer } from '../access/authorizer.js';
 import { AuthenticatorChain } from '../access/chain.js';
 import { FailedLogins } from '../access/failed-logins.js';
 import type { Identity } from '../access/identity.js';
+import { IdentityCache } from '../access/identity-cache.js';
 import { ruleOf } from '../access/rules.js';
 import { SharedToken } from '../access/shared-token.js';
 import type { Config } from './config.js';
@@ -21,6 +22,8 @@ export interface AccessControl {
   readonly authorizer: Authorizer;
   readonly identities: Identities;
   readonly pending: PendingDecisions;
+  /** Of credentials that were good. */
+  readonly cache: IdentityCache;
   /** Of all transports together. */
   readonly failedLogins: FailedLogins;
   /** A user is to be checked anew, whatever is known of it. @param userName undefined: of all without a name */
@@ -82,6 +85,7 @@ export function accessControlOf(
       noticeSec: config.authExpiryNoticeSec,
     }),
     pending,
+    cache: authenticators.find(({ cache }) => cache !== undefined)?.cache ?? noCache,
     failedLogins,
     revoke: (userName) => {
       for (const authenticator of authenticators) authenticator.revoke?.(userName);
@@ -122,3 +126,6 @@ function failedLoginsOf(config: Config, log: SampledLog): FailedLogins {
       ),
   });
 }
+
+/** Where no authenticator has one. */
+const noCache = new IdentityCache({ bytesMax: 1, ageSec: 0 });

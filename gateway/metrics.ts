@@ -232,6 +232,14 @@ export const metrics: readonly Metric[] = [
     'Streams that went on with other credentials, each time',
     ({ counters }) => counters.refreshed,
   ),
+  metric('authentication.cacheHits', 'counter', 'Known as good', ({ access }) => access.cache.counters.hits),
+  metric(
+    'authentication.cacheMisses',
+    'counter',
+    'Not known so',
+    ({ access }) => access.cache.counters.misses,
+  ),
+  metric('authentication.cacheBytes', 'gauge', 'Bytes for that', ({ access }) => access.cache.bytes),
   metric('log.pendingBytes', 'gauge', 'Bytes of log that are not written yet', ({ log }) => log.pendingBytes),
   metric('log.droppedLines', 'counter', 'Lines of log that had no room', ({ log }) => log.droppedLines),
   metric(

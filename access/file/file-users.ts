@@ -56,6 +56,10 @@ export class FileUsers implements Authenticator {
     return new FileUsers(options, await readUserFile(options.path, options.bytesMax), version);
   }
 
+  get cache(): IdentityCache {
+    return this.#options.cache;
+  }
+
   get commonRules(): readonly Rule[] {
     return this.#file.commonRules;
   }

@@ -59,6 +59,10 @@ export class HookUsers implements Authenticator {
     this.#breaker = options.breaker ?? new CircuitBreaker();
   }
 
+  get cache(): IdentityCache {
+    return this.#options.cache;
+  }
+
   authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
     if (givesNothing(credentials)) return unknownUser;
     const cacheKey = this.#keyOf(credentials);

@@ -61,6 +61,10 @@ export class LdapUsers implements Authenticator {
     });
   }
 
+  get cache(): IdentityCache {
+    return this.#options.cache;
+  }
+
   authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
     const { userName: given, password } = credentials;
     if (given === undefined || password === undefined) return unknownUser;
@@ -79,11 +83,16 @@ export class LdapUsers implements Authenticator {
       this.#underWay.give(place);
       return away;
     }
+    const askedMs = performance.now();
     return this.#bind(name, password.toString(), () => {
       const identity = new UserIdentity(userName, Rules.none);
-      cache.set(cacheKey, identity);
+      cache.set(cacheKey, identity, undefined, askedMs);
       return { outcome: 'accepted', identity };
     }).finally(() => this.#underWay.give(place));
+  }
+
+  revoke(userName: string | undefined): void {
+    this.#options.cache.revoke(userName);
   }
 
   stop(): Promise<void> {

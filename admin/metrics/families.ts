@@ -162,6 +162,10 @@ export const families: readonly Family[] = [
     'Logins refused without a check, as too many had failed before',
     'authentication.tooManyAttempts',
   ),
+  counter('authentications_refreshed', 'Streams that went on with another token', 'authentication.refreshed'),
+  counter('authentication_cache_hits', 'Logins known as good', 'authentication.cacheHits'),
+  counter('authentication_cache_misses', 'Logins not known as good', 'authentication.cacheMisses'),
+  gauge('authentication_cache_bytes', 'Logins that are known as good', 'authentication.cacheBytes'),
   gauge('authentication_failures_bytes', 'Failed logins that are remembered', 'authentication.failuresBytes'),
 
   gauge('engine_connected', '1 = all Redis servers are reached', 'engine.connected'),

@@ -117,6 +117,18 @@ t.test('a good password is known at once for a while, a wrong one is not', async
   t.ok(users.authenticate({ ...credentials, password: Buffer.from('wrong') }) instanceof Promise);
 });
 
+t.test('a user that is revoked is asked about again', async (t) => {
+  const { users } = open(t);
+  const credentials = { transport: 'http', address: '::1', userName: 'alice' } as const;
+  const given = { ...credentials, password: Buffer.from(passwordOfContract) };
+  await users.authenticate(given);
+  t.notOk(users.authenticate(given) instanceof Promise);
+  users.revoke('alice');
+  const again = users.authenticate(given);
+  t.ok(again instanceof Promise);
+  t.equal((await again).outcome, 'accepted');
+});
+
 t.test('many at once share few connections, and each answer is that of its own user', async (t) => {
   const { users } = open(t, { cache: withoutCache() });
   const outcomes = await Promise.all(

@@ -33,6 +33,7 @@ t.test('streams, sends and MQTT: the service says who may what, and is asked onc
   server.answer = ({ body }) => {
     if (body.token === 'cookie-of-a-session')
       return { result: 'allow', userName: 'carol', rules: ['allow all #'] };
+    if (body.userName === 'root') return { result: 'allow', superuser: true };
     if (body.userName !== 'alice') return { result: 'unknown' };
     if (body.password !== 's:cret') return { result: 'deny' };
     return { result: 'allow', rules: ['deny subscribe user/alice/in', 'allow all user/%u/#'] };
@@ -44,6 +45,9 @@ t.test('streams, sends and MQTT: the service says who may what, and is asked onc
   t.equal(await poll('user/bob/x', alice), 403);
   t.equal(await poll('any', bearer('cookie-of-a-session')), 204);
   t.equal(server.seen.length, 2, 'what it says is kept');
+  const { authentication } = (await ask(gateway.apiPort, '/stats', basic('root', 'x'))).json;
+  t.match(authentication, { cacheHits: 2, cacheMisses: 3 });
+  t.ok(authentication.cacheBytes > 900, `${authentication.cacheBytes} bytes of three`);
   t.equal(await poll('user/alice/x', basic('alice', 'wrong')), 401);
   t.equal(await poll('user/alice/x', basic('bob', 'x')), 401);
   t.equal(await poll('user/alice/x'), 401);
