@@ -1,7 +1,7 @@
+import { ProgressBar } from '../users/progress-bar.js';
 import { codeOf } from './generate.js';
 import { GraphApi, GraphApiError } from './graph-api.js';
 import { LineOutput } from './line-output.js';
-import { ProgressBar } from './progress.js';
 
 const pageEdges = 10_000;
 const whiteSpace = /\s/;
@@ -13,22 +13,22 @@ export async function exportGraph(file: string, url: URL, token: string | undefi
   try {
     let page = await api.edges(undefined, pageEdges);
     const output = new LineOutput(file);
-    bar = new ProgressBar(page.count);
+    const { count } = page;
+    bar = new ProgressBar('edges', () => ({ done: written, share: written / Math.max(1, count), bad: 0 }));
     for (;;) {
       for (const [subscriber, subscribee] of page.edges) {
         const wait = output.line(lineOf(subscriber, subscribee));
         if (wait !== undefined) await wait;
       }
       written += page.edges.length;
-      bar.show(written, written);
       if (page.next === undefined) break;
       page = await api.edges(page.next, pageEdges);
     }
     await output.end();
-    bar.end();
+    bar.stop();
     process.stderr.write(`${written.toLocaleString('en')} edges\n`);
   } catch (error) {
-    bar?.end();
+    bar?.stop();
     const why =
       error instanceof GraphApiError ? error.message : `${file} cannot be written (${codeOf(error)}).`;
     process.stderr.write(`encke graph: ${why}\n`);

@@ -1,23 +1,25 @@
 import { Random } from '../../msggen/random.js';
+import { ProgressBar } from '../users/progress-bar.js';
 import { LineOutput } from './line-output.js';
-import { ProgressBar } from './progress.js';
 
 /** Writes the edges of a scale-free graph, see `scaleFreeEdges`. */
 export async function generateGraph(file: string, users: number, edges: number, seed: number): Promise<void> {
-  const bar = new ProgressBar(users);
   let written = 0;
+  let user = 0;
+  const bar = new ProgressBar('edges', () => ({ done: written, share: user / users, bad: 0 }));
   try {
     const output = new LineOutput(file);
     for (const [subscriber, subscribee] of scaleFreeEdges(users, edges, seed)) {
       const wait = output.line(`${subscriber} ${subscribee}`);
       if (wait !== undefined) await wait;
-      if (++written % 4096 === 0) bar.show(subscriber, written);
+      written++;
+      user = subscriber;
     }
     await output.end();
-    bar.end();
+    bar.stop();
     process.stderr.write(`${written.toLocaleString('en')} edges of ${users.toLocaleString('en')} ids\n`);
   } catch (error) {
-    bar.end();
+    bar.stop();
     process.stderr.write(`encke graph: ${file} cannot be written (${codeOf(error)}).\n`);
     process.exitCode = 1;
   }

@@ -1,8 +1,8 @@
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { ProgressBar } from '../users/progress-bar.js';
 import { type EdgeBatch, edgeBatches } from './edge-file.js';
 import { codeOf } from './generate.js';
 import { GraphApi, GraphApiError } from './graph-api.js';
-import { ProgressBar } from './progress.js';
 
 /** How far an import has come: everything before this is stored. */
 interface ImportPlace {
@@ -15,6 +15,8 @@ interface ImportPlace {
 }
 
 const badNamedMax = 20;
+/** The bar, before a sentence. */
+const eraseLine = '\r\x1b[K';
 
 export async function importGraph(
   file: string,
@@ -31,21 +33,25 @@ export async function importGraph(
     const start = fromStart ? undefined : places.read();
     const { bytes, lines } = start ?? { bytes: 0, lines: 0 };
     if (bytes > 0) say(`goes on at line ${lines + 1}, where the last import stopped`);
-    bar = new ProgressBar(size, bytes);
+    let read = bytes;
+    bar = new ProgressBar('edges', () => ({
+      done: totals.added + totals.unchanged,
+      share: size === 0 ? 1 : read / size,
+      bad: totals.bad,
+    }));
     for await (const batch of edgeBatches(file, bytes, lines)) {
-      await addBatch(api, batch, totals, bar);
+      await addBatch(api, batch, totals);
       places.write(batch);
-      bar.show(batch.bytes, totals.added + totals.unchanged);
+      read = batch.bytes;
       if (batch.cutLine === undefined) continue;
-      bar.end();
       say(`the last line has no end: if the file was cut, it is wrong: ${batch.cutLine.slice(0, 80)}`);
     }
-    bar.end();
+    bar.stop();
     places.remove();
     process.stdout.write(`${JSON.stringify(totals)}\n`);
     if (totals.bad > 0) process.exitCode = 1;
   } catch (error) {
-    bar?.end();
+    bar?.stop();
     const why =
       error instanceof GraphApiError
         ? `${error.message} Run it again, and it goes on behind what is stored.`
@@ -61,11 +67,9 @@ async function addBatch(
   api: GraphApi,
   batch: EdgeBatch,
   totals: { added: number; unchanged: number; bad: number },
-  bar: ProgressBar,
 ): Promise<void> {
   const name = (line: number, error: string) => {
     totals.bad++;
-    if (totals.bad <= badNamedMax) bar.end();
     if (totals.bad <= badNamedMax) say(`line ${line}: ${error}`);
     if (totals.bad === badNamedMax) say('more bad lines are only counted');
   };
@@ -115,5 +119,5 @@ class ImportPlaces {
 }
 
 function say(sentence: string): void {
-  process.stderr.write(`encke graph: ${sentence}\n`);
+  process.stderr.write(`${process.stderr.isTTY ? eraseLine : ''}encke graph: ${sentence}\n`);
 }

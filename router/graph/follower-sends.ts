@@ -87,10 +87,12 @@ export class FollowerSends {
     const others = this.#byId.get(message.id);
     if (others === undefined) this.#byId.set(message.id, [send]);
     else others.push(send);
-    if (others !== undefined) return 0;
-    this.#running.push(send);
-    if (this.#scheduled || this.#working || this.#parts.order.busy) this.#schedule();
-    else this.#work();
+    if (others === undefined) {
+      this.#running.push(send);
+      if (this.#scheduled || this.#working || this.#parts.order.busy) this.#schedule();
+      else this.#work();
+    }
+    if (!send.count && send.idempotencyKey === '') send.tell(isCarried); // nobody waits for the count
     return send.delivered;
   }
 
@@ -189,7 +191,7 @@ export class FollowerSends {
     rest.shift();
     if (rest.length === 0) this.#byId.delete(id);
     else this.#running.push(rest[0]!);
-    send.onOutcome?.(send.count || send.outcome.repeated ? send.outcome : isCarried);
+    send.tell(send.count || send.outcome.repeated ? send.outcome : isCarried);
   }
 }
 
@@ -204,7 +206,7 @@ const tooManyText =
 
 class FollowerSend {
   readonly message: Message;
-  readonly onOutcome: Wants['onOutcome'] | undefined;
+  #onOutcome: Wants['onOutcome'] | undefined;
   readonly count: boolean;
   readonly idempotencyKey: string;
   readonly bytes: number;
@@ -220,9 +222,16 @@ class FollowerSend {
 
   constructor(message: Message, wants: Wants | undefined) {
     this.message = message;
-    this.onOutcome = wants?.onOutcome;
+    this.#onOutcome = wants?.onOutcome;
     this.count = wants?.count === true;
     this.idempotencyKey = wants?.idempotencyKey ?? '';
     this.bytes = message.bytes + message.id.length + sendBytes;
+  }
+
+  /** Tells the publisher, once. */
+  tell(outcome: Outcome): void {
+    const onOutcome = this.#onOutcome;
+    this.#onOutcome = undefined;
+    onOutcome?.(outcome);
   }
 }

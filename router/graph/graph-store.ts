@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Store, Table } from '../../store/store.js';
 import { StoreError } from '../../store/store-error.js';
+import { grownFor } from './columns.js';
 import { Graph, type GraphKeeper } from './graph.js';
 import type { GraphLimits } from './graph-limits.js';
 import { decodeRecord, encodeRecord, recordVersion } from './graph-record.js';
@@ -60,7 +61,8 @@ export class GraphStore implements GraphKeeper {
   }
 
   async close(): Promise<void> {
-    await this.stored();
+    // Nobody was told that changes are stored which a full disk keeps out.
+    await this.stored().catch(() => undefined);
     await this.#store.close();
   }
 
@@ -101,19 +103,14 @@ export class GraphStore implements GraphKeeper {
 
 /** @throws StoreError where the table is damaged */
 async function load(graph: Graph, table: Table, store: Store): Promise<void> {
-  const { numbers, subscriptions, subscribers } = graph;
-  const damaged = (what: string) =>
+  const { numbers, subscriptions } = graph;
+  const damaged = (part: string) =>
     new StoreError(
-      `The graph in ${store.directory} is damaged (${what}): restore a copy of that directory, or give --data another one.`,
+      `The graph in ${store.directory} is damaged (${part}): restore a copy of that directory, or give --data another one.`,
     );
-  let untilMs = performance.now() + sliceMs;
-  let seen = 0;
-  const pause = async () => {
-    if (++seen % recordsPerLook !== 0 || performance.now() < untilMs) return;
-    await nextTurn();
-    untilMs = performance.now() + sliceMs;
-  };
-  let followed = new Uint32Array(1024);
+  const pause = pauseEach(sliceMs);
+  /** Followers of each number. */
+  let counts = new Uint32Array(1024);
   for (const { key, value } of table.entries()) {
     const record = decodeRecord(value);
     if (record === undefined || key === 0 || key > numberMax || !numbers.restore(key, record.id))
@@ -122,24 +119,51 @@ async function load(graph: Graph, table: Table, store: Store): Promise<void> {
     graph.edges += record.subscriptions.length;
     for (const other of record.subscriptions) {
       if (other > numberMax) throw damaged(`record ${key}`);
-      if (other >= followed.length) {
-        const grown = new Uint32Array(Math.max(other + 1, followed.length * 2));
-        grown.set(followed);
-        followed = grown;
-      }
-      followed[other]!++;
+      counts = grownFor(counts, other);
+      counts[other]!++;
     }
-    await pause();
+    const wait = pause();
+    if (wait !== undefined) await wait;
   }
   numbers.settle();
-  for (let number = 0; number < followed.length; number++) {
-    const count = followed[number]!;
-    if (count === 0) continue;
-    if (!numbers.has(number)) throw damaged(`id ${number} is missing`);
-    subscribers.reserve(number, count);
-  }
+  const missing = counts.findIndex((count, number) => count > 0 && !numbers.has(number));
+  if (missing !== -1) throw damaged(`id ${missing} is missing`);
+  await loadSubscribers(graph, counts, pause);
+}
+
+/** Turns the lists of subscriptions round: in one array at first, so that each list is made at its full length. */
+async function loadSubscribers(
+  { numbers, subscriptions, subscribers, edges }: Graph,
+  counts: Uint32Array,
+  pause: () => Promise<void> | undefined,
+): Promise<void> {
+  const ends = new Uint32Array(counts.length);
+  for (let number = 1; number < counts.length; number++)
+    ends[number] = ends[number - 1]! + counts[number - 1]!;
+  const all = new Uint32Array(edges);
   for (let number = 1; number < numbers.end; number++) {
-    subscriptions.forEach(number, (other) => subscribers.add(other, number));
-    if (numbers.has(number)) await pause();
+    subscriptions.forEach(number, (other) => {
+      all[ends[other]!++] = number;
+    });
+    const wait = pause();
+    if (wait !== undefined) await wait;
   }
+  for (let number = 1; number < counts.length; number++) {
+    const end = ends[number]!;
+    subscribers.fill(number, all.subarray(end - counts[number]!, end));
+    const wait = pause();
+    if (wait !== undefined) await wait;
+  }
+}
+
+/** Lets the loop turn after so much time. */
+function pauseEach(ms: number): () => Promise<void> | undefined {
+  let untilMs = performance.now() + ms;
+  let seen = 0;
+  return () => {
+    if (++seen % recordsPerLook !== 0 || performance.now() < untilMs) return undefined;
+    return nextTurn().then(() => {
+      untilMs = performance.now() + ms;
+    });
+  };
 }

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
+import { start } from '../../cli/encke.js';
 import { startGateway } from '../../gateway-process.js';
 import { oneProcessFile } from '../../one-process.js';
 import { until } from '../../until.js';
@@ -173,4 +175,27 @@ t.test('a restart, and a kill, forget no edge that was acknowledged', async (t) 
   const { subscribers } = (await ask(again.apiPort, '/graph/star/subscribers')).json;
   t.same(subscribers.sort(), ['SIGKILL', 'SIGTERM']);
   t.match((await again.stats()).router.graph, { ids: 3, edges: 2 });
+});
+
+t.test('a directory is for one process, and not with --engine redis', async (t) => {
+  const second = await start(['--data', directory], { timeoutMs: 60_000 });
+  t.equal(second.code, 1);
+  t.match(second.stderr, /^encke start: Another process \(\d+\) uses .*: stop it first/);
+  for (const flags of [
+    ['--data', directory],
+    ['--send-to-followers', '#'],
+  ]) {
+    const refused = await start(['--engine', 'redis', ...flags], { timeoutMs: 60_000 });
+    t.equal(refused.code, 2);
+    t.match(refused.stderr, `encke start: ${flags[0]} is for one process`);
+  }
+});
+
+t.test('without --data the store is not even loaded', async (t) => {
+  const plain = await startGateway({ flags: ['--log-level', 'warn'] });
+  t.teardown(() => plain.kill());
+  const body = line('a', 'b');
+  t.match((await ask(plain.apiPort, '/graph', { method: 'POST', body })).json, { added: 1 });
+  t.notMatch(readFileSync(`/proc/${plain.pid}/maps`, 'utf8'), 'lmdb');
+  t.match(readFileSync(`/proc/${gateway.pid}/maps`, 'utf8'), 'lmdb');
 });

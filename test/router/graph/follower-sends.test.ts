@@ -185,6 +185,20 @@ t.test('a message with a key is sent once, to followers too', async (t) => {
   t.same(a.texts, ['x']);
 });
 
+t.test('a sender that does not wait for the count is answered at once', async (t) => {
+  const router = await startedRouter();
+  for (let n = 0; n < 20_000; n++) router.graph.add(`${n}`, 'star');
+  for (let n = 0; n < 3000; n++) loggedIn(router, new Inbox(), `${n}`);
+  const outcomes: unknown[] = [];
+  const message = new Message('star', Buffer.from('x'), 0);
+  router.publish(message, { onOutcome: (outcome) => outcomes.push(outcome), followers: true });
+  t.match(outcomes, [{ carried: 'yes' }]);
+  t.equal(router.stats().graph.sends.underWay, 1);
+  await until('it is through', () => router.stats().graph.sends.underWay === 0);
+  t.equal(router.stats().graph.sends.delivered, 3000);
+  t.equal(outcomes.length, 1);
+});
+
 t.test('followerSendsBytesMax: what is under way has a limit, and the rest is refused', async (t) => {
   const router = await startedRouter({ followerSendsBytesMax: 10_000 });
   for (let n = 0; n < 20_000; n++) router.graph.add(`${n}`, 'star');
