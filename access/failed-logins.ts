@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { customerOf, siteOf } from './address-share.js';
 import type { AuthenticationDecision, Credentials } from './authenticator.js';
+import type { Identity } from './identity.js';
 import { KnownPairs } from './known-pairs.js';
 
 export interface FailedLoginsOptions {
@@ -53,6 +54,7 @@ export class FailedLogins {
   readonly #nowMs: () => number;
   /** By address, by name, and by place and name. The ones that were tried longest ago go first. */
   readonly #entries: LRUCache<string, Failures>;
+  /** Users that were let in, and tokens, each with the place that they came from. */
   readonly #known = new KnownPairs();
   /** Of this process alone, so that nobody can choose names that share a key. */
   readonly #secret = randomBytes(32);
@@ -60,7 +62,7 @@ export class FailedLogins {
   /** Nobody is at a limit after this time. */
   #limitedUntilMs = 0;
   /** Let in last, and none has failed since. */
-  #lastKnown: { address: string; name: string } | undefined;
+  #lastKnown: { address: string; login: string } | undefined;
   /** Since the start. */
   readonly counters = { failed: 0, refused: 0 };
 
@@ -96,7 +98,7 @@ export class FailedLogins {
    * @param waited for an answer from outside: what is known already costs nothing here while no logins fail
    */
   note(credentials: Credentials, decision: AuthenticationDecision, waited: boolean): void {
-    if (decision.outcome === 'accepted') this.#noteGood(credentials, waited);
+    if (decision.outcome === 'accepted') this.#noteGood(credentials, decision.identity, waited);
     else if (decision.outcome === 'refused' && decision.reason === 'bad-credentials')
       this.#noteFailed(credentials);
   }
@@ -108,6 +110,7 @@ export class FailedLogins {
     const pairKey = this.#pairKeyOf(address, name);
     const pair = this.#entries.get(pairKey);
     if (this.#known.has(pairKey)) return this.#waitMs(pair, perNameMax, nowMs);
+    if (this.#known.has(this.#tokenKeyOf(credentials))) return 0;
     const ofAddress = this.#waitMs(this.#entries.get(this.#addressKeyOf(address)), perAddressMax, nowMs);
     const ofName = this.#waitMs(this.#entries.get(this.#nameKeyOf(name)), perNameMax, nowMs);
     // The first attempt from somewhere else may be the user's own.
@@ -115,21 +118,25 @@ export class FailedLogins {
     return Math.max(ofAddress, Math.min(ofName, untilForgotten));
   }
 
-  #noteGood(credentials: Credentials, waited: boolean): void {
+  #noteGood(credentials: Credentials, identity: Identity, waited: boolean): void {
     if (!waited && this.#nowMs() - this.#lastFailureMs > this.#windowMs) return;
     if (this.#isLastKnown(credentials)) return;
     const { address } = credentials;
     const name = nameOf(credentials);
+    // With a token, the user name may be anybody's.
+    const isName = credentials.token === undefined && identity.userName === credentials.userName;
+    this.#lastKnown = { address, login: isName ? name : tokenOf(credentials) };
+    if (!isName) return this.#known.add(this.#tokenKeyOf(credentials));
     const pairKey = this.#pairKeyOf(address, name);
     this.#known.add(pairKey);
     this.#entries.delete(pairKey); // it has found the right one
-    this.#lastKnown = { address, name };
   }
 
   /** Spares a program that sends on and on the hashes. */
   #isLastKnown(credentials: Credentials): boolean {
     const known = this.#lastKnown;
-    return known !== undefined && known.address === credentials.address && known.name === nameOf(credentials);
+    if (known === undefined || known.address !== credentials.address) return false;
+    return known.login === nameOf(credentials) || known.login === tokenOf(credentials);
   }
 
   #noteFailed(credentials: Credentials): void {
@@ -141,6 +148,7 @@ export class FailedLogins {
     this.counters.failed++;
     this.#lastFailureMs = nowMs;
     this.#lastKnown = undefined;
+    this.#known.delete(this.#tokenKeyOf(credentials));
     this.#fail(pairKey, perNameMax, nowMs);
     // Where a user was let in before, a wrong password is more likely its own mistake.
     if (!this.#known.has(pairKey)) {
@@ -197,7 +205,12 @@ export class FailedLogins {
     return this.#keyOf('pair', `${siteOf(address)} ${name}`);
   }
 
-  #keyOf(kind: 'address' | 'name' | 'pair', text: string): string {
+  /** Passwords of users are never known by themselves: they could be guessed at any speed where a user has come from. */
+  #tokenKeyOf(credentials: Credentials): string {
+    return this.#keyOf('token', `${siteOf(credentials.address)} ${tokenOf(credentials)}`);
+  }
+
+  #keyOf(kind: 'address' | 'name' | 'pair' | 'token', text: string): string {
     return createHmac('sha256', this.#secret).update(`${kind} ${text}`).digest('base64url').slice(0, 22);
   }
 }
@@ -207,6 +220,10 @@ function nameOf({ userName, clientId, token, password }: Credentials): string {
   if (userName !== undefined) return `user ${userName}`;
   if (token !== undefined) return `token ${token}`;
   return clientId === undefined ? `password ${password?.toString('latin1')}` : `client ${clientId}`;
+}
+
+function tokenOf({ token, password }: Credentials): string {
+  return `token ${token ?? password?.toString('latin1')}`;
 }
 
 const tooManyAttempts = {

@@ -19,6 +19,11 @@ export class KnownPairs {
     const { place, tag } = placeOf(key);
     return this.#tags[place] === tag;
   }
+
+  delete(key: string): void {
+    const { place, tag } = placeOf(key);
+    if (this.#tags[place] === tag) this.#tags[place] = 0;
+  }
 }
 
 function placeOf(key: string): { place: number; tag: number } {

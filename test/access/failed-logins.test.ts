@@ -1,11 +1,16 @@
 import t from 'tap';
 import { type AuthenticationDecision, badCredentials, type Credentials } from '../../access/authenticator.js';
 import { FailedLogins, type FailedLoginsOptions } from '../../access/failed-logins.js';
-import { unrestricted } from '../../access/identity.js';
+import { UserIdentity, unrestricted } from '../../access/identity.js';
+import { Rules } from '../../access/rules.js';
 
 /** Failed logins, on a clock that the test moves. */
 
 const accepted: AuthenticationDecision = { outcome: 'accepted', identity: unrestricted };
+const acceptedAs = (userName: string): AuthenticationDecision => ({
+  outcome: 'accepted',
+  identity: new UserIdentity(userName, Rules.none),
+});
 const unavailable: AuthenticationDecision = { outcome: 'unavailable', sentence: 'away' };
 const expired: AuthenticationDecision = { outcome: 'refused', reason: 'expired', sentence: 'Too old.' };
 
@@ -31,7 +36,9 @@ class Bench {
     return this.triesWith({ transport: 'http', userName, address }, decision, waited);
   }
 
-  triesWith(credentials: Credentials, decision = badCredentials, waited = true): number | 'asked' {
+  triesWith(credentials: Credentials, answer = badCredentials, waited = true): number | 'asked' {
+    const { userName } = credentials;
+    const decision = answer === accepted && userName !== undefined ? acceptedAs(userName) : answer;
     const refusal = this.failedLogins.refusalOf(credentials);
     if (refusal === undefined) {
       this.failedLogins.note(credentials, decision, waited);
@@ -152,6 +159,23 @@ t.test('a token that was good while others failed goes on from the same address'
   for (let n = 0; n < 40; n++) bench.triesWith({ ...stale, token: `guess-${n}` });
   t.equal(typeof bench.triesWith({ ...stale, token: 'one-more-guess' }), 'number');
   t.equal(bench.triesWith(publisher, accepted, false), 'asked');
+});
+
+t.test('the token of one user makes no other user known, and is known itself', async (t) => {
+  const bench = new Bench({ perAddressMax: 5 });
+  const mallory: Credentials = {
+    transport: 'mqtt',
+    address: '10.0.0.1',
+    userName: 'alice',
+    password: Buffer.from('token of mallory'),
+  };
+  t.equal(bench.triesWith(mallory, acceptedAs('mallory')), 'asked');
+  t.equal(bench.asked('bob', '10.0.0.1', 100), 5, 'the address is at its limit');
+  t.equal(typeof bench.tries('alice', '10.0.0.1'), 'number');
+  t.equal(bench.triesWith(mallory, acceptedAs('mallory')), 'asked');
+  t.equal(bench.triesWith({ ...mallory, password: Buffer.from('guess') }), 12);
+  t.equal(bench.triesWith(mallory), 'asked', 'it is revoked');
+  t.equal(typeof bench.triesWith(mallory), 'number');
 });
 
 t.test('a limit of 0 is none', async (t) => {
