@@ -1,6 +1,7 @@
 import type { Router } from '../router/router.js';
 import type { AccessControl } from './access-control.js';
 import type { AdminSockets } from './admin-sockets.js';
+import { authenticationMetrics } from './authentication-metrics.js';
 import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
 import type { EventLoopGauge } from './event-loop.js';
@@ -178,68 +179,7 @@ export const metrics: readonly Metric[] = [
   ),
   metric('apiErrors', 'counter', 'Errors of the API, by status', ({ counters }) => counters.apiErrors),
   metric('engine', 'group', 'The engine, where it has numbers', ({ router }) => router.engine.stats()),
-  metric(
-    'authentication.pending',
-    'gauge',
-    'Clients that wait for the check of their credentials',
-    ({ access }) => access.pending.count,
-  ),
-  metric(
-    'authentication.pendingBytes',
-    'gauge',
-    'Bytes that are kept for clients that wait for the check of their credentials',
-    ({ access }) => access.pending.bytes,
-  ),
-  metric(
-    'authentication.waited',
-    'counter',
-    'Clients that had to wait for the check of their credentials',
-    ({ access }) => access.pending.counters.waited,
-  ),
-  metric(
-    'authentication.timedOut',
-    'counter',
-    'Clients whose credentials were not checked in time',
-    ({ access }) => access.pending.counters.timedOut,
-  ),
-  metric(
-    'authentication.noRoom',
-    'counter',
-    'Clients that were refused, as too many waited',
-    ({ access }) => access.pending.counters.noRoom,
-  ),
-  metric(
-    'authentication.failed',
-    'counter',
-    'Logins that failed, as their credentials were wrong',
-    ({ access }) => access.failedLogins.counters.failed,
-  ),
-  metric(
-    'authentication.tooManyAttempts',
-    'counter',
-    'Logins that were refused without a check, as too many had failed before',
-    ({ access }) => access.failedLogins.counters.refused,
-  ),
-  metric(
-    'authentication.failuresBytes',
-    'gauge',
-    'Bytes of failed logins that are remembered',
-    ({ access }) => access.failedLogins.bytes,
-  ),
-  metric(
-    'authentication.refreshed',
-    'counter',
-    'Streams that went on with other credentials, each time',
-    ({ counters }) => counters.refreshed,
-  ),
-  metric('authentication.cacheHits', 'counter', 'Known as good', ({ access }) => access.cache.counters.hits),
-  metric(
-    'authentication.cacheMisses',
-    'counter',
-    'Not known so',
-    ({ access }) => access.cache.counters.misses,
-  ),
-  metric('authentication.cacheBytes', 'gauge', 'Bytes for that', ({ access }) => access.cache.bytes),
+  ...authenticationMetrics,
   metric('log.pendingBytes', 'gauge', 'Bytes of log that are not written yet', ({ log }) => log.pendingBytes),
   metric('log.droppedLines', 'counter', 'Lines of log that had no room', ({ log }) => log.droppedLines),
   metric(
