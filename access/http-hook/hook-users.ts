@@ -120,7 +120,7 @@ export class HookUsers implements Authenticator {
     cacheKey: string,
     askedMs: number,
   ): Identity {
-    const identity = this.#identityOf(answer, answer.userName ?? credentials.userName);
+    const identity = this.#identityOf(answer, answer.userName ?? nameWithPassword(credentials));
     this.#options.cache.set(cacheKey, identity, answer.cacheSec, askedMs);
     return identity;
   }
@@ -137,6 +137,14 @@ export class HookUsers implements Authenticator {
   get #away(): AuthenticationResult {
     return this.#options.failsOpen ? letInNevertheless : away;
   }
+}
+
+/**
+ * A name that stands beside a token or a certificate is one that the client has chosen: a service that looks at the token
+ * alone has not checked it.
+ */
+function nameWithPassword({ userName, password, token }: Credentials): string | undefined {
+  return password !== undefined && token === undefined ? userName : undefined;
 }
 
 const away: AuthenticationResult = {

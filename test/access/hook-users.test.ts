@@ -108,6 +108,10 @@ t.test('the answer says the name, superuser, rules in order, and when it ends', 
   t.match(root, { userName: 'root', isSuperuser: true, expiresAtMs: undefined });
   const ofToken = identityIn(await ask(users, { token: 'x' }));
   t.equal(ofToken.userName, undefined);
+  for (const beside of [{ token: 'x' }, { certificateNames: ['x'] }, { token: 'x', password: 'x' }]) {
+    const { userName } = identityIn(await ask(users, { userName: 'root', ...beside }));
+    t.equal(userName, undefined, 'nobody has checked a name beside a token or a certificate');
+  }
 });
 
 t.test('answers are kept as they say', async (t) => {

@@ -11,6 +11,7 @@ import { passwordCheckOf } from '../../access/password-check.js';
 import { passwordHashShape } from '../../access/password-hash.js';
 import { RedisUsers, type RedisUsersOptions } from '../../access/redis-users.js';
 import { SlowChecks } from '../../access/slow-checks.js';
+import { passwordAuthenticatorContract, passwordOfContract } from '../contracts/authenticator.js';
 import { RedisServer } from '../redis-server.js';
 import { until } from '../until.js';
 import { secret, sign } from './tokens.js';
@@ -65,6 +66,15 @@ function identityIn(result: AuthenticationResult): Identity {
   if (result.outcome !== 'accepted') throw new Error(`not accepted: ${JSON.stringify(result)}`);
   return result.identity;
 }
+
+passwordAuthenticatorContract('Redis', async () => {
+  await redis.hset('mqtt_user:alice', { password: passwordOfContract });
+  await redis.hset('mqtt_acl:alice', { 'user/%u/#': '1' });
+  const own = redis.duplicate();
+  await own.connect();
+  const close = async () => void (await redis.del('mqtt_user:alice', 'mqtt_acl:alice'));
+  return { authenticator: usersWith({ redis: own }).users, close };
+});
 
 t.test('a user has a password, rules, and may be a superuser', async (t) => {
   await redis.hset('mqtt_user:alice', { password: 'secret', is_superuser: '0' });
