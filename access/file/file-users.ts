@@ -81,6 +81,7 @@ export class FileUsers implements Authenticator {
   renew(identity: Identity): Identity | undefined {
     if (!(identity instanceof FileIdentity)) return identity;
     const now = (identity.isClient ? this.#file.clients : this.#file.users).get(identity.name);
+    if (now === identity.user) return identity;
     return now?.password === identity.user.password ? identity.with(now) : undefined;
   }
 

@@ -1,4 +1,4 @@
-import type { AuthenticationDecision, Credentials } from '../../access/authenticator.js';
+import { type AuthenticationDecision, badCredentials, type Credentials } from '../../access/authenticator.js';
 import { unrestricted } from '../../access/identity.js';
 import type { AccessControl } from '../access-control.js';
 import type { TokenOfRequest } from '../http/http-credentials.js';
@@ -34,11 +34,11 @@ const everybody: AuthenticationDecision = { outcome: 'accepted', identity: unres
  *        └────────── handled once more <──────────┘
  */
 export class ConnectAuthentication {
-  readonly #access: Pick<AccessControl, 'mqtt' | 'pending'>;
+  readonly #access: Pick<AccessControl, 'mqtt' | 'pending' | 'renew'>;
   readonly #tokens: UpgradeTokens;
   readonly #waiting = new Map<Channel, Waiting>();
 
-  constructor(access: Pick<AccessControl, 'mqtt' | 'pending'>, tokens: UpgradeTokens) {
+  constructor(access: Pick<AccessControl, 'mqtt' | 'pending' | 'renew'>, tokens: UpgradeTokens) {
     this.#access = access;
     this.#tokens = tokens;
   }
@@ -55,7 +55,7 @@ export class ConnectAuthentication {
     const { mqtt, pending } = this.#access;
     if (!mqtt.required) return everybody;
     const known = this.#waiting.get(channel);
-    if (known !== undefined) return known.decision ?? 'wait';
+    if (known !== undefined) return known.decision === undefined ? 'wait' : this.#now(known.decision);
     if (Buffer.byteLength(packet.userName ?? '') > userNameBytesMax) return userNameTooLong;
     const credentials = credentialsOf(channel, packet, this.#tokens.of(channel));
     const answer = mqtt.authenticate(credentials);
@@ -69,6 +69,13 @@ export class ConnectAuthentication {
     const waiting: Waiting = { pending: held, decision: undefined };
     this.#waiting.set(channel, waiting);
     return 'wait';
+  }
+
+  /** A CONNECT may wait for another node once it is decided, and users may change meanwhile. */
+  #now(decision: AuthenticationDecision): AuthenticationDecision {
+    if (decision.outcome !== 'accepted') return decision;
+    const identity = this.#access.renew(decision.identity);
+    return identity === undefined ? badCredentials : { outcome: 'accepted', identity };
   }
 
   /** Bytes have come behind a CONNECT that waits. @returns false = there is no room for them */

@@ -1,8 +1,8 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import type { Authorizer } from '../../../access/authorizer.js';
 import type { Identity } from '../../../access/identity.js';
 import type { ResumeFrom } from '../../../router/history/cursor.js';
 import type { History } from '../../../router/history/history.js';
+import type { AccessControl } from '../../access-control.js';
 import { type Refusal, type RefusalReason, refusals } from '../../close-reason.js';
 import type { Config } from '../../config.js';
 import { revalidates, unrecovered } from '../../connections.js';
@@ -12,7 +12,7 @@ import type { HttpAuthentication, IdentifiedHandler } from '../authentication.js
 import type { FrontDoor } from '../front-door.js';
 import { bindPath } from '../methods.js';
 import { idsFromPath, idsFromQuery, type Parsed } from '../request.js';
-import { refusalToRead } from './allowed-ids.js';
+import { identityNow, refusalToRead } from './allowed-ids.js';
 import type { Cors } from './cors.js';
 import { cursorRoomProblem } from './cursor-room.js';
 import { answerBytesMax, answerMessagesMax, type Polls } from './polls.js';
@@ -34,12 +34,12 @@ export interface PollRoutesParts {
   readonly counters: Counters;
   readonly cors: Cors;
   readonly authentication: HttpAuthentication;
-  readonly authorizer: Authorizer;
+  readonly access: AccessControl;
 }
 
 /** `GET /poll/<id>` and `/poll?id=…`: answered at once with what was missed, or with what comes next. */
 export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
-  const { polls, streams, history, config, counters, cors, authentication, authorizer } = parts;
+  const { polls, streams, history, config, counters, cors, authentication, access } = parts;
   bind('/poll/', '*', (request) => idsFromPath(request, '/poll/', config));
   bind('/poll', '', (request) => idsFromQuery(request, '/poll', config));
 
@@ -67,7 +67,9 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
   }
 
   function poll(response: HttpResponse, asked: Asked, headers: Headers): void {
-    const { ids, from, timeoutSec, asksAgain, identity } = asked;
+    const { ids, from, timeoutSec, asksAgain } = asked;
+    const identity = identityNow(access, asked.identity, ids);
+    if (identity === undefined) return refused(response, 'not-allowed', headers);
     let recovered = true;
     if (from !== undefined) {
       const resumed = history.resume(ids, from, answerMessagesMax, answerBytesMax);
@@ -99,7 +101,7 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
     if (!ids.ok) return { ok: false, reason: 'bad-id', problem: ids.problem };
     if (ids.value.length > config.idsPerConnectionMax)
       return { ok: false, reason: 'too-many-ids', problem: refusals['too-many-ids'].text };
-    const forbidden = refusalToRead(authorizer, identity, ids.value);
+    const forbidden = refusalToRead(access.authorizer, identity, ids.value);
     if (forbidden !== undefined) return { ok: false, reason: 'not-allowed', problem: forbidden };
     const query = new URLSearchParams(request.getQuery() ?? '');
     const validator = validatorOf(request, query, ids.value.length);

@@ -34,10 +34,9 @@ export function bindStreamRoom(door: FrontDoor, shared: SharedParts): UnsentAnsw
     waitMs: config.countWaitMs,
   });
   const authentication = new HttpAuthentication('http', shared);
-  const { authorizer } = access;
   const cors = new Cors(config.allowOrigin, authentication.required);
-  bindStreams(door, { streams, connectRates, config, counters, cors, history, authentication, authorizer });
-  bindPolls(door, { polls, streams, history, config, counters, cors, authentication, authorizer });
+  bindStreams(door, { streams, connectRates, config, counters, cors, history, authentication, access });
+  bindPolls(door, { polls, streams, history, config, counters, cors, authentication, access });
   bindRefresh(door, { refreshes, counters, cors, authentication });
   return unsent;
 }

@@ -1,7 +1,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import type { Authorizer } from '../../../access/authorizer.js';
 import type { Identity } from '../../../access/identity.js';
 import type { History } from '../../../router/history/history.js';
+import type { AccessControl } from '../../access-control.js';
 import { type Refusal, type RefusalReason, refusals } from '../../close-reason.js';
 import type { Config } from '../../config.js';
 import type { ConnectRates } from '../../connect-rates.js';
@@ -11,7 +11,7 @@ import type { HttpAuthentication, IdentifiedHandler } from '../authentication.js
 import type { FrontDoor, Handler } from '../front-door.js';
 import { bindPath } from '../methods.js';
 import { idsFromPath, idsFromQuery, type Parsed } from '../request.js';
-import { refusalToRead } from './allowed-ids.js';
+import { identityNow, refusalToRead } from './allowed-ids.js';
 import { cometPage } from './comet-page.js';
 import type { Cors } from './cors.js';
 import { cursorRoomProblem } from './cursor-room.js';
@@ -35,12 +35,12 @@ export interface StreamRoutesParts {
   readonly cors: Cors;
   readonly history: History;
   readonly authentication: HttpAuthentication;
-  readonly authorizer: Authorizer;
+  readonly access: AccessControl;
 }
 
 /** `/test`, `/stream` and `/events`: from request line to open stream, or the refusal. */
 export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
-  const { streams, connectRates, config, counters, cors, history, authentication, authorizer } = parts;
+  const { streams, connectRates, config, counters, cors, history, authentication, access } = parts;
   const cursorOf = cursorsOf(history);
   const lines = ndjson(cursorOf);
   bind('/test/', '*', cometPage(config.heartbeatSec));
@@ -101,9 +101,11 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     }
   }
 
-  /** Places may have been taken while history was read. */
+  /** Places may have been taken, and users may have changed, while history was read. */
   function open(response: HttpResponse, transport: Transport, asked: Asked, headers: Headers): void {
-    const { ids, from, byEventSource, identity } = asked;
+    const { ids, from, byEventSource } = asked;
+    const identity = identityNow(access, asked.identity, ids);
+    if (identity === undefined) return refused(response, 'not-allowed', headers);
     const reason = streams.refusalOf(response, identity);
     if (reason !== undefined) refused(response, reason, headers, undefined, byEventSource);
     else streams.open(response, transport, ids, from, headers, identity);
@@ -120,7 +122,7 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     if (!ids.ok) return refused(response, 'bad-id', headers, ids.problem);
     // First, as rules are walked for each id.
     if (ids.value.length > config.idsPerConnectionMax) return refused(response, 'too-many-ids', headers);
-    const forbidden = refusalToRead(authorizer, identity, ids.value);
+    const forbidden = refusalToRead(access.authorizer, identity, ids.value);
     if (forbidden !== undefined) return refused(response, 'not-allowed', headers, forbidden);
     const query = new URLSearchParams(request.getQuery() ?? '');
     const from = resumeFrom(request, query, ids.value.length);

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import { type Identity, unrestricted } from '../../../access/identity.js';
 import type { Rule } from '../../../access/rules.js';
+import { History } from '../../../router/history/history.js';
 import { connect, puback } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { until } from '../../until.js';
@@ -162,4 +163,35 @@ t.test('changes that follow each other are carried out in order', async (t) => {
   change({ alice: userWith('alice', ...may('subscribe', 'b')) });
   await wire.untilComplete();
   t.equal(closed()['not-allowed'], 1);
+});
+
+t.test('a user that changes while history is read for it is looked at again', async (t) => {
+  const users = {
+    alice: userWith('alice', ...may('subscribe', 'a', 'b')),
+    bob: userWith('bob', ...may('subscribe', 'a')),
+  };
+  const { running, change } = await start(t, users);
+  const { prepare } = History.prototype;
+  t.teardown(() => {
+    History.prototype.prepare = prepare;
+  });
+  const held: (() => void)[] = [];
+  History.prototype.prepare = (_ids, _from, ready) => void held.push(ready);
+  const asked = await Promise.all(
+    ['/events/a alice', '/events/b alice', '/poll/b?timeout=60 alice', '/stream/a bob'].map(async (line) => {
+      const [path, user] = line.split(' ') as [string, string];
+      const wire = await Wire.open(running.port);
+      t.teardown(() => wire.close());
+      wire.ask(path, basic(user, 'x'));
+      return wire;
+    }),
+  );
+  await until('history is read for all', () => held.length === asked.length);
+  change({ alice: userWith('alice', ...may('subscribe', 'a')), bob: undefined });
+  for (const ready of held) ready();
+  await until('all are answered', () => asked.every(({ head }) => head !== ''));
+  t.same(
+    asked.map(({ status }) => status),
+    [200, 403, 403, 403],
+  );
 });
