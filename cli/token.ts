@@ -16,6 +16,8 @@ interface SignFlags {
   subs?: string[];
   pubs?: string[];
   id?: string;
+  link?: URL;
+  query: string;
   /** Infinity = never. */
   expires: number;
   issuer?: string;
@@ -29,12 +31,13 @@ const help = `
 Prints the token and nothing else. Its claims are those that "encke start --auth jwt" looks at: subs and pubs are lists of
 topic filters, in which %u is the user name and %c the client id of MQTT.
 
-A token for one id (--id) makes a signed link: whoever has it may read that id, until it ends, and nothing else.
+A token for one id (--id) makes a signed link: whoever has it may read that id, until it ends, and nothing else. With
+--link the link is printed, for a gateway that is started with --auth-jwt-query.
 
 Examples:
   encke token --secret-file /etc/encke/jwt-secret --sub alice --subs 'user/alice/#' --expires 1h
   encke token --key-file private.pem --key-id 2026-12 --sub alice --subs 'user/%u/#' --pubs 'user/%u/out'
-  encke token --secret-file /etc/encke/jwt-secret --id room/7 --expires 1h
+  encke token --secret-file /etc/encke/jwt-secret --id room/7 --expires 1h --link https://push.example.com/events
   curl -N -H "Authorization: Bearer $(encke token --id room/7)" http://127.0.0.1:8000/stream/room/7`;
 
 /** `encke token`: makes the tokens that `encke start --auth jwt` takes. */
@@ -66,6 +69,12 @@ export function tokenCommand(): Command {
       collected(filterOf),
     )
     .option('--id <id>', 'the one id that it may read', idOf)
+    .option('--link <url>', 'with --id: print the link to it, such as http://127.0.0.1:8000/events', linkOf)
+    .addOption(
+      new Option('--query <name>', 'with --link: parameter of the token, as the gateway is set')
+        .env(environmentNameOf('authJwtQuery'))
+        .default('access_token'),
+    )
     .addOption(
       new Option('--expires <duration>', 'when it ends, such as 10m, 30d or never')
         .default(expiresDefaultMs, '1h')
@@ -82,6 +91,8 @@ async function printToken(flags: SignFlags, command: Command): Promise<void> {
   const wrong = (sentence: string): never => command.error(`error: ${sentence}`, { exitCode: 2 });
   if (flags.id !== undefined && flags.subs !== undefined)
     wrong('--id is the one id that may be read: leave out --subs.');
+  if (flags.link !== undefined && flags.id === undefined)
+    wrong('--link goes with --id: it is the link to that id.');
   const key = signingKeyOf(flags, command);
   const algorithm = flags.algorithm ?? key.algorithms[0]!;
   if (!key.algorithms.includes(algorithm))
@@ -93,7 +104,16 @@ async function printToken(flags: SignFlags, command: Command): Promise<void> {
   )
     wrong(`a token has at most ${rulesMax} filters in subs and in pubs.`);
   const signingKey = flags.keyId === undefined ? key : { ...key, keyId: flags.keyId };
-  process.stdout.write(`${await signToken(payload, signingKey, algorithm)}\n`);
+  const token = await signToken(payload, signingKey, algorithm);
+  process.stdout.write(`${flags.link === undefined ? token : linkWith(flags.link, token, flags)}\n`);
+}
+
+/** The id is a parameter, as `..` in a path would be resolved by who follows the link. */
+function linkWith(link: URL, token: string, { id, query }: SignFlags): string {
+  const url = new URL(link);
+  url.searchParams.append('id', id!);
+  url.searchParams.append(query, token);
+  return url.href;
 }
 
 function payloadOf({
@@ -151,6 +171,14 @@ function filterOf(text: string): string {
 function idOf(text: string): string {
   if (!/[+#]|%[uc]/.test(text)) return filterOf(text);
   throw new InvalidArgumentError('Give one id, without wildcards, %u and %c; for more, there is --subs.');
+}
+
+function linkOf(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol) && /^[^?#@]*$/.test(text)) return url;
+  throw new InvalidArgumentError(
+    'Give the http URL of a stream or poll, such as http://127.0.0.1:8000/events.',
+  );
 }
 
 function expiryOf(text: string): number {

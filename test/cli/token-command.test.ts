@@ -127,6 +127,8 @@ t.test('what cannot be is a usage error that says why, and prints no secret', as
     [[...signed, '--id', 'a/#'], /without wildcards/],
     [[...signed, '--id', 'user/%u'], /without wildcards, %u/],
     [[...signed, '--id', 'a', '--subs', 'b'], /leave out --subs/],
+    [[...signed, '--link', 'http://127.0.0.1:8000/events'], /--link goes with --id/],
+    [[...signed, '--id', 'a', '--link', 'ws://x'], /http URL of a stream/],
     [[...signed, '--expires', 'tomorrow'], /such as/],
     [[...signed, '--expires', '0s'], /above 0/],
     [[...signed, '--claim', 'x'], /name=value/],
