@@ -42,7 +42,7 @@ export class AdminListener {
 
   /** The port that it got, where a free one was asked for. */
   get url(): string {
-    return urlOf(this.#address.host, (this.#server.address() as AddressInfo).port);
+    return urlOf(this.#address, (this.#server.address() as AddressInfo).port);
   }
 
   /** @returns the code of the error, if it cannot listen there */

@@ -39,6 +39,11 @@ const dependentSettings = [
     because: 'nobody is let in without credentials: add --auth anonymous',
   },
   {
+    kind: 'certificate',
+    keys: ['authCertificateName'],
+    because: 'no client certificate is looked at: add --auth certificate',
+  },
+  {
     kind: 'any',
     keys: ['aclRules', 'aclNomatch'],
     because: 'without --auth no rule is looked at: add --auth',

@@ -12,11 +12,11 @@ const ruleList = listOf(
 export const accessSettings = {
   auth: setting(
     listOf(
-      'some of jwt, redis, file, http, ldap and anonymous, comma-separated',
-      /^(?:jwt|redis|file|http|ldap|anonymous)$/,
+      'some of jwt, redis, file, http, ldap, certificate and anonymous, comma-separated',
+      /^(?:jwt|redis|file|http|ldap|certificate|anonymous)$/,
     ),
     [],
-    'how clients and senders show who they are, in the order in which it is tried: jwt = tokens, redis = users in Redis, file = users in a file, http = your own service is asked, ldap = users of a directory, anonymous = clients without credentials; none: all may read, and --api-token and --mqtt-token say who sends',
+    'how clients and senders show who they are, in the order in which it is tried: jwt = tokens, redis = users in Redis, file = users in a file, http = your own service is asked, ldap = users of a directory, certificate = the name in a client certificate, anonymous = clients without credentials; none: all may read, and --api-token and --mqtt-token say who sends',
   ),
   authJwtSecret: {
     ...setting(
@@ -165,6 +165,11 @@ export const accessSettings = {
     wholeNumber(1, 1_024),
     8,
     'connections to the directory, so many passwords at once; others wait',
+  ),
+  authCertificateName: setting(
+    oneOf(['cn', 'san']),
+    'cn',
+    'user name of --auth certificate: cn = the common name, san = the first alternative name',
   ),
   authCacheSec: setting(
     wholeNumber(0, 86_400),

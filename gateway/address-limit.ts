@@ -5,21 +5,42 @@ import { webSocketsHaveAddress } from './uws.js';
 export type Peer = Pick<HttpResponse | WebSocket<unknown>, 'getRemoteAddress' | 'getRemoteAddressAsText'> &
   AddressKept;
 
-/** Kept from the upgrade request, because a WebSocket of uWebSockets.js 20.69 has no address. */
+/**
+ * Addresses as the 4 or 16 bytes in Latin-1: such a string takes 24 to 32 bytes, a Buffer over 100. Kept with the
+ * connection of a client behind a trusted proxy, and with each WebSocket of uWebSockets.js 20.69, which has no address.
+ */
 export interface AddressKept {
-  /** The 4 or 16 bytes of the address as Latin-1: such a string takes 24 to 32 bytes, a Buffer over 100. */
+  /** The client's. */
   readonly address?: string;
+  /** The proxy's, behind which the client is. */
+  readonly proxyAddress?: string;
+}
+
+/** A client behind a trusted proxy: from now on its address is the one that the proxy has said. */
+export function keepClientAddress(response: HttpResponse, client: Uint8Array, proxy: Uint8Array): void {
+  response.address = latin1Of(client);
+  response.proxyAddress = latin1Of(proxy);
 }
 
 /** Keeps the address of an upgrade request for its WebSocket. */
-export function keepAddress(response: Pick<HttpResponse, 'getRemoteAddress'>): AddressKept {
+export function keepAddress(response: Pick<HttpResponse, 'getRemoteAddress'> & AddressKept): AddressKept {
+  const { address, proxyAddress } = response;
+  if (address !== undefined && proxyAddress !== undefined) return { address, proxyAddress };
   if (webSocketsHaveAddress) return {};
   return { address: Buffer.from(response.getRemoteAddress()).toString('latin1') };
 }
 
 export function addressText(peer: Pick<Peer, 'getRemoteAddressAsText' | 'address'>): string {
-  if (peer.address !== undefined) return textOf(Buffer.from(peer.address, 'latin1'));
+  if (peer.address !== undefined) return textOfAddress(Buffer.from(peer.address, 'latin1'));
   return Buffer.from(peer.getRemoteAddressAsText()).toString('latin1');
+}
+
+/** Of the other end of the socket: the client's, or that of the proxy which it is behind. */
+export function socketAddressText(
+  peer: Pick<Peer, 'getRemoteAddressAsText' | 'address' | 'proxyAddress'>,
+): string {
+  if (peer.proxyAddress !== undefined) return textOfAddress(Buffer.from(peer.proxyAddress, 'latin1'));
+  return addressText(peer);
 }
 
 /**
@@ -44,8 +65,12 @@ export function addressKeyText(peer: Peer | string): string {
 
 const mappedPrefix = Buffer.from('00000000000000000000ffff', 'hex');
 
-/** In the form of uWS. */
-function textOf(bytes: Buffer): string {
+/** In the form of uWS: all digits of IPv6. */
+export function textOfAddress(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.');
-  return bytes.toString('hex').match(/.{4}/g)!.join(':');
+  return Buffer.from(bytes).toString('hex').match(/.{4}/g)!.join(':');
+}
+
+function latin1Of(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1');
 }

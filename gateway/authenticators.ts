@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { Anonymous } from '../access/anonymous.js';
 import type { Authenticator } from '../access/authenticator.js';
+import { ClientCertificates } from '../access/client-certificates.js';
 import { IdentityCache } from '../access/identity-cache.js';
 import { JwtAuthenticator } from '../access/jwt.js';
 import { type JwtKeys, keysOfFile, keysOfSecret, keysOfServer } from '../access/jwt-keys.js';
@@ -45,6 +46,8 @@ async function authenticatorOf(kind: string, parts: AuthenticatorParts): Promise
       return (await import('./hook-authenticator.js')).hookUsersOf(parts);
     case 'ldap':
       return (await import('./ldap-authenticator.js')).ldapUsersOf(parts);
+    case 'certificate':
+      return new ClientCertificates();
     default:
       return new Anonymous(parts.config.aclRulesAnonymous.map(ruleOf));
   }

@@ -1,4 +1,4 @@
-import { messageOf, type Outgoing, ownedBySession } from './connection.js';
+import { type Connection, messageOf, type Outgoing, ownedBySession } from './connection.js';
 
 /**
  * Bytes of a pending message besides its payload: reference, queue entry and buffer object. So empty messages count
@@ -20,14 +20,21 @@ export function pendingBytesOf(outgoing: Outgoing): number {
 export class Backlog {
   /** The peer's address for the log, which a closed socket does not have. */
   readonly address: string;
+  /** That of the socket's other end, perhaps a proxy. */
+  readonly socketAddress: string;
   #entries: (Outgoing | number)[] = [];
   #head = 0;
   #messages = 0;
   #bytes = 0;
   #progressMs = performance.now();
 
-  constructor(address: string) {
+  constructor(address: string, socketAddress = address) {
     this.address = address;
+    this.socketAddress = socketAddress;
+  }
+
+  static of(connection: Connection): Backlog {
+    return new Backlog(connection.remoteAddress(), connection.socketAddress());
   }
 
   /** Sum over the messages, see pendingBytesOf. */

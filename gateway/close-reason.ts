@@ -74,6 +74,7 @@ export const refusals = {
     text: 'Too many connections from your address have not said CONNECT yet: say it, or try again later.',
     retryAfterSec: 5,
   },
+  'address-denied': { status: '403 Forbidden', text: 'No connections are taken from your address.' },
   'bad-framing': { status: '400 Bad Request', text: 'It is not clear where this request ends.' },
   'wrong-host': {
     status: '421 Misdirected Request',

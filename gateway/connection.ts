@@ -38,6 +38,8 @@ export interface Connection {
   describe(): Record<string, unknown>;
   /** Text form of the peer's address. Only while the socket is open. */
   remoteAddress(): string;
+  /** Of the other end of its socket: the client's, or that of a proxy. */
+  socketAddress(): string;
   /** Called when its tick in the `due` column is reached. */
   onDue(): void;
   /**

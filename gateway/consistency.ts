@@ -5,6 +5,7 @@ import { isLoopback } from './auth/host-address.js';
 import { nodeNameLengthMax } from './mqtt/settings.js';
 import { commandOf, holdsConnections, type NodeRole, takesSends } from './role.js';
 import type { Config } from './settings.js';
+import { inconsistencyOfWire } from './wire-consistency.js';
 
 /** Of an MQTT packet. */
 const fixedHeaderBytesMax = 5;
@@ -33,6 +34,7 @@ export function inconsistencyOf(config: Config, role: NodeRole): string | undefi
     anybodyMaySend(config, role) ??
     anybodyMayAdminister(config) ??
     (holdsConnections(role) ? inconsistencyOfListeners(config) : undefined) ??
+    inconsistencyOfWire(config) ??
     inconsistencyOfAccess(config) ??
     watermarksCrossed(config) ??
     packetsOutgrowFrames(config) ??

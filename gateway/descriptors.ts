@@ -16,15 +16,21 @@ export const refusalSockets = 128;
 /** Node, libuv, log, stdio: measured 25 after the start. */
 const ownDescriptors = 64;
 
-/** Limits of the sockets that are none of clients. */
+/** Limits of the sockets that are none of clients, and whether there is TLS. */
 export interface OperatorSockets {
   readonly apiSocketsMax: number;
   readonly adminSocketsMax: number;
+  readonly tlsCertFile: readonly string[];
 }
 
-/** Descriptors beside those of streams, at most. */
-export function reserveOf({ apiSocketsMax, adminSocketsMax }: OperatorSockets): number {
-  return apiSocketsMax + apiSocketsBeyond(apiSocketsMax) + adminSocketsMax + refusalSockets + ownDescriptors;
+/**
+ * Descriptors beside those of streams, at most. A listener with TLS hands accepted sockets to another app, which counts
+ * them a turn later: meanwhile as many may be accepted as wait.
+ */
+export function reserveOf({ apiSocketsMax, adminSocketsMax, tlsCertFile }: OperatorSockets): number {
+  const ofApi = apiSocketsMax + apiSocketsBeyond(apiSocketsMax);
+  const uncounted = tlsCertFile.length > 0 ? backlog : 0;
+  return ofApi + adminSocketsMax + refusalSockets + ownDescriptors + uncounted;
 }
 
 /**

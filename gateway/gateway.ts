@@ -98,7 +98,10 @@ export class Gateway {
       undrain: () => this.#undrain(),
     };
     const tasks = [() => bodies?.expire(), () => mqtt.tick(), ...tasksOf(shared, clusterStats, log)];
-    tasks.push(() => eventLoop.tick());
+    tasks.push(
+      () => eventLoop.tick(),
+      () => listeners.certificates?.tick(),
+    );
     this.#sweeper = new Sweeper(shared.clock, shared.connections, [...tasks, () => listeners.resume()]);
   }
 
@@ -261,7 +264,7 @@ function bindMqttRoom(listeners: Listeners, shared: SharedParts): Mqtt {
 
 function statsOf(
   shared: SharedParts,
-  { public: clients, mqtt, api }: Listeners,
+  { public: clients, mqtt, api, certificates }: Listeners,
   rooms: Pick<StatsParts, 'unsent' | 'mqtt' | 'log' | 'eventLoop' | 'garbage' | 'adminSockets'>,
 ): Stats {
   const isApi = (socket: number) => api.listener.accepted(socket);
@@ -270,6 +273,7 @@ function statsOf(
     ...rooms,
     memory: new MemoryGauge(),
     idleSockets: new IdleSockets(shared.apiSockets, shared.descriptorsMax, isApi, shared.log),
+    certificates,
     listeners: { gateway: clients.listener, api: api.listener, mqtt: mqtt?.listener },
   });
 }

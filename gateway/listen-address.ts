@@ -12,6 +12,7 @@ export interface ListenAddress {
   readonly host: string;
   /** 0 = a free one. */
   readonly port: number;
+  readonly tls: boolean;
 }
 
 /** A port that is not available. The sentence says which, why, and what to do. */
@@ -23,17 +24,26 @@ export class ListenError extends Error {
 /** The listeners of a configuration; `mqtt` where it has a port of its own, `admin` where it is not switched off. */
 export function listenAddressesOf(config: Config, role: NodeRole) {
   const { host, port, apiHost, apiPort, mqttPort, admin, adminHost, adminPort } = config;
+  const { tlsCertFile, tlsListeners } = config;
+  const tls = (name: string) => tlsCertFile.length > 0 && tlsListeners.includes(name);
   const apiName = takesSends(role) ? 'The router API' : 'The listener of /health, /ready and /stats';
-  const mqtt: ListenAddress = { name: 'MQTT', flag: '--mqtt-port', host, port: mqttPort };
+  const mqtt: ListenAddress = {
+    name: 'MQTT',
+    flag: '--mqtt-port',
+    host,
+    port: mqttPort,
+    tls: tls('mqtt'),
+  };
   const operators: ListenAddress = {
     name: "The operator's listener",
     flag: '--admin-port',
     host: adminHost,
     port: adminPort,
+    tls: false,
   };
   return {
-    gateway: { name: 'The gateway', flag: '--port', host, port },
-    api: { name: apiName, flag: '--api-port', host: apiHost, port: apiPort },
+    gateway: { name: 'The gateway', flag: '--port', host, port, tls: tls('gateway') },
+    api: { name: apiName, flag: '--api-port', host: apiHost, port: apiPort, tls: tls('api') },
     mqtt: mqttPort === 0 ? undefined : mqtt,
     admin: admin === 'false' ? undefined : operators,
   };
@@ -81,10 +91,10 @@ export async function freePort(host: string): Promise<number> {
   return port;
 }
 
-/** http://host:port for a browser: a wildcard address is shown as loopback. */
-export function urlOf(host: string, port: number): string {
+/** http://host:port for a browser, or https: a wildcard address is shown as loopback. */
+export function urlOf({ host, tls }: Pick<ListenAddress, 'host' | 'tls'>, port: number): string {
   const shown = isAnyAddress(host) ? '127.0.0.1' : host;
-  return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
+  return `${tls ? 'https' : 'http'}://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
 }
 
 export function isAnyAddress(host: string): boolean {

@@ -1,5 +1,6 @@
-import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import type { HttpResponse, us_listen_socket } from 'uWebSockets.js';
 import type { Logger } from 'pino';
+import type { AddressAdmission } from './address-admission.js';
 import { socketCalls } from './libc.js';
 import {
   addressHexOf,
@@ -9,6 +10,7 @@ import {
   listenErrorOf,
   urlOf,
 } from './listen-address.js';
+import type { RoutedApp } from './routed-app.js';
 import type { SocketBudget } from './socket-budget.js';
 import type { SocketOptions } from './socket-options.js';
 import { uWS } from './uws.js';
@@ -18,19 +20,12 @@ const exclusivePort = 1;
 /** uWS sets SO_REUSEPORT. */
 const sharedPort = 0;
 
-type ListenOn = (
-  host: string,
-  port: number,
-  options: number,
-  callback: (socket: us_listen_socket | false) => void,
-) => void;
-
 /**
  * One listening address and the sockets that were accepted there, with or without a request. Stops listening while its
  * budget is used up.
  */
 export class Listener {
-  readonly #app: TemplatedApp;
+  readonly #app: RoutedApp;
   readonly #address: ListenAddress;
   readonly #shared: boolean;
   readonly #budget: SocketBudget;
@@ -42,14 +37,18 @@ export class Listener {
   #paused = false;
   #pauses = 0;
 
-  /** @param shared whether other processes listen there too, and the kernel spreads connections over them */
+  /**
+   * @param shared whether other processes listen there too, and the kernel spreads connections over them
+   * @param addresses which of them may connect; undefined: all
+   */
   constructor(
-    app: TemplatedApp,
+    app: RoutedApp,
     address: ListenAddress,
     shared: boolean,
     budget: SocketBudget,
     options: SocketOptions,
     log: Logger,
+    addresses?: AddressAdmission,
   ) {
     this.#app = app;
     this.#options = options;
@@ -59,7 +58,7 @@ export class Listener {
     this.#budget = budget;
     this.#log = log;
     budget.onFull(() => this.#pause());
-    app.filter((_response, change) => (Number(change) > 0 ? this.#opened() : this.#closed()));
+    app.filter((response, change) => (change > 0 ? this.#opened(response, addresses) : this.#closed()));
   }
 
   /**
@@ -92,7 +91,7 @@ export class Listener {
   }
 
   get url(): string {
-    return urlOf(this.#address.host, this.#port);
+    return urlOf(this.#address, this.#port);
   }
 
   /** Whether a socket was accepted here. If the host is a name or a wildcard, the port decides. */
@@ -140,9 +139,10 @@ export class Listener {
     });
   }
 
-  #opened(): void {
+  #opened(response: HttpResponse, addresses: AddressAdmission | undefined): void {
     this.#sockets++;
     this.#budget.take();
+    if (addresses?.admitSocket(response) === false) response.close();
   }
 
   #closed(): void {
@@ -164,10 +164,9 @@ export class Listener {
   async #listen(): Promise<boolean> {
     let socket: us_listen_socket | false = false;
     this.#options.apply(() => {
-      // With a host, uWS takes options too, though its types do not say so. Exclusive: with SO_REUSEPORT two servers of
-      // one user could share the port, but a taken port must stop the start.
-      const listen = this.#app.listen.bind(this.#app) as unknown as ListenOn;
-      listen(this.#address.host, this.#port, this.#shared ? sharedPort : exclusivePort, (opened) => {
+      // Exclusive: with SO_REUSEPORT two servers of one user could share the port, but a taken port must stop the start.
+      const options = this.#shared ? sharedPort : exclusivePort;
+      this.#app.listen(this.#address.host, this.#port, options, (opened) => {
         socket = opened; // before `listen` returns
       });
       if (socket === false) return undefined;

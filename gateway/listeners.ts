@@ -1,13 +1,20 @@
 import type { Logger } from 'pino';
+import { addressAdmissionOf } from './address-admission.js';
+import { isLoopback } from './auth/host-address.js';
 import { HostNames } from './auth/host-names.js';
 import type { RefusalReason } from './close-reason.js';
-import { FrontDoor } from './http/front-door.js';
+import type { Config } from './config.js';
+import { FrontDoor, type FrontDoorParts } from './http/front-door.js';
 import { type ListenAddress, listenAddressesOf } from './listen-address.js';
 import { Listener } from './listener.js';
 import { holdsConnections, type NodeRole } from './role.js';
+import type { RoutedApp } from './routed-app.js';
 import type { SharedParts } from './shared-parts.js';
 import type { SocketBudget } from './socket-budget.js';
 import { SocketOptions } from './socket-options.js';
+import { type Certificates, certificatesOf } from './tls/certificates.js';
+import type { NameField } from './tls/client-names.js';
+import { renewableAppOf } from './tls/renewable-app.js';
 import { uWS } from './uws.js';
 
 /** A listener, and the front door of its requests. */
@@ -21,20 +28,30 @@ export class Listeners {
   readonly public: Entrance;
   readonly mqtt: Entrance | undefined;
   readonly api: Entrance;
+  /** Where a listener has TLS. */
+  readonly certificates: Certificates | undefined;
   readonly #options: SocketOptions;
   readonly #holdsConnections: boolean;
 
   constructor(shared: SharedParts, role: NodeRole, log: Logger) {
     const { config, admission, counters, publicSockets, apiSockets } = shared;
+    const addressesOf = (setting: 'addressRules' | 'apiAddressRules') =>
+      addressAdmissionOf(config, setting, counters, shared.log);
     const addresses = listenAddressesOf(config, role);
     const isClosing = () => admission.stopping;
+    const used = holdsConnections(role) ? Object.values(addresses) : [addresses.api];
+    const certificates = used.some((address) => address?.tls) ? certificatesOf(config, log) : undefined;
+    this.certificates = certificates;
+    warnOfClearText(config, used, log);
     const publicParts = {
       hosts: HostNames.ofListener(config.host, config.allowedHosts),
+      addresses: addressesOf('addressRules'),
       isClosing,
       onRefused: (reason: RefusalReason) => counters.refused[reason]++,
     };
     const apiParts = {
       hosts: undefined, // see ApiGuard
+      addresses: addressesOf('apiAddressRules'),
       isClosing,
       onRefused: (_reason: RefusalReason, status: string) => counters.countApiError(status),
     };
@@ -50,11 +67,12 @@ export class Listeners {
       address: ListenAddress,
       sockets: SocketBudget,
       options: SocketOptions,
-      parts: ConstructorParameters<typeof FrontDoor>[1],
+      parts: Omit<FrontDoorParts, 'nameField'>,
     ): Entrance {
-      const app = uWS.App();
-      const listener = new Listener(app, address, config.workers > 0, sockets, options, log);
-      return { listener, door: new FrontDoor(app, parts) };
+      const app =
+        address.tls && certificates !== undefined ? renewableAppOf(certificates, config) : plainApp();
+      const listener = new Listener(app, address, config.workers > 0, sockets, options, log, parts.addresses);
+      return { listener, door: new FrontDoor(app, { ...parts, nameField: nameFieldOf(address, config) }) };
     }
   }
 
@@ -107,4 +125,31 @@ export class Listeners {
     this.mqtt?.listener.resume();
     this.api.listener.resume();
   }
+}
+
+function nameFieldOf({ tls }: ListenAddress, { auth, authCertificateName }: Config): NameField | undefined {
+  return tls && auth.includes('certificate') ? authCertificateName : undefined;
+}
+
+/** With a host, uWS takes options of `listen` too, though its types do not say so. */
+function plainApp(): RoutedApp {
+  return uWS.App() as unknown as RoutedApp;
+}
+
+/** Says once which secrets others on the network can read. */
+function warnOfClearText(
+  { auth, apiToken, mqttToken }: Config,
+  addresses: readonly (ListenAddress | undefined)[],
+  log: Logger,
+): void {
+  if (auth.length === 0 && apiToken === '' && mqttToken === '') return;
+  const plain = addresses.filter(
+    (address) => address !== undefined && !address.tls && !isLoopback(address.host),
+  );
+  if (plain.length === 0) return;
+  const listeners = plain.map((address) => `${address!.flag.slice(2)} ${address!.host}`);
+  log.warn(
+    { listeners },
+    'no TLS on these listeners: tokens, passwords and messages go over the network as they are. Set --tls-cert-file and --tls-key-file, or let a proxy with TLS stand in front, on a network that nobody else reads',
+  );
 }

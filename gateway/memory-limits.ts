@@ -20,6 +20,8 @@ const memoryShare = 0.9;
 /** A connection's objects, and its columns and socket outside of the heap: see decisions/idle-connection.md. */
 const connectionHeapBytes = 400;
 const connectionOtherBytes = 800;
+/** More with TLS; see operations.md. */
+const tlsBytes = 4_000;
 /** Where --connections-max leaves it to the descriptors, connections get no more than this share of the room. */
 const connectionsShare = 0.25;
 /** A default is made smaller by no more than this. */
@@ -102,7 +104,7 @@ export function limitsSummed(config: Config, memory = memoryOfProcess()): Limits
   return {
     heapBytes,
     heapRoomBytes: Math.max(0, Math.floor((memory.heapBytes - programBytes) * heapShare)),
-    totalBytes: heapBytes + sumOf(config, ({ other }) => other) + connections * connectionOtherBytes,
+    totalBytes: heapBytes + sumOf(config, ({ other }) => other) + connections * otherBytesOf(config),
     totalRoomBytes: Math.max(
       0,
       Math.floor((memory.totalBytes * memoryShare) / Math.max(1, config.workers)) - programBytes,
@@ -124,6 +126,11 @@ export function fittedToMemory(config: Config, isSet: IsSet, memory = memoryOfPr
   return summed.totalBytes > summed.totalRoomBytes ? memoryTooSmall(fitted, isSet, summed, memory) : fitted;
 }
 
+/** Of a connection, outside of the heap. */
+function otherBytesOf({ tlsCertFile }: Config): number {
+  return connectionOtherBytes + (tlsCertFile.length > 0 ? tlsBytes : 0);
+}
+
 /** A descriptor limit of a million, which containers have, says nothing of memory. */
 function withConnectionsCapped(config: Config, memory: MemoryOfProcess): Config {
   if (config.connectionsMax !== 0) return config;
@@ -131,7 +138,7 @@ function withConnectionsCapped(config: Config, memory: MemoryOfProcess): Config 
   const fit = Math.floor(
     Math.min(
       (heapRoomBytes * connectionsShare) / connectionHeapBytes,
-      (totalRoomBytes * connectionsShare) / (connectionHeapBytes + connectionOtherBytes),
+      (totalRoomBytes * connectionsShare) / (connectionHeapBytes + otherBytesOf(config)),
     ),
   );
   return fit < streamCapacity(0, config) ? { ...config, connectionsMax: Math.max(1, fit) } : config;

@@ -13,6 +13,7 @@ import type { LogNumbers } from './log/log-writer.js';
 import type { MemoryGauge } from './memory.js';
 import type { Mqtt } from './mqtt/mqtt.js';
 import type { SlowConsumers } from './slow-consumers.js';
+import type { Certificates } from './tls/certificates.js';
 import { version } from './version.js';
 
 /** The parts of a gateway that metrics are read from. */
@@ -35,6 +36,8 @@ export interface MetricParts {
   readonly adminSockets: AdminSockets;
   /** `mqtt` where it has a port of its own. */
   readonly listeners: { gateway: Listener; api: Listener; mqtt: Listener | undefined };
+  /** Where a listener has TLS. */
+  readonly certificates: Certificates | undefined;
 }
 
 /**
@@ -180,6 +183,9 @@ export const metrics: readonly Metric[] = [
   metric('apiErrors', 'counter', 'Errors of the API, by status', ({ counters }) => counters.apiErrors),
   metric('engine', 'group', 'The engine, where it has numbers', ({ router }) => router.engine.stats()),
   ...authenticationMetrics,
+  metric('tls', 'group', 'Where a listener has TLS: the end of its certificate, and renewals', (parts) =>
+    parts.certificates?.stats(),
+  ),
   metric('log.pendingBytes', 'gauge', 'Bytes of log that are not written yet', ({ log }) => log.pendingBytes),
   metric('log.droppedLines', 'counter', 'Lines of log that had no room', ({ log }) => log.droppedLines),
   metric(
@@ -223,7 +229,10 @@ export const metrics: readonly Metric[] = [
 ];
 
 /** Members of groups whose values are not added up. */
-const kindsInGroups: ReadonlyMap<string, MetricKind> = new Map([['engine.peers', 'process']]);
+const kindsInGroups: ReadonlyMap<string, MetricKind> = new Map([
+  ['engine.peers', 'process'],
+  ['tls.expiresAtSec', 'info'],
+]);
 
 const kinds = new Map(metrics.map(({ name, kind }) => [name, kind]));
 

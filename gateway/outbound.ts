@@ -79,7 +79,7 @@ export class Outbound {
 
   #becomeBackpressured(connection: Connection): void {
     const source = this.#turn.source;
-    this.#slow.begin(connection, new Backlog(connection.remoteAddress()));
+    this.#slow.begin(connection, Backlog.of(connection));
     for (let rest = source.peek(); rest !== undefined; rest = source.peek()) {
       source.take();
       if (this.#slow.keep(connection, rest) !== 'closed') continue;
@@ -105,7 +105,7 @@ export class Outbound {
   pushThrough(connection: Connection): boolean {
     if (this.isBackpressured(connection)) return false;
     if (connection.wire.pushThrough(connection)) return true;
-    this.#slow.begin(connection, new Backlog(connection.remoteAddress()));
+    this.#slow.begin(connection, Backlog.of(connection));
     return false;
   }
 

@@ -19,6 +19,7 @@ import {
   text,
   wholeNumber,
 } from './setting.js';
+import { wireSettings } from './wire-settings.js';
 
 /** Every setting of the gateway, its default, unit and reason. */
 export const settings = {
@@ -216,6 +217,7 @@ export const settings = {
     'log lines that wait because standard error takes none (a full disk, a pipe that nobody reads), bytes; more are dropped and counted',
   ),
   ...adminSettings,
+  ...wireSettings,
   ...accessSettings,
   ...limitSettings,
   ...clusterSettings,

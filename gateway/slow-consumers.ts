@@ -127,13 +127,14 @@ export class SlowConsumers {
         continue;
       }
       connection.wire.keepAlive(connection);
-      if (backlog.idleMs >= quietMs) quiet.add(backlog.address);
+      if (backlog.idleMs >= quietMs) quiet.add(backlog.socketAddress);
     }
     if (quiet.size > 0) this.#progress.look(quiet, (address) => this.#moved(address));
   }
 
   #moved(address: string): void {
-    for (const backlog of this.#backlogs.values()) if (backlog.address === address) backlog.noteProgress();
+    for (const backlog of this.#backlogs.values())
+      if (backlog.socketAddress === address) backlog.noteProgress();
   }
 
   /** Past a limit, with a policy that drops. @returns whether the new message has room now */

@@ -34,7 +34,7 @@ function presetText(preset: unknown): string {
 
 /** Of redis-server, npm, openssl, kubectl and the like; and the one flag of `encke start` that is no setting. */
 const otherFlags = new Set(
-  '--config --name --build --omit --from --from-literal --signal --system --now --appendonly --maxmemory --maxmemory-policy --requirepass'.split(
+  '--config --standalone --domain --name --build --omit --from --from-literal --signal --system --now --appendonly --maxmemory --maxmemory-policy --requirepass'.split(
     ' ',
   ),
 );

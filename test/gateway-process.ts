@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { killAtExit, plainNode } from './child-processes.js';
 import { onTwoNodes } from './one-process.js';
+import { tlsFlags } from './tls-run.js';
 
 /** A real `encke start` in a process of its own, on free ports, for tests and benchmarks. */
 
@@ -143,7 +144,7 @@ export async function startProcess(options: GatewayProcessOptions = {}): Promise
       : ['--admin', 'false']),
   ];
   const node = [...plainNode, ...(options.nodeFlags ?? [])];
-  const command = [...node, options.program ?? door, role ?? 'start', ...ports, ...flags];
+  const command = [...node, options.program ?? door, role ?? 'start', ...ports, ...tlsFlags, ...flags];
   const pinned = options.cpu === undefined ? command : ['taskset', '-c', String(options.cpu), ...command];
   const child = spawn(pinned[0]!, pinned.slice(1), {
     env: { ...environmentOfServers(), ...options.environment },

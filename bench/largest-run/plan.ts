@@ -12,6 +12,7 @@ import { everyShare } from '../flood-share.js';
 const gatewayDescriptors = reserveOf({
   apiSocketsMax: settings.apiSocketsMax.default,
   adminSocketsMax: settings.adminSocketsMax.default,
+  tlsCertFile: [],
 });
 
 export interface Plan {

@@ -4,9 +4,9 @@ import { answerBehindChunks } from './chunked-body.js';
 import { policyHeader } from './content-policy.js';
 
 /**
- * Short answers that end the request. Call inside the route handler or a cork. The response has three properties of
- * ours: `headOnly`, it answers a HEAD; `closes`, the connection ends behind it; `awaitsChunks`, it must not be given
- * before the body has come (see chunked-body.ts).
+ * Short answers that end the request. Call inside the route handler or a cork. The response has four properties of ours:
+ * `headOnly`, it answers a HEAD; `closes`, the connection ends behind it; `awaitsChunks`, it must not be given before
+ * the body has come (see chunked-body.ts); `oneRequest`, see below.
  */
 
 export type Headers = readonly (readonly [name: string, value: string])[];
@@ -54,6 +54,27 @@ const usual = new ConstantHeaders([...securityHeaders, keepAlive]);
 const usualJson = new ConstantHeaders([json, ...securityHeaders, keepAlive]);
 
 const plain: Headers = [['Content-Type', 'text/plain; charset=utf-8']];
+
+/**
+ * Behind a proxy that says the address of its client in a PROXY header, uWS takes one at the head of each request, also one
+ * that the client has written. So the first request of such a connection is its last: it is pending until its answer is
+ * written out, and a request behind it ends the connection; from then on nothing is read. A write that fails would begin to
+ * read again: `end` may not be used, as it leaves the rest to uWS and is over.
+ */
+export function readNoMore(response: HttpResponse): void {
+  if (response.oneRequest === true) response.pause();
+}
+
+/** Call where a head ends, and the rest is written with `tryEnd`. */
+export function endHead(response: HttpResponse): void {
+  if (response.oneRequest === true) response.writeHeader('Connection', 'close');
+  readNoMore(response);
+}
+
+/** Whether uWS is to close the connection behind `end`. */
+export function endsWithConnection(response: HttpResponse): boolean {
+  return response.closes === true && response.oneRequest !== true;
+}
 
 export function answerText(
   response: HttpResponse,
@@ -155,6 +176,7 @@ export function whenKnown<Known>(
  */
 export function endWithoutBody(response: HttpResponse): void {
   if (response.closes === true) response.writeHeader('Connection', 'close');
+  readNoMore(response);
   response.endWithoutBody();
 }
 
@@ -184,10 +206,11 @@ export function writeSecurityHeaders(response: HttpResponse, policy: string = an
  * MB for 100,000 pipelined requests). Answers are small, so this never happens to a client that reads.
  */
 export function endOrClose(response: HttpResponse, body: string | Uint8Array, bytes: number): void {
-  if (response.closes === true) {
+  if (endsWithConnection(response)) {
     response.end(body, true);
     return;
   }
+  endHead(response);
   const [taken, ended] = response.tryEnd(body, bytes);
   if (!taken && !ended) response.close();
 }

@@ -32,7 +32,7 @@ export class ApiGuard {
   readonly #counters: Counters;
   readonly #publishRates: PublishRates;
   /** Set when the gateway's pages may come from any address of this machine. */
-  #gatewayPort: string | undefined;
+  #gatewayOnAnyAddress: URL | undefined;
 
   constructor(parts: Pick<SharedParts, 'config' | 'counters' | 'access' | 'log' | 'publishRates'>) {
     const { config, counters, access, publishRates } = parts;
@@ -50,9 +50,10 @@ export class ApiGuard {
 
   /** The gateway's own pages, known once it listens. @param anyAddress it listens on all addresses of the machine */
   allowGateway(url: string, anyAddress: boolean): void {
-    this.#origins.add(url);
-    this.#origins.add(url.replace('//127.0.0.1:', '//localhost:'));
-    if (anyAddress) this.#gatewayPort = new URL(url).port;
+    const { origin } = new URL(url); // without a port that is the default of its scheme
+    this.#origins.add(origin);
+    this.#origins.add(origin.replace('//127.0.0.1', '//localhost'));
+    if (anyAddress) this.#gatewayOnAnyAddress = new URL(url);
   }
 
   /** For routes that change something. */
@@ -184,8 +185,10 @@ export class ApiGuard {
 
   /** A page of the gateway on the same address as the API; by address only, as a name could be made to lead here. */
   #isOwnAddress(origin: string, host: string): boolean {
-    if (this.#gatewayPort === undefined) return false;
-    return isAddressOrLocalhost(host) && origin === `http://${withoutPort(host)}:${this.#gatewayPort}`;
+    if (this.#gatewayOnAnyAddress === undefined) return false;
+    const { protocol, port } = this.#gatewayOnAnyAddress;
+    const own = `${protocol}//${withoutPort(host)}${port === '' ? '' : `:${port}`}`;
+    return isAddressOrLocalhost(host) && origin === own;
   }
 }
 

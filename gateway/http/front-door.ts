@@ -1,14 +1,12 @@
-import type {
-  HttpRequest,
-  HttpResponse,
-  TemplatedApp,
-  us_socket_context_t,
-  WebSocketBehavior,
-} from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse, us_socket_context_t, WebSocketBehavior } from 'uWebSockets.js';
+import type { AddressAdmission } from '../address-admission.js';
 import type { HostNames } from '../auth/host-names.js';
 import { type RefusalReason, refusals } from '../close-reason.js';
+import type { RoutedApp } from '../routed-app.js';
+import { clientNameOf, type NameField } from '../tls/client-names.js';
 import { answersHead, answerText, writeSecurityHeaders } from './answer.js';
 import { afterThisRead, awaitChunks } from './chunked-body.js';
+import { HeldRequest } from './held-request.js';
 
 /** Methods for which a body has no meaning. */
 const bodiless = new Set(['get', 'head', 'options', 'connect', 'trace']);
@@ -20,6 +18,10 @@ export type RouteMethod = 'get' | 'head' | 'post' | 'options' | 'any';
 export interface FrontDoorParts {
   /** The host names that requests may be for; undefined: the routes of this listener check that themselves. */
   readonly hosts: HostNames | undefined;
+  /** Undefined: all may come, and no proxy says where clients are. */
+  readonly addresses: AddressAdmission | undefined;
+  /** Read from the certificate of each client, if it has one. */
+  readonly nameField: NameField | undefined;
   /** True: each answer is the last one of its connection. */
   readonly isClosing: () => boolean;
   readonly onRefused: (reason: RefusalReason, status: string) => void;
@@ -30,11 +32,11 @@ export interface FrontDoorParts {
  * here, so that none can forget the check.
  */
 export class FrontDoor {
-  readonly #app: TemplatedApp;
+  readonly #app: RoutedApp;
   readonly #parts: FrontDoorParts;
   readonly #head = new RequestHead();
 
-  constructor(app: TemplatedApp, parts: FrontDoorParts) {
+  constructor(app: RoutedApp, parts: FrontDoorParts) {
     this.#app = app;
     this.#parts = parts;
   }
@@ -42,7 +44,9 @@ export class FrontDoor {
   bind(method: RouteMethod, path: string, handler: Handler): void {
     const { hosts } = this.#parts;
     this.#app[method](path, (response, request) => {
-      if (this.#admits(response, request, hosts)) handler(response, request, this.#head);
+      if (!this.#admits(response, request, hosts)) return;
+      if (response.oneRequest !== true) return handler(response, request, this.#head);
+      this.#enterLater(response, request, (held) => handler(response, held, this.#head));
     });
   }
 
@@ -53,8 +57,19 @@ export class FrontDoor {
     this.#app.ws<UserData>(path, {
       ...behavior,
       upgrade: (response, request, context) => {
-        if (this.#admits(response, request, undefined)) behavior.upgrade(response, request, context);
+        if (!this.#admits(response, request, undefined)) return;
+        if (response.oneRequest !== true) return behavior.upgrade(response, request, context);
+        this.#enterLater(response, request, (held) => behavior.upgrade(response, held, context));
       },
+    });
+  }
+
+  /** Until then the request is pending, and one behind it in the same read ends the connection; see `oneRequest`. */
+  #enterLater(response: HttpResponse, request: HttpRequest, enter: (held: HttpRequest) => void): void {
+    const held = new HeldRequest(request);
+    afterThisRead(response, () => {
+      this.#head.read(held);
+      enter(held);
     });
   }
 
@@ -77,11 +92,20 @@ export class FrontDoor {
       awaitChunks(response);
     }
     if (this.#parts.isClosing()) response.closes = true;
+    if (this.#parts.nameField !== undefined)
+      response.certificateName = clientNameOf(response, this.#parts.nameField);
+    if (this.#parts.addresses?.admitRequest(response, head) === false)
+      return this.#refuse(response, request, 'address-denied');
     if (hosts === undefined || hosts.allow(head.host)) return true;
-    const { status, text } = refusals['wrong-host'];
-    this.#parts.onRefused('wrong-host', status);
+    return this.#refuse(response, request, 'wrong-host');
+  }
+
+  #refuse(response: HttpResponse, request: HttpRequest, reason: 'address-denied' | 'wrong-host'): false {
+    const { status, text } = refusals[reason];
+    if (reason === 'wrong-host') this.#parts.onRefused(reason, status);
     if (request.getMethod() === 'head') answersHead(response);
-    answerText(response, status, text);
+    if (response.oneRequest === true) afterThisRead(response, () => answerText(response, status, text));
+    else answerText(response, status, text);
     return false;
   }
 
@@ -131,6 +155,8 @@ export class RequestHead {
   origin = '';
   authorization = '';
   idempotencyKey = '';
+  forwarded = '';
+  xForwardedFor = '';
   /** The bytes of all header lines. */
   headerBytes = 0;
   #hosts = 0;
@@ -144,6 +170,8 @@ export class RequestHead {
     this.origin = '';
     this.authorization = '';
     this.idempotencyKey = '';
+    this.forwarded = '';
+    this.xForwardedFor = '';
     this.headerBytes = 0;
     this.#hosts = 0;
     this.#contentLength = undefined;
@@ -169,6 +197,9 @@ export class RequestHead {
       case 6:
         if (name === 'origin' && this.origin === '') this.origin = value;
         return;
+      case 9:
+        if (name === 'forwarded') this.forwarded = joined(this.forwarded, value);
+        return;
       case 13:
         if (name === 'authorization' && this.authorization === '') this.authorization = value;
         return;
@@ -179,12 +210,11 @@ export class RequestHead {
         return;
       case 15:
         if (name === 'idempotency-key') this.idempotencyKey = value;
+        else if (name === 'x-forwarded-for') this.xForwardedFor = joined(this.xForwardedFor, value);
         return;
       case 17:
         if (name !== 'transfer-encoding') return;
-        // Several fields are one list (RFC 9110 5.3).
-        this.#transferEncoding =
-          this.#transferEncoding === undefined ? value : `${this.#transferEncoding}, ${value}`;
+        this.#transferEncoding = joined(this.#transferEncoding ?? '', value);
     }
   };
 
@@ -196,6 +226,11 @@ export class RequestHead {
     this.chunked = true;
     return undefined;
   }
+}
+
+/** Several fields of a name are one list (RFC 9110 5.3). */
+function joined(list: string, value: string): string {
+  return list === '' ? value : `${list}, ${value}`;
 }
 
 /** True for digits, at most as many as uWS reads. A regular expression takes ten times as long. */

@@ -2,7 +2,10 @@ import type { HttpRequest } from 'uWebSockets.js';
 import type { Credentials } from '../../access/authenticator.js';
 import { addressText, type Peer } from '../address-limit.js';
 
-type AddressedPeer = Pick<Peer, 'getRemoteAddressAsText' | 'address'>;
+type AddressedPeer = Pick<Peer, 'getRemoteAddressAsText' | 'address'> & {
+  /** The name in the certificate of the client. */
+  readonly certificateName?: string | undefined;
+};
 
 /** A token, and where in the request it was. */
 export type TokenOfRequest = Pick<Credentials, 'tokenIsCookie' | 'tokenIsInUrl'> & { readonly token: string };
@@ -15,6 +18,7 @@ export class HttpCredentials implements Credentials {
   readonly token?: string;
   readonly tokenIsCookie?: true;
   readonly tokenIsInUrl?: true;
+  readonly certificateNames?: readonly string[];
   readonly #peer: AddressedPeer;
   #address: string | undefined;
 
@@ -27,6 +31,7 @@ export class HttpCredentials implements Credentials {
   ) {
     this.transport = transport;
     this.#peer = peer;
+    if (peer.certificateName !== undefined) this.certificateNames = [peer.certificateName];
     if (authorization === '' && beside !== undefined) Object.assign(this, beside);
     const bearer = tokenOfBearer(authorization);
     if (bearer !== undefined) {

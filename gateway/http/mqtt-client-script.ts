@@ -1,7 +1,15 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { answer, answerText, type Headers, writeSecurityHeaders } from './answer.js';
+import {
+  answer,
+  answerText,
+  endHead,
+  endsWithConnection,
+  type Headers,
+  readNoMore,
+  writeSecurityHeaders,
+} from './answer.js';
 
 /** Serves the installed MQTT.js, so that the demo page needs no other server. */
 
@@ -37,13 +45,15 @@ function answerAtItsPace(response: HttpResponse, bytes: Buffer): void {
   response.writeStatus('200 OK');
   for (const [name, value] of headers) response.writeHeader(name, value);
   writeSecurityHeaders(response);
-  if (response.closes === true) {
+  if (endsWithConnection(response)) {
     response.end(bytes, true);
     return;
   }
+  endHead(response);
   const [, ended] = response.tryEnd(bytes, bytes.length);
   if (ended) return;
   response.onWritable((offset) => {
+    readNoMore(response);
     const [taken] = response.tryEnd(bytes.subarray(offset), bytes.length);
     return taken;
   });

@@ -21,8 +21,8 @@ export function apiFacts(apiUrl: string | null, apiHost: string, tokenRequired: 
 /** For connect-src. A policy cannot name an IPv6 address, nor "the host of this page at another port". */
 export function apiSources({ apiUrl, apiOnAnyAddress }: ApiFacts): string[] {
   if (apiUrl === null) return [];
-  const { origin, hostname, port } = new URL(apiUrl);
-  return [apiOnAnyAddress || hostname.startsWith('[') ? `http://*:${port}` : origin];
+  const { origin, protocol, hostname, port } = new URL(apiUrl);
+  return [apiOnAnyAddress || hostname.startsWith('[') ? `${protocol}//*:${port}` : origin];
 }
 
 /** Goes before a page's own script. @param page its path below the root, ending with a slash; '' = the root */
@@ -47,7 +47,8 @@ function apiOfReader() {
   if (facts.apiOnAnyAddress) url.hostname = location.hostname;
   const local = isLoopback(url.hostname);
   if (local && !isLoopback(location.hostname)) return undefined; // it is the loopback of another machine
-  if (location.protocol === 'https:' && !local) return undefined; // browsers let no page of https call http
+  // Browsers let no page of https call http.
+  if (location.protocol === 'https:' && url.protocol === 'http:' && !local) return undefined;
   return url;
 }
 

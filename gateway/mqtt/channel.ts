@@ -4,7 +4,7 @@ import type { Session } from '../../router/session/session.js';
 import type { SessionConnection } from '../../router/session/session-connection.js';
 import type { Delivery } from '../../router/subscriber.js';
 import { type DeliveryOptions, isRetained } from '../../router/subscription-options.js';
-import { addressText } from '../address-limit.js';
+import { addressText, socketAddressText } from '../address-limit.js';
 import type { CloseReason } from '../close-reason.js';
 import { type Connection, RetainedDelivery, type Wire } from '../connection.js';
 import type { ConnectionTransport } from '../connection-transport.js';
@@ -100,6 +100,10 @@ export abstract class Channel implements Connection, SessionConnection {
 
   remoteAddress(): string {
     return addressText(this.socket);
+  }
+
+  socketAddress(): string {
+    return socketAddressText(this.socket);
   }
 
   /** For log lines. Only while the socket is open. */

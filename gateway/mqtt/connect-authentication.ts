@@ -100,11 +100,13 @@ function credentialsOf(
   { clientId, userName, password }: ConnectPacket,
   token: TokenOfRequest | undefined,
 ): Credentials {
+  const { certificateName } = channel.socket;
   return {
     transport: 'mqtt',
     address: channel.remoteAddress(),
     clientId,
     ...(userName !== undefined && { userName }),
     ...(password === undefined ? token : { password }),
+    ...(certificateName !== undefined && { certificateNames: [certificateName] }),
   };
 }

@@ -26,6 +26,7 @@ function packetBytesMax({ mqttMaxPacketSize, messageBytesMax, idBytesMax }: Conf
 /** The one property of ours that uWS's own object of a connection carries, as each is 40 bytes. */
 interface SocketData extends AddressKept {
   channel: Channel;
+  readonly certificateName?: string;
 }
 
 /** A socket is its own user data; to ask for it would be a call into native code for each frame. */

@@ -21,6 +21,8 @@ export const sendStatus = {
  * - Errors: nothing throws while the socket is open.
  */
 export interface MqttSocket extends Peer {
+  /** The name in the client's certificate, where --auth certificate asks for one. */
+  readonly certificateName?: string;
   /** @param isBinary the kind of a WebSocket's frame [MQTT-6.0.0-1] @returns one of `sendStatus` */
   send(packet: Buffer, isBinary: true): number;
   /** Calls `write` at once; all that is sent in it goes out together. */

@@ -8,6 +8,7 @@ import type { Connections } from '../connections.js';
 import type { Counters } from '../counters.js';
 import { refuse } from '../http/answer.js';
 import type { Channel } from './channel.js';
+import type { MqttSocket } from './mqtt-socket.js';
 import { Origins } from './origins.js';
 import type { PendingConnects } from './pending-connects.js';
 import type { UpgradeTokens } from './upgrade-tokens.js';
@@ -57,7 +58,7 @@ export class Upgrade {
     if (!tokens.read(request, response, this.#origins.mayUseCookies(origin, host)))
       return this.#refuse(response, 'authentication-unavailable');
     response.upgrade(
-      keepAddress(response),
+      { ...keepAddress(response), ...keepName(response) },
       request.getHeader('sec-websocket-key'),
       subprotocol ?? '', // exactly one, of those that were offered [MQTT-6.0.0-4]
       '',
@@ -81,4 +82,9 @@ export class Upgrade {
     this.#parts.counters.refused[reason]++;
     refuse(response, refusal);
   }
+}
+
+/** Kept for its CONNECT: the name in the certificate of the client. */
+function keepName({ certificateName }: HttpResponse): Pick<MqttSocket, 'certificateName'> {
+  return certificateName === undefined ? {} : { certificateName };
 }

@@ -1,5 +1,5 @@
 import type { Config } from '../config.js';
-import { assertFree, knownAddressesOf, urlOf } from '../listen-address.js';
+import { assertFree, knownAddressesOf, listenAddressesOf, urlOf } from '../listen-address.js';
 import { openProcessLog } from '../log/process-log.js';
 import { commandOf, holdsConnections, type NodeRole } from '../role.js';
 import { stopOnSignal } from '../stop-signals.js';
@@ -36,9 +36,11 @@ export async function superviseWorkers(config: Config, role: NodeRole): Promise<
   stopOnSignal(stop, () => pool.kill());
   const ports = await startAll(pool, commandOf[role]);
   if (ports === undefined) return;
-  const url = holdsConnections(role) ? urlOf(config.host, ports.port) : undefined;
-  const apiUrl = urlOf(config.apiHost, ports.apiPort);
-  const adminUrl = config.admin === 'true' ? urlOf(config.adminHost, config.adminPort) : undefined;
+  const { gateway, api, admin } = listenAddressesOf(config, role);
+  const url = holdsConnections(role) ? urlOf(gateway, ports.port) : undefined;
+  const apiUrl = urlOf(api, ports.apiPort);
+  const adminUrl =
+    config.admin === 'true' && admin !== undefined ? urlOf(admin, config.adminPort) : undefined;
   process.stdout.write(welcome({ url, apiUrl, adminUrl }, config, role));
   log.info({ url, apiUrl, workers: config.workers }, 'workers listening');
 }

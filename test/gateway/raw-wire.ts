@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { resetSocket } from '../../floodtest/reset-socket.js';
+import { connectedEvent, connectTo } from '../tls-run.js';
 import { until } from '../until.js';
 
 /**
@@ -55,13 +56,13 @@ export class Wire {
 
   /** @param from source address, for instance 127.0.0.9 */
   static async open(port: number, from?: string, host = '127.0.0.1'): Promise<Wire> {
-    const socket = connect({
+    const socket = connectTo({
       port,
       host,
       ...(from === undefined ? {} : { localAddress: from }),
     });
     const wire = new Wire(socket);
-    await once(socket, 'connect');
+    await once(socket, connectedEvent);
     return wire;
   }
 

@@ -1,6 +1,6 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { Subscriber } from '../../../router/subscriber.js';
-import { addressText } from '../../address-limit.js';
+import { addressText, socketAddressText } from '../../address-limit.js';
 import type { CloseReason } from '../../close-reason.js';
 import type { Connection, Wire } from '../../connection.js';
 import type { ConnectionTransport } from '../../connection-transport.js';
@@ -46,6 +46,10 @@ export abstract class Poll extends Subscriber implements Connection {
   /** A poll is short, and the next one comes with the next token. */
   tellExpiry(): boolean {
     return true;
+  }
+
+  socketAddress(): string {
+    return socketAddressText(this.response);
   }
 
   abstract onDue(): void;

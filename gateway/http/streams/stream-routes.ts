@@ -6,7 +6,7 @@ import { type Refusal, type RefusalReason, refusals } from '../../close-reason.j
 import type { Config } from '../../config.js';
 import type { ConnectRates } from '../../connect-rates.js';
 import type { Counters } from '../../counters.js';
-import { answer, type Headers, refuse } from '../answer.js';
+import { answer, type Headers, readNoMore, refuse } from '../answer.js';
 import type { HttpAuthentication, IdentifiedHandler } from '../authentication.js';
 import type { FrontDoor, Handler } from '../front-door.js';
 import { bindPath } from '../methods.js';
@@ -68,6 +68,7 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
         const by = { identity, byEventSource: false };
         if (admitted(response, request, headerBytes, idsOf(request), headers, by) === undefined) return;
         writeStreamHead(response, transport, headers);
+        readNoMore(response);
         response.endWithoutBody();
       }),
       options: (response, request) => cors.preflight(response, request),

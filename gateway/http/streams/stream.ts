@@ -1,6 +1,6 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { Subscriber } from '../../../router/subscriber.js';
-import { addressText } from '../../address-limit.js';
+import { addressText, socketAddressText } from '../../address-limit.js';
 import type { CloseReason } from '../../close-reason.js';
 import type { Connection, Wire } from '../../connection.js';
 import type { ConnectionTransport } from '../../connection-transport.js';
@@ -48,6 +48,10 @@ export abstract class Stream extends Subscriber implements Connection {
 
   remoteAddress(): string {
     return addressText(this.response);
+  }
+
+  socketAddress(): string {
+    return socketAddressText(this.response);
   }
 }
 

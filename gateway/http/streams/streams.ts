@@ -180,15 +180,20 @@ export class Streams {
 
   /** Cuts a stream. It is released before this returns. */
   close(stream: Stream, reason: CloseReason): void {
-    this.#closing = reason;
     const who = { ...stream.describe(), address: stream.remoteAddress() };
+    this.#cut(stream, reason);
+    this.#parts.log.warn(reason, who, 'stream closed');
+  }
+
+  #cut(stream: Stream, reason: CloseReason): void {
+    this.#closing = reason;
     stream.response.close(); // calls #gone
     this.#closing = 'peer-closed';
-    this.#parts.log.warn(reason, who, 'stream closed');
   }
 
   /** Ends it behind what this turn has brought it, with the reason where it is one that is told. */
   end(stream: Stream, reason: CloseReason): void {
+    if (stream.response.oneRequest === true) return this.#cut(stream, reason); // see readNoMore
     if (this.outbound.isWaiting(stream)) this.outbound.flushTurn();
     if (!this.#parts.connections.has(stream)) return; // the flush has cut it
     this.wire.end(stream, reason in toldReasons ? reason : undefined);

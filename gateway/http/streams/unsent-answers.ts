@@ -1,4 +1,5 @@
 import type { HttpResponse } from 'uWebSockets.js';
+import { endHead, endsWithConnection, readNoMore } from '../answer.js';
 
 /**
  * Answers that a socket did not take at once wait here, within one limit for all. Past the limit the connection is
@@ -26,11 +27,12 @@ export class UnsentAnswers {
   /** Ends a response whose head is written. In the route handler or a cork only. */
   end(response: HttpResponse, text: string): void {
     const body = Buffer.from(text);
-    if (response.closes === true) {
+    if (endsWithConnection(response)) {
       response.end(body, true);
       return;
     }
     const start = response.getWriteOffset();
+    endHead(response);
     const [, ended] = response.tryEnd(body, body.length);
     if (ended) return;
     if (this.#bytes + body.length > this.#bytesMax) {
@@ -43,6 +45,7 @@ export class UnsentAnswers {
       this.#bytes -= body.length;
     });
     response.onWritable((offset) => {
+      readNoMore(response);
       const [taken, ended] = response.tryEnd(body.subarray(offset - start), body.length);
       if (ended) this.#bytes -= body.length;
       return taken;

@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
-import { connect as connectTo, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { resetSocket } from '../../../floodtest/reset-socket.js';
 import { fenceId, onTwoNodes } from '../../one-process.js';
+import { connectedEvent, connectTo } from '../../tls-run.js';
 import { disconnect, pingreq, publish, pubrel, subscribe } from './packet-bytes.js';
 import { extentOf, type Publication, type Received, readPacket } from './received-packet.js';
 
@@ -72,9 +73,9 @@ export class RawMqtt {
     subprotocols: readonly string[] = ['mqtt'],
     further: Readonly<Record<string, string>> = {},
   ): Promise<RawMqtt> {
-    const socket = connectTo(endpoint.port, endpoint.host);
+    const socket = connectTo({ port: endpoint.port, host: endpoint.host });
     const client = new RawMqtt(socket, endpoint.arrived);
-    await once(socket, 'connect');
+    await once(socket, connectedEvent);
     const key = newKey();
     const host = `${endpoint.host}:${endpoint.port}`;
     const headers = { Host: host, ...upgradeHeaders(subprotocols, key), ...further };

@@ -21,15 +21,15 @@ export class Authority {
     return join(this.#directory, `${this.#name}-key.pem`);
   }
 
-  /** Good for clients and servers. @param names that it is for */
-  issue(name: string, names = 'IP:127.0.0.1'): { certFile: string; keyFile: string } {
+  /** Good for clients and servers. @param names that it is for @param days 0: it has expired */
+  issue(name: string, names = 'IP:127.0.0.1', days = 2): { certFile: string; keyFile: string } {
     const path = (suffix: string) => join(this.#directory, `${this.#name}-${name}${suffix}`);
     const certFile = path('.pem');
     const keyFile = path('-key.pem');
     openssl('req', ...newKey, '-subj', `/CN=${name}`, '-keyout', keyFile, '-out', path('.csr'));
     const extensions = path('.ext');
     writeFileSync(extensions, `subjectAltName=${names}\nextendedKeyUsage=serverAuth,clientAuth\n`);
-    const signer = ['-CA', this.file, '-CAkey', this.#keyFile, '-CAcreateserial', '-days', '2'];
+    const signer = ['-CA', this.file, '-CAkey', this.#keyFile, '-CAcreateserial', '-days', `${days}`];
     openssl('x509', '-req', '-in', path('.csr'), ...signer, '-extfile', extensions, '-out', certFile);
     return { certFile, keyFile };
   }

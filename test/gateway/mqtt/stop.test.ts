@@ -71,6 +71,7 @@ t.test('clients find the next server by themselves', async (t) => {
     clients.push(client);
   }
   t.equal(await first.kill('SIGTERM'), 0);
+  await until('all have been told', () => clients.every(({ closes }) => closes.length > 0));
   t.ok(clients.every(({ closes }) => closes[0] === '1001 server-stopping'));
   const second = await startGateway({ flags: ['--port', String(first.port)] });
   t.teardown(() => second.kill());

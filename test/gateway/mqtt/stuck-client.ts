@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { connect as connectTo, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type Connect, connect, puback } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { extentOf, type Publication, readPacket } from '../../conformance/mqtt-3.1.1/received-packet.js';
 import type { GatewayProcess } from '../../gateway-process.js';
 import { upgradeRequest } from '../../mqtt-bytes.js';
 import { fenceId, onTwoNodes } from '../../one-process.js';
+import { connectedEvent, connectTo } from '../../tls-run.js';
 import { until } from '../../until.js';
 
 const connack = Buffer.from([0x82, 4, 0x20, 2]);
@@ -30,9 +31,9 @@ export class StuckClient {
 
   /** A WebSocket on which nothing has been sent, and from which nothing is read. */
   static async open(gateway: GatewayProcess): Promise<StuckClient> {
-    const socket = connectTo(gateway.port, '127.0.0.1');
+    const socket = connectTo({ port: gateway.port, host: '127.0.0.1' });
     const client = new StuckClient(socket);
-    await once(socket, 'connect');
+    await once(socket, connectedEvent);
     socket.write(upgradeRequest);
     await once(socket, 'data');
     socket.pause();

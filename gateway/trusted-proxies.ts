@@ -1,0 +1,84 @@
+import { type AddressRange, AddressRanges, addressBytesOf, addressRangeOf } from './address-range.js';
+import type { Config } from './config.js';
+
+/** The fields of a request in which proxies say where it comes from; several fields of a name are one list. */
+export interface ForwardedFields {
+  readonly forwarded: string;
+  readonly xForwardedFor: string;
+}
+
+/**
+ * The proxies whose word counts for the address of a client. Only one field is read, the one that they write: a client
+ * could send the other, and a proxy that does not know it passes it on.
+ */
+export class TrustedProxies {
+  readonly #ranges: AddressRanges;
+  readonly #field: Config['clientAddressFrom'];
+
+  /** @param trustedProxies which `problemOfAddressRange` has nothing against */
+  constructor({ trustedProxies, clientAddressFrom }: Pick<Config, 'trustedProxies' | 'clientAddressFrom'>) {
+    this.#ranges = new AddressRanges(trustedProxies.map((text) => addressRangeOf(text) as AddressRange));
+    this.#field = clientAddressFrom;
+  }
+
+  get isEmpty(): boolean {
+    return this.#ranges.size === 0;
+  }
+
+  /** Not a field: uWS reads the header of the PROXY protocol. */
+  get readsProxyHeader(): boolean {
+    return this.#field === 'proxy-protocol';
+  }
+
+  trust(address: Uint8Array): boolean {
+    return this.#ranges.has(address);
+  }
+
+  /**
+   * Goes from hop to hop, beginning with the one that is nearest, as long as the hop is a proxy that is trusted. The first
+   * other address is the client's: what stands further away, the client may have written itself.
+   * @returns undefined where the proxy says none, or hides it
+   */
+  clientOf(fields: ForwardedFields): Uint8Array | undefined {
+    const isForwarded = this.#field === 'forwarded';
+    let client: Uint8Array | undefined;
+    for (const element of elementsFromEnd(isForwarded ? fields.forwarded : fields.xForwardedFor)) {
+      const address = addressOfHop(isForwarded ? forOf(element) : element);
+      if (address === undefined) return client;
+      client = address;
+      if (!this.trust(address)) return client;
+    }
+    return client;
+  }
+}
+
+/**
+ * The elements of a list, the last one first. Quotes are counted from the end, too: what a client has written stands at
+ * the beginning, and a quote that it leaves open is not to hide what a proxy has added.
+ */
+function elementsFromEnd(list: string): string[] {
+  const elements: string[] = [];
+  let end = list.length;
+  let quoted = false;
+  for (let at = end - 1; at >= 0; at--) {
+    if (list[at] === '"') quoted = !quoted;
+    else if (list[at] === ',' && !quoted) {
+      elements.push(list.slice(at + 1, end));
+      end = at;
+    }
+  }
+  return [...elements, list.slice(0, end)];
+}
+
+/** `for` of an element such as `for=192.0.2.7;proto=https` or `for="[2001:db8::1]:4711"` (RFC 7239 4). */
+function forOf(element: string): string {
+  const [, quoted, token] = /(?:^|;)\s*for=(?:"([^"]*)"|([^\s;"]*))/i.exec(element) ?? [];
+  return quoted ?? token ?? '';
+}
+
+/** An address, perhaps with a port; in brackets where it is IPv6 with one. A name or `unknown` is none. */
+function addressOfHop(hop: string): Uint8Array | undefined {
+  const text = hop.trim();
+  const [, bracketed, ipv4] = /^(?:\[([0-9a-f:.]+)\](?::\d+)?|(\d+(?:\.\d+){3}):\d+)$/i.exec(text) ?? [];
+  return addressBytesOf(bracketed ?? ipv4 ?? text);
+}
