@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { freePort } from '../free-port.js';
 
 /** A real service that Encke asks who a client is. Its answers and its moods are the test's. */
 
@@ -40,7 +41,7 @@ export class HookServer {
 
   static async start(): Promise<HookServer> {
     const hook = new HookServer();
-    await hook.listen(0);
+    await hook.listen(await freePort()); // it comes back to it
     return hook;
   }
 
