@@ -107,11 +107,12 @@ export class FailedLogins {
     const { perAddressMax, perNameMax } = this.#options;
     const { address } = credentials;
     const name = nameOf(credentials);
-    const pairKey = this.#pairKeyOf(address, name);
-    const pair = this.#entries.get(pairKey);
-    if (this.#known.has(pairKey)) return this.#waitMs(pair, perNameMax, nowMs);
+    const pairKey = name === undefined ? undefined : this.#pairKeyOf(address, name);
+    const pair = pairKey === undefined ? undefined : this.#entries.get(pairKey);
+    if (pairKey !== undefined && this.#known.has(pairKey)) return this.#waitMs(pair, perNameMax, nowMs);
     if (this.#known.has(this.#tokenKeyOf(credentials))) return 0;
     const ofAddress = this.#waitMs(this.#entries.get(this.#addressKeyOf(address)), perAddressMax, nowMs);
+    if (name === undefined) return ofAddress;
     const ofName = this.#waitMs(this.#entries.get(this.#nameKeyOf(name)), perNameMax, nowMs);
     // The first attempt from somewhere else may be the user's own.
     const untilForgotten = pair === undefined ? 0 : pair.lastMs + this.#windowMs - nowMs;
@@ -124,7 +125,7 @@ export class FailedLogins {
     const { address } = credentials;
     const name = nameOf(credentials);
     // With a token, the user name may be anybody's.
-    const isName = credentials.token === undefined && identity.userName === credentials.userName;
+    const isName = name !== undefined && identity.userName === credentials.userName;
     this.#lastKnown = { address, login: isName ? name : tokenOf(credentials) };
     if (!isName) return this.#known.add(this.#tokenKeyOf(credentials));
     const pairKey = this.#pairKeyOf(address, name);
@@ -144,15 +145,16 @@ export class FailedLogins {
     const { address } = credentials;
     const nowMs = this.#nowMs();
     const name = nameOf(credentials);
-    const pairKey = this.#pairKeyOf(address, name);
+    const pairKey = name === undefined ? undefined : this.#pairKeyOf(address, name);
     this.counters.failed++;
     this.#lastFailureMs = nowMs;
     this.#lastKnown = undefined;
     this.#known.delete(this.#tokenKeyOf(credentials));
-    this.#fail(pairKey, perNameMax, nowMs);
+    if (pairKey !== undefined) this.#fail(pairKey, perNameMax, nowMs);
     // Where a user was let in before, a wrong password is more likely its own mistake.
-    if (!this.#known.has(pairKey)) {
-      if (this.#fail(this.#nameKeyOf(name), perNameMax, nowMs)) onLimit?.('name', address);
+    if (pairKey === undefined || !this.#known.has(pairKey)) {
+      if (name !== undefined && this.#fail(this.#nameKeyOf(name), perNameMax, nowMs))
+        onLimit?.('name', address);
       if (this.#fail(this.#addressKeyOf(address), perAddressMax, nowMs)) onLimit?.('address', address);
     }
     this.#forgetOld(nowMs);
@@ -215,11 +217,10 @@ export class FailedLogins {
   }
 }
 
-/** The account that somebody tries to get into; of one that gives a token alone, that token. */
-function nameOf({ userName, clientId, token, password }: Credentials): string {
+/** The account that somebody tries to get into. A token names none: it is not guessed by trying one again. */
+function nameOf({ userName, clientId = '', token }: Credentials): string | undefined {
   if (userName !== undefined) return `user ${userName}`;
-  if (token !== undefined) return `token ${token}`;
-  return clientId === undefined ? `password ${password?.toString('latin1')}` : `client ${clientId}`;
+  return token !== undefined || clientId === '' ? undefined : `client ${clientId}`;
 }
 
 function tokenOf({ token, password }: Credentials): string {

@@ -156,6 +156,7 @@ t.test('a token that was good while others failed goes on from the same address'
   t.equal(bench.triesWith(publisher, accepted, false), 'asked');
   bench.triesWith(stale);
   t.equal(bench.triesWith(publisher, accepted, false), 'asked');
+  for (let n = 0; n < 15; n++) t.equal(bench.triesWith(stale), 'asked', 'the same one again is no guess');
   for (let n = 0; n < 40; n++) bench.triesWith({ ...stale, token: `guess-${n}` });
   t.equal(typeof bench.triesWith({ ...stale, token: 'one-more-guess' }), 'number');
   t.equal(bench.triesWith(publisher, accepted, false), 'asked');
