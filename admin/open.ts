@@ -3,6 +3,7 @@ import type { OpenAdmin } from '../gateway/operated-node.js';
 import { jsonAnswer } from './answer.js';
 import { openApiOf } from './api/openapi.js';
 import { apiRoutes } from './api/routes.js';
+import { dashboardRoute } from './dashboard/page.js';
 import { AdminGuard } from './guard.js';
 import { AdminListener } from './listener.js';
 import { NodeOperations } from './node/node-operations.js';
@@ -26,7 +27,7 @@ export const openAdmin: OpenAdmin = async (node, log, worker) => {
   const questions = new NodeQuestions(cluster, operations.name, config.countWaitMs, operations.answer);
   const address = listenAddressesOf(config, node.role).admin;
   if (address === undefined) return { url: undefined, stop: async () => {} };
-  const routes = [...probeRoutes(node), ...apiRoutes({ node, operations, questions })];
+  const routes = [dashboardRoute, ...probeRoutes(node), ...apiRoutes({ node, operations, questions })];
   const document = jsonAnswer(openApiOf(routes));
   const described = {
     method: 'GET',

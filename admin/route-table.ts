@@ -32,7 +32,7 @@ export class RouteTable {
     if (methods.length === 0)
       return textAnswer(
         404,
-        'Not here. GET /health, /ready, /metrics, /stats, /openapi.json; the admin API is under /api/v1/.',
+        'Not here. GET / (the dashboard), /health, /ready, /metrics, /stats, /openapi.json; the admin API is under /api/v1/.',
       );
     const allowed = [...new Set([...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'])];
     const headers = { Allow: allowed.join(', ') };
