@@ -122,6 +122,21 @@ function addClients(ctl: Command): void {
       }),
     );
   ctl
+    .command('kick')
+    .description(
+      'end all connections of users, MQTT clients or ids; users are checked anew when they come back',
+    )
+    .option('--user <name...>', 'names of users')
+    .option('--client-id <id...>', 'MQTT client ids')
+    .option('--id <id...>', 'ids or filters that they are logged in with')
+    .action((flags, command: Command) =>
+      act(command, async (client) => {
+        const body = { users: flags.user, clientIds: flags.clientId, ids: flags.id };
+        const json = await client.request('POST', '/api/v1/kick', body);
+        return { json, text: `${json.kicked} ended\n` };
+      }),
+    );
+  ctl
     .command('subscriptions')
     .description('the ids and filters of one connection')
     .argument('<connection>', 'its name in the list, or an MQTT client id')

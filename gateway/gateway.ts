@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
 import type { Authenticator } from '../access/authenticator.js';
 import type { Router } from '../router/router.js';
-import { Sessions } from '../router/session/sessions.js';
 import { ticksPerSec } from './clock.js';
 import { ClusterStats } from './cluster/cluster-stats.js';
 import { Kicks } from './cluster/kicks.js';
@@ -13,9 +12,8 @@ import { EventLoopGauge } from './event-loop.js';
 import { expiryActionsOf } from './expiry-actions.js';
 import { GarbageCollections } from './garbage-collections.js';
 import { ApiGuard } from './http/api-guard.js';
-import { bindApi } from './http/api-routes.js';
+import { type ApiParts, bindApi } from './http/api-routes.js';
 import type { Bodies } from './http/body.js';
-import { bindRest } from './http/methods.js';
 import { bindRestOfApi, bindRestOfGateway } from './http/not-found.js';
 import { apiFacts } from './http/page-address-script.js';
 import { bindProbes } from './http/probes.js';
@@ -23,16 +21,13 @@ import { bindPublicPages } from './http/public-routes.js';
 import { Poll } from './http/streams/poll.js';
 import { Stream } from './http/streams/stream.js';
 import { bindStreamRoom } from './http/streams/stream-room.js';
-import type { UnsentAnswers } from './http/streams/unsent-answers.js';
 import { IdleSockets } from './idle-sockets.js';
 import { Listeners } from './listeners.js';
 import type { LogNumbers } from './log/log-writer.js';
 import { MemoryGauge } from './memory.js';
-import { Mqtt } from './mqtt/mqtt.js';
-import { sessionsOptions } from './mqtt/sessions-options.js';
+import { bindMqttRoom } from './mqtt-room.js';
 import { DuplicateNodeNames } from './node-name.js';
 import type { ListenerState, OperatedNode } from './operated-node.js';
-import { ReceiveThrottle } from './receive-throttle.js';
 import { Reclaimer } from './reclaim.js';
 import { RightsReview } from './rights-review.js';
 import { holdsConnections, type NodeRole, takesSends } from './role.js';
@@ -87,9 +82,10 @@ export class Gateway {
     const { cluster } = router.engine;
     const clusterStats = cluster && new ClusterStats(this.stats, cluster, config.countWaitMs);
     const subscriberLocations = new SubscriberLocations(router, config); // answers other nodes in any role
-    const bodies = this.#bindApi(clusterStats, subscriberLocations, unsent);
+    const kicks = new Kicks(shared); // so does this
+    const bodies = this.#bindApi({ clusterStats, subscriberLocations, unsent, kicks });
     this.operated = {
-      ...{ shared, role, stats: this.stats, clusterStats, subscriberLocations, mqtt, adminSockets },
+      ...{ shared, role, stats: this.stats, clusterStats, subscriberLocations, kicks, mqtt, adminSockets },
       listeners: () => this.#listenerStates(),
       whyNotReady: () => this.#whyNotReady(),
       warning: () => router.engine.warning,
@@ -145,23 +141,19 @@ export class Gateway {
   }
 
   #bindApi(
-    clusterStats: ClusterStats | undefined,
-    subscriberLocations: SubscriberLocations,
-    unsent: UnsentAnswers,
+    of: Pick<ApiParts, 'clusterStats' | 'subscriberLocations' | 'unsent' | 'kicks'>,
   ): Bodies | undefined {
     const { door } = this.#listeners.api;
     const { router } = this.#shared;
-    const probes = {
+    const parts = {
       ...this.#shared,
+      ...of,
       guard: this.#guard,
       stats: this.stats,
-      clusterStats,
       whyNotReady: () => this.#whyNotReady(),
       warning: () => router.engine.warning,
     };
-    const kicks = new Kicks(this.#shared); // answers other nodes in any role
-    bindProbes(door, probes);
-    const parts = { ...probes, subscriberLocations, unsent, kicks };
+    bindProbes(door, parts);
     const bodies = takesSends(this.#role) ? bindApi(door, parts) : undefined;
     bindRestOfApi(door, takesSends(this.#role) ? apiHint : probesHint);
     return bodies;
@@ -242,25 +234,6 @@ const reportSec = 5;
 
 const apiHint = 'POST /send/<id>, POST /send, POST /kick, GET /ids/<id>, /graph, /stats, /health, /ready.';
 const probesHint = 'This node only holds connections: GET /stats, /health, /ready; send to a router.';
-
-/** MQTT on the public listener, and on its own where one is asked for. Where it is off it still counts its sessions: none. */
-function bindMqttRoom(listeners: Listeners, shared: SharedParts): Mqtt {
-  const { router, config, log, turns, descriptorsMax } = shared;
-  const sessions = new Sessions(router, sessionsOptions(config, log, router.engine.clients));
-  const mqtt = new Mqtt({ ...shared, sessions });
-  const { public: clients, mqtt: own } = listeners;
-  const throttle = new ReceiveThrottle({
-    receiveBufferBytes: config.socketReceiveBufferBytes,
-    ports: () => [clients.listener.port, own?.listener.port ?? 0],
-    descriptorsMax,
-  });
-  turns.onTurn = () => throttle.step(mqtt.endTurn());
-  if (config.mqtt) mqtt.bind(clients.door, [config.mqttPath], clients.listener.webSocketGone);
-  if (own === undefined) return mqtt;
-  mqtt.bind(own.door, [...new Set([config.mqttPath, '/'])], own.listener.webSocketGone);
-  bindRest(own.door, () => `Not here. MQTT over WebSocket is on ${config.mqttPath}, and on /.`);
-  return mqtt;
-}
 
 function statsOf(
   shared: SharedParts,

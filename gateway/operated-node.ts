@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { AdminSockets } from './admin-sockets.js';
 import type { ClusterStats } from './cluster/cluster-stats.js';
+import type { Kicks } from './cluster/kicks.js';
 import type { SubscriberLocations } from './cluster/subscriber-locations.js';
 import type { Mqtt } from './mqtt/mqtt.js';
 import type { NodeRole } from './role.js';
@@ -23,6 +24,7 @@ export interface OperatedNode {
   /** Where there may be other nodes. */
   readonly clusterStats: ClusterStats | undefined;
   readonly subscriberLocations: SubscriberLocations;
+  readonly kicks: Kicks;
   readonly mqtt: Mqtt;
   readonly adminSockets: AdminSockets;
   listeners(): readonly ListenerState[];

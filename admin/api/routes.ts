@@ -72,6 +72,19 @@ export function apiRoutes({ node, operations, questions }: AdminApiParts): Admin
       answer: async ({ parameter }) => jsonAnswer(await firstOf('kick', { name: parameter }, noClient)),
     },
     {
+      method: 'POST',
+      path: '/api/v1/kick',
+      summary: 'Ends the connections of users, of client ids or of ids, and has these users checked anew',
+      body: shapes.kickBody,
+      shape: shapes.kickedShape,
+      answer: async ({ body }) => {
+        const who = readBody(shapes.kickBody, body);
+        if (who.users.length + who.clientIds.length + who.ids.length === 0)
+          throw new RequestError(400, 'Name users, clientIds or ids.');
+        return jsonAnswer(await new Promise((resolve) => void node.kicks.kick(who, resolve)));
+      },
+    },
+    {
       method: 'GET',
       path: '/api/v1/slow',
       summary: 'Slow consumers, by pending bytes',

@@ -38,6 +38,12 @@ export const retainedQuery = limitQuery.extend({
 export const nodeBody = z.object({
   node: z.string().optional().describe('name of a node; none = the one that is asked'),
 });
+const names = z.array(z.string().min(1)).max(1_000).default([]);
+export const kickBody = z.object({
+  users: names.describe('names of users'),
+  clientIds: names.describe('of MQTT clients'),
+  ids: names.describe('of those that are logged in with exactly one of them'),
+});
 export const drainBody = nodeBody.extend({
   seconds: z
     .number()
@@ -70,6 +76,11 @@ const message = z.object({
   encoding: z.literal('base64').optional(),
   time: z.number().describe('ms since 1970'),
   qos: z.number(),
+});
+export const kickedShape = z.object({
+  kicked: z.number().describe('connections that were ended'),
+  nodes: z.array(z.object({ node: z.string(), kicked: z.number() })).optional(),
+  unanswered: z.number().optional().describe('nodes that did not answer in time: they may have ended some'),
 });
 export const messagesShape = z.object({
   messages: z.array(message),

@@ -140,6 +140,23 @@ export const families: readonly Family[] = [
   gauge('history_reserved_bytes', 'Memory reserved for history', 'router.history.reservedBytes'),
   counter('history_evicted', 'Messages that left history', 'router.history.evicted{reason}'),
 
+  gauge('graph_ids', 'Ids that are followed, or that follow', 'router.graph.ids'),
+  gauge('graph_edges', 'Edges of the friends graph', 'router.graph.edges'),
+  gauge('graph_bytes', 'Memory of the friends graph', 'router.graph.bytes'),
+  gauge('follower_sends_under_way', 'Sends to followers under way', 'router.graph.sends.underWay'),
+  gauge(
+    'follower_sends_under_way_bytes',
+    'Messages of sends to followers under way',
+    'router.graph.sends.underWayBytes',
+  ),
+  counter('follower_sends', 'Sends to followers that are through', 'router.graph.sends.sent'),
+  counter('follower_deliveries', 'Deliveries of sends to followers', 'router.graph.sends.delivered'),
+  counter(
+    'follower_sends_refused',
+    'Sends to followers refused, as too much was under way',
+    'router.graph.sends.refused',
+  ),
+
   gauge('slow_consumers', 'Connections with a backlog', 'slowConsumers.now'),
   gauge('slow_consumers_pending_bytes', 'All backlogs', 'slowConsumers.pendingBytes'),
   counter('polls_answered', 'Long-polls answered', 'polls.answered'),
@@ -156,6 +173,11 @@ export const families: readonly Family[] = [
   counter('authentications_waited', 'Clients that had to wait for the check', 'authentication.waited'),
   counter('authentications_timed_out', 'Clients not checked in time', 'authentication.timedOut'),
   counter('authentications_no_room', 'Clients refused, as too many waited', 'authentication.noRoom'),
+  counter(
+    'authentications_refreshed',
+    'Streams that went on with other credentials',
+    'authentication.refreshed',
+  ),
   counter('authentications_failed', 'Logins with wrong credentials', 'authentication.failed'),
   counter(
     'authentications_too_many_attempts',

@@ -98,6 +98,15 @@ t.test('clients of all transports are listed, shown and ended', async (t) => {
   t.match(await refusal(gateway, 'clients/0-0.0', 'DELETE'), /^404 /);
   const stats = await gateway.stats();
   t.equal(stats.connections.closed.kicked, 1);
+  t.match(await refusal(gateway, 'kick', 'POST', {}), /^400 /);
+  t.match(
+    await refusal(gateway, 'kick', 'POST', { user: ['alice'] }),
+    /^400 /,
+    'a misspelt member is no empty list',
+  );
+  t.match(await call(gateway, shapes.kickedShape, 'kick', 'POST', { clientIds: ['sensor/7'] }), {
+    kicked: 1,
+  });
   const [polling] = await only('transport=long-poll');
   await call(gateway, shapes.endedShape, `clients/${polling!.connection}`, 'DELETE');
   await poll;

@@ -45,6 +45,7 @@ t.test('encke ctl lists, shows and changes what is there', async (t) => {
   t.match(await ctl('clients', 'kick', 'sensor-7'), 'sensor-7');
   await until('it is gone', async () => (await gateway.stats()).connections.closed.kicked === 1);
   t.match(await ctl('sessions', 'end', 'sensor-7'), 'sensor-7');
+  t.match(await ctl('kick', '--id', '123'), '1 ended\n');
   t.match(await ctl('drain', '--over', '0s'), /^encke is draining/);
   await until('nobody is connected', async () => (await gateway.stats()).connections.open === 0);
   t.match(await ctl('status'), 'draining');

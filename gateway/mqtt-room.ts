@@ -1,0 +1,26 @@
+import { Sessions } from '../router/session/sessions.js';
+import { bindRest } from './http/methods.js';
+import type { Listeners } from './listeners.js';
+import { Mqtt } from './mqtt/mqtt.js';
+import { sessionsOptions } from './mqtt/sessions-options.js';
+import { ReceiveThrottle } from './receive-throttle.js';
+import type { SharedParts } from './shared-parts.js';
+
+/** MQTT on the public listener, and on its own where one is asked for. Where it is off it still counts its sessions: none. */
+export function bindMqttRoom(listeners: Listeners, shared: SharedParts): Mqtt {
+  const { router, config, log, turns, descriptorsMax } = shared;
+  const sessions = new Sessions(router, sessionsOptions(config, log, router.engine.clients));
+  const mqtt = new Mqtt({ ...shared, sessions });
+  const { public: clients, mqtt: own } = listeners;
+  const throttle = new ReceiveThrottle({
+    receiveBufferBytes: config.socketReceiveBufferBytes,
+    ports: () => [clients.listener.port, own?.listener.port ?? 0],
+    descriptorsMax,
+  });
+  turns.onTurn = () => throttle.step(mqtt.endTurn());
+  if (config.mqtt) mqtt.bind(clients.door, [config.mqttPath], clients.listener.webSocketGone);
+  if (own === undefined) return mqtt;
+  mqtt.bind(own.door, [...new Set([config.mqttPath, '/'])], own.listener.webSocketGone);
+  bindRest(own.door, () => `Not here. MQTT over WebSocket is on ${config.mqttPath}, and on /.`);
+  return mqtt;
+}
