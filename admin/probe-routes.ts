@@ -31,6 +31,7 @@ export function probeRoutes(node: OperatedNode): AdminRoute[] {
       path: '/metrics',
       summary: 'Metrics in the text format of Prometheus, or of OpenMetrics where that is accepted',
       answer: async ({ accept }) => {
+        node.watch();
         const scraped = await scrape(node);
         const format = acceptsOpenMetrics(accept) ? openMetricsFormat : textFormat;
         return { status: 200, type: format.contentType, body: exposition(scraped, format) };

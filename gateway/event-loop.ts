@@ -11,46 +11,50 @@ interface Delays {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** Part of the time in which the loop has worked. */
-  readonly utilization: number;
 }
 
-/** How late timers are: the time that one turn of the event loop holds up everybody else. */
+/** How late timers are: the time that one turn of the event loop holds up everybody else. Measured while it runs. */
 export class EventLoopGauge {
   readonly #histogram: IntervalHistogram = monitorEventLoopDelay({ resolution: resolutionMs });
   #utilizationBefore = performance.eventLoopUtilization();
   #last: Delays | undefined;
   #ticks = 0;
+  #runs = false;
 
-  constructor() {
+  start(): void {
+    this.#runs = true;
     this.#histogram.enable();
+  }
+
+  stop(): void {
+    this.#runs = false;
+    this.#last = undefined;
+    this.#histogram.disable();
+    this.#histogram.reset();
   }
 
   /** Called in each tick of the sweeper. */
   tick(): void {
     if (++this.#ticks % (windowSec * ticksPerSec) !== 0) return;
+    this.#utilizationBefore = performance.eventLoopUtilization();
+    if (!this.#runs) return;
     this.#last = this.#read();
     this.#histogram.reset();
-    this.#utilizationBefore = performance.eventLoopUtilization();
   }
 
-  /** Of the last complete window; before its end, of what there is of it. */
-  get delays(): Delays {
-    return this.#last ?? this.#read();
-  }
-
-  stop(): void {
-    this.#histogram.disable();
+  /** Delays of the last complete window; before its end, of what there is of it; none where it does not run. */
+  stats() {
+    const { utilization } = performance.eventLoopUtilization(this.#utilizationBefore);
+    const delays = this.#last ?? (this.#runs ? this.#read() : undefined);
+    return { utilization: Math.round(utilization * 1000) / 1000, ...delays };
   }
 
   #read(): Delays {
     const histogram = this.#histogram;
-    const utilization = performance.eventLoopUtilization(this.#utilizationBefore).utilization;
     return {
       p50Ms: lateMs(histogram.percentile(50)),
       p99Ms: lateMs(histogram.percentile(99)),
       maxMs: lateMs(histogram.max),
-      utilization: Math.round(utilization * 1000) / 1000,
     };
   }
 }

@@ -8,9 +8,7 @@ import { SubscriberLocations } from './cluster/subscriber-locations.js';
 import type { Config } from './config.js';
 import { walkConnections } from './connection-walk.js';
 import { drain } from './drain.js';
-import { EventLoopGauge } from './event-loop.js';
 import { expiryActionsOf } from './expiry-actions.js';
-import { GarbageCollections } from './garbage-collections.js';
 import { ApiGuard } from './http/api-guard.js';
 import { type ApiParts, bindApi } from './http/api-routes.js';
 import type { Bodies } from './http/body.js';
@@ -31,6 +29,7 @@ import type { ListenerState, OperatedNode } from './operated-node.js';
 import { Reclaimer } from './reclaim.js';
 import { RightsReview } from './rights-review.js';
 import { holdsConnections, type NodeRole, takesSends } from './role.js';
+import { RuntimeGauges } from './runtime-gauges.js';
 import { type SharedParts, sharedParts } from './shared-parts.js';
 import { Stats, type StatsParts } from './stats.js';
 import { Sweeper } from './sweeper.js';
@@ -47,8 +46,7 @@ export class Gateway {
   readonly #listeners: Listeners;
   readonly #guard: ApiGuard;
   readonly #sweeper: Sweeper;
-  readonly #eventLoop = new EventLoopGauge();
-  readonly #garbage = new GarbageCollections();
+  readonly #runtime = new RuntimeGauges();
   readonly stats: Stats;
   /** For the operator's listener. */
   readonly operated: OperatedNode;
@@ -74,8 +72,7 @@ export class Gateway {
     const unsent = bindStreamRoom(listeners.public.door, shared);
     const mqtt = bindMqttRoom(listeners, shared);
     const adminSockets = { open: 0, refused: 0 };
-    const [eventLoop, garbage] = [this.#eventLoop, this.#garbage];
-    const rooms = { unsent, mqtt, log: logNumbers, eventLoop, garbage, adminSockets };
+    const rooms = { unsent, mqtt, log: logNumbers, runtime: this.#runtime, adminSockets };
     this.stats = statsOf(shared, listeners, rooms);
     new RightsReview(shared.connections, shared.access);
     this.#bindPages();
@@ -86,6 +83,7 @@ export class Gateway {
     const bodies = this.#bindApi({ clusterStats, subscriberLocations, unsent, kicks });
     this.operated = {
       ...{ shared, role, stats: this.stats, clusterStats, subscriberLocations, kicks, mqtt, adminSockets },
+      watch: () => this.#runtime.watch(),
       listeners: () => this.#listenerStates(),
       whyNotReady: () => this.#whyNotReady(),
       warning: () => router.engine.warning,
@@ -95,7 +93,7 @@ export class Gateway {
     };
     const tasks = [() => bodies?.expire(), () => mqtt.tick(), ...tasksOf(shared, clusterStats, log)];
     tasks.push(
-      () => eventLoop.tick(),
+      () => this.#runtime.tick(),
       () => listeners.certificates?.tick(),
     );
     this.#sweeper = new Sweeper(shared.clock, shared.connections, [...tasks, () => listeners.resume()]);
@@ -181,8 +179,7 @@ export class Gateway {
     await this.#handOver();
     this.#listeners.closeApi();
     this.#sweeper.stop();
-    this.#eventLoop.stop();
-    this.#garbage.stop();
+    this.#runtime.stop();
     await access.stop();
     await router.stop();
   }
@@ -238,7 +235,7 @@ const probesHint = 'This node only holds connections: GET /stats, /health, /read
 function statsOf(
   shared: SharedParts,
   { public: clients, mqtt, api, certificates }: Listeners,
-  rooms: Pick<StatsParts, 'unsent' | 'mqtt' | 'log' | 'eventLoop' | 'garbage' | 'adminSockets'>,
+  rooms: Pick<StatsParts, 'unsent' | 'mqtt' | 'log' | 'runtime' | 'adminSockets'>,
 ): Stats {
   const isApi = (socket: number) => api.listener.accepted(socket);
   return new Stats({

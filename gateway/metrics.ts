@@ -4,14 +4,13 @@ import type { AdminSockets } from './admin-sockets.js';
 import { authenticationMetrics } from './authentication-metrics.js';
 import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
-import type { EventLoopGauge } from './event-loop.js';
-import type { GarbageCollections } from './garbage-collections.js';
 import type { UnsentAnswers } from './http/streams/unsent-answers.js';
 import type { IdleSockets } from './idle-sockets.js';
 import type { Listener } from './listener.js';
 import type { LogNumbers } from './log/log-writer.js';
 import type { MemoryGauge } from './memory.js';
 import type { Mqtt } from './mqtt/mqtt.js';
+import type { RuntimeGauges } from './runtime-gauges.js';
 import type { SlowConsumers } from './slow-consumers.js';
 import type { Certificates } from './tls/certificates.js';
 import { version } from './version.js';
@@ -31,8 +30,7 @@ export interface MetricParts {
   readonly usage: NodeJS.MemoryUsage;
   readonly idleSockets: IdleSockets;
   readonly log: LogNumbers;
-  readonly eventLoop: EventLoopGauge;
-  readonly garbage: GarbageCollections;
+  readonly runtime: RuntimeGauges;
   readonly adminSockets: AdminSockets;
   /** `mqtt` where it has a port of its own. */
   readonly listeners: { gateway: Listener; api: Listener; mqtt: Listener | undefined };
@@ -189,26 +187,14 @@ export const metrics: readonly Metric[] = [
   metric('log.pendingBytes', 'gauge', 'Bytes of log that are not written yet', ({ log }) => log.pendingBytes),
   metric('log.droppedLines', 'counter', 'Lines of log that had no room', ({ log }) => log.droppedLines),
   metric(
-    'eventLoop.p50Ms',
-    'maximum',
-    'Delay of the event loop, median of the last 15 s, ms',
-    ({ eventLoop }) => eventLoop.delays.p50Ms,
+    'eventLoop',
+    'group',
+    'Part of the last 15 s in which the event loop worked; its delay, measured while somebody scrapes /metrics',
+    ({ runtime }) => runtime.eventLoop.stats(),
   ),
-  metric(
-    'eventLoop.p99Ms',
-    'maximum',
-    'The same, 99th percentile',
-    ({ eventLoop }) => eventLoop.delays.p99Ms,
+  metric('garbage', 'group', "V8's collections, noted while somebody scrapes /metrics", ({ runtime }) =>
+    runtime.garbage.stats(),
   ),
-  metric('eventLoop.maxMs', 'maximum', 'The same, maximum', ({ eventLoop }) => eventLoop.delays.maxMs),
-  metric(
-    'eventLoop.utilization',
-    'maximum',
-    'Part of the last 15 s in which the event loop has worked',
-    ({ eventLoop }) => eventLoop.delays.utilization,
-  ),
-  metric('garbage.collections', 'counter', "V8's collections, by kind", ({ garbage }) => garbage.count),
-  metric('garbage.seconds', 'counter', 'Seconds of them, by kind', ({ garbage }) => garbage.seconds),
   metric('cpu.userSec', 'counter', 'CPU time of the process in its own code, seconds', () => cpuSec().user),
   metric('cpu.systemSec', 'counter', 'CPU time of the process in the kernel, seconds', () => cpuSec().system),
   metric('memory.rssBytes', 'gauge', 'Resident memory, bytes', ({ usage }) => usage.rss),
@@ -232,6 +218,7 @@ export const metrics: readonly Metric[] = [
 const kindsInGroups: ReadonlyMap<string, MetricKind> = new Map([
   ['engine.peers', 'process'],
   ['tls.expiresAtSec', 'info'],
+  ...['p50Ms', 'p99Ms', 'maxMs', 'utilization'].map((name) => [`eventLoop.${name}`, 'maximum'] as const),
 ]);
 
 const kinds = new Map(metrics.map(({ name, kind }) => [name, kind]));

@@ -27,6 +27,8 @@ export interface OperatedNode {
   readonly kicks: Kicks;
   readonly mqtt: Mqtt;
   readonly adminSockets: AdminSockets;
+  /** An operator looks: what is measured only then begins. */
+  watch(): void;
   listeners(): readonly ListenerState[];
   /** Why nothing should be sent here now; undefined = it may. */
   whyNotReady(): string | undefined;

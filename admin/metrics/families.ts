@@ -173,11 +173,6 @@ export const families: readonly Family[] = [
   counter('authentications_waited', 'Clients that had to wait for the check', 'authentication.waited'),
   counter('authentications_timed_out', 'Clients not checked in time', 'authentication.timedOut'),
   counter('authentications_no_room', 'Clients refused, as too many waited', 'authentication.noRoom'),
-  counter(
-    'authentications_refreshed',
-    'Streams that went on with other credentials',
-    'authentication.refreshed',
-  ),
   counter('authentications_failed', 'Logins with wrong credentials', 'authentication.failed'),
   counter(
     'authentications_too_many_attempts',
@@ -238,7 +233,7 @@ export const families: readonly Family[] = [
     { path: 'eventLoop.maxMs', labels: { percentile: '100' }, times: 0.001 },
   ),
   gauge('event_loop_utilization_ratio', 'Part of the last 15 s that it worked', 'eventLoop.utilization'),
-  counter('garbage_collections', "V8's collections", 'garbage.collections{kind}'),
+  counter('garbage_collections', "V8's collections since the first scrape", 'garbage.collections{kind}'),
   counter('garbage_collection_seconds', 'Time of them', 'garbage.seconds{kind}'),
   counter(
     'cpu_seconds',

@@ -136,6 +136,7 @@ export class NodeOperations {
 
   #status(): NodeStatus {
     const { shared, role, stats, whyNotReady, warning, listeners } = this.#node;
+    this.#node.watch();
     // biome-ignore lint/suspicious/noExplicitAny: the shape of /stats is in gateway/metrics.ts
     const numbers = stats.all() as any;
     const reason = whyNotReady() ?? warning();
