@@ -39,7 +39,7 @@ export const idPageMax = 10_000;
 
 /**
  * The friends graph: edges `subscriber -> subscribee` between ids, both ways, outside of V8's heap. 15 million edges of
- * a million users take 170 MB.
+ * a million users take 192 MB.
  *
  * Each change is in effect when the call returns, and on disk, where there is a keeper, when `stored` resolves.
  */
