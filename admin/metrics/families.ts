@@ -42,6 +42,10 @@ export const families: readonly Family[] = [
     'sockets.adminRefused',
   ),
 
+  gauge('tls_certificate_expires_timestamp_seconds', 'End of the certificate, Unix time', 'tls.expiresAtSec'),
+  counter('tls_certificates_renewed', 'Certificates taken over while running', 'tls.renewed'),
+  counter('tls_certificates_rejected', 'Changed files that were no certificate', 'tls.rejected'),
+
   gauge('ids', 'Ids with at least one subscriber', 'router.ids'),
   gauge('filters', 'Topic filters with wildcards with at least one subscriber', 'router.filters'),
   gauge('logins', 'Pairs of an id or filter and a subscriber', 'router.logins'),
