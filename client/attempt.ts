@@ -7,7 +7,6 @@ import { placeOf, type WireMessage } from './message.js';
 import { childOf, pause } from './pause.js';
 import { joinCursor, type Place, splitCursor } from './places.js';
 import type { PollPace } from './poll-pace.js';
-import { ReconnectBackoff } from './reconnect-backoff.js';
 import type { Roster } from './roster.js';
 import { serverSentEvents } from './server-sent-events.js';
 import type { Settings } from './settings.js';
@@ -114,13 +113,12 @@ export class Attempt {
   async #renewToken(stream: string): Promise<void> {
     const { endpoint } = this.#parts.settings;
     const { signal } = this.#abort;
-    const backoff = new ReconnectBackoff();
     while (endpoint.renewsToken && !signal.aborted) {
       try {
         return void (await (await endpoint.ask('refresh', [], { stream }, signal, 'POST')).text());
       } catch (error) {
         if (error instanceof RefusedError) this.#abort.abort(new Superseded());
-        await pause(backoff.nextDelayMs(), signal);
+        await pause(Math.random() * steadyMs, signal);
       }
     }
   }

@@ -177,7 +177,7 @@ async function headersOf({ headers, token }: EndpointOptions): Promise<RequestHe
     pairsOf(all);
     return all;
   } catch (error) {
-    throw new UnavailableError(`token or headers failed: ${error}`, undefined, { cause: error });
+    throw new UnavailableError(`headers failed: ${error}`, undefined, { cause: error });
   }
 }
 
