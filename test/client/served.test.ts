@@ -6,8 +6,8 @@ import { oneProcessFile } from '../one-process.js';
 
 oneProcessFile('what the gateway serves of the client; nothing crosses');
 
-/** Compressed, of `/client.js`. */
-const gzipBytesMax = 14_500;
+/** Compressed, of `/client.js`; 100 more than before it renewed tokens of open streams and had `about` of messages. */
+const gzipBytesMax = 14_600;
 
 const gateway = await startGateway();
 t.teardown(() => gateway.kill());
