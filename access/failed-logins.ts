@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { customerOf, siteOf } from './address-share.js';
 import type { AuthenticationDecision, Credentials } from './authenticator.js';
-import type { Identity } from './identity.js';
+import { type Identity, unrestricted } from './identity.js';
 import { KnownPairs } from './known-pairs.js';
 
 export interface FailedLoginsOptions {
@@ -124,8 +124,11 @@ export class FailedLogins {
     if (this.#isLastKnown(credentials)) return;
     const { address } = credentials;
     const name = nameOf(credentials);
-    // With a token, the user name may be anybody's.
-    const isName = name !== undefined && identity.userName === credentials.userName;
+    // With a token, the user name may be anybody's; and an identity without a name, as of an anonymous client, proves none.
+    const { userName } = identity;
+    const isName = name !== undefined && userName !== undefined && userName === credentials.userName;
+    // A password is known for the name alone that it belongs to.
+    if (!isName && !provesToken(credentials, identity)) return;
     this.#lastKnown = { address, login: isName ? name : tokenOf(credentials) };
     if (!isName) return this.#known.add(this.#tokenKeyOf(credentials));
     const pairKey = this.#pairKeyOf(address, name);
@@ -221,6 +224,12 @@ export class FailedLogins {
 function nameOf({ userName, clientId = '', token }: Credentials): string | undefined {
   if (userName !== undefined) return `user ${userName}`;
   return token !== undefined || clientId === '' ? undefined : `client ${clientId}`;
+}
+
+/** Whether a token has let it in: one that was given as such, a shared one, or a JSON Web Token as the password. */
+function provesToken({ token, password }: Credentials, identity: Identity): boolean {
+  if (token !== undefined || identity === unrestricted) return true;
+  return password !== undefined && /^[\w-]+\.[\w-]+\.[\w-]*$/.test(password.toString('latin1'));
 }
 
 function tokenOf({ token, password }: Credentials): string {

@@ -76,6 +76,7 @@ export class IdentityCache {
    */
   set(key: string, identity: Identity, ageSec?: number, askedMs = performance.now()): void {
     if (ageSec === 0) return;
+    if (ageSec !== undefined) this.#revoked.keepFor(ageSec * 1000);
     this.#entries?.set(key, { identity, askedMs }, ageSec === undefined ? {} : { ttl: ageSec * 1000 });
   }
 

@@ -3,7 +3,7 @@ const namesMax = 100_000;
 
 /** Users that are to be checked anew, as an operator has ended their connections: what was found out before does not count. */
 export class RevokedUsers {
-  readonly #keptMs: number;
+  #keptMs: number;
   /** By user name, of `performance.now()`; the oldest first. */
   readonly #revokedMs = new Map<string | undefined, number>();
   #allRevokedMs = Number.NEGATIVE_INFINITY;
@@ -11,6 +11,11 @@ export class RevokedUsers {
   /** @param keptMs nothing that was found out longer ago is used */
   constructor(keptMs: number) {
     this.#keptMs = keptMs;
+  }
+
+  /** Something that was found out is used for so long. */
+  keepFor(ms: number): void {
+    this.#keptMs = Math.max(this.#keptMs, ms);
   }
 
   /** @param userName undefined: all users without a name */

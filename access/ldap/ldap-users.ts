@@ -4,6 +4,7 @@ import {
   InvalidCredentialsError,
   InvalidDNSyntaxError,
   NoSuchObjectError,
+  ResultCodeError,
 } from 'ldapts';
 import {
   type AuthenticationResult,
@@ -109,8 +110,9 @@ export class LdapUsers implements Authenticator {
       this.#breaker.succeeded();
       return accepted();
     } catch (error) {
-      if (isRefusal(error)) {
+      if (error instanceof ResultCodeError && !serverTrouble.has(error.code)) {
         this.#breaker.succeeded();
+        if (!isRefusal(error)) this.#options.onTrouble(error);
         return badCredentials;
       }
       this.#breaker.failed();
@@ -124,6 +126,13 @@ export class LdapUsers implements Authenticator {
 function isText(password: Buffer): boolean {
   return isUtf8(password) && !password.includes(0);
 }
+
+/**
+ * The directory cannot answer (RFC 4511 A.1): operationsError, timeLimitExceeded, adminLimitExceeded, busy, unavailable,
+ * other. All other codes are about the one user, as 19 of a locked account or 53 of a disabled one: counted as an outage,
+ * they would let a stranger shut everybody out.
+ */
+const serverTrouble = new Set([1, 3, 11, 51, 52, 80]);
 
 function isRefusal(error: unknown): boolean {
   return (

@@ -37,6 +37,9 @@ export interface GraphKeeper {
 /** Most numbers that are turned into ids at once, 0.3 us each. */
 export const idPageMax = 10_000;
 
+/** A subscriber whom the caller may not see costs up to 0.6 µs with 20 rules, and they are looked at in one turn. */
+const lookedMax = 5_000;
+
 /**
  * The friends graph: edges `subscriber -> subscribee` between ids, both ways, outside of V8's heap. 15 million edges of
  * a million users take 192 MB.
@@ -133,7 +136,8 @@ export class Graph {
   }
 
   /**
-   * All edges, by subscriber: those of whole subscribers, until there are `most` or a few more.
+   * All edges, by subscriber: those of whole subscribers, until there are `most` or a few more, or `lookedMax` numbers
+   * have been looked at. So a part may be empty and have a `next`.
    * @param after `next` of the part before; -1 at the beginning
    */
   edgesAfter(
@@ -143,7 +147,8 @@ export class Graph {
   ): { edges: Edge[]; next: number | undefined } {
     const edges: Edge[] = [];
     let number = Math.max(1, after + 1);
-    for (; number < this.numbers.end && edges.length < most; number++) {
+    const end = Math.min(this.numbers.end, number + lookedMax);
+    for (; number < end && edges.length < most; number++) {
       if (this.subscriptions.count(number) === 0) continue;
       const subscriber = this.numbers.idOf(number);
       if (!wants(subscriber)) continue;

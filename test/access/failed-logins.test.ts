@@ -168,7 +168,7 @@ t.test('the token of one user makes no other user known, and is known itself', a
     transport: 'mqtt',
     address: '10.0.0.1',
     userName: 'alice',
-    password: Buffer.from('token of mallory'),
+    password: Buffer.from('eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtYWxsb3J5In0.c2lnbmVk'),
   };
   t.equal(bench.triesWith(mallory, acceptedAs('mallory')), 'asked');
   t.equal(bench.asked('bob', '10.0.0.1', 100), 5, 'the address is at its limit');
@@ -209,3 +209,31 @@ t.test(
     t.equal(bench.failedLogins.count, 3, 'what is too old goes with later failures');
   },
 );
+
+t.test('a client that is let in without a name has proved none: it does not forget failures', (t) => {
+  const bench = new Bench();
+  const device = { transport: 'mqtt', clientId: 'device-1', address: '10.0.0.1' } as const;
+  const anonymous: AuthenticationDecision = {
+    outcome: 'accepted',
+    identity: new UserIdentity(undefined, Rules.none),
+  };
+  let asked = 0;
+  for (let n = 0; n < 100; n++) {
+    if (bench.triesWith({ ...device, password: Buffer.from(`guess ${n}`) }) === 'asked') asked++;
+    if (n % 3 === 0) bench.triesWith(device, anonymous);
+  }
+  t.equal(asked, 5);
+  t.end();
+});
+
+t.test('a password is never known by itself, whatever name the user has', (t) => {
+  const bench = new Bench();
+  const login = { transport: 'http', address: '10.0.0.1', password: Buffer.from('secret') } as const;
+  bench.triesWith({ ...login, userName: 'Alice' }, acceptedAs('alice'));
+  bench.asked('bob', '10.0.0.1', 100);
+  bench.asked('eve', '10.0.0.1', 100);
+  const wrong = bench.triesWith({ ...login, password: Buffer.from('wrong'), userName: 'bob' });
+  t.not(wrong, 'asked');
+  t.equal(bench.triesWith({ ...login, userName: 'bob' }), wrong, 'the right password of another user, too');
+  t.end();
+});

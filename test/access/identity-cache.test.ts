@@ -87,3 +87,13 @@ t.test('what is kept of a revoked user does not count any more, and that of othe
   for (let n = 0; n <= 100_000; n++) cache.revoke(`user ${n}`);
   t.equal(cache.get('bob'), undefined, 'past so many names, all count as revoked');
 });
+
+t.test('a revoked user stays so for as long as an answer of a longer age is kept', async (t) => {
+  const cache = new IdentityCache({ bytesMax: 100_000, ageSec: 0.01 });
+  cache.set('key', alice, 3_600);
+  cache.revoke('alice');
+  const sinceMs = performance.now();
+  await until('the age that all have is over', () => performance.now() > sinceMs + 20);
+  cache.revoke('bob');
+  t.equal(cache.get('key'), undefined);
+});

@@ -118,3 +118,23 @@ t.test('all that is changed at once is stored together', async (t) => {
   t.same(new Set(all), new Set([1]));
   t.equal(graph.subscribersOf('star').count, 200);
 });
+
+t.test('a part of all edges looks at a bounded number of ids, and the next one goes on', async (t) => {
+  const graph = new Graph();
+  await graph.addSubscriptions(Array.from({ length: 12_000 }, (_, n) => [`user/${n}`, 'star']));
+  let looked = 0;
+  let parts = 0;
+  let after: number | undefined = -1;
+  for (; after !== undefined; parts++) {
+    const before = looked;
+    const part = graph.edgesAfter(after, 100, () => {
+      looked++;
+      return false;
+    });
+    t.same(part.edges, []);
+    t.ok(looked - before <= 5_000);
+    after = part.next;
+  }
+  t.equal(looked, 12_000);
+  t.equal(parts, 3);
+});
