@@ -1,9 +1,9 @@
 import type { HttpResponse } from 'uWebSockets.js';
-import { keepClientAddress, textOfAddress } from './address-limit.js';
 import { plainBytes } from './address-range.js';
 import { AddressRules } from './address-rules.js';
 import type { Config } from './config.js';
 import type { Counters } from './counters.js';
+import { keepClientAddress, textOfAddress } from './peer-address.js';
 import type { SampledLog } from './sampled-log.js';
 import { type ForwardedFields, TrustedProxies } from './trusted-proxies.js';
 

@@ -17,10 +17,10 @@ export function addressBytesOf(text: string): Uint8Array | undefined {
 }
 
 /** An IPv4 address that is mapped into IPv6 (::ffff:192.0.2.7) is the IPv4 address. */
-export function plainBytes(bytes: Uint8Array): Uint8Array {
+export function plainBytes<Bytes extends Uint8Array>(bytes: Bytes): Bytes {
   if (bytes.length !== 16) return bytes;
   for (let at = 0; at < 12; at++) if (bytes[at] !== (at < 10 ? 0 : 0xff)) return bytes;
-  return bytes.subarray(12);
+  return bytes.subarray(12) as Bytes; // of the same class
 }
 
 /** @param text an address, or one with a slash and a number of bits; undefined where it is neither */

@@ -1,5 +1,4 @@
 import type { Identity } from '../access/identity.js';
-import { addressKeyOf, type Peer } from './address-limit.js';
 import type { CloseReason, RefusalReason } from './close-reason.js';
 import type { Connection } from './connection.js';
 import { ConnectionPlaces } from './connection-places.js';
@@ -7,6 +6,7 @@ import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
 import type { Identities } from './identities.js';
 import type { Outbound } from './outbound.js';
+import { addressKeyOf, type Peer } from './peer-address.js';
 
 /** Lets connections in, of whatever transport; and the one place where a connection is entered, and where it leaves. */
 export class Admission {

@@ -1,6 +1,6 @@
-import { addressKeyOf, type Peer } from './address-limit.js';
 import { type Refusal, type RefusalReason, refusals } from './close-reason.js';
 import type { Config } from './config.js';
+import { addressKeyOf, type Peer } from './peer-address.js';
 import { Bucket, Buckets, rateOf } from './rate.js';
 
 /** Nobody is told to come back later than this, or more than twice as late with what is added at random. */

@@ -1,7 +1,7 @@
 import type { Router } from '../router/router.js';
 import type { Subscriber } from '../router/subscriber.js';
-import { addressKeyText, type Peer } from './address-limit.js';
 import type { Config } from './config.js';
+import { addressKeyText, type Peer } from './peer-address.js';
 
 /** From this number on, entries of clients that now hold little are removed. */
 const entriesMax = 1_024;

@@ -1,7 +1,7 @@
 import type { Identity } from '../access/identity.js';
-import { addressKeyOf, type Peer } from './address-limit.js';
 import type { Config } from './config.js';
 import { limitedNameOf } from './identities.js';
+import { addressKeyOf, type Peer } from './peer-address.js';
 import { type Bucket, Buckets, rateOf } from './rate.js';
 
 /** The limit that somebody has reached. */

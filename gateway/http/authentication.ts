@@ -3,9 +3,9 @@ import type { AuthenticationDecision, RefusedAuthentication } from '../../access
 import type { AuthenticatorChain } from '../../access/chain.js';
 import { type Identity, unrestricted } from '../../access/identity.js';
 import type { AccessControl } from '../access-control.js';
-import { addressText } from '../address-limit.js';
 import { type Refusal, type RefusalReason, refusals } from '../close-reason.js';
 import type { Config } from '../config.js';
+import { addressText } from '../peer-address.js';
 import { noRoom, type PendingDecisions } from '../pending-decisions.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { Headers } from './answer.js';

@@ -1,6 +1,6 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import type { Credentials } from '../../access/authenticator.js';
-import { addressText, type Peer } from '../address-limit.js';
+import { addressText, type Peer } from '../peer-address.js';
 
 type AddressedPeer = Pick<Peer, 'getRemoteAddressAsText' | 'address'> & {
   /** The name in the certificate of the client. */

@@ -1,9 +1,9 @@
 import type { Identity } from '../../access/identity.js';
 import type { Session } from '../../router/session/session.js';
 import type { Sessions } from '../../router/session/sessions.js';
-import { addressKeyText } from '../address-limit.js';
 import type { CloseReason } from '../close-reason.js';
 import type { Identities } from '../identities.js';
+import { addressKeyText } from '../peer-address.js';
 import type { Channel } from './channel.js';
 import { makeClientId } from './client-id.js';
 import { type ClientIdOwners, userNameOf } from './client-id-owners.js';

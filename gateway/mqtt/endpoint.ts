@@ -1,9 +1,9 @@
 import type { WebSocket } from 'uWebSockets.js';
-import type { AddressKept } from '../address-limit.js';
 import type { Config } from '../config.js';
 import { answerText } from '../http/answer.js';
 import type { FrontDoor } from '../http/front-door.js';
 import { bindPath } from '../http/methods.js';
+import type { AddressKept } from '../peer-address.js';
 import { uWS } from '../uws.js';
 import type { Channel } from './channel.js';
 import type { ChannelEnds } from './channel-ends.js';

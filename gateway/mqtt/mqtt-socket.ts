@@ -1,4 +1,4 @@
-import type { Peer } from '../address-limit.js';
+import type { Peer } from '../peer-address.js';
 
 /** Results of `MqttSocket.send`. */
 export const sendStatus = {

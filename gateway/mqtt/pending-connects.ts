@@ -1,8 +1,8 @@
-import { addressKeyOf, addressKeyText, addressText, type Peer } from '../address-limit.js';
 import { type Clock, tickMs, ticksPerSec } from '../clock.js';
 import type { RefusalReason } from '../close-reason.js';
 import type { Config } from '../config.js';
 import type { Connections } from '../connections.js';
+import { addressKeyOf, addressKeyText, addressText, type Peer } from '../peer-address.js';
 import type { SampledLog } from '../sampled-log.js';
 
 /**

@@ -1,9 +1,9 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import type { WaitingPlace } from '../../access/waiting-places.js';
 import type { AccessControl } from '../access-control.js';
-import { addressText, type Peer } from '../address-limit.js';
 import type { Config } from '../config.js';
 import { type TokenOfRequest, tokenBeside, tokenOfBearer } from '../http/http-credentials.js';
+import { addressText, type Peer } from '../peer-address.js';
 import type { Channel } from './channel.js';
 
 /** Cost of a token besides its text: a Map entry and an object. */

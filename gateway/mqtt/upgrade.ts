@@ -1,5 +1,4 @@
 import type { HttpRequest, HttpResponse, us_socket_context_t } from 'uWebSockets.js';
-import { keepAddress } from '../address-limit.js';
 import type { Admission } from '../admission.js';
 import { type Refusal, type RefusalReason, refusals } from '../close-reason.js';
 import type { Config } from '../config.js';
@@ -7,6 +6,7 @@ import type { ConnectRates } from '../connect-rates.js';
 import type { Connections } from '../connections.js';
 import type { Counters } from '../counters.js';
 import { refuse } from '../http/answer.js';
+import { keepAddress } from '../peer-address.js';
 import type { Channel } from './channel.js';
 import type { MqttSocket } from './mqtt-socket.js';
 import { Origins } from './origins.js';

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
-import { addressKeyText, addressText } from '../../gateway/address-limit.js';
 import { type MqttSocket, sendStatus } from '../../gateway/mqtt/mqtt-socket.js';
+import { addressKeyText, addressText } from '../../gateway/peer-address.js';
 import { until } from '../until.js';
 
 /** The two ends of one connection. */

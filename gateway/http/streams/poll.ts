@@ -1,9 +1,9 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { Subscriber } from '../../../router/subscriber.js';
-import { addressText, socketAddressText } from '../../address-limit.js';
 import type { CloseReason } from '../../close-reason.js';
 import type { Connection, Wire } from '../../connection.js';
 import type { ConnectionTransport } from '../../connection-transport.js';
+import { addressText, socketAddressText } from '../../peer-address.js';
 
 /** A poll writes once and ends, so it does not use `Outbound`. */
 const noWire: Wire = { write: () => true, keepAlive: () => {}, pushThrough: () => true };

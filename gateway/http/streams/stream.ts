@@ -1,9 +1,9 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { Subscriber } from '../../../router/subscriber.js';
-import { addressText, socketAddressText } from '../../address-limit.js';
 import type { CloseReason } from '../../close-reason.js';
 import type { Connection, Wire } from '../../connection.js';
 import type { ConnectionTransport } from '../../connection-transport.js';
+import { addressText, socketAddressText } from '../../peer-address.js';
 import type { Written } from '../../written.js';
 import type { Transport } from './transport.js';
 

@@ -1,8 +1,8 @@
 import { BlockList } from 'node:net';
 import t from 'tap';
-import { textOfAddress } from '../../../gateway/address-limit.js';
 import { AddressRanges, addressBytesOf, addressRangeOf, plainBytes } from '../../../gateway/address-range.js';
 import { AddressRules, problemOfAddressRule } from '../../../gateway/address-rules.js';
+import { textOfAddress } from '../../../gateway/peer-address.js';
 import { SeededRandom } from '../../seeded-random.js';
 
 /** Addresses, ranges of them, and ordered rules. */

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { textOfAddress } from '../../../gateway/address-limit.js';
+import { textOfAddress } from '../../../gateway/peer-address.js';
 import { TrustedProxies } from '../../../gateway/trusted-proxies.js';
 
 /** The address of a client in what proxies say of it. */

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { addressKeyOf, addressText, type Peer } from '../../../gateway/address-limit.js';
+import { addressKeyOf, addressText, type Peer } from '../../../gateway/peer-address.js';
 
 /** An address that was kept at the upgrade is the one that uWS would have told. */
 

@@ -1,9 +1,9 @@
 import type { us_listen_socket, WebSocket } from 'uWebSockets.js';
 import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import { type AddressKept, keepAddress } from '../../../gateway/address-limit.js';
 import { GoneSocket } from '../../../gateway/mqtt/gone-socket.js';
 import { sendStatus } from '../../../gateway/mqtt/mqtt-socket.js';
+import { type AddressKept, keepAddress } from '../../../gateway/peer-address.js';
 import { uWS } from '../../../gateway/uws.js';
 import { mqttSocketContract, type SocketClient, type SocketPair } from '../../contracts/mqtt-socket.js';
 import { upgradeRequest } from '../../mqtt-bytes.js';

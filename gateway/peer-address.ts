@@ -1,4 +1,5 @@
 import type { HttpResponse, WebSocket } from 'uWebSockets.js';
+import { plainBytes } from './address-range.js';
 import { webSocketsHaveAddress } from './uws.js';
 
 /** The address of the peer, while the socket is open. */
@@ -50,9 +51,7 @@ export function socketAddressText(
 export function addressKeyOf(peer: Peer): string {
   const { address } = peer;
   const bytes = address === undefined ? Buffer.from(peer.getRemoteAddress()) : Buffer.from(address, 'latin1');
-  if (bytes.length === 4) return bytes.toString('hex');
-  const mapped = bytes.subarray(0, 12).equals(mappedPrefix);
-  return (mapped ? bytes.subarray(12) : bytes.subarray(0, 8)).toString('hex');
+  return plainBytes(bytes).toString('hex', 0, 8);
 }
 
 /** The same as text: 192.0.2.7, or 2001:db8:1:2::/64. */
@@ -62,8 +61,6 @@ export function addressKeyText(peer: Peer | string): string {
   const groups = key.match(/.{4}/g)!.map((hex) => Number.parseInt(hex, 16).toString(16));
   return `${groups.join(':')}::/64`;
 }
-
-const mappedPrefix = Buffer.from('00000000000000000000ffff', 'hex');
 
 /** In the form of uWS: all digits of IPv6. */
 export function textOfAddress(bytes: Uint8Array): string {
