@@ -1,4 +1,4 @@
-import { counter, type Family, gauge } from './family.js';
+import { counter, type Family, gauge, type StatsPlace } from './family.js';
 
 /** All metrics of `/metrics`. Labels are bounded: transports, reasons, codes, listeners, Redis servers. */
 export const families: readonly Family[] = [
@@ -199,32 +199,15 @@ export const families: readonly Family[] = [
   counter('engine_counts_timed_out', 'Sends whose count did not come in time', 'engine.countsTimedOut'),
   counter('engine_uncovered', 'Messages missed while Redis was away, past history', 'engine.uncovered'),
   counter('engine_unreadable', 'Messages from Redis that could not be read', 'engine.unreadable'),
-  gauge('redis_connected', '1 = this server is reached', {
-    path: 'engine.shards',
-    by: 'server',
-    member: 'connected',
-  }),
-  counter('redis_reconnects', 'Connections made anew', {
-    path: 'engine.shards',
-    by: 'server',
-    member: 'reconnects',
-  }),
-  gauge('redis_channels', 'Channels subscribed to', {
-    path: 'engine.shards',
-    by: 'server',
-    member: 'channels',
-  }),
-  gauge('redis_pending_bytes', 'Messages not known to be in Redis', {
-    path: 'engine.shards',
-    by: 'server',
-    member: 'pendingBytes',
-  }),
-  gauge('redis_round_trip_seconds', 'Until Redis answered the last sign of life', {
-    path: 'engine.shards',
-    by: 'server',
-    member: 'roundTripMs',
-    times: 0.001,
-  }),
+  gauge('redis_connected', '1 = this server is reached', ofRedis('connected')),
+  counter('redis_reconnects', 'Connections made anew', ofRedis('reconnects')),
+  gauge('redis_channels', 'Channels subscribed to', ofRedis('channels')),
+  gauge('redis_pending_bytes', 'Messages not known to be in Redis', ofRedis('pendingBytes')),
+  gauge(
+    'redis_round_trip_seconds',
+    'Until Redis answered the last sign of life',
+    ofRedis('roundTripMs', 0.001),
+  ),
 
   gauge('log_pending_bytes', 'Log that is not written yet', 'log.pendingBytes'),
   counter('log_dropped_lines', 'Lines of log that had no room', 'log.droppedLines'),
@@ -255,3 +238,8 @@ export const families: readonly Family[] = [
     'memory.bytesPerConnection',
   ),
 ];
+
+/** A member of each of the Redis servers, which are an array. */
+function ofRedis(member: string, times = 1): StatsPlace {
+  return { path: 'engine.shards', by: 'server', member, times };
+}

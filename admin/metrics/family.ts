@@ -1,6 +1,6 @@
 /**
  * A metric as Prometheus has it: a name in base units, a type, and the places in `/stats` that its values come from.
- * What is counted, and how, is in gateway/metrics.ts.
+ * The table in gateway/metrics.ts says how each value is read there.
  */
 export interface Family {
   /** Without `encke_`, and without `_total`. */
