@@ -1,7 +1,7 @@
 import type { Router } from '../router/router.js';
 import type { AccessControl } from './access-control.js';
 import type { AdminSockets } from './admin-sockets.js';
-import { authenticationMetrics } from './authentication-metrics.js';
+import { authenticationStats } from './authentication-stats.js';
 import type { Connections } from './connections.js';
 import type { Counters } from './counters.js';
 import type { UnsentAnswers } from './http/streams/unsent-answers.js';
@@ -53,163 +53,66 @@ export interface Metric {
   /** Its place in `/stats`: `connections.open` is `open` in the object `connections`. */
   readonly name: string;
   readonly kind: MetricKind;
-  readonly help: string;
   /** A number, or several by label. Undefined: not in this process. */
   readonly read: (parts: MetricParts) => unknown;
 }
 
-/** All metrics, in the order of `/stats`. */
+/** All metrics, in the order of `/stats`. Those of Prometheus, admin/metrics/families.ts, have a sentence for each. */
 export const metrics: readonly Metric[] = [
-  metric('version', 'info', 'Release', () => version),
-  metric('node', 'info', 'Release of Node.js', () => process.version),
-  metric('pid', 'process', 'Process id', () => process.pid),
-  metric('uptimeSec', 'maximum', 'Time since the start, seconds', ({ startedMs }) =>
-    Math.round((Date.now() - startedMs) / 1000),
-  ),
-  metric('connections.open', 'gauge', 'Open connections of clients', ({ connections }) => connections.open),
-  metric('connections.capacity', 'gauge', 'Most connections', ({ connections }) => connections.capacity),
-  metric(
-    'connections.byTransport',
-    'gauge',
-    'Open connections, by transport',
-    ({ counters }) => counters.open,
-  ),
-  metric('connections.opened', 'counter', 'Connections opened', ({ counters }) => counters.opened),
-  metric('connections.closed', 'counter', 'Connections closed, by reason', ({ counters }) => counters.closed),
-  metric('connections.refused', 'counter', 'Refused, by reason', ({ counters }) => counters.refused),
-  metric('sockets.gateway', 'gauge', 'Sockets of the gateway', ({ listeners }) => listeners.gateway.sockets),
-  metric('sockets.api', 'gauge', 'Sockets of the API', ({ listeners }) => listeners.api.sockets),
-  metric('sockets.mqtt', 'gauge', 'Sockets of --mqtt-port', ({ listeners }) => listeners.mqtt?.sockets ?? 0),
-  metric(
-    'sockets.admin',
-    'gauge',
-    "Sockets of the operator's listener",
-    ({ adminSockets }) => adminSockets.open,
-  ),
-  metric(
-    'sockets.adminRefused',
-    'counter',
-    "Sockets of the operator's listener closed at once, past --admin-sockets-max",
-    ({ adminSockets }) => adminSockets.refused,
-  ),
-  metric(
-    'sockets.gatewayPauses',
-    'counter',
-    'Times that the gateway did not listen, as all sockets were taken',
-    (parts) => parts.listeners.gateway.pauses,
-  ),
-  metric('sockets.apiPauses', 'counter', 'The same of the API', ({ listeners }) => listeners.api.pauses),
-  metric(
-    'sockets.apiClosedIdle',
-    'counter',
-    'Idle sockets of the API closed to make room',
-    ({ idleSockets }) => idleSockets.closed,
-  ),
-  metric(
-    'sockets.mqttPauses',
-    'counter',
-    'The same of --mqtt-port',
-    ({ listeners }) => listeners.mqtt?.pauses ?? 0,
-  ),
-  metric(
-    'router',
-    'group',
-    'Ids, filters, logins, retained messages and history; see RouterStats',
-    ({ router }) => router.stats(),
-  ),
-  metric(
-    'messages.written',
-    'counter',
-    'Messages written, each recipient once',
-    ({ counters }) => counters.messagesWritten,
-  ),
-  metric(
-    'messages.bytesWritten',
-    'counter',
-    'Bytes of messages written',
-    ({ counters }) => counters.messageBytesWritten,
-  ),
-  metric('messages.writtenByTransport', 'counter', 'Messages written, by transport', ({ counters }) =>
+  metric('version', 'info', () => version),
+  metric('node', 'info', () => process.version),
+  metric('pid', 'process', () => process.pid),
+  metric('uptimeSec', 'maximum', ({ startedMs }) => Math.round((Date.now() - startedMs) / 1000)),
+  metric('connections.open', 'gauge', ({ connections }) => connections.open),
+  metric('connections.capacity', 'gauge', ({ connections }) => connections.capacity),
+  metric('connections.byTransport', 'gauge', ({ counters }) => counters.open),
+  metric('connections.opened', 'counter', ({ counters }) => counters.opened),
+  metric('connections.closed', 'counter', ({ counters }) => counters.closed),
+  metric('connections.refused', 'counter', ({ counters }) => counters.refused),
+  metric('sockets.gateway', 'gauge', ({ listeners }) => listeners.gateway.sockets),
+  metric('sockets.api', 'gauge', ({ listeners }) => listeners.api.sockets),
+  metric('sockets.mqtt', 'gauge', ({ listeners }) => listeners.mqtt?.sockets ?? 0),
+  metric('sockets.admin', 'gauge', ({ adminSockets }) => adminSockets.open),
+  metric('sockets.adminRefused', 'counter', ({ adminSockets }) => adminSockets.refused),
+  metric('sockets.gatewayPauses', 'counter', (parts) => parts.listeners.gateway.pauses),
+  metric('sockets.apiPauses', 'counter', ({ listeners }) => listeners.api.pauses),
+  metric('sockets.apiClosedIdle', 'counter', ({ idleSockets }) => idleSockets.closed),
+  metric('sockets.mqttPauses', 'counter', ({ listeners }) => listeners.mqtt?.pauses ?? 0),
+  metric('router', 'group', ({ router }) => router.stats()),
+  metric('messages.written', 'counter', ({ counters }) => counters.messagesWritten),
+  metric('messages.bytesWritten', 'counter', ({ counters }) => counters.messageBytesWritten),
+  metric('messages.writtenByTransport', 'counter', ({ counters }) =>
     counters.writtenBy(({ messages }) => messages),
   ),
-  metric(
-    'messages.bytesWrittenByTransport',
-    'counter',
-    'Bytes of messages written, by transport',
-    ({ counters }) => counters.writtenBy(({ bytes }) => bytes),
+  metric('messages.bytesWrittenByTransport', 'counter', ({ counters }) =>
+    counters.writtenBy(({ bytes }) => bytes),
   ),
-  metric(
-    'messages.latency',
-    'group',
-    'Time from the publish of a message until it was written here, by upper bound in seconds',
-    ({ counters }) => counters.latency.stats(),
-  ),
-  metric(
-    'messages.lost',
-    'counter',
-    'Messages that recipients did not get',
-    ({ counters }) => counters.messagesLostTotal,
-  ),
-  metric('messages.lostByReason', 'counter', 'The same, by reason', ({ counters }) => counters.messagesLost),
-  metric('messages.heartbeats', 'counter', 'Heartbeats written', ({ counters }) => counters.heartbeats),
-  metric('mqtt', 'group', 'MQTT connections, packets and sessions', ({ mqtt }) => mqtt.stats()),
-  metric(
-    'slowConsumers.now',
-    'gauge',
-    'Connections with a backlog',
-    ({ slowConsumers }) => slowConsumers.count,
-  ),
-  metric(
-    'slowConsumers.pendingBytes',
-    'gauge',
-    'Bytes of all backlogs',
-    ({ slowConsumers }) => slowConsumers.pendingBytes,
-  ),
-  metric('polls.answered', 'counter', 'Long-polls answered', ({ counters }) => counters.closed.answered),
-  metric(
-    'polls.unsentBytes',
-    'gauge',
-    'Bytes of answers that sockets did not take yet',
-    ({ unsent }) => unsent.bytes,
-  ),
-  metric(
-    'polls.closedUnread',
-    'counter',
-    'Polls closed, as their answers had no room',
-    ({ unsent }) => unsent.closed,
-  ),
-  metric('apiErrors', 'counter', 'Errors of the API, by status', ({ counters }) => counters.apiErrors),
-  metric('engine', 'group', 'The engine, where it has numbers', ({ router }) => router.engine.stats()),
-  ...authenticationMetrics,
-  metric('tls', 'group', 'Where a listener has TLS: the end of its certificate, and renewals', (parts) =>
-    parts.certificates?.stats(),
-  ),
-  metric('log.pendingBytes', 'gauge', 'Bytes of log that are not written yet', ({ log }) => log.pendingBytes),
-  metric('log.droppedLines', 'counter', 'Lines of log that had no room', ({ log }) => log.droppedLines),
-  metric(
-    'eventLoop',
-    'group',
-    'Part of the last 15 s in which the event loop worked; its delay, measured while somebody scrapes /metrics',
-    ({ runtime }) => runtime.eventLoop.stats(),
-  ),
-  metric('garbage', 'group', "V8's collections, noted while somebody scrapes /metrics", ({ runtime }) =>
-    runtime.garbage.stats(),
-  ),
-  metric('cpu.userSec', 'counter', 'CPU time of the process in its own code, seconds', () => cpuSec().user),
-  metric('cpu.systemSec', 'counter', 'CPU time of the process in the kernel, seconds', () => cpuSec().system),
-  metric('memory.rssBytes', 'gauge', 'Resident memory, bytes', ({ usage }) => usage.rss),
-  metric('memory.heapUsedBytes', 'gauge', "V8's heap in use, bytes", ({ usage }) => usage.heapUsed),
-  metric('memory.heapTotalBytes', 'gauge', "V8's heap, bytes", ({ usage }) => usage.heapTotal),
-  metric(
-    'memory.externalBytes',
-    'gauge',
-    "Buffers outside of V8's heap, bytes",
-    ({ usage }) => usage.external,
-  ),
+  metric('messages.latency', 'group', ({ counters }) => counters.latency.stats()),
+  metric('messages.lost', 'counter', ({ counters }) => counters.messagesLostTotal),
+  metric('messages.lostByReason', 'counter', ({ counters }) => counters.messagesLost),
+  metric('messages.heartbeats', 'counter', ({ counters }) => counters.heartbeats),
+  metric('mqtt', 'group', ({ mqtt }) => mqtt.stats()),
+  metric('slowConsumers.now', 'gauge', ({ slowConsumers }) => slowConsumers.count),
+  metric('slowConsumers.pendingBytes', 'gauge', ({ slowConsumers }) => slowConsumers.pendingBytes),
+  metric('polls.answered', 'counter', ({ counters }) => counters.closed.answered),
+  metric('polls.unsentBytes', 'gauge', ({ unsent }) => unsent.bytes),
+  metric('polls.closedUnread', 'counter', ({ unsent }) => unsent.closed),
+  metric('apiErrors', 'counter', ({ counters }) => counters.apiErrors),
+  metric('engine', 'group', ({ router }) => router.engine.stats()),
+  metric('authentication', 'group', ({ access, counters }) => authenticationStats(access, counters)),
+  metric('tls', 'group', (parts) => parts.certificates?.stats()),
+  metric('log.pendingBytes', 'gauge', ({ log }) => log.pendingBytes),
+  metric('log.droppedLines', 'counter', ({ log }) => log.droppedLines),
+  metric('eventLoop', 'group', ({ runtime }) => runtime.eventLoop.stats()),
+  metric('garbage', 'group', ({ runtime }) => runtime.garbage.stats()),
+  metric('cpu', 'group', cpuTimes),
+  metric('memory.rssBytes', 'gauge', ({ usage }) => usage.rss),
+  metric('memory.heapUsedBytes', 'gauge', ({ usage }) => usage.heapUsed),
+  metric('memory.heapTotalBytes', 'gauge', ({ usage }) => usage.heapTotal),
+  metric('memory.externalBytes', 'gauge', ({ usage }) => usage.external),
   metric(
     'memory.bytesPerConnection',
     'process',
-    'Growth since the start for each connection',
     (parts) => parts.memory.bytesPerConnection(parts.connections.open) ?? null,
   ),
 ];
@@ -228,11 +131,11 @@ export function kindOf(name: string): MetricKind | undefined {
   return kinds.get(name) ?? kindsInGroups.get(name);
 }
 
-function metric(name: string, kind: MetricKind, help: string, read: Metric['read']): Metric {
-  return { name, kind, help, read };
+function metric(name: string, kind: MetricKind, read: Metric['read']): Metric {
+  return { name, kind, read };
 }
 
-function cpuSec(): { user: number; system: number } {
+function cpuTimes() {
   const { user, system } = process.cpuUsage();
-  return { user: user / 1e6, system: system / 1e6 };
+  return { userSec: user / 1e6, systemSec: system / 1e6 };
 }
