@@ -1,44 +1,50 @@
+import { Option } from 'commander';
+import { apiUrl } from './flag-values.js';
+import type { CalledServer, CallOptions } from './server-connection.js';
+
 /** A call of the router API by a command, and the sentence that says why it failed. */
 
-export interface ApiCall {
+export interface ApiCall extends CallOptions {
   /** With its query. */
   readonly path: string;
   readonly body?: Buffer;
-  readonly token: string | undefined;
-  readonly timeoutMs: number;
   /** The thing that has been done or not where no answer comes. */
   readonly done: string;
 }
 
 export const defaultApiUrl = 'http://127.0.0.1:8001';
 
+export const routerApi: CalledServer = {
+  name: 'the router API',
+  remedy: 'Start it with "encke start", or name another with --url.',
+};
+
+export function apiUrlOption(): Option {
+  return new Option('--url <url>', `router API (default: ${defaultApiUrl})`)
+    .env('ENCKE_API_URL')
+    .argParser(apiUrl);
+}
+
 /** POSTs it. @returns the answer with status 200, or why there is none, as a sentence */
-export async function callApi(
-  { origin }: URL,
-  { path, body, token, timeoutMs, done }: ApiCall,
-): Promise<{ answer: string } | { problem: string }> {
-  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  const { Client } = await import('undici');
-  // A Client sends the path unchanged; a URL would resolve the id "..".
-  const client = new Client(origin, {
-    connectTimeout: timeoutMs,
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-  });
+export async function callApi({
+  path,
+  body,
+  done,
+  ...options
+}: ApiCall): Promise<{ answer: string } | { problem: string }> {
+  const { CallError, ServerConnection } = await import('./server-connection.js'); // it loads undici
+  const connection = new ServerConnection(routerApi, options);
   try {
-    const response = await client.request({ method: 'POST', path, body: body ?? null, headers });
-    const text = (await response.body.text()).trim();
-    return response.statusCode === 200 ? { answer: text } : { problem: `${response.statusCode}: ${text}` };
+    const { status, text } = await connection.call({ method: 'POST', path, body });
+    return status === 200 ? { answer: text } : { problem: `${status}: ${text}` };
   } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code || (error as Error).message || 'no reason given';
-    if (why === 'UND_ERR_HEADERS_TIMEOUT' || why === 'UND_ERR_BODY_TIMEOUT')
-      return {
-        problem: `the router API at ${origin} has not answered within ${timeoutMs / 1000} s: it may have ${done}, or not.`,
-      };
+    if (!(error instanceof CallError)) throw error;
+    if (error.code !== 'UND_ERR_HEADERS_TIMEOUT' && error.code !== 'UND_ERR_BODY_TIMEOUT')
+      return { problem: error.message };
     return {
-      problem: `the router API at ${origin} cannot be reached (${why}). Start it with "encke start", or name another with --url.`,
+      problem: `${routerApi.name} at ${options.url.origin} has not answered within ${options.timeoutMs / 1000} s: it may have ${done}, or not.`,
     };
   } finally {
-    await client.destroy();
+    await connection.close();
   }
 }

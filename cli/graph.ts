@@ -1,30 +1,29 @@
-import { Command, Option } from 'commander';
-import { apiUrl, positiveInteger } from './flag-values.js';
+import { Command } from 'commander';
+import { apiUrlOption, defaultApiUrl } from './api-call.js';
+import { positiveInteger } from './flag-values.js';
 import { addTokenOptions, tokenOf } from './token-options.js';
 
 /** `encke graph import | export | generate`: the friends graph, as files of lines `A B`. */
 export function graphCommand(): Command {
-  const command = new Command('graph').description('import, export or generate a friends graph').addHelpText(
-    'after',
-    `
+  return new Command('graph')
+    .description('import, export or generate a friends graph')
+    .addHelpText(
+      'after',
+      `
 Examples:
   encke graph generate --users 1000000 --edges 15 --seed 1 friends.txt
   encke graph import friends.txt`,
-  );
-  command.addCommand(importCommand()).addCommand(exportCommand()).addCommand(generateCommand());
-  for (const each of command.commands)
-    each
-      .exitOverride()
-      .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 110) })
-      .showHelpAfterError(`Run "encke graph ${each.name()} --help" to see what there is.`);
-  return command;
+    )
+    .addCommand(importCommand())
+    .addCommand(exportCommand())
+    .addCommand(generateCommand());
 }
 
 function importCommand(): Command {
   const command = new Command('import')
     .description('add the edges of a file to the friends graph of a running gateway')
     .argument('<file>', 'lines "A B": A follows B; or NDJSON {"subscriber","subscribee"}')
-    .addOption(urlOption())
+    .addOption(apiUrlOption())
     .option('--from-start', 'do not go on where the last import of this file was interrupted')
     .addHelpText(
       'after',
@@ -37,7 +36,12 @@ Examples:
     )
     .action(async (file: string, flags: { url?: URL; fromStart?: true }, self: Command) => {
       const { importGraph } = await import('./graph/import.js');
-      await importGraph(file, flags.url ?? defaultUrl(), tokenOf(self, 'token'), flags.fromStart === true);
+      await importGraph(
+        file,
+        flags.url ?? new URL(defaultApiUrl),
+        tokenOf(self, 'token'),
+        flags.fromStart === true,
+      );
     });
   return addTokenOptions(command);
 }
@@ -46,7 +50,7 @@ function exportCommand(): Command {
   const command = new Command('export')
     .description('write all edges of the friends graph of a running gateway')
     .argument('<file>', 'lines "A B", where A follows B; - writes to standard output')
-    .addOption(urlOption())
+    .addOption(apiUrlOption())
     .addHelpText(
       'after',
       `
@@ -57,7 +61,7 @@ Example:
     )
     .action(async (file: string, flags: { url?: URL }, self: Command) => {
       const { exportGraph } = await import('./graph/export.js');
-      await exportGraph(file, flags.url ?? defaultUrl(), tokenOf(self, 'token'));
+      await exportGraph(file, flags.url ?? new URL(defaultApiUrl), tokenOf(self, 'token'));
     });
   return addTokenOptions(command);
 }
@@ -79,14 +83,4 @@ Example:
       const { generateGraph } = await import('./graph/generate.js');
       await generateGraph(file, users, edges, seed);
     });
-}
-
-function urlOption(): Option {
-  return new Option('--url <url>', 'router API (default: http://127.0.0.1:8001)')
-    .env('ENCKE_API_URL')
-    .argParser(apiUrl);
-}
-
-function defaultUrl(): URL {
-  return new URL('http://127.0.0.1:8001');
 }

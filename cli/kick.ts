@@ -1,11 +1,11 @@
-import { Command, Option } from 'commander';
-import { callApi, defaultApiUrl } from './api-call.js';
-import { apiUrl, durationMs } from './flag-values.js';
+import { Command } from 'commander';
+import { apiUrlOption, callApi, defaultApiUrl } from './api-call.js';
+import { collected, durationMs } from './flag-values.js';
 import { addTokenOptions, type TokenFlags, tokenOf } from './token-options.js';
 
 interface KickFlags extends TokenFlags {
-  clientId: string[];
-  id: string[];
+  clientId?: string[];
+  id?: string[];
   url?: URL;
   timeout: number;
 }
@@ -15,18 +15,17 @@ export function kickCommand(): Command {
   const command = new Command('kick')
     .description('end the connections of users, client ids or ids, on all nodes')
     .argument('[users...]', 'names of users')
-    .option('--client-id <client-id>', 'the MQTT client that has it; may be given several times', several, [])
+    .option(
+      '--client-id <client-id>',
+      'the MQTT client that has it; may be given several times',
+      collected(String),
+    )
     .option(
       '--id <id>',
       'all that are logged in under exactly this id; may be given several times',
-      several,
-      [],
+      collected(String),
     )
-    .addOption(
-      new Option('--url <url>', `router API (default: ${defaultApiUrl})`)
-        .env('ENCKE_API_URL')
-        .argParser(apiUrl),
-    )
+    .addOption(apiUrlOption())
     .option('--timeout <duration>', 'for so long the answer is waited for', durationMs, 30_000)
     .addHelpText(
       'after',
@@ -47,13 +46,14 @@ Examples:
 async function kick(users: string[], flags: KickFlags, command: Command): Promise<void> {
   const names = new URLSearchParams();
   for (const user of users) names.append('user', user);
-  for (const clientId of flags.clientId) names.append('client', clientId);
-  for (const id of flags.id) names.append('id', id);
+  for (const clientId of flags.clientId ?? []) names.append('client', clientId);
+  for (const id of flags.id ?? []) names.append('id', id);
   if (names.size === 0 || [...names.values()].includes(''))
     command.error('error: name a user, or give --client-id or --id: none of them may be empty.', {
       exitCode: 2,
     });
-  const called = await callApi(flags.url ?? new URL(defaultApiUrl), {
+  const called = await callApi({
+    url: flags.url ?? new URL(defaultApiUrl),
     path: `/kick?${names}`,
     token: tokenOf(command, 'token'),
     timeoutMs: flags.timeout,
@@ -64,8 +64,4 @@ async function kick(users: string[], flags: KickFlags, command: Command): Promis
     process.stderr.write(`encke kick: ${called.problem}\n`);
     process.exitCode = 1;
   }
-}
-
-function several(value: string, former: string[]): string[] {
-  return [...former, value];
 }

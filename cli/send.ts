@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import type { NameAddress } from '../msggen/global-name.js';
-import { callApi, defaultApiUrl } from './api-call.js';
-import { apiUrl, durationMs } from './flag-values.js';
+import { apiUrlOption, callApi, defaultApiUrl } from './api-call.js';
+import { durationMs } from './flag-values.js';
 import { addRedisOptions, nameAddressOf, type RedisFlags, redisFlagNames } from './redis-options.js';
 import { addTokenOptions, type TokenFlags, tokenOf } from './token-options.js';
 
@@ -22,11 +22,7 @@ export function sendCommand(): Command {
     .description('send one message to whoever is logged in under an id')
     .argument('<id>', 'who it is for')
     .argument('<message>', 'the text; - reads it from standard input')
-    .addOption(
-      new Option('--url <url>', `router API (default: ${defaultApiUrl})`)
-        .env('ENCKE_API_URL')
-        .argParser(apiUrl),
-    )
+    .addOption(apiUrlOption())
     .addOption(
       new Option(
         '-q, --qos <qos>',
@@ -117,7 +113,8 @@ async function sendToApi(
   if (flags.retain) options.set('retain', '1');
   if (flags.followers) options.set('to', 'followers');
   const query = options.size === 0 ? '' : `?${options}`;
-  const called = await callApi(flags.url ?? new URL(defaultApiUrl), {
+  const called = await callApi({
+    url: flags.url ?? new URL(defaultApiUrl),
     path: `/send/${id.split('/').map(encodeURIComponent).join('/')}${query}`,
     body,
     token,

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import { AdminClient, AdminError } from './admin-client.js';
-import { tokenFileOf } from './token.js';
+import { CallError } from '../server-connection.js';
+import { tokenOf } from '../token-options.js';
+import { AdminClient } from './admin-client.js';
 
 /** Flags of every `encke ctl` command. */
 export interface CtlFlags {
@@ -23,19 +24,30 @@ export interface Shown {
 /** Runs one command: asks, and prints; a failure is a sentence and exit code 1. */
 export async function act(command: Command, ask: (client: AdminClient) => Promise<Shown>): Promise<void> {
   const flags = command.optsWithGlobals<CtlFlags>();
-  const client = new AdminClient({ url: flags.admin, token: tokenFileOf(command), timeoutMs: flags.timeout });
+  const client = new AdminClient({
+    url: flags.admin,
+    token: tokenOf(ctlOf(command), 'token'),
+    timeoutMs: flags.timeout,
+  });
   try {
     const { json, text, unanswered = [], more = false } = await ask(client);
     process.stdout.write(flags.json === true ? `${JSON.stringify(json)}\n` : text);
     if (more) warn('there are more: give a larger --limit.');
     if (unanswered.length > 0) warn(`these nodes did not answer, and are missing: ${unanswered.join(', ')}.`);
   } catch (error) {
-    if (!(error instanceof AdminError)) throw error;
+    if (!(error instanceof CallError)) throw error;
     warn(error.message);
     process.exitCode = 1;
   } finally {
     await client.close();
   }
+}
+
+/** The command at which the flags of all its commands stand. */
+function ctlOf(command: Command): Command {
+  let ctl = command;
+  while (ctl.parent !== null && ctl.name() !== 'ctl') ctl = ctl.parent;
+  return ctl;
 }
 
 function warn(sentence: string): void {

@@ -1,6 +1,7 @@
-import { ProgressBar } from '../users/progress-bar.js';
-import { codeOf } from './generate.js';
-import { GraphApi, GraphApiError } from './graph-api.js';
+import { codeOf } from '../error-code.js';
+import { ProgressBar } from '../progress-bar.js';
+import { CallError } from '../server-connection.js';
+import { GraphApi } from './graph-api.js';
 import { LineOutput } from './line-output.js';
 
 const pageEdges = 10_000;
@@ -14,7 +15,7 @@ export async function exportGraph(file: string, url: URL, token: string | undefi
     let page = await api.edges(undefined, pageEdges);
     const output = new LineOutput(file);
     const { count } = page;
-    bar = new ProgressBar('edges', () => ({ done: written, share: written / Math.max(1, count), bad: 0 }));
+    bar = new ProgressBar('edges', () => ({ done: written, share: written / Math.max(1, count) }));
     for (;;) {
       for (const [subscriber, subscribee] of page.edges) {
         const wait = output.line(lineOf(subscriber, subscribee));
@@ -29,8 +30,7 @@ export async function exportGraph(file: string, url: URL, token: string | undefi
     process.stderr.write(`${written.toLocaleString('en')} edges\n`);
   } catch (error) {
     bar?.stop();
-    const why =
-      error instanceof GraphApiError ? error.message : `${file} cannot be written (${codeOf(error)}).`;
+    const why = error instanceof CallError ? error.message : `${file} cannot be written (${codeOf(error)}).`;
     process.stderr.write(`encke graph: ${why}\n`);
     process.exitCode = 1;
   } finally {

@@ -1,12 +1,13 @@
 import { Random } from '../../msggen/random.js';
-import { ProgressBar } from '../users/progress-bar.js';
+import { codeOf } from '../error-code.js';
+import { ProgressBar } from '../progress-bar.js';
 import { LineOutput } from './line-output.js';
 
 /** Writes the edges of a scale-free graph, see `scaleFreeEdges`. */
 export async function generateGraph(file: string, users: number, edges: number, seed: number): Promise<void> {
   let written = 0;
   let user = 0;
-  const bar = new ProgressBar('edges', () => ({ done: written, share: user / users, bad: 0 }));
+  const bar = new ProgressBar('edges', () => ({ done: written, share: user / users }));
   try {
     const output = new LineOutput(file);
     for (const [subscriber, subscribee] of scaleFreeEdges(users, edges, seed)) {
@@ -23,10 +24,6 @@ export async function generateGraph(file: string, users: number, edges: number, 
     process.stderr.write(`encke graph: ${file} cannot be written (${codeOf(error)}).\n`);
     process.exitCode = 1;
   }
-}
-
-export function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? (error as Error).message;
 }
 
 /**

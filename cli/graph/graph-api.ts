@@ -1,7 +1,8 @@
-import { Client } from 'undici';
+import { routerApi } from '../api-call.js';
+import { CallError, ServerConnection } from '../server-connection.js';
 
-/** Why the router API did not do what it was asked, as a sentence. */
-export class GraphApiError extends Error {}
+const timeoutMs = 60_000;
+const connectTimeoutMs = 10_000;
 
 /** Of `POST /graph`. */
 export interface ChangesAnswer {
@@ -21,54 +22,36 @@ export interface EdgesAnswer {
 
 /** The graph's calls of the router API, over one connection. */
 export class GraphApi {
-  readonly #client: Client;
-  readonly #origin: string;
-  readonly #headers: Record<string, string>;
+  readonly #connection: ServerConnection;
 
-  constructor({ origin }: URL, token: string | undefined) {
-    this.#client = new Client(origin, { headersTimeout: 60_000, bodyTimeout: 60_000 });
-    this.#origin = origin;
-    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  constructor(url: URL, token: string | undefined) {
+    this.#connection = new ServerConnection(routerApi, { url, token, timeoutMs, connectTimeoutMs });
   }
 
-  /** @throws GraphApiError. Lines that are no edges are in the answer. */
+  /** @throws CallError. Lines that are no edges are in the answer. */
   async change(body: string): Promise<ChangesAnswer> {
-    const { status, text } = await this.#ask('POST', '/graph', body);
+    const { status, text } = await this.#connection.call({ method: 'POST', path: '/graph', body });
     const answer = parsed(text) as ChangesAnswer | undefined;
     const isDone = status === 200 || status === 400 || status === 403;
     if (!isDone || answer === undefined || !Array.isArray(answer.errors))
-      throw new GraphApiError(`${status}: ${answer?.error ?? text.trim()}`);
+      throw new CallError(`${status}: ${answer?.error ?? text}`);
     return answer;
   }
 
-  /** @param after `next` of the page before @throws GraphApiError */
+  /** @param after `next` of the page before @throws CallError */
   async edges(after: string | undefined, limit: number): Promise<EdgesAnswer> {
     const query = after === undefined ? '' : `&after=${after}`;
-    const { status, text } = await this.#ask('GET', `/graph?limit=${limit}${query}`);
+    const { status, text } = await this.#connection.call({
+      method: 'GET',
+      path: `/graph?limit=${limit}${query}`,
+    });
     const answer = parsed(text) as EdgesAnswer | undefined;
-    if (status !== 200 || answer === undefined) throw new GraphApiError(`${status}: ${text.trim()}`);
+    if (status !== 200 || answer === undefined) throw new CallError(`${status}: ${text}`);
     return answer;
   }
 
-  async close(): Promise<void> {
-    await this.#client.destroy();
-  }
-
-  async #ask(method: 'GET' | 'POST', path: string, body?: string): Promise<{ status: number; text: string }> {
-    try {
-      const response = await this.#client.request({
-        method,
-        path,
-        body: body ?? null,
-        headers: this.#headers,
-      });
-      return { status: response.statusCode, text: await response.body.text() };
-    } catch (error) {
-      const why = (error as NodeJS.ErrnoException).code || (error as Error).message;
-      throw new GraphApiError(
-        `the router API at ${this.#origin} cannot be reached (${why}). Start it with "encke start", or name another with --url.`,
-      );
-    }
+  close(): Promise<void> {
+    return this.#connection.close();
   }
 }
 

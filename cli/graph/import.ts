@@ -1,8 +1,9 @@
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { ProgressBar } from '../users/progress-bar.js';
+import { codeOf } from '../error-code.js';
+import { ProgressBar, writeAboveBar } from '../progress-bar.js';
+import { CallError } from '../server-connection.js';
 import { type EdgeBatch, edgeBatches } from './edge-file.js';
-import { codeOf } from './generate.js';
-import { GraphApi, GraphApiError } from './graph-api.js';
+import { GraphApi } from './graph-api.js';
 
 /** How far an import has come: everything before this is stored. */
 interface ImportPlace {
@@ -15,8 +16,6 @@ interface ImportPlace {
 }
 
 const badNamedMax = 20;
-/** The bar, before a sentence. */
-const eraseLine = '\r\x1b[K';
 
 export async function importGraph(
   file: string,
@@ -53,7 +52,7 @@ export async function importGraph(
   } catch (error) {
     bar?.stop();
     const why =
-      error instanceof GraphApiError
+      error instanceof CallError
         ? `${error.message} Run it again, and it goes on behind what is stored.`
         : `${file} cannot be read (${codeOf(error)}).`;
     say(why);
@@ -119,5 +118,5 @@ class ImportPlaces {
 }
 
 function say(sentence: string): void {
-  process.stderr.write(`${process.stderr.isTTY ? eraseLine : ''}encke graph: ${sentence}\n`);
+  writeAboveBar(`encke graph: ${sentence}`);
 }

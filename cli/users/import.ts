@@ -2,12 +2,12 @@ import { createReadStream, fstatSync, openSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import type { Redis } from 'ioredis';
 import { integerBetween, positiveInteger } from '../flag-values.js';
+import { ProgressBar, writeAboveBar } from '../progress-bar.js';
 import { type GeneratedUsersPlan, generatedUser } from './generated-users.js';
 import { ImportLines } from './import-lines.js';
 import { BadLine, RecordReader } from './import-record.js';
 import { type ImportItem, ImportRun } from './import-run.js';
 import { passwordFileHelp, readPassword } from './password-input.js';
-import { ProgressBar } from './progress-bar.js';
 import { addUserStoreOptions, failed, type UserStoreFlags, withUserStore } from './user-store-options.js';
 
 interface ImportFlags extends UserStoreFlags {
@@ -97,7 +97,7 @@ async function importUsers(file: string | undefined, flags: ImportFlags, command
 }
 
 function nameBadLine(line: number, problem: string): void {
-  process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[K' : ''}line ${line}: ${problem}\n`);
+  writeAboveBar(`line ${line}: ${problem}`);
 }
 
 /** @returns whether it came to the end */

@@ -1,11 +1,12 @@
 const width = 30;
 const intervalMs = 250;
+const eraseLine = '\r\x1b[K';
 
 export interface ProgressNow {
   readonly done: number;
   /** From 0 to 1; undefined: nobody knows how much there is. */
   readonly share: number | undefined;
-  readonly bad: number;
+  readonly bad?: number;
 }
 
 /** One line of a terminal that is written anew four times a second; nothing where standard error is none. */
@@ -15,16 +16,19 @@ export class ProgressBar {
 
   constructor(unit: string, read: () => ProgressNow) {
     if (!process.stderr.isTTY) return;
-    this.#timer = setInterval(() => process.stderr.write(`\r\x1b[K${this.#line(unit, read())}`), intervalMs);
+    this.#timer = setInterval(
+      () => process.stderr.write(`${eraseLine}${this.#line(unit, read())}`),
+      intervalMs,
+    );
   }
 
   stop(): void {
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);
-    process.stderr.write('\r\x1b[K');
+    process.stderr.write(eraseLine);
   }
 
-  #line(unit: string, { done, share, bad }: ProgressNow): string {
+  #line(unit: string, { done, share, bad = 0 }: ProgressNow): string {
     const sec = (performance.now() - this.#startedMs) / 1000;
     const parts = [
       `${done.toLocaleString('en')} ${unit}`,
@@ -36,4 +40,9 @@ export class ProgressBar {
     if (share > 0) parts.push(`${Math.ceil((sec / share) * (1 - share))} s left`);
     return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}] ${Math.floor(share * 100)} % ${parts.join(', ')}`;
   }
+}
+
+/** Writes a line to standard error, where a bar may stand: the bar is then drawn anew below it. */
+export function writeAboveBar(line: string): void {
+  process.stderr.write(`${process.stderr.isTTY ? eraseLine : ''}${line}\n`);
 }
