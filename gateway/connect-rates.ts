@@ -27,9 +27,9 @@ export class ConnectRates {
     rateLimitConnects,
     rateLimitConnectsPerAddress,
   }: Pick<Config, 'rateLimitConnects' | 'rateLimitConnectsPerAddress'>) {
-    const [total, perAddress] = [rateOf(rateLimitConnects), rateOf(rateLimitConnectsPerAddress)];
+    const total = rateOf(rateLimitConnects);
     this.#total = total && new Bucket(total, performance.now());
-    this.#perAddress = perAddress && new Buckets(perAddress);
+    this.#perAddress = Buckets.ofSetting(rateLimitConnectsPerAddress);
     this.#msEach = total === undefined ? 0 : 1000 / total.ratePerSec;
   }
 

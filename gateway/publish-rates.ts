@@ -2,7 +2,7 @@ import type { Identity } from '../access/identity.js';
 import type { Config } from './config.js';
 import { limitedNameOf } from './identities.js';
 import { addressKeyOf, type Peer } from './peer-address.js';
-import { type Bucket, Buckets, rateOf } from './rate.js';
+import { type Bucket, Buckets } from './rate.js';
 
 /** The limit that somebody has reached. */
 export interface PublishRateRefusal {
@@ -21,7 +21,8 @@ export class PublishBudget {
   }
 
   /** @returns why nothing may be published now, if so */
-  refusal(nowMs = performance.now()): PublishRateRefusal | undefined {
+  refusal(): PublishRateRefusal | undefined {
+    const nowMs = performance.now();
     const ofUser = this.#ofUser?.waitMs(nowMs) ?? 0;
     if (ofUser > 0) return { setting: 'rateLimitPublishesPerUser', waitMs: ofUser };
     const ofAddress = this.#ofAddress?.waitMs(nowMs) ?? 0;
@@ -29,7 +30,8 @@ export class PublishBudget {
   }
 
   /** A message is published. */
-  take(nowMs = performance.now()): void {
+  take(): void {
+    const nowMs = performance.now();
     this.#ofUser?.take(nowMs);
     this.#ofAddress?.take(nowMs);
   }
@@ -46,9 +48,8 @@ export class PublishRates {
     rateLimitPublishesPerUser,
     rateLimitPublishesPerAddress,
   }: Pick<Config, 'rateLimitPublishesPerUser' | 'rateLimitPublishesPerAddress'>) {
-    const [perUser, perAddress] = [rateOf(rateLimitPublishesPerUser), rateOf(rateLimitPublishesPerAddress)];
-    this.#perUser = perUser && new Buckets(perUser);
-    this.#perAddress = perAddress && new Buckets(perAddress);
+    this.#perUser = Buckets.ofSetting(rateLimitPublishesPerUser);
+    this.#perAddress = Buckets.ofSetting(rateLimitPublishesPerAddress);
   }
 
   get limited(): boolean {

@@ -20,7 +20,12 @@ export function rateOf(setting: string): Rate | undefined {
   return { burst: burst!, ratePerSec: ratePerSec! };
 }
 
-/** The budget of somebody, which may have debts: what is taken beyond it is paid back before anything else. */
+/** @returns what is in a bucket that had `left`, after so much time */
+export function refilled({ burst, ratePerSec }: Rate, left: number, elapsedMs: number): number {
+  return Math.min(burst, left + (elapsedMs / 1000) * ratePerSec);
+}
+
+/** The budget of one user or address. It may go into debt: what was taken beyond it is paid back before anything else. */
 export class Bucket {
   readonly #rate: Rate;
   #left: number;
@@ -47,8 +52,7 @@ export class Bucket {
   }
 
   #fill(nowMs: number): number {
-    const { burst, ratePerSec } = this.#rate;
-    this.#left = Math.min(burst, this.#left + ((nowMs - this.#filledMs) / 1000) * ratePerSec);
+    this.#left = refilled(this.#rate, this.#left, nowMs - this.#filledMs);
     this.#filledMs = nowMs;
     return this.#left;
   }
@@ -71,6 +75,12 @@ export class Buckets {
     this.#rate = rate;
     const sizeCalculation = (_bucket: Bucket, key: string) => bucketBytes + key.length;
     this.#byKey = new LRUCache({ maxSize, sizeCalculation });
+  }
+
+  /** @param setting "burst,rate", or nothing for no limit */
+  static ofSetting(setting: string): Buckets | undefined {
+    const rate = rateOf(setting);
+    return rate && new Buckets(rate);
   }
 
   get bytes(): number {

@@ -1,4 +1,4 @@
-import { type Rate, rateOf } from '../rate.js';
+import { type Rate, rateOf, refilled } from '../rate.js';
 
 /** One limit for all connections, each with a bucket of its own, in columns that exist only where the limit does. */
 class BucketColumns {
@@ -16,9 +16,9 @@ class BucketColumns {
   take(slot: number, amount: number): boolean {
     const nowMs = performance.now();
     const filledMs = this.#filledMs[slot]!;
-    const { burst, ratePerSec } = this.#rate;
-    const refilled = filledMs === 0 ? burst : this.#left[slot]! + ((nowMs - filledMs) / 1000) * ratePerSec;
-    const left = Math.min(burst, refilled) - amount;
+    const before =
+      filledMs === 0 ? this.#rate.burst : refilled(this.#rate, this.#left[slot]!, nowMs - filledMs);
+    const left = before - amount;
     this.#left[slot] = left;
     this.#filledMs[slot] = nowMs;
     return left >= 0;
