@@ -1,7 +1,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { plainBytes } from './address-range.js';
 import { AddressRules } from './address-rules.js';
-import type { Config } from './config.js';
+import { type Config, flagOf } from './config.js';
 import type { Counters } from './counters.js';
 import { keepClientAddress, textOfAddress } from './peer-address.js';
 import type { SampledLog } from './sampled-log.js';
@@ -67,10 +67,13 @@ export function addressAdmissionOf(
   // A body may come behind the header of a POST, and a request behind that, in one read: see `oneRequest`.
   const trustedProxies = isApi && config.clientAddressFrom === 'proxy-protocol' ? [] : config.trustedProxies;
   if (config[setting].length === 0 && trustedProxies.length === 0) return undefined;
-  const flag = isApi ? '--api-address-rules' : '--address-rules';
   const proxies = new TrustedProxies({ ...config, trustedProxies });
   return new AddressAdmission(new AddressRules(config[setting]), proxies, (address) => {
     counters.refused['address-denied']++;
-    log.warn('address-denied', { address, setting: flag }, 'no connections are taken from this address');
+    log.warn(
+      'address-denied',
+      { address, setting: flagOf(setting) },
+      'no connections are taken from this address',
+    );
   });
 }

@@ -193,12 +193,18 @@ export type CloseReason = (typeof closeReasons)[number];
  * Reasons that a stream says in its last piece, and what the Comet page says of them. The others show in how a stream
  * ends: with its last chunk, or without.
  */
-export const toldReasons: Partial<Record<CloseReason, string>> = {
+export const toldReasons = {
   'credentials-expired': 'The credentials of this page have ended.',
   'credentials-revoked': 'Your user is not known any more, or has other credentials.',
   kicked: 'An operator has ended this connection.',
   'not-allowed': 'You may not read this any more.',
-};
+} as const satisfies Partial<Record<CloseReason, string>>;
+
+export type ToldReason = keyof typeof toldReasons;
+
+export function isTold(reason: CloseReason): reason is ToldReason {
+  return reason in toldReasons;
+}
 
 /** The code that a WebSocket client reads when we close it; a code of RFC 6455, section 7.4.1, and the reason's name beside it. */
 export const webSocketCodes: Partial<Record<CloseReason, number>> = {

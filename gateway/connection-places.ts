@@ -39,9 +39,4 @@ export class ConnectionPlaces {
     if (taken === 0) this.#taken.delete(key);
     else this.#taken.set(key, taken);
   }
-
-  /** With an open connection, now. */
-  get keys(): number {
-    return this.#taken.size;
-  }
 }

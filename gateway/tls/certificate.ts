@@ -13,8 +13,6 @@ export interface Certificate extends CertificateFiles {
   readonly names: readonly string[];
   readonly startsAtMs: number;
   readonly expiresAtMs: number;
-  /** Tells certificates apart. */
-  readonly fingerprint: string;
 }
 
 /** A certificate or a key cannot be used. The sentence says which file, and why. */
@@ -35,7 +33,6 @@ export function readCertificate({ certFile, keyFile }: CertificateFiles): Certif
     names: namesIn(certificate.subjectAltName ?? ''),
     startsAtMs: Date.parse(certificate.validFrom),
     expiresAtMs: Date.parse(certificate.validTo),
-    fingerprint: certificate.fingerprint256,
   };
 }
 

@@ -168,12 +168,11 @@ function describe({ certFile, names, expiresAtMs }: Certificate): Record<string,
   return { file: certFile, names, expiresAt: new Date(expiresAtMs).toISOString() };
 }
 
-/** @returns undefined where no listener has TLS @throws ConfigError when a file cannot be used */
+/** The certificates of the settings, where a listener has TLS. @throws ConfigError when a file cannot be used */
 export function certificatesOf(
   { tlsCertFile, tlsKeyFile, tlsClientCaFile }: Config,
   log: Logger,
-): Certificates | undefined {
-  if (tlsCertFile.length === 0) return undefined;
+): Certificates {
   const files = tlsCertFile.map((certFile, at) => ({ certFile, keyFile: tlsKeyFile[at]! }));
   if (tlsClientCaFile === '') return new Certificates(files, log);
   readingFiles(() => readNamed('--tls-client-ca-file', tlsClientCaFile));

@@ -1,21 +1,11 @@
-import type {
-  AppOptions,
-  HttpRequest,
-  HttpResponse,
-  TemplatedApp,
-  us_listen_socket,
-  WebSocketBehavior,
-} from 'uWebSockets.js';
+import type { AppOptions, TemplatedApp, WebSocketBehavior } from 'uWebSockets.js';
 import type { Config } from '../config.js';
-import type { RoutedApp } from '../routed-app.js';
+import type { ListenCallback, RoutedApp, RouteHandler, SocketFilter } from '../routed-app.js';
 import { uWS } from '../uws.js';
 import type { Certificate } from './certificate.js';
 import type { Certificates } from './certificates.js';
 
 type Bind = (app: TemplatedApp) => void;
-type RouteHandler = (response: HttpResponse, request: HttpRequest) => void;
-type SocketFilter = (response: HttpResponse, change: number) => void;
-type ListenCallback = (socket: us_listen_socket | false) => void;
 
 /** With methods that the types of uWS 20.51 leave out. A descriptor is the address of an app in memory. */
 interface TlsApp extends TemplatedApp {

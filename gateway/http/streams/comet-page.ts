@@ -88,7 +88,7 @@ export function cometPage(heartbeatSec: number): Transport {
     heartbeat: newline,
     checkpoint: undefined,
     expiring: undefined, // a page could only be loaded again
-    closing: (reason, lead) => `${lead ? '\n' : ''}<i>${toldReasons[reason] ?? reason}</i><br/>\n`,
+    closing: (reason, lead) => `${lead ? '\n' : ''}<i>${toldReasons[reason]}</i><br/>\n`,
 
     greeting(start) {
       return greetingPage(escapeHtml(start.ids.join(', ')), silenceSec(heartbeatSec)) + resumedText(start);

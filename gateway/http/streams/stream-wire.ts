@@ -1,6 +1,6 @@
 import type { Message } from '../../../router/message.js';
 import type { Clock } from '../../clock.js';
-import type { CloseReason } from '../../close-reason.js';
+import type { ToldReason } from '../../close-reason.js';
 import { messageOf, type Source, type Wire } from '../../connection.js';
 import { type Connections, newlineOwed, watchesWritable } from '../../connections.js';
 import type { Counters } from '../../counters.js';
@@ -155,7 +155,7 @@ export class StreamWire implements Wire {
   }
 
   /** Ends the body as HTTP wants it, so that the client sees a complete response. @param reason to be told; or none */
-  end(stream: Stream, reason: CloseReason | undefined): void {
+  end(stream: Stream, reason: ToldReason | undefined): void {
     this.#stream = stream;
     const owed = (this.#connections.flags[stream.slot]! & newlineOwed) !== 0;
     this.#told = reason === undefined ? '' : stream.transport.closing(reason, owed);

@@ -9,7 +9,7 @@ import type { Delivery } from '../../../router/subscriber.js';
 import type { AccessControl } from '../../access-control.js';
 import type { Admission } from '../../admission.js';
 import type { Clock } from '../../clock.js';
-import { type CloseReason, type RefusalReason, toldReasons } from '../../close-reason.js';
+import { type CloseReason, isTold, type RefusalReason } from '../../close-reason.js';
 import type { Config } from '../../config.js';
 import type { ConnectionTransport } from '../../connection-transport.js';
 import { type Connections, catchingUp } from '../../connections.js';
@@ -196,7 +196,7 @@ export class Streams {
     if (stream.response.oneRequest === true) return this.#cut(stream, reason); // see readNoMore
     if (this.outbound.isWaiting(stream)) this.outbound.flushTurn();
     if (!this.#parts.connections.has(stream)) return; // the flush has cut it
-    this.wire.end(stream, reason in toldReasons ? reason : undefined);
+    this.wire.end(stream, isTold(reason) ? reason : undefined);
     this.#release(stream, reason);
   }
 

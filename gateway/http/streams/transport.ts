@@ -2,7 +2,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { formatCursor } from '../../../router/history/cursor.js';
 import type { History } from '../../../router/history/history.js';
 import type { Message } from '../../../router/message.js';
-import type { CloseReason } from '../../close-reason.js';
+import type { ToldReason } from '../../close-reason.js';
 import type { ConnectionTransport } from '../../connection-transport.js';
 import { type Headers, writeSecurityHeaders } from '../answer.js';
 
@@ -78,7 +78,7 @@ export interface Transport {
    */
   readonly expiring: ((expiry: Expiry) => string) | undefined;
   /** The last piece, complete: why the server ends the stream. Starts with a newline if `lead`. */
-  closing(reason: CloseReason, lead: boolean): string;
+  closing(reason: ToldReason, lead: boolean): string;
   /** A piece that says: `count` messages were lost here. Starts with a newline if `lead`. */
   lost(count: number, lead: boolean): Uint8Array;
 }
