@@ -82,7 +82,14 @@ export class Gateway {
     const kicks = new Kicks(shared); // so does this
     const bodies = this.#bindApi({ clusterStats, subscriberLocations, unsent, kicks });
     this.operated = {
-      ...{ shared, role, stats: this.stats, clusterStats, subscriberLocations, kicks, mqtt, adminSockets },
+      shared,
+      role,
+      stats: this.stats,
+      clusterStats,
+      subscriberLocations,
+      kicks,
+      mqtt,
+      adminSockets,
       watch: () => this.#runtime.watch(),
       listeners: () => this.#listenerStates(),
       whyNotReady: () => this.#whyNotReady(),
@@ -91,12 +98,14 @@ export class Gateway {
       isDraining: () => this.#notReady === draining,
       undrain: () => this.#undrain(),
     };
-    const tasks = [() => bodies?.expire(), () => mqtt.tick(), ...tasksOf(shared, clusterStats, log)];
-    tasks.push(
+    this.#sweeper = new Sweeper(shared.clock, shared.connections, [
+      () => bodies?.expire(),
+      () => mqtt.tick(),
+      ...tasksOf(shared, clusterStats, log),
       () => this.#runtime.tick(),
       () => listeners.certificates?.tick(),
-    );
-    this.#sweeper = new Sweeper(shared.clock, shared.connections, [...tasks, () => listeners.resume()]);
+      () => listeners.resume(),
+    ]);
   }
 
   /** Of the public listener, where its role has one. */

@@ -90,16 +90,13 @@ export class Listeners {
     await this.api.listener.open();
   }
 
-  /** Those that listen, by name. */
+  /** The listeners that a node of this role opens, by name. */
   get all(): (readonly [name: string, listener: Listener])[] {
-    const clients: [string, Entrance | undefined][] = this.#holdsConnections
-      ? [
-          ['gateway', this.public],
-          ['mqtt', this.mqtt],
-        ]
-      : [];
-    const all: [string, Entrance | undefined][] = [...clients, ['api', this.api]];
-    return all.flatMap(([name, entrance]) => (entrance === undefined ? [] : [[name, entrance.listener]]));
+    const ofClients = this.#holdsConnections ? { gateway: this.public, mqtt: this.mqtt } : {};
+    const all: Record<string, Entrance | undefined> = { ...ofClients, api: this.api };
+    return Object.entries(all).flatMap(([name, entrance]) =>
+      entrance === undefined ? [] : [[name, entrance.listener] as const],
+    );
   }
 
   /** Accepts clients again, at the ports that it had. @throws ListenError */

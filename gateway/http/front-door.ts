@@ -1,7 +1,7 @@
 import type { HttpRequest, HttpResponse, us_socket_context_t, WebSocketBehavior } from 'uWebSockets.js';
 import type { AddressAdmission } from '../address-admission.js';
 import type { HostNames } from '../auth/host-names.js';
-import { type RefusalReason, refusals } from '../close-reason.js';
+import { type Refusal, type RefusalReason, refusals } from '../close-reason.js';
 import type { RoutedApp } from '../routed-app.js';
 import { clientNameOf, type NameField } from '../tls/client-names.js';
 import { answersHead, answerText, writeSecurityHeaders } from './answer.js';
@@ -95,14 +95,13 @@ export class FrontDoor {
     if (this.#parts.nameField !== undefined)
       response.certificateName = clientNameOf(response, this.#parts.nameField);
     if (this.#parts.addresses?.admitRequest(response, head) === false)
-      return this.#refuse(response, request, 'address-denied');
+      return this.#refuse(response, request, refusals['address-denied']); // AddressAdmission has counted it
     if (hosts === undefined || hosts.allow(head.host)) return true;
-    return this.#refuse(response, request, 'wrong-host');
+    this.#parts.onRefused('wrong-host', refusals['wrong-host'].status);
+    return this.#refuse(response, request, refusals['wrong-host']);
   }
 
-  #refuse(response: HttpResponse, request: HttpRequest, reason: 'address-denied' | 'wrong-host'): false {
-    const { status, text } = refusals[reason];
-    if (reason === 'wrong-host') this.#parts.onRefused(reason, status);
+  #refuse(response: HttpResponse, request: HttpRequest, { status, text }: Refusal): false {
     if (request.getMethod() === 'head') answersHead(response);
     if (response.oneRequest === true) afterThisRead(response, () => answerText(response, status, text));
     else answerText(response, status, text);

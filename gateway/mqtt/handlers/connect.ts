@@ -46,8 +46,7 @@ export class ConnectHandler {
    * sent on the connection before is still handled, or while another node may have the client id: see ClientClaims
    */
   handle(channel: Channel, reader: PacketReader, flags: number): Closing | 'wait' | undefined {
-    const { authentication, admission, owners, claims, clients, deadlines, connacks, counters } = this.#parts;
-    const { flapping } = this.#parts;
+    const { authentication, admission, owners, claims, clients, deadlines, connacks } = this.#parts;
     const packet = readConnect(reader, flags);
     if (packet === 'malformed-packet') return packet;
     if (packet === 'unknown-level') return connacks.refuse(channel, connackCode.unknownLevel); // [MQTT-3.1.2-2]
@@ -61,15 +60,13 @@ export class ConnectHandler {
     }
     if (decision.outcome !== 'accepted') {
       const isAttack = decision.outcome === 'refused' && decision.reason === 'too-many-attempts';
-      if (isAttack) counters.refused['too-many-attempts']++;
+      if (isAttack) this.#parts.counters.refused['too-many-attempts']++;
       return connacks.refuse(channel, codeOf(decision, packet), detailsOf(decision, packet));
     }
     if (owners.isAnothers(packet.clientId, decision.identity))
       return connacks.refuse(channel, connackCode.notAuthorized, detailsOf(clientIdTaken, packet));
-    if (flapping.holds(packet.clientId, decision.identity))
-      return this.#refuseForLimit(channel, packet, 'flapping');
-    if (admission.isOneTooMany(packet, decision.identity))
-      return this.#refuseForLimit(channel, packet, 'too-many-of-user');
+    const limit = this.#limitOf(packet, decision.identity);
+    if (limit !== undefined) return this.#refuseForLimit(channel, packet, limit);
     const refusal = admission.refusalOf(packet, will, decision.identity);
     if (refusal !== undefined) return connacks.refuse(channel, refusal);
     const user = () => owners.claimantOf(packet, decision.identity);
@@ -86,7 +83,13 @@ export class ConnectHandler {
     return undefined;
   }
 
-  /** A limit of this server: the same client may be let in later. */
+  /** @returns the limit of this server that keeps the client out for now, if one does */
+  #limitOf(packet: ConnectPacket, identity: Identity): RefusalReason | undefined {
+    const { flapping, admission } = this.#parts;
+    if (flapping.holds(packet.clientId, identity)) return 'flapping';
+    return admission.isOneTooMany(packet, identity) ? 'too-many-of-user' : undefined;
+  }
+
   #refuseForLimit(channel: Channel, { clientId }: ConnectPacket, reason: RefusalReason): Closing {
     this.#parts.counters.refused[reason]++;
     const details = { clientId: inLog(clientId), refusal: reason, sentence: refusals[reason].text };
