@@ -213,7 +213,8 @@ export class RequestHead {
         return;
       case 17:
         if (name !== 'transfer-encoding') return;
-        this.#transferEncoding = joined(this.#transferEncoding ?? '', value);
+        this.#transferEncoding =
+          this.#transferEncoding === undefined ? value : `${this.#transferEncoding}, ${value}`; // an empty one counts
     }
   };
 

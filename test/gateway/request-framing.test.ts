@@ -112,6 +112,7 @@ const ambiguous: Record<string, string> = {
   'chunked twice': 'Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n',
   'chunked and then another field': 'Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n',
   'an empty coding': 'Transfer-Encoding:\r\n',
+  'an empty field and then chunked': 'Transfer-Encoding:\r\nTransfer-Encoding: chunked\r\n',
   'an empty coding beside a length': 'Content-Length: 5\r\nTransfer-Encoding:\r\n',
   'a coding in quotes': 'Transfer-Encoding: "chunked"\r\n',
   'a vertical tab before the coding': 'Transfer-Encoding: \x0bchunked\r\n',
