@@ -8,8 +8,8 @@ import type { SampledLog } from './sampled-log.js';
 import { type ForwardedFields, TrustedProxies } from './trusted-proxies.js';
 
 /**
- * Lets in by address, in two places: a socket when it was accepted, before anything is read from it (with TLS: before the
- * handshake), and a client behind a trusted proxy when its request says its address.
+ * Admits clients by their addresses, in two places: a socket when it was accepted, before anything is read from it (with
+ * TLS: before the handshake), and a client behind a trusted proxy when its request says its address.
  */
 export class AddressAdmission {
   readonly #rules: AddressRules;
@@ -48,7 +48,10 @@ export class AddressAdmission {
   }
 }
 
-/** The address in the PROXY header; undefined where there is none, as of the health checks of a proxy. */
+/**
+ * Reads the address in the PROXY header, and makes this the only request of its connection.
+ * @returns undefined where the header has no address, as in the health checks of a proxy
+ */
 function proxiedAddressOf(response: HttpResponse): Uint8Array | undefined {
   response.oneRequest = true;
   response.closes = true;

@@ -1,15 +1,15 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
-/** Addresses as bytes, and ranges of them in CIDR notation (RFC 4632). */
+/** This file turns addresses into bytes, and looks for them in ranges in CIDR notation (RFC 4632). */
 
-/** All addresses with the same first bits. */
+/** A range holds all addresses with the same first bits. */
 export interface AddressRange {
-  /** 4 or 16. */
+  /** An address of the range, of 4 or 16 bytes. */
   readonly bytes: Uint8Array;
   readonly prefixBits: number;
 }
 
-/** 4 bytes, or 16. Undefined where the text is no address. */
+/** Reads an address. @returns 4 or 16 bytes; undefined where the text is no address */
 export function addressBytesOf(text: string): Uint8Array | undefined {
   if (isIPv4(text)) return Uint8Array.from(text.split('.').map(Number));
   if (!isIPv6(text) || text.includes('%')) return undefined;
@@ -35,7 +35,7 @@ export function addressRangeOf(text: string): AddressRange | undefined {
   return prefixBits < 0 || prefixBits > bitsMax ? undefined : { bytes, prefixBits };
 }
 
-/** The first eight groups of four digits; `::` stands for as many zeros as are missing. */
+/** Reads eight groups of four digits; `::` stands for as many zeros as are missing. */
 function ipv6Bytes(text: string): Uint8Array {
   const hexOnly = text.replace(/\d+\.\d+\.\d+\.\d+$/, (ipv4) => {
     const [a, b, c, d] = ipv4.split('.').map(Number) as [number, number, number, number];
@@ -51,11 +51,11 @@ function ipv6Bytes(text: string): Uint8Array {
 }
 
 /**
- * Ranges in an order: of those that an address is in, the first one counts. It takes one look into a Map for each length
- * of a prefix, however many ranges there are.
+ * Finds the first of many ranges that an address is in. It looks once into a Map for each length of a prefix, however
+ * many ranges there are.
  */
 export class AddressRanges {
-  /** Place of the first range, by kind and length of its prefix, and by the bytes of that. */
+  /** Each table holds prefixes of one length, with the place of the first range that has it. */
   readonly #tables: { readonly length: 4 | 16; readonly prefixBits: number; places: Map<string, number> }[] =
     [];
   readonly size: number;
@@ -94,7 +94,7 @@ export class AddressRanges {
   }
 }
 
-/** The bits of a prefix as a string. */
+/** Writes the bits of a prefix into a string, as the key of a Map. */
 function prefixOf(bytes: Uint8Array, prefixBits: number): string {
   const whole = prefixBits >> 3;
   let prefix = '';

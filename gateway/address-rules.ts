@@ -3,7 +3,7 @@ import { type AddressRange, AddressRanges, addressRangeOf } from './address-rang
 /** A rule as it stands in a setting: `allow 10.0.0.0/8`, `deny all`. */
 export const addressRuleShape = /^(?:allow|deny) \S+$/;
 
-/** Which addresses may connect. The first rule that an address is in decides; one that is in none may connect. */
+/** Decides which addresses may connect, by the first rule that an address is in. One that is in none may connect. */
 export class AddressRules {
   readonly #ranges: AddressRanges;
   readonly #allows: readonly boolean[];

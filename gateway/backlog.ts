@@ -20,7 +20,7 @@ export function pendingBytesOf(outgoing: Outgoing): number {
 export class Backlog {
   /** The peer's address for the log, which a closed socket does not have. */
   readonly address: string;
-  /** That of the socket's other end, perhaps a proxy. */
+  /** The socket's other end has this address: it is the peer's, or that of the proxy in front of it. */
   readonly socketAddress: string;
   #entries: (Outgoing | number)[] = [];
   #head = 0;

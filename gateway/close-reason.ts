@@ -190,8 +190,8 @@ export type LossReason = (typeof lossReasons)[number];
 export type CloseReason = (typeof closeReasons)[number];
 
 /**
- * Reasons that a stream says in its last piece, and what the Comet page says of them. The others show in how a stream
- * ends: with its last chunk, or without.
+ * A stream says these reasons in its last piece, and the Comet page says these sentences. Other reasons show only in how
+ * a stream ends: with its last chunk, or without.
  */
 export const toldReasons = {
   'credentials-expired': 'The credentials of this page have ended.',

@@ -8,19 +8,19 @@ const waitMsMax = 60_000;
 
 export interface RateRefusal {
   readonly reason: RefusalReason;
-  /** With the time after which to come back. */
+  /** It says after which time the client may come back. */
   readonly refusal: Refusal;
 }
 
 /**
- * How fast streams and WebSockets may open, in all and from one address. A herd that comes at once is spread: each of those
- * who are refused is told a later time than the one before, at the pace at which they can be let in.
+ * Limits how fast streams and WebSockets open, in all and from one address. A herd that comes at once is spread: each
+ * client that is refused is told a later time than the one before, at the pace at which clients can be let in.
  */
 export class ConnectRates {
   readonly #total: Bucket | undefined;
   readonly #perAddress: Buckets | undefined;
   readonly #msEach: number;
-  /** Places until then are promised to those who were refused. */
+  /** Clients that were refused have been promised all places until this time. */
   #promisedMs = 0;
 
   constructor({
@@ -33,7 +33,7 @@ export class ConnectRates {
     this.#msEach = total === undefined ? 0 : 1000 / total.ratePerSec;
   }
 
-  /** Call it last, as one that may come is counted. @returns why it may not come now, if so */
+  /** Call it last, as it counts a client that may come. @returns why the client may not come now, if so */
   refusalOf(peer: Peer): RateRefusal | undefined {
     if (this.#total === undefined && this.#perAddress === undefined) return undefined;
     const nowMs = performance.now();
@@ -46,17 +46,17 @@ export class ConnectRates {
     return undefined;
   }
 
-  /** @returns milliseconds until the next place that nobody was promised yet */
+  /** Promises the next free place. @returns milliseconds until then */
   #promise(nowMs: number): number {
     const nextMs = Math.max(nowMs, this.#promisedMs) + this.#msEach;
-    // More than fit into that time come back somewhere in it, and are refused once more.
+    // Clients that are more than fit into that time come back somewhere in it, and are refused once more.
     if (nextMs - nowMs > waitMsMax) return waitMsMax * (0.5 + Math.random() / 2);
     this.#promisedMs = nextMs;
     return nextMs - nowMs;
   }
 }
 
-/** Up to half as much again, at random, as a Retry-After has whole seconds. */
+/** Adds up to half of the time at random, as a Retry-After has whole seconds. */
 function refusalAfter(reason: RefusalReason, waitMs: number): RateRefusal {
   const retryAfterSec = Math.max(1, Math.ceil((waitMs / 1000) * (1 + Math.random() / 2)));
   return { reason, refusal: { ...refusals[reason], retryAfterSec } };

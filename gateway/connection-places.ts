@@ -1,6 +1,6 @@
 /**
- * Places of open connections, by a key such as an address or a user name. With a limit of 0 nothing is stored. Otherwise a
- * key with an open connection takes a Map entry, and a connection a reference.
+ * Counts open connections by a key, such as an address or a user name, and says when a key has as many as it may. With a
+ * limit of 0 nothing is stored. Otherwise a key with an open connection takes a Map entry, and a connection a reference.
  */
 export class ConnectionPlaces {
   readonly #max: number;

@@ -1,4 +1,4 @@
-/** The transports of clients, by the names that are in metrics, and in the lists of the admin API. */
+/** Metrics and the lists of the admin API call the transports of clients by these names. */
 export const connectionTransports = [
   'http-chunked',
   'ndjson',

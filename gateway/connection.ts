@@ -38,7 +38,7 @@ export interface Connection {
   describe(): Record<string, unknown>;
   /** Text form of the peer's address. Only while the socket is open. */
   remoteAddress(): string;
-  /** Of the other end of its socket: the client's, or that of a proxy. */
+  /** Text form of the address of its socket's other end: the client's, or that of a proxy. Only while it is open. */
   socketAddress(): string;
   /** Called when its tick in the `due` column is reached. */
   onDue(): void;

@@ -32,7 +32,7 @@ export class Counters {
   /** Messages for a stream that it did not get. */
   readonly messagesLost = zeros(lossReasons);
   heartbeats = 0;
-  /** Streams that go on with other credentials, each time. */
+  /** How often a stream has got other credentials. */
   refreshed = 0;
   /** Bytes of MQTT that clients have sent, without WebSocket's framing. */
   mqttBytesReceived = 0;
@@ -63,12 +63,12 @@ export class Counters {
     return this.#sumOfWritten(({ messages }) => messages);
   }
 
-  /** Bytes of their payloads, without framing. */
+  /** Payload bytes of the messages written, without framing. */
   get messageBytesWritten(): number {
     return this.#sumOfWritten(({ bytes }) => bytes);
   }
 
-  /** Of each transport. MQTT is counted by QoS, and is all over WebSocket. */
+  /** Gives one number for each transport. MQTT is counted by QoS, and is all over WebSocket. */
   writtenBy(of: (written: Written) => number): Record<string, number> {
     const mqtt = this.mqttWritten.reduce((sum, written) => sum + of(written), 0);
     const entries = connectionTransports.map((name) => [name, of(this.written[name])] as const);

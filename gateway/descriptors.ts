@@ -16,7 +16,7 @@ export const refusalSockets = 128;
 /** Node, libuv, log, stdio: measured 25 after the start. */
 const ownDescriptors = 64;
 
-/** Limits of the sockets that are none of clients, and whether there is TLS. */
+/** These settings limit the sockets that clients do not use, or take descriptors for TLS. */
 export interface OperatorSockets {
   readonly apiSocketsMax: number;
   readonly adminSocketsMax: number;

@@ -48,9 +48,9 @@ export class Gateway {
   readonly #sweeper: Sweeper;
   readonly #runtime = new RuntimeGauges();
   readonly stats: Stats;
-  /** For the operator's listener. */
+  /** The operator's listener shows and changes the node through this. */
   readonly operated: OperatedNode;
-  /** Why nothing should be sent here, besides what the engine knows. */
+  /** The reason why nothing should be sent here, besides what the engine knows. */
   #notReady: string | undefined = 'starting';
 
   /** @throws ConfigError when more connections are asked for than descriptors allow, or a rule cannot be read */
@@ -79,7 +79,7 @@ export class Gateway {
     const { cluster } = router.engine;
     const clusterStats = cluster && new ClusterStats(this.stats, cluster, config.countWaitMs);
     const subscriberLocations = new SubscriberLocations(router, config); // answers other nodes in any role
-    const kicks = new Kicks(shared); // so does this
+    const kicks = new Kicks(shared); // they answer other nodes in any role, too
     const bodies = this.#bindApi({ clusterStats, subscriberLocations, unsent, kicks });
     this.operated = {
       shared,
@@ -108,7 +108,7 @@ export class Gateway {
     ]);
   }
 
-  /** Of the public listener, where its role has one. */
+  /** The URL of the public listener; undefined where its role has none. */
   get url(): string | undefined {
     return holdsConnections(this.#role) ? this.#listeners.public.listener.url : undefined;
   }
@@ -117,13 +117,13 @@ export class Gateway {
     return this.#listeners.api.listener.url;
   }
 
-  /** Those that it got, where free ones were asked for. */
+  /** The ports on which it listens; the system chose them where the setting is 0. */
   get ports(): ListeningPorts {
     const { public: clients, api } = this.#listeners;
     return { port: clients.listener.port, apiPort: api.listener.port };
   }
 
-  /** Connections of clients, now. */
+  /** The number of client connections that are open now. */
   get connectionsOpen(): number {
     return this.#shared.connections.open;
   }
@@ -232,7 +232,7 @@ export class Gateway {
   }
 }
 
-/** Said by /ready while an operator has taken it out. */
+/** The answer of /ready while an operator has taken the node out. */
 const draining = 'draining: an operator has taken it out, and can take it in again (encke ctl undrain)';
 
 /** How often other programs can learn this node's numbers anew. */
@@ -257,7 +257,7 @@ function statsOf(
   });
 }
 
-/** Tasks of each tick of the sweeper, besides those of the rooms. */
+/** The sweeper runs these tasks in each tick, besides those of the rooms. */
 function tasksOf(shared: SharedParts, clusterStats: ClusterStats | undefined, log: Logger): (() => void)[] {
   const { router, config, clock, counters, slowConsumers, publicSockets, access, connections } = shared;
   const duplicateNames = new DuplicateNodeNames(router.engine.cluster, log);

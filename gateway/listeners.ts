@@ -28,7 +28,7 @@ export class Listeners {
   readonly public: Entrance;
   readonly mqtt: Entrance | undefined;
   readonly api: Entrance;
-  /** Where a listener has TLS. */
+  /** Undefined where no listener has TLS. */
   readonly certificates: Certificates | undefined;
   readonly #options: SocketOptions;
   readonly #holdsConnections: boolean;
@@ -116,7 +116,7 @@ export class Listeners {
     this.api.listener.close();
   }
 
-  /** Listens again where sockets are free. Called in each tick of the sweeper. */
+  /** Listens again where sockets are free. The sweeper calls it in each tick. */
   resume(): void {
     this.public.listener.resume();
     this.mqtt?.listener.resume();

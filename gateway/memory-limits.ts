@@ -20,7 +20,7 @@ const memoryShare = 0.9;
 /** A connection's objects, and its columns and socket outside of the heap: see decisions/idle-connection.md. */
 const connectionHeapBytes = 400;
 const connectionOtherBytes = 800;
-/** More with TLS; see operations.md. */
+/** A connection with TLS takes so much more; see operations.md. */
 const tlsBytes = 4_000;
 /** Where --connections-max leaves it to the descriptors, connections get no more than this share of the room. */
 const connectionsShare = 0.25;
@@ -126,7 +126,7 @@ export function fittedToMemory(config: Config, isSet: IsSet, memory = memoryOfPr
   return summed.totalBytes > summed.totalRoomBytes ? memoryTooSmall(fitted, isSet, summed, memory) : fitted;
 }
 
-/** Of a connection, outside of the heap. */
+/** A connection takes so many bytes outside of the heap. */
 function otherBytesOf({ tlsCertFile }: Config): number {
   return connectionOtherBytes + (tlsCertFile.length > 0 ? tlsBytes : 0);
 }

@@ -6,7 +6,10 @@ import { sessionsOptions } from './mqtt/sessions-options.js';
 import { ReceiveThrottle } from './receive-throttle.js';
 import type { SharedParts } from './shared-parts.js';
 
-/** MQTT on the public listener, and on its own where one is asked for. Where it is off it still counts its sessions: none. */
+/**
+ * Binds MQTT to the public listener, and to its own where it has one. Where MQTT is off, it still counts its sessions:
+ * none.
+ */
 export function bindMqttRoom(listeners: Listeners, shared: SharedParts): Mqtt {
   const { router, config, log, turns, descriptorsMax } = shared;
   const sessions = new Sessions(router, sessionsOptions(config, log, router.engine.clients));

@@ -7,17 +7,18 @@ export type Peer = Pick<HttpResponse | WebSocket<unknown>, 'getRemoteAddress' | 
   AddressKept;
 
 /**
- * Addresses as the 4 or 16 bytes in Latin-1: such a string takes 24 to 32 bytes, a Buffer over 100. Kept with the
- * connection of a client behind a trusted proxy, and with each WebSocket of uWebSockets.js 20.69, which has no address.
+ * Each string holds the 4 or 16 bytes of an address in Latin-1: it takes 24 to 32 bytes, a Buffer over 100. The
+ * connection of a client behind a trusted proxy keeps both, and each WebSocket of uWebSockets.js 20.69, which has no
+ * address, the first.
  */
 export interface AddressKept {
-  /** The client's. */
+  /** The client has this address. */
   readonly address?: string;
-  /** The proxy's, behind which the client is. */
+  /** The proxy in front of the client has this address. */
   readonly proxyAddress?: string;
 }
 
-/** A client behind a trusted proxy: from now on its address is the one that the proxy has said. */
+/** Keeps the address that a trusted proxy has said: from now on it is the address of the client. */
 export function keepClientAddress(response: HttpResponse, client: Uint8Array, proxy: Uint8Array): void {
   response.address = latin1Of(client);
   response.proxyAddress = latin1Of(proxy);
@@ -36,7 +37,7 @@ export function addressText(peer: Pick<Peer, 'getRemoteAddressAsText' | 'address
   return Buffer.from(peer.getRemoteAddressAsText()).toString('latin1');
 }
 
-/** Of the other end of the socket: the client's, or that of the proxy which it is behind. */
+/** Gives the address of the socket's other end: it is the client's, or that of the proxy in front of it. */
 export function socketAddressText(
   peer: Pick<Peer, 'getRemoteAddressAsText' | 'address' | 'proxyAddress'>,
 ): string {
@@ -45,8 +46,8 @@ export function socketAddressText(
 }
 
 /**
- * One IPv4 address, or one IPv6 /64, which a single customer usually has. An IPv4 address mapped into IPv6 counts as
- * IPv4.
+ * The key stands for one IPv4 address, or for one IPv6 /64, which a single customer usually has. An IPv4 address mapped
+ * into IPv6 counts as IPv4.
  */
 export function addressKeyOf(peer: Peer): string {
   const { address } = peer;
@@ -54,7 +55,7 @@ export function addressKeyOf(peer: Peer): string {
   return plainBytes(bytes).toString('hex', 0, 8);
 }
 
-/** The same as text: 192.0.2.7, or 2001:db8:1:2::/64. */
+/** Writes the key of an address as text: 192.0.2.7, or 2001:db8:1:2::/64. */
 export function addressKeyText(peer: Peer | string): string {
   const key = typeof peer === 'string' ? peer : addressKeyOf(peer);
   if (key.length === 8) return Buffer.from(key, 'hex').join('.');
@@ -62,7 +63,7 @@ export function addressKeyText(peer: Peer | string): string {
   return `${groups.join(':')}::/64`;
 }
 
-/** In the form of uWS: all digits of IPv6. */
+/** Writes an address as uWS does, with all digits of IPv6. */
 export function textOfAddress(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.');
   return Buffer.from(bytes).toString('hex').match(/.{4}/g)!.join(':');

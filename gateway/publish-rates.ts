@@ -4,13 +4,13 @@ import { limitedNameOf } from './identities.js';
 import { addressKeyOf, type Peer } from './peer-address.js';
 import { type Bucket, Buckets } from './rate.js';
 
-/** The limit that somebody has reached. */
+/** A sender has reached a limit. */
 export interface PublishRateRefusal {
   readonly setting: 'rateLimitPublishesPerUser' | 'rateLimitPublishesPerAddress';
   readonly waitMs: number;
 }
 
-/** Messages that a sender may publish now: the budgets of its user and of its address, as far as they are limited. */
+/** Says whether a sender may publish now, by the budgets of its user and of its address, as far as there are limits. */
 export class PublishBudget {
   readonly #ofUser: Bucket | undefined;
   readonly #ofAddress: Bucket | undefined;
@@ -37,11 +37,11 @@ export class PublishBudget {
   }
 }
 
-/** Nothing is looked up, and nothing stored, where there is no such limit. */
+/** Limits how fast users and addresses publish. Without such a limit, nothing is looked up and nothing stored. */
 export class PublishRates {
   readonly #perUser: Buckets | undefined;
   readonly #perAddress: Buckets | undefined;
-  /** Of MQTT connections that have published: to ask for it takes a microsecond. */
+  /** Keeps the address of an MQTT connection that has published: to ask uWS for it takes a microsecond. */
   readonly #addressOfSlot: (string | undefined)[] = [];
 
   constructor({
@@ -57,7 +57,7 @@ export class PublishRates {
   }
 
   /**
-   * For a moment: a budget that is not used is forgotten.
+   * Gives a budget, to be used soon: one that is not used is forgotten.
    * @param slot of a connection that may publish again
    * @returns undefined where nothing limits this sender
    */

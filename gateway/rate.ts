@@ -7,7 +7,7 @@ export interface Rate {
   readonly ratePerSec: number;
 }
 
-/** The kind of settings that hold a rate. */
+/** A setting of this kind holds a rate. */
 export const rateSetting = text(
   'two whole numbers "burst,rate" such as 200,100, or nothing',
   /^$|^[1-9]\d{0,11},[1-9]\d{0,11}$/,
@@ -58,14 +58,15 @@ export class Bucket {
   }
 }
 
-/** Cost of a bucket besides the characters of its key, measured. */
+/** A bucket costs so much besides the characters of its key, as measured. */
 const bucketBytes = 212;
-/** 36,000 buckets. */
+/** 36,000 buckets fit in. */
 const bytesMax = 8 * 1024 * 1024;
 
 /**
- * Buckets by a key, such as an address or a user name. One that is full again is forgotten, so there are as many as have
- * taken something lately. Past a limit of bytes those go that were used longest ago: they begin anew, with a full one.
+ * Holds buckets by a key, such as an address or a user name. A bucket that is full again is forgotten, so there are as
+ * many as have given something lately. Past a limit of bytes, the buckets that were used longest ago go: their keys
+ * begin anew, with full ones.
  */
 export class Buckets {
   readonly #rate: Rate;
@@ -87,7 +88,7 @@ export class Buckets {
     return this.#byKey.calculatedSize;
   }
 
-  /** For a moment: if it is not asked for again and again, it is forgotten. */
+  /** @returns the bucket of this key, to be used at once: a bucket that is not asked for again is forgotten */
   of(key: string, nowMs: number): Bucket {
     const known = this.#byKey.get(key);
     if (known !== undefined) return known;
@@ -97,7 +98,7 @@ export class Buckets {
     return bucket;
   }
 
-  /** More than one for each that comes. */
+  /** Forgets up to two full buckets for each new one, so that their number falls. */
   #forgetFull(nowMs: number, newKey: string): void {
     for (let n = 0; n < 2; n++) {
       const oldest = this.#byKey.rkeys().next().value!;

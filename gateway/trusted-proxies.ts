@@ -25,7 +25,7 @@ export class TrustedProxies {
     return this.#ranges.size === 0;
   }
 
-  /** Not a field: uWS reads the header of the PROXY protocol. */
+  /** True: no field says the address, but a header of the PROXY protocol, which uWS reads. */
   get readsProxyHeader(): boolean {
     return this.#field === 'proxy-protocol';
   }
@@ -35,8 +35,8 @@ export class TrustedProxies {
   }
 
   /**
-   * Goes from hop to hop, beginning with the one that is nearest, as long as the hop is a proxy that is trusted. The first
-   * other address is the client's: what stands further away, the client may have written itself.
+   * Goes from hop to hop, beginning with the nearest one, as long as the hop is a proxy that is trusted. The first other
+   * address is the client's: what stands further away, the client may have written itself.
    * @returns undefined where the proxy says none, or hides it
    */
   clientOf(fields: ForwardedFields): Uint8Array | undefined {
@@ -53,8 +53,8 @@ export class TrustedProxies {
 }
 
 /**
- * The elements of a list, the last one first. Quotes are counted from the end, too: what a client has written stands at
- * the beginning, and a quote that it leaves open is not to hide what a proxy has added.
+ * Splits a list into its elements, the last one first. Quotes are counted from the end, too: what a client has written
+ * stands at the beginning, and a quote that it leaves open is not to hide what a proxy has added.
  */
 function elementsFromEnd(list: string): string[] {
   const elements: string[] = [];
@@ -70,13 +70,13 @@ function elementsFromEnd(list: string): string[] {
   return [...elements, list.slice(0, end)];
 }
 
-/** `for` of an element such as `for=192.0.2.7;proto=https` or `for="[2001:db8::1]:4711"` (RFC 7239 4). */
+/** Reads `for` of an element such as `for=192.0.2.7;proto=https` or `for="[2001:db8::1]:4711"` (RFC 7239 4). */
 function forOf(element: string): string {
   const [, quoted, token] = /(?:^|;)\s*for=(?:"([^"]*)"|([^\s;"]*))/i.exec(element) ?? [];
   return quoted ?? token ?? '';
 }
 
-/** An address, perhaps with a port; in brackets where it is IPv6 with one. A name or `unknown` is none. */
+/** Reads the address of a hop. It may have a port, and IPv6 with a port is in brackets. A name or `unknown` is none. */
 function addressOfHop(hop: string): Uint8Array | undefined {
   const text = hop.trim();
   const [, bracketed, ipv4] = /^(?:\[([0-9a-f:.]+)\](?::\d+)?|(\d+(?:\.\d+){3}):\d+)$/i.exec(text) ?? [];

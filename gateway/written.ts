@@ -1,7 +1,7 @@
-/** Messages written to connections of one kind since the start, each recipient once. */
+/** Counts messages written to connections of one kind since the start, each recipient once. */
 export class Written {
   messages = 0;
-  /** Of payloads, without framing. */
+  /** Bytes of payloads, without framing. */
   bytes = 0;
 
   count(payloadBytes: number): void {

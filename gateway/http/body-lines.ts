@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 
-/** A body that is read line by line. Its lines are not split beforehand: empty ones would weigh ten times the body. */
+/** Reads a body line by line. Its lines are not split beforehand: empty ones would weigh ten times the body. */
 export class BodyLines {
   readonly #body: Buffer;
   #offset = 0;

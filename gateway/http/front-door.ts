@@ -18,9 +18,9 @@ export type RouteMethod = 'get' | 'head' | 'post' | 'options' | 'any';
 export interface FrontDoorParts {
   /** The host names that requests may be for; undefined: the routes of this listener check that themselves. */
   readonly hosts: HostNames | undefined;
-  /** Undefined: all may come, and no proxy says where clients are. */
+  /** Undefined: all addresses may connect, and no proxy says where clients are. */
   readonly addresses: AddressAdmission | undefined;
-  /** Read from the certificate of each client, if it has one. */
+  /** The user name is read from this part of a client's certificate; undefined: certificates are not read. */
   readonly nameField: NameField | undefined;
   /** True: each answer is the last one of its connection. */
   readonly isClosing: () => boolean;
@@ -64,7 +64,10 @@ export class FrontDoor {
     });
   }
 
-  /** Until then the request is pending, and one behind it in the same read ends the connection; see `oneRequest`. */
+  /**
+   * Enters a route in a later turn. Until then the request is pending, and one behind it in the same read ends the
+   * connection; see `oneRequest`.
+   */
   #enterLater(response: HttpResponse, request: HttpRequest, enter: (held: HttpRequest) => void): void {
     const held = new HeldRequest(request);
     afterThisRead(response, () => {

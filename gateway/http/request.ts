@@ -136,7 +136,7 @@ function waitOf(parameters: URLSearchParams): Parsed<boolean> {
   return { ok: true, value: wait === '1' };
 }
 
-/** `to`: the id alone, or the ids that follow it, too. */
+/** `to` names the id alone, or also the ids that follow it. */
 function isRecipients(to: unknown): to is 'id' | 'followers' | undefined {
   return to === undefined || to === 'id' || to === 'followers';
 }

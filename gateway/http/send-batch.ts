@@ -179,7 +179,7 @@ class Batch extends BodyLines implements Wants {
   readonly caller: Identity;
   /** A batch is sent whole: what is more than its sender may send at once is paid back before the next one. */
   readonly budget: PublishBudget | undefined;
-  /** Of the line taken last. */
+  /** Whether the line taken last goes to followers, too. */
   followers: boolean | undefined;
   readonly totals: BatchTotals;
   /** Good lines that this caller may not send. */

@@ -106,7 +106,7 @@ export abstract class Channel implements Connection, SessionConnection {
     return socketAddressText(this.socket);
   }
 
-  /** For log lines. Only while the socket is open. */
+  /** Describes its client and the address, for log lines. Only while the socket is open. */
   describeWithAddress(): Record<string, unknown> {
     return { ...this.describe(), address: this.remoteAddress() };
   }

@@ -7,7 +7,7 @@ import type { Identities } from '../identities.js';
 import type { Channel } from './channel.js';
 import type { ConnectPacket } from './connect-packet.js';
 
-/** Of no connection: its identity is that of all whom nobody asks. */
+/** No connection has this slot: its identity is that of all whom nobody asks. */
 const noSlot = -1;
 /** 96 bits: nobody finds a name with the key of another one. */
 const userKeyChars = 16;
@@ -39,12 +39,12 @@ export class ClientIdOwners {
     return owner !== undefined && owner.userName !== userName;
   }
 
-  /** The user of a CONNECT, for other nodes. */
+  /** Gives the user of a CONNECT, for other nodes. */
   claimantOf(packet: ConnectPacket, identity: Identity): ClientUser {
     return this.#userOf(userNameOf(identity, packet), identity);
   }
 
-  /** The same of a session. */
+  /** Gives the user of a session, for other nodes. */
   userOf(session: Session): ClientUser {
     const owner = this.#sessions.ownerOf(session);
     const connection = session.connection as Channel | undefined;

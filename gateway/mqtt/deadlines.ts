@@ -45,7 +45,7 @@ export class Deadlines {
     this.heard(channel);
   }
 
-  /** As the client has asked for; 0 = none. */
+  /** The keep-alive of a connection, as its client has asked for it; 0 = none. */
   keepAliveSecOf(slot: number): number {
     const ticks = this.#keepAliveTicks[slot]!;
     return ticks === 0 ? 0 : Math.round((ticks - 1) / keepAliveFactor / ticksPerSec);

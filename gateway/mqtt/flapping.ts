@@ -8,32 +8,32 @@ import { isMadeHere } from './client-id.js';
 import { loggedText } from './logged-text.js';
 
 export interface FlappingOptions {
-  /** Ends within the window that are not too many; 0 = nobody is held off. */
+  /** So many ends within the window are not too many; 0 = nobody is held off. */
   readonly maxCount: number;
   readonly windowSec: number;
   readonly holdSec: number;
 }
 
-/** Ends that are no sign of a client in trouble: it has said DISCONNECT, or this side wants it to come back. */
+/** These ends are no sign of a client in trouble: it has said DISCONNECT, or this side wants it to come back. */
 const goodEnds: ReadonlySet<CloseReason> = new Set([
   'disconnected',
   'server-stopping',
   'credentials-expired',
 ]);
 
-/** A power of two. */
+/** The table has so many sets of places: a power of two, so that hashes spread evenly. */
 const sets = 1 << 14;
-/** Places in which a client id may be. */
+/** A set has so many places: a client id may be in any of them. */
 const ways = 4;
 
 /**
- * Client ids whose connections end again and again, other than by DISCONNECT: a client in a loop, or two that throw each
- * other out. Such a client id is held off for a while; a connection that it has then is left to it, so a fight over it is
- * over. Clients that come for one message each and say DISCONNECT, as scripts do, are none of them.
+ * Holds off client ids whose connections end again and again, other than by DISCONNECT: a client in a loop, or two that
+ * throw each other out. Such a client id is held off for a while; a connection that it has then is left to it, so a
+ * fight over it is over. Clients that come for one message each and say DISCONNECT, as scripts do, are never held off.
  *
- * Nothing is stored for a connection. A client id whose connection has ended takes 14 bytes in a table of fixed size (0.9
- * MB; untouched pages of it take no memory), by a hash of it and of its user: so another user cannot have it held off.
- * Where the table has no place, a client id with fewer ends gives way.
+ * Nothing is stored for a connection. A client id whose connection has ended takes 14 bytes in a table of fixed size
+ * (0.9 MB; untouched pages of it take no memory), by a hash of it and of its user: so another user cannot have it held
+ * off. Where the table has no place, a client id with fewer ends gives way.
  */
 export class Flapping {
   readonly #options: FlappingOptions;
@@ -122,7 +122,7 @@ export class Flapping {
     return undefined;
   }
 
-  /** Of the places of a set, the one to give up. */
+  /** @returns the place of a set that is given up for a new client id */
   #leastOf(first: number, nowSec: number): number {
     let least = first;
     for (let place = first + 1; place < first + ways; place++)

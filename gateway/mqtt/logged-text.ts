@@ -1,4 +1,4 @@
-/** Of a client id, topic or filter that stands in a log line: a client may send one of 64 KB. */
+/** A log line has so many characters of a client id, topic or filter: a client may send one of 64 KB. */
 const loggedCharactersMax = 100;
 
 export function loggedText(text: string): string {

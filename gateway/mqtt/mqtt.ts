@@ -212,7 +212,7 @@ export class Mqtt {
     return this.#surroundings.sessions;
   }
 
-  /** Of the `due` column of connections; 0 = none. */
+  /** The keep-alive of a connection, as its client has asked for it; 0 = none. */
   keepAliveSecOf(slot: number): number {
     return this.#deadlines.keepAliveSecOf(slot);
   }

@@ -14,7 +14,7 @@ import type { SampledLog } from '../sampled-log.js';
  * has just come is left its time, so a storm of clients that say CONNECT does not throw itself out.
  */
 export class PendingConnects {
-  /** A connection has so long to say CONNECT. */
+  /** A connection has so much time to say CONNECT. */
   readonly connectTicks: number;
   readonly #max: number;
   readonly #perAddressMax: number;

@@ -12,10 +12,10 @@ export function sizeDetails(
   return { ...(bytes !== undefined && { bytes }), setting: flagOf(key), limit };
 }
 
-/** Faults of an id or filter that is larger than this server accepts. */
+/** An id or filter with such a fault is larger than this server accepts. */
 export type IdSizeProblem = 'too-long' | 'too-many-levels';
 
-/** The same for an id or filter. */
+/** Gives the fields of a log line about an id or filter with such a fault. */
 export function idSizeDetails(config: Config, problem: IdSizeProblem, text: string): Record<string, unknown> {
   return problem === 'too-long'
     ? sizeDetails(config, 'idBytesMax', Buffer.byteLength(text))

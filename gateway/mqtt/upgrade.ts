@@ -67,7 +67,7 @@ export class Upgrade {
     tokens.drop(); // unless the WebSocket has taken it, within this call
   };
 
-  /** So that MQTT leaves room for streams. */
+  /** Whether MQTT has as many connections as it may have, so that it leaves room for streams. */
   get #isFull(): boolean {
     const { counters, config } = this.#parts;
     return config.mqttConnectionsMax > 0 && counters.open['mqtt-ws'] >= config.mqttConnectionsMax;
@@ -84,7 +84,7 @@ export class Upgrade {
   }
 }
 
-/** Kept for its CONNECT: the name in the certificate of the client. */
+/** Keeps the name in the client's certificate for its CONNECT. */
 function keepName({ certificateName }: HttpResponse): Pick<MqttSocket, 'certificateName'> {
   return certificateName === undefined ? {} : { certificateName };
 }

@@ -36,7 +36,7 @@ export function readCertificate({ certFile, keyFile }: CertificateFiles): Certif
   };
 }
 
-/** The first one in the file; the others are its chain. */
+/** Reads the first certificate of a file; the others are its chain. */
 function certificateIn(path: string): X509Certificate {
   const bytes = bytesOf(path);
   try {
@@ -69,7 +69,7 @@ function bytesOf(path: string): Buffer {
   }
 }
 
-/** @param subjectAltName as Node writes it: `DNS:a.example.com, IP Address:192.0.2.7` */
+/** Reads host names. @param subjectAltName as Node writes it: `DNS:a.example.com, IP Address:192.0.2.7` */
 function namesIn(subjectAltName: string): string[] {
   return [...subjectAltName.matchAll(/(?:^|, )DNS:([\w.*-]+)/g)].map(([, name]) => name!.toLowerCase());
 }

@@ -31,7 +31,7 @@ export class Certificates {
   #current: readonly Certificate[];
   /** The state of the files when they were read. */
   #seen: string;
-  /** Files that cannot be used. */
+  /** In this state the files cannot be used. */
   #unusable: { readonly seen: string; isLogged: boolean } | undefined;
   #ticks = 0;
   #looking = false;
@@ -79,7 +79,7 @@ export class Certificates {
     return { expiresAtSec: this.expiresAtSec, renewed: this.renewed, rejected: this.rejected };
   }
 
-  /** Called in each tick of the sweeper. */
+  /** The sweeper calls it in each tick. */
   tick(): void {
     if (this.#ticks++ % lookTicks !== 0 || this.#looking) return;
     this.#looking = true;
@@ -133,7 +133,7 @@ export class Certificates {
     );
   }
 
-  /** At most once a day. */
+  /** Warns of certificates that end soon, at most once a day. */
   #warnOfExpiry(): void {
     const nowMs = this.#now();
     if (nowMs - this.#warnedAtMs < dayMs) return;
@@ -155,7 +155,7 @@ function stateIn(look: () => FileStats): string {
   }
 }
 
-/** Differs when the file was written, or another was put in its place. */
+/** The text is another one when the file was written, or another file was put in its place. */
 function stateOf(found: FileStats | undefined): string {
   return found === undefined ? 'none' : `${found.dev}:${found.ino}:${found.size}:${found.mtimeMs}`;
 }

@@ -1,19 +1,19 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { X509Certificate } from 'node:crypto';
 
-/** The part of a certificate that names its owner: the common name, or the first alternative name. */
+/** This part of a certificate names its owner: the common name, or the first alternative name. */
 export type NameField = 'cn' | 'san';
 
 /** Longer names, or ones with control characters, are no user names. */
 const userNameShape = /^[^\x00-\x1f\x7f]{1,256}$/;
 
-/** uWS has it, and its types do not. On a response with TLS only. */
+/** The types of uWS leave this method out. Only a response with TLS has it. */
 interface TlsResponse extends HttpResponse {
   /** In PEM; empty where the client has shown none. */
   getX509Certificate(): string;
 }
 
-/** The name in the certificate of a client. Undefined where it has shown none, or one without such a name. */
+/** Reads the name in a client's certificate. @returns undefined where it has shown none, or one without such a name */
 export function clientNameOf(response: HttpResponse, field: NameField): string | undefined {
   const pem = (response as TlsResponse).getX509Certificate();
   if (pem === '') return undefined;

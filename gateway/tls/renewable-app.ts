@@ -7,7 +7,7 @@ import type { Certificates } from './certificates.js';
 
 type Bind = (app: TemplatedApp) => void;
 
-/** With methods that the types of uWS 20.51 leave out. A descriptor is the address of an app in memory. */
+/** The types of uWS 20.51 leave these methods out. A descriptor is the address of an app in memory. */
 interface TlsApp extends TemplatedApp {
   getDescriptor(): number;
   /** Accepted sockets go there from now on. */
@@ -38,10 +38,10 @@ export class RenewableApp implements RoutedApp {
   #listening: TlsApp | undefined;
   #certificates: readonly Certificate[];
   #serving: ServingApp | undefined;
-  /** Kept, as they have connections. */
+  /** The apps before it are kept, as they have connections. */
   readonly #former: ServingApp[] = [];
 
-  /** @param options besides the files of the certificates */
+  /** @param options all but the files of the certificates */
   constructor(certificates: readonly Certificate[], options: AppOptions) {
     this.#certificates = certificates;
     this.#options = options;
@@ -110,7 +110,9 @@ export class RenewableApp implements RoutedApp {
     };
   }
 
-  /** Of two certificates for a name, the first is taken. Routes of uWS belong to one name each. */
+  /**
+   * Adds the names of all certificates; a name gets the first one that has it. Routes of uWS belong to one name each.
+   */
   #addNames(app: TemplatedApp, certificates: readonly Certificate[]): void {
     const certificateOf = new Map<string, Certificate>();
     for (const certificate of certificates)
@@ -132,7 +134,7 @@ export class RenewableApp implements RoutedApp {
   }
 }
 
-/** An app with these certificates, and with those that take their place. */
+/** Makes an app that has these certificates, and later those that take their place. */
 export function renewableAppOf(certificates: Certificates, config: Config): RenewableApp {
   const app = new RenewableApp(certificates.current, optionsOf(config));
   certificates.onRenewed((renewed) => app.renewal(renewed));

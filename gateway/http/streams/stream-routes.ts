@@ -74,7 +74,7 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
       options: (response, request) => cors.preflight(response, request),
     });
 
-    /** Before anybody is asked which user it is. */
+    /** Refuses a client that comes too fast, before anybody is asked which user it is. */
     function inTime(handler: Handler): Handler {
       return (response, request, head) => {
         const tooFast = connectRates.refusalOf(response);

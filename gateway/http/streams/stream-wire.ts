@@ -38,7 +38,7 @@ export class StreamWire implements Wire {
   #newlineOwed = false;
   #refused = false;
   #checkpoint: string | undefined = undefined;
-  /** A piece that is no message. */
+  /** The piece to write, where it is no message. */
   #told = '';
   /** The rest of a piece larger than a cork. */
   #rest: Uint8Array | undefined = undefined;
@@ -50,7 +50,7 @@ export class StreamWire implements Wire {
     this.#cursors = cursors;
   }
 
-  /** Of all streams of a transport. */
+  /** Counts what is written to all streams of a transport. */
   writtenOf({ name }: Transport): Written {
     return this.#counters.written[name];
   }

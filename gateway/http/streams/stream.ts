@@ -32,7 +32,7 @@ export abstract class Stream extends Subscriber implements Connection {
   }
 
   abstract get transport(): Transport;
-  /** Of all streams of its transport. */
+  /** Counts what is written to all streams of its transport. */
   abstract get written(): Written;
   abstract get wire(): Wire;
   abstract get transportName(): ConnectionTransport;

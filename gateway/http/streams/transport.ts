@@ -27,7 +27,7 @@ export interface StreamStart {
   readonly resumed: Resumption | undefined;
 }
 
-/** When credentials end, and where their stream can be given others. */
+/** Says when credentials end, and by which handle their stream can be given others. */
 export interface Expiry {
   /** Milliseconds since 1970. */
   readonly expires: number;
@@ -77,7 +77,7 @@ export interface Transport {
    * kind of stream has no place for it.
    */
   readonly expiring: ((expiry: Expiry) => string) | undefined;
-  /** The last piece, complete: why the server ends the stream. Starts with a newline if `lead`. */
+  /** The last piece, complete: it says why the server ends the stream. Starts with a newline if `lead`. */
   closing(reason: ToldReason, lead: boolean): string;
   /** A piece that says: `count` messages were lost here. Starts with a newline if `lead`. */
   lost(count: number, lead: boolean): Uint8Array;

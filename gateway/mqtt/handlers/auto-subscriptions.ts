@@ -58,7 +58,7 @@ export class AutoSubscriptions {
     }
   }
 
-  /** Filters that the operator has a client subscribed to without a rule. */
+  /** Gives the filters that the operator has a client subscribed to without a rule. */
   operatorsOf(clientId: string, userName: string | undefined): readonly string[] {
     const filters: string[] = [];
     for (const { filter, byRules } of this.#of(clientId, userName)) if (!byRules) filters.push(filter);

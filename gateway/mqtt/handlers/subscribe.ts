@@ -19,14 +19,14 @@ export interface SubscribeHandlerParts {
   readonly turns: FairTurns;
 }
 
-/** A SUBSCRIBE, as far as it is done. */
+/** Says how far a SUBSCRIBE is done. */
 interface SubscribeWork {
   readonly packetId: number;
   readonly requests: readonly { filter: string; qos: Qos }[];
   /** By filter: in one packet equal ones count once, at the last QoS, or 64 KB would be 16,000 times everything. */
   readonly granted: Map<string, Qos>;
   readonly refused: Set<string>;
-  /** One for each request that is done. */
+  /** The codes of the requests that are done. */
   readonly codes: number[];
 }
 
@@ -36,7 +36,7 @@ interface SubscribeWork {
  */
 export class SubscribeHandler {
   readonly #parts: SubscribeHandlerParts;
-  /** SUBSCRIBEs that take more than a turn. */
+  /** These SUBSCRIBEs take more than a turn. */
   readonly #begun = new Map<Channel, SubscribeWork>();
 
   constructor(parts: SubscribeHandlerParts) {
