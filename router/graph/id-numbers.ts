@@ -1,17 +1,14 @@
 import { randomInt } from 'node:crypto';
+import { HashBuckets } from '../hash-buckets.js';
+import { idHash } from '../id-text.js';
 import { grownFor } from './columns.js';
 import { IdTexts } from './id-texts.js';
 
-const bucketsMin = 64;
-/** Ids of a chain, on average. */
-const idsPerBucket = 1;
+const bucketsPerId = 1;
 
 /**
  * A number from 1 for each id of the graph, in both directions: 16 bytes and the id's own text for each, outside of V8's
  * heap. Numbers of removed ids are used again.
- *
- * Linear hashing: each new id splits one bucket, so no table is ever rebuilt at once (a Map of 1,000,000 ids stops the
- * process for 100 ms when it grows).
  */
 export class IdNumbers {
   readonly #texts = new IdTexts();
@@ -21,20 +18,29 @@ export class IdNumbers {
   #places = new Uint32Array(64);
   #hashes = new Uint32Array(64);
   #next = new Uint32Array(64);
-  /** The first number of each bucket; from there on they are chained. */
-  #buckets = new Uint32Array(bucketsMin);
-  #size = bucketsMin;
-  /** The smallest 2^k - 1 that covers all buckets. */
-  #mask = bucketsMin - 1;
+  /** The numbers, as entries. */
+  readonly #buckets = new HashBuckets(
+    {
+      hashOf: (number) => this.#hashes[number]!,
+      nextOf: (number) => this.#next[number]!,
+      setNext: (number, next) => {
+        this.#next[number] = next;
+      },
+    },
+    bucketsPerId,
+  );
   /** Numbers that are free, below `#end`. */
   #free: number[] = [];
   #end = 1;
-  count = 0;
+
+  /** Ids, now. */
+  get count(): number {
+    return this.#buckets.count;
+  }
 
   get bytes(): number {
-    return (
-      this.#texts.bytes + this.#places.byteLength * 3 + this.#buckets.byteLength + 8 * this.#free.length // as V8 keeps small integers in an array
-    );
+    const freeBytes = 8 * this.#free.length; // V8 keeps small integers of an array in 8 bytes each
+    return this.#texts.bytes + this.#places.byteLength * 3 + this.#buckets.bytes + freeBytes;
   }
 
   /** Every number is smaller. */
@@ -44,8 +50,8 @@ export class IdNumbers {
 
   /** @returns 0 if the id has no number */
   numberOf(id: string): number {
-    const hash = this.#hashOf(id);
-    let found = this.#buckets[this.#bucketOf(hash)]!;
+    const hash = idHash(id, this.#seed);
+    let found = this.#buckets.first(hash);
     while (found !== 0) {
       if (this.#hashes[found] === hash && this.#texts.isAt(this.#places[found]! - 1, id)) return found;
       found = this.#next[found]!;
@@ -84,18 +90,10 @@ export class IdNumbers {
 
   remove(number: number): void {
     const id = this.idOf(number);
-    const bucket = this.#bucketOf(this.#hashes[number]!);
-    const after = this.#next[number]!;
-    let at = this.#buckets[bucket]!;
-    if (at === number) this.#buckets[bucket] = after;
-    else {
-      while (this.#next[at] !== number) at = this.#next[at]!;
-      this.#next[at] = after;
-    }
+    this.#buckets.remove(number);
     this.#texts.remove(this.#places[number]! - 1, id);
     this.#places[number] = 0;
     this.#free.push(number);
-    this.count--;
   }
 
   #set(number: number, id: string): void {
@@ -103,46 +101,8 @@ export class IdNumbers {
     this.#hashes = grownFor(this.#hashes, number);
     this.#next = grownFor(this.#next, number);
     if (number >= this.#end) this.#end = number + 1;
-    const hash = this.#hashOf(id);
     this.#places[number] = this.#texts.add(id) + 1;
-    this.#hashes[number] = hash;
-    this.#push(this.#bucketOf(hash), number);
-    this.count++;
-    while (this.count > this.#size * idsPerBucket) this.#split();
-  }
-
-  #bucketOf(hash: number): number {
-    const bucket = hash & this.#mask;
-    return bucket < this.#size ? bucket : bucket & (this.#mask >>> 1);
-  }
-
-  #push(bucket: number, number: number): void {
-    this.#next[number] = this.#buckets[bucket]!;
-    this.#buckets[bucket] = number;
-  }
-
-  #split(): void {
-    if (this.#size > this.#mask) this.#mask = this.#mask * 2 + 1;
-    this.#buckets = grownFor(this.#buckets, this.#size);
-    const source = this.#size & (this.#mask >>> 1);
-    this.#size++;
-    let moved = this.#buckets[source]!;
-    this.#buckets[source] = 0;
-    while (moved !== 0) {
-      const next = this.#next[moved]!;
-      this.#push(this.#bucketOf(this.#hashes[moved]!), moved);
-      moved = next;
-    }
-  }
-
-  #hashOf(id: string): number {
-    let hash = this.#seed;
-    for (let i = 0; i < id.length; i++) {
-      hash = Math.imul(hash ^ id.charCodeAt(i), 0x5bd1e995);
-      hash ^= hash >>> 15;
-    }
-    hash = Math.imul(hash ^ id.length, 0x85ebca6b);
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-    return (hash ^ (hash >>> 16)) & 0x7fffffff;
+    this.#hashes[number] = idHash(id, this.#seed);
+    this.#buckets.add(number);
   }
 }

@@ -1,3 +1,5 @@
+import { isWide } from '../id-text.js';
+
 /**
  * Texts of ids in chunks of 1 MiB, outside of V8's heap. A text is a number: its place, in units of 8 bytes.
  *
@@ -87,11 +89,6 @@ export class IdTexts {
     this.#fresh += bytes;
     return place;
   }
-}
-
-function isWide(id: string): boolean {
-  for (let i = 0; i < id.length; i++) if (id.charCodeAt(i) > 0xff) return true;
-  return false;
 }
 
 function unitsOf(id: string, wide: boolean): number {
