@@ -1,6 +1,7 @@
 import { Message } from '../../router/message.js';
 import { isWellFormed } from '../../router/topic.js';
 import type { Config } from '../config.js';
+import { objectInLine } from './body-lines.js';
 import { checkRecipient, optionsFromLine, type Parsed } from './request.js';
 
 /** Checked, because Node decodes valid base64 and skips the rest: the message would not be the intended one. */
@@ -25,13 +26,9 @@ interface SentMessage {
 
 /** A line of a batch: `{"id","data"}`, optionally with `"encoding":"base64"`, `"qos"`, `"retain"`, `"wait"` and `"to"`. */
 export function messageFromJson(text: string, config: Config): Parsed<SentMessage> {
-  let fields: Fields | null;
-  try {
-    fields = parseJson(text) as Fields | null;
-  } catch {
-    return problem('This line is not JSON.');
-  }
-  if (typeof fields !== 'object' || fields === null) return problem('A line is an object {"id","data"}.');
+  const object = objectInLine(text, '{"id","data"}');
+  if (!object.ok) return object;
+  const fields = object.value as Fields;
   if (typeof fields.id !== 'string' || typeof fields.data !== 'string')
     return problem('"id" and "data" are strings.');
   if (fields.encoding !== undefined && fields.encoding !== 'base64')
@@ -51,11 +48,6 @@ export function messageFromJson(text: string, config: Config): Parsed<SentMessag
   const { qos, retain, wait, followers } = options.value;
   const message = new Message(id.value, payload, Date.now(), qos, retain);
   return { ok: true, value: { message, wait, followers } };
-}
-
-/** Windows programs begin files with a byte order mark, and joined files have it in the middle (RFC 8259 8.1). */
-function parseJson(text: string): unknown {
-  return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text);
 }
 
 function tooLargeText({ messageBytesMax }: Pick<Config, 'messageBytesMax'>): string {

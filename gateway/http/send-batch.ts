@@ -9,14 +9,11 @@ import type { PublishBudget } from '../publish-rates.js';
 import { answerJson, type Headers } from './answer.js';
 import type { ApiGuard, ApiHandler } from './api-guard.js';
 import type { Bodies } from './body.js';
-import { BodyLines } from './body-lines.js';
+import { type BadLines, BodyLines } from './body-lines.js';
 import { noGraphText } from './graph/no-graph.js';
 import { messageFromJson } from './message-object.js';
 import { idempotencyKeyOf, waitFromQuery } from './request.js';
 import { failureOf, failureStatus } from './send.js';
-
-/** Line numbers named in one answer; more bad lines are only counted. */
-const errorsNamedMax = 100;
 
 /** Messages of one batch of which it is not known what has become of them; then its next lines wait. */
 const undecidedMax = 4096;
@@ -24,7 +21,7 @@ const undecidedMax = 4096;
 /** Bodies of batches that take more than one turn, together. */
 const bytesUnderWayMax = 64 * 1024 * 1024;
 
-export interface BatchTotals {
+export interface BatchTotals extends BadLines {
   /** Good lines, each one message. */
   messages: number;
   /** Absent where nobody waits for it. */
@@ -37,10 +34,6 @@ export interface BatchTotals {
   repeated?: number;
   /** Messages of which it is not known whether they were carried, where there were any. */
   unknown?: number;
-  /** Bad lines in all. */
-  bad: number;
-  /** The first hundred of them, by line number from 1. */
-  errors: { line: number; error: string }[];
 }
 
 /**
@@ -130,17 +123,17 @@ export class SendBatchEndpoint {
   #publishSome(batch: Batch): boolean {
     while (!batch.done && batch.undecided < undecidedMax) {
       const line = batch.take();
-      if (line?.trim() !== '') this.#publishLine(batch, line);
+      if (line !== undefined) this.#publishLine(batch, line);
       if (this.#turns.over) break;
     }
     return batch.done;
   }
 
-  #publishLine(batch: Batch, line: string | undefined): void {
-    if (line === undefined) return batch.addError('This line is not UTF-8.');
+  #publishLine(batch: Batch, line: string): void {
     const sent = messageFromJson(line, this.#config);
     if (!sent.ok) return batch.addError(sent.problem);
-    if (!this.#guard.mayDo(batch.caller, 'publish', sent.value.message.id)) return batch.addForbidden();
+    if (!this.#guard.mayDo(batch.caller, 'publish', sent.value.message.id))
+      return batch.addForbidden('You may not send to this id.');
     if (sent.value.followers === true && this.#config.engine === 'redis') return batch.addError(noGraphText);
     batch.budget?.take();
     batch.totals.messages++;
@@ -170,7 +163,7 @@ export class SendBatchEndpoint {
   }
 }
 
-/** A body that is worked off line by line. */
+/** A batch, and what has become of its messages so far. */
 class Batch extends BodyLines implements Wants {
   readonly #key: string;
   /** Whether the publisher waits for the number of subscribers that took its messages. */
@@ -182,8 +175,6 @@ class Batch extends BodyLines implements Wants {
   /** Whether the line taken last goes to followers, too. */
   followers: boolean | undefined;
   readonly totals: BatchTotals;
-  /** Good lines that this caller may not send. */
-  forbidden = 0;
   /** Messages of which it is not known yet what has become of them. */
   undecided = 0;
   /** Called once that is known of all, when the last line is done. */
@@ -228,15 +219,5 @@ class Batch extends BodyLines implements Wants {
     if (outcome.carried === 'no') totals.uncarried = (totals.uncarried ?? 0) + 1;
     else totals.unknown = (totals.unknown ?? 0) + 1;
     if (this.worst.carried !== 'unknown') this.worst = outcome;
-  }
-
-  addForbidden(): void {
-    this.forbidden++;
-    this.addError('You may not send to this id.');
-  }
-
-  addError(error: string): void {
-    this.totals.bad++;
-    if (this.totals.errors.length < errorsNamedMax) this.totals.errors.push({ line: this.line, error });
   }
 }

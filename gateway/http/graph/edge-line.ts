@@ -1,3 +1,4 @@
+import { objectInLine } from '../body-lines.js';
 import { checkId, type IdLimits, type Parsed } from '../request.js';
 
 /** A line of `POST /graph`: `{"subscriber","subscribee"}`, with `"remove":true` where the edge is to go. */
@@ -14,15 +15,9 @@ interface Fields {
 }
 
 export function edgeFromJson(text: string, limits: IdLimits): Parsed<EdgeLine> {
-  let fields: Fields | null;
-  try {
-    fields = JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text) as Fields | null;
-  } catch {
-    return { ok: false, problem: 'This line is not JSON.' };
-  }
-  if (typeof fields !== 'object' || fields === null)
-    return { ok: false, problem: 'A line is an object {"subscriber","subscribee"}.' };
-  const { subscriber, subscribee, remove = false } = fields;
+  const object = objectInLine(text, '{"subscriber","subscribee"}');
+  if (!object.ok) return object;
+  const { subscriber, subscribee, remove = false } = object.value as Fields;
   if (typeof subscriber !== 'string' || typeof subscribee !== 'string')
     return { ok: false, problem: '"subscriber" and "subscribee" are strings.' };
   if (typeof remove !== 'boolean') return { ok: false, problem: '"remove" is true or false.' };

@@ -7,26 +7,19 @@ import type { FairTurns } from '../../fair-turns.js';
 import { answerJson, type Headers } from '../answer.js';
 import type { ApiGuard, ApiHandler } from '../api-guard.js';
 import type { Bodies } from '../body.js';
-import { BodyLines } from '../body-lines.js';
+import { type BadLines, BodyLines } from '../body-lines.js';
 import { type EdgeLine, edgeFromJson } from './edge-line.js';
-
-/** Line numbers named in one answer; more bad lines are only counted. */
-const errorsNamedMax = 100;
 
 /** Bodies that take more than one turn, or wait for the disk, together. */
 const bytesUnderWayMax = 64 * 1024 * 1024;
 
-interface ChangeTotals {
+interface ChangeTotals extends BadLines {
   /** Edges that are new. */
   added: number;
   /** Edges that are gone. */
   removed: number;
   /** Lines that changed nothing: the edge was there already, or was not there to be removed. */
   unchanged: number;
-  /** Bad lines in all. */
-  bad: number;
-  /** The first hundred of them, by line number from 1. */
-  errors: { line: number; error: string }[];
 }
 
 interface ChangesParts {
@@ -91,19 +84,21 @@ export class GraphChanges {
   #changeSome(changes: Changes): boolean {
     while (!changes.done) {
       const line = changes.take();
-      if (line?.trim() !== '') this.#changeByLine(changes, line);
+      if (line !== undefined) this.#changeByLine(changes, line);
       if (this.#parts.turns.over) break;
     }
     return changes.done;
   }
 
-  #changeByLine(changes: Changes, line: string | undefined): void {
+  #changeByLine(changes: Changes, line: string): void {
     const { config, guard, graph } = this.#parts;
-    if (line === undefined) return changes.addError('This line is not UTF-8.');
     const edge = edgeFromJson(line, config);
     if (!edge.ok) return changes.addError(edge.problem);
     const { subscriber, subscribee, remove } = edge.value;
-    if (!mayChange(guard, changes.caller, edge.value)) return changes.addForbidden();
+    if (!mayChange(guard, changes.caller, edge.value))
+      return changes.addForbidden(
+        'You may not change this edge: it takes the right to subscribe to both ids.',
+      );
     if (remove) changes.note(graph.remove(subscriber, subscribee), 'removed');
     else changes.note(graph.add(subscriber, subscribee), 'added');
   }
@@ -150,7 +145,6 @@ function mayChange(guard: ApiGuard, caller: Identity, { subscriber, subscribee }
 class Changes extends BodyLines {
   readonly caller: Identity;
   readonly totals: ChangeTotals = { added: 0, removed: 0, unchanged: 0, bad: 0, errors: [] };
-  forbidden = 0;
   full = false;
 
   constructor(body: Buffer, caller: Identity) {
@@ -165,15 +159,5 @@ class Changes extends BodyLines {
       this.full ||= outcome === 'full';
       this.addError(edgeProblemText[outcome]);
     }
-  }
-
-  addForbidden(): void {
-    this.forbidden++;
-    this.addError('You may not change this edge: it takes the right to subscribe to both ids.');
-  }
-
-  addError(error: string): void {
-    this.totals.bad++;
-    if (this.totals.errors.length < errorsNamedMax) this.totals.errors.push({ line: this.line, error });
   }
 }

@@ -1,5 +1,5 @@
 import type { HttpRequest } from 'uWebSockets.js';
-import type { Graph } from '../../../router/graph/graph.js';
+import { type Graph, idPageMax } from '../../../router/graph/graph.js';
 import type { Config } from '../../config.js';
 import { answerLargeJson } from '../answer.js';
 import type { ApiGuard, ApiHandler } from '../api-guard.js';
@@ -7,7 +7,6 @@ import { checkId, type Parsed, percentDecode } from '../request.js';
 import type { UnsentAnswers } from '../streams/unsent-answers.js';
 
 const limitDefault = 1000;
-const limitMax = 10_000;
 /** Of the cursor of a list: 32 bits. */
 const afterMax = 0xffffffff;
 
@@ -68,8 +67,8 @@ function nextText(next: number | undefined): { next?: string } {
 function pageOf(request: HttpRequest): Parsed<{ limit: number; after: number }> {
   const parameters = new URLSearchParams(request.getQuery() ?? '');
   const limit = parameters.get('limit') ?? String(limitDefault);
-  if (!/^\d{1,5}$/.test(limit) || Number(limit) < 1 || Number(limit) > limitMax)
-    return { ok: false, problem: `limit is a whole number from 1 to ${limitMax}.` };
+  if (!/^\d{1,5}$/.test(limit) || Number(limit) < 1 || Number(limit) > idPageMax)
+    return { ok: false, problem: `limit is a whole number from 1 to ${idPageMax}.` };
   const text = parameters.get('after');
   if (text === null) return { ok: true, value: { limit: Number(limit), after: -1 } };
   const after = /^[0-9a-z]{1,7}$/.test(text) ? Number.parseInt(text, 36) : afterMax + 1;
