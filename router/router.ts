@@ -68,9 +68,14 @@ export class Router {
     this.#onLastLogout = (filter) => this.engine.removeInterest(filter);
     this.#retirement = new Retirement(this.#subscriptions, this.#onLastLogout);
     this.graph = options.graph ?? new Graph({ idBytesMax, topicLevelsMax });
-    const deliveries = { subscriptions: this.#subscriptions, fanOut: this.#fanOut, graph: this.graph };
     this.#followerSends = new FollowerSends(
-      { ...deliveries, engine: this.engine, order: this.#order },
+      {
+        subscriptions: this.#subscriptions,
+        fanOut: this.#fanOut,
+        graph: this.graph,
+        engine: this.engine,
+        order: this.#order,
+      },
       options,
     );
   }

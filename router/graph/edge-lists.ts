@@ -39,14 +39,13 @@ export class EdgeLists {
 
   /** The caller has checked that it is new. */
   add(number: number, other: number): void {
-    this.#blocks = grownFor(this.#blocks, number);
-    this.#counts = grownFor(this.#counts, number);
+    this.#growFor(number);
     const count = this.#counts[number]!;
     this.#counts[number] = count + 1;
     if (this.#blocks[number] === inSet) this.#addToSet(number, other);
     else if (count < blockWordsMax) this.#addToBlock(number, count, other);
     else this.#becomeSet(number, other);
-    this.#goOnMoving(movedPerChange);
+    this.tidy(movedPerChange);
   }
 
   /** The caller has checked that it is there. */
@@ -55,34 +54,19 @@ export class EdgeLists {
     this.#counts[number] = count - 1;
     if (this.#blocks[number] === inSet) this.#removeFromSet(number, other);
     else this.#removeFromBlock(number, count, other);
-    this.#goOnMoving(movedPerChange);
-  }
-
-  /** Room for a list of which the length is known. Its numbers are then added. */
-  reserve(number: number, count: number): void {
-    if (count <= blockWordsMax) return;
-    this.#blocks = grownFor(this.#blocks, number);
-    this.#counts = grownFor(this.#counts, number);
-    const set = new NumberSet(count);
-    this.#sets.set(number, set);
-    this.#setBytes += set.bytes;
-    this.#blocks[number] = inSet;
+    this.tidy(movedPerChange);
   }
 
   /** A whole list at once, of a number that has none. */
   fill(number: number, others: Uint32Array): void {
     const { length } = others;
-    if (length === 0 || length > blockWordsMax) {
-      this.reserve(number, length);
-      for (const other of others) this.add(number, other);
-      return;
-    }
-    this.#blocks = grownFor(this.#blocks, number);
-    this.#counts = grownFor(this.#counts, number);
-    const block = this.#memory.take(length);
-    this.#memory.wordsOf(block).set(others, ListBlocks.offsetOf(block));
-    this.#blocks[number] = block;
+    if (length === 0) return;
+    this.#growFor(number);
     this.#counts[number] = length;
+    if (length <= blockWordsMax) return this.#keepInBlock(number, others);
+    const set = new NumberSet(length);
+    for (const other of others) set.add(other);
+    this.#keepInSet(number, set);
   }
 
   /**
@@ -111,20 +95,27 @@ export class EdgeLists {
   forEach(number: number, each: (other: number) => void): void {
     const block = this.#blocks[number] ?? 0;
     if (block === 0) return;
-    if (block === inSet) {
-      const all: number[] = [];
-      this.#sets.get(number)!.collect(-1, Number.POSITIVE_INFINITY, all);
-      return all.forEach(each);
-    }
+    if (block === inSet) return allOf(this.#sets.get(number)!).forEach(each);
     const words = this.#memory.wordsOf(block);
     const start = ListBlocks.offsetOf(block);
     const end = start + this.#counts[number]!;
     for (let at = start; at < end; at++) each(words[at]!);
   }
 
-  /** Moves some blocks, if they are being moved. */
+  /** Moves the blocks of some lists, where blocks are being moved, or begins to where too much of their memory is free. */
   tidy(lists: number): void {
-    this.#goOnMoving(lists);
+    if (this.#moving === 0) {
+      if (!this.#memory.scattered) return;
+      this.#memory.beginMoving();
+      this.#moving = 1;
+    }
+    const end = Math.min(this.#moving + lists, this.#blocks.length);
+    for (let number = this.#moving; number < end; number++) {
+      const block = this.#blocks[number]!;
+      if (block !== 0 && block !== inSet)
+        this.#blocks[number] = this.#memory.move(block, this.#counts[number]!);
+    }
+    this.#moving = end === this.#blocks.length ? 0 : end;
   }
 
   #addToBlock(number: number, count: number, other: number): void {
@@ -173,9 +164,7 @@ export class EdgeLists {
     for (let at = start; at < start + blockWordsMax; at++) set.add(words[at]!);
     set.add(other);
     this.#memory.give(block, blockWordsMax);
-    this.#blocks[number] = inSet;
-    this.#sets.set(number, set);
-    this.#setBytes += set.bytes;
+    this.#keepInSet(number, set);
   }
 
   #removeFromSet(number: number, other: number): void {
@@ -186,12 +175,26 @@ export class EdgeLists {
       this.#setBytes += set.bytes;
       return;
     }
-    const rest: number[] = [];
-    set.collect(-1, Number.POSITIVE_INFINITY, rest);
     this.#sets.delete(number);
-    const block = this.#memory.take(rest.length);
-    this.#memory.wordsOf(block).set(rest, ListBlocks.offsetOf(block));
+    this.#keepInBlock(number, allOf(set));
+  }
+
+  #growFor(number: number): void {
+    this.#blocks = grownFor(this.#blocks, number);
+    this.#counts = grownFor(this.#counts, number);
+  }
+
+  /** @param others one to `blockWordsMax` numbers */
+  #keepInBlock(number: number, others: ArrayLike<number>): void {
+    const block = this.#memory.take(others.length);
+    this.#memory.wordsOf(block).set(others, ListBlocks.offsetOf(block));
     this.#blocks[number] = block;
+  }
+
+  #keepInSet(number: number, set: NumberSet): void {
+    this.#blocks[number] = inSet;
+    this.#sets.set(number, set);
+    this.#setBytes += set.bytes;
   }
 
   #indexIn(block: Block, count: number, other: number): number {
@@ -201,19 +204,10 @@ export class EdgeLists {
     for (let at = start; at < start + count; at++) if (words[at] === other) return at - start;
     return -1;
   }
+}
 
-  #goOnMoving(lists: number): void {
-    if (this.#moving === 0) {
-      if (!this.#memory.scattered) return;
-      this.#memory.beginMoving();
-      this.#moving = 1;
-    }
-    const end = Math.min(this.#moving + lists, this.#blocks.length);
-    for (let number = this.#moving; number < end; number++) {
-      const block = this.#blocks[number]!;
-      if (block !== 0 && block !== inSet)
-        this.#blocks[number] = this.#memory.move(block, this.#counts[number]!);
-    }
-    this.#moving = end === this.#blocks.length ? 0 : end;
-  }
+function allOf(set: NumberSet): number[] {
+  const all: number[] = [];
+  set.collect(-1, Number.POSITIVE_INFINITY, all);
+  return all;
 }

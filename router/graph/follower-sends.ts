@@ -85,9 +85,9 @@ export class FollowerSends {
     stats.underWay++;
     stats.underWayBytes += send.bytes;
     const others = this.#byId.get(message.id);
-    if (others === undefined) this.#byId.set(message.id, [send]);
-    else others.push(send);
-    if (others === undefined) {
+    if (others !== undefined) others.push(send);
+    else {
+      this.#byId.set(message.id, [send]);
       this.#running.push(send);
       if (this.#scheduled || this.#working || this.#parts.order.busy) this.#schedule();
       else this.#work();
@@ -138,7 +138,6 @@ export class FollowerSends {
       do through = this.#deliverPart(send, deliveries);
       while (!through && deliveries.delivered - before < deliveriesMax && performance.now() < untilMs);
     });
-    send.delivered = send.own + deliveries.delivered;
     return through;
   }
 
@@ -171,7 +170,6 @@ export class FollowerSends {
         send.own = delivered;
       },
     });
-    send.delivered = send.own;
     send.deliveries = new FollowerDeliveries(this.#parts, message);
     return false;
   }
@@ -216,8 +214,6 @@ class FollowerSend {
   after = -1;
   /** Subscribers of the id itself that took it. */
   own = 0;
-  /** All that took it. */
-  delivered = 0;
   outcome: Outcome | undefined;
 
   constructor(message: Message, wants: Wants | undefined) {
@@ -226,6 +222,11 @@ class FollowerSend {
     this.count = wants?.count === true;
     this.idempotencyKey = wants?.idempotencyKey ?? '';
     this.bytes = message.bytes + message.id.length + sendBytes;
+  }
+
+  /** Subscribers that took it so far. */
+  get delivered(): number {
+    return this.own + (this.deliveries?.delivered ?? 0);
   }
 
   /** Tells the publisher, once. */

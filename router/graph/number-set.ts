@@ -25,7 +25,7 @@ export class NumberSet {
   size = 0;
 
   /** @param size numbers that it is to have room for */
-  constructor(size = 0) {
+  constructor(size: number) {
     let homes = slotsMin;
     while (homes * loadMax < size) homes *= 2;
     this.#homes = homes;
@@ -51,15 +51,11 @@ export class NumberSet {
     while (!this.#put(number)) this.#resize(this.#homes * 2);
   }
 
-  /** @returns false if it is not in the set */
-  delete(number: number): boolean {
+  /** The caller has checked that it is there. */
+  delete(number: number): void {
     const slots = this.#slots;
     let at = numberHash(number) >>> this.#shift;
-    while (at < slots.length && slots[at] !== number) {
-      if (slots[at] === 0) return false;
-      at++;
-    }
-    if (at >= slots.length) return false;
+    while (slots[at] !== number) at++;
     for (let next = at + 1; next < slots.length && slots[next] !== 0; next++) {
       if (numberHash(slots[next]!) >>> this.#shift > at) continue;
       slots[at] = slots[next]!;
@@ -68,25 +64,22 @@ export class NumberSet {
     slots[at] = 0;
     this.size--;
     if (this.#homes > slotsMin && this.size < this.#homes * loadMin) this.#resize(this.#homes / 2);
-    return true;
   }
 
   /**
    * Adds to `found` numbers whose hash is greater than `after`: all up to some hash, and `most` or a few more, where there
    * are so many.
-   * @returns whether there may be more
    */
-  collect(after: number, most: number, found: number[]): boolean {
+  collect(after: number, most: number, found: number[]): void {
     const slots = this.#slots;
     let at = after < 0 ? 0 : after >>> this.#shift;
     for (; at < slots.length; at++) {
       const number = slots[at]!;
       // Numbers behind a free slot have their homes behind it, too.
       if (number === 0) {
-        if (found.length >= most) return true;
+        if (found.length >= most) return;
       } else if (numberHash(number) > after) found.push(number);
     }
-    return false;
   }
 
   #put(number: number): boolean {
