@@ -48,7 +48,7 @@ export class LmdbStore implements Store {
     try {
       checkLmdbFile(join(directory, fileName));
       const store = new LmdbStore(directory, unlock);
-      await store.#check(layoutName, layoutVersion);
+      store.#checkVersion(layoutName, layoutVersion);
       return store;
     } catch (error) {
       unlock();
@@ -57,10 +57,8 @@ export class LmdbStore implements Store {
   }
 
   table(name: string, version: number): Table {
-    const known = this.#versions.get(name);
-    if (known !== undefined && known !== version) throw this.#otherVersion(name, known, version);
     try {
-      if (known === undefined) this.#versions.putSync(name, version);
+      this.#checkVersion(name, version);
       const database = this.#root.openDB<Uint8Array, number>({
         name,
         keyEncoding: 'uint32',
@@ -89,16 +87,14 @@ export class LmdbStore implements Store {
     this.#unlock();
   }
 
-  async #check(name: string, version: number): Promise<void> {
+  /** Notes the version of something new. @throws StoreError where it is there in another version */
+  #checkVersion(name: string, version: number): void {
     const known = this.#versions.get(name);
-    if (known === undefined) await this.#versions.put(name, version);
-    else if (known !== version) throw this.#otherVersion(name, known, version);
-  }
-
-  #otherVersion(name: string, known: number, version: number): StoreError {
-    return new StoreError(
-      `"${name}" in ${this.directory} has format ${known}, and this version of Encke reads format ${version}: start the version that wrote it, or give --data another directory.`,
-    );
+    if (known === undefined) this.#versions.putSync(name, version);
+    else if (known !== version)
+      throw new StoreError(
+        `"${name}" in ${this.directory} has format ${known}, and this version of Encke reads format ${version}: start the version that wrote it, or give --data another directory.`,
+      );
   }
 }
 
