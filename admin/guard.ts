@@ -3,13 +3,14 @@ import type { AuthenticationDecision } from '../access/authenticator.js';
 import type { AuthenticatorChain } from '../access/chain.js';
 import { HostNames } from '../gateway/auth/host-names.js';
 import { refusals } from '../gateway/close-reason.js';
+import { challengesOf, refusalReasonOf } from '../gateway/http/authentication.js';
 import { HttpCredentials } from '../gateway/http/http-credentials.js';
 import type { SharedParts } from '../gateway/shared-parts.js';
 import { type AdminAnswer, textAnswer } from './answer.js';
 
 const unavailable: AuthenticationDecision = {
   outcome: 'unavailable',
-  sentence: 'Credentials cannot be checked now: try again later.',
+  sentence: refusals['authentication-unavailable'].text,
 };
 
 /**
@@ -47,7 +48,7 @@ export class AdminGuard {
       this.#parts.counters.refused['not-allowed']++;
       return textAnswer(403, 'This is for superusers, and for callers with the token of --admin-token.');
     }
-    const reason = decision.outcome === 'refused' ? decision.reason : 'authentication-unavailable';
+    const reason = refusalReasonOf(decision);
     this.#parts.counters.refused[reason]++;
     const address = request.socket.remoteAddress;
     this.#parts.log.warn(reason, { address, transport: 'admin' }, 'a request was not let in');
@@ -57,8 +58,8 @@ export class AdminGuard {
       this.#chain.names.join() === 'token'
         ? 'This listener wants "Authorization: Bearer <token>", the token of --admin-token or --api-token.'
         : decision.sentence;
-    const basic = this.#chain.takesPasswords ? ', Basic realm="encke", charset="UTF-8"' : '';
-    return textAnswer(401, text, { 'WWW-Authenticate': `Bearer realm="encke"${basic}` });
+    const challenges = challengesOf(reason, this.#chain.takesPasswords).map(([, challenge]) => challenge);
+    return textAnswer(401, text, { 'WWW-Authenticate': challenges.join(', ') });
   }
 
   async #decide({ headers, socket }: IncomingMessage): Promise<AuthenticationDecision> {

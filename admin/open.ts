@@ -28,6 +28,7 @@ export const openAdmin: OpenAdmin = async (node, log, worker) => {
   const address = listenAddressesOf(config, node.role).admin;
   if (address === undefined) return { url: undefined, stop: async () => {} };
   const routes = [dashboardRoute, ...probeRoutes(node), ...apiRoutes({ node, operations, questions })];
+  // Made before there are clients: it takes 20 ms and more, in one turn of the loop.
   const document = jsonAnswer(openApiOf(routes));
   const described = {
     method: 'GET',

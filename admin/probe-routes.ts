@@ -1,4 +1,5 @@
 import type { OperatedNode } from '../gateway/operated-node.js';
+import { readinessOf, readStats, scopeExpected, scopeIn } from '../gateway/probed-node.js';
 import { type AdminAnswer, jsonAnswer, RequestError, textAnswer } from './answer.js';
 import {
   acceptsOpenMetrics,
@@ -42,16 +43,14 @@ export function probeRoutes(node: OperatedNode): AdminRoute[] {
       path: '/stats',
       summary:
         'All metrics as JSON, of this node; with --workers those of all workers together (scope=node: of one)',
-      answer: async ({ query }) => jsonAnswer(await statsOf(node, query.get('scope') ?? 'group')),
+      answer: async ({ query }) => jsonAnswer(await statsOf(node, query)),
     },
   ];
 }
 
-function readyAnswer({ whyNotReady, warning }: OperatedNode): AdminAnswer {
-  const whyNot = whyNotReady();
-  if (whyNot !== undefined) return textAnswer(503, whyNot);
-  const said = warning();
-  return textAnswer(200, said === undefined ? 'ready' : `ready, but ${said}`);
+function readyAnswer(node: OperatedNode): AdminAnswer {
+  const { isReady, text } = readinessOf(node);
+  return textAnswer(isReady ? 200 : 503, text);
 }
 
 /** One of several workers answers for all of them, as they share one port: each value says its worker. */
@@ -61,9 +60,8 @@ async function scrape({ stats, clusterStats }: OperatedNode): Promise<Scraped[]>
   return nodes.map(({ node, stats: numbers }) => ({ labels: { node }, numbers }));
 }
 
-async function statsOf({ stats, clusterStats }: OperatedNode, scope: string): Promise<object> {
-  if (scope !== 'node' && scope !== 'group') throw new RequestError(400, 'scope is node or group.');
-  if (scope === 'node' || clusterStats?.grouped !== true) return stats.all();
-  const { sum, nodes, unanswered } = await clusterStats.groupNow();
-  return { ...sum, workers: nodes.length, unanswered };
+function statsOf(node: OperatedNode, query: URLSearchParams): Promise<object> {
+  const scope = scopeIn(query);
+  if (scope === undefined) throw new RequestError(400, scopeExpected);
+  return new Promise((resolve) => readStats(node, scope, resolve));
 }

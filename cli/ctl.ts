@@ -1,4 +1,5 @@
 import { Argument, Command, Option } from 'commander';
+import { logLevels } from '../gateway/log/log-levels.js';
 import { act } from './ctl/action.js';
 import { defaultAdminUrl, pathOf, queryOf } from './ctl/admin-client.js';
 import { listAll } from './ctl/lists.js';
@@ -59,12 +60,9 @@ function addNodes(ctl: Command): void {
           return { json, text: text(json.nodes), unanswered: json.unanswered };
         }),
       );
-  nodes(
-    'status',
-    'each node: whether it is ready, and its numbers',
-    (all) => nodesTable(all) + reasonsOf(all),
-  );
-  nodes('nodes', 'the same as status', (all) => nodesTable(all) + reasonsOf(all));
+  const statusText = (all: never[]) => nodesTable(all) + reasonsOf(all);
+  nodes('status', 'each node: whether it is ready, and its numbers', statusText);
+  nodes('nodes', 'the same as status', statusText);
   nodes('listeners', 'the listeners of each node, and their sockets', listenersTable);
 }
 
@@ -274,7 +272,7 @@ function addChanges(ctl: Command): void {
   ctl
     .command('log-level')
     .description('set the log level until the next start')
-    .addArgument(new Argument('<level>').choices(['fatal', 'error', 'warn', 'info', 'debug', 'silent']))
+    .addArgument(new Argument('<level>').choices(logLevels))
     .option('--node <name>', 'which node; otherwise all')
     .action((level: string, flags, command: Command) =>
       act(command, async (client) => {

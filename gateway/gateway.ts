@@ -193,22 +193,20 @@ export class Gateway {
     await router.stop();
   }
 
-  async #drain(drainSec: number): Promise<boolean> {
-    if (this.#notReady !== undefined) return false;
+  async #drain(drainSec: number): Promise<void> {
+    if (this.#notReady !== undefined) return;
     const { admission, connections, outbound } = this.#shared;
     this.#notReady = draining;
     admission.refuseAll();
     this.#listeners.closePublic();
     await drain(connections, outbound, drainSec, () => this.#notReady === draining);
-    return true;
   }
 
-  async #undrain(): Promise<boolean> {
-    if (this.#notReady !== draining) return false;
+  async #undrain(): Promise<void> {
+    if (this.#notReady !== draining) return;
     await this.#listeners.openPublic();
     this.#shared.admission.admitAgain();
     this.#notReady = undefined;
-    return true;
   }
 
   #listenerStates(): ListenerState[] {

@@ -5,6 +5,7 @@ import { adminSettings } from './admin-settings.js';
 import { clusterSettings } from './cluster-settings.js';
 import { graphSettings } from './graph-settings.js';
 import { limitSettings } from './limit-settings.js';
+import { logLevels } from './log/log-levels.js';
 import { mqttSettings } from './mqtt/settings.js';
 import {
   anyCount,
@@ -206,11 +207,7 @@ export const settings = {
     30,
     'memory is not given back where that would hold everything up for longer than this at once, ms',
   ),
-  logLevel: setting(
-    oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'silent']),
-    'info',
-    'least level that is logged',
-  ),
+  logLevel: setting(oneOf(logLevels), 'info', 'least level that is logged'),
   logPendingBytesMax: setting(
     wholeNumber(4096, 1024 * mebibyte),
     mebibyte,

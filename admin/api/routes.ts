@@ -1,10 +1,9 @@
-import type { z } from 'zod';
 import { checkId } from '../../gateway/http/request.js';
 import type { OperatedNode } from '../../gateway/operated-node.js';
 import { jsonAnswer, RequestError } from '../answer.js';
 import type { NodeOperations, Operations } from '../node/node-operations.js';
 import type { NodeQuestions } from '../node/questions.js';
-import type { AdminRequest, AdminRoute } from '../route.js';
+import type { AdminRoute } from '../route.js';
 import { KeptMessages } from './kept-messages.js';
 import { Pages } from './pages.js';
 import { readBody, readQuery } from './queries.js';
@@ -187,11 +186,12 @@ export function apiRoutes({ node, operations, questions }: AdminApiParts): Admin
       summary: 'Takes a node out: no new clients, and its connections end. /ready says no',
       body: shapes.drainBody,
       shape: shapes.drainShape,
-      answer: (request) => {
-        const { seconds } = readBody(shapes.drainBody, request.body);
-        return atNode(request, shapes.drainBody, 'drain', {
-          drainSec: seconds ?? node.shared.config.drainSec,
-        });
+      answer: ({ body }) => {
+        const { node: name, seconds: drainSec = node.shared.config.drainSec } = readBody(
+          shapes.drainBody,
+          body,
+        );
+        return atNode('drain', { drainSec }, name);
       },
     },
     {
@@ -200,17 +200,11 @@ export function apiRoutes({ node, operations, questions }: AdminApiParts): Admin
       summary: 'Takes a drained node in again',
       body: shapes.nodeBody,
       shape: shapes.drainShape,
-      answer: (request) => atNode(request, shapes.nodeBody, 'undrain', undefined),
+      answer: ({ body }) => atNode('undrain', undefined, readBody(shapes.nodeBody, body).node),
     },
   ];
 
-  async function atNode(
-    { body }: AdminRequest,
-    shape: z.ZodObject,
-    about: 'drain' | 'undrain',
-    details: unknown,
-  ) {
-    const name = (readBody(shape, body).node as string | undefined) ?? operations.name;
+  async function atNode(about: 'drain' | 'undrain', details: object | undefined, name = operations.name) {
     const { replies } = await questions.ask<Record<string, boolean>>({
       about,
       details,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { logLevels } from '../../gateway/log/log-levels.js';
 import { clientDetail, clientEntry, nodeStatus, sessionEntry } from '../node/entries.js';
 
 /** Queries, bodies and answers of the admin API. */
@@ -53,7 +54,7 @@ export const drainBody = nodeBody.extend({
     .describe('the connections end spread over this time; none = drainSec'),
 });
 export const logLevelBody = z.object({
-  level: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']),
+  level: z.enum(logLevels),
   node: z.string().optional().describe('name of a node; none = all'),
 });
 

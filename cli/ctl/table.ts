@@ -3,7 +3,7 @@ export function tableOf(heads: readonly string[], rows: readonly (readonly (stri
   const texts = rows.map((row) => row.map(shown));
   const widths = heads.map((head, i) => Math.max(head.length, ...texts.map((row) => [...row[i]!].length)));
   const isNumber = heads.map((_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === 'number'));
-  const lines = [heads.map((head) => head), ...texts].map((row) =>
+  const lines = [heads, ...texts].map((row) =>
     row
       .map((text, i) => {
         const padding = ' '.repeat(widths[i]! - [...text].length);

@@ -5,6 +5,7 @@ import type { Router } from '../../router/router.js';
 import type { Kicks } from '../cluster/kicks.js';
 import type { Found, SubscriberLocations } from '../cluster/subscriber-locations.js';
 import type { Config } from '../config.js';
+import type { Counters } from '../counters.js';
 import type { FairTurns } from '../fair-turns.js';
 import { answerJson, type Headers, whenKnown } from './answer.js';
 import type { ApiHandler } from './api-guard.js';
@@ -24,6 +25,7 @@ import type { UnsentAnswers } from './streams/unsent-answers.js';
 export interface ApiParts extends ProbesParts {
   readonly router: Router;
   readonly config: Config;
+  readonly counters: Counters;
   readonly subscriberLocations: SubscriberLocations;
   readonly turns: FairTurns;
   readonly unsent: UnsentAnswers;

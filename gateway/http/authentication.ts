@@ -123,7 +123,7 @@ export class HttpAuthentication {
   }
 
   #refusalOf(response: HttpResponse, decision: RefusedAuthentication): AuthenticationRefusal {
-    const reason = decision.outcome === 'refused' ? decision.reason : 'authentication-unavailable';
+    const reason = refusalReasonOf(decision);
     this.#log.warn(
       reason,
       { address: addressText(response), transport: this.#transport },
@@ -140,8 +140,12 @@ const header = 'WWW-Authenticate';
 const bearer = [header, 'Bearer realm="encke"'] as const; // RFC 6750 3
 const basic = [header, 'Basic realm="encke", charset="UTF-8"'] as const; // RFC 7617 2.1
 
+export function refusalReasonOf(decision: RefusedAuthentication): RefusalReason {
+  return decision.outcome === 'refused' ? decision.reason : 'authentication-unavailable';
+}
+
 /** With 401 alone (RFC 9110 11.6.1), and the same whatever is wrong. */
-function challengesOf(reason: RefusalReason, takesPasswords: boolean): Headers {
+export function challengesOf(reason: RefusalReason, takesPasswords: boolean): Headers {
   if (!refusals[reason].status.startsWith('401')) return [];
   return takesPasswords ? [bearer, basic] : [bearer];
 }

@@ -1,22 +1,13 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import type { ClusterStats, StatsOfNodes } from '../cluster/cluster-stats.js';
-import type { Counters } from '../counters.js';
-import type { Stats } from '../stats.js';
+import type { Numbers } from '../cluster/stats-sum.js';
+import { type ProbedNode, readinessOf, readStats, scopeExpected, scopeIn } from '../probed-node.js';
 import { answerJson, answerText, type Headers, whenKnown } from './answer.js';
 import type { ApiGuard } from './api-guard.js';
 import type { FrontDoor } from './front-door.js';
 import { bindPath, type Handler } from './methods.js';
 
-export interface ProbesParts {
-  readonly counters: Counters;
+export interface ProbesParts extends ProbedNode {
   readonly guard: ApiGuard;
-  readonly stats: Stats;
-  /** Where there may be other nodes. */
-  readonly clusterStats: ClusterStats | undefined;
-  /** Why nothing should be sent here now; undefined = it may. */
-  readonly whyNotReady: () => string | undefined;
-  /** It is ready, and an operator is to mend something. */
-  readonly warning: () => string | undefined;
 }
 
 /** The routes of every process, whatever its role: /health, /ready and /stats. */
@@ -36,25 +27,17 @@ export function bindProbes(door: FrontDoor, parts: ProbesParts): void {
   bindPath(door, '/ready', { get: (response) => answerReady(response, parts) });
 }
 
-function answerReady(response: HttpResponse, { whyNotReady, warning }: ProbesParts): void {
-  const whyNot = whyNotReady();
-  const said = warning();
-  if (whyNot === undefined)
-    answerText(response, '200 OK', said === undefined ? 'ready' : `ready, but ${said}`);
-  else answerText(response, '503 Service Unavailable', whyNot);
+function answerReady(response: HttpResponse, parts: ProbesParts): void {
+  const { isReady, text } = readinessOf(parts);
+  answerText(response, isReady ? '200 OK' : '503 Service Unavailable', text);
 }
 
-/** Of the whole group where this is one of several workers, as nobody can choose which one answers. */
 function answerStats(parts: ProbesParts, response: HttpResponse, request: HttpRequest, cors: Headers): void {
-  const { guard, stats, clusterStats } = parts;
-  const scope = new URLSearchParams(request.getQuery() ?? '').get('scope') ?? 'group';
-  if (scope !== 'node' && scope !== 'group') return guard.refuse(response, cors, 'scope is node or group.');
-  if (scope === 'node' || clusterStats === undefined || !clusterStats.grouped)
-    return answerJson(response, '200 OK', stats.all(), cors);
-  whenKnown<StatsOfNodes>(
+  const scope = scopeIn(new URLSearchParams(request.getQuery() ?? ''));
+  if (scope === undefined) return parts.guard.refuse(response, cors, scopeExpected);
+  whenKnown<Numbers>(
     response,
-    (onKnown) => clusterStats.ofGroup(onKnown),
-    ({ sum, nodes, unanswered }) =>
-      answerJson(response, '200 OK', { ...sum, workers: nodes.length, unanswered }, cors),
+    (onKnown) => readStats(parts, scope, onKnown),
+    (numbers) => answerJson(response, '200 OK', numbers, cors),
   );
 }
