@@ -39,8 +39,10 @@ export class Listeners {
       addressAdmissionOf(config, setting, counters, shared.log);
     const addresses = listenAddressesOf(config, role);
     const isClosing = () => admission.stopping;
-    const used = holdsConnections(role) ? Object.values(addresses) : [addresses.api];
-    const certificates = used.some((address) => address?.tls) ? certificatesOf(config, log) : undefined;
+    const used = (holdsConnections(role) ? Object.values(addresses) : [addresses.api]).filter(
+      (address) => address !== undefined,
+    );
+    const certificates = used.some(({ tls }) => tls) ? certificatesOf(config, log) : undefined;
     this.certificates = certificates;
     warnOfClearText(config, used, log);
     const publicParts = {
@@ -136,15 +138,13 @@ function plainApp(): RoutedApp {
 /** Says once which secrets others on the network can read. */
 function warnOfClearText(
   { auth, apiToken, mqttToken }: Config,
-  addresses: readonly (ListenAddress | undefined)[],
+  addresses: readonly ListenAddress[],
   log: Logger,
 ): void {
   if (auth.length === 0 && apiToken === '' && mqttToken === '') return;
-  const plain = addresses.filter(
-    (address) => address !== undefined && !address.tls && !isLoopback(address.host),
-  );
+  const plain = addresses.filter(({ tls, host }) => !tls && !isLoopback(host));
   if (plain.length === 0) return;
-  const listeners = plain.map((address) => `${address!.flag.slice(2)} ${address!.host}`);
+  const listeners = plain.map(({ flag, host }) => `${flag.slice(2)} ${host}`);
   log.warn(
     { listeners },
     'no TLS on these listeners: tokens, passwords and messages go over the network as they are. Set --tls-cert-file and --tls-key-file, or let a proxy with TLS stand in front, on a network that nobody else reads',

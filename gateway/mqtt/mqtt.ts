@@ -77,7 +77,7 @@ export class Mqtt {
     const { mqttFlappingMaxCount, mqttFlappingWindowTime, mqttFlappingBanTime } = config;
     this.#flapping = new Flapping(
       { maxCount: mqttFlappingMaxCount, windowSec: mqttFlappingWindowTime, holdSec: mqttFlappingBanTime },
-      surroundings.access.identities,
+      access.identities,
       log,
     );
     const deferred = new DeferredPublications(router);
