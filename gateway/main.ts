@@ -70,7 +70,7 @@ export async function runGateway(
   log.info(urls, 'listening');
 }
 
-/** On disk where --data is set. @throws StoreError */
+/** Opens the friends graph, on disk where --data is set. @throws StoreError */
 async function openGraphOf(config: Config): Promise<Graph> {
   const { graphBytesTotalMax, graphSubscriptionsMax, idBytesMax, topicLevelsMax } = config;
   const limits = {

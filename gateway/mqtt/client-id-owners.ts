@@ -71,7 +71,7 @@ export function userNameOf({ isSuperuser, userName }: Identity, packet: ConnectP
   return isSuperuser ? (userName ?? packet.userName) : userName;
 }
 
-/** Not the name itself: some clients give their token there. Neither `*` nor `-` is the key of any. */
+/** Hashes a name, as some clients give their token there. Neither `*` nor `-` is the key of any name. */
 function keyOf(userName: string | undefined, isSuperuser: boolean): string {
   if (userName === undefined) return isSuperuser ? '*' : '-';
   return createHash('sha256').update(userName).digest('base64').slice(0, userKeyChars);

@@ -54,7 +54,7 @@ export class FilterAdmission {
     return this.#parts.rewrite.subscribeFilter(filter);
   }
 
-  /** It is no filter at all, by the standard. */
+  /** Whether the text is no filter at all, by the standard. */
   isMalformed(filter: string): boolean {
     return this.#problemOf(filter) === 'malformed';
   }

@@ -66,7 +66,7 @@ export class Certificates {
     return this.#current;
   }
 
-  /** When the first of them ends, in seconds since 1970. */
+  /** The first certificate ends at this time, in seconds since 1970. */
   get expiresAtSec(): number {
     return Math.round(Math.min(...this.#current.map(({ expiresAtMs }) => expiresAtMs)) / 1000);
   }

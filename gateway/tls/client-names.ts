@@ -9,7 +9,7 @@ const userNameShape = /^[^\x00-\x1f\x7f]{1,256}$/;
 
 /** The types of uWS leave this method out. Only a response with TLS has it. */
 interface TlsResponse extends HttpResponse {
-  /** In PEM; empty where the client has shown none. */
+  /** The certificate in PEM; empty where the client has shown none. */
   getX509Certificate(): string;
 }
 

@@ -119,7 +119,7 @@ export class Polls {
     response.cork(() => this.#answer.endEmpty(response, this.#position(ids), flags, headers));
   }
 
-  /** Its next one is told what its user may not read. */
+  /** Ends a poll of a user who may not read all its ids any more. The next poll is told which. */
   review(poll: Poll): void {
     const { authorizer, identities } = this.#parts.access;
     const forbidden = refusalToRead(authorizer, identities.of(poll.slot), poll.ids);

@@ -23,7 +23,7 @@ export interface SubscribeHandlerParts {
 interface SubscribeWork {
   readonly packetId: number;
   readonly requests: readonly { filter: string; qos: Qos }[];
-  /** By filter: in one packet equal ones count once, at the last QoS, or 64 KB would be 16,000 times everything. */
+  /** The QoS by filter: equal filters of a packet count once, with the last QoS, or 64 KB would be 16,000 times everything. */
   readonly granted: Map<string, Qos>;
   readonly refused: Set<string>;
   /** The codes of the requests that are done. */
