@@ -3,7 +3,6 @@ import {
   type AuthenticationResult,
   type Authenticator,
   badCredentials,
-  bytesOfCredentials,
   type Credentials,
   tooManyChecks,
   unknownUser,
@@ -14,8 +13,8 @@ import { isFilled, keyOf } from './key-template.js';
 import type { PasswordCheck } from './password-check.js';
 import { type FoundUser, RedisUserReader } from './redis-user-reader.js';
 import { problemOfRuleFilter, type Rule, Rules, rulesMax } from './rules.js';
+import { type Accept, ServiceChecks } from './service-checks.js';
 import { SlowChecks } from './slow-checks.js';
-import { WaitingPlaces } from './waiting-places.js';
 
 export interface RedisUsersOptions {
   readonly redis: Redis;
@@ -52,7 +51,7 @@ export class RedisUsers implements Authenticator {
   readonly takesPasswords = true;
   readonly #options: RedisUsersOptions;
   readonly #reader: RedisUserReader;
-  readonly #underWay: WaitingPlaces;
+  readonly #checks: ServiceChecks;
   readonly #slowChecks: SlowChecks;
   /** The cost in the last bcrypt hash that was compared. */
   #bcryptCost = '10';
@@ -61,10 +60,11 @@ export class RedisUsers implements Authenticator {
     this.#options = options;
     this.#slowChecks = options.slowChecks ?? new SlowChecks();
     this.#reader = new RedisUserReader(options.redis, options.onTrouble);
-    this.#underWay = new WaitingPlaces({
+    this.#checks = new ServiceChecks({
+      cache: options.cache,
       max: underWayMax,
       bytesMax: underWayBytesMax,
-      sharePerAddress: options.sharePerAddress ?? 1,
+      sharePerAddress: options.sharePerAddress,
     });
   }
 
@@ -78,11 +78,10 @@ export class RedisUsers implements Authenticator {
     if (password === undefined || !isFilled(userKey, credentials) || !isFilled(aclKey, credentials))
       return unknownUser;
     const cacheKey = cache.keyOf('redis', userName, password, clientId);
-    const known = cache.get(cacheKey);
-    if (known !== undefined) return { outcome: 'accepted', identity: known };
-    const place = this.#underWay.take(credentials.address, bytesOfCredentials(credentials));
-    if (place === undefined) return tooManyChecks;
-    return this.#ask(credentials, password, cacheKey).finally(() => this.#underWay.give(place));
+    return (
+      this.#checks.known(cacheKey) ??
+      this.#checks.ask(cacheKey, credentials, (accept) => this.#ask(credentials, password, accept))
+    );
   }
 
   revoke(userName: string | undefined): void {
@@ -93,11 +92,11 @@ export class RedisUsers implements Authenticator {
     this.#options.redis.disconnect();
   }
 
-  async #ask(credentials: Credentials, password: Buffer, cacheKey: string): Promise<AuthenticationResult> {
-    const { userKey, aclKey, cache, timeoutMs } = this.#options;
-    const askedMs = performance.now();
-    const deadlineMs = askedMs + timeoutMs;
-    const found = await this.#reader.read(keyOf(userKey, credentials), keyOf(aclKey, credentials));
+  async #ask(credentials: Credentials, password: Buffer, accept: Accept): Promise<AuthenticationResult> {
+    const { userKey, timeoutMs } = this.#options;
+    const deadlineMs = performance.now() + timeoutMs;
+    const aclKey = keyOf(this.#options.aclKey, credentials);
+    const found = await this.#reader.read(keyOf(userKey, credentials), aclKey);
     if (found === undefined) return away;
     const { stored, isSuperuser, acl } = found;
     const matches = await this.#matches(password, found, credentials.address, deadlineMs);
@@ -108,9 +107,8 @@ export class RedisUsers implements Authenticator {
     const userName = userKey.includes('%u') ? credentials.userName : undefined;
     const identity = isSuperuser
       ? { userName, isSuperuser, rules: Rules.none, expiresAtMs: undefined }
-      : new UserIdentity(userName, this.#rulesOf(acl, keyOf(aclKey, credentials)));
-    cache.set(cacheKey, identity, undefined, askedMs);
-    return { outcome: 'accepted', identity };
+      : new UserIdentity(userName, this.#rulesOf(acl, aclKey));
+    return accept(identity);
   }
 
   /**

@@ -2,20 +2,18 @@ import {
   type AuthenticationResult,
   type Authenticator,
   badCredentials,
-  bytesOfCredentials,
   type Credentials,
   givesNothing,
-  tooManyChecks,
   unknownUser,
 } from '../authenticator.js';
 import { CircuitBreaker } from '../circuit-breaker.js';
 import { ExpiringIdentity, type Identity, UserIdentity } from '../identity.js';
 import type { IdentityCache } from '../identity-cache.js';
 import { Rules } from '../rules.js';
+import { type Accept, ServiceChecks } from '../service-checks.js';
 import { SharedRules } from '../shared-rules.js';
-import { WaitingPlaces } from '../waiting-places.js';
 import type { AllowingAnswer } from './hook-answer.js';
-import { type CachedFor, HookRequest, type HookRequestOptions } from './hook-request.js';
+import { HookRequest, type HookRequestOptions } from './hook-request.js';
 
 export interface HookUsersOptions extends HookRequestOptions {
   readonly cache: IdentityCache;
@@ -42,21 +40,25 @@ export class HookUsers implements Authenticator {
   readonly takesPasswords = true;
   readonly #options: HookUsersOptions;
   readonly #request: HookRequest;
-  readonly #breaker: CircuitBreaker;
+  readonly #checks: ServiceChecks;
   readonly #rules = new SharedRules();
   /** By cache key: a page that opens six streams asks once. */
   readonly #underWay = new Map<string, Promise<AuthenticationResult>>();
-  readonly #places: WaitingPlaces;
 
   constructor(options: HookUsersOptions) {
-    this.#places = new WaitingPlaces({
-      max: underWayMax,
-      bytesMax: underWayBytesMax,
-      sharePerAddress: options.sharePerAddress ?? 1,
-    });
     this.#options = options;
     this.#request = new HookRequest(options);
-    this.#breaker = options.breaker ?? new CircuitBreaker();
+    this.#checks = new ServiceChecks({
+      cache: options.cache,
+      max: underWayMax,
+      bytesMax: underWayBytesMax,
+      sharePerAddress: options.sharePerAddress,
+      outage: {
+        breaker: options.breaker ?? new CircuitBreaker(),
+        onTrouble: options.onTrouble,
+        result: options.failsOpen ? letInNevertheless : away,
+      },
+    });
   }
 
   get cache(): IdentityCache {
@@ -66,22 +68,9 @@ export class HookUsers implements Authenticator {
   authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
     if (givesNothing(credentials)) return unknownUser;
     const cacheKey = this.#keyOf(credentials);
-    const identity = this.#options.cache.get(cacheKey);
-    if (identity !== undefined) return { outcome: 'accepted', identity };
-    const sameUnderWay = this.#underWay.get(cacheKey);
-    if (sameUnderWay !== undefined) return sameUnderWay;
-    const place = this.#places.take(credentials.address, bytesOfCredentials(credentials));
-    if (place === undefined) return tooManyChecks;
-    if (!this.#breaker.mayAsk()) {
-      this.#places.give(place);
-      return this.#away;
-    }
-    const answer = this.#ask(credentials, cacheKey).finally(() => {
-      this.#underWay.delete(cacheKey);
-      this.#places.give(place);
-    });
-    this.#underWay.set(cacheKey, answer);
-    return answer;
+    return (
+      this.#checks.known(cacheKey) ?? this.#underWay.get(cacheKey) ?? this.#askFor(cacheKey, credentials)
+    );
   }
 
   revoke(userName: string | undefined): void {
@@ -99,30 +88,23 @@ export class HookUsers implements Authenticator {
     return this.#options.cache.keyOf('http', transport, address, clientId, userName, password, token, names);
   }
 
-  async #ask(credentials: Credentials, cacheKey: string): Promise<AuthenticationResult> {
-    const askedMs = performance.now();
-    try {
-      const answer = await this.#request.ask(credentials);
-      this.#breaker.succeeded();
-      if (answer.result === 'unknown') return unknownUser;
-      if (answer.result === 'deny') return badCredentials;
-      return { outcome: 'accepted', identity: this.#keep(answer, credentials, cacheKey, askedMs) };
-    } catch (error) {
-      this.#breaker.failed();
-      this.#options.onTrouble(error);
-      return this.#away;
-    }
+  #askFor(cacheKey: string, credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
+    const answer = this.#checks.ask(cacheKey, credentials, (accept) => this.#ask(credentials, accept));
+    if (!(answer instanceof Promise)) return answer;
+    const shared = answer.finally(() => this.#underWay.delete(cacheKey));
+    this.#underWay.set(cacheKey, shared);
+    return shared;
   }
 
-  #keep(
-    answer: AllowingAnswer & CachedFor,
-    credentials: Credentials,
-    cacheKey: string,
-    askedMs: number,
-  ): Identity {
-    const identity = this.#identityOf(answer, answer.userName ?? nameWithPassword(credentials));
-    this.#options.cache.set(cacheKey, identity, answer.cacheSec, askedMs);
-    return identity;
+  /** Rejects where the service cannot be reached, or its answer is none that is known. */
+  async #ask(credentials: Credentials, accept: Accept): Promise<AuthenticationResult> {
+    const answer = await this.#request.ask(credentials);
+    if (answer.result === 'unknown') return unknownUser;
+    if (answer.result === 'deny') return badCredentials;
+    return accept(
+      this.#identityOf(answer, answer.userName ?? nameWithPassword(credentials)),
+      answer.cacheSec,
+    );
   }
 
   #identityOf({ superuser, rules, expiresInSec }: AllowingAnswer, userName: string | undefined): Identity {
@@ -132,10 +114,6 @@ export class HookUsers implements Authenticator {
     return expiresAtMs === undefined
       ? new UserIdentity(userName, shared)
       : new ExpiringIdentity(userName, shared, Math.ceil(expiresAtMs / 1000));
-  }
-
-  get #away(): AuthenticationResult {
-    return this.#options.failsOpen ? letInNevertheless : away;
   }
 }
 

@@ -10,16 +10,14 @@ import {
   type AuthenticationResult,
   type Authenticator,
   badCredentials,
-  bytesOfCredentials,
   type Credentials,
-  tooManyChecks,
   unknownUser,
 } from '../authenticator.js';
 import { CircuitBreaker } from '../circuit-breaker.js';
-import { UserIdentity } from '../identity.js';
+import { type Identity, UserIdentity } from '../identity.js';
 import type { IdentityCache } from '../identity-cache.js';
 import { Rules } from '../rules.js';
-import { WaitingPlaces } from '../waiting-places.js';
+import { type Accept, ServiceChecks } from '../service-checks.js';
 import { LdapConnections, type LdapConnectionsOptions } from './ldap-connections.js';
 import { bindNameOf, ldapUserNameOf } from './ldap-name.js';
 
@@ -48,17 +46,21 @@ export class LdapUsers implements Authenticator {
   readonly takesPasswords = true;
   readonly #options: LdapUsersOptions;
   readonly #connections: LdapConnections;
-  readonly #breaker: CircuitBreaker;
-  readonly #underWay: WaitingPlaces;
+  readonly #checks: ServiceChecks;
 
   constructor(options: LdapUsersOptions) {
     this.#options = options;
     this.#connections = new LdapConnections(options);
-    this.#breaker = options.breaker ?? new CircuitBreaker();
-    this.#underWay = new WaitingPlaces({
+    this.#checks = new ServiceChecks({
+      cache: options.cache,
       max: underWayMax,
       bytesMax: underWayBytesMax,
-      sharePerAddress: options.sharePerAddress ?? 1,
+      sharePerAddress: options.sharePerAddress,
+      outage: {
+        breaker: options.breaker ?? new CircuitBreaker(),
+        onTrouble: options.onTrouble,
+        result: away,
+      },
     });
   }
 
@@ -74,22 +76,13 @@ export class LdapUsers implements Authenticator {
     // A bind without a password is anonymous, and good (RFC 4513 5.1.2).
     if (userName === undefined || name === undefined || password.length === 0 || !isText(password))
       return badCredentials;
-    const { cache } = this.#options;
-    const cacheKey = cache.keyOf('ldap', userName, password);
-    const identity = cache.get(cacheKey);
-    if (identity !== undefined) return { outcome: 'accepted', identity };
-    const place = this.#underWay.take(credentials.address, bytesOfCredentials(credentials));
-    if (place === undefined) return tooManyChecks;
-    if (!this.#breaker.mayAsk()) {
-      this.#underWay.give(place);
-      return away;
-    }
-    const askedMs = performance.now();
-    return this.#bind(name, password.toString(), () => {
-      const identity = new UserIdentity(userName, Rules.none);
-      cache.set(cacheKey, identity, undefined, askedMs);
-      return { outcome: 'accepted', identity };
-    }).finally(() => this.#underWay.give(place));
+    const cacheKey = this.cache.keyOf('ldap', userName, password);
+    return (
+      this.#checks.known(cacheKey) ??
+      this.#checks.ask(cacheKey, credentials, (accept) =>
+        this.#bind(name, password.toString(), new UserIdentity(userName, Rules.none), accept),
+      )
+    );
   }
 
   revoke(userName: string | undefined): void {
@@ -100,25 +93,21 @@ export class LdapUsers implements Authenticator {
     return this.#connections.close();
   }
 
+  /** Rejects where the server cannot answer. */
   async #bind(
     name: string,
     password: string,
-    accepted: () => AuthenticationResult,
+    identity: Identity,
+    accept: Accept,
   ): Promise<AuthenticationResult> {
     try {
       await this.#connections.bind(name, password);
-      this.#breaker.succeeded();
-      return accepted();
     } catch (error) {
-      if (error instanceof ResultCodeError && !serverTrouble.has(error.code)) {
-        this.#breaker.succeeded();
-        if (!isRefusal(error)) this.#options.onTrouble(error);
-        return badCredentials;
-      }
-      this.#breaker.failed();
-      this.#options.onTrouble(error);
-      return away;
+      if (!(error instanceof ResultCodeError) || serverTrouble.has(error.code)) throw error;
+      if (!isRefusal(error)) this.#options.onTrouble(error);
+      return badCredentials;
     }
+    return accept(identity);
   }
 }
 
