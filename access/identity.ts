@@ -46,6 +46,13 @@ export class ExpiringIdentity extends UserIdentity {
   }
 }
 
+/** Makes an identity in the form that costs least: most users are no superusers, and their credentials do not end. */
+export function identityOf({ userName, isSuperuser, rules, expiresAtMs }: Identity): Identity {
+  if (isSuperuser) return { userName, isSuperuser, rules, expiresAtMs };
+  if (expiresAtMs === undefined) return new UserIdentity(userName, rules);
+  return new ExpiringIdentity(userName, rules, Math.ceil(expiresAtMs / 1000));
+}
+
 /** May do everything: everybody where no authenticator is set, and a client that knows the shared token. */
 export const unrestricted: Identity = {
   userName: undefined,

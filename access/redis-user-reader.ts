@@ -70,8 +70,13 @@ export class RedisUserReader {
     return {
       stored,
       salt: salt ?? '',
-      isSuperuser: isSuperuser === '1' || isSuperuser === 'true',
+      isSuperuser: isSuperuserIn(isSuperuser),
       acl: acl[1] as string[],
     };
   }
+}
+
+/** @param field `is_superuser` of a user, as Redis has it */
+export function isSuperuserIn(field: unknown): boolean {
+  return field === '1' || field === 'true';
 }

@@ -7,7 +7,7 @@ import {
   tooManyChecks,
   unknownUser,
 } from './authenticator.js';
-import { UserIdentity } from './identity.js';
+import { identityOf } from './identity.js';
 import type { IdentityCache } from './identity-cache.js';
 import { isFilled, keyOf } from './key-template.js';
 import type { PasswordCheck } from './password-check.js';
@@ -105,10 +105,8 @@ export class RedisUsers implements Authenticator {
     if (!matches) return badCredentials;
     // The password is that of the key: a name that is not in it could be anybody's.
     const userName = userKey.includes('%u') ? credentials.userName : undefined;
-    const identity = isSuperuser
-      ? { userName, isSuperuser, rules: Rules.none, expiresAtMs: undefined }
-      : new UserIdentity(userName, this.#rulesOf(acl, aclKey));
-    return accept(identity);
+    const rules = isSuperuser ? Rules.none : this.#rulesOf(acl, aclKey);
+    return accept(identityOf({ userName, isSuperuser, rules, expiresAtMs: undefined }));
   }
 
   /**

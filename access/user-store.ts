@@ -1,5 +1,6 @@
 import type { ChainableCommander, Redis } from 'ioredis';
 import { globOf, keyOf, type NamesInKey, namesInKeyOf } from './key-template.js';
+import { isSuperuserIn } from './redis-user-reader.js';
 import { rulesMax } from './rules.js';
 import type { StoredPassword } from './stored-password.js';
 
@@ -166,14 +167,11 @@ export class UserStore {
     const pipeline = this.#redis.pipeline();
     for (const { key, names } of named) pipeline.hget(key, 'is_superuser').hlen(keyOf(this.#aclKey, names));
     const answers = (await pipeline.exec()) ?? [];
-    return named.map(({ names }, index) => {
-      const isSuperuser = answers[index * 2]![1];
-      return {
-        ...names,
-        isSuperuser: isSuperuser === '1' || isSuperuser === 'true',
-        ruleCount: Number(answers[index * 2 + 1]![1] ?? 0),
-      };
-    });
+    return named.map(({ names }, index) => ({
+      ...names,
+      isSuperuser: isSuperuserIn(answers[index * 2]![1]),
+      ruleCount: Number(answers[index * 2 + 1]![1] ?? 0),
+    }));
   }
 
   /** Reads and writes as one: where a key changes in between, both are done again. */

@@ -7,7 +7,7 @@ import {
   unknownUser,
 } from '../authenticator.js';
 import { CircuitBreaker } from '../circuit-breaker.js';
-import { ExpiringIdentity, type Identity, UserIdentity } from '../identity.js';
+import { type Identity, identityOf, UserIdentity } from '../identity.js';
 import type { IdentityCache } from '../identity-cache.js';
 import { Rules } from '../rules.js';
 import { type Accept, ServiceChecks } from '../service-checks.js';
@@ -109,11 +109,12 @@ export class HookUsers implements Authenticator {
 
   #identityOf({ superuser, rules, expiresInSec }: AllowingAnswer, userName: string | undefined): Identity {
     const expiresAtMs = expiresInSec === undefined ? undefined : Date.now() + expiresInSec * 1000;
-    if (superuser) return { userName, isSuperuser: true, rules: Rules.none, expiresAtMs };
-    const shared = this.#rules.of(rules, 'in-order');
-    return expiresAtMs === undefined
-      ? new UserIdentity(userName, shared)
-      : new ExpiringIdentity(userName, shared, Math.ceil(expiresAtMs / 1000));
+    return identityOf({
+      userName,
+      isSuperuser: superuser,
+      rules: superuser ? Rules.none : this.#rules.of(rules, 'in-order'),
+      expiresAtMs,
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Authorizer } from '../../../access/authorizer.js';
-import { ExpiringIdentity, type Identity, UserIdentity } from '../../../access/identity.js';
+import { type Identity, identityOf } from '../../../access/identity.js';
 import { Rules } from '../../../access/rules.js';
 import type { Cluster } from '../../../router/engine/cluster.js';
 import type { Counters } from '../../counters.js';
@@ -40,7 +40,7 @@ export class StreamRefreshes {
       const asked = JSON.parse(Buffer.from(body).toString()) as Asked; // nodes of one cluster trust each other
       const stream = parts.handles.find(asked.handle);
       const former = stream === undefined ? Rules.none : parts.identities.of(stream.slot).rules;
-      return Buffer.from(JSON.stringify(this.#refreshHere(asked.handle, identityOf(asked, former))));
+      return Buffer.from(JSON.stringify(this.#refreshHere(asked.handle, identityIn(asked, former))));
     });
   }
 
@@ -88,12 +88,10 @@ interface Asked {
   readonly expiresAtMs?: number | undefined;
 }
 
-/** @param former of the stream, whose rules are often the same, and then shared */
-function identityOf({ userName, isSuperuser, rules: text, expiresAtMs }: Asked, former: Rules): Identity {
+/** @param former of the stream: the new rules are often the same, and then shared */
+function identityIn({ userName, isSuperuser, rules: text, expiresAtMs }: Asked, former: Rules): Identity {
   const rules = text === former.text ? former : Rules.ofText(text);
-  if (isSuperuser) return { userName, isSuperuser, rules, expiresAtMs };
-  if (expiresAtMs === undefined) return new UserIdentity(userName, rules);
-  return new ExpiringIdentity(userName, rules, Math.floor(expiresAtMs / 1000));
+  return identityOf({ userName, isSuperuser, rules, expiresAtMs });
 }
 
 function refreshedIn(body: Uint8Array): Refreshed {
