@@ -6,50 +6,60 @@ import type { Config } from './settings.js';
 
 /** A secret is at least as long as the hash (RFC 7518 3.2). */
 const secretLengthMin = 32;
-/** Settings that count for nothing without that kind of --auth; limits, which do no harm, are not among them. */
-const dependentSettings = [
+
+interface DependentSettings {
+  /** Undefined: any kind will do. */
+  readonly kinds: readonly string[] | undefined;
+  readonly keys: readonly (keyof typeof accessSettings)[];
+  /** The part of the sentence that says what to do. */
+  readonly because: string;
+}
+
+/** Settings that count for nothing without one of their kinds of --auth; limits, which do no harm, are not among them. */
+const dependentSettings: readonly DependentSettings[] = [
   {
-    kind: 'jwt',
+    kinds: ['jwt'],
     keys: ['authJwtIssuer', 'authJwtAudience', 'authJwtLeewaySec', 'authJwtUserClaim'],
     because: 'no token is looked at: add --auth jwt',
   },
   {
-    kind: 'token',
+    kinds: ['jwt', 'http'],
     keys: ['authJwtCookie', 'authJwtQuery'],
     because: 'no token is looked at: add --auth jwt, or --auth http',
   },
   {
-    kind: 'redis',
+    kinds: ['redis'],
     keys: ['authRedisPasswordFile', 'authRedisUserKey', 'authRedisAclKey', 'authRedisPasswordHash'],
     because: 'no user is looked for in Redis: add --auth redis',
   },
   {
-    kind: 'http',
+    kinds: ['http'],
     keys: ['authHttpTokenFile', 'authHttpTimeoutMs', 'authHttpConnectionsMax', 'authHttpUnavailable'],
     because: 'no service is asked: add --auth http',
   },
   {
-    kind: 'ldap',
+    kinds: ['ldap'],
     keys: ['authLdapBindName', 'authLdapTimeoutMs', 'authLdapConnectionsMax'],
     because: 'no directory is asked: add --auth ldap',
   },
   {
-    kind: 'anonymous',
+    kinds: ['anonymous'],
     keys: ['aclRulesAnonymous'],
     because: 'nobody is let in without credentials: add --auth anonymous',
   },
   {
-    kind: 'certificate',
+    kinds: ['certificate'],
     keys: ['authCertificateName'],
     because: 'no client certificate is looked at: add --auth certificate',
   },
   {
-    kind: 'any',
+    kinds: undefined,
     keys: ['aclRules', 'aclNomatch'],
     because: 'without --auth no rule is looked at: add --auth',
   },
-] as const;
-/** Of streams, polls and refreshes. */
+];
+
+/** Parameters that streams, polls and refreshes have in their query. */
 const parameters = new Set(['id', 'cursor', 'since', 'timeout', 'lastEventId', 'last-event-id', 'stream']);
 const jwtKeys = ['authJwtSecret', 'authJwtKeyFile', 'authJwtJwks'] as const;
 
@@ -58,11 +68,12 @@ export function inconsistencyOfAccess(config: Config): string | undefined {
   return (
     givenTwice(config) ??
     jwtWithoutKey(config) ??
-    redisWithoutUrl(config) ??
-    fileWithoutPath(config) ??
-    hookWithoutUrl(config) ??
+    withoutPlace(config, 'redis') ??
+    withoutPlace(config, 'file') ??
+    withoutPlace(config, 'http') ??
     badHookUrl(config) ??
-    ldapWithoutUrl(config) ??
+    withoutPlace(config, 'ldap') ??
+    ldapWithoutBindName(config) ??
     badLdapUrl(config) ??
     ldapMisplaced(config) ??
     anonymousMisplaced(config) ??
@@ -95,25 +106,37 @@ function jwtWithoutKey(config: Config): string | undefined {
   return undefined;
 }
 
-function redisWithoutUrl({ auth, authRedis }: Config): string | undefined {
-  if (auth.includes('redis') === (authRedis !== '')) return undefined;
-  return authRedis === ''
-    ? '--auth redis needs to know where the users are: set --auth-redis to a URL such as redis://127.0.0.1:6379.'
-    : '--auth-redis is set, but no user is looked for there: add --auth redis, or leave it out.';
-}
+/** Each of these kinds of --auth needs one setting, which says where the users are and counts for nothing without it. */
+const placesOfUsers = {
+  redis: {
+    key: 'authRedis',
+    missing: 'where the users are: set --auth-redis to a URL such as redis://127.0.0.1:6379.',
+    because: 'no user is looked for there',
+  },
+  file: {
+    key: 'authFile',
+    missing: 'where the users are: set --auth-file to the path of a file.',
+    because: 'no user is looked for there',
+  },
+  http: {
+    key: 'authHttp',
+    missing: 'whom to ask: set --auth-http to the URL of your service.',
+    because: 'no service is asked',
+  },
+  ldap: {
+    key: 'authLdap',
+    missing: 'which directory: set --auth-ldap to a URL such as ldaps://ldap.example.com.',
+    because: 'no directory is asked',
+  },
+} as const;
 
-function fileWithoutPath({ auth, authFile }: Config): string | undefined {
-  if (auth.includes('file') === (authFile !== '')) return undefined;
-  return authFile === ''
-    ? '--auth file needs to know where the users are: set --auth-file to the path of a file.'
-    : '--auth-file is set, but no user is looked for there: add --auth file, or leave it out.';
-}
-
-function hookWithoutUrl({ auth, authHttp }: Config): string | undefined {
-  if (auth.includes('http') === (authHttp !== '')) return undefined;
-  return authHttp === ''
-    ? '--auth http needs to know whom to ask: set --auth-http to the URL of your service.'
-    : '--auth-http is set, but no service is asked: add --auth http, or leave it out.';
+function withoutPlace(config: Config, kind: keyof typeof placesOfUsers): string | undefined {
+  const { key, missing, because } = placesOfUsers[kind];
+  const isGiven = config[key] !== '';
+  if (config.auth.includes(kind) === isGiven) return undefined;
+  return isGiven
+    ? `${flagOf(key)} is set, but ${because}: add --auth ${kind}, or leave it out.`
+    : `--auth ${kind} needs to know ${missing}`;
 }
 
 /** The sentence does not have the URL, as there may be a secret in it. */
@@ -126,14 +149,8 @@ function badHookUrl({ authHttp }: Config): string | undefined {
   return '--auth-http has more than an address and a path in it, and URLs end up in logs: put the secret of the service into a file, and name it in --auth-http-token-file.';
 }
 
-function ldapWithoutUrl({ auth, authLdap, authLdapBindName }: Config): string | undefined {
-  if (!auth.includes('ldap'))
-    return authLdap === ''
-      ? undefined
-      : '--auth-ldap is set, but no directory is asked: add --auth ldap, or leave it out.';
-  if (authLdap === '')
-    return '--auth ldap needs to know which directory: set --auth-ldap to a URL such as ldaps://ldap.example.com.';
-  if (authLdapBindName !== '') return undefined;
+function ldapWithoutBindName({ auth, authLdapBindName }: Config): string | undefined {
+  if (!auth.includes('ldap') || authLdapBindName !== '') return undefined;
   return '--auth ldap needs to know what names of users look like: set --auth-ldap-bind-name to one such as uid=%u,ou=people,dc=example,dc=com.';
 }
 
@@ -163,9 +180,9 @@ function anonymousMisplaced({ auth, aclNomatch }: Config): string | undefined {
 
 /** An operator who has set one believes that it protects something. */
 function unusedSetting(config: Config): string | undefined {
-  for (const { kind, keys, because } of dependentSettings) {
-    const kinds = kind === 'token' ? ['jwt', 'http'] : [kind];
-    if (kind === 'any' ? config.auth.length > 0 : config.auth.some((each) => kinds.includes(each))) continue;
+  for (const { kinds, keys, because } of dependentSettings) {
+    const isUsed = kinds?.some((kind) => config.auth.includes(kind)) ?? config.auth.length > 0;
+    if (isUsed) continue;
     const key = keys.find((key) => String(config[key]) !== String(accessSettings[key].default));
     if (key !== undefined) return `${flagOf(key)} is set, but ${because}, or leave it out.`;
   }
