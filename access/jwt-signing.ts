@@ -11,7 +11,7 @@ export interface SigningKey {
 }
 
 /** As many bytes as HS256 has (RFC 7518 3.2). */
-export const secretBytesMin = 32;
+const secretBytesMin = 32;
 
 /** @throws Error which says why it cannot be used */
 export function signingKeyOfSecret(secret: string): SigningKey {

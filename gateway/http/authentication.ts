@@ -130,7 +130,7 @@ export class HttpAuthentication {
       'a request was not let in',
     );
     const challenge = challengesOf(reason, this.#authenticators.takesPasswords);
-    const { retryAfterSec } = decision as { retryAfterSec?: number };
+    const retryAfterSec = decision.outcome === 'refused' ? decision.retryAfterSec : undefined;
     const refusal: Refusal = { ...refusals[reason], ...(retryAfterSec !== undefined && { retryAfterSec }) };
     return { reason, sentence: decision.sentence, refusal, challenge };
   }

@@ -1,8 +1,7 @@
-import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import type { Identity } from '../../access/identity.js';
+import type { HttpRequest } from 'uWebSockets.js';
 import type { Kicked, KickedNames, Kicks } from '../cluster/kicks.js';
 import type { Config } from '../config.js';
-import { answerJson, type Headers, whenKnown } from './answer.js';
+import { answerJson, whenKnown } from './answer.js';
 import type { ApiGuard, ApiHandler } from './api-guard.js';
 import { checkId, type Parsed } from './request.js';
 
@@ -24,7 +23,7 @@ export class KickEndpoint {
   }
 
   readonly handle: ApiHandler = (response, request, _head, cors, caller) => {
-    if (!this.#mayKick(response, cors, caller)) return;
+    if (!caller.isSuperuser) return this.#guard.forbid(response, cors, forbidden);
     const names = this.#namesIn(request);
     if (!names.ok) return this.#guard.refuse(response, cors, names.problem);
     whenKnown<Kicked>(
@@ -33,11 +32,6 @@ export class KickEndpoint {
       (kicked) => answerJson(response, '200 OK', kicked, cors),
     );
   };
-
-  #mayKick(response: HttpResponse, cors: Headers, { isSuperuser }: Identity): boolean {
-    if (!isSuperuser) this.#guard.forbid(response, cors, forbidden);
-    return isSuperuser;
-  }
 
   #namesIn(request: HttpRequest): Parsed<KickedNames> {
     const parameters = new URLSearchParams(request.getQuery() ?? '');
