@@ -1,14 +1,14 @@
-/** Which addresses count as one peer. Addresses are texts in the form of uWS, with all groups and digits. */
+/** Functions that say which addresses count as one peer. Addresses are texts in the form of uWS, with all groups and digits. */
 
 /** Of an IPv4 address in IPv6. */
 const mappedPrefix = '0000:0000:0000:0000:0000:ffff:';
 
-/** One IPv4 address, or one IPv6 /64, which a single customer usually has. */
+/** @returns the IPv4 address, or the IPv6 /64, which a single customer usually has */
 export function customerOf(address: string): string {
   return groupsOf(address, 4);
 }
 
-/** One IPv4 address, or one IPv6 /48: the most that a single site usually has (RFC 6177). */
+/** @returns the IPv4 address, or the IPv6 /48: the most that a single site usually has (RFC 6177) */
 export function siteOf(address: string): string {
   return groupsOf(address, 3);
 }

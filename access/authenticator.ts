@@ -27,7 +27,7 @@ export function givesNothing({ userName, password, token, certificateNames }: Cr
   );
 }
 
-/** About what they take while they are kept; the names may be in keys of caches and servers as well. */
+/** About the bytes that credentials take while they are kept; the names may be in keys of caches and servers as well. */
 export function bytesOfCredentials({
   userName = '',
   clientId = '',
@@ -61,21 +61,21 @@ export type AuthenticationResult =
   /** Redis, a hook or a key set cannot be reached. */
   | { readonly outcome: 'unavailable'; readonly sentence: string };
 
-/** The decision once all have been asked. */
+/** The decision once all authenticators have been asked. */
 export type AuthenticationDecision = Exclude<AuthenticationResult, { readonly outcome: 'unknown' }>;
 
 export type RefusedAuthentication = Exclude<AuthenticationDecision, { readonly outcome: 'accepted' }>;
 
 export const unknownUser: AuthenticationResult = { outcome: 'unknown' };
 
-/** The same whether the user or the password is wrong. */
+/** This result is the same whether the user or the password is wrong. */
 export const badCredentials: AuthenticationDecision = {
   outcome: 'refused',
   reason: 'bad-credentials',
   sentence: 'The user name, the password or the token is wrong.',
 };
 
-/** More would only wait. */
+/** So many credentials are being checked that more would only wait. */
 export const tooManyChecks: AuthenticationDecision = {
   outcome: 'unavailable',
   sentence: 'Too many credentials are being checked: try again later.',
@@ -92,7 +92,7 @@ export interface Authenticator {
    * The caller has a deadline of its own.
    */
   authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult>;
-  /** Of credentials that were good, shared with the other authenticators. */
+  /** The identities whose credentials were good. The cache is shared with the other authenticators. */
   readonly cache?: IdentityCache;
   /** Rules for all users that it brings along. They may be others after each change. */
   readonly commonRules?: readonly Rule[];
@@ -103,7 +103,7 @@ export interface Authenticator {
    * password. Those of other authenticators come back as they are.
    */
   renew?(identity: Identity): Identity | undefined;
-  /** All that it keeps of this user does not count any more. @param userName undefined: of all without a name */
+  /** Nothing that it keeps of this user counts any more. @param userName undefined: of all without a name */
   revoke?(userName: string | undefined): void;
   stop?(): Promise<void>;
 }

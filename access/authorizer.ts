@@ -1,7 +1,7 @@
 import type { Identity } from './identity.js';
 import { type AccessAction, type Rule, Rules } from './rules.js';
 
-/** Decides what a user may do. Synchronous, on rules that were loaded when the connection was let in. */
+/** Decides what a user may do, at once: the rules were loaded when the connection was let in. */
 export interface Authorizer {
   /**
    * @param clientId of an MQTT client; undefined: it has none, and rules with `%c` allow it nothing
@@ -15,14 +15,15 @@ export interface Authorizer {
   ): boolean;
 }
 
-/** Goes by what is denied to everybody, then by the rules of the identity, and then by what is allowed to everybody. */
+/** Looks at the deny rules for everybody, then at the rules of the identity, and then at the allow rules for everybody. */
 export class RuleAuthorizer implements Authorizer {
   #commonDenies = Rules.none;
   #commonAllows = Rules.none;
   readonly #allowsUnmatched: boolean;
 
   /**
-   * @param common of all users (--acl-rules, and those of a file of users): their deny rules come before those of a user, their allow rules behind
+   * @param common rules of all users (--acl-rules, and those of a file of users): the deny rules among them come before those
+   * of a user, the allow rules behind
    * @param nomatch what becomes of an action that no rule is about (--acl-nomatch)
    */
   constructor(common: readonly Rule[], nomatch: 'allow' | 'deny') {

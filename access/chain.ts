@@ -36,7 +36,7 @@ export class AuthenticatorChain {
     return this.#links.length > 0;
   }
 
-  /** Of its authenticators. */
+  /** The names of its authenticators. */
   get names(): readonly string[] {
     return this.#links.map(({ name }) => name);
   }
@@ -45,7 +45,7 @@ export class AuthenticatorChain {
     return this.#links.some((link) => link.takesPasswords === true);
   }
 
-  /** At once where nothing has to be waited for. Its promise never rejects. */
+  /** Decides at once where no authenticator has to wait. Its promise never rejects. */
   authenticate(credentials: Credentials): AuthenticationDecision | Promise<AuthenticationDecision> {
     const failedLogins = this.#failedLogins;
     if (failedLogins === undefined) return this.#askFrom(0, credentials);

@@ -18,18 +18,18 @@ export interface FailedLoginsOptions {
   readonly nowMs?: () => number;
 }
 
-/** Failures that have not run out yet: so many a window do. */
+/** Failures that have not run out yet: as many as the limit run out in a window. */
 interface Failures {
-  /** When the last one came. */
+  /** When the last failure came. */
   lastMs: number;
-  /** At that time, with the last one. */
+  /** How many had not run out at that time, with the last one. */
   level: number;
 }
 
 /** Cost of an entry, measured: a key of 22 characters, the object, and its place in the cache. */
 const entryBytes = 250;
 
-/** A failure brings three. */
+/** A failure adds up to three entries, so that more are forgotten than are added. */
 const forgottenAtOnce = 8;
 
 /** However many attempts were under way at once, nobody is held off for longer than so many windows. */
@@ -52,16 +52,16 @@ export class FailedLogins {
   readonly #options: FailedLoginsOptions;
   readonly #windowMs: number;
   readonly #nowMs: () => number;
-  /** By address, by name, and by place and name. The ones that were tried longest ago go first. */
+  /** Failures by address, by name, and by place and name. The ones that were tried longest ago go first. */
   readonly #entries: LRUCache<string, Failures>;
   /** Users that were let in, and tokens, each with the place that they came from. */
   readonly #known = new KnownPairs();
-  /** Of this process alone, so that nobody can choose names that share a key. */
+  /** Only this process has it, so that nobody can choose names that share a key. */
   readonly #secret = randomBytes(32);
   #lastFailureMs = Number.NEGATIVE_INFINITY;
   /** Nobody is at a limit after this time. */
   #limitedUntilMs = 0;
-  /** Let in last, and none has failed since. */
+  /** The login that was let in last; undefined: one has failed since. */
   #lastKnown: { address: string; login: string } | undefined;
   /** Since the start. */
   readonly counters = { failed: 0, refused: 0 };
@@ -136,7 +136,7 @@ export class FailedLogins {
     this.#entries.delete(pairKey); // it has found the right one
   }
 
-  /** Spares a program that sends on and on the hashes. */
+  /** A program that logs in again and again with the same credentials costs no hashes. */
   #isLastKnown(credentials: Credentials): boolean {
     const known = this.#lastKnown;
     if (known === undefined || known.address !== credentials.address) return false;
@@ -177,7 +177,7 @@ export class FailedLogins {
     return before <= max - 1;
   }
 
-  /** Until one more attempt is looked at. */
+  /** Milliseconds until one more attempt is looked at. */
   #waitMs(entry: Failures | undefined, max: number, nowMs: number): number {
     if (entry === undefined || max === 0) return 0;
     const tooMany = this.#levelOf(entry, max, nowMs) - (max - 1);
@@ -188,7 +188,7 @@ export class FailedLogins {
     return Math.max(0, level - ((nowMs - lastMs) * max) / this.#windowMs);
   }
 
-  /** More than come with a failure, so that nothing is left long after an attack but what the last one has left. */
+  /** Forgets more than a failure adds: long after an attack, only what the last failures have added is left. */
   #forgetOld(nowMs: number): void {
     for (let n = 0; n < forgottenAtOnce; n++) {
       const oldest = this.#entries.rkeys().next().value;

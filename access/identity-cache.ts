@@ -8,7 +8,7 @@ const entryBytes = 352;
 
 interface Kept {
   readonly identity: Identity;
-  /** Of `performance.now()`. */
+  /** When it was asked for, of `performance.now()`. */
   readonly askedMs: number;
 }
 
@@ -19,7 +19,7 @@ interface Kept {
 export class IdentityCache {
   readonly #entries: LRUCache<string, Kept> | undefined;
   readonly #revoked: RevokedUsers;
-  /** Of this process alone: without it a key is of no use for guessing a password. */
+  /** Only this process has it: without it a key is of no use for guessing a password. */
   readonly #secret = randomBytes(32).toString('base64');
   /** Since the start. */
   readonly counters = { hits: 0, misses: 0 };
@@ -80,12 +80,12 @@ export class IdentityCache {
     this.#entries?.set(key, { identity, askedMs }, ageSec === undefined ? {} : { ttl: ageSec * 1000 });
   }
 
-  /** All that is kept of a user does not count any more. @param userName undefined: of all without a name */
+  /** Nothing that is kept of this user counts any more. @param userName undefined: of all without a name */
   revoke(userName: string | undefined): void {
     this.#revoked.add(userName);
   }
 
-  /** All are asked anew. */
+  /** Forgets all identities: their users are asked for anew. */
   clear(): void {
     this.#entries?.clear();
   }

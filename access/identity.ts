@@ -1,6 +1,6 @@
 import { Rules } from './rules.js';
 
-/** The user that a connection belongs to, and what it may do. Shared between connections wherever it can be. */
+/** The user that a connection belongs to, and what it may do. Connections share one wherever they can. */
 export interface Identity {
   /** Undefined where a token without a name, or nobody at all, was asked for. */
   readonly userName: string | undefined;

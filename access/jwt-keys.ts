@@ -59,7 +59,7 @@ export function keysOfFile(text: string): JwtKeys {
   return { key, algorithms: algorithmsOf(key) };
 }
 
-/** The usual one of this kind of key first. */
+/** The algorithms that go with this kind of key, the usual one first. */
 export function algorithmsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string[] {
   if (asymmetricKeyType === 'rsa') return publicAlgorithms.filter((name) => /^[RP]S/.test(name));
   if (asymmetricKeyType === 'rsa-pss') return publicAlgorithms.filter((name) => name.startsWith('PS'));

@@ -10,7 +10,7 @@ export interface SigningKey {
   readonly keyId?: string;
 }
 
-/** As many bytes as HS256 has (RFC 7518 3.2). */
+/** A secret has at least as many bytes as a hash of HS256 (RFC 7518 3.2). */
 const secretBytesMin = 32;
 
 /** @throws Error which says why it cannot be used */

@@ -17,7 +17,7 @@ export interface JwtOptions {
   readonly key: KeyObject | JWTVerifyGetKey;
   /** Others are refused, whatever the token says: else a public key could be taken for a shared secret. */
   readonly algorithms: readonly string[];
-  /** One of these; none: any. */
+  /** The claim `iss` of a token is one of these; none: any issuer will do. */
   readonly issuers: readonly string[];
   readonly audiences: readonly string[];
   /** Clocks may differ by so much. */
@@ -29,7 +29,7 @@ export interface JwtOptions {
 
 /** Tokens are read before anybody has proved anything. */
 const tokenLengthMax = 8_192;
-/** Of a key set, for a token without a key id: each costs a check, 0.1 to 1 ms of a thread. */
+/** Most keys of a set that are tried for a token without a key id: each costs a check, 0.1 to 1 ms of a thread. */
 const keysTriedMax = 8;
 
 /**

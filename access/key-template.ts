@@ -1,6 +1,6 @@
 import type { Credentials } from './authenticator.js';
 
-/** Keys of users in Redis, by templates such as `mqtt_user:%u`: `%u` is the user name, `%c` the client id. */
+/** Functions for keys of users in Redis, which templates describe, such as `mqtt_user:%u`: `%u` is the user name, `%c` the client id. */
 
 export type NamesInKey = Pick<Credentials, 'userName' | 'clientId'>;
 
@@ -14,7 +14,7 @@ export function isFilled(template: string, names: NamesInKey): boolean {
   return !isAmbiguous(template, names);
 }
 
-/** A function, as `$&` in a name would mean something in a replacement. */
+/** The replacement is a function, as `$&` in a name would mean something in a text. */
 export function keyOf(template: string, names: NamesInKey): string {
   return template.replace(placeholders, (placeholder) => nameOf(placeholder, names));
 }

@@ -1,4 +1,4 @@
-/** A power of two. */
+/** Places in the table: a power of two. */
 const places = 1 << 18;
 
 /**

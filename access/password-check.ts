@@ -71,7 +71,7 @@ function pbkdf2Check(digest: string, iterations: number, bytes: number): Passwor
 export const derive = promisify(pbkdf2);
 const secret = randomBytes(32);
 
-/** In a time that says nothing of the two, not even their lengths. */
+/** Compares the two in a time that says nothing of them, not even their lengths. */
 function equals(one: Buffer, other: Buffer): boolean {
   return timingSafeEqual(digestOf(one), digestOf(other));
 }

@@ -18,7 +18,7 @@ import { SlowChecks } from './slow-checks.js';
 
 export interface RedisUsersOptions {
   readonly redis: Redis;
-  /** With `%u` and `%c`: `mqtt_user:%u`. */
+  /** Template of a key, in which `%u` and `%c` stand for names: `mqtt_user:%u`. */
   readonly userKey: string;
   readonly aclKey: string;
   readonly check: PasswordCheck;
@@ -27,15 +27,15 @@ export interface RedisUsersOptions {
   readonly slowChecks?: SlowChecks;
   /** After this time the client has been answered without this authenticator. */
   readonly timeoutMs: number;
-  /** Of the places of those that are asked for at once, the part that one address may have. */
+  /** The part of the users that are asked for at once that one address may have. */
   readonly sharePerAddress?: number;
   /** Redis answers with an error, or not at all; or a rule of a user cannot be read. */
   readonly onTrouble: (error: unknown) => void;
 }
 
-/** Users that are asked for or checked at once: more would only wait. */
+/** Most users that are asked for or checked at once: more would only wait. */
 const underWayMax = 4_096;
-/** Of their names and passwords, which Redis may keep waiting when their clients have gone long ago. */
+/** Most bytes of their names and passwords, which are kept until Redis answers, even if their clients have gone long ago. */
 const underWayBytesMax = 8 * 1024 * 1024;
 
 /**

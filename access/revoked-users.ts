@@ -1,10 +1,10 @@
-/** Past it, all users count as revoked: what is kept of any of them is found out anew. */
+/** Most names that are kept. Past it, all users count as revoked: what is kept of any of them is found out anew. */
 const namesMax = 100_000;
 
 /** Users that are to be checked anew, as an operator has ended their connections: what was found out before does not count. */
 export class RevokedUsers {
   #keptMs: number;
-  /** By user name, of `performance.now()`; the oldest first. */
+  /** When a user was revoked, of `performance.now()`, by user name; the oldest first. */
   readonly #revokedMs = new Map<string | undefined, number>();
   #allRevokedMs = Number.NEGATIVE_INFINITY;
 

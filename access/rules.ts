@@ -34,13 +34,13 @@ export class Rules {
     return new Rules(rules.map(pack).join(''));
   }
 
-  /** Of rules that have no order, such as fields of a hash in Redis or claims of a token. */
+  /** Packs rules that have no order, such as fields of a hash in Redis or claims of a token. */
   static denyFirst(rules: readonly Rule[]): Rules {
     const denies = rules.filter(({ permission }) => permission === 'deny');
     return Rules.inOrder([...denies, ...rules.filter(({ permission }) => permission === 'allow')]);
   }
 
-  /** Of `text`: those of a user whose connection is on another node. */
+  /** Takes back what `text` gave, as on another node. */
   static ofText(text: string): Rules {
     return text === '' ? Rules.none : new Rules(text);
   }
@@ -50,7 +50,7 @@ export class Rules {
     return this.#packed;
   }
 
-  /** About what they take in memory. */
+  /** About the bytes that they take in memory. */
   get bytes(): number {
     return 48 + this.#packed.length;
   }
@@ -107,7 +107,7 @@ function pack({ permission, action, filter }: Rule): string {
   return String.fromCharCode(bits, filter.length, literalLength(filter)) + filter;
 }
 
-/** Of the part that a topic must begin with; "a/#" matches "a", too. */
+/** Length of the part that a topic must begin with; "a/#" matches "a", too. */
 function literalLength(filter: string): number {
   const special = filter.search(/[+#]|%[uc]/);
   if (special === -1) return filter.length;

@@ -24,13 +24,16 @@ export interface ServiceChecksOptions {
   readonly max: number;
   /** Most bytes of credentials that are being checked. */
   readonly bytesMax: number;
-  /** Of both, the part that one address may have. */
+  /** The part of both that one address may have. */
   readonly sharePerAddress: number | undefined;
   /** Undefined: the service is asked whatever it answered before, and an error of a check goes to the caller. */
   readonly outage?: ServiceOutage;
 }
 
-/** Keeps the identity that the service has confirmed. @param cacheSec in the place of the age that all have; 0 = not kept */
+/**
+ * Lets a user in that the service has confirmed, and keeps its identity.
+ * @param cacheSec how long it is kept, in the place of the age that all have; 0 = not at all
+ */
 export type Accept = (identity: Identity, cacheSec?: number) => AuthenticationResult;
 
 /**

@@ -19,7 +19,7 @@ export class SharedToken implements Authenticator {
     this.#token = Buffer.from(token);
   }
 
-  /** Over HTTP as `Authorization: Bearer` alone, never from a cookie or the URL; over MQTT as the password. */
+  /** Takes the token over HTTP as `Authorization: Bearer` alone, never from a cookie or the URL; over MQTT as the password. */
   authenticate({
     transport,
     token,

@@ -1,6 +1,6 @@
 import { customerOf } from './address-share.js';
 
-/** One that waits until a thread is free. */
+/** A check that waits until a thread is free. */
 interface WaitingCheck {
   readonly deadlineMs: number;
   /** @param isMade false: it is dropped */
@@ -22,7 +22,7 @@ const checksMax = 256;
 export class SlowChecks {
   readonly #atOnceMax: number;
   #atOnce = 0;
-  /** By address, the one whose turn is next at the front. None is empty. */
+  /** Checks that wait, by address; the address whose turn is next is at the front. No list is empty. */
   readonly #waiting = new Map<string, WaitingCheck[]>();
   #waitingCount = 0;
 

@@ -9,11 +9,11 @@ export interface StoredPassword {
   readonly salt: string;
 }
 
-/** Of MQTT [MQTT-3.1.3.5]. */
+/** Longest password of MQTT [MQTT-3.1.3.5]. */
 export const passwordBytesMax = 65_535;
 /** bcrypt leaves out what is behind them, so that two passwords would be one. */
 const bcryptBytesMax = 72;
-/** 50 ms a check; htpasswd and most libraries take between 10 and 12. */
+/** A check takes 50 ms; htpasswd and most libraries take between 10 and 12 rounds. */
 const bcryptRounds = 10;
 const saltBytes = 16;
 

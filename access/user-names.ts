@@ -1,6 +1,6 @@
 import { isAmbiguous, type NamesInKey } from './key-template.js';
 
-/** As for CONNECT where --auth is set. */
+/** CONNECT has no longer user name where --auth is set. */
 const userNameBytesMax = 1_024;
 
 /** Says what keeps these names from being those of a user that can log in, or undefined. */

@@ -22,12 +22,12 @@ export interface ListedUser extends NamesInKey {
   readonly ruleCount: number;
 }
 
-/** It is not done, and the message says why, as a sentence. */
+/** A change was not made. The message says why, as a sentence. */
 export class UserStoreError extends Error {
   override readonly name = 'UserStoreError';
 }
 
-/** Another client changes the same user meanwhile: so often it is read again. */
+/** How often a user is read again that another client changes meanwhile. */
 const attemptsMax = 10;
 /** Keys that Redis looks at in one SCAN, which holds it for about a millisecond. */
 const scanCount = 1_000;
@@ -108,14 +108,17 @@ export class UserStore {
     }));
   }
 
-  /** Sorted; as they stand there, for a rule may be one that nobody can read. @throws UserStoreError where there is no such user */
+  /**
+   * The rules of a user, sorted, as they stand in Redis: one of them may be one that nobody can read.
+   * @throws UserStoreError where there is no such user
+   */
   async rulesOf(names: NamesInKey): Promise<[filter: string, allowed: string][]> {
     const rules = Object.entries(await this.#redis.hgetall(keyOf(this.#aclKey, names)));
     if (rules.length === 0) await this.#mustExist(keyOf(this.#userKey, names), names);
     return rules.sort(([one], [other]) => (one < other ? -1 : 1));
   }
 
-  /** All users, in no order, a page at a time. While users are added, Redis may name one twice. */
+  /** Lists all users, in no order, a page at a time. While users are added, Redis may name one twice. */
   async *list(): AsyncGenerator<ListedUser[]> {
     const namesOf = namesInKeyOf(this.#userKey);
     let cursor = '0';
@@ -226,7 +229,7 @@ function writeUser(
   commands.hset(aclKey, ...allowed);
 }
 
-/** More are not looked at. */
+/** Gateways do not look at more rules of a user. */
 function checkRuleCount(count: number, names: NamesInKey): void {
   if (count > rulesMax)
     throw new UserStoreError(
@@ -234,7 +237,7 @@ function checkRuleCount(count: number, names: NamesInKey): void {
     );
 }
 
-/** In the answers of a transaction: a refused command is one of its own, a failed one is in the answer of EXEC. */
+/** Finds the error in the answers of a transaction: a refused command has an answer, a failed one is in that of EXEC. */
 function problemIn(answers: readonly [error: Error | null, answer: unknown][]): Error | undefined {
   const refused = answers.find(([error]) => error !== null);
   if (refused !== undefined) return refused[0]!;
@@ -243,7 +246,7 @@ function problemIn(answers: readonly [error: Error | null, answer: unknown][]): 
   return results.find((one) => one instanceof Error);
 }
 
-/** Others, such as OOM, are about all that would follow. */
+/** Other errors, such as OOM, are about all commands that would follow. */
 function isOfOneKey({ message }: Error): boolean {
   return message.startsWith('WRONGTYPE');
 }

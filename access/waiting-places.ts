@@ -1,6 +1,6 @@
 import { customerOf } from './address-share.js';
 
-/** One that waits. */
+/** The place of a client that waits. */
 export interface WaitingPlace {
   /** Its address, or the IPv6 /64 of that. */
   readonly customer: string;
@@ -10,7 +10,7 @@ export interface WaitingPlace {
 export interface WaitingPlacesOptions {
   readonly max: number;
   readonly bytesMax: number;
-  /** Of both, the part that one address may have; 1 = all. */
+  /** The part of both that one address may have; 1 = all. */
   readonly sharePerAddress: number;
 }
 
@@ -31,7 +31,7 @@ export class WaitingPlaces {
     this.#maxPerAddress = { count: Math.max(1, max * sharePerAddress), bytes: bytesMax * sharePerAddress };
   }
 
-  /** Now. */
+  /** Places that are taken now. */
   get count(): number {
     return this.#held.count;
   }
@@ -52,7 +52,7 @@ export class WaitingPlaces {
     return { customer, bytes };
   }
 
-  /** It has more. @returns false where there is no room for that */
+  /** The client that waits has sent more. @returns false where there is no room for that */
   takeMore(place: WaitingPlace, bytes: number): boolean {
     const held = this.#byCustomer.get(place.customer)!;
     if (!hasRoom(this.#held, this.#max, 0, bytes) || !hasRoom(held, this.#maxPerAddress, 0, bytes))
@@ -63,7 +63,7 @@ export class WaitingPlaces {
     return true;
   }
 
-  /** It waits no longer. Once for each place. */
+  /** Gives a place back. Call it once for each place. */
   give({ customer, bytes }: WaitingPlace): void {
     const held = this.#byCustomer.get(customer)!;
     add(held, -1, -bytes);

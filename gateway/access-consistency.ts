@@ -163,7 +163,7 @@ function badLdapUrl({ authLdap }: Config): string | undefined {
   return '--auth-ldap has more than a host and a port in it: users bind with their own passwords, and what their names look like is said in --auth-ldap-bind-name.';
 }
 
-/** It says the same of a user that there is not as of a wrong password, and so decides. */
+/** LDAP says the same of a user that there is not as of a wrong password, so none but anonymous could be asked behind it. */
 function ldapMisplaced({ auth }: Config): string | undefined {
   const behind = auth.slice(auth.indexOf('ldap') + 1).find((kind) => kind !== 'anonymous');
   if (!auth.includes('ldap') || behind === undefined) return undefined;

@@ -13,18 +13,18 @@ import type { SampledLog } from './sampled-log.js';
 
 /** The parts that tell a transport which user a client is, and whether that user may do something. */
 export interface AccessControl {
-  /** One for each transport, as each has a shared token of its own, or none. */
+  /** There is a chain for each transport, as each has a shared token of its own, or none. */
   readonly http: AuthenticatorChain;
   readonly mqtt: AuthenticatorChain;
   readonly api: AuthenticatorChain;
-  /** Of the operator's listener. */
+  /** The chain of the operator's listener. */
   readonly admin: AuthenticatorChain;
   readonly authorizer: Authorizer;
   readonly identities: Identities;
   readonly pending: PendingDecisions;
-  /** Of credentials that were good. */
+  /** The identities whose credentials were good. */
   readonly cache: IdentityCache;
-  /** Of all transports together. */
+  /** Failed logins of all transports together. */
   readonly failedLogins: FailedLogins;
   /** A user is to be checked anew, whatever is known of it. @param userName undefined: of all without a name */
   revoke(userName: string | undefined): void;
@@ -127,5 +127,5 @@ function failedLoginsOf(config: Config, log: SampledLog): FailedLogins {
   });
 }
 
-/** Where no authenticator has one. */
+/** The cache of a gateway none of whose authenticators has one. */
 const noCache = new IdentityCache({ bytesMax: 1, ageSec: 0 });

@@ -33,7 +33,7 @@ export async function authenticatorsOf(config: Config, log: SampledLog): Promise
   return authenticators;
 }
 
-/** Those with a file of their own bring libraries along, and are loaded where they are used. */
+/** Authenticators that bring libraries along are imported only where they are used. */
 async function authenticatorOf(kind: string, parts: AuthenticatorParts): Promise<Authenticator> {
   switch (kind) {
     case 'jwt':

@@ -1,10 +1,10 @@
 import { type Identity, nobody, unrestricted } from '../access/identity.js';
 import { ConnectionPlaces } from './connection-places.js';
 
-/** Notices and ends in one tick of the sweeper: those of a storm come over several ticks, and not all at once. */
+/** Most notices and ends in one tick of the sweeper: those of a storm come over several ticks, and not all at once. */
 const perTickMax = 500;
 
-/** Of a Uint32, in the year 2106. An `exp` in milliseconds by mistake is beyond it, and would wrap to the past. */
+/** The largest Uint32, in the year 2106. An `exp` in milliseconds by mistake is beyond it, and would wrap to the past. */
 const endSecMax = 0xffff_ffff;
 
 /** Called for connections whose credentials end. */
@@ -26,9 +26,9 @@ interface IdentitiesLimits {
  */
 export class Identities {
   readonly #bySlot: (Identity | undefined)[] = [];
-  /** Of a connection that has none: nobody, unless nobody is ever asked. */
+  /** The identity of a connection that has none: nobody, unless nobody is ever asked. */
   readonly #ofOthers: Identity;
-  /** Of users, where they have a limit. */
+  /** Connections of each user, where users have a limit. */
   readonly #users: ConnectionPlaces;
   readonly #noticeSec: number;
   /** When credentials end, seconds since 1970; 0 = never. Untouched pages of it take no memory. */
@@ -88,7 +88,7 @@ export class Identities {
     this.#setEnd(slot, 0, 0);
   }
 
-  /** Once a second, for the sweeper: 18,000 slots take about 20 µs. */
+  /** The sweeper calls it in each tick; it looks at the slots once a second: 18,000 take about 20 µs. */
   tick({ tell, end }: ExpiryActions): void {
     const nowSec = Math.floor(Date.now() / 1000);
     if (nowSec === this.#lookedAtSec) return;

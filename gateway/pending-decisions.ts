@@ -14,9 +14,9 @@ export interface PendingDecision {
 }
 
 /**
- * Connections and requests that wait until an authenticator has answered: a CONNECT, a stream, a poll, a send. Their
- * number is bounded, and the bytes that are kept for them, for all and for each address; one deadline is for all, so the first in the set is due first.
- * The sweeper keeps the deadline, so that none of them needs a timer.
+ * Connections and requests that wait until an authenticator has answered: a CONNECT, a stream, a poll, a send. Their number
+ * and the bytes that are kept for them are bounded, for all and for each address. All have the same time to wait, so the
+ * first in the set is due first; the sweeper looks at it, so that none of them needs a timer.
  */
 export class PendingDecisions {
   readonly #places: WaitingPlaces;
@@ -44,12 +44,12 @@ export class PendingDecisions {
     this.#revoked = new RevokedUsers(authTimeoutMs + tickMs);
   }
 
-  /** Now. */
+  /** Connections and requests that wait now. */
   get count(): number {
     return this.#pending.size;
   }
 
-  /** Kept for them now. */
+  /** Bytes that are kept for them now. */
   get bytes(): number {
     return this.#places.bytes;
   }
@@ -91,7 +91,7 @@ export class PendingDecisions {
     return place;
   }
 
-  /** It is not kept any more. Once for each place. */
+  /** Frees a place that was reserved. Call it once for each place. */
   free(place: WaitingPlace): void {
     this.#places.give(place);
   }

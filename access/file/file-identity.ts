@@ -4,7 +4,7 @@ import type { FileUser } from './user-file.js';
 
 /** A user of the file. It has its entry there, so that it can be compared with that of a newer file. */
 export class FileIdentity implements Identity {
-  /** Of the user, or the client id of a client. */
+  /** The name of the user, or the client id of a client. */
   readonly name: string;
   readonly user: FileUser;
 
@@ -33,13 +33,13 @@ export class FileIdentity implements Identity {
     return undefined;
   }
 
-  /** The same with its entry of a newer file. */
+  /** The same user with its entry of a newer file. */
   with(user: FileUser): FileIdentity {
     return new FileIdentity(this.name, user);
   }
 }
 
-/** One that was let in by its client id, which proves no user name. */
+/** A client that was let in by its client id, which proves no user name. */
 export class ClientIdentity extends FileIdentity {
   override get isClient(): boolean {
     return true;

@@ -117,7 +117,7 @@ export class FileUsers implements Authenticator {
     });
   }
 
-  /** Else the time would tell which names are in the file. */
+  /** Takes as long as for a name in the file: else the time would tell which names there are. */
   #compareWithDecoy(
     userName: string,
     password: Buffer,

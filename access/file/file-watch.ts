@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 
 const lookEveryMsDefault = 500;
-/** A file that is written to without a pause is read at last, whole or not. */
+/** After so many looks, a file that is written to without a pause is read, whole or not. */
 const looksMax = 20;
 
 /**

@@ -8,7 +8,7 @@ export interface PasswordInFile {
   readonly salt: string;
 }
 
-/** A check of more than this holds a thread for ten seconds. */
+/** A check with a higher cost holds a thread for ten seconds. */
 const bcryptCostMax = 16;
 
 const bcryptShape = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;

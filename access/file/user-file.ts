@@ -6,7 +6,7 @@ import { shown, type UserLine, userLineOf } from './user-line.js';
 
 /** A user, or a client id. */
 export interface FileUser {
-  /** As `passwordInFileOf` reads it. '': a client id that needs none. */
+  /** The password in a form that `passwordInFileOf` reads. '': a client id that needs none. */
   readonly password: string;
   readonly isSuperuser: boolean;
   readonly rules: Rules;
@@ -16,7 +16,7 @@ export interface FileUser {
 export interface UserFile {
   readonly users: ReadonlyMap<string, FileUser>;
   readonly clients: ReadonlyMap<string, FileUser>;
-  /** For all users, of whichever authenticator. */
+  /** Rules for all users, of whichever authenticator. */
   readonly commonRules: readonly Rule[];
 }
 
@@ -93,7 +93,7 @@ class UserFileReading {
   readonly #users = new Map<string, FileUser>();
   readonly #clients = new Map<string, FileUser>();
   readonly #commonRules: Rule[] = [];
-  /** Many users have the same ones, as these have `%u` in them. */
+  /** Rules by their text: many users have the same ones, as these have `%u` in them. */
   readonly #rulesByText = new Map<string, Rules>();
   #open: OpenEntry | undefined;
 

@@ -11,7 +11,7 @@ export type UserLine =
   /** @param problem a sentence that says what to do, without the password */
   | { readonly kind: 'bad'; readonly problem: string };
 
-/** Of MQTT's strings; a user name in CONNECT has less. */
+/** A string of MQTT has at most so many; a user name in CONNECT has fewer. */
 const nameBytesMax = 65_535;
 
 /** @param text without its line break */
@@ -76,7 +76,7 @@ function textIn(quoted: string): string | undefined {
   }
 }
 
-/** In a message. */
+/** The form of a name in a message. */
 export function shown(name: string): string {
   return JSON.stringify(name.slice(0, 80));
 }

@@ -48,7 +48,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** RFC 9111 5.2.2. @returns undefined where the header says nothing of how long an answer may be kept */
+/** Reads Cache-Control (RFC 9111 5.2.2). @returns undefined where the header says nothing of how long an answer may be kept */
 export function cacheSecOf(cacheControl: string): number | undefined {
   if (/(?:^|[\s,])no-(?:store|cache)(?:$|[\s,=])/i.test(cacheControl)) return 0;
   const maxAge = /(?:^|[\s,])max-age\s*=\s*"?(\d{1,10})/i.exec(cacheControl)?.[1];

@@ -8,19 +8,19 @@ export interface HookRequestOptions {
   readonly url: string;
   /** Sent as `Authorization: Bearer`; '' = none. */
   readonly token: string;
-  /** For the whole of an answer, and the wait for a free connection. */
+  /** Longest time for the whole of an answer, and the wait for a free connection. */
   readonly timeoutMs: number;
   readonly connectionsMax: number;
 }
 
 export interface CachedFor {
-  /** Of Cache-Control; undefined: it says nothing. */
+  /** The seconds that Cache-Control says; undefined: it says nothing of this, or is not there. */
   readonly cacheSec: number | undefined;
 }
 
-/** A thousand rules with filters of 64 characters. */
+/** A longer answer is none. A thousand rules with filters of 64 characters are shorter. */
 const answerBytesMax = 128 * 1024;
-/** A kept connection that the service has closed meanwhile. */
+/** Codes of errors that say that the service has closed a kept connection meanwhile. */
 const staleCodes: ReadonlySet<unknown> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
 /** Asks the operator's own service, over kept connections: POST with the credentials as JSON. */

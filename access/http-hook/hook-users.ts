@@ -17,17 +17,17 @@ import { HookRequest, type HookRequestOptions } from './hook-request.js';
 
 export interface HookUsersOptions extends HookRequestOptions {
   readonly cache: IdentityCache;
-  /** While it cannot be asked clients are let in, without a name and without rules of their own. */
+  /** While the service cannot be asked, clients are let in without a name and without rules of their own. */
   readonly failsOpen: boolean;
-  /** Of the places of those that are asked about at once, the part that one address may have. */
+  /** The part of the clients that are asked about at once that one address may have. */
   readonly sharePerAddress?: number;
-  /** It cannot be reached, or what it answers is no answer. */
+  /** The service cannot be reached, or its answer cannot be used. */
   readonly onTrouble: (error: unknown) => void;
   /** For tests. */
   readonly breaker?: CircuitBreaker;
 }
 
-/** Clients that are asked about at once: more would only wait. */
+/** Most clients that are asked about at once: more would only wait. */
 const underWayMax = 4_096;
 const underWayBytesMax = 8 * 1024 * 1024;
 
@@ -42,7 +42,7 @@ export class HookUsers implements Authenticator {
   readonly #request: HookRequest;
   readonly #checks: ServiceChecks;
   readonly #rules = new SharedRules();
-  /** By cache key: a page that opens six streams asks once. */
+  /** Questions under way, by cache key: for a page that opens six streams, the service is asked once. */
   readonly #underWay = new Map<string, Promise<AuthenticationResult>>();
 
   constructor(options: HookUsersOptions) {
@@ -82,7 +82,7 @@ export class HookUsers implements Authenticator {
     return this.#request.close();
   }
 
-  /** All that the service is told, as its answer may depend on each. */
+  /** The key has all that the service is told, as its answer may depend on each part. */
   #keyOf({ transport, address, clientId, userName, password, token, certificateNames }: Credentials): string {
     const names = certificateNames === undefined ? undefined : JSON.stringify(certificateNames);
     return this.#options.cache.keyOf('http', transport, address, clientId, userName, password, token, names);

@@ -22,10 +22,10 @@ import { LdapConnections, type LdapConnectionsOptions } from './ldap-connections
 import { bindNameOf, ldapUserNameOf } from './ldap-name.js';
 
 export interface LdapUsersOptions extends LdapConnectionsOptions {
-  /** With `%u`. */
+  /** The name of a user in the directory, with `%u` for the user name. */
   readonly bindName: string;
   readonly cache: IdentityCache;
-  /** Of the places of those that are checked at once, the part that one address may have. */
+  /** The part of the users that are checked at once that one address may have. */
   readonly sharePerAddress?: number;
   /** The server cannot be reached, or refuses for a reason that is not the password. */
   readonly onTrouble: (error: unknown) => void;
@@ -33,7 +33,7 @@ export interface LdapUsersOptions extends LdapConnectionsOptions {
   readonly breaker?: CircuitBreaker;
 }
 
-/** Users that are checked at once, or wait for a connection: more would only wait. */
+/** Most users that are checked at once, or wait for a connection: more would only wait. */
 const underWayMax = 1_024;
 const underWayBytesMax = 4 * 1024 * 1024;
 

@@ -9,10 +9,10 @@ import { Stream } from '../http/streams/stream.js';
 import { Channel } from '../mqtt/channel.js';
 import type { SampledLog } from '../sampled-log.js';
 
-/** Names of connections that are ended: any of them is enough. */
+/** Names of connections that are to be ended: one that has any of them is. */
 export interface KickedNames {
   readonly users: readonly string[];
-  /** Of MQTT. */
+  /** Client ids of MQTT. */
   readonly clientIds: readonly string[];
   /** Streams, polls and MQTT clients that have exactly this id; those with a filter that matches it stay. */
   readonly ids: readonly string[];
@@ -36,12 +36,13 @@ export interface KicksParts {
 
 const question = 'kick';
 
-/** So long the other nodes have to walk through their connections. */
+/** Longest time that the other nodes have to walk through their connections. */
 const waitMs = 10_000;
 
 /**
  * Ends connections of users, of client ids or of ids, on all nodes, and has these users checked anew when they come back. It
- * keeps nobody out: that is for whoever knows the users. Body of the question: the names; answer: a number in decimal.
+ * keeps nobody out: that is for whoever knows the users. The body of the question has the names as JSON, and that of an answer
+ * a number in decimal.
  */
 export class Kicks {
   readonly #parts: KicksParts;

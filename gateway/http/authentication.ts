@@ -40,7 +40,7 @@ type Enter = (
 export interface AuthenticationRefusal {
   readonly reason: RefusalReason;
   readonly sentence: string;
-  /** Its answer. */
+  /** The status and the headers that it is answered with. */
   readonly refusal: Refusal;
   /** WWW-Authenticate, where it is to be answered 401. */
   readonly challenge: Headers;
@@ -144,7 +144,7 @@ export function refusalReasonOf(decision: RefusedAuthentication): RefusalReason 
   return decision.outcome === 'refused' ? decision.reason : 'authentication-unavailable';
 }
 
-/** With 401 alone (RFC 9110 11.6.1), and the same whatever is wrong. */
+/** WWW-Authenticate goes with 401 alone (RFC 9110 11.6.1), and is the same whatever is wrong. */
 export function challengesOf(reason: RefusalReason, takesPasswords: boolean): Headers {
   if (!refusals[reason].status.startsWith('401')) return [];
   return takesPasswords ? [bearer, basic] : [bearer];

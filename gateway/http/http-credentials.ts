@@ -53,7 +53,7 @@ export class HttpCredentials implements Credentials {
     this.password = pair.subarray(colon + 1);
   }
 
-  /** Few authenticators ask for it, and it costs a microsecond. */
+  /** It is read when it is asked for: it costs a microsecond, and few authenticators need it. */
   get address(): string {
     this.#address ??= addressText(this.#peer);
     return this.#address;
@@ -95,7 +95,7 @@ function cookieOf(header: string, name: string): string | undefined {
   return undefined;
 }
 
-/** Of another scheme, or garbled: it is a wrong token, and not none, as a client without any may be let in. */
+/** Credentials of another scheme, or garbled ones, count as a wrong token, and not as none: clients without any may be let in. */
 const unreadable = '';
 
 /** The scheme is case-insensitive, and one or more spaces follow it (RFC 9110 11.1, 11.4). */

@@ -13,7 +13,7 @@ interface Waiting {
   decision: AuthenticationDecision | undefined;
 }
 
-/** No system has longer ones. Without a limit, a user name of 64 KB would go to Redis from clients that nobody knows yet. */
+/** No system has longer user names. Without a limit, a user name of 64 KB would go to Redis from clients that nobody knows yet. */
 const userNameBytesMax = 1024;
 
 const userNameTooLong: AuthenticationDecision = {
@@ -22,7 +22,7 @@ const userNameTooLong: AuthenticationDecision = {
   sentence: `The user name is longer than ${userNameBytesMax} bytes.`,
 };
 
-/** Where no authenticator is set. */
+/** The decision where no authenticator is set. */
 const everybody: AuthenticationDecision = { outcome: 'accepted', identity: unrestricted };
 
 /**
@@ -50,7 +50,7 @@ export class ConnectAuthentication {
     return waiting !== undefined && waiting.decision === undefined;
   }
 
-  /** Each time that its CONNECT is handled. @returns 'wait': it is handled again once it is decided */
+  /** Call it each time that a CONNECT is handled. @returns 'wait': it is handled again once it is decided */
   decide(channel: Channel, packet: ConnectPacket): AuthenticationDecision | 'wait' {
     const { mqtt, pending } = this.#access;
     if (!mqtt.required) return everybody;

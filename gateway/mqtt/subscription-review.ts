@@ -4,7 +4,7 @@ import { matches } from '../../router/topic-filter.js';
 import type { Channel } from './channel.js';
 import type { Permissions } from './permissions.js';
 
-/** Ends what a session that goes on has, and the user of its connection may not have, or no longer. */
+/** Ends subscriptions and drops messages of a session that the user of its connection may not have, or no longer. */
 export class SubscriptionReview {
   readonly #permissions: Permissions;
   readonly #router: Router;

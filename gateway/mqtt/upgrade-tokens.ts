@@ -23,7 +23,7 @@ export class UpgradeTokens {
   readonly #access: Pick<AccessControl, 'mqtt' | 'pending'>;
   readonly #config: Config;
   readonly #byChannel = new Map<Channel, KeptToken>();
-  /** Of the request whose WebSocket opens next, in the same turn. */
+  /** The token of the request whose WebSocket opens next, in the same turn. */
   #next: KeptToken | undefined;
 
   constructor(access: Pick<AccessControl, 'mqtt' | 'pending'>, config: Config) {

@@ -20,7 +20,7 @@ export interface StreamRefreshesParts {
   readonly counters: Counters;
   /** The other nodes, one of which may have the stream. */
   readonly cluster: Cluster | undefined;
-  /** So long their answer is waited for. */
+  /** Longest time that their answer is waited for. */
   readonly waitMs: number;
 }
 
