@@ -80,7 +80,7 @@ export class HttpAuthentication {
     };
     return (response, request, head) => {
       const { authorization } = head;
-      const beside = tokenBeside(request, this.#cookie, this.#query);
+      const beside = authorization === '' ? tokenBeside(request, this.#cookie, this.#query) : undefined;
       const credentials = new HttpCredentials(this.#transport, response, authorization, beside);
       const answer = this.#authenticators.authenticate(credentials);
       if (!(answer instanceof Promise)) return enter(response, request, head, answer);

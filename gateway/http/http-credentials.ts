@@ -22,7 +22,7 @@ export class HttpCredentials implements Credentials {
   readonly #peer: AddressedPeer;
   #address: string | undefined;
 
-  /** @param beside a token in the query or in a cookie, for a request without Authorization */
+  /** @param beside a token in the query or in a cookie; undefined for a request with Authorization */
   constructor(
     transport: 'http' | 'api',
     peer: AddressedPeer,
@@ -32,7 +32,7 @@ export class HttpCredentials implements Credentials {
     this.transport = transport;
     this.#peer = peer;
     if (peer.certificateName !== undefined) this.certificateNames = [peer.certificateName];
-    if (authorization === '' && beside !== undefined) Object.assign(this, beside);
+    if (beside !== undefined) Object.assign(this, beside);
     const bearer = tokenOfBearer(authorization);
     if (bearer !== undefined) {
       this.token = bearer;
