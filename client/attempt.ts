@@ -107,8 +107,8 @@ export class Attempt {
   }
 
   /**
-   * The stream goes on with a new token. One that the server does not take is replaced by a new request from the cursors; and
-   * while none can be had, it is tried again, as long as this attempt lasts.
+   * Lets the stream go on with a new token. If the server does not take the token, a new request follows from the cursors.
+   * While no token can be had, it is asked for again, as long as this attempt lasts.
    */
   async #renewToken(stream: string): Promise<void> {
     const { endpoint } = this.#parts.settings;

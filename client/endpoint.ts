@@ -79,7 +79,7 @@ export class Endpoint {
     );
   }
 
-  /** A new token can be had for a stream whose token ends. */
+  /** Whether a new token can be had for a stream whose token ends. */
   get renewsToken(): boolean {
     return this.#options.token !== undefined;
   }

@@ -1,6 +1,6 @@
 import type { Message } from './message.js';
 
-/** One delivery after the other: a message that is published inside a `deliver` is delivered behind the current one. */
+/** Runs one delivery after the other: a message that is published inside a `deliver` is delivered behind the current one. */
 export class DeliveryOrder {
   readonly #handOut: (message: Message) => number;
   #busy = false;
@@ -12,7 +12,7 @@ export class DeliveryOrder {
     this.#handOut = handOut;
   }
 
-  /** A delivery is under way. */
+  /** Whether a delivery is under way. */
   get busy(): boolean {
     return this.#busy;
   }

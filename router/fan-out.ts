@@ -59,7 +59,7 @@ export class FanOut {
     return this.delivered - deliveredBefore;
   }
 
-  /** One delivery outside of a fan-out, at the lower QoS of both. @returns whether it was taken */
+  /** Delivers to one subscriber outside of a fan-out, at the lower QoS of both. @returns whether it was taken */
   deliverTo(message: Message, subscriber: Subscriber, options: SubscriptionOptions): boolean {
     const { delivered } = this;
     this.#message = message;

@@ -31,7 +31,7 @@ export function qosIn(options: SubscriptionOptions | DeliveryOptions): Qos {
   return (options & qosMask) as Qos;
 }
 
-/** Of a delivery. */
+/** Whether the delivery has RETAIN set. */
 export function isRetained(options: DeliveryOptions): boolean {
   return (options & retainSet) !== 0;
 }

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { StoreError } from './store-error.js';
 
-/** `MDB_MAGIC` of LMDB, in the first of its two meta pages, behind a page header of 16 bytes (or 24 in LMDB 1.0). */
+/** LMDB writes `MDB_MAGIC` into the first of its two meta pages, behind a page header of 16 bytes (24 in LMDB 1.0). */
 const magic = 0xbeefc0de;
 const magicPlaces = [16, 24];
 const pageBytesMin = 4096;

@@ -6,16 +6,16 @@ import { checkLmdbFile } from './lmdb-file.js';
 import type { Store, Table } from './store.js';
 import { StoreError } from './store-error.js';
 
-/** Of the directory as a whole: which tables there are, and how their keys are written. */
+/** The format of the directory as a whole: which tables there are, and how their keys are written. */
 const layoutVersion = 1;
 const layoutName = 'encke';
 const tablesMax = 16;
 const fileName = 'data.mdb';
 
 /**
- * A store in LMDB: one file, read through the page cache, written by a thread of its own. A commit is written behind the
- * pages that are valid before it, and then the one page that names the newest; so there is nothing to repair after a
- * crash.
+ * Keeps a store in LMDB: one file, which is read through the page cache, and written by a thread of its own. A commit is
+ * written behind the pages that are valid before it, and then the one page that names the newest. So there is nothing to
+ * repair after a crash.
  */
 export class LmdbStore implements Store {
   readonly directory: string;

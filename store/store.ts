@@ -1,31 +1,31 @@
 /**
- * Tables of bytes by number, on disk: they outlive the process.
+ * Keeps tables of bytes by number on disk, where they outlive the process.
  *
  * Order: commits are in the order of the calls. Guarantee: a commit that has resolved is on the disk, and a commit is
- * there whole or not at all, whenever the process or the machine dies. Buffers: those of `put` belong to the store, and
- * nobody writes to them afterwards. Errors: `commit` and `close` may reject, `table` and `entries` throw; always a
+ * there whole or not at all, whenever the process or the machine dies. Buffers: the store owns the bytes that `put` got,
+ * and nobody writes to them afterwards. Errors: `commit` and `close` may reject, `table` and `entries` throw; always a
  * StoreError.
  */
 export interface Store {
   readonly directory: string;
   /**
-   * A table, made if it is not there.
+   * Opens a table, and makes it if it is not there.
    * @param version of the format of its values
    */
   table(name: string, version: number): Table;
   /** Writes what `write` puts and removes, at once, and resolves when it is on the disk. */
   commit(write: () => void): Promise<void>;
-  /** Bytes on disk. */
+  /** Bytes that the store has on disk. */
   readonly bytes: number;
   close(): Promise<void>;
 }
 
 export interface Table {
-  /** Inside `commit` only. */
+  /** May be called inside `commit` only. */
   put(key: number, value: Uint8Array): void;
-  /** Inside `commit` only. */
+  /** May be called inside `commit` only. */
   remove(key: number): void;
   get(key: number): Uint8Array | undefined;
-  /** By key. A value is valid until the next one is asked for. */
+  /** All values, in the order of their keys. A value is valid until the next one is asked for. */
   entries(): Iterable<{ readonly key: number; readonly value: Uint8Array }>;
 }

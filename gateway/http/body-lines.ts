@@ -12,7 +12,10 @@ export interface BadLines {
   errors: { line: number; error: string }[];
 }
 
-/** Reads a body line by line, and names its bad lines. Its lines are not split beforehand: empty ones would weigh ten times the body. */
+/**
+ * Reads a body line by line, and names its bad lines. Its lines are not split beforehand: empty ones would weigh ten times
+ * the body.
+ */
 export abstract class BodyLines {
   readonly #body: Buffer;
   #offset = 0;

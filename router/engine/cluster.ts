@@ -37,7 +37,7 @@ export interface Answers {
   readonly unanswered: number;
 }
 
-/** A promise of the answer, which never rejects, where it takes longer than a moment. */
+/** Answers a question of another node; with a promise, which never rejects, if it takes longer than a moment. */
 export type AnswerQuestion = (body: Uint8Array, from: ClusterNode) => Uint8Array | Promise<Uint8Array>;
 
 export interface Cluster {
@@ -60,9 +60,9 @@ export interface Cluster {
 
 /** The user of a client id, as far as nodes tell it each other. */
 export interface ClientUser {
-  /** The same for the same user, short, without `=`; empty = not known. */
+  /** A short text without `=`, the same for the same user; empty = not known. */
   readonly key: string;
-  /** Takes over the client ids of all users. */
+  /** Whether this user takes over client ids of all users. */
   readonly isSuperuser: boolean;
 }
 
@@ -112,7 +112,7 @@ export interface ClientsHere {
   /** The ids of all sessions whose clients have chosen their ids themselves. */
   clientIds(): string[];
   userOf(session: Session): ClientUser;
-  /** Whether there is a session or a CONNECT of it here. */
+  /** Whether this node has a session or a CONNECT of the client id. */
   isWanted(clientId: string): boolean;
   /**
    * Another node has claimed a client id. Handles what the client has sent here and is not handled yet; then its

@@ -19,7 +19,7 @@ export interface Wants {
   readonly count?: boolean;
   /** Of all messages to one id with the same key within 5 minutes, one is sent. '' is no key. */
   readonly idempotencyKey?: string;
-  /** Whether it goes to the ids that follow its id, too. Absent: as `sendToFollowers` of the router says. */
+  /** Whether the message also goes to the ids that follow its id. If absent, `sendToFollowers` of the router decides. */
   readonly followers?: boolean | undefined;
 }
 

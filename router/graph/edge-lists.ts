@@ -6,12 +6,12 @@ import { NumberSet, numberHash } from './number-set.js';
 const listedAgain = blockWordsMax / 2;
 /** Stands for the block of a number whose list is a set. */
 const inSet = 0xffffffff;
-/** Lists moved with each change, while blocks are being moved. */
+/** So many lists are moved with each change, while blocks are being moved. */
 const movedPerChange = 8;
 
 /**
- * A list of numbers for each number: one direction of the edges of the graph. Up to 256 are in a block, in no order, and
- * more in a set. 8 bytes a number with its list, and 4 to 5 for each in it.
+ * Keeps a list of numbers for each number: one direction of the edges of the graph. A list of up to 256 numbers is a block,
+ * in no order; a longer one is a set. A list takes 8 bytes, and 4 to 5 for each number in it.
  */
 export class EdgeLists {
   #blocks = new Uint32Array(64);
@@ -57,7 +57,7 @@ export class EdgeLists {
     this.tidy(movedPerChange);
   }
 
-  /** A whole list at once, of a number that has none. */
+  /** Sets the whole list of a number that has none. */
   fill(number: number, others: Uint32Array): void {
     const { length } = others;
     if (length === 0) return;
@@ -70,7 +70,8 @@ export class EdgeLists {
   }
 
   /**
-   * Part of a list, in the order of `numberHash`. What is in it from the first to the last part is in exactly one part.
+   * Reads part of a list, in the order of `numberHash`. A number that is in the list from the first to the last part is in
+   * exactly one part.
    * @param after the hash of the last number of the part before; -1 at the beginning
    * @param most numbers
    */

@@ -16,8 +16,8 @@ export interface FollowerDeliveriesParts {
 }
 
 /**
- * The deliveries of one message to the followers of its id. A follower gets it under its own id, with `about` = the id
- * that it was sent to. It has no place in the history of the follower.
+ * Delivers one message to the followers of its id. A follower gets the message under its own id, with `about` = the id that
+ * the message was sent to. The message has no place in the history of the follower.
  *
  * Topic filters with wildcards get it under the id that it was sent to, and not once more for each follower.
  */
@@ -27,7 +27,7 @@ export class FollowerDeliveries {
   readonly #graph: Graph;
   readonly #message: Message;
   readonly #properties: MessageProperties;
-  /** Of those that have several ids: all that have got it. */
+  /** Subscribers with several ids that the message has reached. */
   #reached: Set<Subscriber> | undefined;
   delivered = 0;
 
@@ -58,7 +58,7 @@ export class FollowerDeliveries {
     }
   }
 
-  /** Whether it is one that the message has reached; it counts as reached from now on. */
+  /** Whether the message has reached this subscriber, which counts as reached from now on. */
   #hasIt(subscriber: Subscriber, logins: Logins): boolean {
     this.#reached ??= new Set();
     if (this.#reached.has(subscriber)) return true;
@@ -68,7 +68,7 @@ export class FollowerDeliveries {
     return false;
   }
 
-  /** The options of all its ids that follow, as for filters that overlap. */
+  /** Joins the options of all its ids that follow, as those of overlapping filters. */
   #highest(subscriber: Subscriber, logins: Logins, options: SubscriptionOptions): SubscriptionOptions {
     let highest = options;
     for (const login of logins) {

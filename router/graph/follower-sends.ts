@@ -13,7 +13,7 @@ const turnMs = 5;
 const deliveriesPerTurn = 1024;
 /** Followers between two looks at the clock; 0.2 us each without a connection. */
 const followersPerLook = 256;
-/** A message that waits, besides its payload. */
+/** Bytes that a message takes while it waits, besides its payload and id. */
 const sendBytes = 400;
 
 export interface FollowerSendsOptions {
@@ -21,19 +21,19 @@ export interface FollowerSendsOptions {
   readonly followerSendsBytesMax?: number | undefined;
 }
 
-/** The parts of the router that it uses. */
+/** The parts of the router that sends to followers use. */
 export interface FollowerSendsParts extends FollowerDeliveriesParts {
   readonly engine: Engine;
   readonly order: DeliveryOrder;
 }
 
 export interface FollowerSendsStats {
-  /** Under way now. */
+  /** Sends that are under way now. */
   underWay: number;
   underWayBytes: number;
   sent: number;
   delivered: number;
-  /** Refused, as too many bytes were under way. */
+  /** Sends that were refused, as too many bytes were under way. */
   refused: number;
 }
 
@@ -51,7 +51,7 @@ export class FollowerSends {
   readonly #bytesMax: number;
   readonly #recentKeys = new RecentKeys();
   readonly #byId = new Map<string, FollowerSend[]>();
-  /** The first send of each id, in turn. */
+  /** The first send of each id; these take turns. */
   #running: FollowerSend[] = [];
   #scheduled = false;
   #working = false;
@@ -208,11 +208,11 @@ class FollowerSend {
   readonly count: boolean;
   readonly idempotencyKey: string;
   readonly bytes: number;
-  /** Undefined before its first turn. */
+  /** Undefined before the first turn of this send. */
   deliveries: FollowerDeliveries | undefined;
   /** Hash of the last follower that had its turn. */
   after = -1;
-  /** Subscribers of the id itself that took it. */
+  /** Subscribers of the id itself that took the message. */
   own = 0;
   outcome: Outcome | undefined;
 
@@ -224,7 +224,7 @@ class FollowerSend {
     this.bytes = message.bytes + message.id.length + sendBytes;
   }
 
-  /** Subscribers that took it so far. */
+  /** Subscribers that took the message so far. */
   get delivered(): number {
     return this.own + (this.deliveries?.delivered ?? 0);
   }

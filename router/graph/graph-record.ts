@@ -1,7 +1,8 @@
 import type { Graph } from './graph.js';
 
 /**
- * An id and what it follows, as it is on disk; its number is the key. Numbers are little endian.
+ * A record of the graph on disk: an id, and the numbers of the ids that it follows. The id's own number is the key. Numbers
+ * are little endian.
  *
  *     bytes of the id (2)   id in UTF-8   number (4)  number …
  */

@@ -10,14 +10,14 @@ import { decodeRecord, encodeRecord, recordVersion } from './graph-record.js';
 const recordsPerCommit = 4096;
 /** Loading lets the loop turn after so much time, ms. */
 const sliceMs = 20;
-/** Between two looks at the clock. */
+/** Records between two looks at the clock. */
 const recordsPerLook = 256;
 /** A larger number is damage, which would make tables of gigabytes. */
 const numberMax = 2 ** 28;
 
 /**
- * Keeps a graph in a table of the store: a record for each id, with what it follows. The other direction is made of it
- * at the start.
+ * Keeps a graph in a table of the store: a record for each id, with what it follows. The other direction is made
+ * of these records at the start.
  *
  * A transaction holds all that has changed since the last one began, so the more is changed at once the fewer bytes
  * each change writes. What could not be written (a full disk) is written with the next change.

@@ -16,12 +16,12 @@ export const edgeProblemText: Record<Exclude<EdgeOutcome, 'changed' | 'unchanged
   'too-many-subscriptions': 'This id follows as many others as one id may.',
 };
 
-/** Part of a list of ids. */
+/** A page of a list of ids. */
 export interface IdPage {
-  /** Of the whole list. */
+  /** Length of the whole list. */
   readonly count: number;
   readonly ids: string[];
-  /** For the part behind this one; undefined behind the last one. */
+  /** The `after` of the next page; undefined on the last one. */
   readonly next: number | undefined;
 }
 
@@ -136,7 +136,7 @@ export class Graph {
   }
 
   /**
-   * All edges, by subscriber: those of whole subscribers, until there are `most` or a few more, or `lookedMax` numbers
+   * Reads edges by subscriber: those of whole subscribers, until there are `most` or a few more, or `lookedMax` numbers
    * have been looked at. So a part may be empty and have a `next`.
    * @param after `next` of the part before; -1 at the beginning
    */
@@ -217,5 +217,5 @@ export class Graph {
   }
 }
 
-/** Lists; 100 ns each. */
+/** Lists that one tick looks at; 100 ns each. */
 const tidiedPerTick = 20_000;

@@ -7,8 +7,8 @@ import { IdTexts } from './id-texts.js';
 const bucketsPerId = 1;
 
 /**
- * A number from 1 for each id of the graph, in both directions: 16 bytes and the id's own text for each, outside of V8's
- * heap. Numbers of removed ids are used again.
+ * Gives each id of the graph a number from 1, and finds the one by the other. An id takes 16 bytes and its own text,
+ * outside of V8's heap. Numbers of removed ids are used again.
  */
 export class IdNumbers {
   readonly #texts = new IdTexts();
@@ -74,14 +74,14 @@ export class IdNumbers {
     return number;
   }
 
-  /** An id with the number that it had before; such ids first, then `settle`. @returns false if the number is taken */
+  /** Adds an id with the number that it had before. `settle` follows the last one. @returns false if the number is taken */
   restore(number: number, id: string): boolean {
     if (this.has(number)) return false;
     this.#set(number, id);
     return true;
   }
 
-  /** All ids have been restored: numbers that none of them has are free. */
+  /** All ids have been restored: numbers that no id has are free. */
   settle(): void {
     this.#free = [];
     for (let number = this.#end - 1; number > 0; number--)

@@ -1,11 +1,5 @@
 import { isWide } from '../id-text.js';
 
-/**
- * Texts of ids in chunks of 1 MiB, outside of V8's heap. A text is a number: its place, in units of 8 bytes.
- *
- *     length (1), or 128 + width and length (3)     the text, one byte a character, or two where one does not do
- */
-
 const unitBits = 3;
 const unitBytes = 2 ** unitBits;
 const chunkBits = 20;
@@ -19,6 +13,11 @@ const longHeadBytes = 4;
 
 export type TextPlace = number;
 
+/**
+ * Keeps the texts of ids in chunks of 1 MiB, outside of V8's heap. A text is known by its place, in units of 8 bytes.
+ *
+ *     length (1), or 128 + width and length (3)     the text, one byte a character, or two where one does not do
+ */
 export class IdTexts {
   readonly #chunks: Buffer[] = [];
   /** Places of freed texts, by their units. */

@@ -20,7 +20,7 @@ for (let words = 1, found = 0; words <= blockWordsMax; words++) {
   classes[words] = found;
 }
 
-/** Blocks are not moved for less than this. */
+/** Blocks are not moved while fewer words are free. */
 const freeWordsMin = chunkWords;
 /** Free words to used ones at which moving begins. */
 const freeShare = 0.5;
@@ -30,9 +30,9 @@ export type Block = number;
 
 export class ListBlocks {
   readonly #chunks: (Uint32Array | undefined)[] = [];
-  /** Of each chunk. */
+  /** Used words of each chunk. */
   readonly #usedWords: number[] = [];
-  /** Chunks without memory, whose place in the list is free. */
+  /** Free places in the list of chunks. */
   readonly #gaps: number[] = [];
   /** The first free block of each class; its first word is the next one. */
   readonly #free = new Uint32Array(sizes.length);

@@ -2,12 +2,12 @@ import type { Graph } from './graph.js';
 import type { GraphLimits } from './graph-limits.js';
 
 /**
- * A graph that is kept in a directory, which no other process may use meanwhile.
+ * Opens a graph that is kept in a directory, which no other process may use meanwhile.
  * @param directory made if it is not there
  * @throws StoreError
  */
 export async function openGraph(directory: string, limits: Partial<GraphLimits> = {}): Promise<Graph> {
-  // Loaded only where it is used: LMDB takes memory.
+  // LMDB takes memory, so it is loaded only where it is used.
   const { LmdbStore } = await import('../../store/lmdb-store.js');
   const { GraphStore } = await import('./graph-store.js');
   const store = await LmdbStore.open(directory);

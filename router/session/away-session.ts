@@ -7,7 +7,7 @@ import type { EvictionReason } from './sessions-stats.js';
 export const awayTiers = { noFilters: 0, nothingWaiting: 1, messagesWaiting: 2 } as const;
 export type AwayTier = (typeof awayTiers)[keyof typeof awayTiers];
 
-/** The end of a session whose group has too many. */
+/** Why a session ends whose group has too many. */
 export type GroupReason = Exclude<EvictionReason, 'sessions-full'>;
 
 /** Sessions of absent clients of one address, or of one user name. */

@@ -109,7 +109,7 @@ export abstract class Session extends FlowOwner {
     return entry.qos === 1 ? 'PUBACK' : entry.message === undefined ? 'PUBCOMP' : 'PUBREC';
   }
 
-  /** Before `resume`, or when rights have changed: drops the messages that the user of its client may not read. */
+  /** Drops the messages that the user of its client may not read: before `resume`, or when rights have changed. */
   keepOnly(mayRead: (id: string) => boolean): void {
     const { flow } = this;
     if (flow === undefined) return;

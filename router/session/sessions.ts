@@ -181,7 +181,7 @@ export class Sessions {
     this.#end(session);
   }
 
-  /** Expiries, and since when clients are absent. */
+  /** Tells when sessions expire, and since when clients are absent. */
   get away(): Pick<AwaySessions, 'expiryOf' | 'sinceSec'> {
     return this.#away;
   }

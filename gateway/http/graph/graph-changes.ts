@@ -10,7 +10,7 @@ import type { Bodies } from '../body.js';
 import { type BadLines, BodyLines } from '../body-lines.js';
 import { type EdgeLine, edgeFromJson } from './edge-line.js';
 
-/** Bodies that take more than one turn, or wait for the disk, together. */
+/** Most bytes of all bodies that take more than one turn, or wait for the disk. */
 const bytesUnderWayMax = 64 * 1024 * 1024;
 
 interface ChangeTotals extends BadLines {
@@ -32,8 +32,8 @@ interface ChangesParts {
 }
 
 /**
- * `POST /graph` with NDJSON lines of edges. Bad lines are named by number while the good ones are done, in order. The
- * answer comes when all changes are on disk, where there is one.
+ * Answers `POST /graph`, whose body has an edge in each NDJSON line. Bad lines are named by number, and the good ones are
+ * done, in order. The answer comes when all changes are on disk, if the graph is kept there.
  */
 export class GraphChanges {
   readonly #parts: ChangesParts;
@@ -135,8 +135,8 @@ export class GraphChanges {
 }
 
 /**
- * An edge lets the subscriber have what is sent to the other: so its maker may receive that itself, and what is for the
- * subscriber.
+ * An edge lets the subscriber have what is sent to the subscribee. So a caller who makes it must have the right to receive
+ * what is sent to either.
  */
 function mayChange(guard: ApiGuard, caller: Identity, { subscriber, subscribee }: EdgeLine): boolean {
   return guard.mayDo(caller, 'subscribe', subscribee) && guard.mayDo(caller, 'subscribe', subscriber);

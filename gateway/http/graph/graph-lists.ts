@@ -7,7 +7,7 @@ import { checkId, type Parsed, percentDecode } from '../request.js';
 import type { UnsentAnswers } from '../streams/unsent-answers.js';
 
 const limitDefault = 1000;
-/** Of the cursor of a list: 32 bits. */
+/** Highest cursor of a list: 32 bits. */
 const afterMax = 0xffffffff;
 
 const listOfPath = /^\/graph\/(.+)\/(subscribers|subscriptions)$/s;
@@ -16,11 +16,11 @@ interface ListsParts {
   readonly graph: Graph;
   readonly config: Config;
   readonly guard: ApiGuard;
-  /** Pages of long ids are large. */
+  /** Sends the answers: pages of long ids are large. */
   readonly unsent: UnsentAnswers;
 }
 
-/** `GET /graph/<id>/subscribers` and `/subscriptions`, in pages. */
+/** Answers `GET /graph/<id>/subscribers` and `/subscriptions`, in pages. */
 export function listHandler({ graph, config, guard, unsent }: ListsParts): ApiHandler {
   return (response, request, _head, cors, caller) => {
     const [, idText, which] = listOfPath.exec(request.getUrl()) ?? [];
@@ -46,7 +46,7 @@ export function listHandler({ graph, config, guard, unsent }: ListsParts): ApiHa
   };
 }
 
-/** `GET /graph`: all edges, by subscriber, in pages. */
+/** Answers `GET /graph`: all edges, by subscriber, in pages. */
 export function edgesHandler({ graph, guard, unsent }: ListsParts): ApiHandler {
   return (response, request, _head, cors, caller) => {
     const page = pageOf(request);
@@ -63,7 +63,7 @@ function nextText(next: number | undefined): { next?: string } {
   return next === undefined ? {} : { next: next.toString(36) };
 }
 
-/** `?limit=1..10000&after=<next of the page before>` */
+/** Reads `?limit=1..10000&after=<next of the page before>`. */
 function pageOf(request: HttpRequest): Parsed<{ limit: number; after: number }> {
   const parameters = new URLSearchParams(request.getQuery() ?? '');
   const limit = parameters.get('limit') ?? String(limitDefault);

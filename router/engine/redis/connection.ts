@@ -72,7 +72,7 @@ export class RedisConnection {
     void this.#connect();
   }
 
-  /** Starts it. @returns undefined where it is not open by then */
+  /** Starts the connection. @returns undefined if it is not open by then */
   async whenOpen(waitMs: number): Promise<Redis | undefined> {
     this.start();
     const untilMs = performance.now() + waitMs;
@@ -90,7 +90,7 @@ export class RedisConnection {
     this.#redis?.ping().catch(() => {});
   }
 
-  /** Gives it up once all that is under way on it is answered. */
+  /** Gives the connection up once all calls that are under way on it are answered. */
   async retire(reason: string): Promise<void> {
     const redis = this.redis;
     if (redis === undefined) return;

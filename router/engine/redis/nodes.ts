@@ -174,7 +174,7 @@ export class Nodes implements Cluster {
     return this.#graceEndMs !== 0 && nowMs > this.#graceEndMs;
   }
 
-  /** By any server. */
+  /** Publishes by any server that is usable. */
   #publish(channel: string, word: Buffer): void {
     const shard = this.#parts.shards.find(({ usable }) => usable);
     shard?.publishRaw(channel, word);

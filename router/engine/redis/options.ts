@@ -51,7 +51,7 @@ export interface ShardStats {
   readonly channels: number;
   /** Published and not yet known to be in Redis, bytes, now. */
   readonly pendingBytes: number;
-  /** Of the last sign of life, which waits behind what is published; 0 before the first. */
+  /** Round trip of the last sign of life, which waits behind what is published; 0 before the first. */
   readonly roundTripMs: number;
 }
 

@@ -6,7 +6,7 @@ import type { Shard } from './shard.js';
 
 /** Of one answer. */
 const pageBytesMax = 1024 * 1024;
-/** Of one call that gives back what a server has lost. */
+/** Most messages of one call that gives back what a server has lost. */
 const restoredMax = 100;
 const restoredBytesMax = 256 * 1024;
 const retryMs = 100;
@@ -146,7 +146,7 @@ export class SharedRetained {
     if (!isUnderWay && this.#lost.size > 0) void this.#restoreAll();
   }
 
-  /** As many as go in one call. */
+  /** As many of the lost messages as go into one call. */
   #someLost(): Message[] {
     const some: Message[] = [];
     let bytes = 0;

@@ -28,7 +28,7 @@ export interface ShardParts {
   readonly onComplaint: (sentence: string) => void;
 }
 
-/** See `begin` in publish.lua. */
+/** The reply of `begin`, see publish.lua. */
 type BeginReply = [number, number, string, number, number, number, string, ...(number | string)[]];
 
 /** Learnt by a new connection: which of this node's batches have run, where the server is the same one. */

@@ -9,10 +9,10 @@ import { insist } from './calls.js';
 import { Move, Moves, type MovesParts, moveIdIn } from './moves.js';
 import { parcelBytes, unpack } from './parcel.js';
 
-/** A connection on which the end of a move was lost has been noticed by then, and the old node has asked after it. */
+/** A complete move is remembered so long: by then the old node has asked after a move whose end it has not heard. */
 const doneKeptMs = 5_000;
 
-/** Waits for marks, and for what is in the sessions. */
+/** A move to this node. It waits for its marks, and for what is in the sessions. */
 class Arrival extends Move {
   content: Buffer | undefined;
   /** Client ids of sessions that are here, once it is complete. */
@@ -20,22 +20,22 @@ class Arrival extends Move {
 }
 
 export interface ArrivalsParts extends MovesParts {
-  /** Whether its client is here, and its CONNECT waits for a session from there. */
+  /** Whether a CONNECT of this client id waits here for its session from that node. */
   readonly isAwaited: (clientId: string, from: string) => boolean;
-  /** Something comes of that node. */
+  /** That node has said something. */
   readonly onHeard: (from: string) => void;
-  /** Its session is here, or does not come. */
+  /** The session of this client id is here, or does not come. */
   readonly onArrived: (clientId: string) => void;
-  /** It has not come, and is offered again. */
+  /** The session of this client id has not come, and is offered again. */
   readonly onFailed: (clientId: string) => void;
-  /** Calls back when its session is not on its way from here, at once where it is not. */
+  /** Calls back as soon as the session of this client id is not on its way from here. */
   readonly whenDeparted: (clientId: string, then: () => void) => void;
 }
 
 /** Sessions that come from another node; see Departures. */
 export class Arrivals extends Moves<Arrival> {
   readonly #parts: ArrivalsParts;
-  /** Complete, by their ids, and when the old node has heard so; Infinity = it has not. */
+  /** The complete moves by their ids, and when the old node has heard of their end; Infinity = it has not. */
   readonly #done = new Map<string, { readonly move: Arrival; heardMs: number }>();
 
   constructor(parts: ArrivalsParts) {
@@ -76,7 +76,7 @@ export class Arrivals extends Moves<Arrival> {
     this.tellUnknown(move, isAgain);
   }
 
-  /** Its client waits no longer. */
+  /** The client of this session waits no longer. */
   dismiss(clientId: string): void {
     const move = this.moveOf(clientId);
     if (move !== undefined) this.giveUp(move, true);
@@ -101,12 +101,12 @@ export class Arrivals extends Moves<Arrival> {
     this.byId.set(id, move);
     move.heardMs = move.askedMs = performance.now();
     try {
-      // Where the old node stops: whether it is still its own. Else their clients have asked for them.
+      // An old node that stops says of each session whether it is still its own. Otherwise their clients have asked for them.
       const passed = parcel.toString('latin1', parcelBytes(parcel));
       const decoder = new SessionDecoder();
       const offered: DecodedSession[] = [];
       for await (const chunk of unpack(shard, `${id}o`, parcel)) offered.push(...decoder.read(chunk));
-      // It comes back, and that it had arrived there is not heard yet: D is asked for again.
+      // A session may come back before this node has heard that it had arrived there: D is asked for again.
       for (const { clientId } of offered)
         await new Promise<void>((resolve) => this.#parts.whenDeparted(clientId, resolve));
       if (this.byId.get(id) !== move) return;
@@ -120,7 +120,7 @@ export class Arrivals extends Moves<Arrival> {
   #adopt(move: Arrival, offered: readonly DecodedSession[], askedFor: boolean): void {
     for (const { clientId, owner, expirySec, subscriptions } of offered) {
       const { sessions } = this.here;
-      // The old node has given that up, unheard.
+      // The old node has given up the older move, and this node has not heard so.
       const older = this.moveOf(clientId);
       if (older?.other === move.other) this.#discard(older, clientId, true);
       const present = sessions.find(clientId);
@@ -139,7 +139,7 @@ export class Arrivals extends Moves<Arrival> {
     this.here.router.whenInterested(() => void this.#setMarks(move).catch(() => this.giveUp(move, true)));
   }
 
-  /** All of them or none: limits of this node may be smaller. @returns whether the session goes on here */
+  /** Takes all filters of a session or none: limits of this node may be smaller. @returns whether the session goes on here */
   #takesFilters(move: Arrival, session: Session, subscriptions: readonly Subscription[]): boolean {
     const gate = new SessionGate((id) => move.marked[this.shardOf(id)]!, session);
     try {
@@ -153,8 +153,8 @@ export class Arrivals extends Moves<Arrival> {
   }
 
   /**
-   * It came too late for its client's CONNECT, which has found no session, and has subscribed anew. Not where another user
-   * has connected: nothing that waited in it is for that one.
+   * Whether the session came too late for its client's CONNECT, which has found no session, and has subscribed anew. Where
+   * another user has connected it is not late: nothing that waited in it is for that user.
    */
   #isLateFor(present: Session, owner: SessionOwner | undefined): boolean {
     if (present.endsWithConnection) return false;
@@ -166,8 +166,8 @@ export class Arrivals extends Moves<Arrival> {
   }
 
   /**
-   * By each server that carries anything for them. The last one is that of their client ids, which says of the others that
-   * there is no mark: one that is away carries nothing at present.
+   * Sets a mark on each server that carries anything for the sessions. The server of their client ids is the last; its mark
+   * also names the servers that have none: a server that is away carries nothing at present.
    */
   async #setMarks(move: Arrival): Promise<void> {
     const carrying = new Set<number>();
@@ -188,8 +188,8 @@ export class Arrivals extends Moves<Arrival> {
   }
 
   /**
-   * Where the connection breaks, it may be that the old node alone hears the mark, and what comes until a second one would be
-   * nobody's: so all begins again.
+   * Sets one mark. If the connection breaks, the old node alone may have heard the mark, and messages before a second mark
+   * would be nobody's: so the move begins again.
    * @returns whether both nodes hear it @throws ShardError nobody does
    */
   async #mark(move: Arrival, index: number, marked: readonly number[]): Promise<boolean> {
@@ -226,7 +226,10 @@ export class Arrivals extends Moves<Arrival> {
       this.#put(move, move.content).catch(() => this.giveUp(move, true));
   }
 
-  /** In front of what has come since the mark. All or nothing: what is given up is offered again. */
+  /**
+   * Puts what was in the sessions in front of what has come since the mark: all or nothing, as a move that is given up is
+   * offered again.
+   */
   async #put(move: Arrival, parcel: Buffer): Promise<void> {
     const decoder = new SessionDecoder();
     const states: DecodedSession[] = [];
@@ -245,7 +248,7 @@ export class Arrivals extends Moves<Arrival> {
       this.settle(move, state.clientId);
       this.#parts.onArrived(state.clientId);
     }
-    // Those that ended on their old node in the meantime.
+    // The sessions that are left have ended on their old node in the meantime.
     for (const clientId of [...move.sessions.keys()]) {
       if (move.sessions.get(clientId)!.gate !== undefined) this.lose(clientId, move.other);
       this.settle(move, clientId);
@@ -261,7 +264,7 @@ export class Arrivals extends Moves<Arrival> {
     this.#sayDone(move.id);
   }
 
-  /** It is the old node's, with what has come here since the mark; where that node is gone, nobody's. */
+  /** Ends a session here. It is the old node's, with what has come since the mark; if that node is gone, nobody's. */
   #discard(move: Arrival, clientId: string, isNext = false): void {
     const { session, gate } = move.sessions.get(clientId)!;
     if (gate !== undefined && this.isStillHere(session)) {
@@ -284,7 +287,7 @@ export class Arrivals extends Moves<Arrival> {
   }
 }
 
-/** To a session that goes on: as new messages, as its client has been told that nothing is known of the old one. */
+/** Delivers to a session that goes on, as new messages: its client was told that nothing is known of the old session. */
 function deliverLate(session: Session, { inflight, queued }: FlowState): void {
   for (const { message, options } of [...inflight, ...queued])
     if (message !== undefined) session.deliver(message, options);

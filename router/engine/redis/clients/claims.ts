@@ -5,28 +5,28 @@ import type { Shard } from '../shard.js';
 import { inBatches, patienceMs } from './calls.js';
 
 /**
- * Nobody has heard the claim, and the node before is in the list: its connection has broken for a moment, or it was killed
- * within the last 3 s.
+ * A claim that nobody has heard is repeated so long, if the node before is in the list: its connection has broken for a
+ * moment, or it was killed within the last 3 s.
  */
 const unheardMsMax = 500;
-/** The node before has much to do: while it says anything it is waited for, so long at most. */
+/** A node before that has much to do is waited for so long at most, while it says anything. */
 const busyMsMax = 10_000;
 const busySilenceMs = 1_000;
-/** Client ids that are to be released once their server is back. Those beyond are looked up in vain later, at the cost of a question. */
+/** Most client ids that wait for a release until their server is back. Later lookups of further ones are in vain. */
 const releasedMax = 100_000;
 
 export interface ClaimsParts {
   readonly nodes: Nodes;
   readonly shards: readonly Shard[];
-  /** Whether its session is on its way here. */
+  /** Whether the session of this client id is on its way here. */
   readonly arrives: (clientId: string) => boolean;
-  /** Whether it has a session here. */
+  /** Whether this node has a session of the client id. */
   readonly isHere: (clientId: string) => boolean;
-  /** Its server could not be asked in time. */
+  /** The server of the client id could not be asked in time. */
   readonly onUnclaimed: (clientId: string) => void;
   /** The node before has not answered, or is gone: what is here goes on. */
   readonly onUnanswered: (clientId: string) => void;
-  /** Its client is here, and another user has it on that node. */
+  /** The client is here, and another user has its client id on that node. */
   readonly onAnothers: (clientId: string, run: string) => void;
 }
 
@@ -38,20 +38,20 @@ export class Claim {
   /** Goes on with its CONNECT; undefined = its client is here already. */
   readonly ready: ((isAnothers: boolean) => void) | undefined;
   untilMs = performance.now() + patienceMs;
-  /** Longer, while that node says anything. */
+  /** The later end of the wait, while that node says anything. */
   busyUntilMs = performance.now() + busyMsMax;
   isSent = false;
   /** The call may have run before. */
   isRepeated = false;
-  /** Another user has it on a node that is gone. */
+  /** Another user has the client id on a node that is gone. */
   isForced = false;
-  /** Run of the node that is asked for it; undefined until Redis has answered, which may be after that node has. */
+  /** Run of the node that is asked for the client id; undefined until Redis has answered, which may be after that node has. */
   previous: string | undefined;
-  /** Of the call; a later one has a higher one. */
+  /** Number of the call; a later call has a higher one. */
   number = 0;
-  /** Run of the node that has let go of it. */
+  /** Run of the node that has let go of the client id. */
   freeAt: string | undefined;
-  /** Since when nobody hears of it. */
+  /** Since when no node hears the claim. */
   unheardMs: number | undefined;
   /** Called when Redis has answered, or is asked no more. */
   readonly onAnswer: (() => void)[] = [];
@@ -63,7 +63,7 @@ export class Claim {
     this.ready = ready;
   }
 
-  /** As clients.lua takes them. */
+  /** The flags of this claim, as clients.lua takes them. */
   get flags(): string {
     const isForced = this.isForced || this.user.isSuperuser;
     return `${this.clean ? 1 : 0}${this.isRepeated ? '+' : ''}${isForced ? '!' : ''}`;
@@ -78,16 +78,16 @@ export class Claim {
  *                                                                     no session that stays: N x ──> node N   CONNACK
  *                                                                     else it goes over, see Departures
  *
- * Where another user has it on that node, nothing of this is done, and CONNECT is refused.
+ * If another user has the client id on that node, nothing of this is done, and CONNECT is refused.
  */
 export class Claims {
   readonly #parts: ClaimsParts;
-  /** The newest of each client id that is not over. */
+  /** The newest claim of each client id, until it is over. */
   readonly #waiting = new Map<string, Claim>();
-  /** To be sent, by shard. */
+  /** Claims that are to be sent, by shard. */
   readonly #new: Set<Claim>[];
   readonly #released: Set<string>[];
-  /** To be sent once more, with the next tick. */
+  /** Claims and releases that are to be sent once more, with the next tick. */
   readonly #later: (() => void)[] = [];
   /** When each server came back last. */
   readonly #backMs: number[];
@@ -112,7 +112,7 @@ export class Claims {
     });
   }
 
-  /** Now. */
+  /** Claims that wait now. */
   get size(): number {
     return this.#waiting.size;
   }
@@ -124,7 +124,7 @@ export class Claims {
   begin(clientId: string, clean: boolean, user: ClientUser, ready?: Claim['ready']): void {
     const older = this.#waiting.get(clientId);
     const isAnothers = older?.ready !== undefined && older.user.key !== user.key;
-    // Though its connection may be gone: the session comes here all the same, and is that user's.
+    // The connection of the older claim may be gone: the session comes here all the same, and is that user's.
     if (ready !== undefined && isAnothers && !user.isSuperuser) return ready(true);
     this.end(clientId);
     const index = this.#shardOf(clientId);
@@ -147,18 +147,18 @@ export class Claims {
     return claim?.ready !== undefined && (claim.previous === undefined || claim.previous === from);
   }
 
-  /** That node lives. */
+  /** Notes that this node lives. */
   hear(from: string): void {
     this.#heardMs.set(from, performance.now());
   }
 
-  /** Its session could not be sent: it waits no longer than 2 s in all. */
+  /** The session of this client id could not be sent: its claim waits no longer than 2 s in all. */
   hurry(clientId: string): void {
     const claim = this.#waiting.get(clientId);
     if (claim !== undefined) claim.busyUntilMs = claim.untilMs;
   }
 
-  /** It waits no longer. @param isAnothers it is not this node's, but another user's */
+  /** Ends the claim of this client id. @param isAnothers the client id is not this node's, but another user's */
   end(clientId: string, isAnothers = false): void {
     const claim = this.#waiting.get(clientId);
     if (claim === undefined) return;
@@ -213,7 +213,7 @@ export class Claims {
     });
   }
 
-  /** Releases go first: who has ended and connected again in this turn has its claim. */
+  /** Releases go first: a client that has ended and connected again in this turn has its claim. */
   #send(): void {
     const { shards, isHere } = this.#parts;
     for (const [index, shard] of shards.entries()) {

@@ -29,7 +29,7 @@ export class Clients implements ClientRegistry {
   #here: ClientsHere | undefined;
   /** Client ids that this node has let go of in this turn, by shard and by the run of the node that has claimed them. */
   readonly #free: Map<string, string[]>[];
-  /** Next calls, one for each shard. */
+  /** Timers of the next calls of `sweep`, one for each shard. */
   readonly #sweeps: (NodeJS.Timeout | undefined)[] = [];
 
   constructor(parts: ClientsParts) {
@@ -91,7 +91,7 @@ export class Clients implements ClientRegistry {
     });
     nodes.on('K', (_from, body) => {
       const [, ...kept] = body.toString().split('\0');
-      // Also where their release was lost: nobody else gets them.
+      // Their release may have been lost, and nobody else would get them.
       for (const clientId of kept)
         if (this.#here?.isWanted(clientId) !== true) this.#claims.release(clientId);
     });
@@ -211,7 +211,7 @@ export class Clients implements ClientRegistry {
     this.#arrivals.forget(run);
     this.#claims.forget(run);
     const { nodes, shards } = this.#parts;
-    // One node is enough.
+    // It is enough that one node sweeps.
     if (nodes.peers.some((peer) => peer.run < nodes.self.run)) return;
     this.#endSweeps();
     for (const index of shards.keys()) this.#sweep(index, '0');

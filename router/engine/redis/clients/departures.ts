@@ -7,32 +7,32 @@ import { inBatches, insist } from './calls.js';
 import { Move, Moves, type MovesParts, type MovingSession, moveIdBytes, moveIdIn } from './moves.js';
 import { pack } from './parcel.js';
 
-/** Sessions that go together. */
+/** Most sessions of one move. */
 const batchMax = 100;
 /** Nodes that are asked to take the sessions of one that stops, one after the other. */
 const triesMax = 3;
-/** So long a node that stops goes on giving away; 1,000 sessions with little in them take less than a second. */
+/** A node that stops gives sessions away for so long; 1,000 sessions with little in them take less than a second. */
 const giveAwayMsMax = 20_000;
 
 interface Leaving extends MovingSession {
   readonly overlap: Overlap;
-  /** All that is in it, from the last mark on. */
+  /** All that was in the session when the last mark came. */
   content?: FlowState;
 }
 
 class Departure extends Move<Leaving> {
-  /** Client ids that the other node does not take, when it is over; undefined = its client has asked for it. */
+  /** Called with the client ids that stay, when the move is over; undefined = the clients have asked for their sessions. */
   onOver: ((left: readonly string[]) => void) | undefined;
   readonly left: string[] = [];
   /** The word that has their content, once the other node has been told. */
   parcel: Buffer | undefined;
 }
 
-/** Why a session has not gone over; 'failed' = nobody says. */
+/** Why a session has not gone over; 'failed' = the other node has not said. */
 export type Setback = 'refused' | 'mark-lost' | 'failed';
 
 export interface DeparturesParts extends MovesParts {
-  /** It is still here. @param other run of the node that it was to go to */
+  /** The session is still here. @param other run of the node that it was to go to */
   readonly onBack: (session: Session, setback: Setback, other: string) => void;
 }
 
@@ -50,7 +50,7 @@ export interface DeparturesParts extends MovesParts {
 export class Departures extends Moves<Departure> {
   readonly #parts: DeparturesParts;
   #number = 0;
-  /** Not offered yet, by the run of the other node and the shard. */
+  /** Moves that are not offered yet, by the run of the other node and the shard. */
   readonly #ofThisTurn = new Map<string, Departure>();
 
   constructor(parts: DeparturesParts) {
@@ -63,7 +63,7 @@ export class Departures extends Moves<Departure> {
   depart(to: string, session: Session): void {
     const key = `${to}${this.shardOf(session.clientId)}`;
     const begun = this.#ofThisTurn.get(key);
-    // It may have been given up in this turn.
+    // The move may have been given up in this turn.
     const isOpen = begun !== undefined && this.byId.has(begun.id) && begun.sessions.size < batchMax;
     if (isOpen) return this.#take(begun, session);
     const move = this.#begin(to, [session]);
@@ -77,7 +77,7 @@ export class Departures extends Moves<Departure> {
     });
   }
 
-  /** This node stops: to nodes that stay. */
+  /** This node stops: gives its sessions to nodes that stay. */
   async giveAway(): Promise<HandedOver> {
     const { sessions } = this.here;
     const departedBefore = sessions.stats().departed;
@@ -103,7 +103,7 @@ export class Departures extends Moves<Departure> {
       this.#comeBack(move, clientId, isAgain ? 'mark-lost' : 'failed');
   }
 
-  /** Its client goes on with what is here. */
+  /** Keeps a session here, whose client goes on with it. */
   recall(clientId: string): void {
     const move = this.moveOf(clientId);
     if (move !== undefined) this.#stay(move, clientId);
@@ -127,7 +127,7 @@ export class Departures extends Moves<Departure> {
       .filter(({ endsWithConnection, clientId }) => !endsWithConnection && !this.has(clientId));
   }
 
-  /** By turns to the nodes that stay, until one takes them. @param batch of one shard */
+  /** Offers sessions to one node that stays after the other, until one takes them. @param batch of one shard */
   async #give(batch: readonly Session[], untilMs: number): Promise<void> {
     let left = batch.filter((session) => this.isStillHere(session));
     const { hosts } = this.nodes;
@@ -153,7 +153,7 @@ export class Departures extends Moves<Departure> {
     }
   }
 
-  /** Sessions that have not arrived by then stay. @returns those */
+  /** Waits for the end of a move. Sessions that have not arrived by then stay. @returns their client ids */
   #over(move: Departure, untilMs: number): Promise<readonly string[]> {
     return new Promise((resolve) => {
       const end = (left: readonly string[]) => {
@@ -169,7 +169,7 @@ export class Departures extends Moves<Departure> {
     });
   }
 
-  /** @param word that the other node hears @returns see clients.lua @throws ShardError */
+  /** Gives client ids to another node. @param word that it hears @returns see clients.lua @throws ShardError */
   async #pass(
     home: number,
     from: string,
@@ -269,7 +269,7 @@ export class Departures extends Moves<Departure> {
       this.#parts.onBack(session, setback, move.other);
   }
 
-  /** It is here again, as if it had not been on its way. */
+  /** The session is here again, as if it had not been on its way. */
   #stay(move: Departure, clientId: string): void {
     const leaving = move.sessions.get(clientId);
     if (leaving === undefined) return;

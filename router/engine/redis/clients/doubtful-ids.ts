@@ -7,28 +7,28 @@ import { inBatches } from './calls.js';
 import type { Claims } from './claims.js';
 import type { Setback } from './departures.js';
 
-/** Client ids that connected while Redis was away. Past it those of longest ago are not made good. */
+/** Most client ids that connected while Redis was away. Past it the oldest ones are not claimed later. */
 const unclaimedMax = 100_000;
-/** Claims under way past which no more are made good: a server that refuses is asked again and again. */
+/** Past so many claims under way no client id is claimed later: a server that refuses is asked again and again. */
 const claimsMax = 5_000;
-/** Between two looks at what is to be made good. */
+/** Time between two looks at the client ids that are to be claimed or asked for. */
 const makeGoodMs = 250;
 /** A session whose moves fail again and again is offered less and less often, down to once in 10 s. */
 const retryMsMax = 10_000;
 /** From so many failures in a row on, an operator is told. */
 const failuresTold = 3;
 
-/** Of a session that has not gone over. */
+/** How the moves of a session have ended that has not gone over. */
 interface Setbacks {
-  /** Run of the node that has refused it last. */
+  /** Run of the node that has refused the session last. */
   readonly refusedBy: string | undefined;
   /** Moves in a row that have failed without an answer. */
   readonly failures: number;
 }
 
-/** Redis is to be asked which node has it. */
+/** A doubt about a client id: Redis is to be asked which node has it. */
 interface Doubt {
-  /** Run of the node that has refused its session twice. */
+  /** Run of the node that has refused the session twice. */
   readonly refusedBy: string | undefined;
   readonly notBeforeMs: number;
 }
@@ -41,20 +41,23 @@ export interface DoubtfulIdsParts {
   readonly here: () => ClientsHere | undefined;
   readonly claims: Pick<Claims, 'of' | 'begin' | 'size'>;
   readonly isMoving: (clientId: string) => boolean;
-  /** Another node has it: connection and session go there. */
+  /** That node has the client id: connection and session go there. */
   readonly onOwner: (run: string, clientId: string) => void;
-  /** That node does not take its session. */
+  /** That node does not take the session of this client id. */
   readonly onRefused: (run: string, clientId: string) => void;
 }
 
-/** Client ids that are in use here, while it is not known whether they are this node's. They are made good by and by. */
+/**
+ * Knows the client ids that are in use here, while it is not known whether they are this node's. It claims them later, or
+ * asks Redis whose they are.
+ */
 export class DoubtfulIds {
   readonly #parts: DoubtfulIdsParts;
-  /** Of clients that are here, and whose ids could not be claimed yet. */
+  /** Ids of clients that are here, which could not be claimed yet. */
   readonly #unclaimed = new Set<string>();
   readonly #doubts = new Map<string, Doubt>();
   readonly #setbacks = new WeakMap<Session, Setbacks>();
-  /** Servers that are being asked. */
+  /** Indexes of the servers that are being asked. */
   readonly #asking = new Set<number>();
   #madeGoodMs = 0;
 
@@ -67,12 +70,12 @@ export class DoubtfulIds {
     if (this.#unclaimed.size > unclaimedMax) this.#unclaimed.delete(this.#unclaimed.values().next().value!);
   }
 
-  /** It is not here any more, or another node has won it. */
+  /** The client id is not here any more, or another node has won it. */
   forget(clientId: string): void {
     this.#unclaimed.delete(clientId);
   }
 
-  /** Its client has connected here: what kept its session from going over says nothing of its next move. */
+  /** The client has connected here: what kept its session from going over says nothing of its next move. */
   forgive(clientId: string): void {
     const session = this.#parts.here()?.sessions.find(clientId);
     if (session !== undefined) this.#setbacks.delete(session);
@@ -111,7 +114,7 @@ export class DoubtfulIds {
     if (nowMs - this.#madeGoodMs >= makeGoodMs) this.#makeGood(nowMs);
   }
 
-  /** Client ids that could not be claimed are; of the others it is asked whose they are. */
+  /** Claims the client ids that could not be claimed before, and asks whose the others are. */
   #makeGood(nowMs: number): void {
     this.#madeGoodMs = nowMs;
     const { shards, claims, here } = this.#parts;
@@ -136,7 +139,7 @@ export class DoubtfulIds {
         void this.#askAll(index, clientIds);
   }
 
-  /** One call after the other, until one fails. */
+  /** Makes one call after the other, until one fails. */
   async #askAll(index: number, clientIds: readonly string[]): Promise<void> {
     this.#asking.add(index);
     for (const some of inBatches(clientIds)) if (!(await this.#askWhose(index, some))) break;
@@ -161,7 +164,7 @@ export class DoubtfulIds {
     return reply !== undefined;
   }
 
-  /** Of its user. */
+  /** The key of the user of a client id. */
   #keyOf(clientId: string): string {
     const here = this.#parts.here();
     const session = here?.sessions.find(clientId);

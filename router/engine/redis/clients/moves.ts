@@ -11,7 +11,7 @@ import { insistToTell, patienceMs } from './calls.js';
 const askMs = 500;
 /** A mark that has not come by then is lost, with a connection: it has no place in the order any more, so all begins again. */
 const marksMsMax = 2 * patienceMs;
-/** Run of the old node and a number. */
+/** Bytes of the id of a move: the run of the old node, and a number. */
 export const moveIdBytes = 16 + 8;
 
 /** Splits a word about a move: its id, and the bytes behind it. */
@@ -28,7 +28,7 @@ export interface MovesParts {
 /** One session on its way. */
 export interface MovingSession {
   readonly session: Session;
-  /** Subscribed in its place; undefined = the session goes on as it is, and gets what was in the other one. */
+  /** Subscribed in place of the session; undefined = the session goes on, and gets what was in the other one. */
   readonly gate: SessionGate | undefined;
   readonly subscriptions: readonly Subscription[];
 }
@@ -41,12 +41,12 @@ export class Move<Moving extends MovingSession = MovingSession> {
   /** Shard of their client ids, by which both nodes talk of them. */
   readonly home: number;
   readonly sessions = new Map<string, Moving>();
-  /** Of each shard: its mark has come. */
+  /** Whether the mark of each shard has come. */
   readonly marked: boolean[];
   begunMs = performance.now();
-  /** When the other node has last shown that it knows of it; Infinity = that does not matter. */
+  /** When the other node has last shown that it knows of the move; Infinity = that does not matter. */
   heardMs = Infinity;
-  /** When it was asked after last; Infinity = the other node cannot know of it yet. */
+  /** When the move was asked after last; Infinity = the other node cannot know of it yet. */
   askedMs = Infinity;
 
   constructor(id: string, other: string, home: number, shards: number) {
@@ -62,8 +62,8 @@ export class Move<Moving extends MovingSession = MovingSession> {
 }
 
 /**
- * Those in one direction. While one is under way, both nodes ask each other after it (P); the one that knows nothing of it
- * says so (G).
+ * The moves in one direction. While a move is under way, both nodes ask each other after it (P); a node that knows nothing
+ * of it says so (G).
  */
 export abstract class Moves<Kind extends Move> {
   protected readonly nodes: Nodes;
@@ -79,7 +79,7 @@ export abstract class Moves<Kind extends Move> {
     this.#here = here;
   }
 
-  /** Now. */
+  /** Moves that are under way now. */
   get size(): number {
     return this.byId.size;
   }
@@ -92,7 +92,7 @@ export abstract class Moves<Kind extends Move> {
     return this.#byClientId.get(clientId);
   }
 
-  /** @param clientId of one that is on its way */
+  /** @param clientId of a session that is on its way */
   whenOver(clientId: string, then: () => void): void {
     const others = this.#onOver.get(clientId);
     if (others === undefined) this.#onOver.set(clientId, [then]);
@@ -121,12 +121,12 @@ export abstract class Moves<Kind extends Move> {
     }
   }
 
-  /** The other node asks after it. @param _hasContent what is in the sessions @returns whether anything is known of it here */
+  /** The other node asks after a move. @param _hasContent it has what is in the sessions @returns whether the move is known */
   hearQuestion(id: string, _hasContent = true): boolean {
     return this.noted(id) !== undefined;
   }
 
-  /** The other node has said something of it. */
+  /** The other node has said something of this move. */
   protected noted(id: string): Kind | undefined {
     const move = this.byId.get(id);
     if (move !== undefined && move.heardMs !== Infinity) move.heardMs = performance.now();
@@ -140,19 +140,19 @@ export abstract class Moves<Kind extends Move> {
     if (move.isMarked) this.onMarked(move);
   }
 
-  /** Nothing is known of it on the other node. @param isAgain as of giveUp */
+  /** The other node knows nothing of this move. @param isAgain as for giveUp */
   hearUnknown(id: string, isAgain: boolean): void {
     const move = this.byId.get(id);
     if (move !== undefined) this.giveUp(move, true, isAgain);
   }
 
   /**
-   * Nothing more comes of it. @param isOtherHere the other node has given it up itself, or is told
+   * Gives up a move. @param isOtherHere the other node has given it up itself, or is told
    * @param isAgain a mark was lost: its sessions are offered again at once, and CONNECTs go on waiting for them
    */
   abstract giveUp(move: Kind, isOtherHere?: boolean, isAgain?: boolean): void;
 
-  /** All marks have come. */
+  /** All marks of a move have come. */
   protected abstract onMarked(move: Kind): void;
 
   protected question(move: Kind): Buffer {
@@ -163,7 +163,7 @@ export abstract class Moves<Kind extends Move> {
     return this.#here();
   }
 
-  /** Neither ended nor replaced by another session of its client. */
+  /** Whether a session has neither ended nor been replaced by another one of its client. */
   protected isStillHere(session: Session): boolean {
     return this.here.sessions.find(session.clientId) === session;
   }
@@ -193,7 +193,7 @@ export abstract class Moves<Kind extends Move> {
     this.#byClientId.set(clientId, move);
   }
 
-  /** Its way is over: it is subscribed itself again, where it is still there. @param isNext it is on its way once more */
+  /** A session's way is over: it is subscribed itself again, if it is still there. @param isNext it goes on its way again */
   protected settle(move: Kind, clientId: string, isNext = false): void {
     const moving = move.sessions.get(clientId);
     if (moving === undefined) return;
@@ -213,7 +213,7 @@ export abstract class Moves<Kind extends Move> {
     for (const then of waiting) then();
   }
 
-  /** Its connection here ends, and its session; what waits in it is lost, and told. */
+  /** Ends the connection and the session of a client id here. Messages that wait in the session are lost, and reported. */
   lose(clientId: string, other: string): void {
     const { sessions, onLost } = this.here;
     const lostBefore = sessions.droppedTotal;
