@@ -10,6 +10,15 @@ export type AllowedBits = 1 | 2 | 3;
 /** Allowed actions by topic filter. */
 export type AllowedByFilter = ReadonlyMap<string, AllowedBits>;
 
+/** The rules of a user who may subscribe to some topic filters, and publish to others. */
+export function rulesAllowing(subs: readonly string[], pubs: readonly string[]): AllowedByFilter {
+  const rules = new Map<string, AllowedBits>();
+  for (const filter of subs) rules.set(filter, 1);
+  const subscribed = new Set(subs);
+  for (const filter of pubs) rules.set(filter, subscribed.has(filter) ? 3 : 2);
+  return rules;
+}
+
 export interface StoredUser {
   readonly names: NamesInKey;
   readonly stored: StoredPassword;

@@ -76,28 +76,24 @@ async function sendToName(
   flags: SendFlags,
   address: NameAddress,
 ): Promise<void> {
-  const { connectionTo, indexOf, whyRefused, within } = await import('../msggen/global-name.js');
+  const { BriefConnection, indexOf, whyRefused, within } = await import('../msggen/global-name.js');
   const body = message === '-' ? await readStandardInput() : Buffer.from(message);
   const options = [
     ...(flags.qos === undefined ? [] : ['QOS', flags.qos]),
     ...(flags.retain ? ['RETAIN'] : []),
   ];
   const shard = address.shards[indexOf(id, address)]!;
-  const redis = connectionTo(shard, address, false);
-  let trouble: Error | undefined;
-  redis.on('error', (error: Error) => {
-    trouble ??= error;
-  });
+  const connection = new BriefConnection(shard, address);
+  const { redis } = connection;
   try {
     await within(flags.timeout, redis.connect());
     const call = redis.fcall(`${address.name}_send`, 1, id, body, ...options);
     const copies = await within(flags.timeout, call);
     process.stdout.write(`${JSON.stringify({ copies })}\n`);
   } catch (error) {
-    fail(whyRefused(shard, address, trouble ?? error));
+    fail(whyRefused(shard, address, connection.causeOf(error)));
   } finally {
-    redis.disconnect();
-    redis.stream?.destroy(); // a server that stands still would not answer a QUIT
+    connection.end();
   }
 }
 

@@ -3,6 +3,7 @@ import type { JWTPayload } from 'jose';
 import { type SigningKey, signingKeyOfFile, signingKeyOfSecret, signToken } from '../access/jwt-signing.js';
 import { problemOfRuleFilter, rulesMax } from '../access/rules.js';
 import { environmentNameOf } from '../gateway/config.js';
+import { secretIn } from '../gateway/token-file.js';
 import { FileError, readNamed } from '../redis-access/named-file.js';
 import { collected, durationMs } from './flag-values.js';
 
@@ -151,10 +152,7 @@ function signingKeyOf({ secretFile, keyFile }: SignFlags, command: Command): Sig
     return wrong('give what tokens are signed with: --secret-file, or --key-file with a private key.');
   try {
     const text = readNamed(flag!, path);
-    // As the gateway reads it: editors and `echo` end a file with a line break, and some begin it with a mark.
-    return keyFile === undefined
-      ? signingKeyOfSecret(text.replace(/^\ufeff/, '').replace(/[\r\n]+$/, ''))
-      : signingKeyOfFile(text);
+    return keyFile === undefined ? signingKeyOfSecret(secretIn(text)) : signingKeyOfFile(text);
   } catch (error) {
     if (error instanceof FileError) return wrong(error.message);
     return wrong(`${flag} ${path} cannot be used (${(error as Error).message}).`);

@@ -19,7 +19,7 @@ const connectTimeoutMs = 5_000;
  * A connection that is not open yet and reports no errors by itself.
  * @param lasting reconnects when the server is back
  */
-export function connectionTo(shard: ShardAddress, { connection }: NameAddress, lasting: boolean): Redis {
+export function connectionTo(shard: ShardAddress, { connection }: Access, lasting: boolean): Redis {
   const redis = new Redis({
     ...redisOptionsOf(shard, connection, 'encke-tool'),
     lazyConnect: true,
@@ -36,6 +36,29 @@ export function connectionTo(shard: ShardAddress, { connection }: NameAddress, l
   return redis;
 }
 
+/** A connection for a few calls, which is not open yet. */
+export class BriefConnection {
+  readonly redis: Redis;
+  #trouble: Error | undefined;
+
+  constructor(shard: ShardAddress, access: Access) {
+    this.redis = connectionTo(shard, access, false);
+    this.redis.on('error', (error: Error) => {
+      this.#trouble ??= error;
+    });
+  }
+
+  /** @returns the first error of the connection where there was one: then that of a call only follows from it */
+  causeOf(error: unknown): unknown {
+    return this.#trouble ?? error;
+  }
+
+  end(): void {
+    this.redis.disconnect();
+    this.redis.stream?.destroy(); // a server that stands still would not answer a QUIT
+  }
+}
+
 /** The index of the server that has an id. */
 export function indexOf(id: string, { shards }: NameAddress): number {
   return shardOf(id, shards.length);
@@ -43,20 +66,16 @@ export function indexOf(id: string, { shards }: NameAddress): number {
 
 /** @returns why a server cannot be used, or does not know the name; undefined when all is well */
 export async function whyNoName(shard: ShardAddress, address: NameAddress): Promise<string | undefined> {
-  const redis = connectionTo(shard, address, false);
-  let trouble: Error | undefined;
-  redis.on('error', (error: Error) => {
-    trouble ??= error;
-  });
+  const connection = new BriefConnection(shard, address);
+  const { redis } = connection;
   try {
     await within(connectTimeoutMs, redis.connect());
     await within(connectTimeoutMs, redis.fcall(`${address.name}_version`, 0));
     return undefined;
   } catch (error) {
-    return whyRefused(shard, address, trouble ?? error);
+    return whyRefused(shard, address, connection.causeOf(error));
   } finally {
-    redis.disconnect();
-    redis.stream?.destroy();
+    connection.end();
   }
 }
 

@@ -4,7 +4,7 @@ import { shownText } from './shown-text.js';
 import {
   addUserStoreOptions,
   answered,
-  checkedFilter,
+  checkFilters,
   failed,
   namesOf,
   type UserStoreFlags,
@@ -52,7 +52,7 @@ async function add(
   command: Command,
 ): Promise<void> {
   const names = namesOf(name, flags, command);
-  for (const filter of filters) checkedFilter(filter, command);
+  checkFilters(filters, command);
   await withUserStore(flags, command, async (store) => {
     const count = await answered(store.allow(names, filters, bitsOf[action]));
     process.stdout.write(`${name} has ${count} rules\n`);

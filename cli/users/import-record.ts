@@ -2,7 +2,7 @@ import { hasJoinedNames, type NamesInKey } from '../../access/key-template.js';
 import { problemOfRuleFilter, rulesMax } from '../../access/rules.js';
 import { problemOfPassword, type StoredPassword } from '../../access/stored-password.js';
 import { problemOfNames } from '../../access/user-names.js';
-import type { AllowedBits, AllowedByFilter } from '../../access/user-store.js';
+import { type AllowedByFilter, rulesAllowing } from '../../access/user-store.js';
 import { fieldsOf } from './csv-fields.js';
 
 /** A user of a line. It has a password that is to be hashed, or one that is. */
@@ -152,22 +152,21 @@ function truthOf(value: unknown): boolean {
 }
 
 function rulesIn({ subs, pubs }: Fields): AllowedByFilter {
-  const rules = new Map<string, AllowedBits>();
-  for (const [column, filters, bit] of [
-    ['subs', subs ?? [], 1],
-    ['pubs', pubs ?? [], 2],
-  ] as const) {
-    if (!Array.isArray(filters)) throw new BadLine(`${column} is a list of topic filters.`);
-    for (const filter of filters) {
-      const problem = typeof filter === 'string' ? problemOfRuleFilter(filter) : 'It is a text.';
-      if (problem !== undefined)
-        throw new BadLine(
-          `${JSON.stringify(String(filter).slice(0, 80))} in ${column} cannot be a rule. ${problem}`,
-        );
-      rules.set(filter, ((rules.get(filter) ?? 0) | bit) as AllowedBits);
-    }
-  }
+  const rules = rulesAllowing(filtersIn('subs', subs), filtersIn('pubs', pubs));
   if (rules.size > rulesMax)
     throw new BadLine(`it has ${rules.size} rules, and ${rulesMax} of a user are looked at.`);
   return rules;
+}
+
+function filtersIn(column: Column, value: unknown): readonly string[] {
+  const filters = value ?? [];
+  if (!Array.isArray(filters)) throw new BadLine(`${column} is a list of topic filters.`);
+  for (const filter of filters) {
+    const problem = typeof filter === 'string' ? problemOfRuleFilter(filter) : 'It is a text.';
+    if (problem !== undefined)
+      throw new BadLine(
+        `${JSON.stringify(String(filter).slice(0, 80))} in ${column} cannot be a rule. ${problem}`,
+      );
+  }
+  return filters;
 }

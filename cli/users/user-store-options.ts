@@ -6,7 +6,7 @@ import { problemOfNames, warningsOfNames } from '../../access/user-names.js';
 import { UserStore, UserStoreError } from '../../access/user-store.js';
 import { accessSettings } from '../../gateway/access-settings.js';
 import { environmentNameOf, flagOf } from '../../gateway/config.js';
-import { connectionTo, NoAnswer, within } from '../../msggen/global-name.js';
+import { BriefConnection, NoAnswer, within } from '../../msggen/global-name.js';
 import { type Access, accessOf } from '../../redis-access/access.js';
 import { FileError } from '../../redis-access/named-file.js';
 import { connectionRemedyOf, withoutOpensslCode } from '../../redis-access/remedy.js';
@@ -97,13 +97,15 @@ export function namesOf(name: string, flags: UserStoreFlags, command: Command): 
   return names;
 }
 
-/** @returns the filter; one that cannot be that of a rule ends the command with a sentence */
-export function checkedFilter(filter: string, command: Command): string {
-  const problem = problemOfRuleFilter(filter);
-  if (problem === undefined) return filter;
-  return command.error(`error: ${JSON.stringify(filter.slice(0, 80))} cannot be a rule. ${problem}`, {
-    exitCode: 2,
-  });
+/** A filter that cannot be that of a rule ends the command with a sentence. */
+export function checkFilters(filters: readonly string[], command: Command): void {
+  for (const filter of filters) {
+    const problem = problemOfRuleFilter(filter);
+    if (problem === undefined) continue;
+    command.error(`error: ${JSON.stringify(filter.slice(0, 80))} cannot be a rule. ${problem}`, {
+      exitCode: 2,
+    });
+  }
 }
 
 /** Says what a new user with these names cannot do. */
@@ -119,20 +121,19 @@ export async function withUserStore(
 ): Promise<void> {
   const access = accessIn(flags, command);
   const shard = access.shards[0]!;
-  const redis = connectionTo(shard, { ...access, name: '' }, false);
-  let trouble: Error | undefined;
-  redis.on('error', (error: Error) => {
-    trouble ??= error;
-  });
+  const connection = new BriefConnection(shard, access);
+  const { redis } = connection;
   try {
     await answered(redis.connect());
     await act(new UserStore(redis, flags.authRedisUserKey, flags.authRedisAclKey), redis);
   } catch (error) {
     if (error instanceof CommanderError) throw error;
-    failed(command, error instanceof UserStoreError ? error.message : sentenceOf(trouble ?? error, access));
+    failed(
+      command,
+      error instanceof UserStoreError ? error.message : sentenceOf(connection.causeOf(error), access),
+    );
   } finally {
-    redis.disconnect();
-    redis.stream?.destroy(); // a server that stands still would not answer a QUIT
+    connection.end();
   }
 }
 

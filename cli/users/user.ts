@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { problemOfPassword, type StoredPassword, storedPasswordOf } from '../../access/stored-password.js';
-import type { AllowedBits, ListedUser } from '../../access/user-store.js';
+import { type ListedUser, rulesAllowing } from '../../access/user-store.js';
 import { collected, positiveInteger } from '../flag-values.js';
 import { importCommand } from './import.js';
 import { addPasswordOption, type PasswordFlags, readPassword } from './password-input.js';
@@ -8,7 +8,7 @@ import { shownText } from './shown-text.js';
 import {
   addUserStoreOptions,
   answered,
-  checkedFilter,
+  checkFilters,
   failed,
   namesOf,
   type UserStoreFlags,
@@ -73,18 +73,13 @@ function addHashOptions(command: Command): Command {
 
 async function add(name: string, flags: AddFlags, command: Command): Promise<void> {
   const names = namesOf(name, flags, command);
-  const rules = new Map<string, AllowedBits>();
-  for (const [filters = [], bit] of [
-    [flags.subs, 1],
-    [flags.pubs, 2],
-  ] as const)
-    for (const filter of filters)
-      rules.set(checkedFilter(filter, command), ((rules.get(filter) ?? 0) | bit) as AllowedBits);
+  const { subs = [], pubs = [] } = flags;
+  checkFilters([...subs, ...pubs], command);
   const stored = await storedOf(name, flags, command);
   if (stored === undefined) return;
   warnOfNames(names);
   await withUserStore(flags, command, async (store) => {
-    const user = { names, stored, isSuperuser: flags.superuser === true, rules };
+    const user = { names, stored, isSuperuser: flags.superuser === true, rules: rulesAllowing(subs, pubs) };
     const before = await answered(store.add(user));
     if (before > 0)
       process.stderr.write(`Note: it has ${before} rules from before: "encke acl list" shows them.\n`);
