@@ -1,7 +1,10 @@
 import { isAmbiguous, type NamesInKey } from './key-template.js';
 
-/** CONNECT has no longer user name where --auth is set. */
-const userNameBytesMax = 1_024;
+/**
+ * No system has longer user names. Without a limit on that of CONNECT, one of 64 KB would go to Redis from clients that nobody
+ * knows yet.
+ */
+export const userNameBytesMax = 1_024;
 
 /** Says what keeps these names from being those of a user that can log in, or undefined. */
 export function problemOfNames(templates: readonly string[], names: NamesInKey): string | undefined {

@@ -1,5 +1,6 @@
 import { type AuthenticationDecision, badCredentials, type Credentials } from '../../access/authenticator.js';
 import { unrestricted } from '../../access/identity.js';
+import { userNameBytesMax } from '../../access/user-names.js';
 import type { AccessControl } from '../access-control.js';
 import type { TokenOfRequest } from '../http/http-credentials.js';
 import { noRoom, type PendingDecision } from '../pending-decisions.js';
@@ -12,9 +13,6 @@ interface Waiting {
   readonly pending: PendingDecision;
   decision: AuthenticationDecision | undefined;
 }
-
-/** No system has longer user names. Without a limit, a user name of 64 KB would go to Redis from clients that nobody knows yet. */
-const userNameBytesMax = 1024;
 
 const userNameTooLong: AuthenticationDecision = {
   outcome: 'refused',
