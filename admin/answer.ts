@@ -1,7 +1,7 @@
 /** An answer of the operator's listener. */
 export interface AdminAnswer {
   readonly status: number;
-  /** Content-Type. */
+  /** The header `Content-Type`. */
   readonly type: string;
   readonly body: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -19,7 +19,7 @@ export function jsonAnswer(value: unknown, status = 200): AdminAnswer {
   return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n` };
 }
 
-/** The fault of a request. Its sentence says what to do. */
+/** A request that cannot be answered as it is. The message is a sentence that says what to do. */
 export class RequestError extends Error {
   override readonly name = 'RequestError';
   readonly status: number;

@@ -14,8 +14,8 @@ const unavailable: AuthenticationDecision = {
 };
 
 /**
- * Lets operators in: those who know the token, and superusers. Without any authenticator everybody on loopback is one,
- * but no page of a web site: a page says its `Origin`, and a page whose name was made to lead here (DNS rebinding) says
+ * Lets operators in: callers with the token, and superusers. Without any authenticator everybody on loopback is let in,
+ * but no page of a web site: a page sends its `Origin`, and a page whose name was made to lead here (DNS rebinding) sends
  * that name as `Host`.
  */
 export class AdminGuard {
@@ -29,7 +29,7 @@ export class AdminGuard {
     this.#parts = parts;
   }
 
-  /** @returns the answer to a request that is not let in */
+  /** @returns the answer to a request that is not let in; undefined where it is */
   async refusalOf(request: IncomingMessage): Promise<AdminAnswer | undefined> {
     const { host, origin } = request.headers;
     if (origin !== undefined && !isSameOrigin(origin, host))

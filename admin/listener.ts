@@ -4,9 +4,10 @@ import type { AdminSockets } from '../gateway/admin-sockets.js';
 import { type ListenAddress, urlOf } from '../gateway/listen-address.js';
 import type { RequestHandler } from './request-handler.js';
 
-/** For a whole request, and for its head: nobody may hold one of the few sockets for longer. */
+/** A whole request may take so long, and its head too: nobody may hold one of the few sockets for longer. */
 const requestMs = 10_000;
 const keepAliveMs = 5_000;
+/** A peer that does not read its answer is cut after this time. */
 const silenceMs = 30_000;
 /** How often overdue requests are looked for; Node's 30 s would keep a socket for four times as long. */
 const checkMs = 2_000;
@@ -31,7 +32,7 @@ export class AdminListener {
       handler.handle,
     );
     server.maxConnections = socketsMax;
-    server.timeout = silenceMs; // of a peer that does not read its answer
+    server.timeout = silenceMs;
     server.on('connection', (socket) => {
       sockets.open++;
       socket.once('close', () => sockets.open--);
@@ -40,7 +41,7 @@ export class AdminListener {
     this.#server = server;
   }
 
-  /** The port that it got, where a free one was asked for. */
+  /** It has the port that the system has given, where a free one was asked for. */
   get url(): string {
     return urlOf(this.#address, (this.#server.address() as AddressInfo).port);
   }
@@ -53,13 +54,13 @@ export class AdminListener {
       this.#server.once('error', onError);
       this.#server.listen({ host, port, exclusive: true }, () => {
         this.#server.off('error', onError);
-        this.#server.on('error', () => {}); // an accept that failed, as without descriptors: the next one is tried
+        this.#server.on('error', () => {}); // an accept failed, for want of descriptors perhaps: Node tries the next one
         resolve(undefined);
       });
     });
   }
 
-  /** Answers on their way are cut: whoever asks the process to end has waited for all else. */
+  /** Cuts answers that are on their way: the process has waited for everything else before. */
   async stop(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeAllConnections();

@@ -23,7 +23,7 @@ export const openAdmin: OpenAdmin = async (node, log, worker) => {
   const { config } = node.shared;
   const operations = new NodeOperations(node, log);
   const { cluster } = node.shared.router.engine;
-  // Answers the operators of other nodes, whatever listens here.
+  // It answers the operators of other nodes, also where this node has no listener.
   const questions = new NodeQuestions(cluster, operations.name, config.countWaitMs, operations.answer);
   const address = listenAddressesOf(config, node.role).admin;
   if (address === undefined) return { url: undefined, stop: async () => {} };

@@ -10,7 +10,7 @@ import {
 } from './metrics/exposition.js';
 import type { AdminRoute } from './route.js';
 
-/** /health, /ready, /metrics and /stats. */
+/** The routes /health, /ready, /metrics and /stats. */
 export function probeRoutes(node: OperatedNode): AdminRoute[] {
   return [
     {
@@ -53,7 +53,7 @@ function readyAnswer(node: OperatedNode): AdminAnswer {
   return textAnswer(isReady ? 200 : 503, text);
 }
 
-/** One of several workers answers for all of them, as they share one port: each value says its worker. */
+/** One of several workers answers for all of them, as they share one port. Each value then has its worker as a label. */
 async function scrape({ stats, clusterStats }: OperatedNode): Promise<Scraped[]> {
   if (clusterStats?.grouped !== true) return [{ labels: {}, numbers: stats.all() }];
   const { nodes } = await clusterStats.groupNow();

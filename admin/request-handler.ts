@@ -5,7 +5,7 @@ import type { AdminGuard } from './guard.js';
 import type { AdminRequest, AdminRoute } from './route.js';
 import { RouteTable } from './route-table.js';
 
-/** Of a request: the longest that an operator sends is a list of a few names. */
+/** A longer body is refused: the longest that an operator sends is a list of names. */
 const bodyBytesMax = 64 * 1024;
 
 const securityHeaders = {

@@ -41,7 +41,7 @@ export class RouteTable {
   }
 }
 
-/** @returns the rest of the path that stands for the name in braces, '' where there is none; undefined: another path */
+/** @returns the rest of the path, for which the name in braces stands; undefined: the path is another one */
 function restOf(pattern: string, path: string): string | undefined {
   const brace = pattern.indexOf('{');
   if (brace === -1) return path === pattern ? '' : undefined;

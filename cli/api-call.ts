@@ -2,10 +2,10 @@ import { Option } from 'commander';
 import { apiUrl } from './flag-values.js';
 import type { CalledServer, CallOptions } from './server-connection.js';
 
-/** A call of the router API by a command, and the sentence that says why it failed. */
+/** Calls of the router API by commands, and the sentences that say why they failed. */
 
 export interface ApiCall extends CallOptions {
-  /** With its query. */
+  /** The path with its query. */
   readonly path: string;
   readonly body?: Buffer;
   /** The thing that has been done or not where no answer comes. */
@@ -25,14 +25,14 @@ export function apiUrlOption(): Option {
     .argParser(apiUrl);
 }
 
-/** POSTs it. @returns the answer with status 200, or why there is none, as a sentence */
+/** Sends a POST. @returns the answer with status 200, or a sentence that says why there is none */
 export async function callApi({
   path,
   body,
   done,
   ...options
 }: ApiCall): Promise<{ answer: string } | { problem: string }> {
-  const { CallError, ServerConnection } = await import('./server-connection.js'); // it loads undici
+  const { CallError, ServerConnection } = await import('./server-connection.js'); // loads undici
   const connection = new ServerConnection(routerApi, options);
   try {
     const { status, text } = await connection.call({ method: 'POST', path, body });

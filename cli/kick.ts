@@ -10,7 +10,7 @@ interface KickFlags extends TokenFlags {
   timeout: number;
 }
 
-/** `encke kick <user>`: ends connections over the router API. */
+/** `encke kick <user>` ends connections over the router API. */
 export function kickCommand(): Command {
   const command = new Command('kick')
     .description('end the connections of users, client ids or ids, on all nodes')

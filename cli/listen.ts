@@ -10,7 +10,7 @@ interface ListenFlags {
   readonly count?: number;
 }
 
-/** `encke listen <id…>`: the other half of `encke send`. Resumes after an interruption, as every client does. */
+/** `encke listen <id…>` prints what `encke send` sends. It resumes after an interruption, as every client does. */
 export function listenCommand(): Command {
   return new Command('listen')
     .description('print the messages of ids as they come')

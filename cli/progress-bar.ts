@@ -9,7 +9,7 @@ export interface ProgressNow {
   readonly bad?: number;
 }
 
-/** One line of a terminal that is written anew four times a second; nothing where standard error is none. */
+/** A line that a terminal shows, written anew four times a second; nothing where standard error is no terminal. */
 export class ProgressBar {
   readonly #startedMs = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;

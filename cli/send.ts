@@ -60,7 +60,7 @@ async function send(id: string, message: string, flags: SendFlags, command: Comm
   else await sendToName(id, message, flags, nameAddressOf(flags, command));
 }
 
-/** Refuses flags only: a variable may be set for other commands. */
+/** Refuses flags that do not go together. Variables are not looked at: they may be set for other commands. */
 function checkTogether({ redis }: SendFlags, command: Command): void {
   const others = redis === undefined ? redisFlagNames : (['url', 'token', 'tokenFile', 'followers'] as const);
   const other = others.find((name) => command.getOptionValueSource(name) === 'cli');

@@ -1,7 +1,7 @@
 import { Client } from 'undici';
 import { codeOf } from './error-code.js';
 
-/** A server that commands call, in the words of their sentences. */
+/** A server that commands call, as their sentences speak of it. */
 export interface CalledServer {
   /** Such as "the router API". */
   readonly name: string;
@@ -30,7 +30,7 @@ export interface CallOptions {
 
 interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** With its query. A Client sends it unchanged; a URL would resolve the id "..". */
+  /** The path with its query. A Client of undici sends it unchanged; a URL would resolve the id "..". */
   readonly path: string;
   readonly body?: string | Buffer | undefined;
   readonly contentType?: string | undefined;

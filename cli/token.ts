@@ -19,7 +19,7 @@ interface SignFlags {
   id?: string;
   link?: URL;
   query: string;
-  /** Infinity = never. */
+  /** Milliseconds; Infinity = the token never ends. */
   expires: number;
   issuer?: string;
   audience?: string;
@@ -109,7 +109,7 @@ async function printToken(flags: SignFlags, command: Command): Promise<void> {
   process.stdout.write(`${flags.link === undefined ? token : linkWith(flags.link, token, flags)}\n`);
 }
 
-/** The id is a parameter, as `..` in a path would be resolved by who follows the link. */
+/** The id is a parameter of the query: a browser would resolve `..` in the path of the link. */
 function linkWith(link: URL, token: string, { id, query }: SignFlags): string {
   const url = new URL(link);
   url.searchParams.append('id', id!);
@@ -142,7 +142,7 @@ function payloadOf({
   };
 }
 
-/** A flag is stronger than the variable. */
+/** A key file of a flag overrides a secret file of the variable. */
 function signingKeyOf({ secretFile, keyFile }: SignFlags, command: Command): SigningKey {
   const wrong = (sentence: string): never => command.error(`error: ${sentence}`, { exitCode: 2 });
   if (keyFile !== undefined && command.getOptionValueSource('secretFile') === 'cli')
@@ -165,7 +165,7 @@ function filterOf(text: string): string {
   return text;
 }
 
-/** As the filter of a rule it must stand for itself. */
+/** The id becomes the filter of a rule, so it may have nothing in it that stands for other text. */
 function idOf(text: string): string {
   if (!/[+#]|%[uc]/.test(text)) return filterOf(text);
   throw new InvalidArgumentError('Give one id, without wildcards, %u and %c; for more, there is --subs.');

@@ -1,25 +1,25 @@
 /** Upper bounds of the buckets. Messages have their time in whole milliseconds, so there is nothing below one. */
 export const latencyBoundsMs = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000] as const;
 
-/** Most publications in one turn that are measured one by one; more of one turn are about as old as these. */
+/** At most so many publications are measured together; the next ones of the same turn are about as old as these. */
 const waitingMax = 4096;
 
 /**
  * Time from the publish of a message until this node has written it to the last of its subscribers here, slow consumers
- * left out: they have a backlog. Counted once for a message and not once for a recipient, so that a delivery costs
+ * left out: they have a backlog. A message counts once, whatever the number of its recipients, so that a delivery costs
  * nothing. With several machines the time of the publish is by another machine's clock.
  *
  * Messages from history, from a queue or retained ones are not in it: it is not known when their client wanted them.
  */
 export class DeliveryLatency {
-  /** Messages by bucket, not cumulative; the last one has no upper bound. */
+  /** The number of messages in each bucket, not cumulative; the last bucket has no upper bound. */
   readonly counts = new Float64Array(latencyBoundsMs.length + 1);
   sumMs = 0;
-  /** Times of the messages of this turn. */
+  /** The publish times of the messages of this turn. */
   readonly #waiting = new Float64Array(waitingMax);
   #waits = 0;
 
-  /** A message was handed out; it is written at the end of the turn. @param timeMs of its publish */
+  /** A message was handed out; it is written at the end of the turn. @param timeMs the time of its publish */
   handedOut(timeMs: number): void {
     if (this.#waits === waitingMax) this.written();
     this.#waiting[this.#waits++] = timeMs;
@@ -41,7 +41,7 @@ export class DeliveryLatency {
     this.sumMs += ms;
   }
 
-  /** For `/stats`: messages by upper bound in seconds, and the sum of all their times. */
+  /** @returns for `/stats` the messages by upper bound in seconds, and the sum of all their times */
   stats() {
     const bounds = [...latencyBoundsMs.map((ms) => String(ms / 1000)), '+Inf'];
     const buckets = Object.fromEntries(bounds.map((bound, i) => [bound, this.counts[i]!]));

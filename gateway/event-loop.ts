@@ -1,19 +1,19 @@
 import { type IntervalHistogram, monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { ticksPerSec } from './clock.js';
 
-/** Its timer wakes the process this often. At 20 ms an idle process would wake 50 times a second for it. */
+/** The timer of the histogram wakes the process this often. At 20 ms an idle process would wake 50 times a second. */
 const resolutionMs = 100;
-/** Of a window; between two scrapes of Prometheus, mostly. */
+/** Delays are those of a window of this length, about the time between two scrapes of Prometheus. */
 const windowSec = 15;
 
-/** Times in the last complete window, without the resolution, which an idle loop has, too. */
+/** Delays in the last complete window. The resolution is subtracted: an idle loop has it, too. */
 interface Delays {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
 }
 
-/** How late timers are: the time that one turn of the event loop holds up everybody else. Measured while it runs. */
+/** Measures how late timers are: the time for which one turn of the event loop holds up everybody else. */
 export class EventLoopGauge {
   readonly #histogram: IntervalHistogram = monitorEventLoopDelay({ resolution: resolutionMs });
   #utilizationBefore = performance.eventLoopUtilization();
@@ -33,7 +33,7 @@ export class EventLoopGauge {
     this.#histogram.reset();
   }
 
-  /** Called in each tick of the sweeper. */
+  /** The sweeper calls it in each of its ticks. */
   tick(): void {
     if (++this.#ticks % (windowSec * ticksPerSec) !== 0) return;
     this.#utilizationBefore = performance.eventLoopUtilization();
@@ -42,7 +42,7 @@ export class EventLoopGauge {
     this.#histogram.reset();
   }
 
-  /** Delays of the last complete window; before its end, of what there is of it; none where it does not run. */
+  /** @returns the delays of the last complete window, or of the first one so far; none where the gauge is stopped */
   stats() {
     const { utilization } = performance.eventLoopUtilization(this.#utilizationBefore);
     const delays = this.#last ?? (this.#runs ? this.#read() : undefined);

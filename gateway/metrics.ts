@@ -26,15 +26,15 @@ export interface MetricParts {
   readonly access: AccessControl;
   readonly mqtt: Mqtt;
   readonly memory: MemoryGauge;
-  /** Of the process, read once for all metrics: each reading costs the system a look at /proc. */
+  /** The memory of the process, read once for all metrics: each reading costs the system a look at /proc. */
   readonly usage: NodeJS.MemoryUsage;
   readonly idleSockets: IdleSockets;
   readonly log: LogNumbers;
   readonly runtime: RuntimeGauges;
   readonly adminSockets: AdminSockets;
-  /** `mqtt` where it has a port of its own. */
+  /** `mqtt` is there where MQTT has a port of its own. */
   readonly listeners: { gateway: Listener; api: Listener; mqtt: Listener | undefined };
-  /** Where a listener has TLS. */
+  /** Undefined where no listener has TLS. */
   readonly certificates: Certificates | undefined;
 }
 
@@ -53,11 +53,11 @@ export interface Metric {
   /** Its place in `/stats`: `connections.open` is `open` in the object `connections`. */
   readonly name: string;
   readonly kind: MetricKind;
-  /** A number, or several by label. Undefined: not in this process. */
+  /** Reads a number, or several by label; undefined where this process has none. */
   readonly read: (parts: MetricParts) => unknown;
 }
 
-/** All metrics, in the order of `/stats`. Those of Prometheus, admin/metrics/families.ts, have a sentence for each. */
+/** All metrics, in the order of `/stats`; admin/metrics/families.ts has a sentence for each. */
 export const metrics: readonly Metric[] = [
   metric('version', 'info', () => version),
   metric('node', 'info', () => process.version),

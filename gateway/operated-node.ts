@@ -8,7 +8,7 @@ import type { NodeRole } from './role.js';
 import type { SharedParts } from './shared-parts.js';
 import type { Worker } from './workers/worker.js';
 
-/** A listener of this node, for its operator. */
+/** A listener of this node, as operators are shown it. */
 export interface ListenerState {
   readonly name: string;
   readonly url: string;
@@ -23,7 +23,7 @@ export interface OperatedNode extends ProbedNode {
   readonly kicks: Kicks;
   readonly mqtt: Mqtt;
   readonly adminSockets: AdminSockets;
-  /** An operator looks: what is measured only then begins. */
+  /** Starts the measurements that run only while an operator looks. */
   watch(): void;
   listeners(): readonly ListenerState[];
   /**
@@ -36,7 +36,7 @@ export interface OperatedNode extends ProbedNode {
   undrain(): Promise<void>;
 }
 
-/** Opens what an operator talks to. @throws ListenError */
+/** Opens the operator's listener of a node. @throws ListenError */
 export type OpenAdmin = (
   node: OperatedNode,
   log: Logger,

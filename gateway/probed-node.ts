@@ -5,11 +5,11 @@ import type { Stats } from './stats.js';
 /** The parts of a node that /ready and /stats are read from, on the router API and on the operator's listener. */
 export interface ProbedNode {
   readonly stats: Stats;
-  /** Where there may be other nodes. */
+  /** Set where there may be other nodes. */
   readonly clusterStats: ClusterStats | undefined;
-  /** Why nothing should be sent here now; undefined = it may. */
+  /** @returns why clients and publishers should not come here now; undefined where they may */
   whyNotReady(): string | undefined;
-  /** It is ready, and an operator is to mend something. */
+  /** @returns what an operator is to mend although the node is ready */
   warning(): string | undefined;
 }
 

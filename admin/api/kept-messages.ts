@@ -6,12 +6,12 @@ import { Message } from '../../router/message.js';
 import { problemOfFilter } from '../../router/topic-filter.js';
 import { RequestError } from '../answer.js';
 
-/** Steps in the tree of retained messages in one turn of the loop. */
+/** The walk through the tree of retained messages makes so many steps in one turn of the loop. */
 const stepsPerTurn = 1_000;
-/** Of payloads in one answer. */
+/** The payloads of one answer have at most about so many bytes. */
 const bytesMax = 4 * 1024 * 1024;
 
-/** Messages that are kept: retained ones, and history. Each node has all retained messages. */
+/** Reads the messages that a node keeps: retained ones, and history. Each node has all retained messages. */
 export class KeptMessages {
   readonly #node: OperatedNode;
 
@@ -19,7 +19,7 @@ export class KeptMessages {
     this.#node = node;
   }
 
-  /** In no order. @throws RequestError */
+  /** @returns the retained messages of a topic filter, in no order @throws RequestError */
   async retained(filter: string, limit: number): Promise<{ messages: object[]; more: boolean }> {
     const messages: object[] = [];
     let bytes = 0;
@@ -43,7 +43,7 @@ export class KeptMessages {
     return ids.length;
   }
 
-  /** The last messages of an id, oldest first. @throws RequestError */
+  /** @returns the last messages of an id, oldest first @throws RequestError */
   async history(id: string, limit: number): Promise<{ messages: object[]; more: boolean }> {
     const { router, config } = this.#node.shared;
     const checked = checkId(id, config);

@@ -8,12 +8,12 @@ import type { SessionsFilter } from '../node/session-list.js';
 /** How long one request may walk before it answers with what it has. */
 const walkMs = 2_000;
 
-/** Places of a list by node: those where it goes on. A node that is missing has come to its end. */
+/** The places where a list goes on, by node. A node that is missing has come to the end of its list. */
 type Places<Place> = Record<string, Place>;
 
 export interface Page<Entry> {
   readonly entries: Entry[];
-  /** For the next request; undefined at the end. With few entries of many, a page may be empty and have a next one. */
+  /** The cursor of the next page; undefined at the end. Where few entries match, an empty page may have a next one. */
   readonly next: string | undefined;
   readonly unanswered: readonly string[];
 }
@@ -87,7 +87,7 @@ function placesIn<Place>(cursor: string): Places<Place> {
     if (typeof places === 'object' && places !== null && !Array.isArray(places))
       return places as Places<Place>;
   } catch {
-    // as below
+    // The text is no JSON: it is refused below.
   }
   throw new RequestError(400, 'This is no cursor: give the "next" of the page before, or none.');
 }

@@ -2,14 +2,14 @@ import { z } from 'zod';
 import { logLevels } from '../../gateway/log/log-levels.js';
 import { clientDetail, clientEntry, nodeStatus, sessionEntry } from '../node/entries.js';
 
-/** Queries, bodies and answers of the admin API. */
+/** The schemas of the queries, bodies and answers of the admin API. */
 
 const unanswered = z
   .array(z.string())
   .describe('names of the nodes that did not answer in time, and are missing here');
 const next = z.string().nullable().describe('the cursor of the next page; null at the end');
 
-/** From a query, where all is text. */
+/** A boolean of a query, in which every value is text. */
 const yesOrNo = z.enum(['true', 'false']).transform((text) => text === 'true');
 
 export const pageQuery = z.object({

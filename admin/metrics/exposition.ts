@@ -4,7 +4,7 @@ import type { Family, StatsPlace } from './family.js';
 
 /** The values of one node, in the shape of `/stats`. */
 export interface Scraped {
-  /** On each of its samples. */
+  /** Each sample of the node has them. */
   readonly labels: Labels;
   readonly numbers: Numbers;
 }
@@ -16,7 +16,7 @@ interface Sample {
   readonly value: number;
 }
 
-/** A way to write metrics down. */
+/** A text format of metrics. */
 export interface MetricsFormat {
   readonly contentType: string;
   readonly isOpenMetrics: boolean;
@@ -32,14 +32,14 @@ export const openMetricsFormat: MetricsFormat = {
   isOpenMetrics: true,
 };
 
-/** Whether the header `Accept` names it; Prometheus does, and prefers it. */
+/** @returns whether the header `Accept` names OpenMetrics, as that of Prometheus does */
 export function acceptsOpenMetrics(accept: string): boolean {
   return /application\/openmetrics-text/i.test(accept);
 }
 
 const prefix = 'encke_';
 
-/** All metrics as text. The values were read before, so that no connection is looked at. */
+/** Writes all metrics as text. Their values were read before, so this looks at no connection. */
 export function exposition(nodes: readonly Scraped[], format: MetricsFormat): string {
   const lines: string[] = [];
   for (const family of families) addFamily(lines, family, nodes, format);
@@ -80,7 +80,7 @@ function infoLine({ name, sources }: Family, { labels, numbers }: Scraped): stri
   return line(`${prefix}${name}_info`, { ...Object.fromEntries(known), ...labels }, 1);
 }
 
-/** The place has `buckets`, each with its own messages by upper bound, and `sumSec`. */
+/** A histogram in `/stats` has `buckets`, each with the number of its own values by upper bound, and `sumSec`. */
 function histogramLines(
   { name, sources }: Family,
   node: Scraped,

@@ -1,6 +1,6 @@
 import { counter, type Family, gauge, type StatsPlace } from './family.js';
 
-/** All metrics of `/metrics`. Labels are bounded: transports, reasons, codes, listeners, Redis servers. */
+/** All metrics of `/metrics`. Labels have few values: transports, reasons, codes, listeners, Redis servers. */
 export const families: readonly Family[] = [
   {
     name: 'build',
@@ -239,7 +239,7 @@ export const families: readonly Family[] = [
   ),
 ];
 
-/** A member of each of the Redis servers, which are an array. */
+/** The place of a value that each Redis server has: `/stats` has the servers in an array. */
 function ofRedis(member: string, times = 1): StatsPlace {
   return { path: 'engine.shards', by: 'server', member, times };
 }

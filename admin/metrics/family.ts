@@ -3,7 +3,7 @@
  * The table in gateway/metrics.ts says how each value is read there.
  */
 export interface Family {
-  /** Without `encke_`, and without `_total`. */
+  /** The name without the prefix `encke_` and without the suffix `_total`. */
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram' | 'info';
   readonly help: string;
@@ -12,14 +12,14 @@ export interface Family {
 
 /** A place in `/stats`. Where it has no value on a node, it has no sample. */
 export interface StatsPlace {
-  /** `connections.open`. */
+  /** The names of the objects and of the value, such as `connections.open`. */
   readonly path: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** The place has several values, in an object or an array: this label has the name, or the index. */
+  /** Set where the place is an object or an array of values: the label that has their names, or indexes. */
   readonly by?: string;
-  /** The place is an array of objects: the member with the value; `by` is then the member that names it. */
+  /** Set where the place is an array of objects: the member that has the value. Then the member `by` names the object. */
   readonly member?: string;
-  /** To base units. */
+  /** The factor that makes base units of the value. */
   readonly times?: number;
 }
 
@@ -31,7 +31,7 @@ export function gauge(name: string, help: string, ...sources: (StatsPlace | stri
   return { name, type: 'gauge', help, sources: sources.map(sourceOf) };
 }
 
-/** A path alone, or with the label of its members: `connections.closed{reason}`. */
+/** @param source a place; or its path alone; or the path with the label of its members: `connections.closed{reason}` */
 function sourceOf(source: StatsPlace | string): StatsPlace {
   if (typeof source !== 'string') return source;
   const [path, by] = source.split(/[{}]/) as [string, string | undefined];

@@ -11,7 +11,7 @@ export class ConnectionKeys {
   readonly #connections: Connections;
   readonly #run: string;
 
-  /** @param run of this node */
+  /** @param run the number of this run of the node */
   constructor(connections: Connections, run: number) {
     this.#connections = connections;
     this.#run = run.toString(36);
@@ -21,7 +21,7 @@ export class ConnectionKeys {
     return `${this.#run}-${connection.slot.toString(36)}.${fingerprintOf(connection)}`;
   }
 
-  /** @returns undefined if it is another node's, or the connection has gone */
+  /** @returns undefined where the key is of another node, or its connection has gone */
   find(key: string): Connection | undefined {
     const [run, slot, fingerprint] = key.split(/[-.]/);
     if (run !== this.#run || slot === undefined) return undefined;
@@ -30,7 +30,7 @@ export class ConnectionKeys {
   }
 }
 
-/** Of the owner and the address: a client that comes back to the same slot is the same client. FNV-1a, 32 bits. */
+/** A hash (FNV-1a, 32 bits) of owner and address, so a client that comes back to its slot has the same. */
 function fingerprintOf(connection: Connection): string {
   const text = `${connection.transportName} ${connection.remoteAddress()} ${JSON.stringify(connection.describe())}`;
   let hash = 0x811c9dc5;

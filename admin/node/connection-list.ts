@@ -6,24 +6,24 @@ import { qosIn } from '../../router/subscription-options.js';
 import type { ConnectionKeys } from './connection-keys.js';
 import type { ClientDetail, ClientEntry } from './entries.js';
 
-/** Of an entry, and their characters: a page of entries is to be of some hundred KB, and goes through Redis. */
+/** An entry shows so many ids, of so many characters together: a page of entries goes through Redis, with some 100 KB. */
 const idsShown = 20;
 const idsLengthShown = 1_024;
 const subscriptionsShown = 1_000;
 
 /**
- * Slots in one step of a list: 5 ms where an address is asked for, which costs a call of uWS for each. A long walk is many
- * steps, each in a turn of its own.
+ * One step of a list looks at so many slots. It takes 5 ms where an address is asked for, which costs a call of uWS for
+ * each. A long walk has many steps, each in a turn of its own.
  */
 const slotsPerStep = 5_000;
 
-/** All that is given must hold. */
+/** A connection matches where it has all values that are given. */
 export interface ClientsFilter {
   readonly transport?: string | undefined;
   readonly address?: string | undefined;
   readonly user?: string | undefined;
   readonly clientId?: string | undefined;
-  /** An id or filter that it is logged in with. */
+  /** An id or filter that the connection is logged in with. */
   readonly id?: string | undefined;
   readonly slow?: boolean | undefined;
 }
@@ -34,7 +34,7 @@ export interface ClientsStep {
   readonly next: number | undefined;
 }
 
-/** The connections of this node, for its operator. */
+/** Lists the connections of this node for operators. */
 export class ConnectionList {
   readonly #node: OperatedNode;
   readonly #name: string;
@@ -46,7 +46,7 @@ export class ConnectionList {
     this.#keys = keys;
   }
 
-  /** @param from a slot @param most entries */
+  /** @param from the slot to begin with @param most the number of entries at most */
   step(filter: ClientsFilter, from: number, most: number): ClientsStep {
     const { connections } = this.#node.shared;
     if (filter.clientId !== undefined) return { clients: this.#ofClientId(filter), next: undefined };
@@ -61,7 +61,7 @@ export class ConnectionList {
     return { clients, next: slot < connections.used ? slot : undefined };
   }
 
-  /** @param name of a connection, or an MQTT client id */
+  /** @param name the name of a connection, or an MQTT client id */
   find(name: string): Connection | undefined {
     const { sessions } = this.#node.mqtt;
     return this.#keys.find(name) ?? (sessions.find(name)?.connection as Channel | undefined);
@@ -90,7 +90,7 @@ export class ConnectionList {
     };
   }
 
-  /** The slowest ones, by what is pending. @param most entries */
+  /** @returns the connections with the most pending bytes @param most the number of entries at most */
   slowest(most: number): ClientEntry[] {
     const { slowConsumers, connections } = this.#node.shared;
     const ranked = [...slowConsumers.all].sort(([, a], [, b]) => b.bytes - a.bytes).slice(0, most);
@@ -142,7 +142,7 @@ export class ConnectionList {
   }
 }
 
-/** The session of an MQTT connection; an HTTP stream or poll itself. */
+/** @returns the session of an MQTT connection; an HTTP stream or poll itself */
 function subscriberOf(connection: Connection): Subscriber | undefined {
   if (connection instanceof Channel) return connection.session;
   return connection instanceof Subscriber ? connection : undefined;

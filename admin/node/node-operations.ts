@@ -24,9 +24,9 @@ export interface Operations {
 
 export interface ClientsPageDetails {
   readonly filter: ClientsFilter;
-  /** Where to go on, by node; a node that is missing begins. */
+  /** The slot to go on with, by node; a node that is missing begins with its first one. */
   readonly from: Readonly<Record<string, number>>;
-  /** Entries of each node, at most. */
+  /** Each node lists at most so many entries. */
   readonly most: number;
 }
 
@@ -36,7 +36,7 @@ export interface SessionsPageDetails {
   readonly most: number;
 }
 
-/** Questions of operators to this node, and their orders. Each is answered within one turn of the loop. */
+/** Answers the questions of operators to this node, and carries out their orders, each within one turn of the loop. */
 export class NodeOperations {
   readonly #node: OperatedNode;
   readonly #name: string;
@@ -54,7 +54,7 @@ export class NodeOperations {
     this.#sessions = new SessionList(node, this.#name);
   }
 
-  /** Of this node. */
+  /** The name of this node. */
   get name(): string {
     return this.#name;
   }

@@ -1,6 +1,6 @@
 import type { Cluster } from '../../router/engine/cluster.js';
 
-/** A question to the operated parts of nodes, as JSON. */
+/** A question of an operator to nodes. It goes through Redis as JSON. */
 export interface Question {
   readonly about: string;
   /** Names of the nodes that it is for; undefined = all. */
@@ -9,7 +9,7 @@ export interface Question {
 }
 
 export interface NodeReplies<Reply> {
-  /** By node. */
+  /** The reply of each node, by the node's name. */
   readonly replies: ReadonlyMap<string, Reply>;
   /** Names of the nodes that did not answer. */
   readonly unanswered: readonly string[];
@@ -17,7 +17,7 @@ export interface NodeReplies<Reply> {
 
 const word = 'admin';
 
-/** The least time that other nodes have to answer: an operator can wait, and a busy node may need it. */
+/** Other nodes have at least so long to answer: an operator can wait, and a busy node may need it. */
 const waitMsMin = 2_000;
 
 /** Asks this node and all others, and answers them. */
@@ -28,8 +28,8 @@ export class NodeQuestions {
   readonly #answer: (question: Question) => unknown;
 
   /**
-   * @param name of this node @param waitMs longest wait for the others
-   * @param answer of this node, as JSON; it never throws. Undefined: this node has nothing to say
+   * @param name the name of this node @param waitMs the longest wait for the answers of the others
+   * @param answer answers for this node with JSON, or undefined where it has nothing to say; never throws
    */
   constructor(
     cluster: Cluster | undefined,

@@ -4,15 +4,15 @@ import type { Session } from '../../router/session/session.js';
 import type { SessionEntry } from './entries.js';
 import { type WalkStep, Walks } from './walks.js';
 
-/** All that is given must hold. */
+/** A session matches where it has all values that are given. */
 export interface SessionsFilter {
   readonly connected?: boolean | undefined;
   readonly user?: string | undefined;
-  /** Messages wait in it, or are in flight. */
+  /** True: messages wait in the session, or are in flight. */
   readonly waiting?: boolean | undefined;
 }
 
-/** The MQTT sessions of this node, for its operator. */
+/** Lists the MQTT sessions of this node for operators, and ends them. */
 export class SessionList {
   readonly #node: OperatedNode;
   readonly #name: string;
@@ -23,7 +23,7 @@ export class SessionList {
     this.#name = name;
   }
 
-  /** @param from as in Walks */
+  /** @param from the name of the rest of a walk, as `Walks` gives it; undefined = a new walk */
   step(filter: SessionsFilter, from: string | undefined, most: number): WalkStep<SessionEntry> | undefined {
     const { sessions } = this.#node.mqtt;
     return this.#walks.step(

@@ -1,10 +1,10 @@
-/** Lists that are read page by page at the same time, at most: the one that nobody has read for the longest is dropped. */
+/** At most so many lists are read page by page at the same time: past it the one that was read longest ago is dropped. */
 const walksMax = 32;
 
-/** A walk that nobody goes on with is dropped: it may keep what has ended since alive. */
+/** A walk that nobody goes on with for so long is dropped, as it may keep sessions in memory that have ended since. */
 const idleMs = 60_000;
 
-/** Steps of a walk in one turn of the loop. */
+/** A walk makes at most so many steps in one turn of the loop. */
 const stepsMax = 5_000;
 
 interface Walk<Item> {
@@ -14,7 +14,7 @@ interface Walk<Item> {
 
 export interface WalkStep<Entry> {
   readonly entries: Entry[];
-  /** Names the rest of the walk; undefined at the end. */
+  /** The name of the rest of the walk; undefined at its end. */
   readonly next: string | undefined;
 }
 
@@ -24,8 +24,8 @@ export class Walks<Item> {
   #number = 0;
 
   /**
-   * @param name of the rest of a walk; undefined = a new one @param begin for a new one
-   * @param entryOf undefined = left out
+   * @param name the name of the rest of a walk; undefined = a new walk @param begin begins a new walk
+   * @param entryOf makes the entry of an item; undefined = the item is left out
    * @returns undefined if the walk is not known any more
    */
   step<Entry>(

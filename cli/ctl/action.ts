@@ -10,12 +10,12 @@ export interface CtlFlags {
   readonly timeout: number;
 }
 
-/** An answer, in both of its forms. */
+/** The answer of a command, as JSON and as text. */
 export interface Shown {
   readonly json: unknown;
   /** A table, or a few lines. */
   readonly text: string;
-  /** Of nodes that did not answer. */
+  /** The names of the nodes that did not answer. */
   readonly unanswered?: readonly string[];
   /** There are more entries than were asked for. */
   readonly more?: boolean;
@@ -43,7 +43,7 @@ export async function act(command: Command, ask: (client: AdminClient) => Promis
   }
 }
 
-/** The command at which the flags of all its commands stand. */
+/** @returns the command `ctl` above a command: it has the flags that all of them share */
 function ctlOf(command: Command): Command {
   let ctl = command;
   while (ctl.parent !== null && ctl.name() !== 'ctl') ctl = ctl.parent;

@@ -29,12 +29,12 @@ export class AdminClient {
   }
 }
 
-/** `/clients/` and a name, whatever is in it. */
+/** @returns the path of one thing of a room, such as `/api/v1/clients/` and a name, which may have any characters */
 export function pathOf(room: string, name: string): string {
   return `/api/v1/${room}/${encodeURIComponent(name)}`;
 }
 
-/** @param parameters undefined ones are left out */
+/** @returns the path of a list with its query @param parameters those that are undefined are left out */
 export function queryOf(
   room: string,
   parameters: Record<string, string | number | boolean | undefined>,

@@ -1,10 +1,10 @@
 import type { AdminClient } from './admin-client.js';
 import { queryOf } from './admin-client.js';
 
-/** Most entries of one request. */
+/** One request asks for at most so many entries. */
 const pageSize = 1_000;
 
-/** Entries of a list, over as many pages as it takes. */
+/** The entries of a list, from all of its pages. */
 export interface Listed {
   // biome-ignore lint/suspicious/noExplicitAny: the shapes are in the OpenAPI document
   readonly entries: any[];
@@ -13,7 +13,7 @@ export interface Listed {
   readonly unanswered: readonly string[];
 }
 
-/** @param room `clients` or `sessions` @param limit most entries */
+/** Reads a list page by page. @param room `clients` or `sessions` @param limit the number of entries at most */
 export async function listAll(
   client: AdminClient,
   room: 'clients' | 'sessions',

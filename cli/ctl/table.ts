@@ -1,4 +1,4 @@
-/** Rows as a table for people: columns as wide as their widest value, numbers on the right. */
+/** Formats rows as a table for people: columns are as wide as their widest value, and numbers stand on the right. */
 export function tableOf(heads: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const texts = rows.map((row) => row.map(shown));
   const widths = heads.map((head, i) => Math.max(head.length, ...texts.map((row) => [...row[i]!].length)));

@@ -8,7 +8,7 @@ import { GraphApi } from './graph-api.js';
 /** How far an import has come: everything before this is stored. */
 interface ImportPlace {
   readonly url: string;
-  /** Of the file, which must be the same for the import to go on. */
+  /** The size of the file, which must be the same for the import to go on. */
   readonly size: number;
   readonly modifiedMs: number;
   readonly bytes: number;
@@ -81,7 +81,7 @@ async function addBatch(
   totals.bad += answer.bad - answer.errors.length;
 }
 
-/** In a file beside the one that is imported. */
+/** Keeps the place of an import in a file beside the one that is imported. */
 class ImportPlaces {
   readonly #path: string;
   readonly #of: Pick<ImportPlace, 'url' | 'size' | 'modifiedMs'>;
@@ -91,7 +91,7 @@ class ImportPlaces {
     this.#of = of;
   }
 
-  /** @returns undefined where there is none, or it is of another file or server */
+  /** @returns undefined where there is no place, or it is of another file or server */
   read(): Pick<ImportPlace, 'bytes' | 'lines'> | undefined {
     try {
       const place = JSON.parse(readFileSync(this.#path, 'utf8')) as ImportPlace;
@@ -103,12 +103,12 @@ class ImportPlaces {
     }
   }
 
-  /** Without it the next import begins at the start, which adds nothing twice. */
+  /** Notes how far the import is. Without the note the next import begins at the start, which adds nothing twice. */
   write({ bytes, lines }: EdgeBatch): void {
     try {
       writeFileSync(this.#path, `${JSON.stringify({ ...this.#of, bytes, lines })}\n`);
     } catch {
-      // A directory that cannot be written.
+      // The directory cannot be written: the import goes on without a note.
     }
   }
 

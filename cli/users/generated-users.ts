@@ -2,16 +2,16 @@ import type { ImportedUser } from './import-record.js';
 
 export interface GeneratedUsersPlan {
   readonly count: number;
-  /** With `{n}`, the number of the user from 1. */
+  /** The name of each user; `{n}` in it is the number of the user, from 1. */
   readonly userNames: string;
-  /** With `{n}` and `{m}`, the number of the rule from 1. */
+  /** The filter of each rule; `{n}` in it is the number of the user, `{m}` that of the rule, from 1. */
   readonly topics: string;
   readonly rulesEach: number;
-  /** Undefined: the name of each is its password. */
+  /** The password of all users; undefined where the name of each user is its password. */
   readonly password: string | undefined;
 }
 
-/** The users of a test: `device_user1` may read and publish `topic/device_user1/t_1` and so on, as the devices of floodtest do. */
+/** Makes the users of a test: `device_user1` may read and publish `topic/device_user1/t_1`, as a device of floodtest. */
 export function generatedUser(
   { userNames, topics, rulesEach, password }: GeneratedUsersPlan,
   n: number,

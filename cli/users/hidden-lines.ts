@@ -15,7 +15,7 @@ export function hiddenLines(questions: readonly string[]): Promise<string[]> {
   const decoder = new StringDecoder('utf8');
   const lines: string[] = [];
   let line = '';
-  /** Of an arrow key or the like, which ends with a letter or ~. */
+  /** An escape sequence is read, as of an arrow key; a letter or ~ ends it. */
   let inEscape = false;
   stdin.setRawMode(true); // before the question, which may be answered at once
   stderr.write(questions[0]!);

@@ -1,23 +1,23 @@
 import { isUtf8 } from 'node:buffer';
 
 export interface InputLine {
-  /** From 1. */
+  /** The number of the line, from 1. */
   readonly number: number;
-  /** Undefined: it cannot be read. */
+  /** Undefined where the line cannot be read. */
   readonly text: string | undefined;
-  /** Says why, where it cannot be read. */
+  /** The reason why the line cannot be read. */
   readonly problem?: string;
 }
 
-/** A user with 1,000 rules of 200 bytes has 200 KB. */
+/** A longer line is bad. A user with 1,000 rules of 200 bytes has a line of 200 KB. */
 const lineBytesMax = 1024 * 1024;
 const lineFeed = 0x0a;
 const tooLong = `it has more than ${lineBytesMax} bytes.`;
 
-/** The lines of a file of any size, in bounded memory. The last one needs no line break. */
+/** Reads the lines of a file of any size in bounded memory. The last line needs no line break. */
 export class ImportLines {
   readonly #input: AsyncIterable<Buffer>;
-  /** Read so far, for the progress bar. */
+  /** The bytes that were read so far, for the progress bar. */
   bytes = 0;
 
   constructor(input: AsyncIterable<Buffer>) {

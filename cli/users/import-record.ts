@@ -5,7 +5,7 @@ import { problemOfNames } from '../../access/user-names.js';
 import { type AllowedByFilter, rulesAllowing } from '../../access/user-store.js';
 import { fieldsOf } from './csv-fields.js';
 
-/** A user of a line. It has a password that is to be hashed, or one that is. */
+/** The user of a line. It has a password that is still to be hashed, or one that is hashed already. */
 export interface ImportedUser {
   readonly names: NamesInKey;
   readonly password: string | undefined;
@@ -14,7 +14,7 @@ export interface ImportedUser {
   readonly rules: AllowedByFilter;
 }
 
-/** The message is the end of a sentence that begins with the line. */
+/** A line that is no user. The message ends a sentence that begins with the number of the line. */
 export class BadLine extends Error {
   override readonly name = 'BadLine';
 }
@@ -29,7 +29,7 @@ const columns = ['name', 'clientId', 'password', 'hash', 'salt', 'superuser', 's
 type Column = (typeof columns)[number];
 type Fields = Partial<Record<Column, unknown>>;
 
-/** In a cell of CSV. */
+/** It separates the filters in a cell of CSV. */
 const filterSeparator = ';';
 
 /**
@@ -42,7 +42,7 @@ const filterSeparator = ';';
  */
 export class RecordReader {
   readonly #options: RecordOptions;
-  /** Undefined: lines are JSON. */
+  /** The columns of CSV; undefined where lines are JSON. */
   readonly #header: readonly Column[] | undefined;
 
   /** @throws BadLine where the first line is neither JSON nor a header */

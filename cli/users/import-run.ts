@@ -3,21 +3,21 @@ import type { StoredUser, UserStore } from '../../access/user-store.js';
 import type { ImportedUser } from './import-record.js';
 import { answered } from './user-store-options.js';
 
-/** A user, or what keeps its line from being one. */
+/** A line of an import: its user, or the reason why it has none. */
 export interface ImportItem {
   readonly line: number;
   readonly user?: ImportedUser;
   readonly problem?: string;
 }
 
-/** Users of one pipeline: 500 with 20 rules each are about 500 KB. */
+/** One pipeline has at most so many users: 500 with 20 rules each are about 500 KB. */
 const batchUsersMax = 500;
-/** Rules of one pipeline: a user may have 1,000. */
+/** One pipeline has about so many rules: a user may have 1,000. */
 const batchRulesMax = 20_000;
-/** Further bad lines are only counted. */
+/** So many bad lines are named, and further ones are only counted. */
 const namedMax = 1_000;
 
-/** Writes users in the order of their lines, one batch on its way while the next is read. */
+/** Writes users in the order of their lines: one batch is on its way while the next one is read. */
 export class ImportRun {
   readonly #store: UserStore;
   readonly #passwordHash: string;
@@ -25,11 +25,11 @@ export class ImportRun {
   imported = 0;
   rules = 0;
   bad = 0;
-  /** All lines up to this one are done, or bad. */
+  /** All lines up to this one are imported, or bad. */
   doneLine: number;
   #stopped = false;
 
-  /** @param doneLine before the first one @param report of a bad line */
+  /** @param doneLine the line before the first one @param report is called for each bad line */
   constructor(
     store: UserStore,
     passwordHash: string,
@@ -46,7 +46,7 @@ export class ImportRun {
     return this.#stopped;
   }
 
-  /** Batches that are on their way are waited for. */
+  /** Ends the run when the batches that are on their way are done. */
   stop(): void {
     this.#stopped = true;
   }

@@ -100,7 +100,7 @@ function nameBadLine(line: number, problem: string): void {
   writeAboveBar(`line ${line}: ${problem}`);
 }
 
-/** @returns whether it came to the end */
+/** @returns whether the import came to its end */
 async function runWithProgress(
   run: ImportRun,
   source: ImportSource,
@@ -211,7 +211,7 @@ function itemOf(line: number, text: string, reader: RecordReader): ImportItem {
   }
 }
 
-/** Bytes that Redis has allocated, or undefined where it does not say. */
+/** @returns the bytes that Redis has allocated; undefined where it does not say */
 async function memoryOf(redis: Redis): Promise<number | undefined> {
   const info = await redis.info('memory').catch(() => '');
   const [, bytes] = /^used_memory:(\d+)/m.exec(info) ?? [];

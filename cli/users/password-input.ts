@@ -12,7 +12,7 @@ export const passwordFileHelp = 'a file that holds the password; - is standard i
 /**
  * A password is never an argument, which anybody on the machine could read in the list of processes. It comes from a file,
  * or from standard input: at a terminal it is asked for twice, and not shown.
- * @returns undefined where it was not given; the command has said why
+ * @returns undefined where no password was given; the command has said why
  */
 export async function readPassword(
   { passwordFile }: PasswordFlags,
@@ -31,7 +31,7 @@ export async function readPassword(
     fail(bytes);
     return undefined;
   }
-  const password = bytes.toString().replace(/[\r\n]+$/, ''); // editors and `echo` end a text so, htpasswd twice
+  const password = bytes.toString().replace(/[\r\n]+$/, ''); // echo adds one, htpasswd two
   if (/[\r\n]/.test(password)) {
     fail('A password is one line, and there are more: give it alone.');
     return undefined;
@@ -43,7 +43,7 @@ export async function readPassword(
   return password;
 }
 
-/** @returns a sentence where it cannot be read */
+/** @returns the bytes of the file, or a sentence that says why it cannot be read */
 function fileBytes(path: string): Buffer | string {
   try {
     return readFileSync(path);

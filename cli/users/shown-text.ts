@@ -1,4 +1,4 @@
-/** Names and filters may hold anything, also what a terminal takes as a command, and spaces. */
+/** Quotes a name or filter with spaces, or with characters that a terminal takes as a command. */
 export function shownText(text: string): string {
   return /^[^\p{C}\s"]+$/u.test(text) ? text : JSON.stringify(text);
 }

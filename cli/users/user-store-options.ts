@@ -12,7 +12,7 @@ import { FileError } from '../../redis-access/named-file.js';
 import { connectionRemedyOf, withoutOpensslCode } from '../../redis-access/remedy.js';
 import { redisUrls, sentinelAddresses } from '../flag-values.js';
 
-/** Where the users are: the flags have the names of the settings of `encke start --auth redis`, and their variables. */
+/** The flags that say where the users are, with the names and variables of settings of `encke start`. */
 export interface UserStoreFlags {
   readonly clientId?: string;
   readonly authRedis?: string[];
@@ -28,10 +28,10 @@ export interface UserStoreFlags {
 }
 
 const urlDefault = ['redis://127.0.0.1:6379'];
-/** For an answer to one command; an import gives each batch so long. */
+/** Redis has so long to answer a command, or a batch of an import. */
 const answerTimeoutMs = 30_000;
 
-/** @param takesNames the command is about one user */
+/** @param takesNames whether the command is about one user */
 export function addUserStoreOptions(command: Command, takesNames: boolean): Command {
   const of = (key: string, value: string, help: string) =>
     new Option(`${flagOf(key)} <${value}>`, help).env(environmentNameOf(key));
@@ -73,7 +73,7 @@ function textOf(key: keyof typeof accessSettings): (text: string) => string {
   };
 }
 
-/** @returns the names of the user that the command is about; where they are none, the command ends with a sentence */
+/** @returns the names of the user that the command is about; names that cannot be end the command with a sentence */
 export function namesOf(name: string, flags: UserStoreFlags, command: Command): NamesInKey {
   const { authRedisUserKey: userKey, authRedisAclKey: aclKey, clientId } = flags;
   const wrong = (sentence: string): never => command.error(`error: ${sentence}`, { exitCode: 2 });
@@ -113,7 +113,7 @@ export function warnOfNames(names: NamesInKey): void {
   for (const warning of warningsOfNames(names)) process.stderr.write(`Note: ${warning}\n`);
 }
 
-/** Opens a connection for what is to be done, and ends it. What fails is said in a sentence, and the exit code is 1. */
+/** Connects to Redis, acts, and disconnects. A sentence says what has failed, and the exit code is then 1. */
 export async function withUserStore(
   flags: UserStoreFlags,
   command: Command,

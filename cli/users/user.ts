@@ -87,7 +87,7 @@ async function add(name: string, flags: AddFlags, command: Command): Promise<voi
   });
 }
 
-/** @returns undefined where there is none; the command has said why */
+/** @returns undefined where there is no password to store; the command has said why */
 async function storedOf(
   name: string,
   flags: UserStoreFlags & HashFlags,
@@ -184,7 +184,7 @@ async function list(flags: ListFlags, command: Command): Promise<void> {
   });
 }
 
-/** Waits while the reader is slow: users are many. */
+/** Writes to standard output, and waits for a slow reader: there may be millions of users. */
 function written(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
