@@ -12,7 +12,7 @@ const next = z.string().nullable().describe('the cursor of the next page; null a
 /** A boolean of a query, in which every value is text. */
 const yesOrNo = z.enum(['true', 'false']).transform((text) => text === 'true');
 
-export const pageQuery = z.object({
+const pageQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1_000).default(100).describe('most entries of a page'),
   cursor: z.string().optional().describe('the "next" of the page before'),
 });

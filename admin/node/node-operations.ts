@@ -79,13 +79,14 @@ export class NodeOperations {
     slow: ({ most }) => ({ clients: this.#clients.slowest(most) }),
     sessions: ({ filter, from, most }) =>
       this.#sessions.step(filter, from[this.#name], most) ?? { forgotten: true },
-    session: ({ clientId }) => this.#session(clientId),
+    session: ({ clientId }) => {
+      const session = this.#sessions.find(clientId);
+      return session && { session };
+    },
     'end-session': ({ clientId }) => {
-      const session = this.#session(clientId);
-      if (session === undefined) return undefined;
-      this.#sessions.end(clientId);
-      this.#log.warn({ clientId }, 'an operator has ended a session');
-      return session;
+      const session = this.#sessions.end(clientId);
+      if (session !== undefined) this.#log.warn({ clientId }, 'an operator has ended a session');
+      return session && { session };
     },
     'log-level': ({ level }) => {
       this.#log.level = level;
@@ -94,11 +95,6 @@ export class NodeOperations {
     drain: ({ drainSec }) => this.#drain(drainSec),
     undrain: () => this.#undrain(),
   };
-
-  #session(clientId: string): { session: SessionEntry } | undefined {
-    const session = this.#sessions.find(clientId);
-    return session && { session };
-  }
 
   #kick(name: string): { ended: ClientEntry } | undefined {
     const found = this.#clients.find(name);

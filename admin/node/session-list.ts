@@ -40,14 +40,15 @@ export class SessionList {
     return session && this.#entryOf(session);
   }
 
-  /** Ends a session, with its connection. Its messages are lost, and counted. @returns whether there was one */
-  end(clientId: string): boolean {
+  /** Ends a session, with its connection. Its messages are lost, and counted. @returns the session as it was */
+  end(clientId: string): SessionEntry | undefined {
     const { sessions } = this.#node.mqtt;
     const session = sessions.find(clientId);
-    if (session === undefined) return false;
+    if (session === undefined) return undefined;
+    const entry = this.#entryOf(session);
     (session.connection as Channel | undefined)?.cut('kicked');
     if (sessions.find(clientId) === session) sessions.discard(session); // it outlives its connection
-    return true;
+    return entry;
   }
 
   #ifMatches(session: Session, { connected, user, waiting }: SessionsFilter): SessionEntry | undefined {

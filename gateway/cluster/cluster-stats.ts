@@ -61,11 +61,6 @@ export class ClusterStats {
     return new Promise((resolve) => this.ofGroup(resolve));
   }
 
-  /** `ofAll`, to be awaited. */
-  allNow(): Promise<StatsOfNodes> {
-    return new Promise((resolve) => this.ofAll(resolve));
-  }
-
   #ask(group: string, onKnown: (stats: StatsOfNodes) => void): void {
     const { self, peers } = this.#cluster;
     const asked = peers.filter((peer) => group === '' || peer.group === group);
