@@ -3,12 +3,12 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync }
 import { join } from 'node:path';
 import { hashSync } from 'bcrypt';
 import t, { type Test } from 'tap';
-import type { AuthenticationResult, Credentials } from '../../access/authenticator.js';
 import { FileUsers, type FileUsersOptions } from '../../access/file/file-users.js';
 import { IdentityCache } from '../../access/identity-cache.js';
 import { SlowChecks } from '../../access/slow-checks.js';
 import { passwordAuthenticatorContract, passwordOfContract } from '../contracts/authenticator.js';
 import { until } from '../until.js';
+import { type GivenCredentials, identityIn, mqttCredentials } from './credentials.js';
 
 /** Users in a real file, which changes. */
 
@@ -40,19 +40,8 @@ async function open(t: Test, text: string, options: Partial<FileUsersOptions> = 
   return { users, path, troubles, reads, cache };
 }
 
-function ask(users: FileUsers, credentials: Omit<Partial<Credentials>, 'password'> & { password?: string }) {
-  const { password, ...rest } = credentials;
-  return users.authenticate({
-    transport: 'mqtt',
-    address: '::1',
-    ...rest,
-    ...(password !== undefined && { password: Buffer.from(password) }),
-  });
-}
-
-function identityIn(result: AuthenticationResult) {
-  if (result.outcome !== 'accepted') throw new Error(`not accepted: ${JSON.stringify(result)}`);
-  return result.identity;
+function ask(users: FileUsers, credentials: GivenCredentials) {
+  return users.authenticate(mqttCredentials(credentials));
 }
 
 const forms: [name: string, hash: string][] = [

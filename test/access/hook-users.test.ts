@@ -1,11 +1,11 @@
 import t, { type Test } from 'tap';
-import type { AuthenticationResult, Credentials } from '../../access/authenticator.js';
 import { CircuitBreaker } from '../../access/circuit-breaker.js';
 import { cacheSecOf } from '../../access/http-hook/hook-answer.js';
 import { HookUsers, type HookUsersOptions } from '../../access/http-hook/hook-users.js';
 import { IdentityCache } from '../../access/identity-cache.js';
 import { passwordAuthenticatorContract, passwordOfContract } from '../contracts/authenticator.js';
 import { until } from '../until.js';
+import { type GivenCredentials, identityIn, mqttCredentials } from './credentials.js';
 import { type HookMood, HookServer } from './hook-server.js';
 
 /** Users that a real service knows, which is not always well. */
@@ -34,22 +34,8 @@ async function open(t: Test, options: Partial<HookUsersOptions> = {}) {
   return { server, users, troubles };
 }
 
-function ask(
-  users: HookUsers,
-  given: Omit<Partial<Credentials>, 'password'> & { password?: string | Buffer },
-) {
-  const { password, ...rest } = given;
-  return users.authenticate({
-    transport: 'mqtt',
-    address: '::1',
-    ...rest,
-    ...(password !== undefined && { password: Buffer.from(password) }),
-  });
-}
-
-function identityIn(result: AuthenticationResult) {
-  if (result.outcome !== 'accepted') throw new Error(`not accepted: ${JSON.stringify(result)}`);
-  return result.identity;
+function ask(users: HookUsers, credentials: GivenCredentials) {
+  return users.authenticate(mqttCredentials(credentials));
 }
 
 const alice = { userName: 'alice', password: 'secret' };

@@ -1,11 +1,11 @@
 import { type KeyObject, sign as signBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
 import type { AuthenticationResult, Credentials } from '../../access/authenticator.js';
-import type { Identity } from '../../access/identity.js';
 import { IdentityCache } from '../../access/identity-cache.js';
 import { JwtAuthenticator, type JwtOptions } from '../../access/jwt.js';
 import { type JwtKeys, keysOfFile, keysOfSecret, keysOfServer } from '../../access/jwt-keys.js';
 import { until } from '../until.js';
+import { identityIn } from './credentials.js';
 import { forge, hmac, KeyServer, keyPairs, nowSec, secret, sign } from './tokens.js';
 
 const pairs = keyPairs();
@@ -27,11 +27,6 @@ function authenticatorWith(keys: JwtKeys, options: Partial<JwtOptions> = {}): Jw
 
 function check(authenticator: JwtAuthenticator, token: string) {
   return authenticator.authenticate({ transport: 'http', address: '127.0.0.1', token });
-}
-
-function identityIn(result: AuthenticationResult): Identity {
-  if (result.outcome !== 'accepted') throw new Error(`not accepted: ${JSON.stringify(result)}`);
-  return result.identity;
 }
 
 async function isRefused(

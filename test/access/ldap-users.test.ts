@@ -1,5 +1,4 @@
 import t, { type Test } from 'tap';
-import type { Credentials } from '../../access/authenticator.js';
 import { CircuitBreaker } from '../../access/circuit-breaker.js';
 import { IdentityCache } from '../../access/identity-cache.js';
 import { bindNameOf, ldapUserNameOf } from '../../access/ldap/ldap-name.js';
@@ -7,6 +6,7 @@ import { LdapUsers, type LdapUsersOptions } from '../../access/ldap/ldap-users.j
 import { passwordAuthenticatorContract, passwordOfContract } from '../contracts/authenticator.js';
 import { LdapServer } from '../ldap-server.js';
 import { until } from '../until.js';
+import { mqttCredentials } from './credentials.js';
 
 /** Users of a real slapd, which lets anonymous clients bind, as many do. */
 
@@ -35,13 +35,7 @@ function open(t: Test, options: Partial<LdapUsersOptions> = {}) {
 const withoutCache = () => new IdentityCache({ bytesMax: 1, ageSec: 0 });
 
 async function outcome(users: LdapUsers, userName: string, password: string | Buffer): Promise<string> {
-  const credentials: Credentials = {
-    transport: 'mqtt',
-    address: '::1',
-    userName,
-    password: Buffer.from(password),
-  };
-  return (await users.authenticate(credentials)).outcome;
+  return (await users.authenticate(mqttCredentials({ userName, password }))).outcome;
 }
 
 passwordAuthenticatorContract('LDAP', async () => ({ authenticator: open(t).users }), {

@@ -2,8 +2,7 @@ import { createHash, pbkdf2Sync } from 'node:crypto';
 import { hash as bcryptHash } from 'bcrypt';
 import { Redis } from 'ioredis';
 import t from 'tap';
-import type { AuthenticationResult, Credentials } from '../../access/authenticator.js';
-import type { Identity } from '../../access/identity.js';
+import type { AuthenticationResult } from '../../access/authenticator.js';
 import { IdentityCache } from '../../access/identity-cache.js';
 import { JwtAuthenticator } from '../../access/jwt.js';
 import { keysOfSecret } from '../../access/jwt-keys.js';
@@ -14,6 +13,7 @@ import { SlowChecks } from '../../access/slow-checks.js';
 import { passwordAuthenticatorContract, passwordOfContract } from '../contracts/authenticator.js';
 import { RedisServer } from '../redis-server.js';
 import { until } from '../until.js';
+import { type GivenCredentials, identityIn, mqttCredentials } from './credentials.js';
 import { secret, sign } from './tokens.js';
 
 /** Users in a real Redis, in the layout of EMQ. */
@@ -51,20 +51,8 @@ function usersWith(options: Partial<RedisUsersOptions> = {}) {
   return { users, troubles, cache };
 }
 
-function ask(users: RedisUsers, userName: string, password: string, more: Partial<Credentials> = {}) {
-  const credentials: Credentials = {
-    transport: 'mqtt',
-    address: '::1',
-    userName,
-    password: Buffer.from(password),
-    ...more,
-  };
-  return users.authenticate(credentials);
-}
-
-function identityIn(result: AuthenticationResult): Identity {
-  if (result.outcome !== 'accepted') throw new Error(`not accepted: ${JSON.stringify(result)}`);
-  return result.identity;
+function ask(users: RedisUsers, userName: string, password: string, more: GivenCredentials = {}) {
+  return users.authenticate(mqttCredentials({ userName, password, ...more }));
 }
 
 passwordAuthenticatorContract('Redis', async () => {
