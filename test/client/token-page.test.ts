@@ -8,8 +8,7 @@ import { Rules } from '../../access/rules.js';
 import { secret } from '../access/tokens.js';
 import { openChromium } from '../chromium.js';
 import { connect } from '../conformance/mqtt-3.1.1/packet-bytes.js';
-import { accepted, startFor, statsOf } from '../gateway/access/in-process.js';
-import { ask, bearer } from '../gateway/raw-wire.js';
+import { accepted, sendAsRoot, startFor, statsOf } from '../gateway/access/in-process.js';
 import { MovedClock } from '../moved-clock.js';
 import { oneProcessFile } from '../one-process.js';
 import { until } from '../until.js';
@@ -71,14 +70,7 @@ async function tryPages(browser: Browser): Promise<void> {
       url: `http://127.0.0.1:${running.port}`,
       port: running.port,
       connections: () => statsOf(running).connections,
-      async send(id: string, text: string): Promise<void> {
-        const sent = await ask(running.apiPort, `/send/${id}`, {
-          method: 'POST',
-          body: text,
-          ...bearer('root'),
-        });
-        t.equal(sent.status, 200);
-      },
+      send: (id: string, text: string) => sendAsRoot(t, running.apiPort, id, text),
     };
   }
 

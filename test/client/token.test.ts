@@ -2,8 +2,7 @@ import t, { type Test } from 'tap';
 import { ExpiringIdentity, type Identity, unrestricted } from '../../access/identity.js';
 import { Rules } from '../../access/rules.js';
 import type { ConnectOptions } from '../../client/index.js';
-import { accepted, startFor, statsOf } from '../gateway/access/in-process.js';
-import { ask, bearer } from '../gateway/raw-wire.js';
+import { accepted, sendAsRoot, startFor, statsOf } from '../gateway/access/in-process.js';
 import { MovedClock } from '../moved-clock.js';
 import { oneProcessFile } from '../one-process.js';
 import { until } from '../until.js';
@@ -45,9 +44,7 @@ async function start(t: Test, flags: Record<string, unknown> = {}, userOf = (_to
       issued.push(new ExpiringIdentity(userOf(name), rules, clock.nowSec + 1_000));
       return name;
     },
-    async send(id: string, text: string): Promise<void> {
-      await ask(running.apiPort, `/send/${id}`, { method: 'POST', body: text, ...bearer('root') });
-    },
+    send: (id: string, text: string) => sendAsRoot(t, running.apiPort, id, text),
     connections: () => statsOf(running).connections,
   };
 }

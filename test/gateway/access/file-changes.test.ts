@@ -4,9 +4,9 @@ import t, { type Test } from 'tap';
 import { connect } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { startGateway } from '../../gateway-process.js';
-import { until } from '../../until.js';
 import { openRaw } from '../mqtt/raw-client.js';
-import { basic, Wire } from '../raw-wire.js';
+import { basic } from '../raw-wire.js';
+import { streamAs } from './in-process.js';
 
 /** The file of --auth-file changes while its users are connected. */
 
@@ -32,14 +32,7 @@ async function start(t: Test) {
       writeFileSync(join(directory, 'new'), text);
       renameSync(join(directory, 'new'), path);
     },
-    async stream(id: string, user: string): Promise<Wire> {
-      const wire = await Wire.open(gateway.port);
-      t.teardown(() => wire.close());
-      wire.ask(`/stream/${id}`, basic(user, 's:cret'));
-      await until(`${id} is open`, () => wire.chunks.length > 0);
-      t.equal(wire.status, 200);
-      return wire;
-    },
+    stream: (id: string, user: string) => streamAs(t, gateway.port, `/stream/${id}`, basic(user, 's:cret')),
     async client(clientId: string, user?: string): Promise<RawMqtt> {
       const client = await openRaw(t, gateway);
       const credentials = user === undefined ? {} : { userName: user, password: 's:cret' };

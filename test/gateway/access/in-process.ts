@@ -7,6 +7,8 @@ import { readConfig } from '../../../gateway/config.js';
 import { Gateway } from '../../../gateway/gateway.js';
 import { Router } from '../../../router/index.js';
 import type { Reachable } from '../../conformance/mqtt-3.1.1/server.js';
+import { until } from '../../until.js';
+import { type Ask, ask, bearer, Wire } from '../raw-wire.js';
 
 /** A gateway in this process, whose authenticator is the test's. */
 
@@ -36,6 +38,22 @@ export async function startFor(t: Test, answer: TestAuthenticator['answer'], fla
   const running = await startInProcess([authenticator], flags);
   t.teardown(() => running.gateway.stop());
   return { authenticator, running };
+}
+
+/** The stream of a client with these credentials, once it is open; closed when the test ends. */
+export async function streamAs(t: Test, port: number, path: string, credentials: Ask): Promise<Wire> {
+  const wire = await Wire.open(port);
+  t.teardown(() => wire.close());
+  wire.ask(path, credentials);
+  await until(`${path} is open`, () => wire.chunks.length > 0 || wire.complete);
+  t.equal(wire.status, 200);
+  return wire;
+}
+
+/** A message by the token `root`, which must be taken. */
+export async function sendAsRoot(t: Test, apiPort: number, id: string, text: string): Promise<void> {
+  const sent = await ask(apiPort, `/send/${id}`, { method: 'POST', body: text, ...bearer('root') });
+  t.equal(sent.status, 200);
 }
 
 /** As `/stats` has them. */

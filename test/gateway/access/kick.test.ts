@@ -6,7 +6,7 @@ import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { until } from '../../until.js';
 import { openRaw } from '../mqtt/raw-client.js';
 import { ask, basic, bearer, Wire } from '../raw-wire.js';
-import { accepted, startFor, statsOf, userWith } from './in-process.js';
+import { accepted, startFor, statsOf, streamAs, userWith } from './in-process.js';
 
 /** An operator ends connections: which ones, what they are told, and what is forgotten. */
 
@@ -24,13 +24,7 @@ async function start(t: Test) {
   return {
     running,
     authenticator,
-    async stream(path: string, user: string): Promise<Wire> {
-      const wire = await Wire.open(port);
-      t.teardown(() => wire.close());
-      wire.ask(path, basic(user, 'x'));
-      await until(`${path} is open`, () => wire.chunks.length > 0);
-      return wire;
-    },
+    stream: (path: string, user: string) => streamAs(t, port, path, basic(user, 'x')),
     async client(userName: string, clientId: string, ...filters: string[]): Promise<RawMqtt> {
       const client = await openRaw(t, running);
       client.send(connect({ clientId, userName, password: 'x' }));

@@ -4,7 +4,7 @@ import { Rules } from '../../../access/rules.js';
 import { MovedClock } from '../../moved-clock.js';
 import { until } from '../../until.js';
 import { ask, bearer, Wire } from '../raw-wire.js';
-import { accepted, type RunningGateway, startFor, statsOf } from './in-process.js';
+import { accepted, type RunningGateway, sendAsRoot, startFor, statsOf, streamAs } from './in-process.js';
 
 /** Streams whose credentials end: what they are told, how they go on with others, and how they end. */
 
@@ -34,20 +34,10 @@ async function start(t: Test, users: Record<string, Identity>, flags: Record<str
   return {
     running,
     clock: new MovedClock(t),
-    async open(path: string, token: string): Promise<Wire> {
-      const wire = await Wire.open(port);
-      t.teardown(() => wire.close());
-      wire.ask(path, bearer(token));
-      await until(`${path} is open`, () => wire.chunks.length > 0 || wire.complete);
-      t.equal(wire.status, 200);
-      return wire;
-    },
+    open: (path: string, token: string) => streamAs(t, port, path, bearer(token)),
     refresh: (handle: string, token: string) =>
       ask(port, `/refresh?stream=${handle}`, { method: 'POST', ...bearer(token) }),
-    async send(id: string, text: string): Promise<void> {
-      const sent = await ask(apiPort, `/send/${id}`, { method: 'POST', body: text, ...bearer('root') });
-      t.equal(sent.status, 200);
-    },
+    send: (id: string, text: string) => sendAsRoot(t, apiPort, id, text),
   };
 }
 

@@ -6,8 +6,8 @@ import { connect, puback } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { until } from '../../until.js';
 import { openRaw } from '../mqtt/raw-client.js';
-import { ask, basic, bearer, Wire } from '../raw-wire.js';
-import { accepted, startFor, statsOf, userWith } from './in-process.js';
+import { ask, basic, Wire } from '../raw-wire.js';
+import { accepted, sendAsRoot, startFor, statsOf, streamAs, userWith } from './in-process.js';
 
 /** Users and rules that change while connections are open: what is no longer allowed ends, and all else stays. */
 
@@ -35,27 +35,14 @@ async function start(t: Test, users: Record<string, Identity>, flags: Record<str
         identity.userName === undefined ? identity : users[identity.userName];
       authenticator.changed();
     },
-    async stream(path: string, user: string): Promise<Wire> {
-      const wire = await Wire.open(running.port);
-      t.teardown(() => wire.close());
-      wire.ask(path, basic(user, 'x'));
-      await until(`${path} is open`, () => wire.chunks.length > 0);
-      return wire;
-    },
+    stream: (path: string, user: string) => streamAs(t, running.port, path, basic(user, 'x')),
     async client(userName: string, options: Parameters<typeof connect>[0] = {}): Promise<RawMqtt> {
       const client = await openRaw(t, running);
       client.send(connect({ clientId: userName, userName, password: 'x', ...options }));
       t.match(await client.next(), { type: 'CONNACK', returnCode: 0 });
       return client;
     },
-    async send(id: string, text: string): Promise<void> {
-      const sent = await ask(running.apiPort, `/send/${id}`, {
-        method: 'POST',
-        body: text,
-        ...bearer('root'),
-      });
-      t.equal(sent.status, 200);
-    },
+    send: (id: string, text: string) => sendAsRoot(t, running.apiPort, id, text),
     closed: (): Record<string, number> => statsOf(running).connections.closed,
   };
 }
