@@ -58,7 +58,7 @@ for (const { gateway, packetOf } of sides) {
   await new MqttConnects(gateway.port).run(options);
 }
 for (let round = 0; round < rounds; round++) {
-  // Each is the first one now and then.
+  // The order of the sides turns with each round, so that each side is the first one now and then.
   for (let n = 0; n < sides.length; n++) await measure(sides[(round + n) % sides.length]!);
   process.stderr.write(`round ${round + 1}/${rounds}\n`);
 }

@@ -4,11 +4,11 @@ import { frame, upgradeRequest } from '../test/mqtt-bytes.js';
 
 export interface ConnectsOptions {
   readonly count: number;
-  /** Most that are under way at once. */
+  /** The most connects that are under way at once. */
   readonly atOnceMax: number;
-  /** Begun at this pace, whether the ones before are answered or not. Undefined: as fast as `atOnceMax` lets. */
+  /** Connects begin at this pace, whether those before are answered or not. Undefined: as fast as `atOnceMax` lets. */
   readonly ratePerSec?: number;
-  /** CONNECT of the client with this number, from 0. */
+  /** Makes the CONNECT of the client with this number, from 0. */
   readonly packetOf: (n: number) => Buffer;
 }
 

@@ -35,7 +35,7 @@ export interface ShellOutcome {
 export interface RunningShell {
   readonly child: ChildProcess;
   readonly outcome: Promise<ShellOutcome>;
-  /** On standard output so far. */
+  /** The text that is on standard output so far. */
   said(): string;
 }
 

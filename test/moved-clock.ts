@@ -1,6 +1,6 @@
 import type { Test } from 'tap';
 
-/** `Date.now` of this process, which a test moves on; real time goes on in it, too. As before when the test ends. */
+/** Moves `Date.now` of this process on; real time goes on in it, too. The end of the test puts the real clock back. */
 export class MovedClock {
   #aheadMs = 0;
 

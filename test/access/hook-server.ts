@@ -20,12 +20,12 @@ export class HookServer {
   readonly #sockets = new Set<Socket>();
   readonly seen: HookRequestSeen[] = [];
   mood: HookMood = 'good';
-  /** In the mood `good`. */
+  /** The answer that the service gives in the mood `good`. */
   answer: (request: HookRequestSeen) => unknown = () => ({ result: 'allow' });
   headers: Record<string, string> = {};
-  /** Most requests that it worked on at once. */
+  /** The most requests that the service worked on at once. */
   atOnceMax = 0;
-  /** Connections so far. */
+  /** The number of connections that the service has had so far. */
   connections = 0;
   #atOnce = 0;
   #held: (() => void)[] | undefined;
@@ -58,7 +58,7 @@ export class HookServer {
     await once(this.#server, 'listening');
   }
 
-  /** It is away; `listen` brings it back. */
+  /** Takes the service away; `listen` brings it back. */
   async stop(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
@@ -70,7 +70,7 @@ export class HookServer {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Requests wait until `release`. */
+  /** Requests wait for their answers until `release` is called. */
   hold(): void {
     this.#held = [];
   }

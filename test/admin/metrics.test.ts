@@ -102,7 +102,7 @@ t.test('the text is what Prometheus and OpenMetrics define', async (t) => {
   t.equal(checked.status, 0);
 });
 
-/** Of `/stats`, and not of `/metrics`. */
+/** Figures that `/stats` has and `/metrics` has not. */
 const leftOut: ReadonlyMap<string, string> = new Map([
   ['pid', 'a process has one target in Prometheus'],
   ['connections.open', 'the sum of connections by transport'],

@@ -22,7 +22,7 @@ t.beforeEach(() => redis.flushall());
 const run = (words: string, args: readonly string[], surroundings: Surroundings = {}) =>
   encke([...words.split(' '), '--auth-redis', server.url, ...args], { timeoutMs: 60_000, ...surroundings });
 
-/** As the gateway would, without what it knows from before. */
+/** Asks Redis as the gateway would, without the answers that a gateway keeps. */
 async function login(userName: string, password: string, hash = 'plain', clientId?: string, keys = {}) {
   const troubles: unknown[] = [];
   const users = new RedisUsers({

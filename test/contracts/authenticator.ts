@@ -5,7 +5,7 @@ import type { AuthenticationResult, Authenticator, Credentials } from '../../acc
 /** An authenticator that knows the users below, and no others. */
 export interface OpenedAuthenticator {
   readonly authenticator: Authenticator;
-  /** Called at the end. */
+  /** The contract calls this at its end. */
   close?(): Promise<void>;
 }
 

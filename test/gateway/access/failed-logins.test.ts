@@ -7,7 +7,7 @@ import { accepted, startFor, statsOf, userWith } from './in-process.js';
 
 /** Guessing passwords over HTTP, the router API and MQTT: they share their limits. */
 
-/** Failures do not run out while a test runs. */
+/** A limit whose failures do not run out while a test runs. */
 const lasting = { authFailuresWindowSec: 86_400 };
 const poll = '/poll/x?timeout=0';
 const alice = userWith('alice', { permission: 'allow', action: 'all', filter: '#' });

@@ -32,7 +32,7 @@ export async function startInProcess(
   return { gateway, ...gateway.ports, arrived: async () => {}, log: () => lines.join('') };
 }
 
-/** The same until the test ends, with an authenticator that answers as is said. */
+/** Starts a gateway until the test ends, whose authenticator gives this answer. */
 export async function startFor(t: Test, answer: TestAuthenticator['answer'], flags: Record<string, unknown>) {
   const authenticator = new TestAuthenticator(answer);
   const running = await startInProcess([authenticator], flags);
@@ -40,7 +40,7 @@ export async function startFor(t: Test, answer: TestAuthenticator['answer'], fla
   return { authenticator, running };
 }
 
-/** The stream of a client with these credentials, once it is open; closed when the test ends. */
+/** Opens a stream with these credentials, and closes it when the test ends. Resolves when the stream is open. */
 export async function streamAs(t: Test, port: number, path: string, credentials: Ask): Promise<Wire> {
   const wire = await Wire.open(port);
   t.teardown(() => wire.close());
@@ -50,7 +50,7 @@ export async function streamAs(t: Test, port: number, path: string, credentials:
   return wire;
 }
 
-/** A message by the token `root`, which must be taken. */
+/** Sends a message with the token `root`; the gateway must take it. */
 export async function sendAsRoot(t: Test, apiPort: number, id: string, text: string): Promise<void> {
   const sent = await ask(apiPort, `/send/${id}`, { method: 'POST', body: text, ...bearer('root') });
   t.equal(sent.status, 200);
@@ -85,7 +85,7 @@ export class TestAuthenticator implements Authenticator {
     this.answer = () => new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Says that its users have changed. */
+  /** Tells the gateway that users have changed. */
   changed: () => void = () => {
     throw new Error('no gateway listens to changes');
   };
@@ -94,10 +94,10 @@ export class TestAuthenticator implements Authenticator {
     this.changed = onChange;
   }
 
-  /** Users that are others now. */
+  /** Gives the identity that a user has now; undefined where the user is gone. */
   renew: (identity: Identity) => Identity | undefined = (identity) => identity;
 
-  /** Users that were revoked, oldest first. */
+  /** The names of users that were revoked, oldest first. */
   readonly revoked: (string | undefined)[] = [];
 
   revoke(userName: string | undefined): void {

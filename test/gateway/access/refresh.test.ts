@@ -8,7 +8,7 @@ import { accepted, type RunningGateway, sendAsRoot, startFor, statsOf, streamAs 
 
 /** Streams whose credentials end: what they are told, how they go on with others, and how they end. */
 
-/** May read these ids for so long. */
+/** An identity that may read these ids for this time. */
 function reader(userName: string | undefined, lastsSec: number, ...filters: string[]): Identity {
   const rules = filters.map((filter) => ({ permission: 'allow', action: 'subscribe', filter }) as const);
   const endSec = Math.floor(Date.now() / 1000) + lastsSec;

@@ -25,7 +25,7 @@ async function start(t: Test, users: Record<string, Identity>, flags: Record<str
   );
   return {
     running,
-    /** These users are others now, or gone. */
+    /** Changes the identities of these users, or removes the users. */
     change(changed: Record<string, Identity | undefined>): void {
       for (const [name, identity] of Object.entries(changed)) {
         if (identity === undefined) delete users[name];
