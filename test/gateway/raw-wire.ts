@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import type { Socket } from 'node:net';
+import type { Test } from 'tap';
 import { resetSocket } from '../../floodtest/reset-socket.js';
 import { connectedEvent, connectTo } from '../tls-run.js';
 import { until } from '../until.js';
@@ -226,6 +227,16 @@ export async function openStream(port: number, path: string, from?: string): Pro
   await until(`${path} is open`, () => wire.chunks.length > 0 || wire.closed || wire.complete);
   if (wire.closed || wire.status !== 200) throw new Error(`${path} did not open: ${wire.head}${wire.text}`);
   wire.chunks.length = 0;
+  return wire;
+}
+
+/** Opens a stream with these credentials, and closes it when the test ends. Resolves when the stream is open. */
+export async function streamAs(t: Test, port: number, path: string, credentials: Ask): Promise<Wire> {
+  const wire = await Wire.open(port);
+  t.teardown(() => wire.close());
+  wire.ask(path, credentials);
+  await until(`${path} is open`, () => wire.chunks.length > 0 || wire.complete);
+  t.equal(wire.status, 200);
   return wire;
 }
 

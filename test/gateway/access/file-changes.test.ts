@@ -5,8 +5,7 @@ import { connect } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { startGateway } from '../../gateway-process.js';
 import { openRaw } from '../mqtt/raw-client.js';
-import { basic } from '../raw-wire.js';
-import { streamAs } from './in-process.js';
+import { basic, streamAs } from '../raw-wire.js';
 
 /** The file of --auth-file changes while its users are connected. */
 

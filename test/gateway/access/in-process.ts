@@ -7,8 +7,7 @@ import { readConfig } from '../../../gateway/config.js';
 import { Gateway } from '../../../gateway/gateway.js';
 import { Router } from '../../../router/index.js';
 import type { Reachable } from '../../conformance/mqtt-3.1.1/server.js';
-import { until } from '../../until.js';
-import { type Ask, ask, bearer, Wire } from '../raw-wire.js';
+import { ask, bearer } from '../raw-wire.js';
 
 /** A gateway in this process, whose authenticator is the test's. */
 
@@ -38,16 +37,6 @@ export async function startFor(t: Test, answer: TestAuthenticator['answer'], fla
   const running = await startInProcess([authenticator], flags);
   t.teardown(() => running.gateway.stop());
   return { authenticator, running };
-}
-
-/** Opens a stream with these credentials, and closes it when the test ends. Resolves when the stream is open. */
-export async function streamAs(t: Test, port: number, path: string, credentials: Ask): Promise<Wire> {
-  const wire = await Wire.open(port);
-  t.teardown(() => wire.close());
-  wire.ask(path, credentials);
-  await until(`${path} is open`, () => wire.chunks.length > 0 || wire.complete);
-  t.equal(wire.status, 200);
-  return wire;
 }
 
 /** Sends a message with the token `root`; the gateway must take it. */

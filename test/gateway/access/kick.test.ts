@@ -5,8 +5,8 @@ import { connect } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { until } from '../../until.js';
 import { openRaw } from '../mqtt/raw-client.js';
-import { ask, basic, bearer, Wire } from '../raw-wire.js';
-import { accepted, startFor, statsOf, streamAs, userWith } from './in-process.js';
+import { ask, basic, bearer, streamAs, Wire } from '../raw-wire.js';
+import { accepted, startFor, statsOf, userWith } from './in-process.js';
 
 /** An operator ends connections: which ones, what they are told, and what is forgotten. */
 

@@ -3,8 +3,8 @@ import { ExpiringIdentity, type Identity, unrestricted } from '../../../access/i
 import { Rules } from '../../../access/rules.js';
 import { MovedClock } from '../../moved-clock.js';
 import { until } from '../../until.js';
-import { ask, bearer, Wire } from '../raw-wire.js';
-import { accepted, type RunningGateway, sendAsRoot, startFor, statsOf, streamAs } from './in-process.js';
+import { ask, bearer, streamAs, Wire } from '../raw-wire.js';
+import { accepted, type RunningGateway, sendAsRoot, startFor, statsOf } from './in-process.js';
 
 /** Streams whose credentials end: what they are told, how they go on with others, and how they end. */
 

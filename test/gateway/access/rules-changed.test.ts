@@ -6,8 +6,8 @@ import { connect, puback } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { until } from '../../until.js';
 import { openRaw } from '../mqtt/raw-client.js';
-import { ask, basic, Wire } from '../raw-wire.js';
-import { accepted, sendAsRoot, startFor, statsOf, streamAs, userWith } from './in-process.js';
+import { ask, basic, streamAs, Wire } from '../raw-wire.js';
+import { accepted, sendAsRoot, startFor, statsOf, userWith } from './in-process.js';
 
 /** Users and rules that change while connections are open: what is no longer allowed ends, and all else stays. */
 

@@ -5,7 +5,7 @@ import { connect } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { GatewayProcess } from '../../gateway-process.js';
 import { until } from '../../until.js';
 import { openRaw } from '../mqtt/raw-client.js';
-import { ask, bearer, Wire } from '../raw-wire.js';
+import { ask, bearer, streamAs, type Wire } from '../raw-wire.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
 
 /** Kicks and refreshes concern all nodes, whichever of them is asked. */
@@ -27,23 +27,17 @@ await until('they know each other', async () => {
   return stats.every(({ json }) => json.engine.peers === 2);
 });
 
-async function open(node: GatewayProcess, path: string, token: string): Promise<Wire> {
-  const wire = await Wire.open(node.port);
-  t.teardown(() => wire.close());
-  wire.ask(path, bearer(token));
-  await until(`${path} is open`, () => wire.chunks.length > 0 || wire.complete);
-  t.equal(wire.status, 200);
-  return wire;
-}
-
 t.test('encke kick ends connections on all nodes', async (t) => {
   const alice = await sign({ sub: 'alice', subs: ['#'] });
   const bob = await sign({ sub: 'bob', subs: ['#'] });
-  const streams = [await open(one, '/events/a', alice), await open(two, '/stream/a', alice)];
+  const streams = [
+    await streamAs(t, one.port, '/events/a', bearer(alice)),
+    await streamAs(t, two.port, '/stream/a', bearer(alice)),
+  ];
   const device = await openRaw(t, two);
   device.send(connect({ clientId: 'device', userName: '', password: alice }));
   t.match(await device.next(), { type: 'CONNACK', returnCode: 0 });
-  const other = await open(two, '/events/a', bob);
+  const other = await streamAs(t, two.port, '/events/a', bearer(bob));
   const kicked = await encke(['kick', '--url', router.apiUrl, '--token', apiToken, 'alice'], {
     timeoutMs: 60_000,
   });
@@ -67,7 +61,10 @@ t.test('streams are refreshed by way of another node, or end there', async (t) =
   // Long enough for a busy machine; they are told of it at half of its time.
   const endSec = Math.floor(Date.now() / 1000) + 20;
   const short = await sign({ sub: 'alice', subs: ['a', 'b'], exp: endSec });
-  const [wire, lost] = await Promise.all([open(one, '/events/a', short), open(one, '/events/b', short)]);
+  const [wire, lost] = await Promise.all([
+    streamAs(t, one.port, '/events/a', bearer(short)),
+    streamAs(t, one.port, '/events/b', bearer(short)),
+  ]);
   const refresh = async (handle: string, subs: string[], sub = 'alice') =>
     ask(two.port, `/refresh?stream=${handle}`, { method: 'POST', ...bearer(await sign({ sub, subs })) });
   const [handle, handleOfLost] = [await handleIn(wire), await handleIn(lost)];
