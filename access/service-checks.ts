@@ -12,7 +12,7 @@ import { WaitingPlaces } from './waiting-places.js';
 /** How an authenticator goes on while its service cannot answer. */
 export interface ServiceOutage {
   readonly breaker: CircuitBreaker;
-  /** The service cannot be reached, or its answer cannot be used. */
+  /** The service cannot be reached. */
   readonly onTrouble: (error: unknown) => void;
   /** Clients get this result meanwhile. */
   readonly result: AuthenticationResult;

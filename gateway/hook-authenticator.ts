@@ -24,6 +24,12 @@ export function hookUsersOf({ config, cache, log }: AuthenticatorParts): Authent
         { url: config.authHttp, detail: detailOf(error) },
         `the service of --auth-http cannot be asked: look whether it runs and what it logs. Meanwhile ${meanwhile}`,
       ),
+    onUnusableAnswer: ({ message }) =>
+      log.warn(
+        'auth-http-answer',
+        { url: config.authHttp, detail: message },
+        'the service of --auth-http has not decided about a client, which is answered 503 or CONNACK 3: look what the service logs. It answers 200 and JSON, also for "deny" and "unknown"',
+      ),
   });
 }
 

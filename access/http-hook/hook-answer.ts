@@ -30,12 +30,15 @@ const hookAnswer = z.discriminatedUnion('result', [
 export type HookAnswer = z.output<typeof hookAnswer>;
 export type AllowingAnswer = Extract<HookAnswer, { result: 'allow' }>;
 
-/** @throws Error which says what is wrong, and quotes nothing of the answer but the names of fields */
+/** The service has answered, and the answer decides nothing. That is about one client: the service is not away. */
+export class UnusableAnswerError extends Error {}
+
+/** @throws UnusableAnswerError which says what is wrong, and quotes nothing of the answer but the names of fields */
 export function hookAnswerOf(text: string): HookAnswer {
   const parsed = hookAnswer.safeParse(jsonOf(text));
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
-  throw new Error(
+  throw new UnusableAnswerError(
     `its answer is none that is known${path.length === 0 ? '' : `, at ${path.join('.')}`}: ${message}`,
   );
 }
@@ -44,7 +47,7 @@ function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error('its answer is not JSON'); // the message of the parser quotes the text
+    throw new UnusableAnswerError('its answer is not JSON'); // the message of the parser quotes the text
   }
 }
 

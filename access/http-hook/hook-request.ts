@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { errors, Pool } from 'undici';
 import type { Credentials } from '../authenticator.js';
-import { cacheSecOf, type HookAnswer, hookAnswerOf } from './hook-answer.js';
+import { cacheSecOf, type HookAnswer, hookAnswerOf, UnusableAnswerError } from './hook-answer.js';
 
 export interface HookRequestOptions {
   /** http or https, without a user, a password and a query. */
@@ -20,6 +20,8 @@ export interface CachedFor {
 
 /** A longer answer is none. A thousand rules with filters of 64 characters are shorter. */
 const answerBytesMax = 128 * 1024;
+/** A proxy answers so while there is no service behind it: Bad Gateway, Service Unavailable, Gateway Timeout (RFC 9110 15.6). */
+const awayStatuses: ReadonlySet<number> = new Set([502, 503, 504]);
 /** Codes of errors that say that the service has closed a kept connection meanwhile. */
 const staleCodes: ReadonlySet<unknown> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
@@ -48,7 +50,10 @@ export class HookRequest {
     };
   }
 
-  /** @throws Error that says what is wrong, without the credentials */
+  /**
+   * @throws UnusableAnswerError where the service has answered, but not with a decision; any other error says that it is
+   * away. Neither has the credentials in its text
+   */
   async ask(credentials: Credentials): Promise<HookAnswer & CachedFor> {
     const body = JSON.stringify(bodyOf(credentials));
     const abort = new AbortController();
@@ -63,7 +68,7 @@ export class HookRequest {
       });
     } catch (error) {
       if (error instanceof errors.ResponseExceededMaxSizeError)
-        throw new Error(`its answer has more than ${answerBytesMax} bytes`);
+        throw new UnusableAnswerError(`its answer has more than ${answerBytesMax} bytes`);
       throw error;
     } finally {
       clearTimeout(timer);
@@ -78,8 +83,10 @@ export class HookRequest {
     const request = { path: this.#path, method: 'POST', headers: this.#headers, body, signal } as const;
     const response = await this.#pool.request(request);
     const text = await response.body.text();
-    if (response.statusCode !== 200)
-      throw new Error(`it has answered ${response.statusCode}: only 200 is an answer, also for "deny"`);
+    const { statusCode } = response;
+    if (awayStatuses.has(statusCode)) throw new Error(`it has answered ${statusCode}`);
+    if (statusCode !== 200)
+      throw new UnusableAnswerError(`it has answered ${statusCode}: only 200 is an answer, also for "deny"`);
     const cacheControl = response.headers['cache-control'] ?? '';
     return { ...hookAnswerOf(text), cacheSec: cacheSecOf(String(cacheControl)) };
   }

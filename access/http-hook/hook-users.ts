@@ -12,8 +12,8 @@ import type { IdentityCache } from '../identity-cache.js';
 import { Rules } from '../rules.js';
 import { type Accept, ServiceChecks } from '../service-checks.js';
 import { SharedRules } from '../shared-rules.js';
-import type { AllowingAnswer } from './hook-answer.js';
-import { HookRequest, type HookRequestOptions } from './hook-request.js';
+import { type AllowingAnswer, type HookAnswer, UnusableAnswerError } from './hook-answer.js';
+import { type CachedFor, HookRequest, type HookRequestOptions } from './hook-request.js';
 
 export interface HookUsersOptions extends HookRequestOptions {
   readonly cache: IdentityCache;
@@ -21,8 +21,10 @@ export interface HookUsersOptions extends HookRequestOptions {
   readonly failsOpen: boolean;
   /** The part of the clients that are asked about at once that one address may have. */
   readonly sharePerAddress?: number;
-  /** The service cannot be reached, or its answer cannot be used. */
+  /** The service cannot be reached. */
   readonly onTrouble: (error: unknown) => void;
+  /** The service has answered, but not with a decision about the client that it was asked about. */
+  readonly onUnusableAnswer: (error: UnusableAnswerError) => void;
   /** For tests. */
   readonly breaker?: CircuitBreaker;
 }
@@ -73,8 +75,7 @@ export class HookUsers implements Authenticator {
     );
   }
 
-  revoke(userName: string | undefined): void {
-    this.#options.cache.revoke(userName);
+  revoke(): void {
     this.#underWay.clear(); // nobody joins a question that was asked before
   }
 
@@ -91,14 +92,24 @@ export class HookUsers implements Authenticator {
   #askFor(cacheKey: string, credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
     const answer = this.#checks.ask(cacheKey, credentials, (accept) => this.#ask(credentials, accept));
     if (!(answer instanceof Promise)) return answer;
-    const shared = answer.finally(() => this.#underWay.delete(cacheKey));
+    const shared = answer.finally(() => {
+      // After a revocation another question may be under way.
+      if (this.#underWay.get(cacheKey) === shared) this.#underWay.delete(cacheKey);
+    });
     this.#underWay.set(cacheKey, shared);
     return shared;
   }
 
-  /** Rejects where the service cannot be reached, or its answer is none that is known. */
+  /** Rejects where the service cannot be reached. */
   async #ask(credentials: Credentials, accept: Accept): Promise<AuthenticationResult> {
-    const answer = await this.#request.ask(credentials);
+    let answer: HookAnswer & CachedFor;
+    try {
+      answer = await this.#request.ask(credentials);
+    } catch (error) {
+      if (!(error instanceof UnusableAnswerError)) throw error;
+      this.#options.onUnusableAnswer(error);
+      return undecided;
+    }
     if (answer.result === 'unknown') return unknownUser;
     if (answer.result === 'deny') return badCredentials;
     return accept(
@@ -129,6 +140,15 @@ function nameWithPassword({ userName, password, token }: Credentials): string | 
 const away: AuthenticationResult = {
   outcome: 'unavailable',
   sentence: 'The service that knows the users cannot be reached: try again later.',
+};
+
+/**
+ * The answer for one client alone, whatever it is to be while the service is away: a client that makes the service fail must
+ * not be let in for it, nor keep others out. It is no refusal, as nobody has looked at the password.
+ */
+const undecided: AuthenticationResult = {
+  outcome: 'unavailable',
+  sentence: 'The service that knows the users has failed to decide about you: try again later.',
 };
 
 /** A name that nobody has checked could be the name of another user, whose session it would take over. */

@@ -13,7 +13,16 @@ export interface HookRequestSeen {
   readonly body: any;
 }
 
-export type HookMood = 'good' | 'hangs' | 'fails' | 'nonsense' | 'huge' | 'drips' | 'cuts' | 'redirects';
+export type HookMood =
+  | 'good'
+  | 'hangs'
+  | 'away'
+  | 'fails'
+  | 'nonsense'
+  | 'huge'
+  | 'drips'
+  | 'cuts'
+  | 'redirects';
 
 export class HookServer {
   readonly #server: Server;
@@ -23,6 +32,8 @@ export class HookServer {
   /** The answer that the service gives in the mood `good`. */
   answer: (request: HookRequestSeen) => unknown = () => ({ result: 'allow' });
   headers: Record<string, string> = {};
+  /** The status of its answers in the mood `fails`. */
+  failsWith = 500;
   /** The most requests that the service worked on at once. */
   atOnceMax = 0;
   /** The number of connections that the service has had so far. */
@@ -80,6 +91,15 @@ export class HookServer {
     this.#held = undefined;
   }
 
+  get heldCount(): number {
+    return this.#held?.length ?? 0;
+  }
+
+  /** Answers the request that waits longest; the others wait on. */
+  releaseFirst(): void {
+    this.#held?.shift()?.();
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.#atOnce++;
     this.atOnceMax = Math.max(this.atOnceMax, this.#atOnce);
@@ -101,8 +121,11 @@ export class HookServer {
     switch (this.mood) {
       case 'hangs':
         return;
+      case 'away':
+        response.writeHead(503).end('{"result":"allow"}');
+        return;
       case 'fails':
-        response.writeHead(500).end('{"result":"allow"}');
+        response.writeHead(this.failsWith).end('{"result":"allow"}');
         return;
       case 'nonsense':
         response.end('<html>allow</html>');

@@ -16,6 +16,7 @@ const generousMs = 20_000;
 async function open(t: Test, options: Partial<HookUsersOptions> = {}) {
   const server = await HookServer.start();
   const troubles: string[] = [];
+  const unusable: string[] = [];
   const users = new HookUsers({
     url: server.url,
     token: '',
@@ -23,6 +24,7 @@ async function open(t: Test, options: Partial<HookUsersOptions> = {}) {
     connectionsMax: 4,
     cache: new IdentityCache({ bytesMax: 1_000_000, ageSec: 60 }),
     failsOpen: false,
+    onUnusableAnswer: ({ message }) => unusable.push(message),
     onTrouble: (error) =>
       troubles.push((error as Error).message || String((error as { code: unknown }).code)),
     ...options,
@@ -31,7 +33,7 @@ async function open(t: Test, options: Partial<HookUsersOptions> = {}) {
     await users.stop();
     await server.stop();
   });
-  return { server, users, troubles };
+  return { server, users, troubles, unusable };
 }
 
 function ask(users: HookUsers, credentials: GivenCredentials) {
@@ -172,43 +174,82 @@ t.test('no more connections than are set, and they are kept', async (t) => {
   );
 });
 
-t.test('whatever it answers that is no answer: unavailable, told, and without secrets', async (t) => {
-  const { server, users, troubles } = await open(t, { breaker: new CircuitBreaker(0) });
-  const moods: [HookMood, RegExp][] = [
-    ['fails', /it has answered 500/],
-    ['nonsense', /its answer is not JSON/],
-    ['redirects', /it has answered 302/],
-    ['huge', /more than 131072 bytes/],
-    ['cuts', /./],
-  ];
-  for (const [mood, message] of moods) {
+t.test(
+  'an answer that is none is about one client: unavailable, told, and nobody else is kept out',
+  async (t) => {
+    const { server, users, troubles, unusable } = await open(t, {
+      failsOpen: true,
+      breaker: new CircuitBreaker(1_000_000),
+    });
+    const undecided = { outcome: 'unavailable', sentence: /has failed to decide about you/ };
+    for (const status of [201, 302, 400, 401, 403, 404, 429, 500, 501]) {
+      server.mood = 'fails';
+      server.failsWith = status;
+      t.match(await ask(users, alice), undecided, `${status}`);
+      t.match(unusable.at(-1), new RegExp(`it has answered ${status}`));
+    }
+    const moods: [HookMood, RegExp][] = [
+      ['nonsense', /its answer is not JSON/],
+      ['redirects', /it has answered 302/],
+      ['huge', /more than 131072 bytes/],
+    ];
+    for (const [mood, message] of moods) {
+      server.mood = mood;
+      t.match(await ask(users, alice), undecided, mood);
+      t.match(unusable.at(-1), message, mood);
+    }
+    server.mood = 'good';
+    const answers: [unknown, RegExp][] = [
+      [{}, /at result/],
+      [[], /its answer is none/],
+      [{ result: 'yes' }, /at result/],
+      [{ result: 'allow', rules: 'allow all #' }, /at rules/],
+      [{ result: 'allow', rules: ['allow all a#'] }, /at rules\.0: In a topic filter/],
+      [{ result: 'allow', rules: ['permit all a'] }, /at rules\.0: A rule is/],
+      [{ result: 'allow', rules: Array(1001).fill('allow all a') }, /at rules/],
+      [{ result: 'allow', superuser: 'no' }, /at superuser/],
+      [{ result: 'allow', userName: '' }, /at userName/],
+      [{ result: 'allow', expiresInSec: -1 }, /at expiresInSec/],
+    ];
+    for (const [answer, message] of answers) {
+      server.answer = () => answer;
+      t.match(await ask(users, alice), undecided, JSON.stringify(answer).slice(0, 80));
+      t.match(unusable.at(-1), message);
+    }
+    t.notMatch(unusable.join(' '), /secret/);
+    t.strictSame(troubles, [], 'it is not away');
+    server.answer = () => ({ result: 'allow' });
+    t.match(identityIn(await ask(users, alice)), { userName: 'alice' });
+  },
+);
+
+t.test('a service that cuts its answer, and a proxy without a service behind it: away', async (t) => {
+  for (const mood of ['cuts', 'away'] as const) {
+    const breaker = new CircuitBreaker(1_000_000);
+    const { server, users, troubles } = await open(t, { breaker });
     server.mood = mood;
-    const before = troubles.length;
-    t.match(await ask(users, alice), { outcome: 'unavailable', sentence: /cannot be reached/ }, mood);
-    t.equal(troubles.length, before + 1, mood);
-    t.match(troubles.at(-1), message, mood);
+    for (let n = 0; n < 5; n++)
+      t.match(await ask(users, alice), { outcome: 'unavailable', sentence: /cannot be reached/ }, mood);
+    t.equal(troubles.length, 5, mood);
+    t.equal(breaker.isOpen, true, mood);
   }
-  server.mood = 'good';
-  const answers: [unknown, RegExp][] = [
-    [{}, /at result/],
-    [[], /its answer is none/],
-    [{ result: 'yes' }, /at result/],
-    [{ result: 'allow', rules: 'allow all #' }, /at rules/],
-    [{ result: 'allow', rules: ['allow all a#'] }, /at rules\.0: In a topic filter/],
-    [{ result: 'allow', rules: ['permit all a'] }, /at rules\.0: A rule is/],
-    [{ result: 'allow', rules: Array(1001).fill('allow all a') }, /at rules/],
-    [{ result: 'allow', superuser: 'no' }, /at superuser/],
-    [{ result: 'allow', userName: '' }, /at userName/],
-    [{ result: 'allow', expiresInSec: -1 }, /at expiresInSec/],
-  ];
-  for (const [answer, message] of answers) {
-    server.answer = () => answer;
-    t.equal((await ask(users, alice)).outcome, 'unavailable', JSON.stringify(answer).slice(0, 80));
-    t.match(troubles.at(-1), message);
-  }
-  t.notMatch(troubles.join(' '), /secret/);
-  server.answer = () => ({ result: 'allow' });
-  t.equal((await ask(users, alice)).outcome, 'accepted');
+});
+
+t.test('a question from before a revocation does not take the place of the one behind it', async (t) => {
+  const { server, users } = await open(t);
+  server.hold();
+  const before = ask(users, alice);
+  await until('it is asked', () => server.seen.length === 1);
+  users.revoke();
+  const behind = ask(users, alice);
+  await until('it is asked anew', () => server.seen.length === 2);
+  server.releaseFirst();
+  await before;
+  const joined = ask(users, alice);
+  await until('the other one is still held', () => server.heldCount === 1);
+  server.release();
+  for (const each of [behind, joined]) t.equal((await each).outcome, 'accepted');
+  t.equal(server.seen.length, 2);
 });
 
 for (const mood of ['hangs', 'drips'] as const) {
@@ -259,7 +300,7 @@ t.test(
   'where it is said so, clients are let in while the service is away: without a name and rules',
   async (t) => {
     const { server, users } = await open(t, { failsOpen: true });
-    server.mood = 'fails';
+    server.mood = 'away';
     for (let n = 0; n < 10; n++) {
       const { userName, isSuperuser, rules } = identityIn(await ask(users, { ...alice, clientId: `${n}` }));
       t.equal(userName, undefined);

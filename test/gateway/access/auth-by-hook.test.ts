@@ -96,11 +96,19 @@ t.test('a service that says when credentials end, and then goes away', async (t)
 });
 
 t.test('--auth-http-unavailable allow: without a name, and with the rules for all', async (t) => {
-  const { server, poll } = await start(
+  const { server, gateway, poll } = await start(
     t,
     ...['--auth-http-unavailable', 'allow', '--acl-rules', 'allow subscribe public/#;allow all user/%u/#'],
   );
   server.mood = 'fails';
+  for (let n = 0; n < 6; n++) {
+    server.failsWith = 400 + n;
+    const { status, text } = await ask(gateway.port, '/poll/public/x?timeout=0', basic(`u${n}`, 'x'));
+    t.equal(status, 503, 'a service that fails for a client is not away');
+    t.match(text, /has failed to decide about you/);
+  }
+  await until('it is told', () => /has not decided about a client/.test(gateway.log));
+  server.mood = 'away';
   t.equal(await poll('public/x', basic('alice', 'x')), 204);
   t.equal(await poll('user/alice/x', basic('alice', 'x')), 403);
   t.equal(await poll('public/x'), 401, 'who gives nothing is not asked about');
