@@ -88,6 +88,24 @@ t.test('one that cannot be told now is told a second later, until its end', (t) 
   t.end();
 });
 
+t.test('clients that cannot be told keep no other from its notice, nor from its end', (t) => {
+  const [stalled, last] = [2_500, 2_500];
+  const identities = new Identities(true, stalled + 1, { noticeSec: 60 });
+  const clock = clockOf(t, identities);
+  for (let slot = 0; slot < stalled; slot++) identities.set(slot, until(startSec + 200));
+  identities.set(last, until(startSec + 201));
+  clock.stall(true);
+  const told: string[] = [];
+  // Four ticks a second, as the sweeper has.
+  for (let tick = 0; tick < 8; tick++) told.push(...clock.at(141 + Math.floor(tick / 4)));
+  t.ok(told.includes(`tell ${last} 201`), 'within two seconds');
+  identities.set(last, until(startSec + 150));
+  const ended = clock.at(150);
+  t.ok(ended.includes(`end ${last}`), 'in the tick in which it is due');
+  t.ok(ended.length <= 501, 'and the budget of notices holds');
+  t.end();
+});
+
 t.test('without a notice they just end, and a slot that is taken anew has nothing of the former end', (t) => {
   const identities = new Identities(true, 2);
   const clock = clockOf(t, identities);
