@@ -33,6 +33,7 @@ export class IdentityCache {
       sizeCalculation: ({ identity: { rules, userName } }) =>
         entryBytes + (userName?.length ?? 0) + rules.bytes,
       ttl: ageSec * 1000,
+      ttlResolution: 0, // else a timer for each millisecond in which it is asked, 2 µs; the clock takes 0.04 µs
     });
   }
 

@@ -64,17 +64,13 @@ export class JwtAuthenticator implements Authenticator {
 
   authenticate({ token, password }: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
     const text = token ?? password?.toString('latin1');
-    if (text === undefined || !compactShape.test(text)) return unknownUser;
-    if (token === undefined && !hasAlgorithm(text)) return unknownUser;
-    if (text.length > tokenLengthMax)
-      return refused('bad-credentials', `A token has at most ${tokenLengthMax} characters.`);
+    if (text === undefined || !text.includes('.')) return unknownUser;
+    if (text.length > tokenLengthMax) return isToken(text, token) ? tokenTooLong : unknownUser;
+    // First, as all that costs more has been done for one that is known.
     const cacheKey = this.#cache.keyOf('jwt', text);
     const known = this.#cache.get(cacheKey);
-    return known === undefined ? this.#verify(text, cacheKey) : { outcome: 'accepted', identity: known };
-  }
-
-  revoke(userName: string | undefined): void {
-    this.#cache.revoke(userName);
+    if (known !== undefined) return { outcome: 'accepted', identity: known };
+    return isToken(text, token) ? this.#verify(text, cacheKey) : unknownUser;
   }
 
   async #verify(text: string, cacheKey: string): Promise<AuthenticationResult> {
@@ -134,6 +130,11 @@ export class JwtAuthenticator implements Authenticator {
 /** Three parts in base64url; the last is empty where it is not signed, which is for the check to refuse. */
 const compactShape = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
+/** @param token the text, where it was given as a token and not as a password */
+function isToken(text: string, token: string | undefined): boolean {
+  return compactShape.test(text) && (token !== undefined || hasAlgorithm(text));
+}
+
 /** A password may have two dots in it; a token begins with a JSON object that names its algorithm (RFC 7515 4.1.1). */
 function hasAlgorithm(text: string): boolean {
   try {
@@ -161,6 +162,8 @@ function problemOfFilters(claim: string, filters: unknown): string | undefined {
 function refused(reason: 'bad-credentials' | 'expired', sentence: string): AuthenticationResult {
   return { outcome: 'refused', reason, sentence };
 }
+
+const tokenTooLong = refused('bad-credentials', `A token has at most ${tokenLengthMax} characters.`);
 
 /** Claims are looked at when the signature was found good, so what is said of them helps nobody to guess. */
 function resultOf(error: unknown): AuthenticationResult {
