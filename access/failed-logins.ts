@@ -14,6 +14,8 @@ export interface FailedLoginsOptions {
   readonly bytesMax: number;
   /** An address or a name has reached its limit. */
   readonly onLimit?: (limit: 'address' | 'name', address: string) => void;
+  /** As `Authenticator.canonicalNameOf`: else each spelling of a name would have failures of its own. */
+  readonly canonicalNameOf?: ((userName: string) => string) | undefined;
   /** A clock that never goes back. */
   readonly nowMs?: () => number;
 }
@@ -106,7 +108,7 @@ export class FailedLogins {
   #waitMsOf(credentials: Credentials, nowMs: number): number {
     const { perAddressMax, perNameMax } = this.#options;
     const { address } = credentials;
-    const name = nameOf(credentials);
+    const name = this.#nameOf(credentials);
     const pairKey = name === undefined ? undefined : this.#pairKeyOf(address, name);
     const pair = pairKey === undefined ? undefined : this.#entries.get(pairKey);
     if (pairKey !== undefined && this.#known.has(pairKey)) return this.#waitMs(pair, perNameMax, nowMs);
@@ -123,10 +125,11 @@ export class FailedLogins {
     if (!waited && this.#nowMs() - this.#lastFailureMs > this.#windowMs) return;
     if (this.#isLastKnown(credentials)) return;
     const { address } = credentials;
-    const name = nameOf(credentials);
+    const name = this.#nameOf(credentials);
     // With a token, the user name may be anybody's; and an identity without a name, as of an anonymous client, proves none.
     const { userName } = identity;
-    const isName = name !== undefined && userName !== undefined && userName === credentials.userName;
+    const isName =
+      name !== undefined && userName !== undefined && userName === this.#canonical(credentials.userName);
     // A password is known for the name alone that it belongs to.
     if (!isName && !provesToken(credentials, identity)) return;
     this.#lastKnown = { address, login: isName ? name : tokenOf(credentials) };
@@ -140,14 +143,14 @@ export class FailedLogins {
   #isLastKnown(credentials: Credentials): boolean {
     const known = this.#lastKnown;
     if (known === undefined || known.address !== credentials.address) return false;
-    return known.login === nameOf(credentials) || known.login === tokenOf(credentials);
+    return known.login === this.#nameOf(credentials) || known.login === tokenOf(credentials);
   }
 
   #noteFailed(credentials: Credentials): void {
     const { perAddressMax, perNameMax, onLimit } = this.#options;
     const { address } = credentials;
     const nowMs = this.#nowMs();
-    const name = nameOf(credentials);
+    const name = this.#nameOf(credentials);
     const pairKey = name === undefined ? undefined : this.#pairKeyOf(address, name);
     this.counters.failed++;
     this.#lastFailureMs = nowMs;
@@ -198,6 +201,19 @@ export class FailedLogins {
     }
   }
 
+  /** The account that somebody tries to get into. A token names none: it is not guessed by trying one again. */
+  #nameOf({ userName, clientId = '', token }: Credentials): string | undefined {
+    if (userName !== undefined) return `user ${this.#canonical(userName)}`;
+    return token !== undefined || clientId === '' ? undefined : `client ${clientId}`;
+  }
+
+  #canonical(userName: string): string;
+  #canonical(userName: string | undefined): string | undefined;
+  #canonical(userName: string | undefined): string | undefined {
+    const { canonicalNameOf } = this.#options;
+    return userName === undefined || canonicalNameOf === undefined ? userName : canonicalNameOf(userName);
+  }
+
   #addressKeyOf(address: string): string {
     return this.#keyOf('address', customerOf(address));
   }
@@ -218,12 +234,6 @@ export class FailedLogins {
   #keyOf(kind: 'address' | 'name' | 'pair' | 'token', text: string): string {
     return createHmac('sha256', this.#secret).update(`${kind} ${text}`).digest('base64url').slice(0, 22);
   }
-}
-
-/** The account that somebody tries to get into. A token names none: it is not guessed by trying one again. */
-function nameOf({ userName, clientId = '', token }: Credentials): string | undefined {
-  if (userName !== undefined) return `user ${userName}`;
-  return token !== undefined || clientId === '' ? undefined : `client ${clientId}`;
 }
 
 /** Whether a token has let it in: one that was given as such, a shared one, or a JSON Web Token as the password. */

@@ -1,4 +1,4 @@
-import { customerOf } from './address-share.js';
+import { AddressTurns } from './address-turns.js';
 
 /** A check that waits until a thread is free. */
 interface WaitingCheck {
@@ -22,9 +22,7 @@ const checksMax = 256;
 export class SlowChecks {
   readonly #atOnceMax: number;
   #atOnce = 0;
-  /** Checks that wait, by address; the address whose turn is next is at the front. No list is empty. */
-  readonly #waiting = new Map<string, WaitingCheck[]>();
-  #waitingCount = 0;
+  readonly #waiting = new AddressTurns<WaitingCheck>();
 
   constructor(threads = Number(process.env.UV_THREADPOOL_SIZE) || 4) {
     this.#atOnceMax = Math.max(1, threads - 1);
@@ -39,7 +37,7 @@ export class SlowChecks {
     deadlineMs: number,
     check: () => boolean | Promise<boolean>,
   ): Promise<boolean | undefined> {
-    const turn = this.#turn(customerOf(address), deadlineMs);
+    const turn = this.#turn(address, deadlineMs);
     if (turn === true) return this.#make(check);
     return turn.then((isMade) => (isMade ? this.#make(check) : undefined));
   }
@@ -52,33 +50,24 @@ export class SlowChecks {
     }
   }
 
-  #turn(share: string, deadlineMs: number): true | Promise<boolean> {
+  #turn(address: string, deadlineMs: number): true | Promise<boolean> {
     if (deadlineMs <= performance.now()) return Promise.resolve(false);
     if (this.#atOnce < this.#atOnceMax) {
       this.#atOnce++;
       return true;
     }
     if (this.#isFull) this.#dropLate();
-    if (this.#isFull && !this.#takeFromLargest(share)) return Promise.resolve(false);
-    return new Promise((decide) => {
-      const checks = this.#waiting.get(share);
-      if (checks === undefined) this.#waiting.set(share, [{ deadlineMs, decide }]);
-      else checks.push({ deadlineMs, decide });
-      this.#waitingCount++;
-    });
+    if (this.#isFull && !this.#takeFromLargest(address)) return Promise.resolve(false);
+    return new Promise((decide) => this.#waiting.push(address, { deadlineMs, decide }));
   }
 
   get #isFull(): boolean {
-    return this.#atOnce + this.#waitingCount >= checksMax;
+    return this.#atOnce + this.#waiting.count >= checksMax;
   }
 
   /** Hands the thread of a check that has ended to the next one. */
   #startNext(): void {
-    for (const [share, checks] of this.#waiting) {
-      const next = checks.shift()!;
-      this.#waitingCount--;
-      this.#waiting.delete(share);
-      if (checks.length > 0) this.#waiting.set(share, checks); // behind the others
+    for (let next = this.#waiting.next(); next !== undefined; next = this.#waiting.next()) {
       const isInTime = next.deadlineMs > performance.now();
       next.decide(isInTime);
       if (isInTime) return;
@@ -89,22 +78,13 @@ export class SlowChecks {
   /** All have waited equally long at most, so the late ones of an address are its first. */
   #dropLate(): void {
     const nowMs = performance.now();
-    for (const [share, checks] of this.#waiting) {
-      while (checks.length > 0 && checks[0]!.deadlineMs <= nowMs) {
-        checks.shift()!.decide(false);
-        this.#waitingCount--;
-      }
-      if (checks.length === 0) this.#waiting.delete(share);
-    }
+    for (const late of this.#waiting.takeFirst(({ deadlineMs }) => deadlineMs <= nowMs)) late.decide(false);
   }
 
   /** @returns false where no address has more of them waiting than this one would have */
-  #takeFromLargest(share: string): boolean {
-    let largest: WaitingCheck[] = [];
-    for (const checks of this.#waiting.values()) if (checks.length > largest.length) largest = checks;
-    if (largest.length <= (this.#waiting.get(share)?.length ?? 0) + 1) return false;
-    largest.pop()!.decide(false);
-    this.#waitingCount--;
-    return true;
+  #takeFromLargest(address: string): boolean {
+    const taken = this.#waiting.takeFromLargest(this.#waiting.countOf(address) + 1);
+    taken?.decide(false);
+    return taken !== undefined;
   }
 }

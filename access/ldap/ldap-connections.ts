@@ -1,4 +1,5 @@
 import { Client, ResultCodeError } from 'ldapts';
+import { AddressTurns } from '../address-turns.js';
 
 export interface LdapConnectionsOptions {
   /** ldap or ldaps. */
@@ -7,25 +8,34 @@ export interface LdapConnectionsOptions {
   readonly connectionsMax: number;
 }
 
-/** Connections to an LDAP server. A bind has one for itself, as it says which user the whole connection belongs to. */
+/** No connection was free in time. That says nothing of the server: its own clients have all of them. */
+export class NoFreeConnectionError extends Error {}
+
+/**
+ * Connections to an LDAP server. A bind has one for itself, as it says which user the whole connection belongs to. Where all
+ * are in use, addresses of clients take turns.
+ */
 export class LdapConnections {
   readonly #options: LdapConnectionsOptions;
   readonly #idle: Client[] = [];
-  readonly #waiting: ((client: Client) => void)[] = [];
+  readonly #waiting = new AddressTurns<(client: Client) => void>();
   #count = 0;
 
   constructor(options: LdapConnectionsOptions) {
     this.#options = options;
   }
 
-  /** @throws ResultCodeError where the server says no; another Error where it says nothing */
-  async bind(name: string, password: string): Promise<void> {
+  /**
+   * @param address of the client
+   * @throws ResultCodeError where the server says no; NoFreeConnectionError; another Error where the server says nothing
+   */
+  async bind(name: string, password: string, address: string): Promise<void> {
     const { timeoutMs } = this.#options;
     const startedMs = performance.now();
-    const client = await this.#take();
+    const client = await this.#take(address);
     try {
       if (performance.now() - startedMs > timeoutMs)
-        throw new Error(`no connection was free within ${timeoutMs} ms`);
+        throw new NoFreeConnectionError(`no connection was free within ${timeoutMs} ms`);
       await this.#bindOn(client, name, password);
     } finally {
       this.#giveBack(client);
@@ -49,17 +59,17 @@ export class LdapConnections {
     }
   }
 
-  async #take(): Promise<Client> {
+  async #take(address: string): Promise<Client> {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
     const { url, timeoutMs, connectionsMax } = this.#options;
-    if (this.#count >= connectionsMax) return new Promise((resolve) => this.#waiting.push(resolve));
+    if (this.#count >= connectionsMax) return new Promise((resolve) => this.#waiting.push(address, resolve));
     this.#count++;
     return new Client({ url, timeout: timeoutMs, connectTimeout: timeoutMs });
   }
 
   #giveBack(client: Client): void {
-    const next = this.#waiting.shift();
+    const next = this.#waiting.next();
     if (next === undefined) this.#idle.push(client);
     else next(client);
   }

@@ -11,14 +11,15 @@ import {
   type Authenticator,
   badCredentials,
   type Credentials,
+  tooManyChecks,
   unknownUser,
 } from '../authenticator.js';
 import { CircuitBreaker } from '../circuit-breaker.js';
-import { type Identity, UserIdentity } from '../identity.js';
+import { UserIdentity } from '../identity.js';
 import type { IdentityCache } from '../identity-cache.js';
 import { Rules } from '../rules.js';
 import { type Accept, ServiceChecks } from '../service-checks.js';
-import { LdapConnections, type LdapConnectionsOptions } from './ldap-connections.js';
+import { LdapConnections, type LdapConnectionsOptions, NoFreeConnectionError } from './ldap-connections.js';
 import { bindNameOf, ldapUserNameOf } from './ldap-name.js';
 
 export interface LdapUsersOptions extends LdapConnectionsOptions {
@@ -80,13 +81,13 @@ export class LdapUsers implements Authenticator {
     return (
       this.#checks.known(cacheKey) ??
       this.#checks.ask(cacheKey, credentials, (accept) =>
-        this.#bind(name, password.toString(), new UserIdentity(userName, Rules.none), accept),
+        this.#bind(name, password.toString(), credentials.address, userName, accept),
       )
     );
   }
 
-  revoke(userName: string | undefined): void {
-    this.#options.cache.revoke(userName);
+  canonicalNameOf(userName: string): string {
+    return ldapUserNameOf(userName) ?? userName;
   }
 
   stop(): Promise<void> {
@@ -97,17 +98,19 @@ export class LdapUsers implements Authenticator {
   async #bind(
     name: string,
     password: string,
-    identity: Identity,
+    address: string,
+    userName: string,
     accept: Accept,
   ): Promise<AuthenticationResult> {
     try {
-      await this.#connections.bind(name, password);
+      await this.#connections.bind(name, password, address);
     } catch (error) {
+      if (error instanceof NoFreeConnectionError) return tooManyChecks;
       if (!(error instanceof ResultCodeError) || serverTrouble.has(error.code)) throw error;
       if (!isRefusal(error)) this.#options.onTrouble(error);
       return badCredentials;
     }
-    return accept(identity);
+    return accept(new UserIdentity(userName, Rules.none));
   }
 }
 

@@ -55,6 +55,31 @@ class Bench {
   }
 }
 
+t.test(
+  'spellings that are one user to an authenticator count together, and only its own name is let in',
+  (t) => {
+    const bench = new Bench({ canonicalNameOf: (name) => name.toLowerCase() });
+    const spellings = ['alice', 'Alice', 'ALICE', 'aLice', 'alIce', 'alicE', 'ALice'];
+    const asked = spellings.filter((name, n) => bench.tries(name, `10.0.0.${n + 1}`) === 'asked');
+    t.equal(asked.length, spellings.length, 'each new place has one attempt');
+    t.type(bench.tries('aliCE', '10.0.0.1'), 'number');
+
+    const fresh = new Bench({ canonicalNameOf: (name) => name.toLowerCase() });
+    const spelled = (n: number) => spellings[n % spellings.length]!;
+    let tried = 0;
+    while (tried < 100 && fresh.tries(spelled(tried), '10.0.0.1') === 'asked') tried++;
+    t.equal(tried, 5, 'as many as with one spelling');
+
+    // To another authenticator ALICE may be a user of its own, whose password must not clear what alice’s has cost.
+    const other = new Bench({ canonicalNameOf: (name) => name.toLowerCase() });
+    for (let n = 0; n < 4; n++) other.tries('alice', '10.0.0.1');
+    other.tries('ALICE', '10.0.0.1', acceptedAs('ALICE'));
+    t.equal(other.tries('alice', '10.0.0.1'), 'asked');
+    t.type(other.tries('alice', '10.0.0.1'), 'number');
+    t.end();
+  },
+);
+
 t.test('past the limit of a name nobody is asked, and then one attempt after the other', async (t) => {
   const bench = new Bench();
   t.equal(bench.asked('alice', '10.0.0.1', 100), 5);

@@ -117,7 +117,7 @@ t.test('a user that is revoked is asked about again', async (t) => {
   const given = { ...credentials, password: Buffer.from(passwordOfContract) };
   await users.authenticate(given);
   t.notOk(users.authenticate(given) instanceof Promise);
-  users.revoke('alice');
+  users.cache.revoke('alice');
   const again = users.authenticate(given);
   t.ok(again instanceof Promise);
   t.equal((await again).outcome, 'accepted');
@@ -135,6 +135,32 @@ t.test('many at once share few connections, and each answer is that of its own u
     outcomes.map((_, n) => (n % 2 === 0 ? 'accepted' : 'refused')),
   );
 });
+
+t.test(
+  'addresses take turns for the connections, and a wait for one says nothing of the server',
+  async (t) => {
+    const breaker = new CircuitBreaker(1_000_000);
+    const { users, troubles } = open(t, { cache: withoutCache(), connectionsMax: 1, breaker });
+    const done: string[] = [];
+    const from = async (address: string) => {
+      const given = { transport: 'http', address, userName: 'alice' } as const;
+      await users.authenticate({ ...given, password: Buffer.from(passwordOfContract) });
+      done.push(address);
+    };
+    const crowd = Array.from({ length: 20 }, () => from('10.0.0.1'));
+    await Promise.all([...crowd, from('10.0.0.2')]);
+    t.ok(done.indexOf('10.0.0.2') <= 2, `it was number ${done.indexOf('10.0.0.2') + 1} of 21`);
+
+    const hasty = open(t, { cache: withoutCache(), connectionsMax: 1, breaker, timeoutMs: 300 });
+    server.pause();
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => outcome(hasty.users, 'alice', 'x')));
+    server.resume();
+    t.ok(outcomes.every((each) => each === 'unavailable'));
+    t.equal(breaker.isOpen, false, 'twenty have waited, and one of them for the server');
+    t.same(troubles, []);
+    t.equal(hasty.troubles.length, 1);
+  },
+);
 
 t.test('a server that hangs, goes away and comes back: unavailable, and told', async (t) => {
   const breaker = new CircuitBreaker(100);

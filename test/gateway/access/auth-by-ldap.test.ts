@@ -44,5 +44,9 @@ t.test('users of a directory, with rules for all of them, and clients without cr
   await until('it is told', () => /the directory of --auth-ldap cannot be asked/.test(gateway.log));
   await server.restart();
   await until('it is back', async () => (await poll('user/alice/x', basic('alice', 's:cret'))) === 204);
+  const spelled = (n: number) => [...'alice'].map((c, at) => ((n >> at) & 1 ? c.toUpperCase() : c)).join('');
+  const statuses = [];
+  for (let n = 0; n < 11; n++) statuses.push(await poll('user/alice/x', basic(spelled(n), 'wrong')));
+  t.same(statuses, [...Array(10).fill(401), 429], 'failed logins count for the user, however it is spelled');
   t.notMatch(gateway.log, /s:cret/);
 });
