@@ -1,3 +1,5 @@
+import { withoutTokens } from '../gateway/without-tokens.js';
+
 /** An answer of the operator's listener. */
 export interface AdminAnswer {
   readonly status: number;
@@ -15,8 +17,13 @@ export function textAnswer(
   return { status, type: 'text/plain; charset=utf-8', body: `${text}\n`, headers };
 }
 
+/** Answers without the tokens that some clients give as client id, or in an id. */
 export function jsonAnswer(value: unknown, status = 200): AdminAnswer {
-  return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n` };
+  return {
+    status,
+    type: 'application/json; charset=utf-8',
+    body: `${withoutTokens(JSON.stringify(value))}\n`,
+  };
 }
 
 /** A request that cannot be answered as it is. The message is a sentence that says what to do. */

@@ -1,6 +1,7 @@
 import { type Logger, pino } from 'pino';
 import type { Config } from '../config.js';
 import { exitAtOnce } from '../libc.js';
+import { withoutTokens } from '../without-tokens.js';
 import { standardError } from './log-target.js';
 import { LogWriter } from './log-writer.js';
 
@@ -23,7 +24,7 @@ export function openProcessLog(config: Pick<Config, 'logLevel' | 'logPendingByte
       'log lines were dropped here: standard error did not take them, and more than logPendingBytesMax waited',
     ),
   );
-  const log = pino({ level: config.logLevel }, writer);
+  const log = pino({ level: config.logLevel }, { write: (line) => writer.write(withoutTokens(line)) });
   process.on('exit', (code) => {
     writer.flushAtExit(flushMs);
     if (writer.waitsForReader) exitAtOnce(code);

@@ -1,6 +1,7 @@
 import { Message } from '../../router/message.js';
 import type { CloseReason } from '../close-reason.js';
 import type { Config } from '../config.js';
+import { withoutTokens } from '../without-tokens.js';
 import type { DeferredPublications } from './deferred-publications.js';
 
 /**
@@ -32,7 +33,8 @@ export class Presence {
   }
 
   /** A client id that makes no topic of this server is not told of: nobody could subscribe to it by name. */
-  #say(clientId: string, what: string, facts: Record<string, unknown>): void {
+  #say(ownId: string, what: string, facts: Record<string, unknown>): void {
+    const clientId = withoutTokens(ownId);
     const time = Date.now();
     // A client id may hold any character; one level of a topic may not.
     const topic = `${this.#prefix}/${clientId.replace(/[%/+#\p{Cc}\p{Noncharacter_Code_Point}]/gu, encodeURIComponent)}/${what}`;

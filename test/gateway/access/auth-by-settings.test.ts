@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import t from 'tap';
+import { connectAsync } from 'mqtt';
+import t, { type Test } from 'tap';
 import { KeyServer, keyPairs, nowSec, secret, sign } from '../../access/tokens.js';
 import { type GatewayProcess, startGateway } from '../../gateway-process.js';
 import { RedisServer } from '../../redis-server.js';
@@ -37,6 +38,7 @@ t.test('--auth jwt with a secret in a file: streams, sends, cookie, rules for al
         'session',
       ],
       ...['--acl-rules', 'deny all secret/#;allow subscribe public/#', '--api-token', '0123456789abcdef'],
+      ...['--admin-port', '0', '--mqtt-token', 'token-of-the-devices'],
     ],
   });
   t.teardown(() => gateway.kill());
@@ -69,8 +71,39 @@ t.test('--auth jwt with a secret in a file: streams, sends, cookie, rules for al
   const cookie = (token: string): Ask => ({ headers: { Cookie: `session=${token}` } });
   t.equal(await send(gateway, '/send/user/alice/out', cookie(alice)), 200);
   t.equal(await send(gateway, '/send/user/alice/out', cookie('0123456789abcdef')), 401, 'not from a cookie');
+  await withTokenAsClientId(t, gateway, alice);
   t.notMatch(gateway.log, new RegExp(alice), 'no token is in the log');
 });
+
+/** Some clients give their token as client id, as user name, and in an id: nobody else is told any of these. */
+async function withTokenAsClientId(t: Test, gateway: GatewayProcess, token: string): Promise<void> {
+  const connectAs = (options: object) =>
+    connectAsync(`ws://127.0.0.1:${gateway.port}/mqtt`, { reconnectPeriod: 0, ...options }, false);
+  const operator = await connectAs({ username: 'operator', password: 'token-of-the-devices' });
+  const events: string[] = [];
+  operator.on('message', (topic, payload) => events.push(`${topic} ${payload}`));
+  await operator.subscribeAsync('$SYS/brokers/+/clients/#');
+  const first = await connectAs({ clientId: token, password: token, username: token });
+  const gone = new Promise<void>((resolve) => first.on('close', () => resolve()));
+  const second = await connectAs({ clientId: token, password: 'token-of-the-devices', username: token });
+  await second.subscribeAsync(`inbox/${token}`);
+  await gone;
+  await until('the takeover is told', () => /clients\/\[token\]\/disconnected/.test(events.join('\n')));
+  await until('it is in the log', () => /"clientId":"\[token\]"/.test(gateway.log));
+  const lists = await Promise.all(
+    ['clients', 'sessions'].map(async (list) => {
+      const answer = await fetch(`${gateway.adminUrl}/api/v1/${list}`, {
+        headers: { Authorization: 'Bearer 0123456789abcdef' },
+      });
+      return answer.text();
+    }),
+  );
+  t.match(lists[0], /"clientId":"\[token\]".*"ids":\["inbox\/\[token\]"\]/);
+  t.match(lists[1], /"clientId":"\[token\]"/);
+  const told = [...events, ...lists].join('\n');
+  t.notOk(told.includes(token.slice(0, 60)), told);
+  await Promise.all([second.endAsync(), operator.endAsync()]);
+}
 
 t.test('a stream ends with its token, and comes back with a new one and its cursor', async (t) => {
   const apiToken = '0123456789abcdef';
