@@ -1,5 +1,6 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { X509Certificate } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 
 /** This part of a certificate names its owner: the common name, or the first alternative name. */
 export type NameField = 'cn' | 'san';
@@ -17,8 +18,29 @@ interface TlsResponse extends HttpResponse {
 export function clientNameOf(response: HttpResponse, field: NameField): string | undefined {
   const pem = (response as TlsResponse).getX509Certificate();
   if (pem === '') return undefined;
-  const name = nameIn(new X509Certificate(pem), field);
-  return name !== undefined && userNameShape.test(name) ? name : undefined;
+  let known = names.get(pem);
+  if (known === undefined) {
+    known = { cn: nameOf(pem, 'cn'), san: nameOf(pem, 'san') };
+    names.set(pem, known);
+  }
+  return known[field];
+}
+
+/** Names by certificate, 4 MB at most: each request of a connection has the same one, and to parse it takes 50 µs and more. */
+const names = new LRUCache<string, Readonly<Record<NameField, string | undefined>>>({
+  maxSize: 4 * 1024 * 1024,
+  maxEntrySize: 64 * 1024,
+  sizeCalculation: (_names, pem) => 512 + pem.length,
+});
+
+/** The handshake has checked the certificate by the rules of TLS: what Node makes of it may still be an error. */
+function nameOf(pem: string, field: NameField): string | undefined {
+  try {
+    const name = nameIn(new X509Certificate(pem), field);
+    return name !== undefined && userNameShape.test(name) ? name : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function nameIn(certificate: X509Certificate, field: NameField): string | undefined {
