@@ -28,6 +28,8 @@ interface SubscribeWork {
   readonly refused: Set<string>;
   /** The codes of the requests that are done. */
   readonly codes: number[];
+  /** It takes more than one turn: rights may be taken back in between, and subscriptions with them. */
+  isLong: boolean;
 }
 
 /**
@@ -56,6 +58,7 @@ export class SubscribeHandler {
       if (codes.length < requests.length && this.#parts.turns.over) return this.#goOnLater(channel, work);
     }
     this.#begun.delete(channel);
+    if (work.isLong) this.#refuseLost(session, work);
     this.#answer(channel, work);
     return undefined;
   }
@@ -66,6 +69,7 @@ export class SubscribeHandler {
   }
 
   #goOnLater(channel: Channel, work: SubscribeWork): 'wait' {
+    work.isLong = true;
     this.#begun.set(channel, work);
     setImmediate(() => this.#begun.get(channel) === work && channel.goOn());
     return 'wait';
@@ -79,7 +83,7 @@ export class SubscribeHandler {
     // Before the first is subscribed to: with one that is none, the packet does nothing.
     if (requests.length > 1 && requests.some(({ filter }) => filters.isMalformed(filter))) return undefined;
     const { packetId } = packet;
-    return { packetId, requests, granted: new Map(), refused: new Set(), codes: [] };
+    return { packetId, requests, granted: new Map(), refused: new Set(), codes: [], isLong: false };
   }
 
   /** @returns its code; undefined: it is no filter */
@@ -91,6 +95,7 @@ export class SubscribeHandler {
     qos: Qos,
   ): number | undefined {
     const { granted, refused } = work;
+    if (work.isLong && granted.has(filter) && !this.#has(session, filter)) granted.delete(filter);
     if (refused.has(filter)) return subscribeFailed;
     if (!granted.has(filter)) {
       const admitted = this.#parts.filters.admit(channel, session, filter);
@@ -104,6 +109,16 @@ export class SubscribeHandler {
     if (granted.get(filter) !== qos) this.#parts.router.subscribe(filter, session, qos);
     granted.set(filter, qos);
     return qos;
+  }
+
+  /** A subscription that was ended in a turn in between is not told as granted, and what is retained for it not sent. */
+  #refuseLost(session: Session, { requests, granted, codes }: SubscribeWork): void {
+    for (const filter of granted.keys()) if (!this.#has(session, filter)) granted.delete(filter);
+    for (const [n, { filter }] of requests.entries()) if (!granted.has(filter)) codes[n] = subscribeFailed;
+  }
+
+  #has(session: Session, filter: string): boolean {
+    return this.#parts.router.isLoggedIn(filter, session);
   }
 
   #answer(channel: Channel, { packetId, granted, codes }: SubscribeWork): void {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
-import type { Rule } from '../../../access/rules.js';
+import type { Identity } from '../../../access/identity.js';
+import { type Rule, Rules } from '../../../access/rules.js';
 import { connect, publish, subscribe } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import { until } from '../../until.js';
 import { connectRaw, openRaw } from '../mqtt/raw-client.js';
@@ -39,6 +40,28 @@ t.test('it is done in slices, between which others have their turns, and answere
   t.equal(logins(), filters.length - 1);
   t.match(await client.next(), { type: 'PUBACK' }, 'the next packet has waited');
 });
+
+t.test(
+  'rights that are taken back in the middle of it: what has ended is refused, and not granted',
+  async (t) => {
+    const { running, authenticator } = await startFor(t, () => accepted(alice), {
+      mqttPresence: false,
+      mqttSysInterval: 0,
+    });
+    const logins = () => statsOf(running).router.logins;
+    const client = await connectRaw(t, running, { clientId: 'many' });
+    client.send(subscribe(7, ...requests));
+    while (logins() === 0) await nextTurn();
+    const less = rules.toSpliced(1, 0, { permission: 'deny', action: 'subscribe', filter: '100' });
+    const now: Identity = { ...alice, rules: Rules.inOrder(less) };
+    authenticator.renew = () => now;
+    authenticator.changed();
+    const suback = (await client.next()) as { returnCodes: number[] };
+    t.equal(filters[1], '100');
+    t.same(suback.returnCodes.slice(0, 4), [0x80, 0x80, 0, 1]);
+    t.equal(logins(), filters.length - 2);
+  },
+);
 
 t.test('a client that goes in the middle of it leaves nothing behind', async (t) => {
   const { running } = await startFor(t, () => accepted(alice), { mqttPresence: false, mqttSysInterval: 0 });
