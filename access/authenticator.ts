@@ -98,12 +98,16 @@ export interface Authenticator {
   readonly commonRules?: readonly Rule[];
   /** @param onChange called when users, or rules for all, have changed: all connections are looked at then */
   watch?(onChange: () => void): void;
+  /** Two names that are one user to it, such as `Alice` and `alice`, have the same. Undefined: each name is its own. */
+  canonicalNameOf?(userName: string): string;
+  /** Finds the user of an identity that another node has given out: see `Identity.reference`. */
+  recall?(reference: string): Identity | undefined;
   /**
    * The identity that a user has now, for one that was given out before: undefined where the user is gone or has another
    * password. Those of other authenticators come back as they are.
    */
   renew?(identity: Identity): Identity | undefined;
-  /** Nothing that it keeps of this user counts any more. @param userName undefined: of all without a name */
+  /** Nothing that it keeps of this user besides the cache counts any more. @param userName undefined: of all without a name */
   revoke?(userName: string | undefined): void;
   stop?(): Promise<void>;
 }

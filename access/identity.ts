@@ -10,6 +10,11 @@ export interface Identity {
   readonly rules: Rules;
   /** When the credentials end, in milliseconds since 1970; undefined: never. */
   readonly expiresAtMs: number | undefined;
+  /**
+   * Its authenticator looks its user up again when users change, and another node finds the user by this, with
+   * `Authenticator.recall`. Not there: it stays as it is.
+   */
+  readonly reference?: string;
 }
 
 /** A named user. Of these there are as many as connections, so all that is the same for most is no field of each. */

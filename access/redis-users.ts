@@ -84,10 +84,6 @@ export class RedisUsers implements Authenticator {
     );
   }
 
-  revoke(userName: string | undefined): void {
-    this.#options.cache.revoke(userName);
-  }
-
   async stop(): Promise<void> {
     this.#options.redis.disconnect();
   }

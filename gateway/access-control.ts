@@ -8,6 +8,7 @@ import { ruleOf } from '../access/rules.js';
 import { SharedToken } from '../access/shared-token.js';
 import type { Config } from './config.js';
 import { Identities } from './identities.js';
+import { IdentityChanges } from './identity-changes.js';
 import { PendingDecisions } from './pending-decisions.js';
 import type { SampledLog } from './sampled-log.js';
 
@@ -21,6 +22,8 @@ export interface AccessControl {
   readonly admin: AuthenticatorChain;
   readonly authorizer: Authorizer;
   readonly identities: Identities;
+  /** For clients that were found good and are not in yet. */
+  readonly changes: IdentityChanges;
   readonly pending: PendingDecisions;
   /** The identities whose credentials were good. */
   readonly cache: IdentityCache;
@@ -32,6 +35,8 @@ export interface AccessControl {
   watch(listener: () => void): void;
   /** The identity that a user has now; undefined where it is gone. */
   renew(identity: Identity): Identity | undefined;
+  /** The user of an identity that another node has given out; undefined where it is not known here. */
+  recall(reference: string): Identity | undefined;
   /** Ends what authenticators hold open. */
   stop(): Promise<void>;
 }
@@ -52,7 +57,7 @@ export function accessControlOf(
       { authenticator: name, err: error },
       'this authenticator failed: its clients are answered 503 or CONNACK 3',
     );
-  const failedLogins = failedLoginsOf(config, log);
+  const failedLogins = failedLoginsOf(config, log, authenticators);
   const { authFailuresPerAddressMax, authFailuresPerNameMax } = config;
   const limit = authFailuresPerAddressMax + authFailuresPerNameMax > 0 ? failedLogins : undefined;
   const chainWith = (token: string) => {
@@ -64,16 +69,25 @@ export function accessControlOf(
     ...authenticators.flatMap((each) => each.commonRules ?? []),
   ];
   const authorizer = new RuleAuthorizer(commonRules(), config.aclNomatch);
+  const renew = (identity: Identity) => {
+    let now: Identity | undefined = identity;
+    for (const each of authenticators)
+      if (now !== undefined && each.renew !== undefined) now = each.renew(now);
+    return now;
+  };
+  const changes = new IdentityChanges(renew);
   let onChange = () => {};
   const changed = () => {
     authorizer.setCommon(commonRules());
+    changes.note();
     onChange();
   };
   for (const each of authenticators) each.watch?.(changed);
   const [http, mqtt, api] = [chainWith(''), chainWith(config.mqttToken), chainWith(config.apiToken)];
   // An operator who has closed the API to others on the machine has closed this, too.
   const admin = chainWith(config.adminToken || config.apiToken);
-  const pending = new PendingDecisions(config);
+  const pending = new PendingDecisions(config, changes);
+  const caches = new Set(authenticators.flatMap(({ cache }) => cache ?? []));
   return {
     http,
     mqtt,
@@ -84,27 +98,35 @@ export function accessControlOf(
       perUserMax: config.connectionsPerUserMax,
       noticeSec: config.authExpiryNoticeSec,
     }),
+    changes,
     pending,
-    cache: authenticators.find(({ cache }) => cache !== undefined)?.cache ?? noCache,
+    cache: [...caches][0] ?? noCache,
     failedLogins,
     revoke: (userName) => {
+      for (const cache of caches) cache.revoke(userName); // they share one
       for (const authenticator of authenticators) authenticator.revoke?.(userName);
-      pending.revoke(userName);
+      changes.revoke(userName);
     },
     watch: (listener) => {
       onChange = listener;
     },
-    renew: (identity) => {
-      let now: Identity | undefined = identity;
-      for (const each of authenticators)
-        if (now !== undefined && each.renew !== undefined) now = each.renew(now);
-      return now;
+    renew,
+    recall: (reference) => {
+      for (const each of authenticators) {
+        const identity = each.recall?.(reference);
+        if (identity !== undefined) return identity;
+      }
+      return undefined;
     },
     stop: () => http.stop(),
   };
 }
 
-function failedLoginsOf(config: Config, log: SampledLog): FailedLogins {
+function failedLoginsOf(
+  config: Config,
+  log: SampledLog,
+  authenticators: readonly Authenticator[],
+): FailedLogins {
   const { authFailuresPerAddressMax, authFailuresPerNameMax, authFailuresWindowSec } = config;
   const settings = {
     address: { setting: '--auth-failures-per-address-max', limit: authFailuresPerAddressMax },
@@ -115,6 +137,7 @@ function failedLoginsOf(config: Config, log: SampledLog): FailedLogins {
     perNameMax: authFailuresPerNameMax,
     windowSec: authFailuresWindowSec,
     bytesMax: config.authFailuresBytesTotalMax,
+    canonicalNameOf: canonicalNameOf(authenticators),
     // Without the name: some clients give their token there.
     onLimit: (limit, address) =>
       log.warn(
@@ -125,6 +148,13 @@ function failedLoginsOf(config: Config, log: SampledLog): FailedLogins {
           : 'so many logins with one user name have failed, the last one from this address, that further ones are refused without being checked, but for addresses that it came from before',
       ),
   });
+}
+
+/** A name is folded as soon as one of the authenticators takes two spellings for one user. */
+function canonicalNameOf(authenticators: readonly Authenticator[]) {
+  const folding = authenticators.filter((each) => each.canonicalNameOf !== undefined);
+  if (folding.length === 0) return undefined;
+  return (userName: string) => folding.reduce((name, each) => each.canonicalNameOf!(name), userName);
 }
 
 /** The cache of a gateway none of whose authenticators has one. */

@@ -1,9 +1,8 @@
 import type { AuthenticationDecision } from '../access/authenticator.js';
-import { RevokedUsers } from '../access/revoked-users.js';
 import { type WaitingPlace, WaitingPlaces } from '../access/waiting-places.js';
-import { tickMs } from './clock.js';
 import { refusals } from './close-reason.js';
 import type { Config } from './config.js';
+import type { IdentityChanges } from './identity-changes.js';
 
 /** One connection or request that waits for the answer of an authenticator. */
 export interface PendingDecision {
@@ -22,26 +21,29 @@ export class PendingDecisions {
   readonly #places: WaitingPlaces;
   readonly #timeoutMs: number;
   readonly #pending = new Set<PendingDecision>();
-  readonly #revoked: RevokedUsers;
+  readonly #changes: Pick<IdentityChanges, 'isRevokedSince'>;
   /** Since the start. */
   readonly counters = { waited: 0, timedOut: 0, noRoom: 0 };
 
-  constructor({
-    authPendingMax,
-    authPendingBytesTotalMax,
-    authTimeoutMs,
-    budgetSharePerAddress,
-  }: Pick<
-    Config,
-    'authPendingMax' | 'authPendingBytesTotalMax' | 'authTimeoutMs' | 'budgetSharePerAddress'
-  >) {
+  constructor(
+    {
+      authPendingMax,
+      authPendingBytesTotalMax,
+      authTimeoutMs,
+      budgetSharePerAddress,
+    }: Pick<
+      Config,
+      'authPendingMax' | 'authPendingBytesTotalMax' | 'authTimeoutMs' | 'budgetSharePerAddress'
+    >,
+    changes: Pick<IdentityChanges, 'isRevokedSince'>,
+  ) {
     this.#places = new WaitingPlaces({
       max: authPendingMax,
       bytesMax: authPendingBytesTotalMax,
       sharePerAddress: budgetSharePerAddress,
     });
     this.#timeoutMs = authTimeoutMs;
-    this.#revoked = new RevokedUsers(authTimeoutMs + tickMs);
+    this.#changes = changes;
   }
 
   /** Connections and requests that wait now. */
@@ -103,11 +105,6 @@ export class PendingDecisions {
     pending.onDecided = undefined;
   }
 
-  /** The answers that are awaited may be what the user was before. @param userName undefined: of all without a name */
-  revoke(userName: string | undefined): void {
-    this.#revoked.add(userName);
-  }
-
   /** Called in each tick of the sweeper. */
   tick(): void {
     const nowMs = performance.now();
@@ -125,7 +122,7 @@ export class PendingDecisions {
 
   #isRevoked({ deadlineMs }: PendingDecision, result: AuthenticationDecision): boolean {
     if (result.outcome !== 'accepted') return false;
-    return this.#revoked.has(result.identity.userName, deadlineMs - this.#timeoutMs);
+    return this.#changes.isRevokedSince(result.identity.userName, deadlineMs - this.#timeoutMs);
   }
 
   #decide(pending: PendingDecision, result: AuthenticationDecision): void {
@@ -146,10 +143,11 @@ const tooLate: AuthenticationDecision = {
   sentence: 'Your credentials could not be checked in time: try again later.',
 };
 
-const revokedMeanwhile: AuthenticationDecision = {
+/** For a client that was not in yet when its connections were ended: it is checked anew when it comes again. */
+export const revokedMeanwhile = {
   outcome: 'unavailable',
-  sentence: 'An operator has ended your connections while your credentials were checked: try again.',
-};
+  sentence: 'An operator has ended your connections before this one was open: try again.',
+} as const satisfies AuthenticationDecision;
 
 const stopping: AuthenticationDecision = {
   outcome: 'unavailable',

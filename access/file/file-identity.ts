@@ -25,6 +25,10 @@ export class FileIdentity implements Identity {
     return this.user.isSuperuser;
   }
 
+  get reference(): string {
+    return referenceOf(this.isClient ? 'client' : 'user', this.name);
+  }
+
   get rules(): Rules {
     return this.isSuperuser ? Rules.none : this.user.rules;
   }
@@ -37,6 +41,11 @@ export class FileIdentity implements Identity {
   with(user: FileUser): FileIdentity {
     return new FileIdentity(this.name, user);
   }
+}
+
+/** Names an entry of a file of users to other nodes, which have a file of their own. */
+export function referenceOf(kind: 'user' | 'client', name: string): string {
+  return `file ${kind} ${name}`;
 }
 
 /** A client that was let in by its client id, which proves no user name. */

@@ -85,6 +85,14 @@ export class FileUsers implements Authenticator {
     return now?.password === identity.user.password ? identity.with(now) : undefined;
   }
 
+  recall(reference: string): Identity | undefined {
+    const [, kind, name = ''] = /^file (user|client) (.*)$/s.exec(reference) ?? [];
+    if (kind === undefined) return undefined;
+    const user = (kind === 'user' ? this.#file.users : this.#file.clients).get(name);
+    if (user === undefined) return undefined;
+    return kind === 'user' ? new FileIdentity(name, user) : new ClientIdentity(name, user);
+  }
+
   async stop(): Promise<void> {
     this.#watch.stop();
   }

@@ -76,6 +76,7 @@ export class Kicks {
     for (const user of names.users) access.revoke(user);
     // Of a client that is known by its client id or its id alone, users without a name may be meant.
     if (names.clientIds.length + names.ids.length > 0) access.revoke(undefined);
+    access.changes.revokeNames([...names.clientIds, ...names.ids]);
     const users = new Set(names.users);
     const clientIds = new Set(names.clientIds);
     let kicked = 0;

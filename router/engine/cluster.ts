@@ -3,7 +3,7 @@ import type { SessionRouter } from '../session/session-router.js';
 import type { Sessions } from '../session/sessions.js';
 
 /**
- * The other nodes, as the rest of the program sees them: a list of them, and a way to ask all of them a question.
+ * The other nodes, as the rest of the program sees them: a list of them, and a way to ask one or all of them a question.
  * Messages for subscribers do not go this way, see Engine.
  *
  * Order: none between a question and a published message.
@@ -50,6 +50,14 @@ export interface Cluster {
    * no other nodes, it calls back before it returns. @param question one word
    */
   ask(question: string, body: Uint8Array, waitMs: number, onAnswers: (answers: Answers) => void): void;
+  /** Asks one of the other nodes. Calls back once, with undefined where it has not answered within `waitMs`. */
+  askOne(
+    node: ClusterNode,
+    question: string,
+    body: Uint8Array,
+    waitMs: number,
+    onAnswer: (body: Uint8Array | undefined) => void,
+  ): void;
   /** Sets the one function that answers this question. It is called only where its answer can be sent. */
   onQuestion(question: string, answer: AnswerQuestion): void;
   /** Stores this node's numbers, as JSON, where any program can read them. To be called every 5 s or so. */

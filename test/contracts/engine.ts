@@ -395,7 +395,25 @@ function twoNodes(name: string, clusterOf: (t: Test) => Promise<Node[]>): void {
     t.same([answers.length, unanswered], [1, 0]);
     t.equal(String(Buffer.from(answers[0]!.body)), 'the answer');
     t.equal(answers[0]!.from.run, there.engine.cluster!.self.run);
+    const [peer] = here.engine.cluster!.peers;
+    const one = await askOne(here, peer!, 'word', 'z');
+    t.equal(String(Buffer.from(one!)), 'the answer');
+    t.same(heard, ['y', 'z']);
+    t.equal(await askOne(here, { ...peer!, run: 1 }, 'word', 'nobody'), undefined);
   });
+}
+
+type AskedNode = Parameters<NonNullable<Engine['cluster']>['askOne']>[0];
+
+function askOne(
+  node: Node,
+  asked: AskedNode,
+  question: string,
+  body: string,
+): Promise<Uint8Array | undefined> {
+  return new Promise((resolve) =>
+    node.engine.cluster!.askOne(asked, question, Buffer.from(body), 5_000, resolve),
+  );
 }
 
 type Answers = Parameters<Parameters<NonNullable<Engine['cluster']>['ask']>[3]>[0];

@@ -7,6 +7,7 @@ import { type Refusal, type RefusalReason, refusals } from '../../close-reason.j
 import type { Config } from '../../config.js';
 import { revalidates, unrecovered } from '../../connections.js';
 import type { Counters } from '../../counters.js';
+import type { WaitingIdentity } from '../../identity-changes.js';
 import { type Headers, refuse } from '../answer.js';
 import type { HttpAuthentication, IdentifiedHandler } from '../authentication.js';
 import type { FrontDoor } from '../front-door.js';
@@ -20,7 +21,7 @@ import { cursorFrom, lastEventIdOf, type Resume, resumeFrom, whenPrepared } from
 import type { Streams } from './streams.js';
 
 interface Asked extends Resume {
-  readonly identity: Identity;
+  readonly waiting: WaitingIdentity;
   readonly timeoutSec: number;
   /** The client gave its cursor as If-None-Match. */
   readonly asksAgain: boolean;
@@ -68,8 +69,8 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
 
   function poll(response: HttpResponse, asked: Asked, headers: Headers): void {
     const { ids, from, timeoutSec, asksAgain } = asked;
-    const identity = identityNow(access, asked.identity, ids);
-    if (identity === undefined) return refused(response, 'not-allowed', headers);
+    const identity = identityNow(access, asked.waiting, ids);
+    if ('reason' in identity) return refused(response, identity.reason, headers, identity.sentence);
     let recovered = true;
     if (from !== undefined) {
       const resumed = history.resume(ids, from, answerMessagesMax, answerBytesMax);
@@ -86,7 +87,13 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
   }
 
   /** HEAD: where the ids stand, and whether the client's cursor still leads there. */
-  function describe(response: HttpResponse, { ids, from, asksAgain }: Asked, headers: Headers): void {
+  function describe(
+    response: HttpResponse,
+    { ids, from, asksAgain, waiting }: Asked,
+    headers: Headers,
+  ): void {
+    const identity = identityNow(access, waiting, ids);
+    if ('reason' in identity) return refused(response, identity.reason, headers, identity.sentence);
     const recovered = from === undefined || history.resume(ids, from, 0).recovered;
     const flags = (asksAgain ? revalidates : 0) | (recovered ? 0 : unrecovered);
     polls.answerNothing(response, ids, flags, headers);
@@ -118,7 +125,7 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
       ok: true,
       value: {
         ids: ids.value,
-        identity,
+        waiting: access.changes.waiting(identity),
         from: from.value,
         timeoutSec: timeoutSec.value,
         asksAgain: validator !== undefined,

@@ -1,9 +1,8 @@
-import type { Authorizer } from '../../../access/authorizer.js';
 import { type Identity, identityOf } from '../../../access/identity.js';
 import { Rules } from '../../../access/rules.js';
 import type { Cluster } from '../../../router/engine/cluster.js';
+import type { AccessControl } from '../../access-control.js';
 import type { Counters } from '../../counters.js';
-import type { Identities } from '../../identities.js';
 import { refusalToRead } from './allowed-ids.js';
 import { isHandleOf, type StreamHandles } from './stream-handles.js';
 
@@ -15,8 +14,7 @@ export type Refreshed =
 
 export interface StreamRefreshesParts {
   readonly handles: StreamHandles;
-  readonly identities: Identities;
-  readonly authorizer: Authorizer;
+  readonly access: Pick<AccessControl, 'identities' | 'authorizer' | 'recall'>;
   readonly counters: Counters;
   /** The other nodes, one of which may have the stream. */
   readonly cluster: Cluster | undefined;
@@ -39,30 +37,36 @@ export class StreamRefreshes {
     parts.cluster?.onQuestion(question, (body) => {
       const asked = JSON.parse(Buffer.from(body).toString()) as Asked; // nodes of one cluster trust each other
       const stream = parts.handles.find(asked.handle);
-      const former = stream === undefined ? Rules.none : parts.identities.of(stream.slot).rules;
-      return Buffer.from(JSON.stringify(this.#refreshHere(asked.handle, identityIn(asked, former))));
+      const { identities, recall } = parts.access;
+      const former = stream === undefined ? Rules.none : identities.of(stream.slot).rules;
+      const { reference } = asked;
+      const identity = reference === undefined ? identityIn(asked, former) : recall(reference);
+      const refreshed = identity === undefined ? unknownHere : this.#refreshHere(asked.handle, identity);
+      return Buffer.from(JSON.stringify(refreshed));
     });
   }
 
   /** @param onRefreshed called once, before this returns unless the stream is on another node */
   refresh(handle: string, identity: Identity, onRefreshed: (refreshed: Refreshed) => void): void {
-    const { cluster, waitMs } = this.#parts;
-    if (cluster === undefined || !cluster.peers.some(({ run }) => isHandleOf(run, handle)))
-      return onRefreshed(this.#refreshHere(handle, identity));
-    const { userName, isSuperuser, expiresAtMs } = identity;
-    const asked: Asked = { handle, userName, isSuperuser, rules: identity.rules.text, expiresAtMs };
-    cluster.ask(question, Buffer.from(JSON.stringify(asked)), waitMs, ({ answers }) => {
-      const answer = answers.find(({ from }) => isHandleOf(from.run, handle));
-      onRefreshed(answer === undefined ? { outcome: 'unanswered' } : refreshedIn(answer.body));
-    });
+    const { cluster, waitMs, handles } = this.#parts;
+    const isHere = handles.find(handle) !== undefined;
+    const node = isHere ? undefined : cluster?.peers.find(({ run }) => isHandleOf(run, handle));
+    if (cluster === undefined || node === undefined) return onRefreshed(this.#refreshHere(handle, identity));
+    const { userName, isSuperuser, expiresAtMs, reference } = identity;
+    const rules = reference === undefined ? identity.rules.text : '';
+    const asked: Asked = { handle, userName, isSuperuser, rules, expiresAtMs, reference };
+    cluster.askOne(node, question, Buffer.from(JSON.stringify(asked)), waitMs, (answer) =>
+      onRefreshed(answer === undefined ? { outcome: 'unanswered' } : refreshedIn(answer)),
+    );
   }
 
   #refreshHere(handle: string, identity: Identity): Refreshed {
-    const { handles, identities } = this.#parts;
+    const { handles, access } = this.#parts;
+    const { identities, authorizer } = access;
     const stream = handles.find(handle);
     if (stream === undefined) return { outcome: 'no-stream' };
     if (identities.of(stream.slot).userName !== identity.userName) return ofAnother;
-    const forbidden = refusalToRead(this.#parts.authorizer, identity, stream.ids);
+    const forbidden = refusalToRead(authorizer, identity, stream.ids);
     if (forbidden !== undefined) {
       stream.end('not-allowed');
       return { outcome: 'not-allowed', sentence: `${forbidden} The stream has ended.` };
@@ -79,6 +83,11 @@ const ofAnother: Refreshed = {
   sentence: 'This stream belongs to another user: refresh it with a token of the user that has opened it.',
 };
 
+const unknownHere: Refreshed = {
+  outcome: 'not-allowed',
+  sentence: 'The node that has this stream does not know your user: give all nodes the same file of users.',
+};
+
 /** A question to another node, as JSON. */
 interface Asked {
   readonly handle: string;
@@ -86,6 +95,8 @@ interface Asked {
   readonly isSuperuser: boolean;
   readonly rules: string;
   readonly expiresAtMs?: number | undefined;
+  /** The node that is asked looks the user up itself: its rules are not sent. */
+  readonly reference?: string | undefined;
 }
 
 /** @param former of the stream: the new rules are often the same, and then shared */

@@ -27,7 +27,7 @@ export function bindStreamRoom(door: FrontDoor, shared: SharedParts): UnsentAnsw
   const unsent = new UnsentAnswers(config.pendingBytesTotalMax);
   const polls = new Polls({ ...shared, unsent });
   const refreshes = new StreamRefreshes({
-    ...access,
+    access,
     counters,
     handles,
     cluster,

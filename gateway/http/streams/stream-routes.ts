@@ -6,6 +6,7 @@ import { type Refusal, type RefusalReason, refusals } from '../../close-reason.j
 import type { Config } from '../../config.js';
 import type { ConnectRates } from '../../connect-rates.js';
 import type { Counters } from '../../counters.js';
+import type { WaitingIdentity } from '../../identity-changes.js';
 import { answer, type Headers, readNoMore, refuse } from '../answer.js';
 import type { HttpAuthentication, IdentifiedHandler } from '../authentication.js';
 import type { FrontDoor, Handler } from '../front-door.js';
@@ -22,7 +23,7 @@ import type { Streams } from './streams.js';
 import { cursorsOf, type Transport, writeStreamHead } from './transport.js';
 
 interface Asked extends Resume {
-  readonly identity: Identity;
+  readonly waiting: WaitingIdentity;
   /** See `refused`. No property of the response, which would be memory of each stream. */
   readonly byEventSource: boolean;
 }
@@ -105,8 +106,9 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
   /** Places may have been taken, and users may have changed, while history was read. */
   function open(response: HttpResponse, transport: Transport, asked: Asked, headers: Headers): void {
     const { ids, from, byEventSource } = asked;
-    const identity = identityNow(access, asked.identity, ids);
-    if (identity === undefined) return refused(response, 'not-allowed', headers);
+    const identity = identityNow(access, asked.waiting, ids);
+    if ('reason' in identity)
+      return refused(response, identity.reason, headers, identity.sentence, byEventSource);
     const reason = streams.refusalOf(response, identity);
     if (reason !== undefined) refused(response, reason, headers, undefined, byEventSource);
     else streams.open(response, transport, ids, from, headers, identity);
@@ -118,7 +120,7 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     headerBytes: number,
     ids: Parsed<string[]>,
     headers: Headers,
-    { identity, byEventSource }: Pick<Asked, 'identity' | 'byEventSource'>,
+    { identity, byEventSource }: Pick<Asked, 'byEventSource'> & { readonly identity: Identity },
   ): Asked | undefined {
     if (!ids.ok) return refused(response, 'bad-id', headers, ids.problem);
     // First, as rules are walked for each id.
@@ -132,7 +134,7 @@ export function bindStreams(door: FrontDoor, parts: StreamRoutesParts): void {
     if (reason !== undefined) return refused(response, reason, headers, undefined, byEventSource);
     const problem = cursorRoomProblem(request, from.value, headerBytes, ids.value.length, config);
     if (problem !== undefined) return refused(response, 'no-room-for-cursor', headers, problem);
-    return { ids: ids.value, from: from.value, identity, byEventSource };
+    return { ids: ids.value, from: from.value, waiting: access.changes.waiting(identity), byEventSource };
   }
 
   function refused(

@@ -74,6 +74,7 @@ export class ConnectHandler {
     if (waits === 'refused')
       return connacks.refuse(channel, connackCode.notAuthorized, detailsOf(clientIdTaken, packet));
     if (waits) {
+      authentication.keep(channel, decision.identity);
       deadlines.release(channel);
       return 'wait';
     }
@@ -92,7 +93,7 @@ export class ConnectHandler {
 
   #refuseForLimit(channel: Channel, { clientId }: ConnectPacket, reason: RefusalReason): Closing {
     this.#parts.counters.refused[reason]++;
-    const details = { clientId: inLog(clientId), refusal: reason, sentence: refusals[reason].text };
+    const details = { clientId: loggedText(clientId), refusal: reason, sentence: refusals[reason].text };
     return this.#parts.connacks.refuse(channel, connackCode.unavailable, details);
   }
 
@@ -133,10 +134,5 @@ const clientIdTaken = {
 /** For the log: CONNACK has no room for a sentence. Without the user name: some clients give their token there. */
 function detailsOf(decision: RefusedAuthentication, { clientId }: ConnectPacket): CloseDetails {
   const refusal = decision.outcome === 'refused' ? decision.reason : decision.outcome;
-  return { clientId: inLog(clientId), refusal, sentence: decision.sentence };
-}
-
-/** Some give their token as client id, too, which would let in whoever reads the log. */
-function inLog(clientId: string): string {
-  return /eyJ[\w-]+\.[\w-]+\.[\w-]*/.test(clientId) ? '[token]' : loggedText(clientId);
+  return { clientId: loggedText(clientId), refusal, sentence: decision.sentence };
 }

@@ -127,6 +127,22 @@ export class Nodes implements Cluster {
     this.#publish(`${this.#parts.name}:n`, this.word('Q', numberBytes(number), named(question, body)));
   }
 
+  askOne(
+    { run }: ClusterNode,
+    question: string,
+    body: Uint8Array,
+    waitMs: number,
+    onAnswer: (body: Uint8Array | undefined) => void,
+  ): void {
+    const entry = [...this.#byRun].find(([, peer]) => peer.run === run);
+    if (entry === undefined) return onAnswer(undefined);
+    const [hexRun, peer] = entry;
+    const number = this.#asks.begin([peer], waitMs, ({ answers }) => onAnswer(answers[0]?.body));
+    if (number === undefined) return;
+    // Where no server takes it, the time runs out.
+    this.tell(hexRun, 0, this.word('Q', numberBytes(number), named(question, body))).catch(() => {});
+  }
+
   onQuestion(question: string, answer: AnswerQuestion): void {
     this.#questions.set(question, answer);
   }

@@ -83,6 +83,8 @@ export class TestAuthenticator implements Authenticator {
     this.changed = onChange;
   }
 
+  commonRules: readonly Rule[] = [];
+
   /** Gives the identity that a user has now; undefined where the user is gone. */
   renew: (identity: Identity) => Identity | undefined = (identity) => identity;
 

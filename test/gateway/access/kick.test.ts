@@ -1,5 +1,8 @@
 import t, { type Test } from 'tap';
 import { unrestricted } from '../../../access/identity.js';
+import type { Channel } from '../../../gateway/mqtt/channel.js';
+import { ClientClaims } from '../../../gateway/mqtt/client-claims.js';
+import { History } from '../../../router/history/history.js';
 import { encke } from '../../cli/encke.js';
 import { connect } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
@@ -118,6 +121,87 @@ t.test(
     t.match(await client.next(), { type: 'CONNACK', returnCode: 3 });
   },
 );
+
+/** CONNECTs that are accepted wait for their client ids, until they are told to go on. */
+function holdClaims(t: Test): { held: Channel[]; goOn: () => void } {
+  const { waits } = ClientClaims.prototype;
+  const restore = () => {
+    ClientClaims.prototype.waits = waits;
+  };
+  t.teardown(restore);
+  const held: Channel[] = [];
+  ClientClaims.prototype.waits = (channel) => {
+    held.push(channel);
+    return true;
+  };
+  return {
+    held,
+    goOn() {
+      restore();
+      for (const channel of held) channel.goOn();
+    },
+  };
+}
+
+t.test('a CONNECT that is accepted and waits for its client id ends, too', async (t) => {
+  const { running, authenticator, kick, open } = await start(t);
+  const { answer } = authenticator;
+  const ask = async (clientId: string, userName: string) => {
+    const client = await openRaw(t, running);
+    client.send(connect({ clientId, userName, password: 'x' }));
+    return client;
+  };
+  const { held, goOn } = holdClaims(t);
+  authenticator.wait();
+  const late = await ask('late', 'alice');
+  await until('the authenticator is asked', () => authenticator.asked.length === 1);
+  authenticator.release(answer(authenticator.asked[0]!) as Awaited<ReturnType<typeof answer>>);
+  await until('it is accepted', () => held.length === 1);
+  authenticator.answer = answer;
+  const clients = [late, await ask('at once', 'alice'), await ask('by id', 'bob'), await ask('bobs', 'bob')];
+  await until('all are accepted', () => held.length === clients.length);
+  const asked = authenticator.asked.length;
+  t.same((await kick('user=alice&client=by+id')).json, { kicked: 0 });
+  const askedForKick = authenticator.asked.length - asked;
+  goOn();
+  const answers = await Promise.all(clients.map((client) => client.next()));
+  t.match(
+    answers,
+    [3, 3, 3, 0].map((returnCode) => ({ type: 'CONNACK', returnCode })),
+  );
+  t.equal(authenticator.asked.length, asked + askedForKick, 'nobody is asked once more about who waits');
+  await until('the refused ones are gone', () => open() === 1);
+});
+
+t.test('streams and polls whose history is being read end, too', async (t) => {
+  const { running, kick } = await start(t);
+  const { prepare } = History.prototype;
+  const restore = () => {
+    History.prototype.prepare = prepare;
+  };
+  t.teardown(restore);
+  const held: (() => void)[] = [];
+  History.prototype.prepare = (_ids, _from, ready) => void held.push(ready);
+  const lines = ['/stream/a alice', '/poll/b?timeout=60 alice', '/events/c bob', '/events/d bob'];
+  const asked = await Promise.all(
+    lines.map(async (line) => {
+      const [path, user] = line.split(' ') as [string, string];
+      const wire = await Wire.open(running.port);
+      t.teardown(() => wire.close());
+      wire.ask(path, basic(user, 'x'));
+      return wire;
+    }),
+  );
+  await until('history is read for all', () => held.length === lines.length);
+  t.same((await kick('user=alice&id=c')).json, { kicked: 0 });
+  for (const ready of held) ready();
+  await until('all are answered', () => asked.every(({ head }) => head !== ''));
+  t.same(
+    asked.map(({ status }) => status),
+    [503, 503, 503, 200],
+  );
+  await until('it says so', () => /An operator has ended your connections/.test(asked[0]!.text));
+});
 
 t.test('encke kick', async (t) => {
   const { running, stream, client } = await start(t);

@@ -6,7 +6,7 @@ import { connect, puback } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { until } from '../../until.js';
 import { openRaw } from '../mqtt/raw-client.js';
-import { ask, basic, streamAs, Wire } from '../raw-wire.js';
+import { ask, basic, bearer, streamAs, Wire } from '../raw-wire.js';
 import { accepted, sendAsRoot, startFor, statsOf, userWith } from './in-process.js';
 
 /** Users and rules that change while connections are open: what is no longer allowed ends, and all else stays. */
@@ -25,6 +25,7 @@ async function start(t: Test, users: Record<string, Identity>, flags: Record<str
   );
   return {
     running,
+    authenticator,
     /** Changes the identities of these users, or removes the users. */
     change(changed: Record<string, Identity | undefined>): void {
       for (const [name, identity] of Object.entries(changed)) {
@@ -156,8 +157,9 @@ t.test('a user that changes while history is read for it is looked at again', as
   const users = {
     alice: userWith('alice', ...may('subscribe', 'a', 'b')),
     bob: userWith('bob', ...may('subscribe', 'a')),
+    carol: userWith('carol', ...may('subscribe', 'c')),
   };
-  const { running, change } = await start(t, users);
+  const { running, authenticator, change } = await start(t, users);
   const { prepare } = History.prototype;
   t.teardown(() => {
     History.prototype.prepare = prepare;
@@ -165,7 +167,13 @@ t.test('a user that changes while history is read for it is looked at again', as
   const held: (() => void)[] = [];
   History.prototype.prepare = (_ids, _from, ready) => void held.push(ready);
   const asked = await Promise.all(
-    ['/events/a alice', '/events/b alice', '/poll/b?timeout=60 alice', '/stream/a bob'].map(async (line) => {
+    [
+      '/events/a alice',
+      '/events/b alice',
+      '/poll/b?timeout=60 alice',
+      '/stream/a bob',
+      '/events/c carol',
+    ].map(async (line) => {
       const [path, user] = line.split(' ') as [string, string];
       const wire = await Wire.open(running.port);
       t.teardown(() => wire.close());
@@ -174,11 +182,39 @@ t.test('a user that changes while history is read for it is looked at again', as
     }),
   );
   await until('history is read for all', () => held.length === asked.length);
+  // The rules for all change, too, and carol is who she was before.
+  authenticator.commonRules = [{ permission: 'deny', action: 'subscribe', filter: 'c' }];
   change({ alice: userWith('alice', ...may('subscribe', 'a')), bob: undefined });
   for (const ready of held) ready();
   await until('all are answered', () => asked.every(({ head }) => head !== ''));
   t.same(
     asked.map(({ status }) => status),
-    [200, 403, 403, 403],
+    [200, 403, 403, 403, 403],
   );
 });
+
+t.test(
+  'an edge of the friends graph outlives the right that made it, until somebody removes it',
+  async (t) => {
+    const users = {
+      alice: userWith('alice', ...may('subscribe', 'user/alice', 'user/bob')),
+    };
+    const { running, change, stream, send, closed } = await start(t, users);
+    const edges = (body: object, by: object) =>
+      ask(running.apiPort, '/graph', { method: 'POST', body: JSON.stringify(body), ...by });
+    const edge = { subscriber: 'user/alice', subscribee: 'user/bob' };
+    const alice = basic('alice', 'x');
+    t.match((await edges(edge, alice)).json, { added: 1 });
+    const wire = await stream('/stream/user/alice', 'alice');
+    change({ alice: userWith('alice', ...may('subscribe', 'user/alice')) });
+    await send('user/bob?to=followers', 'she follows him');
+    await wire.saw('she follows him');
+    t.equal(closed()['not-allowed'], 0);
+    t.equal((await edges({ ...edge, remove: true }, alice)).status, 403, 'that takes both rights, too');
+    t.match((await edges({ ...edge, remove: true }, bearer('root'))).json, { removed: 1 });
+    await send('user/bob?to=followers', 'not for her');
+    await send('user/alice', 'for her');
+    await wire.saw('for her');
+    t.notMatch(wire.text, /not for her/);
+  },
+);

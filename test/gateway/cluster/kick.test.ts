@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { secret, sign } from '../../access/tokens.js';
 import { encke } from '../../cli/encke.js';
@@ -5,14 +7,21 @@ import { connect } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { GatewayProcess } from '../../gateway-process.js';
 import { until } from '../../until.js';
 import { openRaw } from '../mqtt/raw-client.js';
-import { ask, bearer, streamAs, type Wire } from '../raw-wire.js';
+import { ask, basic, bearer, streamAs, type Wire } from '../raw-wire.js';
 import { redisServer, startRedisNodes } from './redis-nodes.js';
 
 /** Kicks and refreshes concern all nodes, whichever of them is asked. */
 
 const apiToken = '0123456789abcdef';
 const redis = await redisServer(t);
-const flags = ['--auth', 'jwt', '--auth-jwt-secret', secret, '--api-token', apiToken];
+const usersFile = join(t.testdir({ users: '' }), 'users');
+const bobMay = (...rules: string[]) =>
+  writeFileSync(usersFile, `user bob {plain}secret\n${rules.join('\n')}\n`);
+bobMay('allow subscribe a');
+const flags = [
+  ...['--auth', 'jwt,file', '--auth-jwt-secret', secret, '--api-token', apiToken],
+  ...['--auth-file', usersFile],
+];
 const nodes = (await startRedisNodes(
   t,
   [redis.url],
@@ -61,9 +70,11 @@ t.test('streams are refreshed by way of another node, or end there', async (t) =
   // Long enough for a busy machine; they are told of it at half of its time.
   const endSec = Math.floor(Date.now() / 1000) + 20;
   const short = await sign({ sub: 'alice', subs: ['a', 'b'], exp: endSec });
-  const [wire, lost] = await Promise.all([
+  const ofBob = await sign({ sub: 'bob', subs: ['a'], exp: endSec });
+  const [wire, lost, bobs] = await Promise.all([
     streamAs(t, one.port, '/events/a', bearer(short)),
     streamAs(t, one.port, '/events/b', bearer(short)),
+    streamAs(t, one.port, '/events/a', bearer(ofBob)),
   ]);
   const refresh = async (handle: string, subs: string[], sub = 'alice') =>
     ask(two.port, `/refresh?stream=${handle}`, { method: 'POST', ...bearer(await sign({ sub, subs })) });
@@ -76,15 +87,24 @@ t.test('streams are refreshed by way of another node, or end there', async (t) =
   t.match(refused.text, /You may not read "b"\. The stream has ended\./);
   await lost.untilComplete();
   t.match(lost.text, /event: closed\ndata: \{"reason":"not-allowed"\}/);
+  const byFile = await ask(two.port, `/refresh?stream=${await handleIn(bobs)}`, {
+    method: 'POST',
+    ...basic('bob', 'secret'),
+  });
+  t.equal(byFile.status, 200);
   await until('the first token has ended', () => Date.now() / 1000 > endSec + 2, 60_000);
   const sent = await ask(router.apiPort, '/send/a', {
     method: 'POST',
     body: 'still here',
     ...bearer(apiToken),
   });
-  t.match(sent.json, { delivered: 1 });
+  t.match(sent.json, { delivered: 2 });
   await wire.saw('still here');
   await wire.close();
+  await bobs.saw('still here');
+  bobMay('allow subscribe other');
+  await bobs.untilComplete();
+  t.match(bobs.text, /\{"reason":"not-allowed"\}/, 'it follows the file of users, on the node that has it');
 });
 
 async function handleIn(wire: Wire): Promise<string> {
