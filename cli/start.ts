@@ -4,6 +4,7 @@ import { formerKeys } from '../gateway/former-settings.js';
 import { commandOf, isUsed, type NodeRole } from '../gateway/role.js';
 import { type SettingKey, settingKeys, settings } from '../gateway/settings.js';
 import { workerOf } from '../gateway/workers/worker.js';
+import { headingOf, inGroups, isEveryday } from './setting-groups.js';
 
 const configFileVariable = 'ENCKE_CONFIG';
 
@@ -42,16 +43,25 @@ function serverCommand(role: NodeRole): Command {
       '--config <file>',
       `JSON file with any of the settings by their keys (env: ${configFileVariable})`,
     )
+    .option('--help-all', 'show this help with the rare settings, too')
     .addHelpText(
       'after',
       `
+These are the everyday settings: "encke ${commandOf[role]} --help-all" shows all ${settingKeys.length}.
 A flag wins over the environment, the environment over the config file. A flag --api-port is
 ENCKE_API_PORT in the environment and "apiPort" in the file.
 ${unusedText(role)}
 Examples:${examples[role]}`,
     )
     .action((flags: Record<string, unknown>) => start(role, flags));
-  for (const key of settingKeys) command.addOption(optionOf(key).hideHelp(!isUsed(key, role)));
+  const options = inGroups(settingKeys).map((key) => ({ key, option: optionOf(key) }));
+  for (const { key, option } of options) {
+    command.addOption(option.hideHelp(!isUsed(key, role) || !isEveryday(key)).helpGroup(headingOf(key)));
+  }
+  command.on('option:help-all', () => {
+    for (const { key, option } of options) option.hideHelp(!isUsed(key, role));
+    command.help();
+  });
   for (const key of formerKeys) command.addOption(new Option(`${flagOf(key)} <value>`).hideHelp());
   return command;
 }

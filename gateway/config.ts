@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { closest, distance } from 'fastest-levenshtein';
 import { ConfigError } from './config-error.js';
 import { inconsistencyOf } from './consistency.js';
 import { formerKeys, formerText } from './former-settings.js';
@@ -109,8 +110,14 @@ function assertVariablesKnown(environment: NodeJS.ProcessEnv): void {
   const former = formerKeys.find((key) => environmentNameOf(key) === unknown);
   if (former !== undefined) throw new ConfigError(formerText(former, `${unknown} (environment)`)!);
   throw new ConfigError(
-    `Unknown variable ${unknown} in the environment: unset it, or give it the name of a setting; "encke start --help" has them all.`,
+    `Unknown variable ${unknown} in the environment${didYouMean(unknown, settingKeys.map(environmentNameOf))}: unset it, or give it the name of a setting; "encke start --help-all" has them all.`,
   );
+}
+
+/** Names that differ in more than a third of their letters are no slips of each other; two letters may change places. */
+function didYouMean(given: string, names: readonly string[]): string {
+  const nearest = closest(given, names);
+  return distance(given, nearest) <= Math.max(2, given.length / 3) ? ` (did you mean ${nearest}?)` : '';
 }
 
 function pick(key: SettingKey, sources: ConfigSources, file: Record<string, unknown>) {
@@ -146,7 +153,7 @@ function readConfigFile(path: string): Record<string, unknown> {
   if (unknown !== undefined) {
     throw new ConfigError(
       formerText(unknown, `"${unknown}" in ${path}`) ??
-        `Unknown key "${unknown}" in ${path}. Known keys: ${settingKeys.join(', ')}.`,
+        `Unknown key "${unknown}" in ${path}${didYouMean(unknown, settingKeys)}: "encke start --help-all" has them all, with "--api-port" for "apiPort".`,
     );
   }
   return parsed;

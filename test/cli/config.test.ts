@@ -18,7 +18,7 @@ t.test('a config file that cannot be used is a usage error that names it', async
     ['that is an array', configFile([]), 'one JSON object'],
     ['that is a text', configFile('"port"'), 'one JSON object'],
     ['that is null', configFile('null'), 'one JSON object'],
-    ['with an unknown key', configFile({ prot: 9000 }), '"prot"', 'port'],
+    ['with an unknown key', configFile({ prot: 9000 }), '"prot"', 'did you mean port?'],
     ['with a flag for a key', configFile({ 'api-port': 9000 }), '"api-port"', 'apiPort'],
     ['with a key that every object has', configFile({ constructor: 1 }), '"constructor"'],
     ['with another one', configFile('{"toString": 1}'), '"toString"'],

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import t from 'tap';
+import { flagOf } from '../../gateway/setting.js';
+import { settingKeys } from '../../gateway/settings.js';
 import { command, commandNames, encke, inTurn } from './encke.js';
 
 const commands = await commandNames();
@@ -28,9 +30,13 @@ t.test('--help lists the commands, and each of them has a help that reads well',
 t.test(
   'the help of start names for each flag its default, its variable, and the words it takes',
   async (t) => {
-    const help = (await encke(['start', '--help'])).stdout.replace(/\n {20,}/g, ' ');
-    const flags = [...help.matchAll(/^ {2}--([a-z-]+) <value> .*$/gm)];
-    t.ok(flags.length > 15, `${flags.length} flags`);
+    const help = (await encke(['start', '--help-all'])).stdout.replace(/\n {20,}/g, ' ');
+    const flags = [...help.matchAll(/^ {2}--([a-z0-9-]+) <value> .*$/gm)];
+    t.same(
+      flags.map((match) => match[1]).sort(),
+      settingKeys.map((key) => flagOf(key).slice(2)).sort(),
+      'all of them',
+    );
     for (const [line, flag] of flags) t.match(line, `env: ENCKE_${flag!.toUpperCase().replaceAll('-', '_')}`);
     const lineOf = (flag: string) => flags.find((match) => match[1] === flag)![0];
     for (const word of ['disconnect', 'drop-newest', 'drop-oldest'])
@@ -41,6 +47,17 @@ t.test(
     t.match(lineOf('redis'), 'default: redis://127.0.0.1:6379');
   },
 );
+
+t.test('the help of start shows the everyday settings in groups, and says how to see all', async (t) => {
+  for (const command of ['start', 'gateway', 'router']) {
+    const { stdout } = await encke([command, '--help']);
+    t.ok(stdout.split('\n').length < 260, `${stdout.split('\n').length} lines`);
+    for (const heading of ['Listeners', 'History', 'Many nodes', 'Operation', 'Limits'])
+      t.match(stdout, new RegExp(`\n\n${heading}:\n  --`), `${command}: ${heading}`);
+    t.match(stdout, `"encke ${command} --help-all" shows all ${settingKeys.length}`);
+    t.notMatch(stdout, '--reclaim-after-opened <value>', 'a rare one');
+  }
+});
 
 t.test('--version says which one it is', async (t) => {
   const { code, stdout } = await encke(['--version']);

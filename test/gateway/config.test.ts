@@ -140,7 +140,9 @@ t.test('a variable that begins with ENCKE_ and names no setting stops the start'
     t.equal(outcome.code, 2, name);
     t.match(
       outcome.stderr,
-      new RegExp(`^encke start: Unknown variable ${name} in the environment: [^\\n]+\\n$`),
+      new RegExp(
+        `^encke start: Unknown variable ${name} in the environment( \\(did you mean ENCKE_[A-Z_]+\\?\\))?: [^\\n]+\\n$`,
+      ),
     );
     t.notMatch(outcome.stderr, 'hunter2', 'it may be a token');
   }
