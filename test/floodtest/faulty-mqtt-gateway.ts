@@ -145,7 +145,8 @@ export class MqttClient {
   }
 
   publishStamped(topic: string, publisher: string, seqs: number[], options: PublishOptions = {}): void {
-    for (const seq of seqs) this.publish(topic, `${formatStamp(publisher, seq, nowUs())}xxx`, options);
+    // 2 ms old: the clocks of two processes may differ by a few tenths of one, and a latency is never shown below 0.
+    for (const seq of seqs) this.publish(topic, `${formatStamp(publisher, seq, nowUs() - 2000)}xxx`, options);
   }
 
   sendPacket(head: number, body: Buffer): void {

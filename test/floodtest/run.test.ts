@@ -260,11 +260,12 @@ t.test('they are opened at their rate', async (t) => {
   t.match(summary, { connectedAtMost: 100 });
 });
 
+// Of many, as a process on Node 24 takes 13 MB for itself at first, and on Node 20 5 MB.
 t.test('a connection costs floodtest less than 6 KB', async (t) => {
   const gateway = await faultyGateway(t);
-  const args = ['--connections', '3000', '--rate', '3000', '--hold', '1s', '--url', gateway.url, '--json'];
+  const args = ['--connections', '6000', '--rate', '6000', '--hold', '1s', '--url', gateway.url, '--json'];
   const summary = await new ToolProcess(['floodtest', ...args]).summary();
-  t.match(summary, { connected: 3000, closed: 0, failed: 0 });
+  t.match(summary, { connected: 6000, closed: 0, failed: 0 });
   t.ok(summary.own.bytesPerConnection < 6000, `${summary.own.bytesPerConnection} B`);
 });
 
