@@ -4,12 +4,17 @@
  * row a second and ends by itself.
  *
  *     npm run build && node dist/bench/largest-run.js --connections 1000000 --rate 5000 --hold 10m
+ *
+ * With --graph all messages go to followers. In three minutes:
+ *
+ *     npm run build && node dist/bench/largest-run.js --connections 100000 --graph 15 --rate 500 --hold 1m
  */
 import { writeFileSync } from 'node:fs';
 import { Flood } from '../floodtest/flood.js';
 import { contextOf } from '../floodtest/recording.js';
 import { Fleet } from './largest-run/fleet.js';
 import { assertItFits, forecastText } from './largest-run/forecast.js';
+import { loadFriends } from './largest-run/friends.js';
 import { availableBytes, MemoryParts } from './largest-run/memory-parts.js';
 import { floodShare, type Plan, planOf } from './largest-run/plan.js';
 import { Publisher } from './largest-run/publisher.js';
@@ -19,6 +24,8 @@ import { resultJson, resultText } from './largest-run/result.js';
 const watchIntervalMs = 250;
 /** Progress on the terminal; the CSV has a row a second. */
 const linesEverySec = 5;
+/** For what is still on its way to followers. */
+const followersMs = 5_000;
 /** Between the last login and the first message: the floodtest processes and the gateways collect and give back. */
 const settleMs = 20_000;
 
@@ -31,6 +38,8 @@ writeFileSync('/proc/self/oom_score_adj', '900');
 
 const memory = new MemoryParts();
 const fleet = await Fleet.start(plan, (text) => console.log(text));
+const friends =
+  plan.followed === 0 ? undefined : await loadFriends(plan, fleet.sendUrl, (text) => console.log(text));
 const base = memory.read({ ...fleet.pids, clients: [], publisher: [] });
 const context = contextOf(
   plan.title,
@@ -62,7 +71,7 @@ const after = ended === undefined ? await fleet.figures() : undefined;
 await killAll();
 record.close();
 writeFileSync(plan.csv.replace(/\.csv$/i, '.log'), fleet.log);
-const result = { plan, flood, record, base, after, publisher, ended };
+const result = { plan, flood, record, base, after, publisher, friends, ended };
 writeFileSync(
   plan.csv.replace(/\.csv$/i, '.json'),
   `${JSON.stringify({ ...context, ...resultJson(result) }, null, 2)}\n`,
@@ -78,6 +87,7 @@ async function hold(): Promise<void> {
   record.mark('settled');
   if (ended === undefined) await publisher.run(plan.holdMs);
   await waitUntil(() => flood.counts.messages >= publisher.sent, 10_000);
+  if (friends !== undefined) await pause(followersMs);
   await pause(2_000); // a row for what came last
   record.mark('end');
 }

@@ -125,10 +125,9 @@ function workersWithoutEngine({ workers, engine }: Config): string | undefined {
   return `--workers ${workers} needs --engine redis, as workers hand messages to each other over Redis: start a redis-server and add --engine redis, or leave --workers out.`;
 }
 
-function graphOnSeveralNodes({ engine, data, sendToFollowers }: Config): string | undefined {
-  if (engine === 'embedded' || (data === '' && sendToFollowers.length === 0)) return undefined;
-  const flag = data === '' ? '--send-to-followers' : '--data';
-  return `${flag} is for one process: with --engine ${engine} there is no friends graph yet, and nothing else is kept in a directory. Leave it out.`;
+function graphOnSeveralNodes({ engine, data }: Config): string | undefined {
+  if (engine === 'embedded' || data === '') return undefined;
+  return `--data is for one process: with --engine ${engine} the friends graph is in Redis, and nothing else is kept in a directory. Leave it out.`;
 }
 
 /** `<name>_send` and the others. */

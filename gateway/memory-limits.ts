@@ -64,7 +64,7 @@ const budgets = [
   { key: 'historyBytesTotalMax', heap: 0, other: 1, counts: (config) => config.engine === 'embedded' },
   { key: 'historyBytesTotalMax', heap: 1, other: 1, counts: (config) => config.engine !== 'embedded' },
   { key: 'graphBytesTotalMax', heap: 0, other: 1, counts: (config) => config.engine === 'embedded' },
-  { key: 'followerSendsBytesMax', heap: 1, other: 1, counts: (config) => config.engine === 'embedded' },
+  { key: 'followerSendsBytesMax', heap: 1, other: 1 },
   { key: 'logPendingBytesMax', heap: 1, other: 1 }, // lines, and what is being written of them
   { key: 'redisPendingBytesMax', heap: 1, other: 1, counts: (config) => config.engine === 'redis' },
   { key: 'redisHeldBytesMax', heap: 1, other: 1, counts: (config) => config.engine === 'redis' },

@@ -44,6 +44,7 @@ export async function openRedisEngine(
     idBytesMax: config.idBytesMax,
     topicLevelsMax: config.topicLevelsMax,
     payloadBytesMax: payloadBytesMax(config, role),
+    graphSubscriptionsMax: config.graphSubscriptionsMax,
     retainedMax: config.mqttMaxRetained,
     onEvent: (event, detail) => {
       // `open` throws the trouble that prevents the start, so it is not logged too.

@@ -22,6 +22,7 @@ const fieldType = {
   /** Length of the name (4), name, value. */
   userProperty: 6,
   about: 7,
+  send: 8,
 } as const;
 
 export interface Extras {
@@ -71,12 +72,13 @@ type Values = Omit<Mutable<PropertyValues>, 'userProperties'> & {
 };
 
 function* fieldsOf(properties: MessageProperties): Generator<Buffer> {
-  const { isText, contentType, responseTopic, correlationData, userProperties, about } = properties;
+  const { isText, contentType, responseTopic, correlationData, userProperties, about, send } = properties;
   if (isText) yield field(fieldType.isText, Buffer.alloc(0));
   if (contentType !== undefined) yield field(fieldType.contentType, Buffer.from(contentType));
   if (responseTopic !== undefined) yield field(fieldType.responseTopic, Buffer.from(responseTopic));
   if (correlationData !== undefined) yield field(fieldType.correlationData, correlationData);
   if (about !== undefined) yield field(fieldType.about, Buffer.from(about));
+  if (send !== undefined) yield field(fieldType.send, Buffer.from(send));
   for (const [name, value] of userProperties) {
     const nameBytes = Buffer.from(name);
     const pair = Buffer.concat([uint32(nameBytes.length), nameBytes, Buffer.from(value)]);
@@ -98,6 +100,9 @@ function withField(before: Values | undefined, type: number, value: Buffer): Val
       return values;
     case fieldType.about:
       values.about = value.toString();
+      return values;
+    case fieldType.send:
+      values.send = value.toString();
       return values;
     case fieldType.correlationData:
       values.correlationData = new Uint8Array(value); // a copy, so that the buffer can be freed

@@ -12,6 +12,8 @@ export interface PropertyValues {
   readonly userProperties?: readonly (readonly [name: string, value: string])[];
   /** The id that the message was sent to, where it comes to one of the ids that follow that. */
   readonly about?: string;
+  /** Of such a message between nodes: the same for all copies of one send, and for no other send. */
+  readonly send?: string;
 }
 
 /**
@@ -24,6 +26,7 @@ export class MessageProperties implements PropertyValues {
   declare readonly responseTopic?: string;
   declare readonly correlationData?: Uint8Array;
   declare readonly about?: string;
+  declare readonly send?: string;
   readonly userProperties: readonly (readonly [name: string, value: string])[];
   /** Most bytes in V8's heap. */
   readonly bytes: number;
@@ -35,6 +38,7 @@ export class MessageProperties implements PropertyValues {
     if (responseTopic !== undefined) this.responseTopic = responseTopic;
     if (correlationData !== undefined) this.correlationData = ownBytes(correlationData);
     if (values.about !== undefined) this.about = values.about;
+    if (values.send !== undefined) this.send = values.send;
     this.userProperties = Object.freeze(
       userProperties.map(([name, value]) => Object.freeze([name, value] as const)),
     );

@@ -1,6 +1,7 @@
 import type { FanOut } from './fan-out.js';
-import type { FollowerSends, FollowerSendsStats } from './graph/follower-sends.js';
+import type { FollowerSendsStats } from './graph/follower-sends.js';
 import type { Graph } from './graph/graph.js';
+import type { SharedGraph } from './graph/shared-graph.js';
 import type { HistoryStats, HistoryStore } from './history/history-store.js';
 import type { Retained, RetainedRefusal } from './retained.js';
 import type { Subscriptions } from './subscriptions.js';
@@ -49,8 +50,8 @@ export function routerStats(
   { delivered, dropped }: FanOut,
   retained: Retained,
   history: HistoryStore,
-  graph: Graph,
-  followerSends: FollowerSends,
+  graph: Pick<Graph, 'ids' | 'edges' | 'bytes'> | SharedGraph,
+  sends: FollowerSendsStats,
 ): RouterStats {
   return {
     ids,
@@ -66,10 +67,10 @@ export function routerStats(
     retainedRefused: { ...retained.refused },
     history: history.stats(),
     graph: {
-      ids: graph.ids,
-      edges: graph.edges,
-      bytes: graph.bytes,
-      sends: { ...followerSends.stats },
+      ids: 'counts' in graph ? graph.counts.ids : graph.ids,
+      edges: 'counts' in graph ? graph.counts.edges : graph.edges,
+      bytes: 'counts' in graph ? 0 : graph.bytes,
+      sends: { ...sends },
     },
   };
 }

@@ -12,8 +12,13 @@ import { DeliveryOrder } from './delivery-order.js';
 import { EmbeddedEngine } from './engine/embedded.js';
 import type { Engine, Outcome, Wants } from './engine/engine.js';
 import { FanOut } from './fan-out.js';
+import { FollowerCopies } from './graph/follower-copies.js';
+import { FollowerFilters } from './graph/follower-filters.js';
 import { FollowerSends } from './graph/follower-sends.js';
 import { Graph } from './graph/graph.js';
+import { LocalGraph } from './graph/local-graph.js';
+import { SharedFollowerSends } from './graph/shared-follower-sends.js';
+import type { FriendsGraph } from './graph/shared-graph.js';
 import { History } from './history/history.js';
 import type { HistoryStore } from './history/history-store.js';
 import { MemoryHistory } from './history/memory-history.js';
@@ -40,9 +45,13 @@ export class Router {
   readonly #historyStore: HistoryStore;
   /** Recent messages, for clients that reconnect. */
   readonly history: History;
-  /** The ids that follow others. */
+  /** The ids that follow others, where this is the only process; else it is empty. */
   readonly graph: Graph;
-  readonly #followerSends: FollowerSends;
+  /** The ids that follow others, wherever that is kept. */
+  readonly friends: FriendsGraph;
+  readonly #followerFilters: FollowerFilters;
+  readonly #followerSends: FollowerSends | SharedFollowerSends;
+  readonly #followerCopies: FollowerCopies;
   /** Carries messages to the other nodes, where there are any, and knows those. */
   readonly engine: Engine;
   readonly #onLastLogout: (filter: string) => void;
@@ -68,16 +77,17 @@ export class Router {
     this.#onLastLogout = (filter) => this.engine.removeInterest(filter);
     this.#retirement = new Retirement(this.#subscriptions, this.#onLastLogout);
     this.graph = options.graph ?? new Graph({ idBytesMax, topicLevelsMax });
-    this.#followerSends = new FollowerSends(
-      {
-        subscriptions: this.#subscriptions,
-        fanOut: this.#fanOut,
-        graph: this.graph,
-        engine: this.engine,
-        order: this.#order,
-      },
-      options,
-    );
+    const { sendToFollowers = [], followerSendsBytesMax } = options;
+    this.#followerFilters = new FollowerFilters(sendToFollowers, idBytesMax, topicLevelsMax);
+    const { graph, engine } = this;
+    const parts = { subscriptions: this.#subscriptions, fanOut: this.#fanOut };
+    const { sharedGraph } = engine;
+    this.friends = sharedGraph ?? new LocalGraph(graph);
+    this.#followerCopies = new FollowerCopies(parts);
+    this.#followerSends =
+      sharedGraph === undefined
+        ? new FollowerSends({ ...parts, graph, engine, order: this.#order }, followerSendsBytesMax)
+        : new SharedFollowerSends(engine, sharedGraph, followerSendsBytesMax);
   }
 
   /** Connects the engine. Before it resolves, sends reach nobody. */
@@ -238,7 +248,7 @@ export class Router {
     this.#published++;
     if (message.publisher !== undefined && !message.retain && this.#subscriptions.noLocal === 0)
       message.publisher = undefined;
-    if (!(wants?.followers ?? this.#followerSends.isDefault(message.id)))
+    if (!(wants?.followers ?? this.#followerFilters.has(message.id)))
       return this.engine.publish(message, wants);
     return this.#followerSends.publish(message, wants);
   }
@@ -260,8 +270,8 @@ export class Router {
       this.#fanOut,
       this.#retained,
       this.#historyStore,
-      this.graph,
-      this.#followerSends,
+      this.engine.sharedGraph ?? this.graph,
+      this.#followerSends.stats,
     );
   }
 
@@ -273,9 +283,10 @@ export class Router {
 
   #handOut(message: Message): number {
     this.#messages++;
-    message.offset = this.#historyStore.append(message);
+    const isCopy = message.properties?.send !== undefined; // for a follower: in no history
+    if (!isCopy) message.offset = this.#historyStore.append(message);
     if (message.retain) this.#retained.keep(message);
-    const taken = this.#fanOut.run(message);
+    const taken = isCopy ? this.#followerCopies.deliver(message) : this.#fanOut.run(message);
     if (taken > 0) this.onHandedOut?.(message);
     return taken;
   }

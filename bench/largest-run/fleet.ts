@@ -24,6 +24,8 @@ export interface FleetFigures {
   /** Connections to Redis that they lost and opened again. */
   reconnects: number;
   redis: RedisFigures | undefined;
+  /** Deliveries to followers and to the ids themselves, as the router counted them. */
+  followerDeliveries: number;
 }
 
 export class Fleet {
@@ -46,6 +48,7 @@ export class Fleet {
           ...['--engine', 'redis', '--redis', redis.urls, '--node-name', name],
           ...['--heartbeat-sec', String(plan.heartbeatSec), '--log-level', 'warn', '--drain-sec', '0'],
           ...(plan.historyRules === undefined ? [] : ['--history-rules', plan.historyRules]),
+          ...(plan.followed === 0 ? [] : ['--send-to-followers', '#']),
         ],
       });
     const router = await start('router');
@@ -106,6 +109,7 @@ export class Fleet {
   /** Their own metrics. */
   async figures(): Promise<FleetFigures> {
     const stats = await Promise.all(this.#gateways.map((gateway) => within(gateway.stats())));
+    const router = await within(this.#router.stats());
     const told = stats.filter((one) => one !== undefined);
     // biome-ignore lint/suspicious/noExplicitAny: what /stats holds
     const sum = (of: (one: any) => number) => told.reduce((total, one) => total + of(one), 0);
@@ -124,6 +128,7 @@ export class Fleet {
         ),
       ),
       redis: await within(this.#redis.figures()),
+      followerDeliveries: router?.router.graph.sends.delivered ?? 0,
     };
   }
 

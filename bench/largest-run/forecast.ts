@@ -16,6 +16,9 @@ const costs = {
   rest: { process: 300e6, connection: 0 },
 } as const;
 
+/** Of the friends graph in Redis: measured with bench/redis-graph.ts. */
+const edgeBytes = 60;
+
 type Cost = keyof typeof costs;
 
 /** Sockets of both ends; the rest of the machine has some, too. */
@@ -27,6 +30,7 @@ export function forecastOf({
   gateways,
   clientProcesses,
   redisServers,
+  followed,
 }: Plan): Record<Cost, number> {
   const processes: Record<Cost, number> = {
     gateways,
@@ -38,7 +42,9 @@ export function forecastOf({
   const bytesOf = (part: Cost) =>
     processes[part] * costs[part].process + connections * costs[part].connection;
   const parts = Object.keys(costs) as Cost[];
-  return Object.fromEntries(parts.map((part) => [part, bytesOf(part)])) as Record<Cost, number>;
+  const forecast = Object.fromEntries(parts.map((part) => [part, bytesOf(part)])) as Record<Cost, number>;
+  forecast.redis += followed * connections * edgeBytes;
+  return forecast;
 }
 
 export function forecastText(plan: Plan): string {

@@ -15,6 +15,9 @@ const gatewayDescriptors = reserveOf({
   tlsCertFile: [],
 });
 
+/** As in the origin: 15 million edges of a million users. */
+const followedDefault = 15;
+
 export interface Plan {
   connections: number;
   gateways: number;
@@ -26,6 +29,8 @@ export interface Plan {
   heartbeatSec: number;
   /** As `encke start` takes them; `# 0 0` = no history. */
   historyRules: string | undefined;
+  /** Ids that each id follows, and messages go to followers; 0 = no friends graph. */
+  followed: number;
   transport: TransportName;
   freeBytesMin: number;
   csv: string;
@@ -45,6 +50,7 @@ interface Flags {
   redisServers: number;
   heartbeatSec: number;
   historyRules?: string;
+  graph?: number | true;
   transport: TransportName;
   freeMin: number;
   csv: string;
@@ -70,6 +76,11 @@ export function planOf(argv: readonly string[]): Plan {
     )
     .option('-t, --transport <name>', `one of ${TRANSPORT_NAMES.join(', ')}`, 'http-chunked')
     .option('--history-rules <rules>', "of the gateways, such as '# 0 0' for none (default: theirs)")
+    .option(
+      '--graph [edges]',
+      'load a scale-free friends graph in which each id follows so many (default: 15), and send to followers',
+      positiveInteger,
+    )
     .option('--free-min <GB>', 'stop when less memory than this is free', positiveNumber, 1.5)
     .option('--csv <file>', 'a row a second; figures and command go beside it as .json', 'largest-run.csv')
     .option('--title <text>', 'of the record')
@@ -87,6 +98,7 @@ export function planOf(argv: readonly string[]): Plan {
     holdMs: flags.hold,
     heartbeatSec: flags.heartbeatSec,
     historyRules: flags.historyRules,
+    followed: flags.graph === true ? followedDefault : (flags.graph ?? 0),
     transport: flags.transport,
     freeBytesMin: flags.freeMin * 1e9,
     csv: flags.csv,

@@ -2,6 +2,7 @@
 import type { Flood } from '../../floodtest/flood.js';
 import { formatLatency } from '../../msggen/latency.js';
 import type { FleetFigures } from './fleet.js';
+import type { FriendsLoaded } from './friends.js';
 import { kernelBytes, type PartsReading, partNames } from './memory-parts.js';
 import type { Plan } from './plan.js';
 import type { Publisher } from './publisher.js';
@@ -17,6 +18,8 @@ export interface Result {
   /** Not asked for where it was stopped. */
   after: FleetFigures | undefined;
   publisher: Publisher;
+  /** The friends graph, where there is one. */
+  friends: FriendsLoaded | undefined;
   /** Why the run was stopped before its time. */
   ended: string | undefined;
 }
@@ -30,7 +33,7 @@ export function resultText(result: Result): string {
   ].join('\n');
 }
 
-export function resultJson({ plan, flood, record, base, after, publisher, ended }: Result): object {
+export function resultJson({ plan, flood, record, base, after, publisher, friends, ended }: Result): object {
   const { open, settled, end } = record.stands;
   const stand = (one: Stand | undefined) => one && { elapsedSec: one.row.elapsedSec, ...one.parts };
   return {
@@ -44,6 +47,7 @@ export function resultJson({ plan, flood, record, base, after, publisher, ended 
     latencyMs: flood.latency.summaryMs() ?? null,
     publisher: publisher.summary ?? null,
     gateways: after ?? null,
+    friends: friends ?? null,
     memory: { base, open: stand(open), settled: stand(settled), end: stand(end) },
   };
 }
@@ -64,9 +68,11 @@ function connectionLines({ plan, flood, record, ended }: Result): string[] {
   ];
 }
 
-function messageLines({ flood, record, publisher, after, ended }: Result): string[] {
+function messageLines(result: Result): string[] {
+  const { flood, record, publisher, after, ended, friends } = result;
   const { summary } = publisher;
   if (summary === undefined) return [];
+  if (friends !== undefined) return followerLines(result, friends);
   const { messages, lost, duplicated, outOfOrder } = record.stands.end?.row.counts ?? flood.counts;
   const errors =
     summary.errorsTotal === 0 ? '' : `; ${summary.errorsTotal} refused${reasons(summary.errors)}`;
@@ -80,6 +86,26 @@ function messageLines({ flood, record, publisher, after, ended }: Result): strin
     `out of order ${outOfOrder}`,
     `latency      ${formatLatency(flood.latency.summaryMs())}, from when it was due to arrival`,
     `send         ${formatLatency(summary.latencyMs ?? undefined)}, from deadline to answer`,
+    ...(after === undefined ? [] : serverLines(after)),
+  ];
+}
+
+/** A stamp counts the messages of one id, and a follower has those of many: what is lost and doubled is seen in the sums. */
+function followerLines(
+  { flood, record, publisher, after, plan }: Result,
+  { edges, seconds }: FriendsLoaded,
+): string[] {
+  const summary = publisher.summary!;
+  const { messages } = record.stands.end?.row.counts ?? flood.counts;
+  const delivered = after?.followerDeliveries ?? 0;
+  const perSec = messages / (plan.holdMs / 1000);
+  const errors = summary.errorsTotal === 0 ? '' : `; refused${reasons(summary.errors)}`;
+  return [
+    `graph        ${edges} edges in ${seconds.toFixed(0)} s (${Math.round(edges / seconds)}/s)`,
+    `sent         ${summary.sent} to followers, ${summary.achievedPerSec.toFixed(0)}/s${errors}; ${summary.late} late`,
+    `deliveries   ${delivered} by the count of the router; received ${messages}, ${perSec.toFixed(0)}/s`,
+    `lost         ${Math.max(0, delivered - messages)}; doubled ${Math.max(0, messages - delivered)} (delivered less received)`,
+    `latency      ${formatLatency(flood.latency.summaryMs())}, from when it was due to arrival`,
     ...(after === undefined ? [] : serverLines(after)),
   ];
 }

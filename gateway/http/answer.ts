@@ -11,6 +11,9 @@ import { policyHeader } from './content-policy.js';
 
 export type Headers = readonly (readonly [name: string, value: string])[];
 
+/** Of a 503 for what is away for a moment. */
+export const retryHeader = ['Retry-After', '1'] as const;
+
 /**
  * Headers that are the same in each answer, written in one call, as each call into uWS takes 0.2 µs. uWS writes a value
  * as it is, so the first header's value can contain the lines of the others. Only for constants of this program: in a

@@ -1,6 +1,5 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { Identity } from '../../access/identity.js';
-import type { Graph } from '../../router/graph/graph.js';
 import type { Router } from '../../router/router.js';
 import type { Kicks } from '../cluster/kicks.js';
 import type { Found, SubscriberLocations } from '../cluster/subscriber-locations.js';
@@ -8,12 +7,10 @@ import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
 import type { FairTurns } from '../fair-turns.js';
 import { answerJson, type Headers, whenKnown } from './answer.js';
-import type { ApiHandler } from './api-guard.js';
 import { Bodies } from './body.js';
 import type { FrontDoor } from './front-door.js';
 import { GraphChanges } from './graph/graph-changes.js';
 import { edgesHandler, listHandler } from './graph/graph-lists.js';
-import { refuseGraph } from './graph/no-graph.js';
 import { KickEndpoint } from './kick.js';
 import { bindPath, type Handler } from './methods.js';
 import type { ProbesParts } from './probes.js';
@@ -51,21 +48,11 @@ export function bindApi(door: FrontDoor, parts: ApiParts): Bodies {
     answerIds(parts, response, request, cors, caller),
   );
   bindPath(door, '/ids/*', { get, options });
-  bindGraph(door, { ...parts, graph: router.graph, bodies }, options);
+  const graph = { ...parts, graph: router.graph, friends: router.friends, bodies };
+  const changes = guard.protect(new GraphChanges(graph).handle);
+  bindPath(door, '/graph', { get: guard.protectRead(edgesHandler(graph)), post: changes, options });
+  bindPath(door, '/graph/*', { get: guard.protectRead(listHandler(graph)), options });
   return bodies;
-}
-
-function bindGraph(
-  door: FrontDoor,
-  parts: ApiParts & { readonly graph: Graph; readonly bodies: Bodies },
-  options: Handler,
-): void {
-  const { config, guard } = parts;
-  const ifThere = (handler: ApiHandler): ApiHandler =>
-    config.engine === 'redis' ? (response, _request, _head, cors) => refuseGraph(response, cors) : handler;
-  const post = guard.protect(ifThere(new GraphChanges(parts).handle));
-  bindPath(door, '/graph', { get: guard.protectRead(ifThere(edgesHandler(parts))), post, options });
-  bindPath(door, '/graph/*', { get: guard.protectRead(ifThere(listHandler(parts))), options });
 }
 
 function answerIds(

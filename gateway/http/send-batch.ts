@@ -10,7 +10,6 @@ import { answerJson, type Headers } from './answer.js';
 import type { ApiGuard, ApiHandler } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { type BadLines, BodyLines } from './body-lines.js';
-import { noGraphText } from './graph/no-graph.js';
 import { messageFromJson } from './message-object.js';
 import { idempotencyKeyOf, waitFromQuery } from './request.js';
 import { failureOf, failureStatus } from './send.js';
@@ -134,7 +133,6 @@ export class SendBatchEndpoint {
     if (!sent.ok) return batch.addError(sent.problem);
     if (!this.#guard.mayDo(batch.caller, 'publish', sent.value.message.id))
       return batch.addForbidden('You may not send to this id.');
-    if (sent.value.followers === true && this.#config.engine === 'redis') return batch.addError(noGraphText);
     batch.budget?.take();
     batch.totals.messages++;
     batch.undecided++;

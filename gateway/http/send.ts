@@ -4,10 +4,9 @@ import { Message } from '../../router/message.js';
 import type { Router } from '../../router/router.js';
 import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
-import { answerJson, answerJsonText, type Headers, whenKnown } from './answer.js';
+import { answerJson, answerJsonText, type Headers, retryHeader, whenKnown } from './answer.js';
 import type { ApiGuard, ApiHandler } from './api-guard.js';
 import type { Bodies } from './body.js';
-import { refuseGraph } from './graph/no-graph.js';
 import { idempotencyKeyOf, optionsFromQuery, recipientFromPath } from './request.js';
 
 /** `POST /send/<id>`: the body is the message, whatever it is. Step 1 of the way of a message. */
@@ -35,7 +34,6 @@ export class SendEndpoint {
     const key = idempotencyKeyOf(head);
     if (!key.ok) return this.#guard.refuse(response, cors, key.problem);
     const { qos, retain, wait, followers } = options.value;
-    if (followers === true && this.#config.engine === 'redis') return refuseGraph(response, cors);
     const budget = this.#guard.budgetOf(response, cors, caller);
     if (budget === false) return;
     this.#bodies.read(response, cors, this.#config.messageBytesMax, (payload) => {
@@ -66,7 +64,8 @@ export class SendEndpoint {
     if (outcome.carried !== 'yes') {
       const { status, error } = failureOf(outcome);
       this.#counters.countApiError(status);
-      return answerJson(response, failureStatus[status], { delivered, error }, cors);
+      const headers = status === '503' ? [...cors, retryHeader] : cors;
+      return answerJson(response, failureStatus[status], { delivered, error }, headers);
     }
     if (repeated) answerJson(response, '200 OK', { delivered, unanswered, repeated }, cors);
     else if (!count) answerJson(response, '202 Accepted', { accepted: true }, cors);

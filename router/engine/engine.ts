@@ -1,3 +1,4 @@
+import type { SharedGraph } from '../graph/shared-graph.js';
 import type { Message } from '../message.js';
 import type { Retained } from '../retained.js';
 import type { ClientRegistry, Cluster } from './cluster.js';
@@ -84,6 +85,8 @@ export interface Engine {
   whenInterested(ready: () => void): void;
   /** The other nodes, where there may be any. */
   readonly cluster: Cluster | undefined;
+  /** The friends graph that all nodes have together; absent where it is in this process. */
+  readonly sharedGraph?: SharedGraph;
   /** Absent where one node has all clients. */
   readonly clients?: ClientRegistry;
   /** The engine's numbers, plain data for operators; undefined where it has none. */

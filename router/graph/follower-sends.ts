@@ -1,10 +1,11 @@
-import { assertFilter, assertLimit } from '../arguments.js';
+import { assertLimit } from '../arguments.js';
 import type { DeliveryOrder } from '../delivery-order.js';
 import { RecentKeys } from '../engine/embedded.js';
 import { type Engine, isCarried, type Outcome, type Wants } from '../engine/engine.js';
-import type { Message } from '../message.js';
-import { matches } from '../topic-filter.js';
+import { Message } from '../message.js';
+import { MessageProperties } from '../message-properties.js';
 import { FollowerDeliveries, type FollowerDeliveriesParts } from './follower-deliveries.js';
+import type { Graph } from './graph.js';
 import { numberHash } from './number-set.js';
 
 /** Sends to followers may take so much of one turn of the loop, all together, ms; others then have theirs. */
@@ -16,13 +17,9 @@ const followersPerLook = 256;
 /** Bytes that a message takes while it waits, besides its payload and id. */
 const sendBytes = 400;
 
-export interface FollowerSendsOptions {
-  readonly sendToFollowers?: readonly string[] | undefined;
-  readonly followerSendsBytesMax?: number | undefined;
-}
-
 /** The parts of the router that sends to followers use. */
-export interface FollowerSendsParts extends FollowerDeliveriesParts {
+export interface FollowerSendsParts extends Omit<FollowerDeliveriesParts, 'follows'> {
+  readonly graph: Graph;
   readonly engine: Engine;
   readonly order: DeliveryOrder;
 }
@@ -46,8 +43,7 @@ export interface FollowerSendsStats {
  * Sends to one id are in order: the next one begins when the last one is through. Different ids take turns.
  */
 export class FollowerSends {
-  readonly #parts: FollowerSendsParts;
-  readonly #filters: readonly string[];
+  readonly #parts: FollowerSendsParts & FollowerDeliveriesParts;
   readonly #bytesMax: number;
   readonly #recentKeys = new RecentKeys();
   readonly #byId = new Map<string, FollowerSend[]>();
@@ -57,30 +53,20 @@ export class FollowerSends {
   #working = false;
   readonly stats: FollowerSendsStats = { underWay: 0, underWayBytes: 0, sent: 0, delivered: 0, refused: 0 };
 
-  /** @throws InvalidFilterError, RangeError */
-  constructor(parts: FollowerSendsParts, options: FollowerSendsOptions) {
-    const { sendToFollowers = [], followerSendsBytesMax = 64 * 1024 * 1024 } = options;
-    const { idBytesMax, topicLevelsMax } = parts.graph.limits;
-    for (const filter of sendToFollowers) assertFilter(filter, idBytesMax, topicLevelsMax);
+  /** @throws RangeError */
+  constructor(parts: FollowerSendsParts, followerSendsBytesMax = 64 * 1024 * 1024) {
     assertLimit('followerSendsBytesMax', followerSendsBytesMax);
-    this.#parts = parts;
-    this.#filters = sendToFollowers;
+    this.#parts = { ...parts, follows: (id, about) => parts.graph.has(id, about) };
     this.#bytesMax = followerSendsBytesMax;
-  }
-
-  /** Whether messages to this id go to its followers where nobody says otherwise. */
-  isDefault(id: string): boolean {
-    return this.#filters.length > 0 && this.#filters.some((filter) => matches(filter, id));
   }
 
   /** @returns how many took it so far */
   publish(message: Message, wants: Wants | undefined): number {
     const { stats } = this;
-    if (this.#parts.engine.cluster !== undefined) return refuse(wants, onOneNodeText);
     const send = new FollowerSend(message, wants);
     if (stats.underWay > 0 && stats.underWayBytes + send.bytes > this.#bytesMax) {
       stats.refused++;
-      return refuse(wants, tooManyText);
+      return refuse(wants, tooManySendsText);
     }
     stats.underWay++;
     stats.underWayBytes += send.bytes;
@@ -143,12 +129,14 @@ export class FollowerSends {
 
   /** @returns whether it was the last part */
   #deliverPart(send: FollowerSend, deliveries: FollowerDeliveries): boolean {
-    const { numbers, subscribers } = this.#parts.graph;
+    const { subscriptions, graph } = this.#parts;
+    const { numbers, subscribers } = graph;
     // Looked up anew: numbers are used again when their ids have left the graph.
     const number = numbers.numberOf(send.message.id);
     if (number === 0) return true;
     const part = subscribers.part(number, send.after, followersPerLook);
-    for (const follower of part) deliveries.deliver(numbers.idOf(follower));
+    for (const id of numbers.idsOf(part))
+      if (subscriptions.of(id) !== undefined) deliveries.deliver(send.messageFor(id));
     if (part.length < followersPerLook) return true;
     send.after = numberHash(part.at(-1)!);
     return false;
@@ -170,7 +158,7 @@ export class FollowerSends {
         send.own = delivered;
       },
     });
-    send.deliveries = new FollowerDeliveries(this.#parts, message);
+    send.deliveries = new FollowerDeliveries(this.#parts, message.id);
     return false;
   }
 
@@ -198,12 +186,12 @@ function refuse(wants: Wants | undefined, reason: string): 0 {
   return 0;
 }
 
-const onOneNodeText = 'followers are known to one process only, and not with --engine redis';
-const tooManyText =
+export const tooManySendsText =
   'too many messages are on their way to followers (--follower-sends-bytes-max): send it again later';
 
 class FollowerSend {
   readonly message: Message;
+  #properties: MessageProperties | undefined;
   #onOutcome: Wants['onOutcome'] | undefined;
   readonly count: boolean;
   readonly idempotencyKey: string;
@@ -227,6 +215,13 @@ class FollowerSend {
   /** Subscribers that took the message so far. */
   get delivered(): number {
     return this.own + (this.deliveries?.delivered ?? 0);
+  }
+
+  /** The message as a follower gets it. */
+  messageFor(follower: string): Message {
+    const { id, payload, timeMs, qos, publisher, properties } = this.message;
+    this.#properties ??= new MessageProperties({ ...properties, about: id });
+    return new Message(follower, payload, timeMs, qos, false, 0, publisher, this.#properties);
   }
 
   /** Tells the publisher, once. */

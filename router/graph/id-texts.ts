@@ -52,10 +52,16 @@ export class IdTexts {
     this.#free[units].push(place);
   }
 
-  textAt(place: TextPlace): string {
+  /** Each text is a cache miss, 0.1 us. The misses of a loop that only reads the first bytes overlap. */
+  textsAt(places: readonly TextPlace[]): string[] {
+    const heads = places.map((place) => this.#chunkOf(place)[(place * unitBytes) & byteMask]!);
+    return places.map((place, n) => this.textAt(place, heads[n]!));
+  }
+
+  textAt(place: TextPlace, headThere?: number): string {
     const chunk = this.#chunkOf(place);
     const at = (place * unitBytes) & byteMask;
-    const head = chunk[at]!;
+    const head = headThere ?? chunk[at]!;
     if (head <= shortMax) return chunk.toString('latin1', at + 1, at + 1 + head);
     const start = at + longHeadBytes;
     const length = chunk.readUIntLE(at + 1, longHeadBytes - 1);

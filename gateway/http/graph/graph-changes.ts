@@ -1,10 +1,11 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Identity } from '../../../access/identity.js';
 import { type EdgeOutcome, edgeProblemText, type Graph } from '../../../router/graph/graph.js';
+import type { EdgeChange, FriendsGraph } from '../../../router/graph/shared-graph.js';
 import type { Config } from '../../config.js';
 import type { Counters } from '../../counters.js';
 import type { FairTurns } from '../../fair-turns.js';
-import { answerJson, type Headers } from '../answer.js';
+import { answerJson, type Headers, retryHeader } from '../answer.js';
 import type { ApiGuard, ApiHandler } from '../api-guard.js';
 import type { Bodies } from '../body.js';
 import { type BadLines, BodyLines } from '../body-lines.js';
@@ -24,6 +25,8 @@ interface ChangeTotals extends BadLines {
 
 interface ChangesParts {
   readonly graph: Graph;
+  /** The graph of all nodes, where there are any: changed once all lines are read. */
+  readonly friends: FriendsGraph;
   readonly config: Config;
   readonly counters: Counters;
   readonly guard: ApiGuard;
@@ -33,7 +36,7 @@ interface ChangesParts {
 
 /**
  * Answers `POST /graph`, whose body has an edge in each NDJSON line. Bad lines are named by number, and the good ones are
- * done, in order. The answer comes when all changes are on disk, if the graph is kept there.
+ * done, in order. The answer comes when all changes are on disk, if the graph is kept there, or in effect on all nodes.
  */
 export class GraphChanges {
   readonly #parts: ChangesParts;
@@ -66,7 +69,7 @@ export class GraphChanges {
       if (!aborted) response.cork(() => this.#answer(response, cors, changes, failure));
     };
     const store = () => {
-      this.#parts.graph.stored().then(
+      this.#stored(changes).then(
         () => end(),
         (error: Error) => end(error.message),
       );
@@ -78,6 +81,16 @@ export class GraphChanges {
     };
     if (this.#changeSome(changes)) store();
     else this.#parts.turns.add({ overdue: false, goOn });
+  }
+
+  async #stored(changes: Changes): Promise<void> {
+    if (!this.#isShared) return this.#parts.graph.stored();
+    const outcomes = await this.#parts.friends.change(changes.edges);
+    changes.noteAll(outcomes);
+  }
+
+  get #isShared(): boolean {
+    return this.#parts.config.engine === 'redis';
   }
 
   /** @returns true when all lines are done */
@@ -99,7 +112,8 @@ export class GraphChanges {
       return changes.addForbidden(
         'You may not change this edge: it takes the right to subscribe to both ids.',
       );
-    if (remove) changes.note(graph.remove(subscriber, subscribee), 'removed');
+    if (this.#isShared) changes.putOff(edge.value);
+    else if (remove) changes.note(graph.remove(subscriber, subscribee), 'removed');
     else changes.note(graph.add(subscriber, subscribee), 'added');
   }
 
@@ -112,11 +126,18 @@ export class GraphChanges {
     const { counters, config } = this.#parts;
     const refuse = (status: '400' | '403' | '503', text: string, error: string) => {
       counters.countApiError(status);
-      answerJson(response, `${status} ${text}`, { ...totals, error }, cors);
+      const headers = status === '503' ? [...cors, retryHeader] : cors;
+      answerJson(response, `${status} ${text}`, { ...totals, error }, headers);
     };
     counters.refused['not-allowed'] += forbidden;
-    if (failure !== undefined)
-      return refuse('503', 'Service Unavailable', `${failure} What this changed may be lost: send it again.`);
+    if (failure !== undefined) {
+      const rest = this.#isShared ? 'A part may be changed' : 'What this changed may be lost';
+      return refuse(
+        '503',
+        'Service Unavailable',
+        `${failure} ${rest}: send it again, which changes nothing twice.`,
+      );
+    }
     if (full) {
       const error = `The graph has ${config.graphBytesTotalMax} bytes (--graph-bytes-total-max), and no room for more edges.`;
       return refuse('503', 'Service Unavailable', error);
@@ -146,10 +167,27 @@ class Changes extends BodyLines {
   readonly caller: Identity;
   readonly totals: ChangeTotals = { added: 0, removed: 0, unchanged: 0, bad: 0, errors: [] };
   full = false;
+  /** Changes that are made when all lines are read, and the line of each. */
+  readonly edges: EdgeChange[] = [];
+  readonly #lines: number[] = [];
 
   constructor(body: Buffer, caller: Identity) {
     super(body);
     this.caller = caller;
+  }
+
+  putOff(edge: EdgeLine): void {
+    this.edges.push(edge);
+    this.#lines.push(this.line);
+  }
+
+  /** @param outcomes of those that were put off */
+  noteAll(outcomes: readonly EdgeOutcome[]): void {
+    for (const [at, outcome] of outcomes.entries()) {
+      this.line = this.#lines[at]!;
+      this.note(outcome, this.edges[at]!.remove ? 'removed' : 'added');
+    }
+    this.totals.errors.sort((one, other) => one.line - other.line);
   }
 
   note(outcome: EdgeOutcome, changed: 'added' | 'removed'): void {

@@ -1,27 +1,31 @@
-import type { HttpRequest } from 'uWebSockets.js';
-import { type Graph, idPageMax } from '../../../router/graph/graph.js';
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { idPageMax } from '../../../router/graph/graph.js';
+import type { FriendsGraph, ListOfId } from '../../../router/graph/shared-graph.js';
 import type { Config } from '../../config.js';
-import { answerLargeJson } from '../answer.js';
+import type { Counters } from '../../counters.js';
+import { answerJson, answerLargeJson, type Headers, retryHeader, whenKnown } from '../answer.js';
 import type { ApiGuard, ApiHandler } from '../api-guard.js';
 import { checkId, type Parsed, percentDecode } from '../request.js';
 import type { UnsentAnswers } from '../streams/unsent-answers.js';
 
 const limitDefault = 1000;
-/** Highest cursor of a list: 32 bits. */
-const afterMax = 0xffffffff;
+/** Longest cursor: an id of 1,024 bytes, as base64url. */
+const afterLengthMax = 1_500;
 
 const listOfPath = /^\/graph\/(.+)\/(subscribers|subscriptions)$/s;
 
 interface ListsParts {
-  readonly graph: Graph;
+  readonly friends: FriendsGraph;
   readonly config: Config;
+  readonly counters: Counters;
   readonly guard: ApiGuard;
   /** Sends the answers: pages of long ids are large. */
   readonly unsent: UnsentAnswers;
 }
 
 /** Answers `GET /graph/<id>/subscribers` and `/subscriptions`, in pages. */
-export function listHandler({ graph, config, guard, unsent }: ListsParts): ApiHandler {
+export function listHandler(parts: ListsParts): ApiHandler {
+  const { friends, config, guard } = parts;
   return (response, request, _head, cors, caller) => {
     const [, idText, which] = listOfPath.exec(request.getUrl()) ?? [];
     if (idText === undefined)
@@ -36,42 +40,58 @@ export function listHandler({ graph, config, guard, unsent }: ListsParts): ApiHa
     const page = pageOf(request);
     if (!page.ok) return guard.refuse(response, cors, page.problem);
     const { limit, after } = page.value;
-    const found =
-      which === 'subscribers'
-        ? graph.subscribersOf(id.value, limit, after)
-        : graph.subscriptionsOf(id.value, limit, after);
-    const { count, ids, next } = found;
-    const list = { id: id.value, count, [which!]: ids, ...nextText(next) };
-    answerLargeJson(response, list, cors, (...answer) => unsent.end(...answer));
+    answerPage(parts, response, cors, friends.list(which as ListOfId, id.value, limit, after), (found) => ({
+      id: id.value,
+      count: found.count,
+      [which!]: found.ids,
+      next: found.next,
+    }));
   };
 }
 
 /** Answers `GET /graph`: all edges, by subscriber, in pages. */
-export function edgesHandler({ graph, guard, unsent }: ListsParts): ApiHandler {
+export function edgesHandler(parts: ListsParts): ApiHandler {
+  const { friends, guard } = parts;
   return (response, request, _head, cors, caller) => {
     const page = pageOf(request);
     if (!page.ok) return guard.refuse(response, cors, page.problem);
-    const { edges, next } = graph.edgesAfter(page.value.after, page.value.limit, (subscriber) =>
-      guard.mayDo(caller, 'subscribe', subscriber),
-    );
-    const list = { count: graph.edges, edges, ...nextText(next) };
-    answerLargeJson(response, list, cors, (...answer) => unsent.end(...answer));
+    const { limit, after } = page.value;
+    const wants = (subscriber: string) => guard.mayDo(caller, 'subscribe', subscriber);
+    answerPage(parts, response, cors, friends.edges(limit, after, wants), (found) => found);
   };
 }
 
-function nextText(next: number | undefined): { next?: string } {
-  return next === undefined ? {} : { next: next.toString(36) };
+/** @param found undefined for an `after` that no page has given */
+function answerPage<Page>(
+  { guard, unsent, counters }: ListsParts,
+  response: HttpResponse,
+  cors: Headers,
+  found: Promise<Page | undefined>,
+  bodyOf: (page: Page) => object,
+): void {
+  whenKnown<Page | undefined | Error>(
+    response,
+    (onKnown) => {
+      found.then(onKnown, onKnown);
+    },
+    (page) => {
+      if (page === undefined) return guard.refuse(response, cors, 'after is "next" of the page before.');
+      if (!(page instanceof Error))
+        return answerLargeJson(response, bodyOf(page), cors, (...answer) => unsent.end(...answer));
+      counters.countApiError('503');
+      answerJson(response, '503 Service Unavailable', { error: page.message }, [...cors, retryHeader]);
+    },
+  );
 }
 
 /** Reads `?limit=1..10000&after=<next of the page before>`. */
-function pageOf(request: HttpRequest): Parsed<{ limit: number; after: number }> {
+function pageOf(request: HttpRequest): Parsed<{ limit: number; after: string }> {
   const parameters = new URLSearchParams(request.getQuery() ?? '');
   const limit = parameters.get('limit') ?? String(limitDefault);
   if (!/^\d{1,5}$/.test(limit) || Number(limit) < 1 || Number(limit) > idPageMax)
     return { ok: false, problem: `limit is a whole number from 1 to ${idPageMax}.` };
-  const text = parameters.get('after');
-  if (text === null) return { ok: true, value: { limit: Number(limit), after: -1 } };
-  const after = /^[0-9a-z]{1,7}$/.test(text) ? Number.parseInt(text, 36) : afterMax + 1;
-  if (after > afterMax) return { ok: false, problem: 'after is "next" of the page before.' };
+  const after = parameters.get('after') ?? '';
+  if (after.length > afterLengthMax || (after === '' && parameters.has('after')))
+    return { ok: false, problem: 'after is "next" of the page before.' };
   return { ok: true, value: { limit: Number(limit), after } };
 }

@@ -6,6 +6,7 @@ import { hasWildcard } from '../../topic-filter.js';
 import type { Engine, OnPublication, RetainedCopy, Wants } from '../engine.js';
 import { Clients } from './clients/clients.js';
 import { EngineError, type ShardError } from './errors.js';
+import { RedisGraph } from './graph.js';
 import { SharedHistory } from './history.js';
 import { Library } from './library.js';
 import { Nodes } from './nodes.js';
@@ -32,6 +33,7 @@ const stopMsMax = 1_000;
 export class RedisEngine implements Engine {
   readonly cluster: Nodes;
   readonly clients: Clients;
+  readonly sharedGraph: RedisGraph;
   readonly #options: RedisEngineOptions;
   /** 52 bits, which a number holds. */
   readonly #run = `000${randomBytes(7).toString('hex').slice(0, 13)}`;
@@ -69,6 +71,11 @@ export class RedisEngine implements Engine {
       nodes: this.cluster,
       shards,
       whenPublished: (then) => this.#whenPublished(then),
+    });
+    this.sharedGraph = new RedisGraph({
+      shards: this.#parts,
+      readsExtras: () => this.cluster.readsExtras,
+      subscriptionsMax: options.graphSubscriptionsMax,
     });
     this.history = new SharedHistory({
       ruleTexts: this.#ruleTexts,

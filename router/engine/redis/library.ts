@@ -13,7 +13,7 @@ interface RedisCaller {
 const nameShape = /^[A-Za-z][A-Za-z0-9_]{0,31}$/;
 /** In this order: each uses what is declared in those before. */
 const sharedFiles = ['places', 'channels', 'message'];
-const nodeFiles = [...sharedFiles, 'publish', 'nodes', 'read', 'clients', 'register'];
+const nodeFiles = [...sharedFiles, 'publish', 'graph', 'nodes', 'read', 'clients', 'register'];
 const publicFiles = [...sharedFiles, 'send'];
 
 /**

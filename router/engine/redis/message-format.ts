@@ -115,6 +115,14 @@ export function messageInHistory(id: string, entry: Buffer): Message {
   return new Message(id, entry.subarray(start), timeMs, qos, retain, place, publisher, properties);
 }
 
+/** @param run in hex, of the node that counts */
+export function countedHeadOf(run: string, number: number): Buffer {
+  const head = Buffer.alloc(countedHeadBytes, countedHead);
+  head.write(run, 1, 'hex');
+  head.writeUInt32BE(number, 1 + runBytes);
+  return head;
+}
+
 /** Of an id of which nothing is retained any more. */
 export function isBareEntry(entry: Buffer): boolean {
   return entry.length === placeBytes;

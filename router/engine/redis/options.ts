@@ -34,6 +34,8 @@ export interface RedisEngineOptions {
   readonly idBytesMax: number;
   readonly topicLevelsMax: number;
   readonly payloadBytesMax: number;
+  /** Ids that one id may follow. */
+  readonly graphSubscriptionsMax: number;
   /** Messages that are retained, over all shards. */
   readonly retainedMax: number;
   readonly onEvent: (event: EngineEvent, detail: string) => void;

@@ -131,7 +131,8 @@ export class Receiver {
   }
 
   #noteLost({ copy }: HeldCopy): void {
-    if (copy !== undefined && this.#parts.rules.of(copy.id) === -1) this.lost++;
+    if (copy === undefined) return;
+    if (copy.properties?.about !== undefined || this.#parts.rules.of(copy.id) === -1) this.lost++;
   }
 
   #letGo({ copy, retainOnly, word }: HeldCopy): void {
@@ -167,7 +168,9 @@ export class Receiver {
 
   #handOut(copy: Copy, retainOnly: boolean): number {
     const { rules, onPublication, onRetained } = this.#parts;
-    const message = decodedMessage(copy, rules.of(copy.id) === -1 ? 0 : copy.place);
+    // A message about another id has no place in the history of this one.
+    const hasPlace = copy.properties?.about === undefined && rules.of(copy.id) !== -1;
+    const message = decodedMessage(copy, hasPlace ? copy.place : 0);
     if (retainOnly) {
       onRetained(message);
       return 0;

@@ -22,6 +22,7 @@ export function redisEngineAt(
     idBytesMax: 1024,
     topicLevelsMax: 128,
     payloadBytesMax: 256 * 1024,
+    graphSubscriptionsMax: 65_536,
     retainedMax: 100_000,
     onEvent() {},
     ...options,
