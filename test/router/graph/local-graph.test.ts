@@ -8,9 +8,10 @@ friendsGraphContract(
   async (subscriptionsMax) => new LocalGraph(new Graph({ subscriptionsMax })),
 );
 
+const directory = t.testdir();
 let directories = 0;
 friendsGraphContract('on disk', async (subscriptionsMax) => {
-  const graph = await openGraph(`${t.testdirName}-${++directories}`, { subscriptionsMax });
+  const graph = await openGraph(`${directory}/${++directories}`, { subscriptionsMax });
   t.teardown(() => graph.close());
   return new LocalGraph(graph);
 });
