@@ -10,7 +10,9 @@
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join, relative } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { longestFirst } from './longest-tests.mjs';
@@ -18,8 +20,12 @@ import { readTap } from './tap-report.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const compiled = join(root, 'dist/test');
-/** Files wait more than they compute, and two cores have room for those that compute. */
-const jobsByDefault = 6;
+const jobsMin = 4;
+const jobsMaxByDefault = 7;
+/** Another file needs about this much of the cores. */
+const idleShareMin = 0.3;
+/** How often it looks. */
+const lookMs = 1_000;
 /** A test says itself what it waits for after this time. */
 const testTimeoutSec = 240;
 /** Longer than any file takes: it ends those that cannot even say that. */
@@ -28,7 +34,7 @@ const againMax = 3;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { jobs: { type: 'string', default: String(jobsByDefault) }, again: { type: 'boolean' } },
+  options: { jobs: { type: 'string', default: String(jobsMaxByDefault) }, again: { type: 'boolean' } },
 });
 const files = filesFor(positionals);
 if (files.length === 0) {
@@ -66,23 +72,49 @@ function filesFor(words) {
   return [...given, ...chosen.map((name) => join(compiled, name))];
 }
 
-async function runAll(waiting, jobs) {
-  const left = [...waiting];
+/**
+ * Most files wait most of the time and some compute all of it, so that no fixed number fits both: beyond `jobsMin` another
+ * one starts only where the cores have been idle.
+ */
+async function runAll(waiting, jobsMax) {
   const done = [];
-  const lanes = Array.from({ length: jobs }, async () => {
-    for (let file = left.shift(); file !== undefined; file = left.shift()) {
-      const result = await run(file);
-      done.push(result);
-      const what = result.ok ? 'ok    ' : 'FAILED';
-      const count = `${done.length}/${waiting.length}`.padStart(7);
-      console.log(
-        `${what} ${count} ${String(result.seconds).padStart(6)} s  ${result.name}, ${result.passed} passed`,
-      );
-      if (result.said !== '') process.stderr.write(result.said);
+  const under = new Set();
+  let busyBefore = cpuMs();
+  for (const file of waiting) {
+    while (under.size >= Math.min(jobsMin, jobsMax)) {
+      await Promise.race([...under, delay(lookMs)]);
+      const busy = cpuMs();
+      const idle = (busy.idle - busyBefore.idle) / Math.max(1, busy.all - busyBefore.all);
+      if (busy.all - busyBefore.all < lookMs * cpus().length * 0.9) continue; // too short to say
+      busyBefore = busy;
+      if (under.size < jobsMax && idle > idleShareMin) break;
     }
-  });
-  await Promise.all(lanes);
+    const ending = run(file).then((result) => {
+      under.delete(ending);
+      done.push(result);
+      tell(result, `${done.length}/${waiting.length}`);
+    });
+    under.add(ending);
+  }
+  await Promise.all(under);
   return done;
+}
+
+function tell({ ok, seconds, name, passed, said }, count) {
+  const outcome = ok ? 'ok    ' : 'FAILED';
+  const time = String(seconds).padStart(6);
+  console.log(`${outcome} ${count.padStart(7)} ${time} s  ${name}, ${passed} passed`);
+  if (said !== '') process.stderr.write(said);
+}
+
+/** Of all cores since the machine was started. */
+function cpuMs() {
+  let [idle, all] = [0, 0];
+  for (const { times } of cpus()) {
+    idle += times.idle;
+    for (const time of Object.values(times)) all += time;
+  }
+  return { idle, all };
 }
 
 /** One file in a process, in a process group of its own, of which nothing stays. */
@@ -116,13 +148,13 @@ async function run(file) {
   };
 }
 
-/** @returns a function that waits for all of it */
+/** @returns a function that waits for all of it; not for long, as a process outside of the group may keep it open */
 function collect(stream) {
   const chunks = [];
   stream.on('data', (chunk) => chunks.push(chunk));
   const closed = new Promise((resolve) => stream.once('close', resolve));
   return async () => {
-    await closed;
+    await Promise.race([closed, delay(5_000, undefined, { ref: false })]);
     return Buffer.concat(chunks).toString();
   };
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { plainNode } from './child-processes.js';
 
 /**
  * The test files of a room once more, each as a process of its own, with two nodes on a redis-server in the place of each
@@ -23,6 +24,8 @@ export interface Part {
 const tests = fileURLToPath(new URL('.', import.meta.url));
 /** Of one part; a busy machine takes three times as long as a quiet one. */
 const timeoutMs = 400_000;
+/** Without tap's module hooks, which take a second of CPU a file. */
+const [command, ...args] = plainNode;
 
 export async function onTwoNodes({ room, only = () => true, leftOut }: Part): Promise<void> {
   t.setTimeout(timeoutMs);
@@ -39,7 +42,7 @@ export async function onTwoNodes({ room, only = () => true, leftOut }: Part): Pr
     }
     const reasons = new Set(reasonsIn(source, 'oneProcess'));
     const env = { ...process.env, ENCKE_TEST_NODES: '2' };
-    const results = await t.spawn(process.execPath, [file], { env }, `${room}/${name} on two nodes`);
+    const results = await t.spawn(command, [...args, file], { env }, `${room}/${name} on two nodes`);
     for (const { name: test, skip } of results?.skips ?? []) {
       if (!reasons.has(String(skip))) continue; // it lacks a program, and says so itself
       found.tests++;
