@@ -100,11 +100,13 @@ async function runAll(waiting, jobsMax) {
   return done;
 }
 
-function tell({ ok, seconds, name, passed, said }, count) {
+/** A run that is ended before its end has said why, too. */
+function tell({ ok, seconds, name, passed, failures, said }, count) {
   const outcome = ok ? 'ok    ' : 'FAILED';
   const time = String(seconds).padStart(6);
   console.log(`${outcome} ${count.padStart(7)} ${time} s  ${name}, ${passed} passed`);
-  if (said !== '') process.stderr.write(said);
+  if (!ok) console.log(failures);
+  else if (said !== '') process.stderr.write(said);
 }
 
 /** Of all cores since the machine was started. */
