@@ -41,6 +41,8 @@ t.test('they end with the process that started them', async (t) => {
 });
 
 t.test('a gateway of a test has nothing of the test runner in it', async (t) => {
+  process.env.NODE_OPTIONS = '--no-deprecation'; // as tap has its loader there
+  t.teardown(() => delete process.env.NODE_OPTIONS);
   const gateway = await startGateway();
   t.teardown(() => gateway.kill());
   const environment = readFileSync(`/proc/${gateway.pid}/environ`, 'utf8').split('\0');
