@@ -52,6 +52,16 @@ t.test('Redis stands still for 20 s', async (t) => {
   t.match(batch.json, { messages: 1, uncarried: 1, error: /is away/ });
   const uncounted = await post('/send/123?wait=0', 'late uncounted');
   t.equal(uncounted.status, 503, '?wait=0 does not say 202 of what is not carried');
+  const ofGraph = [
+    await post('/graph', '{"subscriber":"a","subscribee":"123"}'),
+    await post('/send/123?to=followers', 'late to followers'),
+    await ask(one!.apiPort, '/graph/123/subscribers'),
+  ];
+  for (const answer of ofGraph) {
+    t.equal(answer.status, 503);
+    t.equal(answer.header('Retry-After'), '1');
+    t.match(answer.json.error, /Redis at 127.0.0.1:\d+ is away/);
+  }
   // On a busy machine a request may arrive after 1.5 s: it is late, too.
   const answers = (await early).map(({ status }) => status);
   for (const { status, json } of await early) {
@@ -75,7 +85,7 @@ t.test('Redis stands still for 20 s', async (t) => {
   const { engine, apiErrors } = await nodeStats(one!);
   const unknown = answers.filter((status) => status === 504).length;
   t.match(engine, { unknown, refused: 6 - unknown }, 'each is counted as it was answered');
-  t.match(apiErrors, { 503: 6 - unknown });
+  t.match(apiErrors, { 503: 6 - unknown + ofGraph.length });
   t.equal(apiErrors[504] ?? 0, unknown);
   await away.close();
 });
