@@ -19,7 +19,7 @@ export interface Authorizer {
 export class RuleAuthorizer implements Authorizer {
   #commonDenies = Rules.none;
   #commonAllows = Rules.none;
-  readonly #allowsUnmatched: boolean;
+  #allowsUnmatched: boolean;
 
   /**
    * @param common rules of all users (--acl-rules, and those of a file of users): the deny rules among them come before those
@@ -29,6 +29,11 @@ export class RuleAuthorizer implements Authorizer {
   constructor(common: readonly Rule[], nomatch: 'allow' | 'deny') {
     this.#allowsUnmatched = nomatch === 'allow';
     this.setCommon(common);
+  }
+
+  /** From now on this becomes of an action that no rule is about. */
+  setNomatch(nomatch: 'allow' | 'deny'): void {
+    this.#allowsUnmatched = nomatch === 'allow';
   }
 
   /** From now on these are the rules of all users. */

@@ -13,7 +13,7 @@ import type { FailedLogins } from './failed-logins.js';
  * it may have been the one that knows the user as banned. Never throws, whatever an authenticator does.
  */
 export class AuthenticatorChain {
-  readonly #links: readonly Authenticator[];
+  #links: readonly Authenticator[];
   readonly #onFault: (name: string, error: unknown) => void;
   readonly #failedLogins: FailedLogins | undefined;
 
@@ -29,6 +29,11 @@ export class AuthenticatorChain {
     this.#links = links;
     this.#onFault = onFault;
     this.#failedLogins = failedLogins;
+  }
+
+  /** From now on these are asked. */
+  take(links: readonly Authenticator[]): void {
+    this.#links = links;
   }
 
   /** Without any authenticator everybody may do everything, and nobody is to be asked. */

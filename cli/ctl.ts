@@ -9,6 +9,7 @@ import {
   listenersTable,
   messagesTable,
   nodesTable,
+  reloadsText,
   sessionsTable,
   subscriptionsTable,
 } from './ctl/tables.js';
@@ -243,6 +244,17 @@ function addMessages(ctl: Command): void {
 }
 
 function addChanges(ctl: Command): void {
+  ctl
+    .command('reload')
+    .description('read the settings again, and take them whole or not at all; no connection ends')
+    .option('--node <name>', 'which node; otherwise all')
+    .action((flags, command: Command) =>
+      act(command, async (client) => {
+        const json = await client.request('POST', '/api/v1/reload', { node: flags.node });
+        if (json.nodes.some(({ taken }: { taken: boolean }) => !taken)) process.exitCode = 1;
+        return { json, text: reloadsText(json.nodes), unanswered: json.unanswered };
+      }),
+    );
   ctl
     .command('drain')
     .description('take a node out: it takes no clients, and ends their connections')

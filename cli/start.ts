@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { ConfigError, environmentNameOf, flagOf, readConfig } from '../gateway/config.js';
+import { ConfigError, environmentNameOf, flagOf, overriddenKeys, readConfig } from '../gateway/config.js';
 import { formerKeys } from '../gateway/former-settings.js';
 import { commandOf, isUsed, type NodeRole } from '../gateway/role.js';
 import { type SettingKey, settingKeys, settings } from '../gateway/settings.js';
@@ -94,17 +94,19 @@ function optionOf(key: SettingKey): Option {
 async function start(role: NodeRole, flags: Record<string, unknown>): Promise<void> {
   try {
     const file = (flags.config as string | undefined) ?? (process.env[configFileVariable] || undefined);
-    const config = readConfig({ flags, environment: process.env, file, role });
+    const sources = { flags, environment: process.env, file, role };
+    const config = readConfig(sources);
+    const readAgain = () => ({ config: readConfig(sources), overridden: overriddenKeys(sources) });
     const worker = workerOf(process.env);
     if (config.workers > 0 && worker === undefined) {
       const { superviseWorkers } = await import('../gateway/workers/supervisor.js');
-      return await superviseWorkers(config, role);
+      return await superviseWorkers(config, role, readAgain);
     }
     // uWS reads this once, when it is loaded. So it is set before the import.
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.requestHeadBytesMax);
     const { runGateway } = await import('../gateway/main.js');
     const { openAdmin } = await import('../admin/open.js');
-    await runGateway(config, role, worker, openAdmin);
+    await runGateway(config, role, worker, openAdmin, readAgain);
   } catch (error) {
     stopWithSentence(commandOf[role], error);
   }

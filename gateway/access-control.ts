@@ -10,6 +10,8 @@ import type { Config } from './config.js';
 import { Identities } from './identities.js';
 import { IdentityChanges } from './identity-changes.js';
 import { PendingDecisions } from './pending-decisions.js';
+import { onAccessChanges } from './reload/access-changes.js';
+import type { SettingChanges } from './reload/setting-changes.js';
 import type { SampledLog } from './sampled-log.js';
 
 /** The parts that tell a transport which user a client is, and whether that user may do something. */
@@ -31,6 +33,8 @@ export interface AccessControl {
   readonly failedLogins: FailedLogins;
   /** A user is to be checked anew, whatever is known of it. @param userName undefined: of all without a name */
   revoke(userName: string | undefined): void;
+  /** Makes the authenticators of settings that have changed. Without it they stay as they are. */
+  makeAuthenticators: (config: Config) => Promise<readonly Authenticator[]>;
   /** Sets the one listener, which is called whenever users or rules have changed. */
   watch(listener: () => void): void;
   /** The identity that a user has now; undefined where it is gone. */
@@ -50,6 +54,7 @@ export function accessControlOf(
   log: SampledLog,
   authenticators: readonly Authenticator[],
   capacity: number,
+  settingChanges: SettingChanges,
 ): AccessControl {
   const onFault = (name: string, error: unknown) =>
     log.warn(
@@ -60,18 +65,15 @@ export function accessControlOf(
   const failedLogins = failedLoginsOf(config, log, authenticators);
   const { authFailuresPerAddressMax, authFailuresPerNameMax } = config;
   const limit = authFailuresPerAddressMax + authFailuresPerNameMax > 0 ? failedLogins : undefined;
-  const chainWith = (token: string) => {
-    const links = [...(token === '' ? [] : [new SharedToken(token)]), ...authenticators];
-    return new AuthenticatorChain(links, onFault, limit);
-  };
-  const commonRules = () => [
-    ...config.aclRules.map(ruleOf),
-    ...authenticators.flatMap((each) => each.commonRules ?? []),
-  ];
+  let current = authenticators;
+  let aclRules = config.aclRules.map(ruleOf);
+  const linksWith = (token: string) => [...(token === '' ? [] : [new SharedToken(token)]), ...current];
+  const chainWith = (token: string) => new AuthenticatorChain(linksWith(token), onFault, limit);
+  const commonRules = () => [...aclRules, ...current.flatMap((each) => each.commonRules ?? [])];
   const authorizer = new RuleAuthorizer(commonRules(), config.aclNomatch);
   const renew = (identity: Identity) => {
     let now: Identity | undefined = identity;
-    for (const each of authenticators)
+    for (const each of current)
       if (now !== undefined && each.renew !== undefined) now = each.renew(now);
     return now;
   };
@@ -85,10 +87,30 @@ export function accessControlOf(
   for (const each of authenticators) each.watch?.(changed);
   const [http, mqtt, api] = [chainWith(''), chainWith(config.mqttToken), chainWith(config.apiToken)];
   // An operator who has closed the API to others on the machine has closed this, too.
-  const admin = chainWith(config.adminToken || config.apiToken);
+  const admin = chainWith(adminTokenOf(config));
   const pending = new PendingDecisions(config, changes);
-  const caches = new Set(authenticators.flatMap(({ cache }) => cache ?? []));
-  return {
+  onAccessChanges(settingChanges, config, async (next, areAuthenticatorsNew) => {
+    const rules = next.aclRules.map(ruleOf);
+    const made = areAuthenticatorsNew ? await access.makeAuthenticators(next) : current;
+    return () => {
+      const former = current.filter((each) => !made.includes(each));
+      current = made;
+      aclRules = rules;
+      for (const [chain, token] of [
+        [http, ''],
+        [mqtt, next.mqttToken],
+        [api, next.apiToken],
+        [admin, adminTokenOf(next)],
+      ] as const)
+        chain.take(linksWith(token));
+      authorizer.setNomatch(next.aclNomatch);
+      if (areAuthenticatorsNew) for (const each of current) each.watch?.(changed);
+      changed();
+      // Later, as they still answer clients that were asked of them before.
+      setTimeout(() => former.forEach((each) => void each.stop?.()), next.authTimeoutMs).unref();
+    };
+  });
+  const access: AccessControl = {
     http,
     mqtt,
     api,
@@ -100,19 +122,22 @@ export function accessControlOf(
     }),
     changes,
     pending,
-    cache: [...caches][0] ?? noCache,
+    get cache() {
+      return current.find(({ cache }) => cache !== undefined)?.cache ?? noCache;
+    },
     failedLogins,
     revoke: (userName) => {
-      for (const cache of caches) cache.revoke(userName); // they share one
-      for (const authenticator of authenticators) authenticator.revoke?.(userName);
+      for (const cache of new Set(current.flatMap(({ cache }) => cache ?? []))) cache.revoke(userName); // they share one
+      for (const authenticator of current) authenticator.revoke?.(userName);
       changes.revoke(userName);
     },
+    makeAuthenticators: async () => current,
     watch: (listener) => {
       onChange = listener;
     },
     renew,
     recall: (reference) => {
-      for (const each of authenticators) {
+      for (const each of current) {
         const identity = each.recall?.(reference);
         if (identity !== undefined) return identity;
       }
@@ -120,6 +145,12 @@ export function accessControlOf(
     },
     stop: () => http.stop(),
   };
+  return access;
+}
+
+/** The operator's listener has the API's token where it has none of its own. */
+function adminTokenOf({ adminToken, apiToken }: Config): string {
+  return adminToken || apiToken;
 }
 
 function failedLoginsOf(

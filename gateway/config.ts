@@ -69,6 +69,14 @@ export function readConfig(sources: ConfigSources): Config {
   return isSet('nodeName') ? fitted : { ...fitted, nodeName: unnamedNode(fitted) };
 }
 
+/** Keys of the file that count for nothing, as a flag or the environment sets them. @throws ConfigError */
+export function overriddenKeys(sources: ConfigSources): SettingKey[] {
+  if (sources.file === undefined) return [];
+  const file = readConfigFile(sources.file);
+  const isOverridden = (key: SettingKey) => !pick(key, sources, file).origin.startsWith('"');
+  return settingKeys.filter((key) => Object.hasOwn(file, key) && isOverridden(key));
+}
+
 /** Otherwise --redis would be ignored in silence, and each node would be alone. */
 function assertNoRedis({ value, origin }: { value: unknown; origin: string }): void {
   if (value === undefined) return;

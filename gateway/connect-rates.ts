@@ -12,21 +12,25 @@ export interface RateRefusal {
   readonly refusal: Refusal;
 }
 
+type ConnectRateSettings = Pick<Config, 'rateLimitConnects' | 'rateLimitConnectsPerAddress'>;
+
 /**
  * Limits how fast streams and WebSockets open, in all and from one address. A herd that comes at once is spread: each
  * client that is refused is told a later time than the one before, at the pace at which clients can be let in.
  */
 export class ConnectRates {
-  readonly #total: Bucket | undefined;
-  readonly #perAddress: Buckets | undefined;
-  readonly #msEach: number;
+  #total: Bucket | undefined;
+  #perAddress: Buckets | undefined;
+  #msEach = 0;
   /** Clients that were refused have been promised all places until this time. */
   #promisedMs = 0;
 
-  constructor({
-    rateLimitConnects,
-    rateLimitConnectsPerAddress,
-  }: Pick<Config, 'rateLimitConnects' | 'rateLimitConnectsPerAddress'>) {
+  constructor(limits: ConnectRateSettings) {
+    this.limitTo(limits);
+  }
+
+  /** From now on these are the limits; all budgets are full again. */
+  limitTo({ rateLimitConnects, rateLimitConnectsPerAddress }: ConnectRateSettings): void {
     const total = rateOf(rateLimitConnects);
     this.#total = total && new Bucket(total, performance.now());
     this.#perAddress = Buckets.ofSetting(rateLimitConnectsPerAddress);

@@ -24,11 +24,15 @@ export async function openEngine(
   log: Logger,
   onGap: OnGap,
 ): Promise<OpenEngine> {
-  const rules = config.historyRules.map(historyRule);
+  const rules = historyRulesOf(config);
   const bytesMax = config.historyBytesTotalMax;
   if (config.engine === 'embedded') return { historyStore: new MemoryHistory({ rules, bytesMax }) };
   const { openRedisEngine } = await import('./redis-engine.js'); // loaded on demand: ioredis takes memory
   return openRedisEngine(config, role, new HistoryRules(rules), log, onGap);
+}
+
+export function historyRulesOf({ historyRules }: Pick<Config, 'historyRules'>): HistoryRule[] {
+  return historyRules.map(historyRule);
 }
 
 function historyRule(text: string): HistoryRule {

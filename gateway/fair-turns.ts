@@ -32,7 +32,7 @@ export interface SlicedWork {
  */
 export class FairTurns {
   readonly #outbound: Outbound;
-  readonly #turnMs: number;
+  #turnMs: number;
   readonly #engine: Pick<Engine, 'isBehind'>;
   #waiting: SlicedWork[] = [];
   #begun = false;
@@ -48,6 +48,11 @@ export class FairTurns {
     this.#outbound = outbound;
     this.#turnMs = turnMs;
     this.#engine = engine;
+  }
+
+  /** From now on a turn has this time. */
+  limitTo(turnMs: number): void {
+    this.#turnMs = turnMs;
   }
 
   /** New work has to wait: this turn is used up. */

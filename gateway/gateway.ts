@@ -49,7 +49,7 @@ export class Gateway {
   readonly #runtime = new RuntimeGauges();
   readonly stats: Stats;
   /** The operator's listener shows and changes the node through this. */
-  readonly operated: OperatedNode;
+  readonly operated: Omit<OperatedNode, 'reload'>;
   /** The reason why nothing should be sent here, besides what the engine knows. */
   #notReady: string | undefined = 'starting';
 

@@ -12,7 +12,7 @@ import type { RoutedApp } from './routed-app.js';
 import type { SharedParts } from './shared-parts.js';
 import type { SocketBudget } from './socket-budget.js';
 import { SocketOptions } from './socket-options.js';
-import { type Certificates, certificatesOf } from './tls/certificates.js';
+import { type Certificates, certificateFilesOf, certificatesOf } from './tls/certificates.js';
 import type { NameField } from './tls/client-names.js';
 import { renewableAppOf } from './tls/renewable-app.js';
 import { uWS } from './uws.js';
@@ -45,8 +45,15 @@ export class Listeners {
     const certificates = used.some(({ tls }) => tls) ? certificatesOf(config, log) : undefined;
     this.certificates = certificates;
     warnOfClearText(config, used, log);
+    const hosts = HostNames.ofListener(config.host, config.allowedHosts);
+    shared.changes.on(['allowedHosts'], (next) => () => hosts.takeOfListener(next.host, next.allowedHosts));
+    shared.changes.on(
+      ['tlsCertFile', 'tlsKeyFile'],
+      (next) => certificates?.replaced(certificateFilesOf(next)) ?? (() => {}),
+      (_key, next) => certificates !== undefined && next.tlsCertFile.length > 0,
+    );
     const publicParts = {
-      hosts: HostNames.ofListener(config.host, config.allowedHosts),
+      hosts,
       addresses: addressesOf('addressRules'),
       isClosing,
       onRefused: (reason: RefusalReason) => counters.refused[reason]++,

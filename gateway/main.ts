@@ -10,6 +10,7 @@ import { openProcessLog } from './log/process-log.js';
 import { giveMemoryBack } from './memory.js';
 import { limitsLine } from './memory-limits.js';
 import type { OpenAdmin } from './operated-node.js';
+import { ConfigReload, type ReadAgain } from './reload/config-reload.js';
 import type { NodeRole } from './role.js';
 import { SampledLog } from './sampled-log.js';
 import { stopOnSignal } from './stop-signals.js';
@@ -20,6 +21,7 @@ import { stopWithSupervisor, tellSupervisor, type Worker } from './workers/worke
  * The process: config -> router -> gateway; says where it listens; signals; graceful stop.
  * @param worker where it is one of several that a supervisor has started
  * @param openAdmin of the room above this one
+ * @param readAgain reads the settings from their sources once more; it throws ConfigError
  * @throws ConfigError, EngineError, ListenError, StoreError
  */
 export async function runGateway(
@@ -27,6 +29,7 @@ export async function runGateway(
   role: NodeRole,
   worker: Worker | undefined,
   openAdmin: OpenAdmin,
+  readAgain: () => ReadAgain,
 ): Promise<void> {
   const processLog = openProcessLog(config);
   const log = worker === undefined ? processLog.log : processLog.log.child({ worker: worker.number });
@@ -47,6 +50,10 @@ export async function runGateway(
   });
   const authenticators = await authenticatorsIn(config, log);
   gateway = new Gateway(router, config, log, role, processLog.writer, authenticators);
+  const { shared } = gateway.operated;
+  shared.access.makeAuthenticators = (next) => authenticatorsIn(next, log);
+  const reload = new ConfigReload(config, role, shared.changes, readAgain, log);
+  process.on('SIGHUP', () => void reload.reload());
   const stop = async (cause: string) => {
     log.info({ signal: cause, connections: gateway.connectionsOpen, drainSec: config.drainSec }, 'stopping');
     await gateway.stop();
@@ -58,7 +65,7 @@ export async function runGateway(
   if (worker === undefined) stopOnSignal(stop);
   else stopWithSupervisor(stop);
   await gateway.start();
-  admin = await openAdmin(gateway.operated, log, worker);
+  admin = await openAdmin({ ...gateway.operated, reload: () => reload.reload() }, log, worker);
   // Until its first full collection V8 allows the old generation over 100 MB, whatever is alive in it; after
   // one, the limit follows what is alive. And what loading has left behind goes.
   await giveMemoryBack();

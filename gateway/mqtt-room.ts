@@ -1,8 +1,9 @@
+import { changeSessionLimits } from '../router/session/session-limits.js';
 import { Sessions } from '../router/session/sessions.js';
 import { bindRest } from './http/methods.js';
 import type { Listeners } from './listeners.js';
 import { Mqtt } from './mqtt/mqtt.js';
-import { sessionsOptions } from './mqtt/sessions-options.js';
+import { sessionKeys, sessionsOptions } from './mqtt/sessions-options.js';
 import { ReceiveThrottle } from './receive-throttle.js';
 import type { SharedParts } from './shared-parts.js';
 
@@ -13,6 +14,10 @@ import type { SharedParts } from './shared-parts.js';
 export function bindMqttRoom(listeners: Listeners, shared: SharedParts): Mqtt {
   const { router, config, log, turns, descriptorsMax } = shared;
   const sessions = new Sessions(router, sessionsOptions(config, log, router.engine.clients));
+  shared.changes.on(sessionKeys, (next) => {
+    const limits = sessionsOptions(next, log, router.engine.clients);
+    return () => changeSessionLimits(sessions.limits, limits);
+  });
   const mqtt = new Mqtt({ ...shared, sessions });
   const { public: clients, mqtt: own } = listeners;
   const throttle = new ReceiveThrottle({

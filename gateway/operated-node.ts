@@ -4,6 +4,7 @@ import type { Kicks } from './cluster/kicks.js';
 import type { SubscriberLocations } from './cluster/subscriber-locations.js';
 import type { Mqtt } from './mqtt/mqtt.js';
 import type { ProbedNode } from './probed-node.js';
+import type { ReloadOutcome } from './reload/config-reload.js';
 import type { NodeRole } from './role.js';
 import type { SharedParts } from './shared-parts.js';
 import type { Worker } from './workers/worker.js';
@@ -17,6 +18,8 @@ export interface ListenerState {
 
 /** The parts of a node that its operator looks at, and changes while it runs. */
 export interface OperatedNode extends ProbedNode {
+  /** Reads the settings again, checks them whole, and takes them whole or not at all. Never rejects. */
+  reload(): Promise<ReloadOutcome>;
   readonly shared: SharedParts;
   readonly role: NodeRole;
   readonly subscriberLocations: SubscriberLocations;

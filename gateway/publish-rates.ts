@@ -37,17 +37,21 @@ export class PublishBudget {
   }
 }
 
+type PublishRateSettings = Pick<Config, 'rateLimitPublishesPerUser' | 'rateLimitPublishesPerAddress'>;
+
 /** Limits how fast users and addresses publish. Without such a limit, nothing is looked up and nothing stored. */
 export class PublishRates {
-  readonly #perUser: Buckets | undefined;
-  readonly #perAddress: Buckets | undefined;
+  #perUser: Buckets | undefined;
+  #perAddress: Buckets | undefined;
   /** Keeps the address of an MQTT connection that has published: to ask uWS for it takes a microsecond. */
   readonly #addressOfSlot: (string | undefined)[] = [];
 
-  constructor({
-    rateLimitPublishesPerUser,
-    rateLimitPublishesPerAddress,
-  }: Pick<Config, 'rateLimitPublishesPerUser' | 'rateLimitPublishesPerAddress'>) {
+  constructor(limits: PublishRateSettings) {
+    this.limitTo(limits);
+  }
+
+  /** From now on these are the limits; all budgets are full again. */
+  limitTo({ rateLimitPublishesPerUser, rateLimitPublishesPerAddress }: PublishRateSettings): void {
     this.#perUser = Buckets.ofSetting(rateLimitPublishesPerUser);
     this.#perAddress = Buckets.ofSetting(rateLimitPublishesPerAddress);
   }

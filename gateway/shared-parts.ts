@@ -9,11 +9,13 @@ import { ConnectRates } from './connect-rates.js';
 import { Connections } from './connections.js';
 import { Counters } from './counters.js';
 import { apiSocketsBeyond, refusalSockets, reserveOf, streamCapacity } from './descriptors.js';
+import { historyRulesOf } from './engine.js';
 import { FairTurns } from './fair-turns.js';
 import { LoginShares } from './login-shares.js';
 import { Outbound } from './outbound.js';
 import { PeerProgress } from './peer-progress.js';
 import { PublishRates } from './publish-rates.js';
+import { SettingChanges } from './reload/setting-changes.js';
 import { SampledLog } from './sampled-log.js';
 import { SlowConsumers } from './slow-consumers.js';
 import { SocketBudget } from './socket-budget.js';
@@ -22,6 +24,7 @@ import { SocketBudget } from './socket-budget.js';
 export interface SharedParts {
   readonly router: Router;
   readonly config: Config;
+  readonly changes: SettingChanges;
   readonly log: SampledLog;
   readonly clock: Clock;
   readonly counters: Counters;
@@ -49,6 +52,7 @@ export function sharedParts(
   authenticators: readonly Authenticator[],
 ): SharedParts {
   const { apiSocketsMax } = config;
+  const changes = new SettingChanges(config);
   const capacity = streamCapacity(config.connectionsMax, config);
   const publicSockets = new SocketBudget(capacity + refusalSockets);
   const descriptorsMax = () => publicSockets.peak + reserveOf(config);
@@ -57,15 +61,36 @@ export function sharedParts(
   const connections = new Connections(capacity);
   const progress = new PeerProgress(descriptorsMax, config.socketUnsentBytesMax);
   const slowConsumers = new SlowConsumers(connections, counters, config, sampledLog, progress);
-  const access = accessControlOf(config, sampledLog, authenticators, capacity);
+  const access = accessControlOf(config, sampledLog, authenticators, capacity, changes);
   const outbound = new Outbound(connections, counters, slowConsumers);
   // A message that only waits in a session or a backlog is not written at the end of this turn.
   router.onHandedOut = ({ timeMs }) => {
     if (outbound.turnDeliveries > 0) counters.latency.handedOut(timeMs);
   };
+  const connectRates = new ConnectRates(config);
+  const publishRates = new PublishRates(config);
+  const turns = new FairTurns(outbound, config.turnBudgetMs, router.engine);
+  changes.on(
+    ['rateLimitConnects', 'rateLimitConnectsPerAddress'],
+    (next) => () => connectRates.limitTo(next),
+  );
+  changes.on(
+    ['rateLimitPublishesPerUser', 'rateLimitPublishesPerAddress'],
+    (next) => () => publishRates.limitTo(next),
+  );
+  changes.on(
+    ['historyRules'],
+    (next) => router.history.prepareRules(historyRulesOf(next)) ?? (() => {}),
+    () => config.engine === 'embedded', // over Redis all nodes have to have the same
+  );
+  changes.on(['turnBudgetMs'], (next) => () => turns.limitTo(next.turnBudgetMs));
+  changes.on(['logLevel'], (next) => () => {
+    log.level = next.logLevel;
+  });
   return {
     router,
     config,
+    changes,
     log: sampledLog,
     clock: new Clock(config.heartbeatSec),
     counters,
@@ -80,10 +105,10 @@ export function sharedParts(
       counters,
       config.connectionsPerAddressMax,
     ),
-    connectRates: new ConnectRates(config),
-    publishRates: new PublishRates(config),
+    connectRates,
+    publishRates,
     loginShares: new LoginShares(router, config),
-    turns: new FairTurns(outbound, config.turnBudgetMs, router.engine),
+    turns,
     publicSockets,
     apiSockets: new SocketBudget(apiSocketsMax + apiSocketsBeyond(apiSocketsMax), apiSocketsMax),
     descriptorsMax,

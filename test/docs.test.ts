@@ -1,9 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
 import t from 'tap';
 import { environmentNameOf, flagOf, readConfig } from '../gateway/config.js';
+import { Gateway } from '../gateway/gateway.js';
 import { type SettingKey, settingKeys, settings } from '../gateway/settings.js';
+import { Router } from '../router/index.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -31,6 +34,18 @@ t.test('operations.md has the defaults that there are', async (t) => {
 function presetText(preset: unknown): string {
   return (Array.isArray(preset) ? preset.join('; ') : String(preset)) || 'none';
 }
+
+t.test('operations.md says of every setting whether a reload takes it, as the code does', (t) => {
+  const config = readConfig({ environment: {} });
+  const log = pino({ level: 'silent' });
+  const live = new Gateway(new Router(), config, log).operated.shared.changes.liveKeys;
+  const [, taken, waiting] = /### Live(.*?)### After a restart(.*?)\n## /s.exec(read('docs/operations.md'))!;
+  const keysIn = (section: string) =>
+    [...section.matchAll(/`(\w+)`/g)].map(([, key]) => key as SettingKey).filter((key) => key in settings);
+  t.same(keysIn(taken!).sort(), [...live].sort(), 'live');
+  t.same(keysIn(waiting!).sort(), settingKeys.filter((key) => !live.has(key)).sort(), 'after a restart');
+  t.end();
+});
 
 /** Of redis-server, npm, openssl, kubectl and the like; and the one flag of `encke start` that is no setting. */
 const otherFlags = new Set(

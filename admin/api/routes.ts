@@ -7,6 +7,7 @@ import type { AdminRoute } from '../route.js';
 import { KeptMessages } from './kept-messages.js';
 import { Pages } from './pages.js';
 import { readBody, readQuery } from './queries.js';
+import { reloadNodes } from './reloaded-nodes.js';
 import * as shapes from './shapes.js';
 
 export interface AdminApiParts {
@@ -178,6 +179,17 @@ export function apiRoutes({ node, operations, questions }: AdminApiParts): Admin
           nodes,
         });
         return jsonAnswer({ level, nodes: [...replies.keys()].sort(), unanswered });
+      },
+    },
+    {
+      method: 'POST',
+      path: '/api/v1/reload',
+      summary: 'Has one node or all read their settings again. A node takes them whole or not at all',
+      body: shapes.reloadBody,
+      shape: shapes.reloadShape,
+      answer: async ({ body }) => {
+        const { node: name } = readBody(shapes.reloadBody, body);
+        return jsonAnswer(await reloadNodes(questions, name === undefined ? undefined : [known(name)]));
       },
     },
     {

@@ -45,6 +45,7 @@ export const kickBody = z.object({
   clientIds: names.describe('of MQTT clients'),
   ids: names.describe('of those that are logged in with exactly one of them'),
 });
+export const reloadBody = z.object({ node: z.string().optional().describe('name of a node; none = all') });
 export const drainBody = nodeBody.extend({
   seconds: z
     .number()
@@ -94,3 +95,16 @@ export const logLevelShape = z.object({
   unanswered,
 });
 export const drainShape = z.object({ node: z.string(), draining: z.boolean() });
+export const reloadShape = z.object({
+  nodes: z.array(
+    z.object({
+      node: z.string(),
+      taken: z.boolean().describe('false = nothing has changed, as the settings cannot be taken'),
+      sentence: z.string().describe('what has changed, or why nothing has'),
+      changed: z.array(z.string()).describe('settings that are in effect now'),
+      needRestart: z.array(z.string()).describe('settings that have another value from the next start on'),
+      overridden: z.array(z.string()).describe('settings of the file that a flag or the environment sets'),
+    }),
+  ),
+  unanswered,
+});

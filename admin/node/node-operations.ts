@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
 import type { OperatedNode } from '../../gateway/operated-node.js';
+import type { ReloadOutcome } from '../../gateway/reload/config-reload.js';
 import { ConnectionKeys } from './connection-keys.js';
 import { type ClientsFilter, type ClientsStep, ConnectionList } from './connection-list.js';
 import type { ClientDetail, ClientEntry, NodeStatus, SessionEntry } from './entries.js';
 import type { Question } from './questions.js';
+import { Reloads } from './reloads.js';
 import { SessionList, type SessionsFilter } from './session-list.js';
 import type { WalkStep } from './walks.js';
 
@@ -18,6 +20,9 @@ export interface Operations {
   readonly session: { details: { clientId: string }; reply: { session: SessionEntry } };
   readonly 'end-session': { details: { clientId: string }; reply: { session: SessionEntry } };
   readonly 'log-level': { details: { level: string }; reply: { level: string } };
+  /** Begins; `reloaded` says what has become of it. */
+  readonly reload: { details: undefined; reply: { number: number } };
+  readonly reloaded: { details: { number: number }; reply: { outcome?: ReloadOutcome } };
   readonly drain: { details: { drainSec: number }; reply: { draining: boolean } };
   readonly undrain: { details: undefined; reply: { undrained: boolean } };
 }
@@ -43,6 +48,7 @@ export class NodeOperations {
   readonly #log: Logger;
   readonly #clients: ConnectionList;
   readonly #sessions: SessionList;
+  readonly #reloads: Reloads;
 
   constructor(node: OperatedNode, log: Logger) {
     const { self } = node.shared.router.engine.cluster ?? {};
@@ -52,6 +58,7 @@ export class NodeOperations {
     const keys = new ConnectionKeys(node.shared.connections, self?.run ?? process.pid);
     this.#clients = new ConnectionList(node, this.#name, keys);
     this.#sessions = new SessionList(node, this.#name);
+    this.#reloads = new Reloads(node);
   }
 
   /** The name of this node. */
@@ -92,6 +99,8 @@ export class NodeOperations {
       this.#log.level = level;
       return { level };
     },
+    reload: () => this.#reloads.begin(),
+    reloaded: ({ number }) => this.#reloads.outcomeOf(number),
     drain: ({ drainSec }) => this.#drain(drainSec),
     undrain: () => this.#undrain(),
   };

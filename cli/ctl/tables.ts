@@ -116,3 +116,7 @@ function idsText(ids: string[], count: number): string {
 function shortened(text: string): string {
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }
+
+export function reloadsText(nodes: Entry[]): string {
+  return nodes.map(({ node, sentence }) => `${node}: ${sentence}\n`).join('');
+}

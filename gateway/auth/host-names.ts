@@ -6,19 +6,29 @@ import { isAddressOrLocalhost, isLoopback, nameOf } from './host-address.js';
  * `localhost`, cannot be made to lead elsewhere.
  */
 export class HostNames {
-  readonly #names: ReadonlySet<string>;
+  #names!: ReadonlySet<string>;
   /** All names are good: nobody outside of this machine is kept out by where it listens. */
-  readonly #open: boolean;
+  #open = false;
 
   /** @param names as in --allowed-hosts; `*`: all */
   constructor(names: readonly string[], open = false) {
+    this.take(names, open);
+  }
+
+  /** From now on these are the names. */
+  take(names: readonly string[], open = false): void {
     this.#names = new Set(names.map(nameOf));
     this.#open = open || this.#names.has('*');
   }
 
   /** Of a listener: on loopback it takes addresses and what it is told, elsewhere all, unless it is told some. */
   static ofListener(host: string, allowedHosts: readonly string[]): HostNames {
-    return new HostNames(allowedHosts, allowedHosts.length === 0 && !isLoopback(host));
+    return new HostNames(allowedHosts, isOpen(host, allowedHosts));
+  }
+
+  /** The same for names that have changed. */
+  takeOfListener(host: string, allowedHosts: readonly string[]): void {
+    this.take(allowedHosts, isOpen(host, allowedHosts));
   }
 
   /** @param host the header, with or without a port */
@@ -26,4 +36,8 @@ export class HostNames {
     if (this.#open || isAddressOrLocalhost(host)) return true;
     return this.#names.size > 0 && this.#names.has(nameOf(host));
   }
+}
+
+function isOpen(host: string, allowedHosts: readonly string[]): boolean {
+  return allowedHosts.length === 0 && !isLoopback(host);
 }

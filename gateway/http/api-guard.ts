@@ -27,14 +27,18 @@ export type ApiHandler = (
 export class ApiGuard {
   readonly #access: AccessControl;
   readonly #authentication: HttpAuthentication;
-  readonly #origins: Set<string>;
+  #origins: ReadonlySet<string>;
+  /** Of the gateway's own pages. */
+  readonly #own = new Set<string>();
   readonly #hosts: HostNames;
   readonly #counters: Counters;
   readonly #publishRates: PublishRates;
   /** Set when the gateway's pages may come from any address of this machine. */
   #gatewayOnAnyAddress: URL | undefined;
 
-  constructor(parts: Pick<SharedParts, 'config' | 'counters' | 'access' | 'log' | 'publishRates'>) {
+  constructor(
+    parts: Pick<SharedParts, 'config' | 'counters' | 'access' | 'log' | 'publishRates' | 'changes'>,
+  ) {
     const { config, counters, access, publishRates } = parts;
     this.#publishRates = publishRates;
     this.#access = access;
@@ -42,6 +46,10 @@ export class ApiGuard {
     this.#origins = new Set(config.apiAllowOrigin);
     this.#hosts = new HostNames(config.allowedHosts);
     this.#counters = counters;
+    parts.changes.on(['apiAllowOrigin', 'allowedHosts'], (next) => () => {
+      this.#origins = new Set(next.apiAllowOrigin);
+      this.#hosts.take(next.allowedHosts);
+    });
   }
 
   get tokenRequired(): boolean {
@@ -51,8 +59,8 @@ export class ApiGuard {
   /** The gateway's own pages, known once it listens. @param anyAddress it listens on all addresses of the machine */
   allowGateway(url: string, anyAddress: boolean): void {
     const { origin } = new URL(url); // without a port that is the default of its scheme
-    this.#origins.add(origin);
-    this.#origins.add(origin.replace('//127.0.0.1', '//localhost'));
+    this.#own.add(origin);
+    this.#own.add(origin.replace('//127.0.0.1', '//localhost'));
     if (anyAddress) this.#gatewayOnAnyAddress = new URL(url);
   }
 
@@ -175,7 +183,8 @@ export class ApiGuard {
   }
 
   #corsHeaders(origin: string, host: string): Headers | undefined {
-    if (!this.#origins.has(origin) && !this.#isOwnAddress(origin, host)) return undefined;
+    if (!this.#origins.has(origin) && !this.#own.has(origin) && !this.#isOwnAddress(origin, host))
+      return undefined;
     return [
       ['Access-Control-Allow-Origin', origin],
       ['Access-Control-Allow-Credentials', 'true'], // each origin is named; a proxy in front may want its cookie

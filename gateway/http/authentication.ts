@@ -52,9 +52,7 @@ export class HttpAuthentication {
   readonly #authenticators: AuthenticatorChain;
   readonly #pending: PendingDecisions;
   readonly #log: SampledLog;
-  /** Names of a cookie and of a parameter of the query that may have a token; '' = they are not read. */
-  readonly #cookie: string;
-  readonly #query: string;
+  readonly #config: Config;
 
   constructor(
     transport: 'http' | 'api',
@@ -63,8 +61,7 @@ export class HttpAuthentication {
     this.#transport = transport;
     this.#authenticators = access[transport];
     this.#pending = access.pending;
-    this.#cookie = config.authJwtCookie;
-    this.#query = transport === 'api' ? '' : config.authJwtQuery; // senders can all set a header
+    this.#config = config;
     this.#log = log;
   }
 
@@ -80,13 +77,18 @@ export class HttpAuthentication {
     };
     return (response, request, head) => {
       const { authorization } = head;
-      const beside = authorization === '' ? tokenBeside(request, this.#cookie, this.#query) : undefined;
+      const beside = authorization === '' ? this.#tokenBeside(request) : undefined;
       const credentials = new HttpCredentials(this.#transport, response, authorization, beside);
       const answer = this.#authenticators.authenticate(credentials);
       if (!(answer instanceof Promise)) return enter(response, request, head, answer);
       credentials.keepAddress();
       this.#wait(answer, response, credentials.address, new HeldRequest(request), enter);
     };
+  }
+
+  #tokenBeside(request: HttpRequest) {
+    const { authJwtCookie, authJwtQuery } = this.#config;
+    return tokenBeside(request, authJwtCookie, this.#transport === 'api' ? '' : authJwtQuery); // senders can all set a header
   }
 
   /** A request that is closed meanwhile is forgotten, and its route is never entered. */

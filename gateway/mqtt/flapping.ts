@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Identity } from '../../access/identity.js';
 import type { CloseReason } from '../close-reason.js';
+import type { Config } from '../config.js';
 import type { Identities } from '../identities.js';
 import type { SampledLog } from '../sampled-log.js';
 import type { Channel } from './channel.js';
@@ -12,6 +13,21 @@ export interface FlappingOptions {
   readonly maxCount: number;
   readonly windowSec: number;
   readonly holdSec: number;
+}
+
+/** They follow the settings, also when those change. */
+export function flappingOptionsOf(config: Config): FlappingOptions {
+  return {
+    get maxCount() {
+      return config.mqttFlappingMaxCount;
+    },
+    get windowSec() {
+      return config.mqttFlappingWindowTime;
+    },
+    get holdSec() {
+      return config.mqttFlappingBanTime;
+    },
+  };
 }
 
 /** These ends are no sign of a client in trouble: it has said DISCONNECT, or this side wants it to come back. */

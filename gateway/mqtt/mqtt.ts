@@ -15,7 +15,7 @@ import { Drains } from './drains.js';
 import { bindMqtt, type SocketEvents } from './endpoint.js';
 import { FilterAdmission } from './filter-admission.js';
 import { FilterRefusals } from './filter-refusals.js';
-import { Flapping } from './flapping.js';
+import { Flapping, flappingOptionsOf } from './flapping.js';
 import { AcknowledgementHandler } from './handlers/acknowledgement.js';
 import { AutoSubscriptions } from './handlers/auto-subscriptions.js';
 import { Connacks } from './handlers/connacks.js';
@@ -74,12 +74,7 @@ export class Mqtt {
     this.#claims = new ClientClaims({ router, sessions, pendingQos2, owners, log });
     this.#replays = new RetainedReplays(router);
     this.#refusals = new FilterRefusals(connections, loginShares, config, log);
-    const { mqttFlappingMaxCount, mqttFlappingWindowTime, mqttFlappingBanTime } = config;
-    this.#flapping = new Flapping(
-      { maxCount: mqttFlappingMaxCount, windowSec: mqttFlappingWindowTime, holdSec: mqttFlappingBanTime },
-      access.identities,
-      log,
-    );
+    this.#flapping = new Flapping(flappingOptionsOf(config), access.identities, log);
     const deferred = new DeferredPublications(router);
     this.#wills = new Wills(deferred, config.mqttWillsBytesTotalMax);
     this.#events = this.#putTogether(deferred);
@@ -89,7 +84,7 @@ export class Mqtt {
   /** Makes the parts, each from those before it: first the handlers of packets, last the events of sockets. */
   #putTogether(deferred: DeferredPublications): SocketEvents {
     const { router, config, connections, counters, sessions } = this.#surroundings;
-    const { access, loginShares, log, outbound, turns, publishRates } = this.#surroundings;
+    const { access, loginShares, log, outbound, turns, publishRates, changes } = this.#surroundings;
     const [replies, replays, wills] = [this.#replies, this.#replays, this.#wills];
     const [claims, pendingConnects] = [this.#claims, this.#pendingConnects];
     const rewrite = new Rewrite(config);
@@ -121,6 +116,12 @@ export class Mqtt {
       config,
     });
     const autoSubscriptions = new AutoSubscriptions(filters, router, config);
+    changes.on(['mqttRewrite'], (next) => rewrite.prepared(next));
+    changes.on(['mqttAutoSubscribe'], (next) => autoSubscriptions.prepared(next));
+    changes.on(
+      ['mqttRateLimitMessages', 'mqttRateLimitBytes'],
+      (next) => () => rateLimits.limitTo(next.mqttRateLimitMessages, next.mqttRateLimitBytes),
+    );
     const presence = new Presence(deferred, config);
     const owners = this.#owners;
     const clients = new ConnectedClients({

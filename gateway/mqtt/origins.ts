@@ -6,14 +6,20 @@ import type { Config } from '../config.js';
  * too, and read and publish there; only its `Origin` tells. Programs that are no browsers send none.
  */
 export class Origins {
-  readonly #allowed: ReadonlySet<string>;
+  #allowed!: ReadonlySet<string>;
   readonly #hosts: HostNames;
   readonly #credentialsRequired: boolean;
 
   constructor(config: Pick<Config, 'mqttAllowOrigin' | 'mqttToken' | 'auth' | 'allowedHosts'>) {
-    this.#allowed = new Set(config.mqttAllowOrigin);
     this.#hosts = new HostNames(config.allowedHosts);
     this.#credentialsRequired = config.mqttToken !== '' || config.auth.length > 0;
+    this.take(config);
+  }
+
+  /** From now on these are the origins and the host names. */
+  take({ mqttAllowOrigin, allowedHosts }: Pick<Config, 'mqttAllowOrigin' | 'allowedHosts'>): void {
+    this.#allowed = new Set(mqttAllowOrigin);
+    this.#hosts.take(allowedHosts);
   }
 
   /**

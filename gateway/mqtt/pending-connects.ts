@@ -16,9 +16,7 @@ import type { SampledLog } from '../sampled-log.js';
 export class PendingConnects {
   /** A connection has so much time to say CONNECT. */
   readonly connectTicks: number;
-  readonly #max: number;
-  readonly #perAddressMax: number;
-  readonly #graceMs: number;
+  readonly #config: Config;
   readonly #log: SampledLog;
   readonly #connections: Connections;
   readonly #clock: Clock;
@@ -30,9 +28,7 @@ export class PendingConnects {
     this.#connections = connections;
     this.#clock = clock;
     this.connectTicks = config.mqttIdleTimeout * ticksPerSec;
-    this.#max = config.mqttMaxPendingConnects;
-    this.#perAddressMax = config.mqttMaxPendingConnectsPerAddress;
-    this.#graceMs = config.mqttPendingConnectGraceMs;
+    this.#config = config;
     this.#log = log;
   }
 
@@ -47,12 +43,16 @@ export class PendingConnects {
    */
   refusalOf(peer: Peer, evict: Evict): RefusalReason | undefined {
     const key = addressKeyOf(peer);
-    if (this.#perAddressMax > 0 && (this.#byAddress.get(key) ?? 0) >= this.#perAddressMax) {
+    if (
+      this.#config.mqttMaxPendingConnectsPerAddress > 0 &&
+      (this.#byAddress.get(key) ?? 0) >= this.#config.mqttMaxPendingConnectsPerAddress
+    ) {
       const reason = 'too-many-pending-from-address';
       if (!this.#evictOldest(key, reason, evict)) return this.#refuse(reason, peer);
     }
     const reason = 'too-many-pending-connects';
-    if (this.#max === 0 || this.count < this.#max) return undefined;
+    if (this.#config.mqttMaxPendingConnects === 0 || this.count < this.#config.mqttMaxPendingConnects)
+      return undefined;
     return this.#evictOldest(undefined, reason, evict) ? undefined : this.#refuse(reason, peer);
   }
 
@@ -77,7 +77,7 @@ export class PendingConnects {
     for (const [slot, key] of this.#keyOfSlot) {
       if (this.#connections.due[slot] === 0) continue; // it waits for an authenticator, which has a deadline of its own
       const pendingMs = this.#ageMs(slot);
-      if (pendingMs < this.#graceMs) return false;
+      if (pendingMs < this.#config.mqttPendingConnectGraceMs) return false;
       if (from !== undefined && key !== from) continue;
       evict(slot, { pendingMs, ...this.#limits[reason] });
       return true;
@@ -110,10 +110,13 @@ export class PendingConnects {
 
   get #limits(): Record<PendingRefusal, Record<string, unknown>> {
     return {
-      'too-many-pending-connects': { setting: '--mqtt-max-pending-connects', limit: this.#max },
+      'too-many-pending-connects': {
+        setting: '--mqtt-max-pending-connects',
+        limit: this.#config.mqttMaxPendingConnects,
+      },
       'too-many-pending-from-address': {
         setting: '--mqtt-max-pending-connects-per-address',
-        limit: this.#perAddressMax,
+        limit: this.#config.mqttMaxPendingConnectsPerAddress,
       },
     };
   }

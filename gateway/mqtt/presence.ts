@@ -10,7 +10,7 @@ import type { DeferredPublications } from './deferred-publications.js';
  */
 export class Presence {
   readonly #deferred: DeferredPublications;
-  readonly #on: boolean;
+  readonly #config: Pick<Config, 'mqttPresence'>;
   readonly #prefix: string;
   readonly #topicBytesMax: number;
 
@@ -19,17 +19,17 @@ export class Presence {
     config: Pick<Config, 'mqttPresence' | 'nodeName' | 'idBytesMax'>,
   ) {
     this.#deferred = deferred;
-    this.#on = config.mqttPresence;
+    this.#config = config;
     this.#prefix = `$SYS/brokers/${config.nodeName}/clients`;
     this.#topicBytesMax = config.idBytesMax;
   }
 
   connected(clientId: string, facts: { clean: boolean; keepAliveSec: number }): void {
-    if (this.#on) this.#say(clientId, 'connected', facts);
+    if (this.#config.mqttPresence) this.#say(clientId, 'connected', facts);
   }
 
   disconnected(clientId: string, reason: CloseReason): void {
-    if (this.#on) this.#say(clientId, 'disconnected', { reason });
+    if (this.#config.mqttPresence) this.#say(clientId, 'disconnected', { reason });
   }
 
   /** A client id that makes no topic of this server is not told of: nobody could subscribe to it by name. */

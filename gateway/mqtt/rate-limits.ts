@@ -34,13 +34,20 @@ class BucketColumns {
  * queue that the peer grows; so a client past its limit is closed, with a reason.
  */
 export class RateLimits {
-  readonly #messages: BucketColumns | undefined;
-  readonly #bytes: BucketColumns | undefined;
+  readonly #capacity: number;
+  #messages: BucketColumns | undefined;
+  #bytes: BucketColumns | undefined;
 
   /** @param messages,bytes "burst,rate", or nothing for no limit */
   constructor(messages: string, bytes: string, capacity: number) {
-    this.#messages = bucketsOf(messages, capacity);
-    this.#bytes = bucketsOf(bytes, capacity);
+    this.#capacity = capacity;
+    this.limitTo(messages, bytes);
+  }
+
+  /** From now on these are the limits; all budgets are full again. */
+  limitTo(messages: string, bytes: string): void {
+    this.#messages = bucketsOf(messages, this.#capacity);
+    this.#bytes = bucketsOf(bytes, this.#capacity);
   }
 
   admitsMessage(slot: number): boolean {

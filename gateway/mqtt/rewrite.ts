@@ -14,20 +14,31 @@ export type TopicProblem = IdProblem | 'control-character';
 
 /** Topics that are changed as they come in, by the operator's rules: the first whose filter and pattern both fit. */
 export class Rewrite {
-  readonly #publish: Rule[] = [];
-  readonly #subscribe: Rule[] = [];
+  #publish: readonly Rule[] = [];
+  #subscribe: readonly Rule[] = [];
   readonly #config: RewriteConfig;
 
   /** @throws ConfigError */
   constructor(config: RewriteConfig) {
     this.#config = config;
-    for (const text of config.mqttRewrite) {
+    this.prepared(config)();
+  }
+
+  /** @returns a function that takes these rules @throws ConfigError */
+  prepared({ mqttRewrite }: Pick<Config, 'mqttRewrite'>): () => void {
+    const publish: Rule[] = [];
+    const subscribe: Rule[] = [];
+    for (const text of mqttRewrite) {
       const [what, filter, pattern, replacement] = text.split(' ') as [string, string, string, string];
       this.#assertFilter(filter, text);
       const rule = { filter, pattern: compile(pattern, text), replacement };
-      if (what !== 'sub') this.#publish.push(rule);
-      if (what !== 'pub') this.#subscribe.push(rule);
+      if (what !== 'sub') publish.push(rule);
+      if (what !== 'pub') subscribe.push(rule);
     }
+    return () => {
+      this.#publish = publish;
+      this.#subscribe = subscribe;
+    };
   }
 
   /** @returns undefined where it is no topic: as it came [MQTT-3.3.2-2], or as a rule has made it */

@@ -2,8 +2,27 @@ import type { ClientRegistry } from '../../router/engine/cluster.js';
 import type { SessionsOptions } from '../../router/session/session-events.js';
 import type { Config } from '../config.js';
 import type { SampledLog } from '../sampled-log.js';
+import type { SettingKey } from '../settings.js';
 import { isMadeHere } from './client-id.js';
 import { sizeDetails } from './size-details.js';
+
+/** Those of sessions that change while the process runs. */
+export const sessionKeys = [
+  'mqttMaxInflight',
+  'mqttRetryInterval',
+  'mqttMaxAwaitingRel',
+  'mqttAwaitRelTimeout',
+  'mqttMaxMqueue',
+  'mqttMqueueDrop',
+  'mqttMqueueQos0',
+  'mqttMqueueLowWatermark',
+  'mqttMqueueHighWatermark',
+  'mqttMaxSessions',
+  'mqttClientsBytesTotalMax',
+  'mqttMaxAwaySessionsPerAddress',
+  'mqttMaxAwaySessionsPerUserName',
+  'mqttSessionsBytesTotalMax',
+] as const satisfies readonly SettingKey[];
 
 const settingOf = {
   'sessions-full': 'mqttMaxSessions',

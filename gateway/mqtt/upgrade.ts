@@ -7,6 +7,7 @@ import type { Connections } from '../connections.js';
 import type { Counters } from '../counters.js';
 import { refuse } from '../http/answer.js';
 import { keepAddress } from '../peer-address.js';
+import type { SettingChanges } from '../reload/setting-changes.js';
 import type { Channel } from './channel.js';
 import type { MqttSocket } from './mqtt-socket.js';
 import { Origins } from './origins.js';
@@ -24,6 +25,7 @@ export interface UpgradeParts {
   readonly connections: Connections;
   readonly counters: Counters;
   readonly config: Config;
+  readonly changes: SettingChanges;
 }
 
 /** From an HTTP request to a WebSocket, or the refusal that says why not. */
@@ -34,6 +36,7 @@ export class Upgrade {
   constructor(parts: UpgradeParts) {
     this.#parts = parts;
     this.#origins = new Origins(parts.config);
+    parts.changes.on(['mqttAllowOrigin', 'allowedHosts'], (next) => () => this.#origins.take(next));
   }
 
   readonly handle = (response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void => {

@@ -23,8 +23,9 @@ export type Renewal = (certificates: readonly Certificate[]) => () => void;
  * ones in use.
  */
 export class Certificates {
-  readonly #files: readonly CertificateFiles[];
-  readonly #paths: readonly string[];
+  #files: readonly CertificateFiles[];
+  #paths: readonly string[];
+  readonly #alsoLookedAt: readonly string[];
   readonly #log: Logger;
   readonly #now: () => number;
   readonly #renewals: Renewal[] = [];
@@ -48,17 +49,13 @@ export class Certificates {
     log: Logger,
     { alsoLookedAt = [], now = Date.now }: { alsoLookedAt?: readonly string[]; now?: () => number } = {},
   ) {
-    this.#paths = [...files.flatMap(({ certFile, keyFile }) => [certFile, keyFile]), ...alsoLookedAt];
+    this.#alsoLookedAt = alsoLookedAt;
+    this.#paths = pathsOf(files, alsoLookedAt);
     this.#files = files;
     this.#log = log;
     this.#now = now;
-    this.#seen = this.#paths.map((path) => stateIn(() => statSync(path))).join(' ');
-    try {
-      this.#current = files.map(readCertificate);
-    } catch (error) {
-      if (!(error instanceof CertificateError)) throw error;
-      throw new ConfigError(`--tls-cert-file, --tls-key-file: ${error.message}`, { cause: error });
-    }
+    this.#seen = stateOfAll(this.#paths);
+    this.#current = certificatesIn(files);
     this.#warnOfExpiry();
   }
 
@@ -73,6 +70,28 @@ export class Certificates {
 
   onRenewed(renewal: Renewal): void {
     this.#renewals.push(renewal);
+  }
+
+  /**
+   * Reads the certificates of other files, and makes the listeners ready for them.
+   * @returns a function that takes them, and cannot fail
+   * @throws ConfigError when a file cannot be used
+   */
+  replaced(files: readonly CertificateFiles[]): () => void {
+    const paths = pathsOf(files, this.#alsoLookedAt);
+    const seen = stateOfAll(paths);
+    const read = certificatesIn(files);
+    const take = this.#renewals.map((renewal) => renewal(read));
+    return () => {
+      for (const each of take) each();
+      this.#files = files;
+      this.#paths = paths;
+      this.#seen = seen;
+      this.#current = read;
+      this.#unusable = undefined;
+      this.#warnedAtMs = 0;
+      this.renewed++;
+    };
   }
 
   stats(): Record<string, number> {
@@ -147,6 +166,24 @@ export class Certificates {
   }
 }
 
+function pathsOf(files: readonly CertificateFiles[], alsoLookedAt: readonly string[]): readonly string[] {
+  return [...files.flatMap(({ certFile, keyFile }) => [certFile, keyFile]), ...alsoLookedAt];
+}
+
+function stateOfAll(paths: readonly string[]): string {
+  return paths.map((path) => stateIn(() => statSync(path))).join(' ');
+}
+
+/** @throws ConfigError when a file cannot be used */
+function certificatesIn(files: readonly CertificateFiles[]): readonly Certificate[] {
+  try {
+    return files.map(readCertificate);
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error;
+    throw new ConfigError(`--tls-cert-file, --tls-key-file: ${error.message}`, { cause: error });
+  }
+}
+
 function stateIn(look: () => FileStats): string {
   try {
     return stateOf(look());
@@ -168,12 +205,17 @@ function describe({ certFile, names, expiresAtMs }: Certificate): Record<string,
   return { file: certFile, names, expiresAt: new Date(expiresAtMs).toISOString() };
 }
 
+export function certificateFilesOf({
+  tlsCertFile,
+  tlsKeyFile,
+}: Pick<Config, 'tlsCertFile' | 'tlsKeyFile'>): readonly CertificateFiles[] {
+  return tlsCertFile.map((certFile, at) => ({ certFile, keyFile: tlsKeyFile[at]! }));
+}
+
 /** The certificates of the settings, where a listener has TLS. @throws ConfigError when a file cannot be used */
-export function certificatesOf(
-  { tlsCertFile, tlsKeyFile, tlsClientCaFile }: Config,
-  log: Logger,
-): Certificates {
-  const files = tlsCertFile.map((certFile, at) => ({ certFile, keyFile: tlsKeyFile[at]! }));
+export function certificatesOf(config: Config, log: Logger): Certificates {
+  const files = certificateFilesOf(config);
+  const { tlsClientCaFile } = config;
   if (tlsClientCaFile === '') return new Certificates(files, log);
   readingFiles(() => readNamed('--tls-client-ca-file', tlsClientCaFile));
   return new Certificates(files, log, { alsoLookedAt: [tlsClientCaFile] });

@@ -1,6 +1,7 @@
 import type { Config } from '../config.js';
 import { assertFree, knownAddressesOf, listenAddressesOf, urlOf } from '../listen-address.js';
 import { openProcessLog } from '../log/process-log.js';
+import type { ReadAgain } from '../reload/config-reload.js';
 import { commandOf, holdsConnections, type NodeRole } from '../role.js';
 import { stopOnSignal } from '../stop-signals.js';
 import { welcome } from '../welcome.js';
@@ -11,12 +12,18 @@ import { WorkerFailed, WorkerPool } from './worker-pool.js';
  * The supervisor of `--workers N`. It takes no connections and does not load uWS. Its workers listen on the same ports
  * with SO_REUSEPORT, and the kernel spreads connections over them.
  *
+ * SIGHUP has all workers read their settings again, where the supervisor itself finds them good.
+ *
  * SIGTERM or SIGINT drains all workers, and a second signal ends them at once. When the supervisor is killed, the
  * workers drain by themselves.
  *
  * @throws ListenError
  */
-export async function superviseWorkers(config: Config, role: NodeRole): Promise<void> {
+export async function superviseWorkers(
+  config: Config,
+  role: NodeRole,
+  readAgain: () => ReadAgain,
+): Promise<void> {
   const { log, exit } = openProcessLog(config);
   // With SO_REUSEPORT the workers would share a port with any other program that uses the option.
   await assertFree(knownAddressesOf(config, role));
@@ -33,6 +40,15 @@ export async function superviseWorkers(config: Config, role: NodeRole): Promise<
     log.info({ failures }, 'stopped');
     await exit(failures === 0 ? 0 : 1);
   };
+  process.on('SIGHUP', () => {
+    try {
+      log.level = readAgain().config.logLevel;
+    } catch (error) {
+      log.error({ problem: (error as Error).message }, 'the settings are not taken: nothing has changed');
+      return;
+    }
+    pool.reload();
+  });
   stopOnSignal(stop, () => pool.kill());
   const ports = await startAll(pool, commandOf[role]);
   if (ports === undefined) return;

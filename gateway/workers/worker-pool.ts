@@ -73,6 +73,11 @@ export class WorkerPool {
     return this.#failures;
   }
 
+  /** Has all workers read their settings again. One that is still starting has no handler, and reads them as it starts. */
+  reload(): void {
+    for (const worker of this.#running.values()) worker.reload();
+  }
+
   /** Kills all workers at once. */
   kill(): void {
     this.#signal('SIGKILL');

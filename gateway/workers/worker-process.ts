@@ -40,6 +40,11 @@ export class WorkerProcess {
     return this.#child?.pid;
   }
 
+  /** A worker that does not listen yet would be killed by the signal. */
+  reload(): void {
+    void this.listening.then((ports) => ports !== undefined && this.#child?.kill('SIGHUP'));
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child?.kill(signal);
   }

@@ -9,7 +9,7 @@ import { entry, ring } from './layout.js';
 export class Ages {
   readonly #cells: Cells;
   /** By rule, tenths of a second. */
-  readonly #ages: number[];
+  #ages: readonly number[] = [];
   #startMs = Number.NaN;
   /** Tenths of a second since the first tick: at the last tick, and at the one before. */
   #now = 0;
@@ -17,6 +17,11 @@ export class Ages {
 
   constructor(cells: Cells, rules: readonly HistoryRule[]) {
     this.#cells = cells;
+    this.take(rules);
+  }
+
+  /** From now on these are the rules. */
+  take(rules: readonly HistoryRule[]): void {
     this.#ages = rules.map(({ ageSec }) => Math.ceil(ageSec * 10));
   }
 

@@ -1,5 +1,6 @@
 import type { Message } from '../message.js';
 import type { ResumeFrom } from './cursor.js';
+import type { HistoryRule } from './history-rules.js';
 
 /** Why a message left history: newer messages of its id, its age, or the byte limit of the process. */
 export type HistoryEviction = 'count' | 'age' | 'bytes';
@@ -49,6 +50,8 @@ export interface HistoryStore {
    * old cursor is recognized.
    */
   readonly epoch: string;
+  /** Checks other rules. @returns a function that takes them. Absent where they are settled at the start */
+  prepareRules?(rules: readonly HistoryRule[]): () => void;
   /** Whether the id has history at all, by the rules. */
   keeps(id: string): boolean;
   /** @returns the message's offset; 0 = its id has no history */

@@ -1,5 +1,6 @@
 import type { Message } from '../message.js';
 import type { Cursor, ResumeFrom } from './cursor.js';
+import type { HistoryRule } from './history-rules.js';
 import type { HistoryReader, HistoryStore } from './history-store.js';
 
 export interface Resumed {
@@ -40,6 +41,11 @@ export class History {
    */
   get epoch(): string {
     return this.#store.epoch;
+  }
+
+  /** Checks other rules. @returns a function that takes them; undefined where they are settled at the start */
+  prepareRules(rules: readonly HistoryRule[]): (() => void) | undefined {
+    return this.#store.prepareRules?.(rules);
   }
 
   /** Whether the id has history. */

@@ -51,6 +51,19 @@ export class IdTable {
     return Math.floor(this.#cells.word(found, ring.ruleAndLength) / ruleUnit);
   }
 
+  setRule(found: CellHandle, rule: number): void {
+    const length = this.#cells.word(found, ring.ruleAndLength) & (ruleUnit - 1);
+    this.#cells.setWord(found, ring.ruleAndLength, rule * ruleUnit + length);
+  }
+
+  /** The id of a ring. */
+  idOf(found: CellHandle): string {
+    const length = this.#cells.word(found, ring.ruleAndLength) & (ruleUnit - 1);
+    let id = '';
+    for (const unit of this.#unitsOf(found, length)) id += String.fromCharCode(unit);
+    return id;
+  }
+
   /** Cells of the ring of an id. */
   cellsOf(id: string): number {
     return Math.ceil((idAt + id.length * unitBytesOf(id)) / cellDataBytes);
@@ -82,6 +95,20 @@ export class IdTable {
       const unit = id.charCodeAt(i);
       cells.setByte(cell, at, unit & 0xff);
       if (unitBytes === 2) cells.setByte(cell, at + 1, unit >> 8);
+    }
+  }
+
+  *#unitsOf(first: CellHandle, length: number): Iterable<number> {
+    const cells = this.#cells;
+    const unitBytes = (length & 1) + 1;
+    let cell = first;
+    let at = idAt;
+    for (let i = 0; i < length >>> 1; i++, at += unitBytes) {
+      if (at === cellDataBytes) {
+        cell = cells.next(cell);
+        at = 0;
+      }
+      yield unitBytes === 2 ? cells.byte(cell, at) | (cells.byte(cell, at + 1) << 8) : cells.byte(cell, at);
     }
   }
 

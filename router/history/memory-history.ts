@@ -36,7 +36,7 @@ export class MemoryHistory implements HistoryStore {
   readonly epoch = randomInt(36 ** 8)
     .toString(36)
     .padStart(8, '0');
-  readonly #rules: HistoryRules;
+  #rules: HistoryRules;
   readonly #ages: Ages;
   readonly #bytesMax: number;
   readonly #cells = new Cells();
@@ -45,7 +45,7 @@ export class MemoryHistory implements HistoryStore {
   readonly #table = new IdTable(this.#cells, randomInt(2 ** 31));
   readonly #floors = new ForgottenOffsets();
   /** By rule. */
-  readonly #recencies: Recency[];
+  #recencies: Recency[];
   readonly #evicted: Record<HistoryEviction, number> = { count: 0, age: 0, bytes: 0 };
   #sequence = 0;
   #firstRuleOfTick = 0;
@@ -59,6 +59,24 @@ export class MemoryHistory implements HistoryStore {
     if (!Number.isSafeInteger(this.#bytesMax) || this.#bytesMax < 0) {
       throw new RangeError(`History keeps a whole number of bytes, 0 or more. Got ${this.#bytesMax}.`);
     }
+  }
+
+  /**
+   * Of ids that a rule keeps nothing of any more, all is forgotten; others keep what they have, and go by their new rule from
+   * the next message on.
+   * @returns a function that takes the rules; 100,000 ids take it 0.1 s where filters have changed, and 0 where numbers have
+   * @throws InvalidFilterError, RangeError
+   */
+  prepareRules(rules: readonly HistoryRule[]): () => void {
+    const next = new HistoryRules(rules);
+    return () => {
+      const former = this.#rules.list;
+      this.#rules = next;
+      this.#ages.take(next.list);
+      if (isSameOrder(former, next.list)) return;
+      this.#firstRuleOfTick = 0;
+      this.#sortByRules();
+    };
   }
 
   keeps(id: string): boolean {
@@ -166,7 +184,7 @@ export class MemoryHistory implements HistoryStore {
   /** Makes room for one more message of the id, by age and by count. */
   #makeRoomByRule(owner: CellHandle, rule: number): void {
     this.#dropExpired(owner, rule);
-    if (this.#cells.word(owner, ring.count) >= this.#rules.list[rule]!.messages)
+    while (this.#cells.word(owner, ring.count) >= this.#rules.list[rule]!.messages)
       this.#dropOldest(owner, 'count');
   }
 
@@ -213,11 +231,31 @@ export class MemoryHistory implements HistoryStore {
     return count;
   }
 
+  /** Finds the rule of each id anew. */
+  #sortByRules(): void {
+    const former = this.#recencies;
+    this.#recencies = this.#rules.list.map(() => new Recency(this.#cells));
+    for (let owner = 0; ; ) {
+      owner = leastRecent(former, this.#cells, 0);
+      if (owner === 0) return;
+      const recency = former[this.#table.ruleOf(owner)]!;
+      const rule = this.#rules.of(this.#table.idOf(owner));
+      if (rule === -1) {
+        this.#evicted.count += this.#entries.dropAll(owner);
+        this.#forget(owner, recency);
+        continue;
+      }
+      recency.remove(owner);
+      this.#table.setRule(owner, rule);
+      this.#recencies[rule]!.add(owner);
+    }
+  }
+
   /** Forgets the id, except for its last offset. */
-  #forget(owner: CellHandle): void {
+  #forget(owner: CellHandle, recency = this.#recencies[this.#table.ruleOf(owner)]!): void {
     const cells = this.#cells;
     this.#floors.raise(cells.word(owner, ring.hash), cells.double(owner, ring.last));
-    this.#recencies[this.#table.ruleOf(owner)]!.remove(owner);
+    recency.remove(owner);
     this.#table.remove(owner);
     cells.give(owner);
   }
@@ -247,4 +285,14 @@ export class MemoryHistory implements HistoryStore {
     }
     return left;
   }
+}
+
+/** Whether the rule of an id has the same place in both, and keeps something in both or in neither. */
+function isSameOrder(some: readonly HistoryRule[], others: readonly HistoryRule[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every(
+      ({ filter, messages }, i) => filter === others[i]!.filter && messages > 0 === others[i]!.messages > 0,
+    )
+  );
 }

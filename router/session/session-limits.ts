@@ -73,6 +73,11 @@ const wholeNumbers = [
   'mqueueBytesMax',
 ] as const;
 
+/** Has limits that are in use take other values, at once. `sessionExpirySec` is the one that stays. @throws RangeError */
+export function changeSessionLimits(limits: SessionLimits, options: SessionLimitOptions): void {
+  Object.assign(limits, sessionLimits(options));
+}
+
 /** @throws RangeError for a window that could never send, or could run out of packet ids */
 export function sessionLimits(options: SessionLimitOptions): SessionLimits {
   const limits = { ...defaults, ...options };

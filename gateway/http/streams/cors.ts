@@ -16,13 +16,18 @@ const exposed = 'Encke-Cursor, Encke-Recovered, ETag, Retry-After, Encke-Heartbe
  * send cookies and Authorization, which a proxy in front may ask for; with `*` a browser allows neither (Fetch 3.2.5).
  */
 export class Cors {
-  readonly #origins: ReadonlySet<string>;
+  #origins: ReadonlySet<string>;
   readonly #authenticationRequired: boolean;
 
   /** @param authenticationRequired so that a page of any origin that may read has to send a token; its own, not the browser's */
   constructor(allowOrigin: readonly string[], authenticationRequired: boolean) {
     this.#origins = new Set(allowOrigin);
     this.#authenticationRequired = authenticationRequired;
+  }
+
+  /** From now on these are the origins. */
+  take(allowOrigin: readonly string[]): void {
+    this.#origins = new Set(allowOrigin);
   }
 
   headersFor(request: HttpRequest): Headers {

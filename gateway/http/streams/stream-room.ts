@@ -24,7 +24,7 @@ export function bindStreamRoom(door: FrontDoor, shared: SharedParts): UnsentAnsw
   const catchUps = new CatchUps(history, connections, outbound);
   const handles = new StreamHandles(cluster?.self.run ?? 0);
   const streams = new Streams({ ...shared, wire, cursors, catchUps, handles });
-  const unsent = new UnsentAnswers(config.pendingBytesTotalMax);
+  const unsent = new UnsentAnswers(config);
   const polls = new Polls({ ...shared, unsent });
   const refreshes = new StreamRefreshes({
     access,
@@ -35,6 +35,7 @@ export function bindStreamRoom(door: FrontDoor, shared: SharedParts): UnsentAnsw
   });
   const authentication = new HttpAuthentication('http', shared);
   const cors = new Cors(config.allowOrigin, authentication.required);
+  shared.changes.on(['allowOrigin'], (next) => () => cors.take(next.allowOrigin));
   bindStreams(door, { streams, connectRates, config, counters, cors, history, authentication, access });
   bindPolls(door, { polls, streams, history, config, counters, cors, authentication, access });
   bindRefresh(door, { refreshes, counters, cors, authentication });

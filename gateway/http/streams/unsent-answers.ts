@@ -1,4 +1,5 @@
 import type { HttpResponse } from 'uWebSockets.js';
+import type { Config } from '../../config.js';
 import { endHead, endsWithConnection, readNoMore } from '../answer.js';
 
 /**
@@ -6,12 +7,12 @@ import { endHead, endsWithConnection, readNoMore } from '../answer.js';
  * closed. uWS cuts a client that reads no answers after some 10 s.
  */
 export class UnsentAnswers {
-  readonly #bytesMax: number;
+  readonly #config: Pick<Config, 'pendingBytesTotalMax'>;
   #bytes = 0;
   #closed = 0;
 
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+  constructor(config: Pick<Config, 'pendingBytesTotalMax'>) {
+    this.#config = config;
   }
 
   /** Waiting bytes, now. */
@@ -35,7 +36,7 @@ export class UnsentAnswers {
     endHead(response);
     const [, ended] = response.tryEnd(body, body.length);
     if (ended) return;
-    if (this.#bytes + body.length > this.#bytesMax) {
+    if (this.#bytes + body.length > this.#config.pendingBytesTotalMax) {
       this.#closed++;
       response.close();
       return;

@@ -6,6 +6,13 @@ import { type Config, ConfigError } from '../../config.js';
 import type { Channel } from '../channel.js';
 import { type FilterAdmission, isSubscriptionKind } from '../filter-admission.js';
 
+type AutoSubscribeSettings = Pick<Config, 'mqttAutoSubscribe' | 'idBytesMax' | 'topicLevelsMax'>;
+
+interface Pattern {
+  readonly filter: string;
+  readonly qos: Qos;
+}
+
 interface AutoSubscription {
   readonly filter: string;
   readonly qos: Qos;
@@ -20,32 +27,21 @@ interface AutoSubscription {
 export class AutoSubscriptions {
   readonly #filters: FilterAdmission;
   readonly #router: Router;
-  readonly #patterns: readonly { filter: string; qos: Qos }[];
+  #patterns: readonly Pattern[];
 
   /** @throws ConfigError where a pattern can be nobody's filter */
-  constructor(
-    filters: FilterAdmission,
-    router: Router,
-    config: Pick<Config, 'mqttAutoSubscribe' | 'idBytesMax' | 'topicLevelsMax'>,
-  ) {
+  constructor(filters: FilterAdmission, router: Router, config: AutoSubscribeSettings) {
     this.#filters = filters;
     this.#router = router;
-    this.#patterns = config.mqttAutoSubscribe.map((pair) => {
-      const at = pair.lastIndexOf('=');
-      const filter = pair.slice(0, at);
-      // As for a client whose names are one letter.
-      const shortest = filter.replaceAll(/\$[cu]/g, 'x');
-      const problem = problemOfFilter(shortest, config.idBytesMax, config.topicLevelsMax);
-      const shared = 'shared subscriptions are not supported, name the filter behind it.';
-      const fault =
-        problem !== undefined ? filterProblemText[problem] : isSubscriptionKind(filter) ? shared : undefined;
-      if (fault !== undefined) {
-        throw new ConfigError(
-          `--mqtt-auto-subscribe must hold topic filters, not ${JSON.stringify(filter)}: ${fault}`,
-        );
-      }
-      return { filter, qos: Number(pair.slice(at + 1)) as Qos };
-    });
+    this.#patterns = patternsOf(config);
+  }
+
+  /** @returns a function that takes these, for clients that connect from then on @throws ConfigError */
+  prepared(config: AutoSubscribeSettings): () => void {
+    const patterns = patternsOf(config);
+    return () => {
+      this.#patterns = patterns;
+    };
   }
 
   /** A client has connected. */
@@ -82,4 +78,24 @@ export class AutoSubscriptions {
  */
 function isOneLevel(name: string, isFirst: boolean): boolean {
   return name !== '' && !/[/+#\0]/.test(name) && !(isFirst && name.startsWith('$'));
+}
+
+/** @throws ConfigError where a pattern can be nobody's filter */
+function patternsOf(config: AutoSubscribeSettings): readonly Pattern[] {
+  return config.mqttAutoSubscribe.map((pair) => {
+    const at = pair.lastIndexOf('=');
+    const filter = pair.slice(0, at);
+    // As for a client whose names are one letter.
+    const shortest = filter.replaceAll(/\$[cu]/g, 'x');
+    const problem = problemOfFilter(shortest, config.idBytesMax, config.topicLevelsMax);
+    const shared = 'shared subscriptions are not supported, name the filter behind it.';
+    const fault =
+      problem !== undefined ? filterProblemText[problem] : isSubscriptionKind(filter) ? shared : undefined;
+    if (fault !== undefined) {
+      throw new ConfigError(
+        `--mqtt-auto-subscribe must hold topic filters, not ${JSON.stringify(filter)}: ${fault}`,
+      );
+    }
+    return { filter, qos: Number(pair.slice(at + 1)) as Qos };
+  });
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
+import { join } from 'node:path';
 import t from 'tap';
 import { freePort } from '../../free-port.js';
 import { RedisServer } from '../../redis-server.js';
@@ -48,7 +49,9 @@ t.test(
 );
 
 t.test('the supervisor loads no uWebSockets, and weighs little', { buffered: true }, async (t) => {
-  const supervisor = await startWorkers(t, redis, 1);
+  const file = join(t.testdir(), 'encke.json');
+  writeFileSync(file, JSON.stringify({ logLevel: 'info' }));
+  const supervisor = await startWorkers(t, redis, 1, ['--config', file]);
   const worker = workerPids(supervisor).get(1);
   const mapsOf = (pid: unknown) => readFileSync(`/proc/${pid}/maps`, 'utf8');
   t.ok(mapsOf(worker).includes('/uws.node'));
@@ -56,6 +59,17 @@ t.test('the supervisor loads no uWebSockets, and weighs little', { buffered: tru
   const status = readFileSync(`/proc/${supervisor.pid}/status`, 'utf8');
   const kib = Number(/^RssAnon:\s+(\d+) kB/m.exec(status)![1]);
   t.ok(kib < 26_000, `${kib} KiB of its own; measured 20,500, of which 6,300 are Node's`);
+
+  writeFileSync(file, JSON.stringify({ pollTimeoutSec: 'soon' }));
+  supervisor.child.kill('SIGHUP');
+  await until('the supervisor does not pass it on', () => supervisor.log.includes('nothing has changed'));
+  t.notMatch(supervisor.log, 'settings read again');
+  writeFileSync(file, JSON.stringify({ logLevel: 'info', pollTimeoutSec: 7 }));
+  supervisor.child.kill('SIGHUP');
+  await until('the worker has them', () =>
+    /"worker":1,[^\n]*settings read again: Changed: pollTimeoutSec\./.test(supervisor.log),
+  );
+  t.equal(workerPids(supervisor).get(1), worker, 'it is the same process');
 });
 
 t.test('a worker that is killed comes back, and its clients can', { buffered: true }, async (t) => {

@@ -1,0 +1,77 @@
+import type { Config, SettingKey } from '../settings.js';
+import type { SettingChanges } from './setting-changes.js';
+
+/** Settings from which authenticators are made. */
+const authenticatorKeys = [
+  'auth',
+  'authJwtSecret',
+  'authJwtKeyFile',
+  'authJwtJwks',
+  'authJwtIssuer',
+  'authJwtAudience',
+  'authJwtLeewaySec',
+  'authJwtUserClaim',
+  'authRedis',
+  'authRedisPasswordFile',
+  'authRedisUserKey',
+  'authRedisAclKey',
+  'authRedisPasswordHash',
+  'authFile',
+  'authFileBytesMax',
+  'authHttp',
+  'authHttpTokenFile',
+  'authHttpTimeoutMs',
+  'authHttpConnectionsMax',
+  'authHttpUnavailable',
+  'authLdap',
+  'authLdapBindName',
+  'authLdapTimeoutMs',
+  'authLdapConnectionsMax',
+  'authCacheSec',
+  'authCacheBytesTotalMax',
+  'aclRulesAnonymous',
+] as const satisfies readonly SettingKey[];
+
+const otherKeys = [
+  'apiToken',
+  'adminToken',
+  'mqttToken',
+  'aclRules',
+  'aclNomatch',
+] as const satisfies readonly SettingKey[];
+
+/** The listener reads the names in certificates, and failed logins are counted by the names of a directory: see both. */
+const settledAtStart = ['certificate', 'ldap'] as const;
+
+/**
+ * Has tokens, users and rules change while the process runs. Whether anybody is asked for credentials at all is settled at
+ * the start, as nothing is kept for connections where nobody is.
+ * @param prepare makes new authenticators where theirs have changed, and returns a function that takes everything
+ */
+export function onAccessChanges(
+  changes: SettingChanges,
+  config: Config,
+  prepare: (next: Config, areAuthenticatorsNew: boolean) => Promise<() => void>,
+): void {
+  changes.on(
+    [...authenticatorKeys, ...otherKeys],
+    (next, changed) => {
+      const keys: readonly SettingKey[] = authenticatorKeys;
+      return prepare(
+        next,
+        changed.some((key) => keys.includes(key)),
+      );
+    },
+    (key, next) => {
+      const areSome = config.auth.length > 0;
+      if (key === 'auth')
+        return (
+          next.auth.length > 0 === areSome &&
+          settledAtStart.every((kind) => next.auth.includes(kind) === config.auth.includes(kind))
+        );
+      if (key === 'apiToken' || key === 'mqttToken')
+        return areSome || (next[key] === '') === (config[key] === '');
+      return true;
+    },
+  );
+}

@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Logger } from 'pino';
+import { ConfigError } from '../config-error.js';
+import { inconsistencyOf } from '../consistency.js';
+import { limitsSummed } from '../memory-limits.js';
+import type { NodeRole } from '../role.js';
+import type { Config, SettingKey } from '../settings.js';
+import { settingKeys } from '../settings.js';
+import type { SettingChanges } from './setting-changes.js';
+
+/** The settings as their sources have them now. */
+export interface ReadAgain {
+  readonly config: Config;
+  /** Keys of the file that count for nothing, as a flag or the environment sets them. */
+  readonly overridden: readonly SettingKey[];
+}
+
+export interface ReloadOutcome {
+  /** False: nothing has changed. */
+  readonly taken: boolean;
+  /** Says which settings have changed, or why none has. */
+  readonly sentence: string;
+  readonly changed: readonly SettingKey[];
+  readonly needRestart: readonly SettingKey[];
+  readonly overridden: readonly SettingKey[];
+}
+
+/** Files that are read when authenticators are made, and may have other content under the same name. */
+const contentKeys = ['authJwtKeyFile', 'authHttpTokenFile', 'authRedisPasswordFile'] as const;
+
+/** Reads the settings again while the process runs: they are checked whole, and taken whole or not at all. */
+export class ConfigReload {
+  readonly #config: Config;
+  readonly #role: NodeRole;
+  readonly #changes: SettingChanges;
+  readonly #readAgain: () => ReadAgain;
+  readonly #log: Logger;
+  /** Digests of the files when they were read last. */
+  #contents: readonly string[];
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    config: Config,
+    role: NodeRole,
+    changes: SettingChanges,
+    readAgain: () => ReadAgain,
+    log: Logger,
+  ) {
+    this.#config = config;
+    this.#role = role;
+    this.#changes = changes;
+    this.#readAgain = readAgain;
+    this.#log = log;
+    this.#contents = contentsOf(config);
+  }
+
+  /** Never rejects. One after another: a second one begins where the first has ended. */
+  reload(): Promise<ReloadOutcome> {
+    const outcome = this.#last.then(() => this.#reload());
+    this.#last = outcome;
+    return outcome;
+  }
+
+  async #reload(): Promise<ReloadOutcome> {
+    try {
+      const outcome = await this.#take(this.#readAgain());
+      const { taken: _taken, sentence, ...keys } = outcome;
+      this.#log.info(keys, `settings read again: ${sentence}`);
+      return outcome;
+    } catch (error) {
+      if (!(error instanceof ConfigError)) this.#log.error({ err: error }, 'the settings cannot be taken');
+      const sentence = `Nothing has changed: ${(error as Error).message}`;
+      this.#log.error(
+        { problem: (error as Error).message },
+        'the settings are not taken: nothing has changed',
+      );
+      return { taken: false, sentence, changed: [], needRestart: [], overridden: [] };
+    }
+  }
+
+  /** @throws ConfigError */
+  async #take({ config: next, overridden }: ReadAgain): Promise<ReloadOutcome> {
+    const different = settingKeys.filter(
+      (key) => JSON.stringify(next[key]) !== JSON.stringify(this.#config[key]),
+    );
+    const contents = contentsOf(next);
+    const rewritten = contentKeys.filter(
+      (key, at) => next[key] !== '' && contents[at] !== this.#contents[at],
+    );
+    const live = different.filter((key) => this.#changes.isLive(key, next));
+    const changed = [...new Set<SettingKey>([...live, ...rewritten])];
+    const needRestart = different.filter((key) => !changed.includes(key));
+    const merged = { ...this.#config, ...Object.fromEntries(changed.map((key) => [key, next[key]])) };
+    if (needRestart.length > 0) assertGoTogether(merged, this.#role, needRestart);
+    const take = await this.#changes.prepare(changed, merged);
+    take();
+    this.#contents = contents;
+    return {
+      taken: true,
+      sentence: sentenceOf(changed, needRestart, overridden),
+      changed,
+      needRestart,
+      overridden,
+    };
+  }
+}
+
+/** New values beside old ones that wait for a restart must be as good as those of a start. @throws ConfigError */
+function assertGoTogether(merged: Config, role: NodeRole, needRestart: readonly SettingKey[]): void {
+  const { heapBytes, heapRoomBytes, totalBytes, totalRoomBytes } = limitsSummed(merged);
+  const problem =
+    inconsistencyOf(merged, role) ??
+    (heapBytes > heapRoomBytes || totalBytes > totalRoomBytes
+      ? 'The limits do not fit the memory together.'
+      : undefined);
+  if (problem === undefined) return;
+  throw new ConfigError(
+    `${needRestart.join(', ')} would need a restart, and without them the new settings do not go together. ${problem}`,
+  );
+}
+
+function sentenceOf(
+  changed: readonly SettingKey[],
+  needRestart: readonly SettingKey[],
+  overridden: readonly SettingKey[],
+): string {
+  const parts = [changed.length === 0 ? 'No setting was changed.' : `Changed: ${changed.join(', ')}.`];
+  if (needRestart.length > 0) parts.push(`These wait for a restart: ${needRestart.join(', ')}.`);
+  if (overridden.length > 0)
+    parts.push(
+      `These of the file count for nothing, as a flag or the environment sets them: ${overridden.join(', ')}.`,
+    );
+  return parts.join(' ');
+}
+
+function contentsOf(config: Config): readonly string[] {
+  return contentKeys.map((key) => {
+    try {
+      return createHash('sha256').update(readFileSync(config[key])).digest('base64');
+    } catch {
+      return ''; // none, or it cannot be read: whoever needs it says so
+    }
+  });
+}
