@@ -73,8 +73,7 @@ export function accessControlOf(
   const authorizer = new RuleAuthorizer(commonRules(), config.aclNomatch);
   const renew = (identity: Identity) => {
     let now: Identity | undefined = identity;
-    for (const each of current)
-      if (now !== undefined && each.renew !== undefined) now = each.renew(now);
+    for (const each of current) if (now !== undefined && each.renew !== undefined) now = each.renew(now);
     return now;
   };
   const changes = new IdentityChanges(renew);
