@@ -47,11 +47,13 @@ const longest = [
   'floodtest/mqtt-gateway',
 ];
 
-/** @param names of all test files, such as gateway/streams.test.js @throws Error where the list has one that is not there */
+/** @param names of all test files, such as gateway/streams.test.js */
 export function longestFirst(names) {
   const listed = longest.map((name) => `${name}.test.js`);
   const missing = listed.filter((name) => !names.includes(name));
+  // Only their order is lost: no reason to run nothing.
   if (missing.length > 0)
-    throw new Error(`scripts/longest-tests.mjs names ${missing.join(', ')}: not below dist/test`);
-  return [...listed, ...names.filter((name) => !listed.includes(name)).sort()];
+    console.error(`scripts/longest-tests.mjs names files that are not there: ${missing.join(', ')}`);
+  const first = listed.filter((name) => names.includes(name));
+  return [...first, ...names.filter((name) => !first.includes(name)).sort()];
 }
