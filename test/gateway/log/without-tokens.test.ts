@@ -29,6 +29,17 @@ t.test('tokens are taken out, wherever they stand, and all else stays', async (t
   for (const text of others) t.equal(withoutTokens(text), text);
 });
 
+t.test('JSON stays JSON, whatever a client id begins with', async (t) => {
+  const token = await sign({ sub: 'alice' });
+  for (const start of ['\u001e', '\\u001', '\\\\u001', '\\', '"', '\n', '\u001f'])
+    for (const rest of ['', 'yJ', token.slice(1, 20)]) {
+      const { clientId } = JSON.parse(
+        withoutTokens(JSON.stringify({ clientId: `${start}${rest}-${token}` })),
+      );
+      t.equal(clientId, `${start}${rest}-[token]`, JSON.stringify(start + rest));
+    }
+});
+
 t.test('a client id of 64 KB takes no time worth mentioning', (t) => {
   const started = process.cpuUsage().user;
   withoutTokens('eyJ'.repeat(22_000));
