@@ -1,5 +1,6 @@
-import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { HistoryRules } from '../../history/history-rules.js';
+import { insistWhile } from './calls.js';
 import type { ReadPart } from './history.js';
 import { messageInHistory, placeOfEntry } from './message-format.js';
 import type { Receiver } from './receiver.js';
@@ -12,7 +13,6 @@ import type { ChannelSubscriptions } from './subscriptions.js';
 const idsMax = 500;
 /** Of one answer: what is handed out in a turn of the loop. */
 const pieceBytesMax = 256 * 1024;
-const retryMs = 50;
 
 export interface CatchUpParts {
   readonly shard: Shard;
@@ -104,15 +104,9 @@ export class CatchUp {
     const after = (id: string) => Math.max(subscriptions.since(id) ?? from, receiver.progressOf(id));
     while (ids.length > 0) {
       const triples = ids.flatMap((id) => [id, after(id), ruleTexts[rules.of(id)]!]);
-      let reply: [number, number, ...ReadPart[]];
-      try {
-        reply = (await shard.read('read', [shard.parts.run, pieceBytesMax, ...triples])) as typeof reply;
-      } catch {
-        if (!behind.isCurrent()) throw new Error('the connection has ended');
-        await pause(retryMs);
-        continue;
-      }
-      const parts = reply.slice(2) as ReadPart[];
+      const args = [shard.parts.run, pieceBytesMax, ...triples];
+      const reply = await insistWhile(behind.isCurrent, () => shard.read('read', args));
+      const parts = (reply as unknown[]).slice(2) as ReadPart[];
       await this.#tellGaps(ids, parts, after);
       if (!behind.isCurrent()) throw new Error('the connection has ended');
       let isComplete = true;
@@ -178,20 +172,14 @@ export class RecentIds {
   ): Promise<boolean> {
     if (performance.now() - sinceMs > ageMsMax || to - from > ageMsMax * 1000) return false;
     let covered = true;
-    for (let second = Math.floor((from - batchUsMax) / secondUs); second <= to / secondUs; ) {
-      let text: Buffer;
-      try {
-        text = (await this.#shard.read('recent', [second])) as Buffer;
-      } catch {
-        if (!isCurrent()) throw new Error('the connection has ended');
-        await pause(retryMs);
-        continue;
-      }
+    for (let second = Math.floor((from - batchUsMax) / secondUs); second <= to / secondUs; second++) {
+      const key = `${this.#shard.parts.library.name}:recent:${second}`;
+      const get = () => this.#shard.useReads((redis) => redis.getBuffer(key));
+      const text = (await insistWhile(isCurrent, get)) ?? Buffer.alloc(0);
       if (text.length > secondBytesMax) covered = false;
       const ids = new Set(text.toString().split('\0'));
       ids.delete('');
       await take(ids);
-      second++;
     }
     return covered;
   }

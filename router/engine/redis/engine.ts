@@ -5,7 +5,7 @@ import type { Message } from '../../message.js';
 import { hasWildcard } from '../../topic-filter.js';
 import type { Engine, OnPublication, RetainedCopy, Wants } from '../engine.js';
 import { Clients } from './clients/clients.js';
-import { EngineError, type ShardError } from './errors.js';
+import { EngineError } from './errors.js';
 import { RedisGraph } from './graph.js';
 import { SharedHistory } from './history.js';
 import { Library } from './library.js';
@@ -63,7 +63,7 @@ export class RedisEngine implements Engine {
     this.#rulesDigest = createHash('sha1').update(this.#rulesJson).digest('hex').slice(0, 12);
     this.#parts = options.shards.map((_, index) => this.#partOf(index));
     const { name } = options;
-    const node = { ...options.node, rules: this.#rulesDigest, library: this.#library.library };
+    const node = { ...options.node, rules: this.#rulesDigest };
     const shards = this.#parts.map(({ shard }) => shard);
     this.cluster = new Nodes({ name, run: this.#run, node, shards });
     this.cluster.onGone((gone) => options.onEvent('gone', gone.name));
@@ -74,7 +74,6 @@ export class RedisEngine implements Engine {
     });
     this.sharedGraph = new RedisGraph({
       shards: this.#parts,
-      readsExtras: () => this.cluster.readsExtras,
       subscriptionsMax: options.graphSubscriptionsMax,
     });
     this.history = new SharedHistory({
@@ -130,7 +129,6 @@ export class RedisEngine implements Engine {
     this.#onPublication = onPublication;
     if (copy !== undefined) await Promise.all(this.#parts.map(({ retained }) => retained.start(copy)));
     await this.cluster.join();
-    void this.#removeFormerFunctions();
   }
 
   get isBehind(): boolean {
@@ -155,13 +153,11 @@ export class RedisEngine implements Engine {
 
   /** Of nodes that keep history by other rules than this one. */
   get #otherRules(): string | undefined {
-    const others = (this.cluster.others ?? []).filter(
-      ({ rules }) => rules !== undefined && rules !== this.#rulesDigest,
-    );
-    if (others.length === 0) return undefined;
-    const names = others.slice(0, namesMax).map(({ name }) => name);
-    if (others.length > namesMax) names.push(`${others.length - namesMax} more`);
-    return `other nodes (${names.join(', ')}) have other --history-rules than this one: while that is so, cursors are answered "recovered": false, and next to no history is given. Give all nodes the same rules.`;
+    const names = this.cluster.withOtherRules;
+    if (names.length === 0) return undefined;
+    const named = names.slice(0, namesMax);
+    if (names.length > namesMax) named.push(`${names.length - namesMax} more`);
+    return `other nodes (${named.join(', ')}) have other --history-rules than this one: while that is so, cursors are answered "recovered": false, and next to no history is given. Give all nodes the same rules.`;
   }
 
   publish(message: Message, wants?: Wants): number {
@@ -241,19 +237,6 @@ export class RedisEngine implements Engine {
     while (this.#parts.some(isBusy) && performance.now() < untilMs) await pause(5);
   }
 
-  async #removeFormerFunctions(): Promise<void> {
-    const { others } = this.cluster;
-    if (others === undefined) return;
-    for (const { shard } of this.#parts) {
-      const said = await shard
-        .use((redis) => this.#library.removeFormer(redis, others))
-        .catch(({ kind, message }: ShardError) =>
-          kind === 'refused' ? `Functions of former versions stay, if there are any: ${message}` : '',
-        );
-      if (said !== '') this.#options.onEvent('old-functions', `${shard.parts.name}: ${said}`);
-    }
-  }
-
   #partFor(id: string): ShardWiring {
     return this.#parts[shardOf(id, this.#parts.length)]!;
   }
@@ -268,7 +251,6 @@ export class RedisEngine implements Engine {
       onCluster: (cluster) => {
         if (index === 0) this.#cluster = cluster;
       },
-      readsExtras: () => this.cluster.readsExtras,
       onPublication: (message) => this.#onPublication(message),
       onWord: (payload) => this.cluster.hear(payload, index),
     });

@@ -118,8 +118,7 @@ export const outcomeTexts = {
 };
 
 /** Rights of a node's user; docs/operations.md has the whole line. Nothing of it is dangerous by Redis's own list, but INFO. */
-const nodeRights =
-  '-@all +@read +@write +@pubsub +@connection -@dangerous +fcall +function|load +function|list +info +time';
+const nodeRights = '-@all +@read +@write +@pubsub +@connection -@dangerous +fcall +function|load +info +time';
 
 const oldest = { redis: [7, 0], valkey: [7, 2] } as const;
 

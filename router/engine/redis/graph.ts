@@ -23,8 +23,6 @@ const copyMsMax = 5_000;
 
 export interface RedisGraphParts {
   readonly shards: readonly { readonly shard: Shard; readonly counts: Counts }[];
-  /** Whether all nodes read properties of messages, now. */
-  readonly readsExtras: () => boolean;
   readonly subscriptionsMax: number;
 }
 
@@ -94,11 +92,7 @@ export class RedisGraph implements SharedGraph {
   }
 
   async copy(message: Message, followers: readonly string[]): Promise<CopiesOutcome> {
-    if (!this.#parts.readsExtras())
-      throw new Error(
-        'Another node is of an older version, which does not know the friends graph: update it.',
-      );
-    const body = bodyOf(message, true);
+    const body = bodyOf(message);
     const byShard = this.#byShard(followers, (id) => id);
     const all = [...byShard].map(([index, ids]) => this.#copyOn(index, message, body, ids));
     const outcomes = await allOf(all);

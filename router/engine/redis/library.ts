@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { EngineError, missingRights, problemOfServer, shardErrorOf } from './errors.js';
+import { EngineError, missingRights, problemOfServer } from './errors.js';
 
 /** A connection to Redis, as far as this needs one. */
 interface RedisCaller {
@@ -13,7 +13,7 @@ interface RedisCaller {
 const nameShape = /^[A-Za-z][A-Za-z0-9_]{0,31}$/;
 /** In this order: each uses what is declared in those before. */
 const sharedFiles = ['places', 'channels', 'message'];
-const nodeFiles = [...sharedFiles, 'publish', 'graph', 'nodes', 'read', 'clients', 'register'];
+const nodeFiles = [...sharedFiles, 'publish', 'graph', 'read', 'nodes', 'clients'];
 const publicFiles = [...sharedFiles, 'send'];
 
 /**
@@ -27,13 +27,11 @@ const loadingMs = 5_000;
 
 /**
  * The functions on a Redis server: their source lies in functions/, in Lua. Those that nodes call have a digest of their
- * source in their names, so that two versions of nodes run side by side.
+ * source in their names, so that two versions of nodes run side by side; those of a former version stay in Redis, 60 KB, unused.
  */
 export class Library {
   /** Of the cluster, `--name`. */
   readonly name: string;
-  /** `encke_0a1b2c3d`. */
-  readonly library: string;
   /** `encke_0a1b2c3d_`: functions are called this and their name. */
   readonly prefix: string;
   readonly #version: number;
@@ -49,11 +47,11 @@ export class Library {
     }
     this.name = name;
     const source = sourceOf(nodeFiles).replaceAll('@name@', name);
-    this.library = `${name}_${digestOf(source)}`;
-    this.prefix = `${this.library}_`;
-    this.#source = `#!lua name=${this.library}\n${source.replaceAll('@prefix@', this.prefix)}`;
+    const library = `${name}_${digestOf(source)}`;
+    this.prefix = `${library}_`;
+    this.#source = `#!lua name=${library}\n${source.replaceAll('@prefix@', this.prefix)}`;
     const open = sourceOf(publicFiles).replaceAll('@name@', name).replaceAll('@version@', String(version));
-    this.#publicSource = `#!lua name=${name}\n${open}`;
+    this.#publicSource = `#!lua name=${name}\n${open.replaceAll('@prefix@', `${name}_`)}`;
     this.#version = version;
   }
 
@@ -83,51 +81,15 @@ export class Library {
     await this.#loadPublic(redis);
   }
 
-  /** @param asBuffers for strings in the answer @throws ShardError */
-  async call(
+  /** @param asBuffers for strings in the answer @throws Error as ioredis gives it, see shardErrorOf */
+  call(
     redis: Redis,
     name: string,
     args: readonly (string | number | Buffer)[],
     asBuffers = false,
   ): Promise<unknown> {
     const call = ['FCALL', `${this.prefix}${name}`, '0', ...args] as const;
-    try {
-      return await (asBuffers ? redis.callBuffer(...call) : redis.call(...call));
-    } catch (error) {
-      throw shardErrorOf(error as Error);
-    }
-  }
-
-  /**
-   * Functions of former versions stay in Redis until somebody removes them.
-   * @param others nodes that are connected now
-   * @returns what was removed, or why it was not, as a sentence; '' = there was nothing @throws Error as Redis says it
-   */
-  async removeFormer(
-    redis: RedisCaller,
-    others: readonly { readonly name: string; readonly library?: string }[],
-  ): Promise<string> {
-    const used = new Set([this.library, ...others.map(({ library }) => library)]);
-    const listed = await redis.call('FUNCTION', 'LIST', 'LIBRARYNAME', `${this.name}_*`);
-    const former = this.#nodeLibrariesIn(listed).filter((library) => !used.has(library));
-    if (former.length === 0) return '';
-    const silent = others.find(({ library }) => library === undefined);
-    if (silent !== undefined)
-      return `The functions ${former.join(', ')} stay, as node ${silent.name} is of a version that does not say which it uses. A node that starts later removes them.`;
-    for (const library of former)
-      await redis.call('FUNCTION', 'DELETE', library).catch((error: Error) => {
-        if (!/not found/.test(error.message)) throw error; // another node was quicker
-      });
-    return `The functions ${former.join(', ')} of former versions are removed, as no node uses them.`;
-  }
-
-  /**
-   * The libraries of nodes among these. The public library of another cluster, which may have such a name, has no
-   * `<name>_begin`.
-   */
-  #nodeLibrariesIn(listed: unknown): string[] {
-    const begins = new RegExp(`"name"[,:]"(${this.name}_[0-9a-f]{8})_begin"`, 'g');
-    return [...JSON.stringify(listed).matchAll(begins)].map(([, library]) => library!);
+    return asBuffers ? redis.callBuffer(...call) : redis.call(...call);
   }
 
   /** Only forward, also where nodes of several versions start at the same time. */

@@ -13,8 +13,7 @@ import { type Extras, encodeExtras, extrasEnd, noExtras, readExtras } from '../.
  *            1, run (8 bytes), number (4 bytes)        each copy is to be answered to the node of that run
  *     body   flags: QoS in bits 0 and 1, 4 = retained, 8 = extras; those, see message-extras.ts; payload
  *
- * Numbers are big endian. Nodes from before there were extras take such a message for none: so extras are written only where
- * all nodes read them, and the first ones raise the format of the data on their server, see functions/message.lua.
+ * Numbers are big endian.
  */
 
 const runBytes = 8;
@@ -40,9 +39,8 @@ export interface Copy extends Extras {
   readonly payload: Buffer;
 }
 
-/** @param withExtras all nodes read them */
-export function bodyOf(message: Message, withExtras: boolean): Buffer {
-  const extras = withExtras ? encodeExtras(message) : undefined;
+export function bodyOf(message: Message): Buffer {
+  const extras = encodeExtras(message);
   return Buffer.concat([Buffer.of(flagsOf(message, extras)), extras ?? Buffer.alloc(0), message.payload]);
 }
 
@@ -186,15 +184,12 @@ export class PublishCallWriter {
   readonly #function: string;
   readonly #run: string;
   readonly #runBytes: Buffer;
-  /** Whether all nodes read extras. */
-  readonly #readsExtras: () => boolean;
   #bytes = Buffer.alloc(0);
   #at = 0;
   /** Of the messages of this call; most calls have none. */
   readonly #extras = new Map<Message, Buffer>();
 
-  constructor(functionName: string, run: string, readsExtras: () => boolean) {
-    this.#readsExtras = readsExtras;
+  constructor(functionName: string, run: string) {
     this.#function = functionName;
     this.#run = run;
     this.#runBytes = Buffer.from(run, 'hex');
@@ -244,9 +239,9 @@ export class PublishCallWriter {
     this.#text(key);
   }
 
-  /** @returns how many bytes they have; 0 where not all nodes read them */
+  /** @returns how many bytes they have */
   #encodeExtras(message: Message): number {
-    const extras = this.#readsExtras() ? encodeExtras(message) : undefined;
+    const extras = encodeExtras(message);
     if (extras === undefined) return 0;
     this.#extras.set(message, extras);
     return extras.length;

@@ -1,6 +1,6 @@
 import type { ClusterNode, NodeRole } from '../cluster.js';
 
-/** A node's entry in the list of nodes, as JSON. Nodes of former versions have not all of it. */
+/** A node's entry in the list of nodes, as JSON. */
 export interface NodeAbout {
   readonly name: string;
   readonly group: string;
@@ -8,12 +8,8 @@ export interface NodeAbout {
   readonly startedMs: number;
   /** Of history: a digest. */
   readonly rules?: string;
-  /** The functions that it calls. */
-  readonly library?: string;
   /** It goes soon, and takes no sessions. */
   readonly stopping?: boolean;
-  /** It reads messages with extras, see message-format.ts; of nodes from before there were any it is not there. */
-  readonly extras?: boolean;
 }
 
 export type PeerNode = ClusterNode & NodeAbout;

@@ -50,15 +50,13 @@ export class Nodes implements Cluster {
   #graceEndMs = 0;
   #held = 0;
   #joined = false;
-  /** All nodes read messages with extras; false until the others are known. */
-  readsExtras = false;
   /** This node is in the list again, or for the first time. The others may have thought that it was gone. */
   onListed: () => void = () => {};
 
   constructor(parts: NodesParts) {
     this.#parts = parts;
     this.run = parts.run;
-    this.#about = { ...parts.node, startedMs: Date.now(), extras: true };
+    this.#about = { ...parts.node, startedMs: Date.now() };
     this.self = nodeOf(parts.run, this.#about);
     this.#list = parts.shards[0]!;
     this.#list.onPulse((version) => {
@@ -77,9 +75,9 @@ export class Nodes implements Cluster {
     return this.#peers;
   }
 
-  /** Entries of the other nodes; undefined = the list is not known yet. */
-  get others(): readonly NodeAbout[] | undefined {
-    return this.#version === 0 ? undefined : this.#peers;
+  /** Names of the others that keep history by other rules than this one. */
+  get withOtherRules(): readonly string[] {
+    return this.#peers.flatMap(({ name, rules }) => (rules === this.#about.rules ? [] : [name]));
   }
 
   /** Runs of the others that hold connections and stay. */
@@ -168,8 +166,8 @@ export class Nodes implements Cluster {
 
   /** @returns whether that node is there to hear it, as far as the server knows @throws ShardError */
   async tell(run: string, shard: number, word: Buffer): Promise<boolean> {
-    const copies = await this.#parts.shards[shard]!.call('tell', [run, word]);
-    return Number(copies) > 0;
+    const channel = `${this.#parts.name}:n:${run}`;
+    return (await this.#parts.shards[shard]!.use((redis) => redis.publish(channel, word))) > 0;
   }
 
   /** Takes a word from a channel of nodes. */
@@ -243,7 +241,6 @@ export class Nodes implements Cluster {
       for (const run of [...this.#byRun.keys()]) if (!listed.has(run)) this.#remove(run);
     this.#version = version;
     this.#peers = [...this.#byRun.values()];
-    this.readsExtras = this.#peers.every(({ extras }) => extras);
   }
 
   #remove(run: string): void {

@@ -3,18 +3,10 @@ import type { HistoryRules } from '../../history/history-rules.js';
 import type { NodeRole } from '../cluster.js';
 
 /**
- * `lost` and `back` are of one shard, `gone` and `other-rules` of other nodes, `old-functions` of former versions; `complaint` is
- * anything that an operator is to mend.
+ * `lost` and `back` are of one shard, `gone` and `other-rules` of other nodes; `complaint` is anything that an operator is to
+ * mend.
  */
-export type EngineEvent =
-  | 'lost'
-  | 'away'
-  | 'back'
-  | 'gone'
-  | 'gap'
-  | 'other-rules'
-  | 'old-functions'
-  | 'complaint';
+export type EngineEvent = 'lost' | 'away' | 'back' | 'gone' | 'gap' | 'other-rules' | 'complaint';
 
 export interface RedisEngineOptions {
   /** Of the cluster; the beginning of every key, channel and function. */

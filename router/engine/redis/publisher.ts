@@ -29,8 +29,6 @@ const waitMsMax = 5_000;
 export interface PublisherParts {
   readonly shard: Shard;
   readonly counts: Counts;
-  /** Whether all nodes read messages with extras, now. */
-  readonly readsExtras: () => boolean;
   /** Of messages that are not known to be in Redis. */
   readonly pendingBytesMax: number;
 }
@@ -67,8 +65,8 @@ export class Publisher {
     this.#parts = parts;
     const { shard } = parts;
     const { library, run } = shard.parts;
-    this.#writer = new PublishCallWriter(`${library.prefix}publish`, run, parts.readsExtras);
-    shard.onBegun((begun) => this.#goOn(begun));
+    this.#writer = new PublishCallWriter(`${library.prefix}publish`, run);
+    shard.onBegun = (begun) => this.#goOn(begun);
     shard.pendingBytes = () => this.#pendingBytes;
   }
 

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Message } from '../../message.js';
 import type { RetainedCopy } from '../engine.js';
+import { insistWhile } from './calls.js';
 import { bodyOf, isBareEntry, messageInHistory } from './message-format.js';
 import type { Shard } from './shard.js';
 
@@ -17,8 +18,6 @@ export interface SharedRetainedParts {
   readonly owns: (id: string) => boolean;
   /** Whether a place is an offset in the history of the id. */
   readonly hasHistory: (id: string) => boolean;
-  /** Whether all nodes read messages with extras, now. */
-  readonly readsExtras: () => boolean;
 }
 
 /** `retained` of read.lua: floor, where to go on, 1 = that is all, and id and entry of each change. */
@@ -116,15 +115,9 @@ export class SharedRetained {
     }
   }
 
-  async #page(after: number, isCurrent: () => boolean): Promise<Page> {
-    for (;;) {
-      try {
-        return (await this.#parts.shard.read('retained', [after, pageBytesMax])) as Page;
-      } catch (error) {
-        if (!isCurrent()) throw error;
-        await pause(retryMs);
-      }
-    }
+  #page(after: number, isCurrent: () => boolean): Promise<Page> {
+    const args = [after, pageBytesMax];
+    return insistWhile(isCurrent, () => this.#parts.shard.read('retained', args)) as Promise<Page>;
   }
 
   #missing(seen: ReadonlySet<string>): Message[] {
@@ -159,10 +152,10 @@ export class SharedRetained {
   }
 
   async #restoreAll(): Promise<void> {
-    const { shard, readsExtras } = this.#parts;
+    const { shard } = this.#parts;
     while (this.#lost.size > 0 && !this.#stopped) {
       const some = this.#someLost();
-      const args = some.flatMap((message) => [message.id, bodyOf(message, readsExtras())]);
+      const args = some.flatMap((message) => [message.id, bodyOf(message)]);
       try {
         await shard.call('restore', [shard.parts.run, ...args]);
         for (const { id } of some) this.#lost.delete(id);

@@ -1,4 +1,4 @@
-import { complaintOfServer, type ShardError, type Trouble } from './errors.js';
+import { complaintOfServer, shardErrorOf, type Trouble } from './errors.js';
 
 const everyMs = 10_000;
 
@@ -51,16 +51,16 @@ export class ServerCheck {
   }
 
   /** Looks at an answer, and gives it on. @throws ShardError */
-  async of(what: Refused, answer: Promise<unknown>): Promise<unknown> {
+  async of<Answer>(what: Refused, answer: Promise<Answer>): Promise<Answer> {
     try {
       const value = await answer;
       this.note(what, '');
       return value;
     } catch (error) {
-      const { kind, message } = error as ShardError;
-      if (kind === 'refused') this.note(what, message);
-      else if (kind === 'superseded') this.#onSuperseded(what, message);
-      throw error;
+      const why = shardErrorOf(error as Error);
+      if (why.kind === 'refused') this.note(what, why.message);
+      else if (why.kind === 'superseded') this.#onSuperseded(what, why.message);
+      throw why;
     }
   }
 

@@ -31,8 +31,6 @@ interface EngineSide {
   readonly rulesJson: string;
   readonly clusterOf: (own: string | null) => Promise<string>;
   readonly onCluster: (cluster: string) => void;
-  /** Whether all nodes read messages with extras, now. */
-  readonly readsExtras: () => boolean;
   readonly onPublication: OnPublication;
   /** Words of other nodes, besides counts. */
   readonly onWord: (payload: Buffer) => void;
@@ -41,7 +39,7 @@ interface EngineSide {
 /** Connects the parts of a shard to each other, and to the engine. Nothing is started. */
 export function wireShard(index: number, options: RedisEngineOptions, engine: EngineSide): ShardWiring {
   const { name, shards, rules, onEvent } = options;
-  const { run, library, ruleTexts, clusterOf, onCluster, readsExtras, onPublication, onWord } = engine;
+  const { run, library, ruleTexts, clusterOf, onCluster, onPublication, onWord } = engine;
   const address = shards[index]!;
   const owns = (id: string) => shardOf(id, shards.length) === index;
   const shard = new Shard({
@@ -60,10 +58,10 @@ export function wireShard(index: number, options: RedisEngineOptions, engine: En
   const counts = new Counts(options.countWaitMs, (asking, answer) =>
     shard.publishRaw(`${name}:n:${asking}`, answer),
   );
-  const publisher = new Publisher({ shard, counts, readsExtras, pendingBytesMax: options.pendingBytesMax });
+  const publisher = new Publisher({ shard, counts, pendingBytesMax: options.pendingBytesMax });
   const subscriptions = new ChannelSubscriptions(shard, name, [`${name}:n`, `${name}:n:${run}`, `${name}:r`]);
   const hasHistory = (id: string) => rules.of(id) !== -1;
-  const retained = new SharedRetained({ shard, owns, hasHistory, readsExtras });
+  const retained = new SharedRetained({ shard, owns, hasHistory });
   const { heldBytesMax } = options;
   const receiver = new Receiver({
     ...{ shard, counts, name, rules, heldBytesMax, onPublication, onWord },
@@ -87,7 +85,7 @@ export function wireShard(index: number, options: RedisEngineOptions, engine: En
     subscriptions.letGo();
     onEvent('away', `${address.name}: ${reason}`);
   };
-  shard.onLost((reason) => onEvent('lost', `${address.name}: ${reason}`));
+  shard.onLost = (reason) => onEvent('lost', `${address.name}: ${reason}`);
   shard.onBack(() => onEvent('back', address.name));
   return { shard, counts, publisher, subscriptions, receiver, catchUp, retained };
 }

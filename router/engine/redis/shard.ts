@@ -73,14 +73,14 @@ export class Shard {
   /** Why it is not usable. */
   readonly trouble: Trouble;
   readonly check: ServerCheck;
-  readonly #begun: ((begun: Begun) => void)[] = [];
-  readonly #lost: ((reason: string) => void)[] = [];
   readonly #pulse: ((registryVersion: number) => void)[] = [];
   readonly #back: ((sameRun: boolean) => void)[] = [];
   /** Of `onBack`: no connection has begun on another server, or another run of it, since it was lost. */
   #sameRun = true;
   /** Not usable for so long that what is published is refused. */
   onAway: (reason: string) => void = () => {};
+  onBegun: (begun: Begun) => void = () => {};
+  onLost: (reason: string) => void = () => {};
   channels: () => number = () => 0;
   pendingBytes: () => number = () => 0;
 
@@ -140,14 +140,6 @@ export class Shard {
     return this.#commands.redis !== undefined;
   }
 
-  onBegun(listener: (begun: Begun) => void): void {
-    this.#begun.push(listener);
-  }
-
-  onLost(listener: (reason: string) => void): void {
-    this.#lost.push(listener);
-  }
-
   /** Once a second. @param listener told the version of the list of nodes */
   onPulse(listener: (registryVersion: number) => void): void {
     this.#pulse.push(listener);
@@ -187,11 +179,16 @@ export class Shard {
     return this.use(async (redis) => redis.sendCommand(command));
   }
 
-  /** Runs a function on a connection for long answers, whose strings are Buffers. @throws ShardError */
-  async read(name: string, args: readonly Argument[]): Promise<unknown> {
+  /** Anything on a connection for long answers. @throws ShardError */
+  async useReads<Answer>(ask: (redis: Redis) => Promise<Answer>): Promise<Answer> {
     const redis = await this.#reads.whenOpen(readWaitMsMax);
     if (redis === undefined) throw away(this.parts.name);
-    return this.check.of('reads', this.parts.library.call(redis, name, args, true));
+    return this.check.of('reads', ask(redis));
+  }
+
+  /** Runs a function there; strings in its answer are Buffers. @throws ShardError */
+  read(name: string, args: readonly Argument[]): Promise<unknown> {
+    return this.useReads((redis) => this.parts.library.call(redis, name, args, true));
   }
 
   /** The server does not know this node any more, or is no longer the one that takes writes: begins on a new connection. */
@@ -265,7 +262,7 @@ export class Shard {
     this.parts.onCluster(its);
     this.clock.begin(nowMs);
     setImmediate(() => {
-      for (const listener of this.#begun) listener({ last, bits, troubled, sameRun });
+      this.onBegun({ last, bits, troubled, sameRun });
       this.#comeBack();
     });
   }
@@ -285,7 +282,7 @@ export class Shard {
     if (this.#lostMs !== 0) return;
     const { heardMs } = this.subscribed;
     this.#lostMs = Math.min(performance.now(), Math.max(heardMs, this.#commands.heardMs));
-    for (const listener of this.#lost) listener(reason);
+    this.onLost(reason);
   }
 
   async #sayAlive(): Promise<void> {

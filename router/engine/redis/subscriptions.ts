@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { inBatches } from './clients/calls.js';
+import { inBatches } from './calls.js';
 import type { Shard } from './shard.js';
 
 /** Of one SUBSCRIBE: Redis does nothing else meanwhile, 0.4 µs for each. */
@@ -43,7 +43,7 @@ export class ChannelSubscriptions {
   addId(id: string): void {
     if (this.#ids.has(id)) return;
     this.#ids.add(id);
-    if (this.#shard.subscribed.redis === undefined) this.#late.set(id, this.#shard.clock.at() * 1000);
+    if (this.#shard.subscribed.redis === undefined) this.#late.set(id, this.#shard.clock.now() * 1000);
     if (!this.#held.has(id)) this.#change(this.#ofId(id), true);
   }
 

@@ -65,7 +65,7 @@ t.test(
 /** A node whose rights are taken away while it runs. */
 async function nodeWithRights(t: Test) {
   const rights =
-    '~encke:* &encke:* -@all +@read +@write +@pubsub +@connection -@dangerous +fcall +function|load +function|list +info +time';
+    '~encke:* &encke:* -@all +@read +@write +@pubsub +@connection -@dangerous +fcall +function|load +info +time';
   const redis = await redisServer(t, { acl: [`node on >secret ${rights}`] });
   const user = ['--redis-user', 'node', '--redis-password', 'secret'];
   const [node] = await startRedisNodes(t, [redis.url], ['a'], user);

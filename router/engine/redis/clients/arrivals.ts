@@ -4,8 +4,8 @@ import { SessionGate } from '../../../session/session-gate.js';
 import type { SessionOwner } from '../../../session/session-owner.js';
 import { type FlowState, messagesIn, type Subscription } from '../../../session/session-state.js';
 import { hasWildcard } from '../../../topic-filter.js';
+import { insist } from '../calls.js';
 import type { ShardError } from '../errors.js';
-import { insist } from './calls.js';
 import { Move, Moves, type MovesParts, moveIdIn } from './moves.js';
 import { parcelBytes, unpack } from './parcel.js';
 

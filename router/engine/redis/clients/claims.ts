@@ -1,8 +1,8 @@
 import { shardOf } from '../../../../redis-access/shards.js';
 import type { ClientUser } from '../../cluster.js';
+import { inBatches, patienceMs } from '../calls.js';
 import type { Nodes } from '../nodes.js';
 import type { Shard } from '../shard.js';
-import { inBatches, patienceMs } from './calls.js';
 
 /**
  * A claim that nobody has heard is repeated so long, if the node before is in the list: its connection has broken for a

@@ -1,9 +1,9 @@
 import { shardOf } from '../../../../redis-access/shards.js';
 import type { ClientRegistry, ClientsHere, ClientUser, HandedOver } from '../../cluster.js';
+import { inBatches, insistToTell } from '../calls.js';
 import type { Nodes } from '../nodes.js';
 import type { Shard } from '../shard.js';
 import { Arrivals } from './arrivals.js';
-import { inBatches, insistToTell } from './calls.js';
 import { Claims } from './claims.js';
 import { Departures } from './departures.js';
 import { DoubtfulIds } from './doubtful-ids.js';

@@ -3,7 +3,7 @@ import { encodeSessions } from '../../../session/session-encoding.js';
 import { Overlap, SessionGate } from '../../../session/session-gate.js';
 import type { FlowState } from '../../../session/session-state.js';
 import type { HandedOver } from '../../cluster.js';
-import { inBatches, insist } from './calls.js';
+import { inBatches, insist } from '../calls.js';
 import { Move, Moves, type MovesParts, type MovingSession, moveIdBytes, moveIdIn } from './moves.js';
 import { pack } from './parcel.js';
 
@@ -204,11 +204,7 @@ export class Departures extends Moves<Departure> {
       return { clientId, owner, expirySec, subscriptions };
     });
     try {
-      const parcel = await pack(
-        this.shards[move.home]!,
-        `${move.id}o`,
-        encodeSessions(offered, !this.nodes.readsExtras),
-      );
+      const parcel = await pack(this.shards[move.home]!, `${move.id}o`, encodeSessions(offered));
       await send(Buffer.of(move.home), parcel);
       move.askedMs = performance.now();
       if (move.parcel === undefined) move.heardMs = move.askedMs;
@@ -231,7 +227,6 @@ export class Departures extends Moves<Departure> {
       leaving.map(({ session, content: flow }) => {
         return { clientId: session.clientId, owner: sessions.ownerOf(session), flow: flow! };
       }),
-      !this.nodes.readsExtras,
     );
     const parcel = await pack(this.shards[move.home]!, `${move.id}s`, chunks);
     if (this.byId.get(move.id) !== move) return;

@@ -1,9 +1,9 @@
 import { shardOf } from '../../../../redis-access/shards.js';
 import type { Session } from '../../../session/session.js';
 import type { ClientsHere } from '../../cluster.js';
+import { inBatches } from '../calls.js';
 import type { Nodes } from '../nodes.js';
 import type { Shard } from '../shard.js';
-import { inBatches } from './calls.js';
 import type { Claims } from './claims.js';
 import type { Setback } from './departures.js';
 
@@ -18,22 +18,19 @@ const retryMsMax = 10_000;
 /** From so many failures in a row on, an operator is told. */
 const failuresTold = 3;
 
+/** A refusal counts the second time: the node may be about to handle the client's CONNECT. */
+const refusalsMax = 2;
+
 /** How the moves of a session have ended that has not gone over. */
 interface Setbacks {
-  /** Run of the node that has refused the session last. */
-  readonly refusedBy: string | undefined;
+  /** Run of the node that has refused the session last, and how often it has. */
+  readonly refusedBy: string;
+  readonly refusals: number;
   /** Moves in a row that have failed without an answer. */
   readonly failures: number;
 }
 
-/** A doubt about a client id: Redis is to be asked which node has it. */
-interface Doubt {
-  /** Run of the node that has refused the session twice. */
-  readonly refusedBy: string | undefined;
-  readonly notBeforeMs: number;
-}
-
-const plainDoubt: Doubt = { refusedBy: undefined, notBeforeMs: 0 };
+const noSetbacks: Setbacks = { refusedBy: '', refusals: 0, failures: 0 };
 
 export interface DoubtfulIdsParts {
   readonly nodes: Nodes;
@@ -55,7 +52,8 @@ export class DoubtfulIds {
   readonly #parts: DoubtfulIdsParts;
   /** Ids of clients that are here, which could not be claimed yet. */
   readonly #unclaimed = new Set<string>();
-  readonly #doubts = new Map<string, Doubt>();
+  /** Client ids that Redis is to be asked for, and not before when. */
+  readonly #doubts = new Map<string, number>();
   readonly #setbacks = new WeakMap<Session, Setbacks>();
   /** Indexes of the servers that are being asked. */
   readonly #asking = new Set<number>();
@@ -81,19 +79,19 @@ export class DoubtfulIds {
     if (session !== undefined) this.#setbacks.delete(session);
   }
 
-  /** A session has not gone over. A refusal counts the second time: the node may handle the client's CONNECT by then. */
+  /** A session has not gone over. */
   noteBack(session: Session, setback: Setback, other: string): void {
-    const { refusedBy, failures } = this.#setbacks.get(session) ?? { refusedBy: undefined, failures: 0 };
     const { clientId } = session;
-    if (setback === 'mark-lost') return void this.#doubts.set(clientId, plainDoubt);
+    this.#doubts.set(clientId, 0);
+    if (setback === 'mark-lost') return;
+    const { refusedBy, refusals, failures } = this.#setbacks.get(session) ?? noSetbacks;
     if (setback === 'refused') {
-      this.#setbacks.set(session, { refusedBy: other, failures: 0 });
-      const doubt = refusedBy === other ? { refusedBy, notBeforeMs: 0 } : plainDoubt;
-      return void this.#doubts.set(clientId, doubt);
+      const times = refusedBy === other ? refusals + 1 : 1;
+      return void this.#setbacks.set(session, { refusedBy: other, refusals: times, failures: 0 });
     }
-    this.#setbacks.set(session, { refusedBy, failures: failures + 1 });
+    this.#setbacks.set(session, { refusedBy, refusals, failures: failures + 1 });
     const waitMs = failures === 0 ? 0 : Math.min(retryMsMax, makeGoodMs * 2 ** (failures - 1));
-    this.#doubts.set(clientId, { refusedBy: undefined, notBeforeMs: performance.now() + waitMs });
+    this.#doubts.set(clientId, performance.now() + waitMs);
     if (failures + 1 === failuresTold) this.#parts.here()?.onKept(session, this.#parts.nodes.nameOf(other));
   }
 
@@ -105,7 +103,7 @@ export class DoubtfulIds {
     const { isMoving } = this.#parts;
     for (const clientId of this.#parts.here()?.clientIds() ?? []) {
       if (this.#unclaimed.has(clientId) || isMoving(clientId)) continue;
-      if (index === undefined || this.#shardOf(clientId) === index) this.#doubts.set(clientId, plainDoubt);
+      if (index === undefined || this.#shardOf(clientId) === index) this.#doubts.set(clientId, 0);
     }
     this.#makeGood(performance.now());
   }
@@ -130,7 +128,7 @@ export class DoubtfulIds {
     }
     if (this.#doubts.size === 0) return;
     const byShard = shards.map((): string[] => []);
-    for (const [clientId, { notBeforeMs }] of this.#doubts) {
+    for (const [clientId, notBeforeMs] of this.#doubts) {
       if (here()?.sessions.find(clientId) === undefined) this.#doubts.delete(clientId);
       else if (notBeforeMs <= nowMs) byShard[this.#shardOf(clientId)]!.push(clientId);
     }
@@ -149,19 +147,24 @@ export class DoubtfulIds {
   /** Asks whose these client ids are; connections and sessions of those that another node has go there. */
   async #askWhose(index: number, clientIds: readonly string[]): Promise<boolean> {
     const { nodes, shards, claims, onOwner, onRefused } = this.#parts;
-    const doubts = clientIds.map((clientId) => this.#doubts.get(clientId) ?? plainDoubt);
     for (const clientId of clientIds) this.#doubts.delete(clientId);
     const args = clientIds.flatMap((clientId) => [clientId, this.#keyOf(clientId)]);
     const reply = await shards[index]!.callBegun('keep', args).catch(() => undefined);
     for (const [n, clientId] of clientIds.entries()) {
       const owner = Array.isArray(reply) ? String(reply[n]) : undefined;
-      if (owner === undefined) this.#doubts.set(clientId, doubts[n]!);
+      if (owner === undefined) this.#doubts.set(clientId, 0);
       else if (owner === '' || claims.of(clientId) !== undefined) continue;
-      else if (owner === doubts[n]!.refusedBy) onRefused(owner, clientId);
+      else if (this.#hasRefused(owner, clientId)) onRefused(owner, clientId);
       else if (nodes.isHere(owner)) onOwner(owner, clientId);
       else this.noteUnclaimed(clientId); // from a node that stands still
     }
     return reply !== undefined;
+  }
+
+  #hasRefused(owner: string, clientId: string): boolean {
+    const session = this.#parts.here()?.sessions.find(clientId);
+    const { refusedBy, refusals } = (session && this.#setbacks.get(session)) ?? noSetbacks;
+    return refusedBy === owner && refusals >= refusalsMax;
   }
 
   /** The key of the user of a client id. */

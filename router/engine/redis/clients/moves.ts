@@ -3,9 +3,9 @@ import type { Session } from '../../../session/session.js';
 import type { SessionGate } from '../../../session/session-gate.js';
 import type { Subscription } from '../../../session/session-state.js';
 import type { ClientsHere } from '../../cluster.js';
+import { insistToTell, patienceMs } from '../calls.js';
 import type { Nodes } from '../nodes.js';
 import type { Shard } from '../shard.js';
-import { insistToTell, patienceMs } from './calls.js';
 
 /** A move that takes longer is asked after: the other node says the same of it, or that it knows nothing of it. */
 const askMs = 500;

@@ -1,5 +1,5 @@
+import { insist } from '../calls.js';
 import type { Shard } from '../shard.js';
-import { insist } from './calls.js';
 
 /** More goes by way of keys in Redis: what is published waits in Redis for all of its receivers. */
 const inlineBytesMax = 32 * 1024;
@@ -47,12 +47,13 @@ export async function* unpack(shard: Shard, key: string, word: Buffer): AsyncGen
     if (count > 0) yield word.subarray(headBytes, headBytes + count);
     return;
   }
-  for (let index = 0; index < count; index++) {
-    const chunk = await insist(() => shard.read('take', [key, index]));
-    if (!Buffer.isBuffer(chunk)) throw new RangeError('A part of it is gone.');
+  const keys = Array.from({ length: count }, (_, index) => `${shard.parts.library.name}:o:${key}:${index}`);
+  for (const each of keys) {
+    const chunk = await insist(() => shard.useReads((redis) => redis.getBuffer(each)));
+    if (chunk === null) throw new RangeError('A part of it is gone.');
     yield chunk;
   }
-  await shard.call('drop', [key, count]).catch(() => {});
+  await shard.use((redis) => redis.del(...keys)).catch(() => {});
 }
 
 function headOf(kind: number, value: number): Buffer {

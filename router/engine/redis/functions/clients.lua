@@ -166,19 +166,16 @@ local function mark(_, a)
   return 1
 end
 
--- put key index ageMs bytes
+-- put key index ageMs bytes: also where memory is full, which an away session must not wait for
 local function put(_, a)
   redis.call('SET', PARCEL .. a[1] .. ':' .. a[2], a[4], 'PX', a[3])
   return 1
 end
 
--- take key index -> the bytes | nil
-local function take(_, a)
-  return redis.call('GET', PARCEL .. a[1] .. ':' .. a[2])
-end
-
--- drop key count
-local function drop(_, a)
-  for index = 0, a[2] - 1 do redis.call('DEL', PARCEL .. a[1] .. ':' .. index) end
-  return 1
-end
+register('claim', claim, { 'allow-oom' })
+register('keep', keep, { 'allow-oom' })
+register('release', release, { 'allow-oom' })
+register('pass', pass, { 'allow-oom' })
+register('sweep', sweep, { 'allow-oom' })
+register('mark', mark, { 'allow-oom' })
+register('put', put, { 'allow-oom' })

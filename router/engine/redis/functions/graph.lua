@@ -132,3 +132,9 @@ local function copies(_, a)
   end
   return sent
 end
+
+register('relate', relate, {})
+register('related', related, { 'no-writes' })
+register('edges', edges, { 'no-writes' })
+register('graph', graph, { 'no-writes' })
+register('copies', copies, { 'allow-oom' })

@@ -45,19 +45,8 @@ end
 local EXPIRIES_MAX = 10000
 local expiries, older_expiries, expiries_count = {}, {}, 0
 
--- It is in the data that there are extras.
-local has_noted_extras = false
-
 function forget_expiries()
   expiries, older_expiries, expiries_count = {}, {}, 0
-  has_noted_extras = false
-end
-
--- Nodes that do not read extras do not begin with these data from now on.
-local function note_extras(body)
-  if has_noted_extras or (byte(body) or 0) < EXTRAS_FLAG then return end
-  call('HSET', META, 'format', FORMAT_WITH_EXTRAS)
-  has_noted_extras = true
 end
 
 local function has_payload(body)
@@ -101,7 +90,6 @@ end
 local function keep_retained(id, place, body)
   if string.byte(id) == 36 then return end -- of a node: it goes with it
   if has_payload(body) then
-    note_extras(body)
     local is_full = retained_max and call('HLEN', RETAINED) >= retained_max
     if is_full and call('HEXISTS', RETAINED, id) == 0 then return end
     call('HSET', RETAINED, id, pack_place(place) .. body)
@@ -154,7 +142,6 @@ end
 local function send_out(place, id, rule, head, body, channels)
   local packed = pack_place(place)
   if rule then
-    note_extras(body)
     local problem = keep_history(id, packed .. body, rule)
     if problem then return nil, problem end
   end
@@ -189,4 +176,26 @@ local function send_once(key, place, ...)
   local copies, trouble = send_out(place, ...)
   if copies then call('SET', key, string.format('%.0f %d', place, copies), 'PX', IDEMPOTENCY_MS) end
   return copies, trouble
+end
+
+-- What a caller must be allowed, for what these functions do inside. Redis itself says only that something is not.
+local NEEDED = {
+  { 'TIME' }, { 'INFO', 'server' }, { 'HMGET', META, 'key' }, { 'HGET', META, 'key' }, { 'HSET', META, 'key', '' },
+  { 'GET', SEQ }, { 'SET', SEQ, '' }, { 'DEL', SEQ }, { 'INCRBY', SEQ, '1' }, { 'LPUSH', HISTORY, '' },
+  { 'LTRIM', HISTORY, '0', '1' }, { 'PEXPIRE', HISTORY, '1' }, { 'APPEND', RECENT, '' },
+  { 'PUBSUB', 'NUMSUB', ID_CHANNEL }, { 'PUBLISH', ID_CHANNEL, '' },
+  { 'HGETALL', REPORTS }, { 'HDEL', RETAINED, '' }, { 'HLEN', RETAINED }, { 'HEXISTS', RETAINED, '' },
+  { 'ZADD', RETAINED_PLACES, '0', '' }, { 'ZREM', RETAINED_PLACES, '' },
+}
+
+-- @return those of these commands that the caller may not use, as ACL SETUSER takes them
+local function missing_of(needed)
+  local missing = {}
+  for i = 1, #needed do
+    if not redis.acl_check_cmd(unpack(needed[i])) then
+      local command = string.lower(needed[i][1])
+      missing[#missing + 1] = '+' .. (command == 'pubsub' and 'pubsub|numsub' or command)
+    end
+  end
+  return missing
 end

@@ -102,8 +102,39 @@ local function changes(_, a)
   return reply
 end
 
--- tell run word -> how many connections got it: 0 = that node is not there
-local function tell(_, a)
-  if not is_run(a[1]) or not a[2] then return fail('ARGUMENT tell run word') end
-  return redis.call('PUBLISH', channel_of(a[1]), a[2])
+-- alive run -> version of the list of nodes: this node is there. Where a server takes no writes, it refuses this, too.
+local function alive(_, a)
+  local run = a[1]
+  if not is_run(run) then return fail('ARGUMENT alive run') end
+  local now = now_us()
+  -- One that publishes nothing is not forgotten.
+  if nodes[run] then nodes[run].seen = now end
+  hear_of(run, math.floor(now / 1000))
+  trim_cleared(now)
+  return tonumber(call('HGET', META, 'version') or 0)
 end
+
+-- report run json -> 1: what a node says of itself, for <name>_stats | 0: it is not in the list of nodes
+local function report(_, a)
+  local run, json = a[1], a[2]
+  if not is_run(run) or not json then return fail('ARGUMENT report run json') end
+  if call('HEXISTS', ABOUT, run) == 0 then return 0 end
+  call('HSET', REPORTS, run, string.format('%.0f %s', math.floor(now_us() / 1000), json))
+  return 1
+end
+
+-- Of a node besides what it needs to send.
+local NEEDED_OF_NODES = {
+  { 'LLEN', HISTORY }, { 'LINDEX', HISTORY, '0' }, { 'LRANGE', HISTORY, '0', '1' }, { 'RENAME', SEQ, SEQ },
+  { 'ZREMRANGEBYSCORE', RETAINED_PLACES, '0', '1' }, { 'ZRANGE', RETAINED_PLACES, '0', '1' }, { 'ZSCORE', RETAINED_PLACES, '' },
+  { 'ZRANGEBYSCORE', NODES, '0', '1' }, { 'ZCARD', NODES }, { 'ZREMRANGEBYRANK', WENT, '0', '1' }, { 'HINCRBY', META, '', '1' },
+  { 'HSCAN', ABOUT, '0' }, { 'SUBSCRIBE', ID_CHANNEL }, { 'UNSUBSCRIBE', ID_CHANNEL },
+}
+for i = 1, #NEEDED_OF_NODES do NEEDED[#NEEDED + 1] = NEEDED_OF_NODES[i] end
+
+register('rights', function() return missing_of(NEEDED) end, { 'no-writes' })
+register('join', join, { 'allow-oom' })
+register('leave', leave, { 'allow-oom' })
+register('changes', changes, { 'no-writes' })
+register('alive', alive, { 'allow-oom' })
+register('report', report, {})

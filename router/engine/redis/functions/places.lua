@@ -15,20 +15,21 @@
 -- A global is looked up by its name each time, and so is what is in it. While functions are loaded there is none of these yet.
 local call, try_call, pack, unpack_place, byte, sub, find
 
--- @return what is to be registered
-local function awake(callback)
-  return function(keys, a)
+-- @param flags of a function, as Redis knows them
+local function register(name, callback, flags)
+  local function awake(keys, a)
     if not call then
       call, try_call, pack, unpack_place = redis.call, redis.pcall, struct.pack, struct.unpack
       byte, sub, find = string.byte, string.sub, string.find
     end
     return callback(keys, a)
   end
+  redis.register_function({ function_name = '@prefix@' .. name, callback = awake, flags = flags })
 end
 
 local NAME = '@name@'
--- Of the data: the second from when there is a message with extras in them, which older nodes do not read.
-local FORMAT, FORMAT_WITH_EXTRAS = '1', '2'
+-- Of the data.
+local FORMAT = '2'
 local META = NAME .. ':meta'
 local SEQ = NAME .. ':seq:'
 local REPORTS = NAME .. ':reports'
@@ -37,12 +38,14 @@ local NO_RULES = '0'
 -- A clock that is less than this behind the last place counts as right: a batch takes a microsecond a message.
 local AHEAD_US = 1000
 
-local function is_readable(format)
-  return not format or format == FORMAT or format == FORMAT_WITH_EXTRAS
-end
-
 local function fail(text)
   return redis.error_reply('-' .. text)
+end
+
+-- @return nil, or an error reply
+local function check_format(format)
+  if not format or format == FORMAT then return nil end
+  return fail('FORMAT the data in Redis has format ' .. format .. ', and this version of Encke reads ' .. FORMAT)
 end
 
 local GONE = 'SUPERSEDED what nodes began is not known any more: begin again'
@@ -96,9 +99,8 @@ local function settle(now, rules, above)
   local token = server_token()
   own_token = token
   local m = call('HMGET', META, 'format', 'server', 'key', 'rules', 'begin', 'cluster')
-  if not is_readable(m[1]) then
-    return nil, fail('FORMAT the data in Redis has format ' .. m[1] .. ', and this version of Encke reads ' .. FORMAT_WITH_EXTRAS)
-  end
+  local problem = check_format(m[1])
+  if problem then return nil, problem end
   if not above and not m[6] then return nil, fail(GONE) end
   above = above or 0
   rules = rules or m[4] or NO_RULES
@@ -116,7 +118,7 @@ local function settle(now, rules, above)
   local begin = math.max((seq or 0) + 1, tonumber(m[5] or 0) + 1, above + 1, given + 1, now)
   if m[3] then call('DEL', m[3]) end
   call('SET', key, string.format('%.0f', begin))
-  call('HSET', META, 'format', m[1] or FORMAT, 'server', token, 'key', key, 'rules', rules, 'since', begin, 'begin', begin,
+  call('HSET', META, 'format', FORMAT, 'server', token, 'key', key, 'rules', rules, 'since', begin, 'begin', begin,
     'top', begin, 'ahead', begin - now)
   given = begin
   forget_expiries()

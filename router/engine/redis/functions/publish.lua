@@ -1,5 +1,7 @@
 -- What a node publishes, in batches; and how it learns which of them ran.
 --
+-- The functions of nodes, from here on, have a digest of their source in their names: those of two versions lie side by side.
+--
 -- What is known of each node lives in this library's memory: it is of use only as long as this process is the same. `begin`
 -- tells which life of that memory it is, so a node that did not hear the end of a batch, as the connection broke, learns from
 -- the next `begin` whether it ran, and knows where that cannot be known.
@@ -187,3 +189,6 @@ local function publish(_, a)
   end
   return packed_if(is_plain and not why, reply)
 end
+
+register('begin', begin, { 'allow-oom' })
+register('publish', publish, {})

@@ -91,11 +91,6 @@ local function read(_, a)
   return reply
 end
 
--- recent second -> ids with a message in that second, each with a 0 byte behind it; more than 1 MB: not all of them
-local function recent(_, a)
-  return call('GET', RECENT .. a[1]) or ''
-end
-
 -- What is retained is read in pages, by the place of the last change of each id.
 local PAGE_IDS = 500
 
@@ -182,3 +177,8 @@ local function restore(_, a)
   end
   return #unknown
 end
+
+register('place', place, { 'no-writes' })
+register('read', read, { 'no-writes' })
+register('retained', retained, { 'no-writes' })
+register('restore', restore, {})

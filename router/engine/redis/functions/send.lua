@@ -116,9 +116,8 @@ end
 -- @return what is known of the nodes, or nil and an error reply
 local function known_cluster()
   local m = call('HMGET', META, 'format', 'index', 'count', 'limits', 'server', 'key', 'rules')
-  if not is_readable(m[1]) then
-    return nil, fail('FORMAT the data in Redis has format ' .. m[1] .. ', and this function reads ' .. FORMAT_WITH_EXTRAS)
-  end
+  local problem = check_format(m[1])
+  if problem then return nil, problem end
   if not m[4] then return nil, fail('NONODE no node of ' .. NAME .. ' has been connected to this server: start one') end
   -- What another run of this server, or another server, has begun is none of this one's.
   local key = m[5] == own_token and m[6] or nil
@@ -218,34 +217,12 @@ local function stats()
     table.concat(fresh, ','))
 end
 
--- What the caller's ACL user needs for what these functions do inside.
-local NEEDED = {
-  { 'TIME' }, { 'INFO', 'server' }, { 'HMGET', META, 'key' }, { 'HGET', META, 'key' }, { 'HSET', META, 'key', '' },
-  { 'GET', SEQ }, { 'SET', SEQ, '' }, { 'DEL', SEQ }, { 'INCRBY', SEQ, '1' }, { 'LPUSH', HISTORY, '' },
-  { 'LTRIM', HISTORY, '0', '1' }, { 'PEXPIRE', HISTORY, '1' }, { 'APPEND', RECENT, '' },
-  { 'PUBSUB', 'NUMSUB', ID_CHANNEL }, { 'PUBLISH', ID_CHANNEL, '' },
-  { 'HDEL', RETAINED, '' }, { 'HLEN', RETAINED }, { 'HEXISTS', RETAINED, '' }, { 'ZADD', RETAINED_PLACES, '0', '' }, { 'ZREM', RETAINED_PLACES, '' },
-  { 'HGETALL', REPORTS },
-}
-
-local function missing_rights()
-  local missing = {}
-  for i = 1, #NEEDED do
-    if not redis.acl_check_cmd(unpack(NEEDED[i])) then
-      local command = string.lower(NEEDED[i][1])
-      if command == 'pubsub' then command = 'pubsub|numsub' end
-      missing[#missing + 1] = '+' .. command
-    end
-  end
-  return missing
-end
-
 -- Redis says only that something is not allowed.
 local function told(callback)
   return function(keys, a)
     local ok, reply = pcall(callback, keys, a)
     if ok then return reply end
-    local text, missing = text_of(reply), missing_rights()
+    local text, missing = text_of(reply), missing_of(NEEDED)
     if #missing == 0 then return fail(text) end
     local is_unknown = sub(text, 1, #UNKNOWN) == UNKNOWN
     return fail((is_unknown and UNKNOWN or 'NOPERM ') ..
@@ -254,11 +231,7 @@ local function told(callback)
   end
 end
 
-local function register(name, callback, flags)
-  redis.register_function({ function_name = NAME .. '_' .. name, callback = awake(told(callback)), flags = flags })
-end
-
-register('send', send, {})
-register('ids', ids, { 'no-writes' })
-register('stats', stats, { 'no-writes' })
+register('send', told(send), {})
+register('ids', told(ids), { 'no-writes' })
+register('stats', told(stats), { 'no-writes' })
 register('version', function() return @version@ end, { 'no-writes', 'allow-stale' })

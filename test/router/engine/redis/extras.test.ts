@@ -5,9 +5,8 @@ import { Message, MessageProperties, noLocal, Router, Subscriber } from '../../.
 import { RedisServer } from '../../../redis-server.js';
 import { until } from '../../../until.js';
 import { redisEngineAt } from './engine-parts.js';
-import { Functions, run } from './functions.js';
 
-/** The publisher and the properties of messages in Redis, beside nodes that know neither. */
+/** The publisher and the properties of messages in Redis. */
 
 const name = 'encke';
 const properties = new MessageProperties({ contentType: 'text/plain', userProperties: [['a', 'b']] });
@@ -46,28 +45,11 @@ async function rig(t: Test): Promise<Rig> {
   return { server, engine, received, publish };
 }
 
-t.test('while a node is there that does not read them, they do not travel', async (t) => {
-  const { server, engine, publish } = await rig(t);
-  const functions = new Functions(server, run('e'), name);
-  const formatOf = () => functions.redis.hget(`${name}:meta`, 'format');
-  const about = { name: 'old', group: '', role: 'both', startedMs: 1 };
-  // It is one of the nodes for 3 s at least, and again with each join.
-  const join = () => functions.call('join', functions.run, JSON.stringify(about));
-  await join();
-  await until('it is known', async () => {
-    await join();
-    return !engine.cluster.readsExtras;
-  });
-  const plain = await publish(messageOf('one', true));
-  t.same([plain.publisher, plain.properties, plain.retain], [undefined, undefined, true]);
-  t.equal(Buffer.from(plain.payload).toString(), 'one');
-  t.equal(await formatOf(), '1', 'and it may come back to these data');
-  await functions.call('leave', functions.run);
-  await until('it has gone', () => engine.cluster.readsExtras);
-  const full = await publish(messageOf('two'));
+t.test('they come back from Redis, and are in history', async (t) => {
+  const { engine, publish } = await rig(t);
+  const full = await publish(messageOf('one'));
   t.same([full.publisher, full.properties, full.retain], ['publisher', properties, false]);
-  t.equal(Buffer.from(full.payload).toString(), 'two');
-  t.equal(await formatOf(), '2', 'from now on such a node does not begin with them');
+  t.equal(Buffer.from(full.payload).toString(), 'one');
   const loaded = await engine.history.load(0, 'a', 0, performance.now() + 10_000);
   t.same(
     loaded!.messages.map((message) => [
@@ -75,30 +57,8 @@ t.test('while a node is there that does not read them, they do not travel', asyn
       message.properties,
       `${Buffer.from(message.payload)}`,
     ]),
-    [
-      [undefined, undefined, 'one'],
-      ['publisher', properties, 'two'],
-    ],
+    [['publisher', properties, 'one']],
   );
-});
-
-t.test('data that have them are begun with again, and their format is that of the data', async (t) => {
-  const { server, publish } = await rig(t);
-  await publish(messageOf('x'));
-  const node = await Functions.open(server, run('f'), name);
-  const formatOf = () => node.redis.hget(`${name}:meta`, 'format');
-  t.equal(await formatOf(), '2');
-  await node.redis.save();
-  await server.restart();
-  await node.begin();
-  t.equal(await formatOf(), '2', 'another life of the server');
-  await node.redis.flushall();
-  await node.begin();
-  t.equal(await formatOf(), '1', 'of which nothing is left');
-  await node.publish([{ id: 'a', body: Buffer.from([1, 0x78]) }]);
-  t.equal(await formatOf(), '1');
-  await node.publish([{ id: 'a', body: Buffer.from([9, 1, 0, 0, 0, 0, 0x78]) }]);
-  t.equal(await formatOf(), '2');
 });
 
 t.test('a message that has them is retained where it is to be, and an empty one clears', async (t) => {

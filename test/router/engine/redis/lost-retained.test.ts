@@ -22,7 +22,7 @@ t.test('all come back, each once, in calls of a bounded size', async (t) => {
   for (const [n, size] of sizes.entries())
     copy.keep(new Message(`id/${n}`, Buffer.alloc(size), Date.now(), 0, true));
   const retained = new SharedRetained({
-    ...{ shard, owns: () => true, hasHistory: () => false, readsExtras: () => true },
+    ...{ shard, owns: () => true, hasHistory: () => false },
   });
   await retained.start(copy);
   await retained.catchUp(2, () => true);

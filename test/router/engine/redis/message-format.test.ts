@@ -14,7 +14,7 @@ const random = new SeededRandom();
 t.comment(`ENCKE_TEST_SEED=${random.seed}`);
 
 t.test('a call is what ioredis would have written', async (t) => {
-  const writer = new PublishCallWriter('encke_0a1b2c3d_publish', run, () => false);
+  const writer = new PublishCallWriter('encke_0a1b2c3d_publish', run);
   for (let n = 0; n < 200; n++) {
     const messages = Array.from({ length: 1 + random.below(64) }, () => ({
       message: new Message(
@@ -84,8 +84,8 @@ const properties = new MessageProperties({
 const full = new Message('a', Buffer.from('hello'), 5, 1, true, 0, 'client 7', properties);
 
 /** The body in a call of one message. */
-function bodyIn(message: Message, readsExtras: boolean): Buffer {
-  const writer = new PublishCallWriter('f', run, () => readsExtras);
+function bodyIn(message: Message): Buffer {
+  const writer = new PublishCallWriter('f', run);
   const call = writer.write(1, 1, 1, [{ message, rule: '', key: '', number: 0 }]).toWritable();
   const parts = call.toString('latin1').split('\r\n$');
   return Buffer.from(parts.at(-2)!.replace(/^\d+\r\n/, ''), 'latin1');
@@ -99,8 +99,8 @@ t.test(
       new Message('a', Buffer.from('hello'), 5, 1, true, 0, 'client 7'),
       new Message('a', Buffer.alloc(0), 5, 0, false, 0, undefined, properties),
     ]) {
-      const body = bodyIn(message, true);
-      t.same(body, bodyOf(message, true));
+      const body = bodyIn(message);
+      t.same(body, bodyOf(message));
       const copy = readCopy(Buffer.concat([Buffer.alloc(8), Buffer.of(0), body]), 'a')!;
       const kept = messageInHistory('a', Buffer.concat([Buffer.from([0, 0, 0, 0, 0, 0, 0, 9]), body]));
       for (const read of [copy, kept]) {
@@ -120,15 +120,10 @@ t.test(
   },
 );
 
-t.test('where a node reads no extras, they are left out', async (t) => {
-  t.same(bodyIn(full, false), Buffer.from('\x05hello'));
-  t.same(bodyOf(full, false), Buffer.from('\x05hello'));
-});
-
 t.test(
   'of extras of a later version, and of fields that are not known, the payload is read all the same',
   async (t) => {
-    const body = bodyIn(full, true);
+    const body = bodyIn(full);
     body[1] = 9;
     const copyOf = (bytes: Buffer) => readCopy(Buffer.concat([Buffer.alloc(9), bytes]), 'a')!;
     t.match(copyOf(body), { qos: 1, retain: true, publisher: undefined, properties: undefined });
@@ -138,7 +133,7 @@ t.test(
       Buffer.concat([Buffer.from([8, 1, 0, 0, 0, unknown.length]), unknown, Buffer.from('x')]),
     );
     t.same([copy.publisher, copy.properties, copy.payload.toString()], ['c', undefined, 'x']);
-    const good = bodyIn(full, true);
+    const good = bodyIn(full);
     for (let n = 0; n < 5_000; n++) {
       const bent = Buffer.from(good);
       bent[random.below(bent.length)] = random.below(256);

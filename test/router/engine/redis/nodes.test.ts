@@ -54,7 +54,7 @@ function nodeOf(n: number): { shard: OneOfMany; nodes: Nodes } {
 async function second(some: readonly { shard: OneOfMany; nodes: Nodes }[]): Promise<void> {
   await Promise.all(some.map(({ shard }) => shard.pulse()));
   for (const { nodes } of some) nodes.tick(performance.now() + 1_000);
-  await functions.call('tell', run('f'), 'x'); // behind all that they have asked
+  await functions.redis.publish(`encke:n:${run('f')}`, 'x'); // behind all that they have asked
   await delay(1);
 }
 

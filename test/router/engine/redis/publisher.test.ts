@@ -26,26 +26,21 @@ class PlayedShard {
   calls: Call[] = [];
   generation = 0;
   open = false;
-  #begun: (begun: Begun) => void = () => {};
+  onBegun: (begun: Begun) => void = () => {};
 
   constructor() {
     this.publisher = new Publisher({
       shard: this as unknown as PublisherParts['shard'],
       counts: {} as PublisherParts['counts'],
-      readsExtras: () => true,
       pendingBytesMax: 1e9,
     });
     this.begin();
   }
 
-  onBegun(listener: (begun: Begun) => void): void {
-    this.#begun = listener;
-  }
-
   begin(sameRun = true, begun: Partial<Begun> = {}): void {
     this.open = true;
     this.generation++;
-    this.#begun({ last: 0, bits: 0, troubled: new Map(), sameRun, ...begun });
+    this.onBegun({ last: 0, bits: 0, troubled: new Map(), sameRun, ...begun });
   }
 
   send(call: { toWritable(): string | Buffer }): Promise<unknown> {

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Nodes } from '../nodes.js';
+import type { Nodes } from './nodes.js';
 
 /** A CONNECT waits so long for Redis and for the node that had its client id, and nodes for each other. */
 export const patienceMs = 2_000;
@@ -21,8 +21,9 @@ export async function insist<Reply>(
   call: () => Promise<Reply>,
   isWanted: (reply: Reply) => boolean = () => true,
   goesOn = () => true,
+  waitMs = patienceMs,
 ): Promise<Reply> {
-  const untilMs = performance.now() + patienceMs;
+  const untilMs = performance.now() + waitMs;
   for (;;) {
     try {
       const reply = await call();
@@ -32,6 +33,11 @@ export async function insist<Reply>(
     }
     await wait(retryMs);
   }
+}
+
+/** Calls until there is an answer, for as long as a connection lasts. @throws ShardError where it has ended */
+export function insistWhile<Reply>(isCurrent: () => boolean, call: () => Promise<Reply>): Promise<Reply> {
+  return insist(call, undefined, isCurrent, Infinity);
 }
 
 /**
