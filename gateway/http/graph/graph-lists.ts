@@ -9,8 +9,8 @@ import { checkId, type Parsed, percentDecode } from '../request.js';
 import type { UnsentAnswers } from '../streams/unsent-answers.js';
 
 const limitDefault = 1000;
-/** Longest cursor: an id of 1,024 bytes, as base64url. */
-const afterLengthMax = 1_500;
+/** Of a cursor, besides the id in it, which is base64url. */
+const afterRestMax = 20;
 
 const listOfPath = /^\/graph\/(.+)\/(subscribers|subscriptions)$/s;
 
@@ -37,7 +37,7 @@ export function listHandler(parts: ListsParts): ApiHandler {
     const id = checkId(percentDecode(idText, 0), config);
     if (!id.ok) return guard.refuse(response, cors, id.problem);
     if (!guard.allows(response, cors, caller, 'subscribe', id.value)) return;
-    const page = pageOf(request);
+    const page = pageOf(request, config);
     if (!page.ok) return guard.refuse(response, cors, page.problem);
     const { limit, after } = page.value;
     answerPage(parts, response, cors, friends.list(which as ListOfId, id.value, limit, after), (found) => ({
@@ -51,9 +51,9 @@ export function listHandler(parts: ListsParts): ApiHandler {
 
 /** Answers `GET /graph`: all edges, by subscriber, in pages. */
 export function edgesHandler(parts: ListsParts): ApiHandler {
-  const { friends, guard } = parts;
+  const { friends, config, guard } = parts;
   return (response, request, _head, cors, caller) => {
-    const page = pageOf(request);
+    const page = pageOf(request, config);
     if (!page.ok) return guard.refuse(response, cors, page.problem);
     const { limit, after } = page.value;
     const wants = (subscriber: string) => guard.mayDo(caller, 'subscribe', subscriber);
@@ -85,13 +85,16 @@ function answerPage<Page>(
 }
 
 /** Reads `?limit=1..10000&after=<next of the page before>`. */
-function pageOf(request: HttpRequest): Parsed<{ limit: number; after: string }> {
+function pageOf(request: HttpRequest, { idBytesMax }: Config): Parsed<{ limit: number; after: string }> {
   const parameters = new URLSearchParams(request.getQuery() ?? '');
   const limit = parameters.get('limit') ?? String(limitDefault);
   if (!/^\d{1,5}$/.test(limit) || Number(limit) < 1 || Number(limit) > idPageMax)
     return { ok: false, problem: `limit is a whole number from 1 to ${idPageMax}.` };
   const after = parameters.get('after') ?? '';
-  if (after.length > afterLengthMax || (after === '' && parameters.has('after')))
+  if (
+    after.length > Math.ceil((idBytesMax * 4) / 3) + afterRestMax ||
+    (after === '' && parameters.has('after'))
+  )
     return { ok: false, problem: 'after is "next" of the page before.' };
   return { ok: true, value: { limit: Number(limit), after } };
 }
