@@ -31,6 +31,7 @@ export async function runGateway(
   openAdmin: OpenAdmin,
   readAgain: () => ReadAgain,
 ): Promise<void> {
+  process.on('SIGHUP', () => {}); // during the start, too, it ends nothing
   const processLog = openProcessLog(config);
   const log = worker === undefined ? processLog.log : processLog.log.child({ worker: worker.number });
   let gateway: Gateway | undefined;

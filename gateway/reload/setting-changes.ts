@@ -85,7 +85,8 @@ export class SettingChanges {
    */
   async prepare(changed: readonly SettingKey[], next: Config): Promise<() => void> {
     const take: (() => void)[] = [];
-    for (const { keys, prepare } of this.#parts)
+    // The parts that came first are asked last: new authenticators have connections, which a refusal would leave open.
+    for (const { keys, prepare } of this.#parts.toReversed())
       if (keys.some((key) => changed.includes(key))) take.push(await prepare(next, changed));
     return () => {
       Object.assign(this.#config, Object.fromEntries(changed.map((key) => [key, next[key]])));
