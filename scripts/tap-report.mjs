@@ -1,14 +1,14 @@
 /**
  * Reads what a test file has printed, in the Test Anything Protocol 14.
  *
- * @returns passed: assertions, without the lines that sum up a test; failures: each with the tests that it is in and its
+ * @returns passed and failed: assertions, without the lines that sum up a test; failures: each with the tests that it is in and its
  * details, or ''; incomplete: a sentence where it ended before its time, or ''; skipped: tests with their reasons
  */
 export function readTap(text) {
   const path = [];
   const failures = [];
   const skipped = [];
-  let [passed, points, planned] = [0, 0, undefined];
+  let [passed, failed, points, planned] = [0, 0, 0, undefined];
   /** Indentation of the details that follow a failure; they end with `...`. */
   let details;
   let failedBefore = false;
@@ -34,10 +34,20 @@ export function readTap(text) {
     else if (not !== undefined && !/ # TODO/i.test(name)) {
       failures.push([...path.slice(0, depth), name].join(' > '));
       failedBefore = true;
-    } else if (!/ # time=[\d.]+m?s$/.test(name)) passed++;
+      if (!isSum(name)) failed++;
+    } else if (!isSum(name)) passed++;
   }
-  return { passed, failures: failures.join('\n'), incomplete: incompleteness(planned, points), skipped };
+  return {
+    passed,
+    failed,
+    failures: failures.join('\n'),
+    incomplete: incompleteness(planned, points),
+    skipped,
+  };
 }
+
+/** The line of a test that has assertions of its own. */
+const isSum = (name) => / # time=[\d.]+m?s$/.test(name);
 
 function incompleteness(planned, points) {
   if (planned === undefined)

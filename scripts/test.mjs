@@ -52,10 +52,19 @@ const results = await runAll(files, Number(values.jobs));
 const failed = results.filter(({ ok }) => !ok);
 for (const result of failed) console.log(`\n${'='.repeat(72)}\nFAILED ${result.name}\n${result.failures}`);
 for (const { name, skipped } of results) for (const line of skipped) console.log(`skipped: ${name}: ${line}`);
-const passed = results.reduce((sum, result) => sum + result.passed, 0);
-console.log(
-  `\n${files.length} files, ${passed} assertions passed, ${failed.length} files failed, ${secondsSince(startedMs)} s`,
-);
+// The last lines are as tap prints them: what reads a log of tests knows these.
+const total = (key) => results.reduce((sum, result) => sum + result[key], 0);
+const [pass, fail, skip] = [
+  total('passed'),
+  total('failed'),
+  results.flatMap(({ skipped }) => skipped).length,
+];
+console.log(`
+Asserts:  ${pass} pass  ${fail} fail  ${skip} skip  ${pass + fail + skip} of ${pass + fail + skip} complete
+Suites:   ${files.length - failed.length} pass  ${failed.length} fail  ${files.length} of ${files.length} complete
+
+# { total: ${pass + fail + skip}, pass: ${pass}, fail: ${fail}, skip: ${skip} }
+# time=${Date.now() - startedMs}ms`);
 if (failed.length > 0) process.exitCode = (await failAgain()) ? 1 : 0;
 
 /** @param words of paths below test/, or paths of compiled files; none = all */

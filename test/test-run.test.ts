@@ -24,7 +24,7 @@ t.test('a file that passes', async (t) => {
     `import t from ${tap}; t.ok(true); t.test('inner', async (t) => { t.ok(1); t.ok(2); }); t.test('away', { skip: 'no program' }, async () => {});`,
   );
   t.equal(status, 0);
-  t.match(stdout, /1 files, 3 assertions passed, 0 files failed/);
+  t.match(stdout, /Asserts: +3 pass +0 fail +1 skip +4 of 4 complete\nSuites: +1 pass +0 fail /);
   t.match(stdout, /skipped: .*away: no program/);
 });
 
@@ -35,6 +35,7 @@ t.test('an assertion that fails is named with its test and what differs', async 
   );
   t.equal(status, 1);
   t.match(stdout, /outer > inner > sum\n *---\n/);
+  t.match(stdout, /Asserts: +0 pass +1 fail /);
   t.match(stdout, /\n *-2\n *\+1\n/);
 });
 
