@@ -17,7 +17,7 @@ const costs = {
 } as const;
 
 /** Of the friends graph in Redis: measured with bench/redis-graph.ts. */
-const edgeBytes = 60;
+const edgeBytes = 72;
 
 type Cost = keyof typeof costs;
 
