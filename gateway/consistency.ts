@@ -1,7 +1,10 @@
 import { Library } from '../router/engine/redis/library.js';
 import { cursorLengthMax } from '../router/history/cursor.js';
+import { HistoryRules } from '../router/history/history-rules.js';
+import { InvalidFilterError } from '../router/topic-filter.js';
 import { inconsistencyOfAccess } from './access-consistency.js';
 import { isLoopback } from './auth/host-address.js';
+import { historyRulesOf } from './engine.js';
 import { nodeNameLengthMax } from './mqtt/settings.js';
 import { commandOf, holdsConnections, type NodeRole, takesSends } from './role.js';
 import type { Config } from './settings.js';
@@ -40,6 +43,7 @@ export function inconsistencyOf(config: Config, role: NodeRole): string | undefi
     packetsOutgrowFrames(config) ??
     mqttPathTaken(config) ??
     idsOutgrowHeads(config) ??
+    unusableHistoryRules(config) ??
     workersWithoutEngine(config) ??
     graphOnSeveralNodes(config) ??
     workerNamesTooLong(config) ??
@@ -102,6 +106,17 @@ function packetsOutgrowFrames({ mqttMaxPacketSize, mqttMaxFrameSize }: Config): 
   const needed = mqttMaxPacketSize + fixedHeaderBytesMax;
   if (mqttMaxFrameSize === 0 || mqttMaxFrameSize >= needed) return undefined;
   return `--mqtt-max-frame-size ${mqttMaxFrameSize} does not hold one packet of --mqtt-max-packet-size: make it at least ${needed}, or 0.`;
+}
+
+function unusableHistoryRules(config: Config): string | undefined {
+  try {
+    new HistoryRules(historyRulesOf(config));
+    return undefined;
+  } catch (error) {
+    if (error instanceof InvalidFilterError || error instanceof RangeError)
+      return `--history-rules cannot be used: ${error.message}`;
+    throw error;
+  }
 }
 
 /** A plain GET of the path is answered by a 426: what the gateway has there for browsers would be gone. */

@@ -43,6 +43,18 @@ t.test('a filter of --mqtt-auto-subscribe that is none stops the start', async (
     );
 });
 
+t.test('history rules that history cannot keep are refused with a sentence', async (t) => {
+  for (const rule of ['a/#/b 10 60', 'a+ 10 60', '# 9999999 60', '# 10 0'])
+    t.throws(
+      () => readConfig({ flags: { historyRules: `first 1 1;${rule}` } }),
+      {
+        name: 'ConfigError',
+        message: /^--history-rules cannot be used: .+\.$/,
+      },
+      rule,
+    );
+});
+
 t.test('a filter of a rule of --mqtt-rewrite that is none stops the start', async (t) => {
   for (const filter of ['a#', 'a/#/b', 'a+/b'])
     await starts(t, ['--mqtt-rewrite', `all ${filter} ^x$ y`], '--mqtt-rewrite', filter, /topic filter/);
