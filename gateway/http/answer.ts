@@ -1,6 +1,6 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Refusal } from '../close-reason.js';
-import { answerBehindChunks } from './chunked-body.js';
+import { answerBehindChunks, laterIfOpen } from './chunked-body.js';
 import { policyHeader } from './content-policy.js';
 
 /**
@@ -66,6 +66,29 @@ const plain: Headers = [['Content-Type', 'text/plain; charset=utf-8']];
  */
 export function readNoMore(response: HttpResponse): void {
   if (response.oneRequest === true) response.pause();
+}
+
+/**
+ * Writes the rest of an answer as the socket takes it. uWS reads in the same turn in which a socket takes more, also if
+ * reading is paused in it, and hears a request there once it has all of an answer. So a connection with one request is
+ * never told the end of the body: it is closed when the kernel has taken that.
+ * @param start write offset at which the body begins
+ */
+export function endWhenWritable(
+  response: HttpResponse,
+  body: Uint8Array,
+  start: number,
+  onEnded?: () => void,
+): void {
+  const oneRequest = response.oneRequest === true;
+  const total = oneRequest ? body.length + 1 : body.length; // the Content-Length is written already
+  response.onWritable((offset) => {
+    readNoMore(response);
+    const [taken, ended] = response.tryEnd(body.subarray(offset - start), total);
+    if (ended) onEnded?.();
+    else if (taken && oneRequest) laterIfOpen(response, () => response.close());
+    return taken;
+  });
 }
 
 /** Call where a head ends, and the rest is written with `tryEnd`. */

@@ -53,14 +53,17 @@ export function answerBehindChunks(response: HttpResponse, answer: () => void): 
 
 /** Calls back in a cork when uWS has read all bytes of this connection; never if the connection has ended meanwhile. */
 export function afterThisRead(response: HttpResponse, act: () => void): void {
-  setImmediate(() => {
-    if (isOpen(response)) response.cork(act);
-  });
+  laterIfOpen(response, () => response.cork(act));
 }
 
 function cutAfterThisRead(response: HttpResponse): void {
+  laterIfOpen(response, () => response.close());
+}
+
+/** Calls back when uWS is done with this connection for this turn; never if the connection has ended meanwhile. */
+export function laterIfOpen(response: HttpResponse, act: () => void): void {
   setImmediate(() => {
-    if (isOpen(response)) response.close();
+    if (isOpen(response)) act();
   });
 }
 

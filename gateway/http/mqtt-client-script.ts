@@ -6,8 +6,8 @@ import {
   answerText,
   endHead,
   endsWithConnection,
+  endWhenWritable,
   type Headers,
-  readNoMore,
   writeSecurityHeaders,
 } from './answer.js';
 
@@ -52,9 +52,5 @@ function answerAtItsPace(response: HttpResponse, bytes: Buffer): void {
   endHead(response);
   const [, ended] = response.tryEnd(bytes, bytes.length);
   if (ended) return;
-  response.onWritable((offset) => {
-    readNoMore(response);
-    const [taken] = response.tryEnd(bytes.subarray(offset), bytes.length);
-    return taken;
-  });
+  endWhenWritable(response, bytes, 0);
 }

@@ -1,6 +1,6 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Config } from '../../config.js';
-import { endHead, endsWithConnection, readNoMore } from '../answer.js';
+import { endHead, endsWithConnection, endWhenWritable } from '../answer.js';
 
 /**
  * Answers that a socket did not take at once wait here, within one limit for all. Past the limit the connection is
@@ -45,11 +45,8 @@ export class UnsentAnswers {
     response.onAborted(() => {
       this.#bytes -= body.length;
     });
-    response.onWritable((offset) => {
-      readNoMore(response);
-      const [taken, ended] = response.tryEnd(body.subarray(offset - start), body.length);
-      if (ended) this.#bytes -= body.length;
-      return taken;
+    endWhenWritable(response, body, start, () => {
+      this.#bytes -= body.length;
     });
   }
 }

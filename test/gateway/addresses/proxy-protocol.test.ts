@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { type GatewayProcess, startProcess } from '../../gateway-process.js';
 import { findHaproxy, Haproxy, plainSections } from '../../haproxy.js';
 import { upgradeRequest } from '../../mqtt-bytes.js';
 import { until } from '../../until.js';
 import { RealClient } from '../mqtt/real-client.js';
+import { kernelQueues } from '../kernel-queues.js';
 import { Wire } from '../raw-wire.js';
 
 /**
@@ -94,6 +96,38 @@ t.test('a request with another header behind the first one is not heard', async 
     const answer = await fetch(`${gateway.apiUrl}/ids/${id}`);
     t.match(await answer.json(), { subscribers: 0 }, what);
   }
+});
+
+/** Sends two requests, of which the server reads the second in the turn in which it can write the rest of the first answer. */
+t.test('a request that comes while an answer is written out is not heard', async (t) => {
+  const gateway = await start(t); // of the 340 KB, the kernel takes 290 KB at first
+  const wire = await Wire.open(gateway.port, proxy);
+  t.teardown(() => wire.close());
+  const [client, server] = [wire.socket.localPort!, wire.socket.remotePort!];
+  wire.stall();
+  wire.socket.write(Buffer.concat([header(1), get('/demo/mqtt.js')]));
+  await until('the kernel is full', () => kernelQueues(server, client).unsentBytes > 0);
+  await send(t, gateway.port, [header(2), get('/numbers')]); // which is answered in a later turn
+  gateway.child.kill('SIGSTOP');
+  const state = () => /\) (.)/.exec(readFileSync(`/proc/${gateway.pid}/stat`, 'utf8'))?.[1];
+  await until('it stands still', () => state() === 'T');
+  wire.resume();
+  await until('the client has read all', () => kernelQueues(server, client).unsentBytes === 0);
+  wire.socket.write(Buffer.concat([header(3), get('/stream/1')]));
+  await until('the second request is there', () => kernelQueues(server, client).unreadBytes > 0);
+  gateway.child.kill('SIGCONT');
+  await send(t, gateway.port, [header(5), get('/numbers')]); // which is answered behind it
+  t.match(await (await fetch(`${gateway.apiUrl}/ids/1`)).json(), { subscribers: 0 });
+  await wire.untilClosed();
+  t.equal(wire.bytes.toString('latin1').split('HTTP/1.1 200 OK').length, 1 + 1, 'one answer');
+});
+
+t.test('a large answer comes whole, and then the connection ends', async (t) => {
+  const gateway = await start(t);
+  const wire = await send(t, gateway.port, [header(1), get('/demo/mqtt.js')]);
+  await wire.untilComplete();
+  t.equal(wire.header('Connection'), 'close');
+  await wire.untilClosed();
 });
 
 const haproxy = await findHaproxy();
