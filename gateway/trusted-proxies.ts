@@ -1,5 +1,6 @@
 import { type AddressRange, AddressRanges, addressBytesOf, addressRangeOf } from './address-range.js';
 import type { Config } from './config.js';
+import { lastForwardedHop } from './forwarded-hops.js';
 
 /** The fields of a request in which proxies say where it comes from; several fields of a name are one list. */
 export interface ForwardedFields {
@@ -40,10 +41,9 @@ export class TrustedProxies {
    * @returns undefined where the proxy says none, or hides it
    */
   clientOf(fields: ForwardedFields): Uint8Array | undefined {
-    const isForwarded = this.#field === 'forwarded';
     let client: Uint8Array | undefined;
-    for (const element of elementsFromEnd(isForwarded ? fields.forwarded : fields.xForwardedFor)) {
-      const address = addressOfHop(isForwarded ? forOf(element) : element);
+    for (const hop of this.#field === 'forwarded' ? forwardedHops(fields.forwarded) : commaHops(fields)) {
+      const address = addressOfHop(hop);
       if (address === undefined) return client;
       client = address;
       if (!this.trust(address)) return client;
@@ -52,28 +52,18 @@ export class TrustedProxies {
   }
 }
 
-/**
- * Splits a list into its elements, the last one first. Quotes are counted from the end, too: what a client has written
- * stands at the beginning, and a quote that it leaves open is not to hide what a proxy has added.
- */
-function elementsFromEnd(list: string): string[] {
-  const elements: string[] = [];
-  let end = list.length;
-  let quoted = false;
-  for (let at = end - 1; at >= 0; at--) {
-    if (list[at] === '"') quoted = !quoted;
-    else if (list[at] === ',' && !quoted) {
-      elements.push(list.slice(at + 1, end));
-      end = at;
-    }
+/** The hops of a `Forwarded` list, the nearest one first. */
+function* forwardedHops(list: string): Iterable<string> {
+  for (let left = list; left !== ''; ) {
+    const { node, rest } = lastForwardedHop(left);
+    yield node ?? '';
+    left = rest;
   }
-  return [...elements, list.slice(0, end)];
 }
 
-/** Reads `for` of an element such as `for=192.0.2.7;proto=https` or `for="[2001:db8::1]:4711"` (RFC 7239 4). */
-function forOf(element: string): string {
-  const [, quoted, token] = /(?:^|;)\s*for=(?:"([^"]*)"|([^\s;"]*))/i.exec(element) ?? [];
-  return quoted ?? token ?? '';
+/** The hops of an X-Forwarded-For list, the nearest one first. It has no quotes. */
+function commaHops({ xForwardedFor }: ForwardedFields): string[] {
+  return xForwardedFor.split(',').reverse();
 }
 
 /** Reads the address of a hop. It may have a port, and IPv6 with a port is in brackets. A name or `unknown` is none. */
