@@ -40,13 +40,20 @@ export function readCertificate({ certFile, keyFile }: CertificateFiles): Certif
 function certificateIn(path: string): X509Certificate {
   const bytes = bytesOf(path);
   try {
-    return new X509Certificate(bytes);
+    const certificate = new X509Certificate(bytes);
+    if (bytes.includes('-----BEGIN ')) return certificate;
   } catch {
     throw new CertificateError(
       `${path} holds no certificate in PEM: give the file with the chain, such as fullchain.pem.`,
     );
   }
+  throw new CertificateError(
+    `${path} holds a certificate in DER, which cannot be used: make PEM of it (openssl x509 -inform der -in … -out …).`,
+  );
 }
+
+/** Keys and certificates in DER begin with this byte. */
+const derSequence = 0x30;
 
 function keyIn(path: string): KeyObject {
   const bytes = bytesOf(path);
@@ -56,7 +63,9 @@ function keyIn(path: string): KeyObject {
     const why =
       (error as NodeJS.ErrnoException).code === 'ERR_MISSING_PASSPHRASE'
         ? 'has a passphrase, which cannot be asked for: remove it (openssl pkey -in … -out …)'
-        : 'holds no private key in PEM';
+        : bytes[0] === derSequence
+          ? 'holds no private key in PEM. If it is one in DER, make PEM of it (openssl pkey -inform der -in … -out …)'
+          : 'holds no private key in PEM';
     throw new CertificateError(`${path} ${why}.`);
   }
 }

@@ -1,4 +1,5 @@
-import { type Stats as FileStats, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { type Stats as FileStats, readFileSync, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { readNamed } from '../../redis-access/named-file.js';
@@ -32,6 +33,8 @@ export class Certificates {
   #current: readonly Certificate[];
   /** The state of the files when they were read. */
   #seen: string;
+  /** A hash of what was in them. */
+  #content: string | undefined;
   /** In this state the files cannot be used. */
   #unusable: { readonly seen: string; isLogged: boolean } | undefined;
   #ticks = 0;
@@ -55,6 +58,7 @@ export class Certificates {
     this.#log = log;
     this.#now = now;
     this.#seen = stateOfAll(this.#paths);
+    this.#content = contentOf(this.#paths);
     this.#current = certificatesIn(files);
     this.#warnOfExpiry();
   }
@@ -80,6 +84,7 @@ export class Certificates {
   replaced(files: readonly CertificateFiles[]): () => void {
     const paths = pathsOf(files, this.#alsoLookedAt);
     const seen = stateOfAll(paths);
+    const content = contentOf(paths);
     const read = certificatesIn(files);
     const take = this.#renewals.map((renewal) => renewal(read));
     return () => {
@@ -87,6 +92,7 @@ export class Certificates {
       this.#files = files;
       this.#paths = paths;
       this.#seen = seen;
+      this.#content = content;
       this.#current = read;
       this.#unusable = undefined;
       this.#warnedAtMs = 0;
@@ -117,6 +123,13 @@ export class Certificates {
   }
 
   #read(seen: string): void {
+    const content = contentOf(this.#paths);
+    if (content !== undefined && content === this.#content) {
+      // Touched, or written again: uWS never frees the app that new certificates would take.
+      this.#seen = seen;
+      this.#unusable = undefined;
+      return;
+    }
     try {
       const read = this.#files.map(readCertificate);
       const take = this.#renewals.map((renewal) => renewal(read));
@@ -127,6 +140,7 @@ export class Certificates {
       return;
     }
     this.#seen = seen;
+    this.#content = content;
     this.#unusable = undefined;
     this.renewed++;
     this.#warnedAtMs = 0;
@@ -195,6 +209,15 @@ function stateIn(look: () => FileStats): string {
 /** The text is another one when the file was written, or another file was put in its place. */
 function stateOf(found: FileStats | undefined): string {
   return found === undefined ? 'none' : `${found.dev}:${found.ino}:${found.size}:${found.mtimeMs}`;
+}
+
+/** @returns a hash of what is in the files; undefined where one cannot be read */
+function contentOf(paths: readonly string[]): string | undefined {
+  try {
+    return paths.map((path) => createHash('sha256').update(readFileSync(path)).digest('base64')).join(' ');
+  } catch {
+    return undefined;
+  }
 }
 
 function endsSoon({ startsAtMs, expiresAtMs }: Certificate, nowMs: number): boolean {

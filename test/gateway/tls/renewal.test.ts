@@ -1,8 +1,9 @@
-import { copyFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
+import { ticksPerSec } from '../../../gateway/clock.js';
 import { Certificates } from '../../../gateway/tls/certificates.js';
 import { type GatewayProcess, startProcess } from '../../gateway-process.js';
 import { until } from '../../until.js';
@@ -135,6 +136,40 @@ t.test('a file that is written anew in its place', async (t) => {
   copyFileSync(second.certFile, files.certFile);
   copyFileSync(second.keyFile, files.keyFile);
   await until('it is shown', async () => (await shown(gateway)) === 'after');
+});
+
+t.test('files that are touched, or written again as they were, make no new app', async (t) => {
+  const certificate = authority.issue('same', names);
+  const other = authority.issue('another', names);
+  const files = { certFile: join(root, 'same.pem'), keyFile: join(root, 'same-key.pem') };
+  const write = (from: Files) => {
+    copyFileSync(from.certFile, files.certFile);
+    copyFileSync(from.keyFile, files.keyFile);
+  };
+  write(certificate);
+  const certificates = new Certificates([files], pino({ level: 'silent' }));
+  let made = 0;
+  certificates.onRenewed(() => {
+    made++;
+    return () => undefined;
+  });
+  const look = async () => {
+    for (let tick = 0; tick < 2 * ticksPerSec; tick++) certificates.tick();
+    await setTimeout(50);
+  };
+  for (let sec = 1; sec <= 3; sec++) {
+    write(certificate);
+    utimesSync(files.certFile, sec, sec);
+    await look();
+  }
+  t.equal(made, 0);
+  t.equal(certificates.renewed, 0);
+  write(other);
+  await until('others are taken', async () => {
+    await look();
+    return made === 1;
+  });
+  t.equal(certificates.renewed, 1);
 });
 
 t.test('when a certificate ends is in /stats, and one that has ended is in the log', async (t) => {

@@ -1,6 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { readCertificate } from '../../../gateway/tls/certificate.js';
 import { configFile, problemOf as problemOfFile } from '../../cli/config-file.js';
 import { encke } from '../../cli/encke.js';
 import { Authority } from '../cluster/certificates.js';
@@ -46,6 +48,17 @@ t.test('settings that do not go together', async (t) => {
 t.test('files that cannot be used stop the start', async (t) => {
   const junk = join(directory, 'junk.pem');
   writeFileSync(junk, 'junk');
+  const [certInDer, keyInDer] = [join(directory, 'cert.der'), join(directory, 'key.der')];
+  writeFileSync(certInDer, new X509Certificate(readFileSync(good.certFile)).raw);
+  writeFileSync(
+    keyInDer,
+    createPrivateKey(readFileSync(good.keyFile)).export({ type: 'pkcs8', format: 'der' }),
+  );
+  for (const [files, sentence] of [
+    [{ ...good, certFile: certInDer }, /cert\.der holds a certificate in DER.*openssl x509 -inform der/],
+    [{ ...good, keyFile: keyInDer }, /key\.der holds no private key in PEM.*openssl pkey -inform der/],
+  ] as const)
+    t.throws(() => readCertificate(files), { message: sentence });
   for (const [certFile, keyFile, sentence] of [
     [join(directory, 'none.pem'), good.keyFile, 'none.pem cannot be read (ENOENT)'],
     [junk, good.keyFile, 'junk.pem holds no certificate in PEM'],
