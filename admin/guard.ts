@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AuthenticationDecision } from '../access/authenticator.js';
 import type { AuthenticatorChain } from '../access/chain.js';
 import { HostNames } from '../gateway/auth/host-names.js';
-import { refusals } from '../gateway/close-reason.js';
+import { type Refusal, refusals } from '../gateway/close-reason.js';
 import { challengesOf, refusalReasonOf } from '../gateway/http/authentication.js';
 import { HttpCredentials } from '../gateway/http/http-credentials.js';
 import type { SharedParts } from '../gateway/shared-parts.js';
@@ -53,7 +53,13 @@ export class AdminGuard {
     const address = request.socket.remoteAddress;
     this.#parts.log.warn(reason, { address, transport: 'admin' }, 'a request was not let in');
     const status = Number(refusals[reason].status.slice(0, 3));
-    if (status !== 401) return textAnswer(status, decision.sentence);
+    if (status !== 401) {
+      const known = decision.outcome === 'refused' ? decision.retryAfterSec : undefined;
+      const usual: Refusal = refusals[reason];
+      const retryAfterSec = known ?? usual.retryAfterSec;
+      const headers = retryAfterSec === undefined ? {} : { 'Retry-After': String(retryAfterSec) };
+      return textAnswer(status, decision.sentence, headers);
+    }
     const text =
       this.#chain.names.join() === 'token'
         ? 'This listener wants "Authorization: Bearer <token>", the token of --admin-token or --api-token.'

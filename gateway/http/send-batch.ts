@@ -111,7 +111,8 @@ export class SendBatchEndpoint {
   #hold(batch: Batch, response: HttpResponse, cors: Headers): boolean {
     if (this.#bytesUnderWay + batch.bytes > bytesUnderWayMax) {
       const totals = { ...batch.totals, error: 'Too many batches are under way: the rest was not sent.' };
-      answerJson(response, '503 Service Unavailable', totals, cors);
+      this.#counters.countApiError('503');
+      answerJson(response, '503 Service Unavailable', totals, [...cors, ['Retry-After', '1']]);
       return false;
     }
     this.#bytesUnderWay += batch.bytes;

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
+import { AdminGuard } from '../../admin/guard.js';
 import { encke } from '../cli/encke.js';
 import { freePort } from '../free-port.js';
 import { startProcess } from '../gateway-process.js';
@@ -46,6 +47,29 @@ t.test('HEAD, other methods and other paths are answered as HTTP wants it', asyn
   t.match(stats.connections, { open: 0, byTransport: { sse: 0 } });
   t.equal((await fetch(`${gateway.adminUrl}/stats?scope=all`)).status, 400);
 });
+
+t.test(
+  'an operator with too many failed logins, or whose authenticator is away, is told when to come again',
+  async (t) => {
+    const outcomes = [
+      [{ outcome: 'refused', reason: 'too-many-attempts', sentence: 'x', retryAfterSec: 77 }, 429, '77'],
+      [{ outcome: 'unavailable', sentence: 'x' }, 503, /^\d+$/],
+    ] as const;
+    for (const [decision, status, retryAfter] of outcomes) {
+      const guard = new AdminGuard({
+        access: { admin: { required: true, names: ['played'], authenticate: () => decision } },
+        config: { allowedHosts: [], authTimeoutMs: 1_000 },
+        counters: { refused: {} },
+        log: { warn: () => undefined },
+      } as never);
+      const answer = await guard.refusalOf({
+        headers: { host: 'a' },
+        socket: { remoteAddress: '::1' },
+      } as never);
+      t.match(answer, { status, headers: { 'Retry-After': retryAfter } });
+    }
+  },
+);
 
 t.test('with a token, only probes are open', async (t) => {
   const directory = t.testdir({ token: `${token}\n` });

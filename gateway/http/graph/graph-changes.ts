@@ -57,7 +57,9 @@ export class GraphChanges {
   #work(changes: Changes, response: HttpResponse, cors: Headers): void {
     if (this.#bytesUnderWay + changes.bytes > bytesUnderWayMax && this.#bytesUnderWay > 0) {
       const error = 'Too many changes are under way: nothing was changed, send them again later.';
-      return answerJson(response, '503 Service Unavailable', { ...changes.totals, error }, cors);
+      this.#parts.counters.countApiError('503');
+      const headers: Headers = [...cors, ['Retry-After', '1']];
+      return answerJson(response, '503 Service Unavailable', { ...changes.totals, error }, headers);
     }
     this.#bytesUnderWay += changes.bytes;
     let aborted = false;

@@ -1,6 +1,6 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Identity } from '../../../access/identity.js';
-import { type RefusalReason, refusals } from '../../close-reason.js';
+import { type Refusal, type RefusalReason, refusals } from '../../close-reason.js';
 import type { Counters } from '../../counters.js';
 import { answerJson, answerText, type Headers, refuse, whenKnown } from '../answer.js';
 import type { HttpAuthentication } from '../authentication.js';
@@ -30,8 +30,8 @@ export function bindRefresh(door: FrontDoor, parts: RefreshRouteParts): void {
           (refreshed) => answerRefresh(response, refreshed, identity, headers),
         );
       },
-      (response, request, _head, { reason, sentence, challenge }) =>
-        refused(response, reason, [...cors.headersFor(request), ...challenge], sentence),
+      (response, request, _head, { reason, sentence, refusal, challenge }) =>
+        refused(response, reason, [...cors.headersFor(request), ...challenge], sentence, refusal),
     ),
     options: (response, request) => cors.preflight(response, request, 'POST'),
   });
@@ -51,9 +51,15 @@ export function bindRefresh(door: FrontDoor, parts: RefreshRouteParts): void {
     answerText(response, '503 Service Unavailable', unansweredText, [...headers, ['Retry-After', '1']]);
   }
 
-  function refused(response: HttpResponse, reason: RefusalReason, headers: Headers, sentence: string): void {
+  function refused(
+    response: HttpResponse,
+    reason: RefusalReason,
+    headers: Headers,
+    sentence: string,
+    refusal: Refusal = refusals[reason],
+  ): void {
     counters.refused[reason]++;
-    refuse(response, refusals[reason], headers, sentence);
+    refuse(response, refusal, headers, sentence);
   }
 }
 

@@ -160,8 +160,8 @@ function isEventSource(request: HttpRequest, path: string): boolean {
 
 /** A stream that is over at once: the only way to say "come again later" in which an EventSource survives. */
 function tellToRetry(response: HttpResponse, { text, retryAfterSec }: Refusal, headers: Headers): void {
-  // Spread, so that those that were refused together do not come together.
-  const retryMs = Math.floor(retryAfterSec! * 1000 * (0.5 + Math.random() / 2));
+  // Spread, so that those that were refused together do not come together; never before its time.
+  const retryMs = Math.floor(retryAfterSec! * 1000 * (1 + Math.random() / 4));
   const head: Headers = [
     ['Content-Type', 'text/event-stream; charset=utf-8'],
     ['Cache-Control', 'no-store'],

@@ -52,16 +52,20 @@ t.test('guesses over HTTP, the router API and MQTT add up, and past the limit no
   const send = await ask(apiPort, '/send/x', { method: 'POST', body: 'x', ...basic('alice', 'right') });
   t.equal(send.status, 429);
   t.equal(await connack('right'), 3, 'a client that comes back later');
+  const refresh = await ask(port, '/refresh?stream=x', { method: 'POST', ...basic('alice', 'right') });
+  t.equal(refresh.status, 429);
+  t.ok(Number(refresh.header('Retry-After')) > retryAfterSec - 60, 'as long as elsewhere');
   const told = await ask(port, '/events/x', {
     headers: { ...basic('alice', 'right').headers, ...eventStream },
   });
   t.equal(told.status, 200, 'an EventSource comes back');
-  t.match(told.text, /^retry: \d+$/m);
+  const retryMs = Number(/^retry: (\d+)$/m.exec(told.text)?.[1]);
+  t.ok(retryMs >= (retryAfterSec - 60) * 1000, `not before its time: ${retryMs} ms`);
   t.equal(authenticator.asked.length, length, 'nobody was asked');
   const { authentication, connections } = statsOf(running);
-  t.match(authentication, { failed: 6, tooManyAttempts: 4 });
+  t.match(authentication, { failed: 6, tooManyAttempts: 5 });
   t.ok(authentication.failuresBytes > 0);
-  t.equal(connections.refused['too-many-attempts'], 4);
+  t.equal(connections.refused['too-many-attempts'], 5);
   t.match(
     running.log(),
     /"reason":"failed-logins-of-name".*"setting":"--auth-failures-per-name-max","limit":6/,
