@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { connect, type Message, type Since } from '../client/index.js';
 import { streamsUrl } from './flag-values.js';
+import { terminalLines } from './terminal-text.js';
 import { tokenOf } from './token-options.js';
 
 interface ListenFlags {
@@ -54,7 +55,8 @@ function listen(ids: string[], flags: ListenFlags, command: Command): void {
     since: flags.since,
     ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
     onMessage: (message) => {
-      process.stdout.write(`${flags.json === true ? jsonOf(message) : textOf(message, several)}\n`);
+      const text = flags.json === true ? jsonOf(message) : textOf(message, several);
+      process.stdout.write(`${process.stdout.isTTY ? terminalLines(text) : text}\n`); // a pipe gets it as it is
       if (--left === 0) connection.close();
     },
     onLost: ({ lost }) => say(`messages are lost${lost === undefined ? '' : `: ${lost}`}.`),
@@ -93,5 +95,5 @@ function countOfText(text: string): number {
 }
 
 function say(sentence: string): void {
-  process.stderr.write(`encke listen: ${sentence}\n`);
+  process.stderr.write(`encke listen: ${terminalLines(sentence)}\n`);
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { CallError } from '../server-connection.js';
+import { terminalLines } from '../terminal-text.js';
 import { tokenOf } from '../token-options.js';
 import { AdminClient } from './admin-client.js';
 
@@ -31,7 +32,7 @@ export async function act(command: Command, ask: (client: AdminClient) => Promis
   });
   try {
     const { json, text, unanswered = [], more = false } = await ask(client);
-    process.stdout.write(flags.json === true ? `${JSON.stringify(json)}\n` : text);
+    process.stdout.write(flags.json === true ? `${JSON.stringify(json)}\n` : terminalLines(text));
     if (more) warn('there are more: give a larger --limit.');
     if (unanswered.length > 0) warn(`these nodes did not answer, and are missing: ${unanswered.join(', ')}.`);
   } catch (error) {
@@ -51,5 +52,5 @@ function ctlOf(command: Command): Command {
 }
 
 function warn(sentence: string): void {
-  process.stderr.write(`encke ctl: ${sentence}\n`);
+  process.stderr.write(`encke ctl: ${terminalLines(sentence)}\n`);
 }

@@ -1,3 +1,5 @@
+import { terminalText } from '../terminal-text.js';
+
 /** Formats rows as a table for people: columns are as wide as their widest value, and numbers stand on the right. */
 export function tableOf(heads: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const texts = rows.map((row) => row.map(shown));
@@ -15,9 +17,8 @@ export function tableOf(heads: readonly string[], rows: readonly (readonly (stri
   return `${lines.join('\n')}\n`;
 }
 
-/** Control characters in an id could change the terminal. */
 function shown(value: string | number): string {
-  return String(value).replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
+  return terminalText(String(value));
 }
 
 /** 1,536 -> 1.5 KB */

@@ -1,3 +1,4 @@
+import { terminalText } from '../terminal-text.js';
 import { bytesText, tableOf, timeText } from './table.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: the shapes are in the OpenAPI document
@@ -100,8 +101,8 @@ export function subscriptionsTable(client: Entry): string {
 /** Members of one object, one a line. */
 export function detailsText(object: Record<string, unknown>): string {
   const rows = Object.entries(object).map(([name, value]) => [
-    name,
-    typeof value === 'object' ? JSON.stringify(value) : String(value),
+    terminalText(name),
+    terminalText(typeof value === 'object' ? JSON.stringify(value) : String(value)),
   ]);
   const width = Math.max(...rows.map(([name]) => name!.length));
   return rows.map(([name, value]) => `${name!.padEnd(width)}  ${value}\n`).join('');

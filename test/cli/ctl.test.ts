@@ -3,6 +3,8 @@ import mqtt from 'mqtt';
 import t from 'tap';
 import { startProcess } from '../gateway-process.js';
 import { until } from '../until.js';
+import { detailsText } from '../../cli/ctl/tables.js';
+import { terminalLines } from '../../cli/terminal-text.js';
 import { encke } from './encke.js';
 import { isUsageError } from './usage-error.js';
 
@@ -84,4 +86,18 @@ t.test('control characters of an id do not reach the terminal', async (t) => {
   const { stdout } = await encke(['ctl', '--admin', gateway.adminUrl, 'clients']);
   t.match(stdout, 'a\ufffd[2Jb');
   t.notMatch(stdout, '\u001b');
+  const answer = await fetch(`${gateway.adminUrl}/api/v1/clients`);
+  const { clients } = (await answer.json()) as { clients: { connection: string }[] };
+  const { connection } = clients[0]!;
+  const details = await encke(['ctl', '--admin', gateway.adminUrl, 'clients', 'show', String(connection)]);
+  t.equal(details.code, 0, details.stderr);
+  t.notMatch(details.stdout, '\u001b');
+  t.equal(
+    detailsText({ clientId: 'a\u001b[2Jb\nsuperuser  true' }),
+    'clientId  a\ufffd[2Jb\ufffdsuperuser  true\n',
+  );
+});
+
+t.test('nor do those of a message that somebody else has sent', async (t) => {
+  t.equal(terminalLines('a\u001b[2J\tb\nc\u009b'), 'a\ufffd[2J\tb\nc\ufffd');
 });
