@@ -50,13 +50,17 @@ export class AdminListener {
   open(): Promise<string | undefined> {
     const { host, port } = this.#address;
     return new Promise((resolve) => {
-      const onError = (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message);
-      this.#server.once('error', onError);
-      this.#server.listen({ host, port, exclusive: true }, () => {
+      const onListening = () => {
         this.#server.off('error', onError);
         this.#server.on('error', () => {}); // an accept failed, for want of descriptors perhaps: Node tries the next one
         resolve(undefined);
-      });
+      };
+      const onError = (error: NodeJS.ErrnoException) => {
+        this.#server.off('listening', onListening); // or each try would leave one behind
+        resolve(error.code ?? error.message);
+      };
+      this.#server.once('error', onError);
+      this.#server.listen({ host, port, exclusive: true }, onListening);
     });
   }
 

@@ -51,15 +51,19 @@ export const openAdmin: OpenAdmin = async (node, log, worker) => {
 };
 
 function whenFree(listener: AdminListener): Awaited<ReturnType<OpenAdmin>> {
-  let isOpen = false;
+  let isStopped = false;
+  let trying: Promise<boolean> | undefined;
   const timer = setInterval(async () => {
-    if ((await listener.open()) !== undefined) return;
-    isOpen = true;
-    clearInterval(timer);
+    if (trying !== undefined) return;
+    const opened = listener.open().then((code) => code === undefined);
+    trying = opened;
+    if (!(await opened) && !isStopped) trying = undefined;
+    else clearInterval(timer);
   }, retryMs).unref();
   const stop = async () => {
+    isStopped = true;
     clearInterval(timer);
-    if (isOpen) await listener.stop();
+    if (await trying) await listener.stop();
   };
   return { url: undefined, stop };
 }

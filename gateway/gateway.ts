@@ -52,6 +52,9 @@ export class Gateway {
   readonly operated: Omit<OperatedNode, 'reload'>;
   /** The reason why nothing should be sent here, besides what the engine knows. */
   #notReady: string | undefined = 'starting';
+  /** So many drains have begun or were undone: each ends connections only while it is the last one. */
+  #drains = 0;
+  #isUndraining = false;
 
   /** @throws ConfigError when more connections are asked for than descriptors allow, or a rule cannot be read */
   constructor(
@@ -95,6 +98,7 @@ export class Gateway {
       whyNotReady: () => this.#whyNotReady(),
       warning: () => router.engine.warning,
       drain: (drainSec) => this.#drain(drainSec),
+      takesClients: () => this.#notReady === undefined,
       isDraining: () => this.#notReady === draining,
       undrain: () => this.#undrain(),
     };
@@ -199,12 +203,28 @@ export class Gateway {
     this.#notReady = draining;
     admission.refuseAll();
     this.#listeners.closePublic();
-    await drain(connections, outbound, drainSec, () => this.#notReady === draining);
+    const started = ++this.#drains;
+    await drain(
+      connections,
+      outbound,
+      drainSec,
+      () => this.#drains === started && this.#notReady === draining,
+    );
   }
 
   async #undrain(): Promise<void> {
-    if (this.#notReady !== draining) return;
-    await this.#listeners.openPublic();
+    if (this.#notReady !== draining || this.#isUndraining) return;
+    this.#isUndraining = true;
+    this.#drains++; // none is ended from here on, also if the node is drained again soon
+    try {
+      await this.#listeners.openPublic();
+    } catch (error) {
+      this.#listeners.closePublic(); // of two listeners one may be open, and could not be opened again
+      throw error;
+    } finally {
+      this.#isUndraining = false;
+    }
+    if (this.#notReady !== draining) return this.#listeners.closePublic(); // it stops meanwhile
     this.#shared.admission.admitAgain();
     this.#notReady = undefined;
   }

@@ -39,9 +39,9 @@ export class Listeners {
       addressAdmissionOf(config, setting, counters, shared.log);
     const addresses = listenAddressesOf(config, role);
     const isClosing = () => admission.stopping;
-    const used = (holdsConnections(role) ? Object.values(addresses) : [addresses.api]).filter(
-      (address) => address !== undefined,
-    );
+    const used = (
+      holdsConnections(role) ? Object.values(addresses) : [addresses.api, addresses.admin]
+    ).filter((address) => address !== undefined);
     const certificates = used.some(({ tls }) => tls) ? certificatesOf(config, log) : undefined;
     this.certificates = certificates;
     warnOfClearText(config, used, log);

@@ -34,6 +34,8 @@ export interface OperatedNode extends ProbedNode {
    * where the node takes no clients already.
    */
   drain(drainSec: number): Promise<void>;
+  /** False where it is drained already, starts, or stops; whether it could serve them is another question. */
+  takesClients(): boolean;
   isDraining(): boolean;
   /** Takes clients again, where it is draining. @throws ListenError */
   undrain(): Promise<void>;

@@ -118,7 +118,7 @@ export class NodeOperations {
   }
 
   #drain(drainSec: number): { draining: boolean } {
-    const draining = this.#node.whyNotReady() === undefined;
+    const draining = this.#node.takesClients();
     if (draining) {
       this.#log.warn(
         { drainSec, connections: this.#node.shared.connections.open },

@@ -251,6 +251,37 @@ t.test('a drained node takes no clients, and takes them again', async (t) => {
   await again.body?.cancel();
 });
 
+t.test('a drain that is undone ends nobody any more, also where another one begins', async (t) => {
+  const gateway = await startProcess({ flags: admin });
+  t.teardown(() => gateway.kill());
+  const streams = await Promise.all(
+    Array.from({ length: 20 }, (_, n) => fetch(`${gateway.url}/stream/${n}`)),
+  );
+  const overMs = performance.now() + 2_500;
+  await call(gateway, shapes.drainShape, 'drain', 'POST', { seconds: 2 });
+  await call(gateway, shapes.drainShape, 'undrain', 'POST', {});
+  await until('it listens again', async () => (await fetch(`${gateway.adminUrl}/ready`)).status === 200);
+  await call(gateway, shapes.drainShape, 'drain', 'POST', { seconds: 3600 });
+  const { open } = (await gateway.stats()).connections;
+  t.ok(open > 0, 'the first has not ended all of them before it was undone');
+  await until('the time of the first drain is over', () => performance.now() > overMs);
+  t.ok((await gateway.stats()).connections.open >= open - 1, 'the second ends one in some minutes');
+  for (const stream of streams) await stream.body?.cancel().catch(() => {});
+});
+
+t.test('a node whose Redis is away can be drained', async (t) => {
+  const redis = await RedisServer.start();
+  t.teardown(() => redis.stop());
+  const flags = ['--engine', 'redis', '--redis', redis.url, '--name', 'away', '--drain-sec', '0'];
+  const gateway = await startProcess({ flags: [...flags, ...admin] });
+  t.teardown(() => gateway.kill());
+  redis.pause();
+  await until('it is away', async () => (await fetch(`${gateway.adminUrl}/ready`)).status === 503);
+  t.match(await call(gateway, shapes.drainShape, 'drain', 'POST', { seconds: 0 }), { draining: true });
+  t.match(await (await fetch(`${gateway.adminUrl}/ready`)).text(), 'draining');
+  redis.resume();
+});
+
 t.test('the OpenAPI document has each route, and each answer has the shape that it says', async (t) => {
   const gateway = await startProcess({ flags: admin });
   t.teardown(() => gateway.kill());
