@@ -3,7 +3,7 @@ import type { PacketReader } from '../packet-reader.js';
 
 export interface SubscribePacket {
   readonly packetId: number;
-  readonly requests: readonly { filter: string; qos: Qos }[];
+  readonly requests: { filter: string; qos: Qos }[];
 }
 
 /** SUBSCRIBE, chapter 3.8. */

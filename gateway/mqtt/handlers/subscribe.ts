@@ -22,7 +22,9 @@ export interface SubscribeHandlerParts {
 /** Says how far a SUBSCRIBE is done. */
 interface SubscribeWork {
   readonly packetId: number;
-  readonly requests: readonly { filter: string; qos: Qos }[];
+  readonly requests: { filter: string; qos: Qos }[];
+  /** So many of them are rewritten, and are filters. */
+  checked: number;
   /** The QoS by filter: equal filters of a packet count once, with the last QoS, or 64 KB would be 16,000 times everything. */
   readonly granted: Map<string, Qos>;
   readonly refused: Set<string>;
@@ -50,10 +52,15 @@ export class SubscribeHandler {
     const work = this.#begun.get(channel) ?? this.#read(reader);
     if (work === undefined) return 'malformed-packet';
     const { requests, codes } = work;
+    // Before the first is subscribed to: with one that is no filter, the packet does nothing.
+    while (work.checked < requests.length) {
+      if (!this.#check(work)) return this.#malformed(channel);
+      if (work.checked < requests.length && this.#parts.turns.over) return this.#goOnLater(channel, work);
+    }
     while (codes.length < requests.length) {
       const { filter, qos } = requests[codes.length]!;
       const code = this.#subscribe(channel, session, work, filter, qos);
-      if (code === undefined) return 'malformed-packet';
+      if (code === undefined) return this.#malformed(channel);
       codes.push(code);
       if (codes.length < requests.length && this.#parts.turns.over) return this.#goOnLater(channel, work);
     }
@@ -76,14 +83,31 @@ export class SubscribeHandler {
   }
 
   #read(reader: PacketReader): SubscribeWork | undefined {
-    const { filters } = this.#parts;
     const packet = readSubscribe(reader);
     if (packet === undefined) return undefined;
-    const requests = packet.requests.map(({ filter, qos }) => ({ filter: filters.rewritten(filter), qos }));
-    // Before the first is subscribed to: with one that is none, the packet does nothing.
-    if (requests.length > 1 && requests.some(({ filter }) => filters.isMalformed(filter))) return undefined;
-    const { packetId } = packet;
-    return { packetId, requests, granted: new Map(), refused: new Set(), codes: [], isLong: false };
+    const { packetId, requests } = packet;
+    return {
+      packetId,
+      requests,
+      checked: 0,
+      granted: new Map(),
+      refused: new Set(),
+      codes: [],
+      isLong: false,
+    };
+  }
+
+  /** Rewrites the next filter, and looks whether it is one; a single filter is looked at when it is admitted. */
+  #check(work: SubscribeWork): boolean {
+    const { filters } = this.#parts;
+    const request = work.requests[work.checked++]!;
+    request.filter = filters.rewritten(request.filter);
+    return work.requests.length === 1 || !filters.isMalformed(request.filter);
+  }
+
+  #malformed(channel: Channel): Closing {
+    this.#begun.delete(channel);
+    return 'malformed-packet';
   }
 
   /** @returns its code; undefined: it is no filter */
