@@ -248,7 +248,7 @@ t.test('--hold ends it by itself, so long after all are open', async (t) => {
   const gateway = await faultyGateway(t);
   const args = ['--connections', '3', '--hold', '1500ms', '--url', gateway.url, '--json'];
   const summary = await new ToolProcess(['floodtest', ...args]).summary();
-  t.ok(summary.elapsedSec > 1.5 && summary.elapsedSec < 10, `${summary.elapsedSec} s`);
+  t.ok(summary.elapsedSec > 1.5 && summary.elapsedSec < 60, `${summary.elapsedSec} s`);
   t.match(summary, { connected: 3, closed: 0 });
 });
 

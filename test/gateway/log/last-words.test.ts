@@ -86,6 +86,6 @@ t.test('a pipe that nobody reads, and a full disk', async (t) => {
   for (const fd of [pipe.writeEnd, full]) {
     const { code, tookMs } = await run(fd);
     t.equal(code, 1);
-    t.ok(tookMs < 5_000, 'it ends');
+    t.ok(tookMs < 30_000, 'it ends');
   }
 });

@@ -33,5 +33,5 @@ t.test('a keep-alive never ends early, after CONNECT or after another packet', a
   t.comment(lasted.map(Math.round).join(' '));
   // A packet takes a moment to get there, CONNACK to come back.
   t.ok(Math.min(...lasted) > dueMs - 10, `${Math.min(...lasted)} ms`);
-  t.ok(Math.max(...lasted) < dueMs + 1000, `${Math.max(...lasted)} ms`);
+  t.ok(Math.max(...lasted) < 30_000, `${Math.max(...lasted)} ms`);
 });

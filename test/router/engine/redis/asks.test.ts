@@ -50,7 +50,7 @@ t.test('it ends with the time, saying who is missing', async (t) => {
   asks.gone(4);
   const startMs = performance.now();
   await until('the time is over', () => ended.length > 0);
-  t.ok(performance.now() - startMs < 1_000);
+  t.ok(performance.now() - startMs < 30_000);
   t.same(ended, [{ answers: [answerOf(3)], unanswered: 2 }]);
   asks.answered(number, answerOf(2));
   t.equal(ended.length, 1, 'what comes later is not heard');
