@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import mqtt from 'mqtt';
 import t from 'tap';
-import { startProcess } from '../gateway-process.js';
-import { until } from '../until.js';
 import { detailsText } from '../../cli/ctl/tables.js';
 import { terminalLines } from '../../cli/terminal-text.js';
+import { startProcess } from '../gateway-process.js';
+import { until } from '../until.js';
 import { encke } from './encke.js';
 import { isUsageError } from './usage-error.js';
 

@@ -4,8 +4,8 @@ import { type GatewayProcess, startProcess } from '../../gateway-process.js';
 import { findHaproxy, Haproxy, plainSections } from '../../haproxy.js';
 import { upgradeRequest } from '../../mqtt-bytes.js';
 import { until } from '../../until.js';
-import { RealClient } from '../mqtt/real-client.js';
 import { kernelQueues } from '../kernel-queues.js';
+import { RealClient } from '../mqtt/real-client.js';
 import { Wire } from '../raw-wire.js';
 
 /**
