@@ -298,10 +298,12 @@ function twoNodes(name: string, clusterOf: (t: Test) => Promise<Node[]>): void {
       for (let i = 0; i < 20; i++) there.publish(`id/${i % 3}`, `there ${round * 20 + i}`);
       if (round % 10 === 0) await new Promise(setImmediate);
     }
-    const done = ({ handedOut }: Node) =>
-      ['here', 'there'].every((by) => handedOut.some((text) => text.endsWith(`=${by} end`)));
-    await until('the last is everywhere', async () => {
-      await Promise.all([here.count('id/0', 'here end'), there.count('id/0', 'there end')]);
+    // Of each id, as ids may be on several servers, and one of them be slower.
+    const ids = ['id/0', 'id/1', 'id/2'];
+    const ends = ids.flatMap((id) => [`${id}=here end`, `${id}=there end`]);
+    const done = ({ handedOut }: Node) => ends.every((end) => handedOut.includes(end));
+    await until('the last of each id is everywhere', async () => {
+      await Promise.all(ids.flatMap((id) => [here.count(id, 'here end'), there.count(id, 'there end')]));
       return done(here) && done(there);
     });
     const wanted = (by: string) => numbers(2_000).map((i) => `id/${(Number(i) % 20) % 3}=${by} ${i}`);
