@@ -5,7 +5,7 @@ export const graphSettings = {
   data: setting(
     text('the path of a directory', /^/),
     '',
-    'directory of what outlives the process: the friends graph; made if it is not there. Empty: it is in memory, and a restart forgets it',
+    'directory of what outlives the process: retained messages, MQTT sessions with clean session 0, and the friends graph; made if it is not there. Empty: they are in memory, and a restart forgets them',
   ),
   sendToFollowers: setting(
     listOf('topic filters such as user/+, comma-separated', /^\S+$/),

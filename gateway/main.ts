@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { Authenticator } from '../access/authenticator.js';
 import { Graph } from '../router/graph/graph.js';
-import { openGraph } from '../router/graph/open-graph.js';
 import { Router } from '../router/router.js';
+import type { RouterOptions } from '../router/router-options.js';
 import type { Config } from './config.js';
 import { openEngine } from './engine.js';
 import { Gateway } from './gateway.js';
@@ -37,10 +37,10 @@ export async function runGateway(
   let gateway: Gateway | undefined;
   let admin: Awaited<ReturnType<OpenAdmin>> | undefined;
   const engine = await openEngine(config, role, log, async (concerns) => gateway?.announceGap(concerns));
-  const graph = await openGraphOf(config);
+  const data = await openData(config, log);
   const router = new Router({
     ...engine,
-    graph,
+    ...data,
     sendToFollowers: config.sendToFollowers,
     followerSendsBytesMax: config.followerSendsBytesMax,
     idBytesMax: config.idBytesMax,
@@ -78,16 +78,21 @@ export async function runGateway(
   log.info(urls, 'listening');
 }
 
-/** Opens the friends graph, on disk where --data is set. @throws StoreError */
-async function openGraphOf(config: Config): Promise<Graph> {
-  const { graphBytesTotalMax, graphSubscriptionsMax, idBytesMax, topicLevelsMax } = config;
+/** Opens the graph and what else is kept with --data. @throws StoreError */
+async function openData(config: Config, log: Logger): Promise<Pick<RouterOptions, 'graph' | 'stored'>> {
+  const { data, graphBytesTotalMax, graphSubscriptionsMax, idBytesMax, topicLevelsMax } = config;
   const limits = {
     bytesMax: graphBytesTotalMax,
     subscriptionsMax: graphSubscriptionsMax,
     idBytesMax,
     topicLevelsMax,
   };
-  return config.data === '' ? new Graph(limits) : openGraph(config.data, limits);
+  if (data === '') return { graph: new Graph(limits) };
+  const { openDirectory } = await import('../router/stored-state.js');
+  return openDirectory(data, limits, (problem) => {
+    if (problem === undefined) log.info({ data }, 'the disk takes everything again');
+    else log.error({ data, problem }, 'nothing can be stored: publishers are refused until it can');
+  });
 }
 
 /** The libraries of authenticators are loaded only where --auth is set. */

@@ -13,7 +13,11 @@ import type { SharedParts } from './shared-parts.js';
  */
 export function bindMqttRoom(listeners: Listeners, shared: SharedParts): Mqtt {
   const { router, config, log, turns, descriptorsMax } = shared;
-  const sessions = new Sessions(router, sessionsOptions(config, log, router.engine.clients));
+  const sessions = new Sessions(
+    router,
+    sessionsOptions(config, log, router.engine.clients),
+    router.stored?.sessions,
+  );
   shared.changes.on(sessionKeys, (next) => {
     const limits = sessionsOptions(next, log, router.engine.clients);
     return () => changeSessionLimits(sessions.limits, limits);

@@ -10,7 +10,8 @@ interface Urls {
 }
 
 /** The first lines for a newcomer: URLs and commands to try. */
-export function welcome({ url, apiUrl, adminUrl }: Urls, { apiToken, name }: Config, role: NodeRole): string {
+export function welcome({ url, apiUrl, adminUrl }: Urls, config: Config, role: NodeRole): string {
+  const { apiToken, name } = config;
   const admin = adminUrl === undefined ? '' : `\n    operators   ${adminUrl}`;
   const token = apiToken === '' ? '' : `-H 'Authorization: Bearer <token>' `;
   if (role === 'gateway')
@@ -44,6 +45,14 @@ export function welcome({ url, apiUrl, adminUrl }: Urls, { apiToken, name }: Con
   Open  ${url}/test/123  in a browser, and then try:
 
     curl ${token}-d 'Hello World' ${apiUrl}/send/123
+${forgottenText(config)}
+`;
+}
 
+/** Says how to keep what a restart forgets; nothing where the engine keeps it. */
+function forgottenText({ engine, data }: Config): string {
+  if (engine !== 'embedded' || data !== '') return '';
+  return `
+  A restart forgets retained messages, MQTT sessions, history and the friends graph: keep them with --data <directory>.
 `;
 }

@@ -84,6 +84,7 @@ export type { FlowTotal, SessionFlow, SessionStore } from './session/session-sto
 export { cleanTerms, keptTerms, type SessionTerms } from './session/session-terms.js';
 export { Sessions } from './session/sessions.js';
 export type { EvictionReason, SessionDropReason, SessionsStats } from './session/sessions-stats.js';
+export { type OpenDirectory, openDirectory, type StoredState } from './stored-state.js';
 export { type Delivery, Subscriber } from './subscriber.js';
 export {
   type DeliveryOptions,

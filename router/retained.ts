@@ -1,6 +1,7 @@
 import { assertLimit } from './arguments.js';
 import type { Message } from './message.js';
 import { RetainedCursor } from './retained-cursor.js';
+import type { RetainedStore } from './retained-store.js';
 import { RetainedTree } from './retained-tree.js';
 import { levelsOf } from './topic.js';
 import { hasWildcard } from './topic-filter.js';
@@ -31,17 +32,20 @@ export class Retained {
   readonly #max: number;
   readonly #sizeMax: number;
   readonly #bytesMax: number;
+  readonly #store: RetainedStore | undefined;
   #messageBytes = 0;
   /** Messages that were not retained, by limit. */
   readonly refused: Record<RetainedRefusal, number> = { count: 0, size: 0, bytes: 0 };
 
-  constructor(options: RetainedOptions = {}) {
+  constructor(options: RetainedOptions = {}, store?: RetainedStore) {
     this.#max = options.maxRetained ?? 100_000;
     this.#sizeMax = options.maxRetainedSize ?? 65_536;
     this.#bytesMax = options.retainedBytesTotalMax ?? 256 * 1024 * 1024;
     assertLimit('maxRetained', this.#max);
     assertLimit('maxRetainedSize', this.#sizeMax);
     assertLimit('retainedBytesTotalMax', this.#bytesMax);
+    for (const message of store?.restore() ?? []) this.keep(message);
+    this.#store = store;
   }
 
   get count(): number {
@@ -69,6 +73,7 @@ export class Retained {
     const kept = message.kept().asRetained();
     this.#tree.set(kept.id, kept);
     this.#messageBytes += bytesOf(kept);
+    this.#store?.put(kept);
   }
 
   /** Removes all messages of a filter. */
@@ -101,6 +106,7 @@ export class Retained {
   #delete(last: Message): void {
     this.#messageBytes -= bytesOf(last);
     this.#tree.delete(last.id);
+    this.#store?.remove(last.id);
   }
 
   #refusalOf(message: Message, last: Message | undefined): RetainedRefusal | undefined {

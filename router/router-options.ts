@@ -5,6 +5,7 @@ import type { HistoryStore } from './history/history-store.js';
 import type { HistoryOptions } from './history/memory-history.js';
 import type { Message } from './message.js';
 import type { RetainedOptions } from './retained.js';
+import type { StoredState } from './stored-state.js';
 import type { Subscriber } from './subscriber.js';
 import { idBytesMaxDefault, topicLevelsMaxDefault } from './topic.js';
 
@@ -17,6 +18,8 @@ export interface RouterOptions extends RetainedOptions {
   historyStore?: HistoryStore;
   /** The ids that follow others. Default: an empty graph in memory. */
   graph?: Graph;
+  /** Keeps retained messages and sessions on disk. Default: they are in memory. */
+  stored?: StoredState;
   /** Topic filters of ids whose messages go to the ids that follow them, unless a send says otherwise. Default: none. */
   sendToFollowers?: readonly string[];
   /** Most bytes of messages that are on their way to followers in more than one turn. Default 64 MiB. */

@@ -10,7 +10,7 @@ import {
 } from './arguments.js';
 import { DeliveryOrder } from './delivery-order.js';
 import { EmbeddedEngine } from './engine/embedded.js';
-import type { Engine, Outcome, Wants } from './engine/engine.js';
+import type { Engine, Wants } from './engine/engine.js';
 import { FanOut } from './fan-out.js';
 import { FollowerCopies } from './graph/follower-copies.js';
 import { FollowerFilters } from './graph/follower-filters.js';
@@ -28,6 +28,8 @@ import type { RetainedCursor } from './retained-cursor.js';
 import { Retirement } from './retirement.js';
 import { idLimitsOf, type RouterOptions } from './router-options.js';
 import { type RouterStats, routerStats } from './router-stats.js';
+import { countOf, toldOnceStored } from './stored-outcome.js';
+import type { StoredState } from './stored-state.js';
 import type { Subscriber } from './subscriber.js';
 import type { SubscriptionOptions } from './subscription-options.js';
 import { Subscriptions } from './subscriptions.js';
@@ -54,6 +56,8 @@ export class Router {
   readonly #followerCopies: FollowerCopies;
   /** Carries messages to the other nodes, where there are any, and knows those. */
   readonly engine: Engine;
+  /** The state that is kept on disk; undefined = none. */
+  readonly stored: StoredState | undefined;
   readonly #onLastLogout: (filter: string) => void;
   readonly #retirement: Retirement;
   readonly idBytesMax: number;
@@ -67,11 +71,12 @@ export class Router {
   /** @throws RangeError for a limit that is not a whole number */
   constructor(options: RouterOptions = {}) {
     this.#fanOut = new FanOut(this.#subscriptions, options.onDeliverError);
-    this.engine = options.engine ?? new EmbeddedEngine();
+    this.engine = options.engine ?? new EmbeddedEngine(options.stored?.commits);
     const { idBytesMax, topicLevelsMax } = idLimitsOf(options);
     this.idBytesMax = idBytesMax;
     this.topicLevelsMax = topicLevelsMax;
-    this.#retained = new Retained(options);
+    this.stored = options.stored;
+    this.#retained = new Retained(options, this.stored?.retained);
     this.#historyStore = options.historyStore ?? new MemoryHistory(options.history);
     this.history = new History(this.#historyStore);
     this.#onLastLogout = (filter) => this.engine.removeInterest(filter);
@@ -97,6 +102,7 @@ export class Router {
 
   async stop(): Promise<void> {
     await this.engine.stop();
+    await this.stored?.commits.close();
     await this.graph.close();
   }
 
@@ -143,6 +149,7 @@ export class Router {
     assertText('A topic filter', filter);
     const outcome = this.#subscriptions.remove(filter, subscriber);
     if (outcome === 'last') this.engine.removeInterest(filter);
+    if (outcome !== 'absent') subscriber.unsubscribed(filter);
     return outcome !== 'absent';
   }
 
@@ -231,11 +238,7 @@ export class Router {
   async sendToFollowers(id: string, data: string | Uint8Array): Promise<number> {
     assertId(id, this.idBytesMax, this.topicLevelsMax);
     const message = new Message(id, payloadOf(data), Date.now());
-    const { delivered, carried, reason } = await new Promise<Outcome>((onOutcome) => {
-      this.publish(message, { onOutcome, count: true, followers: true });
-    });
-    if (carried !== 'yes') throw new Error(`The message was not sent: ${reason}.`);
-    return delivered;
+    return countOf((onOutcome) => this.publish(message, { onOutcome, count: true, followers: true }));
   }
 
   /**
@@ -248,9 +251,11 @@ export class Router {
     this.#published++;
     if (message.publisher !== undefined && !message.retain && this.#subscriptions.noLocal === 0)
       message.publisher = undefined;
-    if (!(wants?.followers ?? this.#followerFilters.has(message.id)))
-      return this.engine.publish(message, wants);
-    return this.#followerSends.publish(message, wants);
+    const told = this.stored && wants ? toldOnceStored(wants, this.stored.commits) : wants;
+    if (told === null) return 0; // refused
+    if (!(told?.followers ?? this.#followerFilters.has(message.id)))
+      return this.engine.publish(message, told);
+    return this.#followerSends.publish(message, told);
   }
 
   /** Messages delivered on this node since the start, from any node. */
@@ -279,6 +284,7 @@ export class Router {
     assertSubscriber(subscriber);
     assertFreeOrHere(subscriber, this.#subscriptions.mayAdd(subscriber));
     if (this.#subscriptions.add(filter, subscriber, options) === 'first') this.engine.addInterest(filter);
+    subscriber.subscribed(filter, options);
   }
 
   #handOut(message: Message): number {

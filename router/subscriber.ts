@@ -1,6 +1,6 @@
 import type { Logins } from './logins.js';
 import type { Message } from './message.js';
-import type { DeliveryOptions } from './subscription-options.js';
+import type { DeliveryOptions, SubscriptionOptions } from './subscription-options.js';
 
 /**
  * The result of a delivery.
@@ -31,4 +31,10 @@ export abstract class Subscriber {
 
   /** @param options the QoS of this delivery, and whether RETAIN is set, for a retained message to a new subscriber */
   abstract deliver(message: Message, options: DeliveryOptions): Delivery;
+
+  /** The router has given it an id or filter, or other options of one. */
+  subscribed(_filter: string, _options: SubscriptionOptions): void {}
+
+  /** The router has taken one filter from it; not all at once, at its end. */
+  unsubscribed(_filter: string): void {}
 }

@@ -26,6 +26,7 @@ const runs = {
   'session-model': ['test/integration/session-model.js', '--for', values.for],
   'history-model': ['test/integration/history-model.js', '--for', values.for],
   'history-model-nodes': ['test/integration/history-model.js', '--nodes', '2', '--for', values.for],
+  'kill-loop': ['test/integration/kill-loop.js', '--kills', '1000'],
   chaos: ['test/integration/chaos.js', '--for', values.for],
   'mqtt-fuzz': ['test/fuzz/mqtt-fuzz.js', '--cases', String(forSec * fuzzCasesPerSec)],
 };

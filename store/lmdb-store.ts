@@ -57,14 +57,24 @@ export class LmdbStore implements Store {
   }
 
   table(name: string, version: number): Table {
+    return this.#open<number>(name, version, 'uint32');
+  }
+
+  keyedTable(name: string, version: number): Table<Uint8Array> {
+    return this.#open<Uint8Array>(name, version, 'binary');
+  }
+
+  #open<Key extends number | Uint8Array>(
+    name: string,
+    version: number,
+    keyEncoding: 'uint32' | 'binary',
+  ): Table<Key> {
     try {
       this.#checkVersion(name, version);
-      const database = this.#root.openDB<Uint8Array, number>({
+      return new LmdbTable(
         name,
-        keyEncoding: 'uint32',
-        encoding: 'binary',
-      });
-      return new LmdbTable(database);
+        this.#root.openDB<Uint8Array, Key>({ name, keyEncoding, encoding: 'binary' }),
+      );
     } catch (error) {
       throw asStoreError(error, this.directory);
     }
@@ -98,27 +108,33 @@ export class LmdbStore implements Store {
   }
 }
 
-class LmdbTable implements Table {
-  readonly #database: Database<Uint8Array, number>;
+class LmdbTable<Key extends number | Uint8Array> implements Table<Key> {
+  readonly name: string;
+  readonly #database: Database<Uint8Array, Key>;
 
-  constructor(database: Database<Uint8Array, number>) {
+  constructor(name: string, database: Database<Uint8Array, Key>) {
+    this.name = name;
     this.#database = database;
   }
 
-  put(key: number, value: Uint8Array): void {
+  put(key: Key, value: Uint8Array): void {
     void this.#database.put(key, value);
   }
 
-  remove(key: number): void {
+  remove(key: Key): void {
     void this.#database.remove(key);
   }
 
-  get(key: number): Uint8Array | undefined {
+  get(key: Key): Uint8Array | undefined {
     return this.#database.getBinary(key);
   }
 
-  entries(): Iterable<{ readonly key: number; readonly value: Uint8Array }> {
+  entries(): Iterable<{ readonly key: Key; readonly value: Uint8Array }> {
     return this.#database.getRange({ snapshot: false });
+  }
+
+  keys(from: Key, before: Key, most: number): Key[] {
+    return [...this.#database.getKeys({ start: from, end: before, limit: most })];
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Keeps tables of bytes by number on disk, where they outlive the process.
+ * Keeps tables of bytes by number, or by a key of bytes, on disk, where they outlive the process.
  *
  * Order: commits are in the order of the calls. Guarantee: a commit that has resolved is on the disk, and a commit is
  * there whole or not at all, whenever the process or the machine dies. Buffers: the store owns the bytes that `put` got,
@@ -13,6 +13,8 @@ export interface Store {
    * @param version of the format of its values
    */
   table(name: string, version: number): Table;
+  /** `table` with keys of 1 to 500 bytes. */
+  keyedTable(name: string, version: number): Table<Uint8Array>;
   /** Writes what `write` puts and removes, at once, and resolves when it is on the disk. */
   commit(write: () => void): Promise<void>;
   /** Bytes that the store has on disk. */
@@ -20,12 +22,15 @@ export interface Store {
   close(): Promise<void>;
 }
 
-export interface Table {
+export interface Table<Key = number> {
+  readonly name: string;
   /** May be called inside `commit` only. */
-  put(key: number, value: Uint8Array): void;
+  put(key: Key, value: Uint8Array): void;
   /** May be called inside `commit` only. */
-  remove(key: number): void;
-  get(key: number): Uint8Array | undefined;
+  remove(key: Key): void;
+  get(key: Key): Uint8Array | undefined;
   /** All values, in the order of their keys. A value is valid until the next one is asked for. */
-  entries(): Iterable<{ readonly key: number; readonly value: Uint8Array }>;
+  entries(): Iterable<{ readonly key: Key; readonly value: Uint8Array }>;
+  /** The keys from one up to before another, at most so many. */
+  keys(from: Key, before: Key, most: number): Key[];
 }

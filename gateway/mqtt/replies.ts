@@ -3,7 +3,7 @@ import type { Channel } from './channel.js';
 import { sendStatus } from './mqtt-socket.js';
 import { type QueuedReply, ReplyQueue } from './reply-queue.js';
 
-/** Answers of one connection that wait for a SUBACK. Past it they go out, and the SUBACK is not waited for. */
+/** Answers of one connection that wait for a SUBACK. Past it they go out, and it is not waited for, unless for the disk. */
 export const repliesBehindSubackMax = 1_000;
 
 /** Of one connection: as many as there are packet ids. A client that comes past it has used one twice [MQTT-2.3.1-2]. */
@@ -128,6 +128,11 @@ export class Replies {
     };
   }
 
+  /** Holds an answer that waits for the disk, and all that is written behind it. @returns lets it go */
+  hold(channel: Channel, packet: Buffer): () => void {
+    return this.holdSuback(channel, packet, () => undefined);
+  }
+
   /** Writes all that waits for a SUBACK of this connection, whatever that waits for. */
   letGo(channel: Channel): void {
     if (this.#held.size === 0) return;
@@ -138,7 +143,7 @@ export class Replies {
   /** The connection is about to be closed: whatever may go out does. */
   flush(channel: Channel): void {
     this.#writeDue(channel);
-    this.letGo(channel);
+    if (channel.session?.storesFirst !== true) this.letGo(channel);
   }
 
   /** The connection is gone: what waits is not said, and its client sends it again. */
@@ -172,7 +177,10 @@ export class Replies {
 
   #hold(channel: Channel, held: ReplyQueue<HeldReply>, reply: HeldReply): void {
     held.push(reply);
-    if (held.length > repliesBehindSubackMax) this.letGo(channel);
+    if (held.length <= repliesBehindSubackMax) return;
+    if (channel.session?.storesFirst)
+      channel.end('not-carried'); // the disk takes nothing
+    else this.letGo(channel);
   }
 
   #writeHeld(channel: Channel): void {

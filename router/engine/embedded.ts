@@ -1,12 +1,26 @@
+import type { GroupCommit } from '../../store/group-commit.js';
 import type { Message } from '../message.js';
 import { type Engine, isCarried, type OnPublication, type Outcome, type Wants } from './engine.js';
 
 /** The engine of a single process: what is published comes back at once, by a direct call. */
 export class EmbeddedEngine implements Engine {
-  readonly trouble = undefined;
+  readonly #commits: Pick<GroupCommit, 'problem' | 'isBehind'> | undefined;
   readonly cluster = undefined;
   readonly #recentKeys = new RecentKeys();
   #onPublication: OnPublication = () => 0;
+
+  /** @param commits what is published waits for these; undefined = nothing is kept on disk */
+  constructor(commits?: Pick<GroupCommit, 'problem' | 'isBehind'>) {
+    this.#commits = commits;
+  }
+
+  get trouble(): string | undefined {
+    return this.#commits?.problem;
+  }
+
+  get isBehind(): boolean {
+    return this.#commits?.isBehind === true;
+  }
 
   async start(onPublication: OnPublication): Promise<void> {
     this.#onPublication = onPublication;

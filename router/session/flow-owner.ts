@@ -1,4 +1,5 @@
 import { Subscriber } from '../subscriber.js';
+import type { SubscriptionOptions } from '../subscription-options.js';
 import type { SessionContext } from './session-context.js';
 import type { SessionFlow } from './session-store.js';
 import type { SessionDropReason } from './sessions-stats.js';
@@ -41,6 +42,25 @@ export abstract class FlowOwner extends Subscriber {
   set endsWithConnection(ends: boolean) {
     if (ends) this.bits |= endsWithConnectionBit;
     else this.bits &= ~endsWithConnectionBit;
+  }
+
+  /** Answers to its client wait until they are stored. */
+  get storesFirst(): boolean {
+    return this.sessions.store.isDurable && (this.bits & (endsWithConnectionBit | endedBit)) === 0;
+  }
+
+  /** Calls back once all that it has done is stored; at once where nothing is. */
+  whenStored(then: () => void): void {
+    if (this.storesFirst) this.sessions.store.whenStored(then);
+    else then();
+  }
+
+  override subscribed(filter: string, options: SubscriptionOptions): void {
+    if (this.storesFirst) this.sessions.store.subscribed(this.clientId, filter, options);
+  }
+
+  override unsubscribed(filter: string): void {
+    if (this.storesFirst) this.sessions.store.unsubscribed(this.clientId, filter);
   }
 
   /** The session has no messages. */

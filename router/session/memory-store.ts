@@ -2,13 +2,27 @@ import { AwaitingRel } from './awaiting-rel.js';
 import type { InflightEntry } from './inflight-entry.js';
 import { InflightWindow } from './inflight-window.js';
 import { Mqueue, type Queued } from './mqueue.js';
-import type { FlowTotal, SessionFlow, SessionStore } from './session-store.js';
+import type { FlowTotal, SessionFlow, SessionStore, StoredSession } from './session-store.js';
 import { weightOfAwaiting } from './weight.js';
 
 /** Flows in memory, for the life of the process. Only the session refers to its flow. */
 export class MemoryStore implements SessionStore {
-  restore(_total: FlowTotal): Iterable<{ clientId: string; flow: SessionFlow }> {
+  readonly isDurable: boolean = false;
+
+  restore(_total: FlowTotal): Iterable<StoredSession> {
     return [];
+  }
+
+  keep(): void {}
+
+  forget(): void {}
+
+  subscribed(): void {}
+
+  unsubscribed(): void {}
+
+  whenStored(then: () => void): void {
+    then();
   }
 
   create(_clientId: string, _isPassing: boolean, total: FlowTotal): SessionFlow {

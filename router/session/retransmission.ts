@@ -26,7 +26,7 @@ export function markUnsent(flow: SessionFlow): void {
  */
 export function repeatUnsent(session: Connected, flow: SessionFlow, sessions: SessionContext): boolean {
   for (const entry of flow.entries()) {
-    if (entry.sentAtSec !== unsent) continue;
+    if (entry.sentAtSec !== unsent || entry.held) continue;
     if (session.connection === undefined || session.connection.congested) return false;
     repeat(session, entry, sessions);
   }
@@ -37,7 +37,7 @@ export function repeatUnsent(session: Connected, flow: SessionFlow, sessions: Se
 export function repeatOverdue(session: Connected, flow: SessionFlow, sessions: SessionContext): void {
   const lastSec = sessions.nowSec - sessions.limits.retryIntervalSec;
   for (const entry of flow.entries()) {
-    if (entry.sentAtSec > lastSec) continue;
+    if (entry.sentAtSec > lastSec || entry.held) continue;
     // Its last message still waits, and was not even sent.
     if (session.connection === undefined || session.connection.congested) return;
     repeat(session, entry, sessions);

@@ -1,6 +1,6 @@
 import type { SessionLimits } from './session-limits.js';
 import type { FlowTotal, SessionFlow, SessionStore } from './session-store.js';
-import type { EvictionReason, SessionDropReason } from './sessions-stats.js';
+import type { EvictionReason, SessionDropReason, SessionsStats } from './sessions-stats.js';
 
 /** A session in reports to the registry. */
 export interface SessionKey {
@@ -70,6 +70,26 @@ export class SessionContext implements FlowTotal {
 
   countDropped(reason: SessionDropReason, messages: number): void {
     this.dropped[reason] += messages;
+  }
+
+  /** @param sessions their number, and of these the away and the busy ones */
+  stats(
+    { persistent, bytes: clientsBytes }: { readonly persistent: number; readonly bytes: number },
+    sessions: number,
+    away: number,
+    busy: number,
+  ): SessionsStats {
+    return {
+      sessions,
+      connected: sessions - away,
+      persistent,
+      clientsBytes,
+      bytes: this.bytes,
+      busy,
+      ...this.counters,
+      evicted: { ...this.evicted },
+      dropped: { ...this.dropped },
+    };
   }
 
   alarm(session: SessionKey, raised: boolean): void {

@@ -159,7 +159,8 @@ function record(type: number, parts: readonly Uint8Array[]): Buffer {
   return Buffer.concat([head, ...parts]);
 }
 
-function messageParts(message: Message, options: DeliveryOptions, isOld: boolean): Uint8Array[] {
+/** A message with the options of its delivery, for `queuedIn`. */
+export function messageParts(message: Message, options: DeliveryOptions, isOld = false): Uint8Array[] {
   const { qos, retain, timeMs, offset, payload } = message;
   const id = Buffer.from(message.id);
   const extras = isOld ? undefined : encodeExtras(message);
@@ -220,7 +221,8 @@ function releasedIn(body: Buffer): InflightEntry {
   return new InflightEntry(packetIdIn(body), undefined, 2, 0);
 }
 
-function queuedIn(body: Buffer): Queued {
+/** @throws Error for bytes that are no message */
+export function queuedIn(body: Buffer): Queued {
   const idEnd = messageHeadBytes + body.readUInt16BE(0);
   const flags = body[2]!;
   if (idEnd > body.length) throw new RangeError('A message breaks off.');

@@ -1,5 +1,7 @@
+import type { SubscriptionOptions } from '../subscription-options.js';
 import type { InflightEntry } from './inflight-entry.js';
 import type { Queued } from './mqueue.js';
+import type { SessionOwner } from './session-owner.js';
 
 /**
  * The messages between one client and the broker: the inflight window, the mqueue behind it, and the QoS 2 packet ids
@@ -7,8 +9,8 @@ import type { Queued } from './mqueue.js';
  *
  * Order: entries keep the order of their addition, and calls take effect in order. Buffers: messages and entries are
  * shared. Only the session changes an entry's `dup` and `sentAtSec`, which need not outlive the process. Only `release`
- * removes `message`. Errors: nothing here throws or waits. A store writes in the background, and ends the process when
- * it cannot write.
+ * removes `message`. Errors: nothing here throws or waits. A durable store writes in the background, and `whenStored` says
+ * when.
  */
 export interface SessionFlow {
   /** Whether it is empty: then it goes back to the store. */
@@ -53,18 +55,37 @@ export interface FlowTotal {
   bytes: number;
 }
 
+/** A session as it was when its process ended. */
+export interface StoredSession {
+  readonly clientId: string;
+  readonly flow: SessionFlow | undefined;
+  readonly owner?: SessionOwner | undefined;
+  readonly expirySec?: number | undefined;
+  readonly subscriptions?: readonly { readonly filter: string; readonly options: SubscriptionOptions }[];
+}
+
 /**
- * Stores flows. `MemoryStore` keeps them for the life of the process. A durable store writes each change of a flow
- * under its client id, in order, and returns all flows at the next start.
+ * Stores sessions that outlive their connection, and flows. `MemoryStore` keeps flows for the life of the process. A
+ * durable store writes each change, in order, and returns all sessions at the next start.
  *
- * A flow exists only while it has messages, so an idle session takes no room in a store. A client id has at most one
- * flow. The router has the subscriptions.
+ * A flow exists only while it has messages. A client id has at most one flow. The router has the subscriptions.
  *
  * Errors: only the constructor of a store may throw (its file cannot be opened).
  */
 export interface SessionStore {
-  /** Flows of an earlier process, whose clients are absent. Call once, before everything else. */
-  restore(total: FlowTotal): Iterable<{ clientId: string; flow: SessionFlow }>;
+  /** Whether it outlives the process. Then what is acknowledged waits for `whenStored`. */
+  readonly isDurable: boolean;
+  /** Sessions of an earlier process, whose clients are absent. Call once, before everything else. */
+  restore(total: FlowTotal): Iterable<StoredSession>;
+  /** A session that outlives its connection begins, goes on, or has other terms. */
+  keep(clientId: string, owner: SessionOwner | undefined, expirySec: number | undefined): void;
+  /** It has ended, after its flow; or it ends with its connection from now on. */
+  forget(clientId: string): void;
+  /** It has a filter, or other options of one. */
+  subscribed(clientId: string, filter: string, options: SubscriptionOptions): void;
+  unsubscribed(clientId: string, filter: string): void;
+  /** Calls back once everything so far outlives the process: at once where it does, or where nothing does. In order. */
+  whenStored(then: () => void): void;
   /** A new, empty flow. @param isPassing the session ends with its connection, so nothing must outlive it */
   create(clientId: string, isPassing: boolean, total: FlowTotal): SessionFlow;
   /** Removes a flow with its content: it is empty, or its session has ended. */

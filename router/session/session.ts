@@ -91,7 +91,13 @@ export abstract class Session extends FlowOwner {
     if (entry.qos !== 2) return false;
     if (entry.message !== undefined) this.flow!.release(entry);
     entry.sentAtSec = this.sessions.nowSec;
+    if (this.storesFirst) this.sendOnceStored(entry);
     return true;
+  }
+
+  /** Whether its PUBREL is sent later, once it is stored. */
+  holds(packetId: number): boolean {
+    return this.flow?.entry(packetId)?.held ?? false;
   }
 
   /** PUBCOMP. @returns whether a PUBREL was waiting for it */
@@ -231,7 +237,21 @@ export abstract class Session extends FlowOwner {
     const flow = this.flowToAddTo();
     const entry = new InflightEntry(this.freePacketId(flow), message, options, this.sessions.nowSec);
     flow.send(entry);
-    this.connection!.sendInflight(entry);
+    if (entry.qos === 2 && this.storesFirst) this.sendOnceStored(entry);
+    else this.connection!.sendInflight(entry);
+  }
+
+  private sendOnceStored(entry: InflightEntry): void {
+    entry.held = true;
+    this.sessions.store.whenStored(() => {
+      entry.held = false;
+      const isCurrent = this.flow?.entry(entry.packetId) === entry;
+      // On a new connection it is repeated with the others, where that is still going on.
+      if (!isCurrent || !this.is(resumedBit) || this.is(repeatingBit)) return;
+      if (entry.sentAtSec < 0) entry.sentAtSec = this.sessions.nowSec;
+      if (entry.message === undefined) this.connection!.sendPubrel(entry.packetId);
+      else this.connection!.sendInflight(entry);
+    });
   }
 
   /**

@@ -10,7 +10,7 @@ import type { SessionsOptions } from './session-events.js';
 import { type SessionLimits, sessionLimits } from './session-limits.js';
 import type { SessionOwner } from './session-owner.js';
 import type { SessionRouter } from './session-router.js';
-import type { SessionStore } from './session-store.js';
+import type { SessionStore, StoredSession } from './session-store.js';
 import { keptTerms, type SessionTerms } from './session-terms.js';
 import type { EvictionReason, SessionDropReason, SessionsStats } from './sessions-stats.js';
 
@@ -27,7 +27,7 @@ export class Sessions {
   readonly #context: SessionContext;
   readonly #capacity: SessionCapacity;
   readonly #events: Pick<SessionsOptions, 'onEvict' | 'onEnd'>;
-  readonly #router: Pick<SessionRouter, 'retire' | 'loginsOf'>;
+  readonly #router: Pick<SessionRouter, 'retire' | 'loginsOf' | 'subscribe'>;
   readonly #class: SessionClass;
   readonly #byClientId = new Map<string, Session>();
   readonly #away: AwaySessions;
@@ -37,7 +37,7 @@ export class Sessions {
   #takingOver: Session | undefined = undefined;
 
   constructor(
-    router: Pick<SessionRouter, 'retire' | 'loginsOf'>,
+    router: Pick<SessionRouter, 'retire' | 'loginsOf' | 'subscribe'>,
     options: SessionsOptions = {},
     store: SessionStore = new MemoryStore(),
   ) {
@@ -53,11 +53,7 @@ export class Sessions {
     this.#capacity = new SessionCapacity(this.limits);
     this.#away = new AwaySessions(this.limits.sessionExpirySec || Infinity);
     this.#class = sessionClass(this.#context);
-    for (const { clientId, flow } of store.restore(this.#context)) {
-      const session = this.#add(clientId, false);
-      session.restore(flow);
-      this.#away.add(session, this.#tierOf(session), 0);
-    }
+    for (const stored of store.restore(this.#context)) this.#restore(stored);
   }
 
   /** Second of the session clock at the last tick. */
@@ -102,6 +98,7 @@ export class Sessions {
     session.connection = connection;
     if (present || !endsWithConnection) this.#away.present(session, owner?.());
     if (present || expirySec !== undefined) this.setTerms(session, endsWithConnection, expirySec);
+    if (!endsWithConnection) this.#context.store.keep(clientId, this.ownerOf(session), expirySec);
     if (!session.idle) this.#busy.add(session);
     return { session, present };
   }
@@ -114,6 +111,7 @@ export class Sessions {
     this.#away.setExpiry(session, endsWithConnection ? undefined : expirySec);
     if (session.endsWithConnection === endsWithConnection) return;
     this.#capacity.remove(session);
+    if (endsWithConnection) this.#context.store.forget(session.clientId);
     session.endsWithConnection = endsWithConnection;
     this.#capacity.add(session);
   }
@@ -162,12 +160,8 @@ export class Sessions {
     if (!this.hasRoomFor(clientId, keptTerms)) return undefined;
     this.move(clientId); // an older session that was left here
     this.#makeRoom(false);
-    const session = this.#add(clientId, false);
-    this.#away.setExpiry(session, expirySec);
-    this.#away.present(session, owner);
-    this.#away.add(session, awayTiers.noFilters, this.nowSec);
     this.counters.adopted++;
-    return session;
+    return this.#makeAbsent(this.#add(clientId, false), owner, expirySec);
   }
 
   /** The owner of a session that outlives its connection, if known. */
@@ -213,20 +207,22 @@ export class Sessions {
   }
 
   stats(): SessionsStats {
-    const sessions = this.#byClientId.size;
-    const { bytes, dropped, evicted } = this.#context;
-    const { persistent, bytes: clientsBytes } = this.#capacity;
-    return {
-      sessions,
-      connected: sessions - this.#away.size,
-      persistent,
-      clientsBytes,
-      bytes,
-      busy: this.#busy.size,
-      ...this.counters,
-      evicted: { ...evicted },
-      dropped: { ...dropped },
-    };
+    return this.#context.stats(this.#capacity, this.#byClientId.size, this.#away.size, this.#busy.size);
+  }
+
+  #restore({ clientId, flow, owner, expirySec, subscriptions = [] }: StoredSession): void {
+    const session = this.#add(clientId, false);
+    for (const { filter, options } of subscriptions) this.#router.subscribe(filter, session, options);
+    if (flow !== undefined) session.restore(flow);
+    this.#makeAbsent(session, owner, expirySec);
+  }
+
+  /** Its expiry begins anew. */
+  #makeAbsent(session: Session, owner: SessionOwner | undefined, expirySec: number | undefined): Session {
+    this.#away.setExpiry(session, expirySec);
+    this.#away.present(session, owner);
+    this.#away.add(session, this.#tierOf(session), this.nowSec);
+    return session;
   }
 
   #noteBusy(session: Session): void {
@@ -292,6 +288,7 @@ export class Sessions {
     this.#capacity.remove(session);
     this.#router.retire(session);
     session.end(reason);
+    if (!session.endsWithConnection) this.#context.store.forget(session.clientId);
     this.#events.onEnd?.(session.clientId);
   }
 }

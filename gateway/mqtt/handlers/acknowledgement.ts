@@ -31,11 +31,13 @@ export class AcknowledgementHandler {
         break;
       case packetType.pubrec:
         if (!session.received(packetId)) return unlessLate(session, 'PUBREC', packetId);
-        this.#replies.write(channel, pubrel(packetId)); // [MQTT-4.3.3-1]
+        if (!session.holds(packetId)) this.#replies.write(channel, pubrel(packetId)); // [MQTT-4.3.3-1]
         return undefined;
       case packetType.pubrel:
         session.release(packetId);
-        this.#replies.write(channel, pubcomp(packetId)); // [MQTT-4.3.3-2]
+        // [MQTT-4.3.3-2]; its client may then use the packet id for another message, also after a restart
+        if (session.storesFirst) session.whenStored(() => this.#replies.write(channel, pubcomp(packetId)));
+        else this.#replies.write(channel, pubcomp(packetId));
         return undefined;
       case packetType.pubcomp:
         if (!session.completed(packetId)) return unlessLate(session, 'PUBCOMP', packetId);

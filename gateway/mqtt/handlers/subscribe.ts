@@ -66,7 +66,7 @@ export class SubscribeHandler {
     }
     this.#begun.delete(channel);
     if (work.isLong) this.#refuseLost(session, work);
-    this.#answer(channel, work);
+    this.#answer(channel, session, work);
     return undefined;
   }
 
@@ -145,10 +145,10 @@ export class SubscribeHandler {
     return this.#parts.router.isLoggedIn(filter, session);
   }
 
-  #answer(channel: Channel, { packetId, granted, codes }: SubscribeWork): void {
+  #answer(channel: Channel, session: Session, { packetId, granted, codes }: SubscribeWork): void {
     const { router, replies, replays } = this.#parts;
     // [MQTT-3.8.4-1], one for all [MQTT-3.8.4-5]; and then what is retained [MQTT-3.3.1-6]
     const letGo = replies.holdSuback(channel, suback(packetId, codes), () => replays.begin(channel, granted));
-    router.whenInterested(letGo); // on all nodes, so that its client may publish anywhere once it has been told
+    router.whenInterested(() => session.whenStored(letGo)); // on all nodes, so that its client may publish anywhere once it has been told
   }
 }

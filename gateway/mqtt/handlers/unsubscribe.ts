@@ -26,7 +26,9 @@ export class UnsubscribeHandler {
     const filters = packet.filters.map((filter) => this.#filters.rewritten(filter));
     if (filters.some((filter) => this.#filters.isMalformed(filter))) return 'malformed-packet'; // [MQTT-4.7.3-1]
     for (const filter of filters) this.#router.unsubscribe(filter, session);
-    this.#replies.write(channel, unsuback(packet.packetId)); // [MQTT-3.10.4-4]
+    const answer = unsuback(packet.packetId); // [MQTT-3.10.4-4]
+    if (session.storesFirst) session.whenStored(this.#replies.hold(channel, answer));
+    else this.#replies.write(channel, answer);
     return undefined;
   }
 }
