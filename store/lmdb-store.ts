@@ -1,5 +1,6 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { lockDirectory } from './directory-lock.js';
 import { checkLmdbFile } from './lmdb-file.js';
@@ -31,6 +32,8 @@ export class LmdbStore implements Store {
       noSubdir: false,
       maxDbs: tablesMax,
       overlappingSync: false, // a commit resolves when it is on the disk
+      // With it lmdb makes a promise that nobody can listen to, and a full disk would end the process.
+      eventTurnBatching: false,
     });
     this.#versions = this.#root.openDB<number, string>({ name: 'versions' });
   }
@@ -84,7 +87,7 @@ export class LmdbStore implements Store {
     try {
       await this.#root.batch(write);
     } catch (error) {
-      throw asStoreError(error, this.directory);
+      throw asStoreError(await causeOf(error), this.directory);
     }
   }
 
@@ -118,11 +121,11 @@ class LmdbTable<Key extends number | Uint8Array> implements Table<Key> {
   }
 
   put(key: Key, value: Uint8Array): void {
-    void this.#database.put(key, value);
+    this.#database.put(key, value).catch(isToldByCommit);
   }
 
   remove(key: Key): void {
-    void this.#database.remove(key);
+    this.#database.remove(key).catch(isToldByCommit);
   }
 
   get(key: Key): Uint8Array | undefined {
@@ -136,6 +139,17 @@ class LmdbTable<Key extends number | Uint8Array> implements Table<Key> {
   keys(from: Key, before: Key, most: number): Key[] {
     return [...this.#database.getKeys({ start: from, end: before, limit: most })];
   }
+}
+
+/** Each write has a promise of its own, which fails with the commit: unheard, it would end the process. */
+function isToldByCommit(): void {}
+
+/** The system's error behind a commit that failed: lmdb has it as a promise that fails, in the same turn or never. */
+async function causeOf(error: unknown): Promise<unknown> {
+  const { commitError } = error as { commitError?: unknown };
+  if (!(commitError instanceof Promise)) return error;
+  const cause = commitError.catch((reason: unknown) => reason);
+  return Promise.race([cause, nextTurn(error)]);
 }
 
 function asStoreError(error: unknown, directory: string): StoreError {
