@@ -4,7 +4,7 @@ import { HistoryRules } from '../router/history/history-rules.js';
 import { InvalidFilterError } from '../router/topic-filter.js';
 import { inconsistencyOfAccess } from './access-consistency.js';
 import { isLoopback } from './auth/host-address.js';
-import { historyRulesOf } from './engine.js';
+import { historyRulesOf } from './configured-history.js';
 import { nodeNameLengthMax } from './mqtt/settings.js';
 import { commandOf, holdsConnections, type NodeRole, takesSends } from './role.js';
 import type { Config } from './settings.js';

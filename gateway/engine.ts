@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
 import type { Engine } from '../router/engine/engine.js';
-import { type HistoryRule, HistoryRules } from '../router/history/history-rules.js';
+import { HistoryRules } from '../router/history/history-rules.js';
 import type { HistoryStore } from '../router/history/history-store.js';
 import { MemoryHistory } from '../router/history/memory-history.js';
 import type { Config } from './config.js';
+import { historyRulesOf } from './configured-history.js';
 import type { OnGap } from './redis-engine.js';
 import type { NodeRole } from './role.js';
 
@@ -29,13 +30,4 @@ export async function openEngine(
   if (config.engine === 'embedded') return { historyStore: new MemoryHistory({ rules, bytesMax }) };
   const { openRedisEngine } = await import('./redis-engine.js'); // loaded on demand: ioredis takes memory
   return openRedisEngine(config, role, new HistoryRules(rules), log, onGap);
-}
-
-export function historyRulesOf({ historyRules }: Pick<Config, 'historyRules'>): HistoryRule[] {
-  return historyRules.map(historyRule);
-}
-
-function historyRule(text: string): HistoryRule {
-  const [filter, messages, ageSec] = text.split(' ');
-  return { filter: filter!, messages: Number(messages), ageSec: Number(ageSec) };
 }
