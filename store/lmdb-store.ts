@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Database, open, type RootDatabase } from 'lmdb';
@@ -12,6 +12,16 @@ const layoutVersion = 1;
 const layoutName = 'encke';
 const tablesMax = 16;
 const fileName = 'data.mdb';
+/**
+ * What stays free on the disk, bytes. lmdb 3.5 may abort the process (SIGABRT) where a write fails, so a commit is refused
+ * before that. It is more than the commits that are under way at once (8 MB each, and as much for the tree above them).
+ */
+const freeBytesMin = 64_000_000;
+
+interface LmdbOptions {
+  /** Commits are refused while the disk has less free, bytes. Default: 64,000,000. */
+  readonly freeBytesMin?: number;
+}
 
 /**
  * Keeps a store in LMDB: one file, which is read through the page cache, and written by a thread of its own. A commit is
@@ -23,10 +33,12 @@ export class LmdbStore implements Store {
   readonly #root: RootDatabase<Uint8Array, number>;
   readonly #versions: Database<number, string>;
   readonly #unlock: () => void;
+  readonly #freeBytesMin: number;
 
-  private constructor(directory: string, unlock: () => void) {
+  private constructor(directory: string, unlock: () => void, options: LmdbOptions) {
     this.directory = directory;
     this.#unlock = unlock;
+    this.#freeBytesMin = options.freeBytesMin ?? freeBytesMin;
     this.#root = open<Uint8Array, number>({
       path: directory,
       noSubdir: false,
@@ -39,7 +51,7 @@ export class LmdbStore implements Store {
   }
 
   /** @param directory made if it is not there @throws StoreError */
-  static async open(directory: string): Promise<LmdbStore> {
+  static async open(directory: string, options: LmdbOptions = {}): Promise<LmdbStore> {
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
     } catch (error) {
@@ -50,7 +62,7 @@ export class LmdbStore implements Store {
     const unlock = await lockDirectory(directory);
     try {
       checkLmdbFile(join(directory, fileName));
-      const store = new LmdbStore(directory, unlock);
+      const store = new LmdbStore(directory, unlock, options);
       store.#checkVersion(layoutName, layoutVersion);
       return store;
     } catch (error) {
@@ -85,10 +97,21 @@ export class LmdbStore implements Store {
 
   async commit(write: () => void): Promise<void> {
     try {
+      this.#assertRoom();
       await this.#root.batch(write);
     } catch (error) {
       throw asStoreError(await causeOf(error), this.directory);
     }
+  }
+
+  /** It asks the system at each commit, which takes some 5 µs. */
+  #assertRoom(): void {
+    const { bavail, bsize } = statfsSync(this.directory);
+    const freeBytes = bavail * bsize;
+    if (freeBytes >= this.#freeBytesMin) return;
+    throw new StoreError(
+      `The disk of ${this.directory} has ${megabytes(freeBytes)} free, and nothing is written with less than ${megabytes(this.#freeBytesMin)}: make room, and it goes on.`,
+    );
   }
 
   get bytes(): number {
@@ -109,6 +132,10 @@ export class LmdbStore implements Store {
         `"${name}" in ${this.directory} has format ${known}, and this version of Encke reads format ${version}: start the version that wrote it, or give --data another directory.`,
       );
   }
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.floor(bytes / 1e6).toLocaleString('en')} MB`;
 }
 
 class LmdbTable<Key extends number | Uint8Array> implements Table<Key> {

@@ -124,6 +124,29 @@ t.test('a full disk refuses the commit with a reason, and nothing that was commi
   await store.close();
 });
 
+t.test('a commit that would leave too little room on the disk is refused before lmdb writes', async (t) => {
+  const directory = t.testdir();
+  const store = await LmdbStore.open(directory);
+  const table = store.table('test', 1);
+  await store.commit(() => table.put(1, Buffer.from('there is room')));
+  await store.close();
+  const full = await LmdbStore.open(directory, { freeBytesMin: Number.MAX_SAFE_INTEGER });
+  const before = full.table('test', 1);
+  let called = false;
+  await t.rejects(
+    full.commit(() => {
+      called = true;
+    }),
+    {
+      code: 'ERR_ENCKE_STORE',
+      message: /^The disk of .* has [\d,]+ MB free, .*: make room, and it goes on\.$/,
+    },
+  );
+  t.notOk(called, 'nothing is written');
+  t.equal(Buffer.from(before.get(1)!).toString(), 'there is room', 'and what is there can be read');
+  await full.close();
+});
+
 t.test('a directory that cannot be made, or has a damaged file, is a sentence', async (t) => {
   const directory = t.testdir({ file: 'x' });
   await t.rejects(LmdbStore.open(join(directory, 'file', 'data')), {
