@@ -47,10 +47,13 @@ export async function* unpack(shard: Shard, key: string, word: Buffer): AsyncGen
     if (count > 0) yield word.subarray(headBytes, headBytes + count);
     return;
   }
-  const keys = Array.from({ length: count }, (_, index) => `${shard.parts.library.name}:o:${key}:${index}`);
-  for (const each of keys) {
-    const chunk = await insist(() => shard.useReads((redis) => redis.getBuffer(each)));
+  const keys: string[] = [];
+  // Key by key: the number may be anything in a word that no node has written, and the first key that is not there ends it.
+  while (keys.length < count) {
+    const next = `${shard.parts.library.name}:o:${key}:${keys.length}`;
+    const chunk = await insist(() => shard.useReads((redis) => redis.getBuffer(next)));
     if (chunk === null) throw new RangeError('A part of it is gone.');
+    keys.push(next);
     yield chunk;
   }
   await shard.use((redis) => redis.del(...keys)).catch(() => {});

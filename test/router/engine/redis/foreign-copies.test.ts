@@ -85,6 +85,18 @@ t.test('random bytes as a copy and as a word of a node, on every channel', async
   t.equal(node.engine.stats().shards[0]!.reconnects, 0);
 });
 
+t.test('an offer of sessions in 4,294,967,295 parts, of which none is there, costs nothing', async (t) => {
+  const { url, admin, node } = await setUp(t);
+  const other = await nodeOf(t, url);
+  const moveId = `${other.run}00000001`;
+  // O, the run of the node that offers, the move, shard 0, and a parcel of which the parts are in Redis.
+  const offer = Buffer.concat([Buffer.from(`O${other.run}${moveId}\0k`), Buffer.from('ffffffff', 'hex')]);
+  const heapBytes = process.memoryUsage().heapUsed;
+  await admin.publish(`test:n:${node.run}`, offer);
+  t.equal((await node.send('goes on')).delivered, 2);
+  t.ok(process.memoryUsage().heapUsed - heapBytes < 100e6, 'less than a byte for each part');
+});
+
 t.test('a place ahead of all that the server has given is none', async (t) => {
   const { admin, node } = await setUp(t);
   for (const aheadSec of [90, 600, 300 * 24 * 3600]) {
