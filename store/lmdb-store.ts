@@ -13,7 +13,7 @@ const layoutName = 'encke';
 const tablesMax = 16;
 const fileName = 'data.mdb';
 /**
- * What stays free on the disk, bytes. lmdb 3.5 may abort the process (SIGABRT) where a write fails, so a commit is refused
+ * Bytes of the disk that stay free. lmdb 3.5 may abort the process (SIGABRT) where a write fails, so a commit is refused
  * before that. It is more than the commits that are under way at once (8 MB each, and as much for the tree above them).
  */
 const freeBytesMin = 64_000_000;
