@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { ConfigError, environmentNameOf, flagOf, overriddenKeys, readConfig } from '../gateway/config.js';
+import { ConfigError, environmentNameOf, flagOf, readConfig, readSettings } from '../gateway/config.js';
 import { formerKeys } from '../gateway/former-settings.js';
 import { commandOf, isUsed, type NodeRole } from '../gateway/role.js';
 import { type SettingKey, settingKeys, settings } from '../gateway/settings.js';
@@ -96,7 +96,7 @@ async function start(role: NodeRole, flags: Record<string, unknown>): Promise<vo
     const file = (flags.config as string | undefined) ?? (process.env[configFileVariable] || undefined);
     const sources = { flags, environment: process.env, file, role };
     const config = readConfig(sources);
-    const readAgain = () => ({ config: readConfig(sources), overridden: overriddenKeys(sources) });
+    const readAgain = () => readSettings(sources);
     const worker = workerOf(process.env);
     if (config.workers > 0 && worker === undefined) {
       const { superviseWorkers } = await import('../gateway/workers/supervisor.js');

@@ -13,7 +13,7 @@ import { workerGroupVariable, workerVariable } from './workers/variables.js';
 
 /**
  * Reads the settings from their sources: a flag overrides the environment, the environment the config file, and that
- * the default. Called once, before the start.
+ * the default. A process reads them before its start, and again for each reload.
  */
 
 export { ConfigError } from './config-error.js';
@@ -46,8 +46,20 @@ export interface ConfigSources {
   role?: NodeRole;
 }
 
+/** The settings as their sources have them now. */
+export interface ReadSettings {
+  readonly config: Config;
+  /** Keys of the file that count for nothing, as a flag or the environment sets them. */
+  readonly overridden: readonly SettingKey[];
+}
+
 /** @throws ConfigError */
 export function readConfig(sources: ConfigSources): Config {
+  return readSettings(sources).config;
+}
+
+/** @throws ConfigError */
+export function readSettings(sources: ConfigSources): ReadSettings {
   assertNotFormer(sources.flags ?? {});
   assertVariablesKnown(sources.environment ?? {});
   const file = sources.file === undefined ? {} : readConfigFile(sources.file);
@@ -66,15 +78,12 @@ export function readConfig(sources: ConfigSources): Config {
   if (config.engine === 'embedded') assertNoRedis(pick('redis', sources, file));
   const fitted = fittedToMemory(config as Config, isSet);
   if (typeof fitted === 'string') throw new ConfigError(fitted);
-  return isSet('nodeName') ? fitted : { ...fitted, nodeName: unnamedNode(fitted) };
-}
-
-/** Keys of the file that count for nothing, as a flag or the environment sets them. @throws ConfigError */
-export function overriddenKeys(sources: ConfigSources): SettingKey[] {
-  if (sources.file === undefined) return [];
-  const file = readConfigFile(sources.file);
-  const isOverridden = (key: SettingKey) => !pick(key, sources, file).origin.startsWith('"');
-  return settingKeys.filter((key) => Object.hasOwn(file, key) && isOverridden(key));
+  return {
+    config: isSet('nodeName') ? fitted : { ...fitted, nodeName: unnamedNode(fitted) },
+    overridden: settingKeys.filter(
+      (key) => Object.hasOwn(file, key) && pick(key, sources, {}).value !== undefined,
+    ),
+  };
 }
 
 /** Otherwise --redis would be ignored in silence, and each node would be alone. */

@@ -3,14 +3,14 @@ import type { Authenticator } from '../access/authenticator.js';
 import { Graph } from '../router/graph/graph.js';
 import { Router } from '../router/router.js';
 import type { RouterOptions } from '../router/router-options.js';
-import type { Config } from './config.js';
+import type { Config, ReadSettings } from './config.js';
 import { openEngine } from './engine.js';
 import { Gateway } from './gateway.js';
 import { openProcessLog } from './log/process-log.js';
 import { giveMemoryBack } from './memory.js';
 import { limitsLine } from './memory-limits.js';
 import type { OpenAdmin } from './operated-node.js';
-import { ConfigReload, type ReadAgain } from './reload/config-reload.js';
+import { ConfigReload } from './reload/config-reload.js';
 import type { NodeRole } from './role.js';
 import { SampledLog } from './sampled-log.js';
 import { stopOnSignal } from './stop-signals.js';
@@ -29,7 +29,7 @@ export async function runGateway(
   role: NodeRole,
   worker: Worker | undefined,
   openAdmin: OpenAdmin,
-  readAgain: () => ReadAgain,
+  readAgain: () => ReadSettings,
 ): Promise<void> {
   process.on('SIGHUP', () => {}); // during the start, too, it ends nothing
   const processLog = openProcessLog(config);

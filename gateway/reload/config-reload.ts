@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
+import type { ReadSettings } from '../config.js';
 import { ConfigError } from '../config-error.js';
 import { inconsistencyOf } from '../consistency.js';
 import { limitsSummed } from '../memory-limits.js';
@@ -8,13 +9,6 @@ import type { NodeRole } from '../role.js';
 import type { Config, SettingKey } from '../settings.js';
 import { settingKeys } from '../settings.js';
 import type { SettingChanges } from './setting-changes.js';
-
-/** The settings as their sources have them now. */
-export interface ReadAgain {
-  readonly config: Config;
-  /** Keys of the file that count for nothing, as a flag or the environment sets them. */
-  readonly overridden: readonly SettingKey[];
-}
 
 export interface ReloadOutcome {
   /** False: nothing has changed. */
@@ -34,7 +28,7 @@ export class ConfigReload {
   readonly #config: Config;
   readonly #role: NodeRole;
   readonly #changes: SettingChanges;
-  readonly #readAgain: () => ReadAgain;
+  readonly #readAgain: () => ReadSettings;
   readonly #log: Logger;
   /** Digests of the files when they were read last. */
   #contents: readonly string[];
@@ -44,7 +38,7 @@ export class ConfigReload {
     config: Config,
     role: NodeRole,
     changes: SettingChanges,
-    readAgain: () => ReadAgain,
+    readAgain: () => ReadSettings,
     log: Logger,
   ) {
     this.#config = config;
@@ -80,7 +74,7 @@ export class ConfigReload {
   }
 
   /** @throws ConfigError */
-  async #take({ config: next, overridden }: ReadAgain): Promise<ReloadOutcome> {
+  async #take({ config: next, overridden }: ReadSettings): Promise<ReloadOutcome> {
     const different = settingKeys.filter(
       (key) => JSON.stringify(next[key]) !== JSON.stringify(this.#config[key]),
     );

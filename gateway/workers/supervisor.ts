@@ -1,7 +1,6 @@
-import type { Config } from '../config.js';
+import type { Config, ReadSettings } from '../config.js';
 import { assertFree, knownAddressesOf, listenAddressesOf, urlOf } from '../listen-address.js';
 import { openProcessLog } from '../log/process-log.js';
-import type { ReadAgain } from '../reload/config-reload.js';
 import { commandOf, holdsConnections, type NodeRole } from '../role.js';
 import { stopOnSignal } from '../stop-signals.js';
 import { welcome } from '../welcome.js';
@@ -22,7 +21,7 @@ import { WorkerFailed, WorkerPool } from './worker-pool.js';
 export async function superviseWorkers(
   config: Config,
   role: NodeRole,
-  readAgain: () => ReadAgain,
+  readAgain: () => ReadSettings,
 ): Promise<void> {
   const { log, exit } = openProcessLog(config);
   // With SO_REUSEPORT the workers would share a port with any other program that uses the option.
