@@ -7,7 +7,7 @@ import { fittedToMemory } from './memory-limits.js';
 import { unnamedNode } from './node-name.js';
 import { isUsed, type NodeRole } from './role.js';
 import { flagOf, type Setting } from './setting.js';
-import { type Config, type SettingKey, settingKeys, settings } from './settings.js';
+import { type Config, type SettingKey, secretKeys, settingKeys, settings } from './settings.js';
 import { tokenFrom } from './token-file.js';
 import { workerGroupVariable, workerVariable } from './workers/variables.js';
 
@@ -69,7 +69,7 @@ export function readSettings(sources: ConfigSources): ReadSettings {
     config[key] = value === undefined ? settings[key].default : parseSetting(key, value, origin);
   }
   const role = sources.role ?? 'both';
-  for (const key of tokenKeys) config[key] = tokenOf(key, config as Config, role);
+  for (const key of secretKeys) config[key] = tokenOf(key, config as Config, role);
   const isSet = (key: SettingKey) => pick(key, sources, file).value !== undefined;
   // An address that somebody has chosen is one that is relied on: a taken port ends the start there.
   if (config.admin === 'auto' && (isSet('adminPort') || isSet('adminHost'))) config.admin = 'true';
@@ -94,13 +94,11 @@ function assertNoRedis({ value, origin }: { value: unknown; origin: string }): v
   );
 }
 
-const tokenKeys = ['apiToken', 'adminToken', 'mqttToken', 'authJwtSecret'] as const;
-
 /**
  * The token of the setting, or of its file. One file of settings serves all roles, so the token file of another role
  * may be missing.
  */
-function tokenOf(key: (typeof tokenKeys)[number], config: Config, role: NodeRole): string {
+function tokenOf(key: (typeof secretKeys)[number], config: Config, role: NodeRole): string {
   const fileKey = `${key}File` as const;
   const path = config[fileKey];
   if (path === '' || !isUsed(fileKey, role)) return config[key];

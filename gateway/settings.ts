@@ -225,5 +225,13 @@ export const settings = {
 export type SettingKey = keyof typeof settings;
 export const settingKeys = Object.keys(settings) as SettingKey[];
 
+/** Secrets that may be in a file, too: the setting `apiTokenFile` names the file of `apiToken`. */
+export const secretKeys = [
+  'apiToken',
+  'adminToken',
+  'mqttToken',
+  'authJwtSecret',
+] as const satisfies readonly SettingKey[];
+
 /** All settings, read and checked. */
 export type Config = { readonly [K in SettingKey]: z.output<(typeof settings)[K]['schema']> };

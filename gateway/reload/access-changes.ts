@@ -2,7 +2,7 @@ import type { Config, SettingKey } from '../settings.js';
 import type { SettingChanges } from './setting-changes.js';
 
 /** Settings from which authenticators are made. */
-const authenticatorKeys = [
+const authenticatorKeys: readonly SettingKey[] = [
   'auth',
   'authJwtSecret',
   'authJwtKeyFile',
@@ -30,15 +30,9 @@ const authenticatorKeys = [
   'authCacheSec',
   'authCacheBytesTotalMax',
   'aclRulesAnonymous',
-] as const satisfies readonly SettingKey[];
+];
 
-const otherKeys = [
-  'apiToken',
-  'adminToken',
-  'mqttToken',
-  'aclRules',
-  'aclNomatch',
-] as const satisfies readonly SettingKey[];
+const otherKeys: readonly SettingKey[] = ['apiToken', 'adminToken', 'mqttToken', 'aclRules', 'aclNomatch'];
 
 /** The listener reads the names in certificates, and failed logins are counted by the names of a directory: see both. */
 const settledAtStart = ['certificate', 'ldap'] as const;
@@ -55,13 +49,11 @@ export function onAccessChanges(
 ): void {
   changes.on(
     [...authenticatorKeys, ...otherKeys],
-    (next, changed) => {
-      const keys: readonly SettingKey[] = authenticatorKeys;
-      return prepare(
+    (next, changed) =>
+      prepare(
         next,
-        changed.some((key) => keys.includes(key)),
-      );
-    },
+        changed.some((key) => authenticatorKeys.includes(key)),
+      ),
     (key, next) => {
       const areSome = config.auth.length > 0;
       if (key === 'auth')

@@ -1,4 +1,4 @@
-import type { Config, SettingKey } from '../settings.js';
+import { type Config, type SettingKey, secretKeys } from '../settings.js';
 
 /** Checks new values, and makes ready what they need. @returns a function that takes them, and cannot fail @throws ConfigError */
 type Preparation = (next: Config, changed: readonly SettingKey[]) => (() => void) | Promise<() => void>;
@@ -10,7 +10,7 @@ interface Part {
 }
 
 /** These settings are read from the configuration each time that they are needed, so nothing has to be told of a change. */
-const readWhenNeeded = [
+const readWhenNeeded: readonly SettingKey[] = [
   'idsPerConnectionMax',
   'batchBytesMax',
   'allowControlCharacters',
@@ -37,15 +37,10 @@ const readWhenNeeded = [
   'mqttFlappingWindowTime',
   'mqttFlappingBanTime',
   'mqttPresence',
-] as const satisfies readonly SettingKey[];
+];
 
-/** These name files whose content is another setting. */
-const filesOf = {
-  apiTokenFile: 'apiToken',
-  adminTokenFile: 'adminToken',
-  mqttTokenFile: 'mqttToken',
-  authJwtSecretFile: 'authJwtSecret',
-} as const satisfies Partial<Record<SettingKey, SettingKey>>;
+/** The settings that name the file of another setting, which has its content. */
+const ofSecretFiles = new Map<SettingKey, SettingKey>(secretKeys.map((key) => [`${key}File`, key]));
 
 /** The settings that change while the process runs, and the parts that are told of it. */
 export class SettingChanges {
@@ -65,16 +60,17 @@ export class SettingChanges {
   get liveKeys(): ReadonlySet<SettingKey> {
     return new Set<SettingKey>([
       ...readWhenNeeded,
-      ...(Object.keys(filesOf) as SettingKey[]),
+      ...ofSecretFiles.keys(),
       ...this.#parts.flatMap(({ keys }) => keys),
     ]);
   }
 
   /** Whether the new value of a setting is taken without a restart. */
   isLive(key: SettingKey, next: Config): boolean {
-    if (key in filesOf) return this.isLive(filesOf[key as keyof typeof filesOf], next);
+    const secret = ofSecretFiles.get(key);
+    if (secret !== undefined) return this.isLive(secret, next);
     const parts = this.#parts.filter(({ keys }) => keys.includes(key));
-    if (parts.length === 0) return (readWhenNeeded as readonly SettingKey[]).includes(key);
+    if (parts.length === 0) return readWhenNeeded.includes(key);
     return parts.every((part) => part.isLive(key, next));
   }
 
