@@ -121,9 +121,19 @@ export function fittedToMemory(config: Config, isSet: IsSet, memory = memoryOfPr
   const capped = withConnectionsCapped(config, memory);
   const inHeap = scaled(capped, isSet, (each) => each.heap > 0, heapScale(capped, isSet, memory));
   const fitted = scaled(inHeap, isSet, () => true, totalScale(inHeap, isSet, memory));
-  const summed = limitsSummed(fitted, memory);
-  if (summed.heapBytes > summed.heapRoomBytes) return heapTooSmall(fitted, isSet, summed, memory);
-  return summed.totalBytes > summed.totalRoomBytes ? memoryTooSmall(fitted, isSet, summed, memory) : fitted;
+  return problemOfLimits(fitted, isSet, memory) ?? fitted;
+}
+
+/** @returns a sentence where the limits allow more than the memory has room for */
+export function problemOfLimits(
+  config: Config,
+  isSet: IsSet,
+  memory = memoryOfProcess(),
+): string | undefined {
+  const summed = limitsSummed(config, memory);
+  if (summed.heapBytes > summed.heapRoomBytes) return heapTooSmall(config, isSet, summed, memory);
+  if (summed.totalBytes > summed.totalRoomBytes) return memoryTooSmall(config, isSet, summed, memory);
+  return undefined;
 }
 
 /** A connection takes so many bytes outside of the heap. */

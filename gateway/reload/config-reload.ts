@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { ReadSettings } from '../config.js';
 import { ConfigError } from '../config-error.js';
 import { inconsistencyOf } from '../consistency.js';
-import { limitsSummed } from '../memory-limits.js';
+import { problemOfLimits } from '../memory-limits.js';
 import type { NodeRole } from '../role.js';
 import type { Config, SettingKey } from '../settings.js';
 import { settingKeys } from '../settings.js';
@@ -102,12 +102,7 @@ export class ConfigReload {
 
 /** New values beside old ones that wait for a restart must be as good as those of a start. @throws ConfigError */
 function assertGoTogether(merged: Config, role: NodeRole, needRestart: readonly SettingKey[]): void {
-  const { heapBytes, heapRoomBytes, totalBytes, totalRoomBytes } = limitsSummed(merged);
-  const problem =
-    inconsistencyOf(merged, role) ??
-    (heapBytes > heapRoomBytes || totalBytes > totalRoomBytes
-      ? 'The limits do not fit the memory together.'
-      : undefined);
+  const problem = inconsistencyOf(merged, role) ?? problemOfLimits(merged, () => true);
   if (problem === undefined) return;
   throw new ConfigError(
     `${needRestart.join(', ')} would need a restart, and without them the new settings do not go together. ${problem}`,
