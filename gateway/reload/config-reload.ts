@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { ReadSettings } from '../config.js';
 import { ConfigError } from '../config-error.js';
 import { inconsistencyOf } from '../consistency.js';
+import { digestOfFile } from '../file-digest.js';
 import { problemOfLimits } from '../memory-limits.js';
 import type { NodeRole } from '../role.js';
 import type { Config, SettingKey } from '../settings.js';
@@ -30,8 +30,8 @@ export class ConfigReload {
   readonly #changes: SettingChanges;
   readonly #readAgain: () => ReadSettings;
   readonly #log: Logger;
-  /** Digests of the files when they were read last. */
-  #contents: readonly string[];
+  /** The digests of the files of `contentKeys` when they were read last. */
+  #digests: readonly (string | undefined)[];
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -46,7 +46,7 @@ export class ConfigReload {
     this.#changes = changes;
     this.#readAgain = readAgain;
     this.#log = log;
-    this.#contents = contentsOf(config);
+    this.#digests = digestsOf(config);
   }
 
   /** Never rejects. One after another: a second one begins where the first has ended. */
@@ -63,25 +63,19 @@ export class ConfigReload {
       this.#log.info(keys, `settings read again: ${sentence}`);
       return outcome;
     } catch (error) {
+      const { message: problem } = error as Error;
+      const sentence = `Nothing has changed: ${problem}`;
       if (!(error instanceof ConfigError)) this.#log.error({ err: error }, 'the settings cannot be taken');
-      const sentence = `Nothing has changed: ${(error as Error).message}`;
-      this.#log.error(
-        { problem: (error as Error).message },
-        'the settings are not taken: nothing has changed',
-      );
+      this.#log.error({ problem }, 'the settings are not taken: nothing has changed');
       return { taken: false, sentence, changed: [], needRestart: [], overridden: [] };
     }
   }
 
   /** @throws ConfigError */
   async #take({ config: next, overridden }: ReadSettings): Promise<ReloadOutcome> {
-    const different = settingKeys.filter(
-      (key) => JSON.stringify(next[key]) !== JSON.stringify(this.#config[key]),
-    );
-    const contents = contentsOf(next);
-    const rewritten = contentKeys.filter(
-      (key, at) => next[key] !== '' && contents[at] !== this.#contents[at],
-    );
+    const different = settingKeys.filter((key) => !isDeepStrictEqual(next[key], this.#config[key]));
+    const digests = digestsOf(next);
+    const rewritten = contentKeys.filter((key, at) => next[key] !== '' && digests[at] !== this.#digests[at]);
     const live = different.filter((key) => this.#changes.isLive(key, next));
     const changed = [...new Set<SettingKey>([...live, ...rewritten])];
     const needRestart = different.filter((key) => !changed.includes(key));
@@ -89,7 +83,7 @@ export class ConfigReload {
     if (needRestart.length > 0) assertGoTogether(merged, this.#role, needRestart);
     const take = await this.#changes.prepare(changed, merged);
     take();
-    this.#contents = contents;
+    this.#digests = digests;
     return {
       taken: true,
       sentence: sentenceOf(changed, needRestart, overridden),
@@ -123,12 +117,7 @@ function sentenceOf(
   return parts.join(' ');
 }
 
-function contentsOf(config: Config): readonly string[] {
-  return contentKeys.map((key) => {
-    try {
-      return createHash('sha256').update(readFileSync(config[key])).digest('base64');
-    } catch {
-      return ''; // none, or it cannot be read: whoever needs it says so
-    }
-  });
+/** A file that cannot be read has no digest: the authenticator that needs it says so. */
+function digestsOf(config: Config): readonly (string | undefined)[] {
+  return contentKeys.map((key) => digestOfFile(config[key]));
 }

@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
-import { type Stats as FileStats, readFileSync, statSync } from 'node:fs';
+import { type Stats as FileStats, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { readNamed } from '../../redis-access/named-file.js';
 import { ticksPerSec } from '../clock.js';
 import type { Config } from '../config.js';
 import { ConfigError, readingFiles } from '../config-error.js';
+import { digestOfFile } from '../file-digest.js';
 import { type Certificate, CertificateError, type CertificateFiles, readCertificate } from './certificate.js';
 
 /** The files are looked at this often. */
@@ -213,11 +213,8 @@ function stateOf(found: FileStats | undefined): string {
 
 /** @returns a hash of what is in the files; undefined where one cannot be read */
 function contentOf(paths: readonly string[]): string | undefined {
-  try {
-    return paths.map((path) => createHash('sha256').update(readFileSync(path)).digest('base64')).join(' ');
-  } catch {
-    return undefined;
-  }
+  const digests = paths.map(digestOfFile);
+  return digests.includes(undefined) ? undefined : digests.join(' ');
 }
 
 function endsSoon({ startsAtMs, expiresAtMs }: Certificate, nowMs: number): boolean {
