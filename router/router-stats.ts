@@ -1,6 +1,6 @@
 import type { FanOut } from './fan-out.js';
-import type { FollowerSendsStats } from './graph/follower-sends.js';
 import type { Graph } from './graph/graph.js';
+import type { FollowerSendsStats } from './graph/sends-under-way.js';
 import type { SharedGraph } from './graph/shared-graph.js';
 import type { HistoryStats, HistoryStore } from './history/history-store.js';
 import type { Retained, RetainedRefusal } from './retained.js';

@@ -1,4 +1,3 @@
-import { assertLimit } from '../arguments.js';
 import type { DeliveryOrder } from '../delivery-order.js';
 import { RecentKeys } from '../engine/embedded.js';
 import { type Engine, isCarried, type Outcome, type Wants } from '../engine/engine.js';
@@ -7,6 +6,7 @@ import { MessageProperties } from '../message-properties.js';
 import { FollowerDeliveries, type FollowerDeliveriesParts } from './follower-deliveries.js';
 import type { Graph } from './graph.js';
 import { numberHash } from './number-set.js';
+import { type FollowerSendsStats, SendsUnderWay } from './sends-under-way.js';
 
 /** Sends to followers may take so much of one turn of the loop, all together, ms; others then have theirs. */
 const turnMs = 5;
@@ -24,16 +24,6 @@ export interface FollowerSendsParts extends Omit<FollowerDeliveriesParts, 'follo
   readonly order: DeliveryOrder;
 }
 
-export interface FollowerSendsStats {
-  /** Sends that are under way now. */
-  underWay: number;
-  underWayBytes: number;
-  sent: number;
-  delivered: number;
-  /** Sends that were refused, as too many bytes were under way. */
-  refused: number;
-}
-
 /**
  * Sends to an id and to all ids that follow it. Each connection gets the message once, however many of its ids match.
  *
@@ -44,32 +34,28 @@ export interface FollowerSendsStats {
  */
 export class FollowerSends {
   readonly #parts: FollowerSendsParts & FollowerDeliveriesParts;
-  readonly #bytesMax: number;
+  readonly #underWay: SendsUnderWay;
   readonly #recentKeys = new RecentKeys();
   readonly #byId = new Map<string, FollowerSend[]>();
   /** The first send of each id; these take turns. */
   #running: FollowerSend[] = [];
   #scheduled = false;
   #working = false;
-  readonly stats: FollowerSendsStats = { underWay: 0, underWayBytes: 0, sent: 0, delivered: 0, refused: 0 };
 
   /** @throws RangeError */
-  constructor(parts: FollowerSendsParts, followerSendsBytesMax = 64 * 1024 * 1024) {
-    assertLimit('followerSendsBytesMax', followerSendsBytesMax);
+  constructor(parts: FollowerSendsParts, followerSendsBytesMax?: number) {
     this.#parts = { ...parts, follows: (id, about) => parts.graph.has(id, about) };
-    this.#bytesMax = followerSendsBytesMax;
+    this.#underWay = new SendsUnderWay(followerSendsBytesMax);
+  }
+
+  get stats(): FollowerSendsStats {
+    return this.#underWay.stats;
   }
 
   /** @returns how many took it so far */
   publish(message: Message, wants: Wants | undefined): number {
-    const { stats } = this;
     const send = new FollowerSend(message, wants);
-    if (stats.underWay > 0 && stats.underWayBytes + send.bytes > this.#bytesMax) {
-      stats.refused++;
-      return refuse(wants, tooManySendsText);
-    }
-    stats.underWay++;
-    stats.underWayBytes += send.bytes;
+    if (!this.#underWay.begin(send.bytes, wants)) return 0;
     const others = this.#byId.get(message.id);
     if (others !== undefined) others.push(send);
     else {
@@ -163,31 +149,19 @@ export class FollowerSends {
   }
 
   #end(send: FollowerSend): void {
-    const { stats } = this;
     const { id } = send.message;
-    stats.underWay--;
-    stats.underWayBytes -= send.bytes;
     if (send.outcome === undefined) {
-      stats.sent++;
-      stats.delivered += send.delivered;
       send.outcome = { delivered: send.delivered, unanswered: 0, carried: 'yes' };
       if (send.idempotencyKey !== '') this.#recentKeys.set(id, send.idempotencyKey, send.outcome);
     }
+    const told = this.#underWay.end(send.bytes, send.outcome, send.count);
     const rest = this.#byId.get(id)!;
     rest.shift();
     if (rest.length === 0) this.#byId.delete(id);
     else this.#running.push(rest[0]!);
-    send.tell(send.count || send.outcome.repeated ? send.outcome : isCarried);
+    send.tell(told);
   }
 }
-
-function refuse(wants: Wants | undefined, reason: string): 0 {
-  wants?.onOutcome({ delivered: 0, unanswered: 0, carried: 'no', reason });
-  return 0;
-}
-
-export const tooManySendsText =
-  'too many messages are on their way to followers (--follower-sends-bytes-max): send it again later';
 
 class FollowerSend {
   readonly message: Message;

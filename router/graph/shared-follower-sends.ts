@@ -1,11 +1,10 @@
-import { assertLimit } from '../arguments.js';
-import { type Engine, isCarried, type Outcome, type Wants } from '../engine/engine.js';
+import type { Engine, Outcome, Wants } from '../engine/engine.js';
 import { Message } from '../message.js';
 import { MessageProperties } from '../message-properties.js';
-import { type FollowerSendsStats, tooManySendsText } from './follower-sends.js';
-import type { SharedGraph } from './shared-graph.js';
+import { type FollowerSendsStats, SendsUnderWay } from './sends-under-way.js';
+import type { FriendsPage, SharedGraph } from './shared-graph.js';
 
-/** Besides the payload and the id of a message that waits. */
+/** Bytes that a message takes while it waits, besides its payload and id. */
 const sendBytes = 600;
 /** A send to a million takes seconds; nodes remember it for longer than this. */
 const sendMsMax = 60_000;
@@ -17,38 +16,33 @@ interface SharedSend {
 }
 
 /**
- * Sends to an id and to all ids that follow it, where the graph and the subscribers are those of all nodes: page by page, each
- * one once the one before it has been taken. Sends to one id are in order, and different ids do not wait for each other.
+ * Sends to an id and to all ids that follow it, where the graph and the subscribers are those of all nodes. A send goes page by
+ * page: each page waits for the counts of the page before. Sends to one id are in order; different ids do not wait for each other.
  */
 export class SharedFollowerSends {
   readonly #engine: Engine;
   readonly #graph: SharedGraph;
-  readonly #bytesMax: number;
+  readonly #underWay: SendsUnderWay;
   readonly #byId = new Map<string, SharedSend[]>();
   /** Names the sends of this process among those of all. */
   readonly #name = Math.random().toString(36).slice(2);
   #number = 0;
-  readonly stats: FollowerSendsStats = { underWay: 0, underWayBytes: 0, sent: 0, delivered: 0, refused: 0 };
 
   /** @throws RangeError */
-  constructor(engine: Engine, graph: SharedGraph, followerSendsBytesMax = 64 * 1024 * 1024) {
-    assertLimit('followerSendsBytesMax', followerSendsBytesMax);
+  constructor(engine: Engine, graph: SharedGraph, followerSendsBytesMax?: number) {
     this.#engine = engine;
     this.#graph = graph;
-    this.#bytesMax = followerSendsBytesMax;
+    this.#underWay = new SendsUnderWay(followerSendsBytesMax);
   }
 
-  /** @returns 0: they take it later */
+  get stats(): FollowerSendsStats {
+    return this.#underWay.stats;
+  }
+
+  /** @returns 0: subscribers take it later */
   publish(message: Message, wants: Wants | undefined): 0 {
-    const { stats } = this;
     const bytes = message.bytes + message.id.length + sendBytes;
-    if (stats.underWay > 0 && stats.underWayBytes + bytes > this.#bytesMax) {
-      stats.refused++;
-      wants?.onOutcome({ delivered: 0, unanswered: 0, carried: 'no', reason: tooManySendsText });
-      return 0;
-    }
-    stats.underWay++;
-    stats.underWayBytes += bytes;
+    if (!this.#underWay.begin(bytes, wants)) return 0;
     const send = { message, wants, bytes };
     const others = this.#byId.get(message.id);
     if (others !== undefined) others.push(send);
@@ -60,35 +54,29 @@ export class SharedFollowerSends {
     return 0;
   }
 
-  /** Those to one id. Never rejects. */
+  /** Makes all sends to one id, one after the other. Never rejects. */
   async #sendAll(id: string, all: SharedSend[]): Promise<void> {
-    const { stats } = this;
     for (let send = all[0]; send !== undefined; send = all[0]) {
       const outcome = await this.#send(send.message, send.wants);
       all.shift();
       if (all.length === 0) this.#byId.delete(id);
-      stats.underWay--;
-      stats.underWayBytes -= send.bytes;
-      if (outcome.carried === 'yes' && !outcome.repeated) stats.sent++;
-      stats.delivered += outcome.delivered;
-      const isPlain = outcome.carried === 'yes' && !outcome.repeated && send.wants?.count !== true;
-      send.wants?.onOutcome(isPlain ? isCarried : outcome);
+      const told = this.#underWay.end(send.bytes, outcome, send.wants?.count === true);
+      send.wants?.onOutcome(told);
     }
   }
 
   async #send(message: Message, wants: Wants | undefined): Promise<Outcome> {
     const untilMs = performance.now() + sendMsMax;
     const copy = this.#copyOf(message);
+    const graph = this.#graph;
     let total: Outcome = { delivered: 0, unanswered: 0, carried: 'no' };
     try {
       let after: string | undefined = '';
       while (after !== undefined) {
-        const page: { ids: readonly string[]; next: string | undefined } = await this.#followers(
-          message.id,
-          after,
-        );
+        // Each `after` is of a page before, so there is a page.
+        const page: FriendsPage = (await graph.list('subscribers', message.id, graph.copiesMax, after))!;
         if (after === '') {
-          // Only now: where the graph cannot be read, nobody has got it.
+          // The id itself gets it only now: if the graph cannot be read, nobody has got it.
           total = await this.#sendToId(message, wants?.idempotencyKey ?? '');
           if (total.carried !== 'yes' || total.repeated) return total;
         }
@@ -103,11 +91,6 @@ export class SharedFollowerSends {
       const reason = `${why} It is not known which of the followers got it.`;
       return { ...total, carried: 'unknown', reason };
     }
-  }
-
-  async #followers(id: string, after: string): Promise<{ ids: readonly string[]; next: string | undefined }> {
-    const page = await this.#graph.list('subscribers', id, this.#graph.copiesMax, after);
-    return page ?? { ids: [], next: undefined };
   }
 
   #sendToId(message: Message, idempotencyKey: string): Promise<Outcome> {
