@@ -9,16 +9,17 @@ import type {
   SharedGraph,
 } from '../../graph/shared-graph.js';
 import type { Message } from '../../message.js';
+import { inBatches } from './calls.js';
 import type { Counts } from './counts.js';
 import type { ShardError } from './errors.js';
 import { bodyOf, countedHeadOf } from './message-format.js';
 import type { Shard } from './shard.js';
 
-/** Edges in one call: 1 ms of Redis, in which nothing else runs there. */
+/** Most edges of one call: it takes Redis 1 ms, in which nothing else runs there. */
 const edgesPerCall = 256;
-/** Edges in one answer of a walk through all. */
+/** Most edges of one answer, or a few more, in a walk through all. */
 const edgesPerRead = 2_000;
-/** So long copies may wait for Redis, ms. */
+/** Copies may wait so long for Redis, ms. */
 const copyMsMax = 5_000;
 
 export interface RedisGraphParts {
@@ -27,8 +28,8 @@ export interface RedisGraphParts {
 }
 
 /**
- * The friends graph in Redis, see functions/graph.lua. No node holds a copy of it: whoever sends to followers reads them
- * page by page, behind all changes that were answered before.
+ * Keeps the friends graph in Redis, see functions/graph.lua. No node holds a copy of it: a node that sends to followers reads
+ * them page by page, behind all changes that were answered before.
  */
 export class RedisGraph implements SharedGraph {
   readonly #parts: RedisGraphParts;
@@ -42,15 +43,14 @@ export class RedisGraph implements SharedGraph {
 
   async change(changes: readonly EdgeChange[]): Promise<EdgeOutcome[]> {
     const outcomes: EdgeOutcome[] = [];
-    for (let at = 0; at < changes.length; at += edgesPerCall)
-      outcomes.push(...(await this.#changeSome(changes.slice(at, at + edgesPerCall))));
+    for (const some of inBatches(changes, edgesPerCall)) outcomes.push(...(await this.#changeSome(some)));
     return outcomes;
   }
 
   async list(which: ListOfId, id: string, most: number, after: string): Promise<FriendsPage | undefined> {
     const behind = textOf(after);
     if (behind === undefined) return undefined;
-    const { shard } = this.#partOf(id);
+    const { shard } = this.#parts.shards[this.#indexOf(id)]!;
     const list = which === 'subscribers' ? 'f' : 's';
     // One more than asked for tells whether there is another page.
     const answer = (await readFrom(shard, 'related', [list, id, behind, most + 1])) as [number, Buffer[]];
@@ -94,7 +94,7 @@ export class RedisGraph implements SharedGraph {
   async copy(message: Message, followers: readonly string[]): Promise<CopiesOutcome> {
     const body = bodyOf(message);
     const byShard = this.#byShard(followers, (id) => id);
-    const all = [...byShard].map(([index, ids]) => this.#copyOn(index, message, body, ids));
+    const all = byShard.map(([index, ids]) => this.#copyOn(index, message, body, ids));
     const outcomes = await allOf(all);
     return {
       delivered: outcomes.reduce((sum, { delivered }) => sum + delivered, 0),
@@ -127,10 +127,9 @@ export class RedisGraph implements SharedGraph {
       const { subscriber, subscribee } = changes[at]!;
       return this.#indexOf(subscriber) !== this.#indexOf(subscribee);
     };
-    const split = this.#parts.shards.length === 1 ? [] : places.filter(isSplit);
-    const isSplitAt = new Set(split);
-    await this.#relate(changes, outcomes, places, 'subscriber', (at) => (isSplitAt.has(at) ? 's' : 'b'));
-    const accepted = split.filter((at) => outcomes[at] !== 'too-many-subscriptions');
+    const split = new Set(places.filter(isSplit));
+    await this.#relate(changes, outcomes, places, 'subscriber', (at) => (split.has(at) ? 's' : 'b'));
+    const accepted = [...split].filter((at) => outcomes[at] !== 'too-many-subscriptions');
     await this.#relate(changes, outcomes, accepted, 'subscribee', () => 'f');
     return outcomes;
   }
@@ -143,7 +142,7 @@ export class RedisGraph implements SharedGraph {
     end: 'subscriber' | 'subscribee',
     lists: (at: number) => string,
   ): Promise<void> {
-    const calls = [...this.#byShard(places, (at) => changes[at]![end])].map(async ([index, here]) => {
+    const calls = this.#byShard(places, (at) => changes[at]![end]).map(async ([index, here]) => {
       const args = here.flatMap((at) => {
         const { subscriber, subscribee, remove } = changes[at]!;
         return [`${remove ? '-' : '+'}${lists(at)}`, subscriber, subscribee];
@@ -166,25 +165,15 @@ export class RedisGraph implements SharedGraph {
     this.counts.edges = all.reduce((sum, [, edges]) => sum + edges, 0);
   }
 
-  #byShard<Each>(all: readonly Each[], idOf: (each: Each) => string): Map<number, Each[]> {
-    const { length } = this.#parts.shards;
-    if (length === 1) return new Map(all.length === 0 ? [] : [[0, [...all]]]);
-    const byShard = new Map<number, Each[]>();
-    for (const each of all) {
-      const index = shardOf(idOf(each), length);
-      const others = byShard.get(index);
-      if (others === undefined) byShard.set(index, [each]);
-      else others.push(each);
-    }
-    return byShard;
+  /** @returns the index of each shard that has some of them, and those */
+  #byShard<Each>(all: readonly Each[], idOf: (each: Each) => string): [index: number, here: Each[]][] {
+    const byShard = this.#parts.shards.map((): Each[] => []);
+    for (const each of all) byShard[this.#indexOf(idOf(each))]!.push(each);
+    return [...byShard.entries()].filter(([, here]) => here.length > 0);
   }
 
   #indexOf(id: string): number {
     return shardOf(id, this.#parts.shards.length);
-  }
-
-  #partOf(id: string): RedisGraphParts['shards'][number] {
-    return this.#parts.shards[this.#indexOf(id)]!;
   }
 }
 
@@ -197,7 +186,7 @@ async function allOf<Each>(calls: readonly Promise<Each>[]): Promise<Each[]> {
   });
 }
 
-/** As a sentence for the caller. */
+/** @throws Error with a sentence for the caller */
 async function refused({ parts }: Shard, error: ShardError): Promise<never> {
   if (error.kind === 'away') throw new Error(`Redis at ${parts.name} is away.`);
   if (error.kind !== 'refused') throw new Error(`Redis at ${parts.name} is behind.`);
