@@ -131,8 +131,7 @@ export class Receiver {
   }
 
   #noteLost({ copy }: HeldCopy): void {
-    if (copy === undefined) return;
-    if (copy.properties?.about !== undefined || this.#parts.rules.of(copy.id) === -1) this.lost++;
+    if (copy !== undefined && !this.#hasPlace(copy)) this.lost++;
   }
 
   #letGo({ copy, retainOnly, word }: HeldCopy): void {
@@ -167,15 +166,18 @@ export class Receiver {
   }
 
   #handOut(copy: Copy, retainOnly: boolean): number {
-    const { rules, onPublication, onRetained } = this.#parts;
-    // A message about another id has no place in the history of this one.
-    const hasPlace = copy.properties?.about === undefined && rules.of(copy.id) !== -1;
-    const message = decodedMessage(copy, hasPlace ? copy.place : 0);
+    const { onPublication, onRetained } = this.#parts;
+    const message = decodedMessage(copy, this.#hasPlace(copy) ? copy.place : 0);
     if (retainOnly) {
       onRetained(message);
       return 0;
     }
     this.received++;
     return onPublication(message);
+  }
+
+  /** Whether a message has a place in the history of its id: one about another id has none. */
+  #hasPlace({ id, properties }: Copy): boolean {
+    return properties?.about === undefined && this.#parts.rules.of(id) !== -1;
   }
 }
