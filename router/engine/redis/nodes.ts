@@ -122,7 +122,7 @@ export class Nodes implements Cluster {
     if (this.#peers.length === 0) return onAnswers({ answers: [], unanswered: 0 });
     const number = this.#asks.begin(this.#peers, waitMs, onAnswers);
     if (number === undefined) return;
-    this.#publish(`${this.#parts.name}:n`, this.word('Q', numberBytes(number), named(question, body)));
+    this.#publish(nodeChannel(this.#parts.name), this.word('Q', numberBytes(number), named(question, body)));
   }
 
   askOne(
@@ -137,7 +137,7 @@ export class Nodes implements Cluster {
     const [hexRun, peer] = entry;
     const number = this.#asks.begin([peer], waitMs, ({ answers }) => onAnswer(answers[0]?.body));
     if (number === undefined) return;
-    // Where no server takes it, the time runs out.
+    // If no server takes the question, its time runs out.
     this.tell(hexRun, 0, this.word('Q', numberBytes(number), named(question, body))).catch(() => {});
   }
 
@@ -166,7 +166,7 @@ export class Nodes implements Cluster {
 
   /** @returns whether that node is there to hear it, as far as the server knows @throws ShardError */
   async tell(run: string, shard: number, word: Buffer): Promise<boolean> {
-    const channel = `${this.#parts.name}:n:${run}`;
+    const channel = nodeChannel(this.#parts.name, run);
     return (await this.#parts.shards[shard]!.use((redis) => redis.publish(channel, word))) > 0;
   }
 
@@ -272,7 +272,7 @@ export class Nodes implements Cluster {
     // Also where nobody here knows the question: this node is not waited for.
     const answer = this.#questions.get(question)?.(asked, node) ?? new Uint8Array(0);
     const send = (bytes: Uint8Array) =>
-      this.#publish(`${this.#parts.name}:n:${run}`, this.word('R', number, bytes));
+      this.#publish(nodeChannel(this.#parts.name, run), this.word('R', number, bytes));
     if (answer instanceof Promise) void answer.then(send);
     else send(answer);
   }
@@ -282,4 +282,9 @@ export class Nodes implements Cluster {
     if (peer === undefined || body.length < 4) return;
     this.#asks.answered(body.readUInt32BE(0), { from: peer, body: body.subarray(4) });
   }
+}
+
+/** @param run of the node whose channel it is; undefined = the channel of all nodes */
+export function nodeChannel(name: string, run?: string): string {
+  return run === undefined ? `${name}:n` : `${name}:n:${run}`;
 }

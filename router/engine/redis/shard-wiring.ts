@@ -4,6 +4,7 @@ import type { OnPublication } from '../engine.js';
 import { CatchUp, RecentIds } from './catch-up.js';
 import { Counts } from './counts.js';
 import type { Library } from './library.js';
+import { nodeChannel } from './nodes.js';
 import type { RedisEngineOptions } from './options.js';
 import { Publisher } from './publisher.js';
 import { Receiver } from './receiver.js';
@@ -56,10 +57,14 @@ export function wireShard(index: number, options: RedisEngineOptions, engine: En
     onComplaint: (sentence) => onEvent('complaint', sentence),
   });
   const counts = new Counts(options.countWaitMs, (asking, answer) =>
-    shard.publishRaw(`${name}:n:${asking}`, answer),
+    shard.publishRaw(nodeChannel(name, asking), answer),
   );
   const publisher = new Publisher({ shard, counts, pendingBytesMax: options.pendingBytesMax });
-  const subscriptions = new ChannelSubscriptions(shard, name, [`${name}:n`, `${name}:n:${run}`, `${name}:r`]);
+  const subscriptions = new ChannelSubscriptions(shard, name, [
+    nodeChannel(name),
+    nodeChannel(name, run),
+    `${name}:r`,
+  ]);
   const hasHistory = (id: string) => rules.of(id) !== -1;
   const retained = new SharedRetained({ shard, owns, hasHistory });
   const { heldBytesMax } = options;
