@@ -1,12 +1,6 @@
+import type { EdgeChange } from '../../../router/graph/shared-graph.js';
 import { objectInLine } from '../body-lines.js';
 import { checkId, type IdLimits, type Parsed } from '../request.js';
-
-/** A line of `POST /graph`: `{"subscriber","subscribee"}`, with `"remove":true` where the edge is to go. */
-export interface EdgeLine {
-  readonly subscriber: string;
-  readonly subscribee: string;
-  readonly remove: boolean;
-}
 
 interface Fields {
   readonly subscriber?: unknown;
@@ -14,7 +8,8 @@ interface Fields {
   readonly remove?: unknown;
 }
 
-export function edgeFromJson(text: string, limits: IdLimits): Parsed<EdgeLine> {
+/** Reads a line of `POST /graph`: `{"subscriber","subscribee"}`, with `"remove":true` where the edge is to go. */
+export function edgeFromJson(text: string, limits: IdLimits): Parsed<EdgeChange> {
   const object = objectInLine(text, '{"subscriber","subscribee"}');
   if (!object.ok) return object;
   const { subscriber, subscribee, remove = false } = object.value as Fields;

@@ -9,7 +9,7 @@ import { answerJson, type Headers, retryHeader } from '../answer.js';
 import type { ApiGuard, ApiHandler } from '../api-guard.js';
 import type { Bodies } from '../body.js';
 import { type BadLines, BodyLines } from '../body-lines.js';
-import { type EdgeLine, edgeFromJson } from './edge-line.js';
+import { edgeFromJson } from './edge-line.js';
 
 /** Most bytes of all bodies that take more than one turn, or wait for the disk. */
 const bytesUnderWayMax = 64 * 1024 * 1024;
@@ -58,7 +58,7 @@ export class GraphChanges {
     if (this.#bytesUnderWay + changes.bytes > bytesUnderWayMax && this.#bytesUnderWay > 0) {
       const error = 'Too many changes are under way: nothing was changed, send them again later.';
       this.#parts.counters.countApiError('503');
-      const headers: Headers = [...cors, ['Retry-After', '1']];
+      const headers = [...cors, retryHeader];
       return answerJson(response, '503 Service Unavailable', { ...changes.totals, error }, headers);
     }
     this.#bytesUnderWay += changes.bytes;
@@ -161,7 +161,7 @@ export class GraphChanges {
  * An edge lets the subscriber have what is sent to the subscribee. So a caller who makes it must have the right to receive
  * what is sent to either.
  */
-function mayChange(guard: ApiGuard, caller: Identity, { subscriber, subscribee }: EdgeLine): boolean {
+function mayChange(guard: ApiGuard, caller: Identity, { subscriber, subscribee }: EdgeChange): boolean {
   return guard.mayDo(caller, 'subscribe', subscribee) && guard.mayDo(caller, 'subscribe', subscriber);
 }
 
@@ -178,12 +178,12 @@ class Changes extends BodyLines {
     this.caller = caller;
   }
 
-  putOff(edge: EdgeLine): void {
+  putOff(edge: EdgeChange): void {
     this.edges.push(edge);
     this.#lines.push(this.line);
   }
 
-  /** @param outcomes of those that were put off */
+  /** @param outcomes of the changes that were put off */
   noteAll(outcomes: readonly EdgeOutcome[]): void {
     for (const [at, outcome] of outcomes.entries()) {
       this.line = this.#lines[at]!;

@@ -9,7 +9,7 @@ import { checkId, type Parsed, percentDecode } from '../request.js';
 import type { UnsentAnswers } from '../streams/unsent-answers.js';
 
 const limitDefault = 1000;
-/** Of a cursor, besides the id in it, which is base64url. */
+/** Most characters of a cursor, besides those of the id in it, which is base64url. */
 const afterRestMax = 20;
 
 const listOfPath = /^\/graph\/(.+)\/(subscribers|subscriptions)$/s;
