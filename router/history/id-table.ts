@@ -52,15 +52,24 @@ export class IdTable {
   }
 
   setRule(found: CellHandle, rule: number): void {
-    const length = this.#cells.word(found, ring.ruleAndLength) & (ruleUnit - 1);
-    this.#cells.setWord(found, ring.ruleAndLength, rule * ruleUnit + length);
+    this.#cells.setWord(found, ring.ruleAndLength, rule * ruleUnit + this.#lengthOf(found));
   }
 
   /** The id of a ring. */
   idOf(found: CellHandle): string {
-    const length = this.#cells.word(found, ring.ruleAndLength) & (ruleUnit - 1);
+    const cells = this.#cells;
+    const length = this.#lengthOf(found);
+    const wide = (length & 1) === 1;
     let id = '';
-    for (const unit of this.#unitsOf(found, length)) id += String.fromCharCode(unit);
+    let cell = found;
+    let at = idAt;
+    for (let i = 0; i < length >>> 1; i++, at += wide ? 2 : 1) {
+      if (at === cellDataBytes) {
+        cell = cells.next(cell);
+        at = 0;
+      }
+      id += String.fromCharCode(this.#unitAt(cell, at, wide));
+    }
     return id;
   }
 
@@ -98,23 +107,9 @@ export class IdTable {
     }
   }
 
-  *#unitsOf(first: CellHandle, length: number): Iterable<number> {
-    const cells = this.#cells;
-    const unitBytes = (length & 1) + 1;
-    let cell = first;
-    let at = idAt;
-    for (let i = 0; i < length >>> 1; i++, at += unitBytes) {
-      if (at === cellDataBytes) {
-        cell = cells.next(cell);
-        at = 0;
-      }
-      yield unitBytes === 2 ? cells.byte(cell, at) | (cells.byte(cell, at + 1) << 8) : cells.byte(cell, at);
-    }
-  }
-
   #isOf(first: CellHandle, id: string): boolean {
     const cells = this.#cells;
-    const length = cells.word(first, ring.ruleAndLength) & (ruleUnit - 1);
+    const length = this.#lengthOf(first);
     if (length >>> 1 !== id.length) return false;
     const wide = (length & 1) === 1;
     let cell = first;
@@ -124,10 +119,19 @@ export class IdTable {
         cell = cells.next(cell);
         at = 0;
       }
-      const unit = wide ? cells.byte(cell, at) | (cells.byte(cell, at + 1) << 8) : cells.byte(cell, at);
-      if (unit !== id.charCodeAt(i)) return false;
+      if (this.#unitAt(cell, at, wide) !== id.charCodeAt(i)) return false;
     }
     return true;
+  }
+
+  /** Twice the number of UTF-16 units of the id of a ring, and 1 more if they take two bytes each. */
+  #lengthOf(found: CellHandle): number {
+    return this.#cells.word(found, ring.ruleAndLength) & (ruleUnit - 1);
+  }
+
+  #unitAt(cell: CellHandle, at: number, wide: boolean): number {
+    const low = this.#cells.byte(cell, at);
+    return wide ? low | (this.#cells.byte(cell, at + 1) << 8) : low;
   }
 }
 
