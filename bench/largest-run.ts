@@ -24,7 +24,7 @@ import { resultJson, resultText } from './largest-run/result.js';
 const watchIntervalMs = 250;
 /** Progress on the terminal; the CSV has a row a second. */
 const linesEverySec = 5;
-/** For what is still on its way to followers. */
+/** Time for messages that are still on their way to followers. */
 const followersMs = 5_000;
 /** Between the last login and the first message: the floodtest processes and the gateways collect and give back. */
 const settleMs = 20_000;

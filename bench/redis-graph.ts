@@ -37,7 +37,7 @@ function redisCpuSec(): number {
   return serverUsage([redis.pid])!.cpuSec;
 }
 
-/** Per second, and CPU of both processes for each. */
+/** Prints how many were done per second, and the CPU time of both processes for each. */
 async function measure(name: string, count: number, run: () => Promise<void>): Promise<void> {
   const before = { ms: performance.now(), redis: redisCpuSec(), own: process.cpuUsage() };
   await run();

@@ -16,7 +16,7 @@ const costs = {
   rest: { process: 300e6, connection: 0 },
 } as const;
 
-/** Of the friends graph in Redis: measured with bench/redis-graph.ts. */
+/** Memory of Redis for an edge of the friends graph, measured with bench/redis-graph.ts. */
 const edgeBytes = 72;
 
 type Cost = keyof typeof costs;

@@ -1,8 +1,8 @@
-/** The friends graph of the run: made as `encke graph generate` makes it, and sent to the router as `encke graph import` does. */
+/** Makes the friends graph of the run as `encke graph generate` does, and sends it to the router as `encke graph import` does. */
 import { scaleFreeEdges } from '../../cli/graph/generate.js';
 import type { Plan } from './plan.js';
 
-/** Lines in one request. */
+/** Edges, each a line, in one request. */
 const edgesPerRequest = 20_000;
 const linesEverySec = 5;
 const seed = 1;
@@ -12,7 +12,7 @@ export interface FriendsLoaded {
   readonly seconds: number;
 }
 
-/** Ids are those of the connections, from 1. @throws Error where the router refuses */
+/** Loads a graph of the ids of the connections, from 1. @throws Error where the router refuses */
 export async function loadFriends(
   { connections, followed }: Plan,
   apiUrl: string,

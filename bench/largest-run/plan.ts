@@ -15,7 +15,7 @@ const gatewayDescriptors = reserveOf({
   tlsCertFile: [],
 });
 
-/** As in the origin: 15 million edges of a million users. */
+/** The graph of the origin had 15 million edges of a million users. */
 const followedDefault = 15;
 
 export interface Plan {
@@ -29,7 +29,7 @@ export interface Plan {
   heartbeatSec: number;
   /** As `encke start` takes them; `# 0 0` = no history. */
   historyRules: string | undefined;
-  /** Ids that each id follows, and messages go to followers; 0 = no friends graph. */
+  /** Each id follows so many, and messages go to followers; 0 = no friends graph. */
   followed: number;
   transport: TransportName;
   freeBytesMin: number;

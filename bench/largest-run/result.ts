@@ -90,7 +90,7 @@ function messageLines(result: Result): string[] {
   ];
 }
 
-/** A stamp counts the messages of one id, and a follower has those of many: what is lost and doubled is seen in the sums. */
+/** Finds lost and doubled messages in the sums: a stamp counts the messages of one id, and a follower gets those of many. */
 function followerLines(
   { flood, record, publisher, after, plan }: Result,
   { edges, seconds }: FriendsLoaded,

@@ -1,9 +1,9 @@
 import type { Message } from '../message.js';
 import { FollowerDeliveries, type FollowerDeliveriesParts } from './follower-deliveries.js';
 
-/** Longer than any send to followers takes: its sender gives up before, see shared-follower-sends.ts. */
+/** A send is remembered for longer than it takes: its sender gives up before, see shared-follower-sends.ts. */
 const rememberedMs = 120_000;
-/** Subscribers with several ids that are remembered, over all sends, 50 bytes each; the oldest sends make room. */
+/** Most subscribers that are remembered, over all sends, 50 bytes each; the oldest sends make room. */
 const rememberedMax = 200_000;
 
 interface Send {
@@ -12,20 +12,20 @@ interface Send {
 }
 
 /**
- * Copies of messages for followers that come from other nodes, or back from Redis: one for each follower that somebody here
- * is logged in as. A subscriber with several of these ids takes the first copy of a send.
+ * Delivers copies of messages for followers, which come from Redis: one for each follower that somebody here is logged in as.
+ * A subscriber with several of these ids takes the first copy of a send.
  */
 export class FollowerCopies {
   readonly #parts: FollowerDeliveriesParts;
-  /** Only those that a subscriber with several ids has taken part in. */
+  /** Sends that have reached a subscriber with several ids, by their keys, the oldest first. */
   readonly #sends = new Map<string, Send>();
   #remembered = 0;
 
   constructor(parts: Omit<FollowerDeliveriesParts, 'follows'>) {
-    this.#parts = { ...parts, follows: () => false }; // who follows whom is in Redis
+    this.#parts = { ...parts, follows: () => false }; // the edges are in Redis
   }
 
-  /** @param message with `about` and `send` among its properties @returns how many took it */
+  /** @param message under the id of a follower, with `about` and `send` among its properties @returns how many took it */
   deliver(message: Message): number {
     const { about = '', send: key = '' } = message.properties ?? {};
     const deliveries = this.#sends.get(key)?.deliveries ?? new FollowerDeliveries(this.#parts, about);

@@ -67,7 +67,7 @@ export class FollowerDeliveries {
     return false;
   }
 
-  /** Joins the options of all its ids that follow, as those of overlapping filters. */
+  /** Joins the options of all ids of a subscriber that follow, as those of overlapping filters. */
   #highest(subscriber: Subscriber, logins: Logins, options: SubscriptionOptions): SubscriptionOptions {
     const { subscriptions, follows } = this.#parts;
     let highest = options;

@@ -1,7 +1,7 @@
 import type { EdgeOutcome, Graph } from './graph.js';
 import type { EdgeChange, EdgesPage, FriendsGraph, FriendsPage, ListOfId } from './shared-graph.js';
 
-/** `next` of a page: the number of the graph, in base 36. */
+/** The shape of `next` of a page, which is the graph's own number in base 36. */
 const afterShape = /^[0-9a-z]{1,7}$/;
 const afterMax = 0xffffffff;
 

@@ -51,7 +51,7 @@ export class NumberSet {
     while (!this.#put(number)) this.#resize(this.#homes * 2);
   }
 
-  /** The caller has checked that it is there. */
+  /** The caller has checked that the number is there. */
   delete(number: number): void {
     const slots = this.#slots;
     let at = numberHash(number) >>> this.#shift;

@@ -1,7 +1,7 @@
 import type { Message } from '../message.js';
 import type { EdgeOutcome } from './graph.js';
 
-/** An edge that is to be there, or to be gone. */
+/** A change of the graph: an edge that is to be there, or to be gone. */
 export interface EdgeChange {
   readonly subscriber: string;
   readonly subscribee: string;
@@ -18,7 +18,7 @@ export interface FriendsPage {
 }
 
 export interface EdgesPage {
-  /** Of the whole graph. */
+  /** Edges of the whole graph. */
   readonly count: number;
   readonly edges: (readonly [subscriber: string, subscribee: string])[];
   readonly next: string | undefined;
@@ -37,7 +37,7 @@ export interface FriendsGraph {
   change(changes: readonly EdgeChange[]): Promise<EdgeOutcome[]>;
   /** @param after `next` of the page before, '' at the beginning @returns undefined where no page had this `next` */
   list(which: ListOfId, id: string, most: number, after: string): Promise<FriendsPage | undefined>;
-  /** Edges of whole subscribers, `most` or a few more; a page may be empty and have a `next`. @param after as in `list` */
+  /** Reads edges of whole subscribers, `most` or a few more; a page may be empty and have a `next`. @param after as in `list` */
   edges(most: number, after: string, wants: (subscriber: string) => boolean): Promise<EdgesPage | undefined>;
 }
 
@@ -50,7 +50,7 @@ export interface CopiesOutcome {
 
 /** A friends graph that all nodes have together. */
 export interface SharedGraph extends FriendsGraph {
-  /** Ids and edges as they were a few seconds ago; undefined = not known. */
+  /** Ids and edges as they were a few seconds ago; 0 before they are known. */
   readonly counts: { readonly ids: number; readonly edges: number };
   /** Most ids that `copy` takes. */
   readonly copiesMax: number;

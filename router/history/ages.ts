@@ -20,7 +20,7 @@ export class Ages {
     this.take(rules);
   }
 
-  /** From now on these are the rules. */
+  /** Puts these rules in force. */
   take(rules: readonly HistoryRule[]): void {
     this.#ages = rules.map(({ ageSec }) => Math.ceil(ageSec * 10));
   }

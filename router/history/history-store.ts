@@ -50,7 +50,7 @@ export interface HistoryStore {
    * old cursor is recognized.
    */
   readonly epoch: string;
-  /** Checks other rules. @returns a function that takes them. Absent where they are settled at the start */
+  /** Checks other rules. @returns a function that puts them in force. Absent if the rules are settled at the start */
   prepareRules?(rules: readonly HistoryRule[]): () => void;
   /** Whether the id has history at all, by the rules. */
   keeps(id: string): boolean;

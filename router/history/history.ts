@@ -43,7 +43,7 @@ export class History {
     return this.#store.epoch;
   }
 
-  /** Checks other rules. @returns a function that takes them; undefined where they are settled at the start */
+  /** Checks other rules. @returns a function that puts them in force; undefined if the rules are settled at the start */
   prepareRules(rules: readonly HistoryRule[]): (() => void) | undefined {
     return this.#store.prepareRules?.(rules);
   }

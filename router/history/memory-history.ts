@@ -62,9 +62,10 @@ export class MemoryHistory implements HistoryStore {
   }
 
   /**
-   * Of ids that a rule keeps nothing of any more, all is forgotten; others keep what they have, and go by their new rule from
-   * the next message on.
-   * @returns a function that takes the rules; 100,000 ids take it 0.1 to 0.2 s where filters have changed, and 0 where numbers have
+   * Checks other rules. Once they are in force, all messages of ids that have no history any more are forgotten; other ids keep
+   * what they have, and go by their new rule from the next message on.
+   * @returns a function that puts the rules in force; for 100,000 ids it takes 0.1 to 0.2 s if filters have changed, and no time if
+   * only numbers have
    * @throws InvalidFilterError, RangeError
    */
   prepareRules(rules: readonly HistoryRule[]): () => void {

@@ -298,7 +298,7 @@ function twoNodes(name: string, clusterOf: (t: Test) => Promise<Node[]>): void {
       for (let i = 0; i < 20; i++) there.publish(`id/${i % 3}`, `there ${round * 20 + i}`);
       if (round % 10 === 0) await new Promise(setImmediate);
     }
-    // Of each id, as ids may be on several servers, and one of them be slower.
+    // The last of each id is waited for: ids may be on several servers, and one server may be slower.
     const ids = ['id/0', 'id/1', 'id/2'];
     const ends = ids.flatMap((id) => [`${id}=here end`, `${id}=there end`]);
     const done = ({ handedOut }: Node) => ends.every((end) => handedOut.includes(end));

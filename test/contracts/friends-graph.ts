@@ -27,7 +27,7 @@ async function edgesOf(graph: FriendsGraph, most: number): Promise<string[]> {
   return edges.sort();
 }
 
-/** The contract of every friends graph; see router/graph/shared-graph.ts. @param open a new, empty one */
+/** The contract of every friends graph; see router/graph/shared-graph.ts. @param open makes a new, empty one */
 export function friendsGraphContract(
   name: string,
   open: (subscriptionsMax: number) => Promise<FriendsGraph>,

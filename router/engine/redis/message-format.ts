@@ -113,7 +113,7 @@ export function messageInHistory(id: string, entry: Buffer): Message {
   return new Message(id, entry.subarray(start), timeMs, qos, retain, place, publisher, properties);
 }
 
-/** @param run in hex, of the node that counts */
+/** Makes the head of a message whose copies are counted. @param run in hex, of the node that counts */
 export function countedHeadOf(run: string, number: number): Buffer {
   const head = Buffer.alloc(countedHeadBytes, countedHead);
   head.write(run, 1, 'hex');
@@ -239,7 +239,7 @@ export class PublishCallWriter {
     this.#text(key);
   }
 
-  /** @returns how many bytes they have */
+  /** Encodes the extras of a message of this call. @returns how many bytes they have */
   #encodeExtras(message: Message): number {
     const extras = encodeExtras(message);
     if (extras === undefined) return 0;

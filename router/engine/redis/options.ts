@@ -3,8 +3,8 @@ import type { HistoryRules } from '../../history/history-rules.js';
 import type { NodeRole } from '../cluster.js';
 
 /**
- * `lost` and `back` are of one shard, `gone` and `other-rules` of other nodes; `complaint` is anything that an operator is to
- * mend.
+ * `lost` and `back` tell of one shard, `gone` and `other-rules` of other nodes; `complaint` tells of anything that an operator
+ * is to mend.
  */
 export type EngineEvent = 'lost' | 'away' | 'back' | 'gone' | 'gap' | 'other-rules' | 'complaint';
 

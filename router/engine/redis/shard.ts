@@ -179,14 +179,14 @@ export class Shard {
     return this.use(async (redis) => redis.sendCommand(command));
   }
 
-  /** Anything on a connection for long answers. @throws ShardError */
+  /** Asks anything on a connection for long answers. @throws ShardError */
   async useReads<Answer>(ask: (redis: Redis) => Promise<Answer>): Promise<Answer> {
     const redis = await this.#reads.whenOpen(readWaitMsMax);
     if (redis === undefined) throw away(this.parts.name);
     return this.check.of('reads', ask(redis));
   }
 
-  /** Runs a function there; strings in its answer are Buffers. @throws ShardError */
+  /** Runs a function on a connection for long answers; strings in its answer are Buffers. @throws ShardError */
   read(name: string, args: readonly Argument[]): Promise<unknown> {
     return this.useReads((redis) => this.parts.library.call(redis, name, args, true));
   }

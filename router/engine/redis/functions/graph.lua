@@ -12,7 +12,7 @@ local FOLLOWED = NAME .. ':g:s:'
 local FOLLOWERS = NAME .. ':g:f:'
 local FOLLOWING_IDS = NAME .. ':g:ids'
 
--- Of this call: written once at its end.
+-- Changes of both counts by this call, which writes them once at its end.
 local more_ids, more_edges
 
 -- @param own, other both lists of one id
@@ -75,7 +75,7 @@ local function relate(_, a)
   return reply
 end
 
--- @param after '' at the beginning
+-- @param after '' at the beginning @return the next ids of a sorted set, in order of their bytes
 local function page_of(key, after, most)
   return call('ZRANGE', key, after == '' and '-' or '(' .. after, '+', 'BYLEX', 'LIMIT', 0, most)
 end

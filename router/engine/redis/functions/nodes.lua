@@ -107,7 +107,7 @@ local function alive(_, a)
   local run = a[1]
   if not is_run(run) then return fail('ARGUMENT alive run') end
   local now = now_us()
-  -- One that publishes nothing is not forgotten.
+  -- A node that publishes nothing is not forgotten.
   if nodes[run] then nodes[run].seen = now end
   hear_of(run, math.floor(now / 1000))
   trim_cleared(now)
@@ -123,7 +123,7 @@ local function report(_, a)
   return 1
 end
 
--- Of a node besides what it needs to send.
+-- What a node must be allowed besides what a sender must.
 local NEEDED_OF_NODES = {
   { 'LLEN', HISTORY }, { 'LINDEX', HISTORY, '0' }, { 'LRANGE', HISTORY, '0', '1' }, { 'RENAME', SEQ, SEQ },
   { 'ZREMRANGEBYSCORE', RETAINED_PLACES, '0', '1' }, { 'ZRANGE', RETAINED_PLACES, '0', '1' }, { 'ZSCORE', RETAINED_PLACES, '' },

@@ -1,6 +1,6 @@
 -- What a node publishes, in batches; and how it learns which of them ran.
 --
--- The functions of nodes, from here on, have a digest of their source in their names: those of two versions lie side by side.
+-- From here on functions are those of nodes. Their names have a digest of their source: those of two versions lie side by side.
 --
 -- What is known of each node lives in this library's memory: it is of use only as long as this process is the same. `begin`
 -- tells which life of that memory it is, so a node that did not hear the end of a batch, as the connection broke, learns from

@@ -21,7 +21,7 @@ class Notes extends Subscriber {
   }
 }
 
-/** Nodes of one cluster. */
+/** Starts nodes of one cluster. */
 async function nodesAt(t: Test, count: number, at = urls, options = {}): Promise<Router[]> {
   const name = `graph${++clusters}`;
   const nodes: Router[] = [];
