@@ -81,7 +81,6 @@ export class HttpAuthentication {
       const credentials = new HttpCredentials(this.#transport, response, authorization, beside);
       const answer = this.#authenticators.authenticate(credentials);
       if (!(answer instanceof Promise)) return enter(response, request, head, answer);
-      credentials.keepAddress();
       this.#wait(answer, response, credentials.address, new HeldRequest(request), enter);
     };
   }

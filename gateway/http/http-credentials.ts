@@ -53,15 +53,13 @@ export class HttpCredentials implements Credentials {
     this.password = pair.subarray(colon + 1);
   }
 
-  /** It is read when it is asked for: it costs a microsecond, and few authenticators need it. */
+  /**
+   * The address is read when it is asked for: that costs a microsecond, and few authenticators need it. A request that
+   * waits asks for it in its route handler, so that it is there for an authenticator that asks when the socket is gone.
+   */
   get address(): string {
     this.#address ??= addressText(this.#peer);
     return this.#address;
-  }
-
-  /** Reads what an authenticator may ask for when the socket is gone. In the route handler only. */
-  keepAddress(): void {
-    this.#address ??= addressText(this.#peer);
   }
 }
 

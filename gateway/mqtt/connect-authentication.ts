@@ -62,7 +62,6 @@ export class ConnectAuthentication {
     const credentials = new ConnectCredentials(channel, packet, this.#tokens.of(channel));
     const answer = mqtt.authenticate(credentials);
     if (!(answer instanceof Promise)) return answer;
-    credentials.keepAddress();
     const onDecided = (decision: AuthenticationDecision) => {
       waiting.decision = decision.outcome === 'accepted' ? changes.waiting(decision.identity) : decision;
       channel.goOn();

@@ -28,14 +28,12 @@ export class ConnectCredentials implements Credentials {
     if (certificateName !== undefined) this.certificateNames = [certificateName];
   }
 
-  /** It is read when it is asked for: it costs a microsecond, and nobody needs it for credentials that are known. */
+  /**
+   * The address is read when it is asked for: that costs a microsecond, and nobody needs it for credentials that are known.
+   * A CONNECT that waits asks for it at once, so that it is there for an authenticator that asks when the socket is gone.
+   */
   get address(): string {
     this.#address ??= this.#channel.remoteAddress();
     return this.#address;
-  }
-
-  /** Reads what may be asked for when the socket is gone. */
-  keepAddress(): void {
-    this.#address ??= this.#channel.remoteAddress();
   }
 }
