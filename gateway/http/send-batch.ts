@@ -6,7 +6,7 @@ import type { Config } from '../config.js';
 import type { Counters } from '../counters.js';
 import type { FairTurns } from '../fair-turns.js';
 import type { PublishBudget } from '../publish-rates.js';
-import { answerJson, type Headers } from './answer.js';
+import { answerJson, type Headers, retryHeader } from './answer.js';
 import type { ApiGuard, ApiHandler } from './api-guard.js';
 import type { Bodies } from './body.js';
 import { type BadLines, BodyLines } from './body-lines.js';
@@ -112,7 +112,7 @@ export class SendBatchEndpoint {
     if (this.#bytesUnderWay + batch.bytes > bytesUnderWayMax) {
       const totals = { ...batch.totals, error: 'Too many batches are under way: the rest was not sent.' };
       this.#counters.countApiError('503');
-      answerJson(response, '503 Service Unavailable', totals, [...cors, ['Retry-After', '1']]);
+      answerJson(response, '503 Service Unavailable', totals, [...cors, retryHeader]);
       return false;
     }
     this.#bytesUnderWay += batch.bytes;

@@ -2,7 +2,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import type { Identity } from '../../../access/identity.js';
 import { type Refusal, type RefusalReason, refusals } from '../../close-reason.js';
 import type { Counters } from '../../counters.js';
-import { answerJson, answerText, type Headers, refuse, whenKnown } from '../answer.js';
+import { answerJson, answerText, type Headers, refuse, retryHeader, whenKnown } from '../answer.js';
 import type { HttpAuthentication } from '../authentication.js';
 import type { FrontDoor } from '../front-door.js';
 import { bindPath } from '../methods.js';
@@ -48,7 +48,7 @@ export function bindRefresh(door: FrontDoor, parts: RefreshRouteParts): void {
       return refused(response, 'not-allowed', headers, refreshed.sentence);
     if (refreshed.outcome === 'no-stream')
       return answerText(response, '404 Not Found', noStreamText, headers);
-    answerText(response, '503 Service Unavailable', unansweredText, [...headers, ['Retry-After', '1']]);
+    answerText(response, '503 Service Unavailable', unansweredText, [...headers, retryHeader]);
   }
 
   function refused(
