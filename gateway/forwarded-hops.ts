@@ -1,3 +1,5 @@
+import { isEscaped } from './escaped.js';
+
 /** The `for` of an element of `Forwarded`, and the list without that element. */
 export interface ForwardedHop {
   /** Undefined where the element does not say it, or is malformed; then nothing further left is to be read. */
@@ -51,11 +53,4 @@ function quotedAtEnd(text: string): string {
   for (let at = text.lastIndexOf('"', text.length - 2); at > 0; at = text.lastIndexOf('"', at - 1))
     if (!isEscaped(text, at)) return text.slice(at);
   return '';
-}
-
-/** Whether the character is behind an odd number of backslashes. */
-function isEscaped(text: string, at: number): boolean {
-  let from = at;
-  while (from > 0 && text[from - 1] === '\\') from--;
-  return (at - from) % 2 === 1;
 }

@@ -1,3 +1,5 @@
+import { isEscaped } from './escaped.js';
+
 const tokenStart = 'eyJ';
 /** Base64url of `{"alg":"…"}` is longer. */
 const headerLengthMin = 16;
@@ -31,9 +33,7 @@ export function withoutTokens(text: string): string {
 function isInEscape(text: string, at: number): boolean {
   const slash = at - 5;
   if (slash < 0 || !/^\\u[\da-f]{3}$/.test(text.slice(slash, at))) return false;
-  let before = slash;
-  while (text[before - 1] === '\\') before--;
-  return (slash - before) % 2 === 0; // else the backslash is escaped itself
+  return !isEscaped(text, slash); // the backslash may be escaped itself
 }
 
 const header = /[\w-]*/y;
