@@ -91,12 +91,7 @@ export class Certificates {
       for (const each of take) each();
       this.#files = files;
       this.#paths = paths;
-      this.#seen = seen;
-      this.#content = content;
-      this.#current = read;
-      this.#unusable = undefined;
-      this.#warnedAtMs = 0;
-      this.renewed++;
+      this.#taken(read, seen, content);
     };
   }
 
@@ -134,21 +129,26 @@ export class Certificates {
       const read = this.#files.map(readCertificate);
       const take = this.#renewals.map((renewal) => renewal(read));
       for (const each of take) each();
-      this.#current = read;
+      this.#taken(read, seen, content);
     } catch (error) {
       this.#reject(seen, error as Error);
       return;
     }
-    this.#seen = seen;
-    this.#content = content;
-    this.#unusable = undefined;
-    this.renewed++;
-    this.#warnedAtMs = 0;
     const certificates = this.#current.map(describe);
     this.#log.info(
       { certificates },
       'new certificates: connections from now on get them, and open ones stay',
     );
+  }
+
+  /** The listeners have new certificates now. */
+  #taken(certificates: readonly Certificate[], seen: string, content: string | undefined): void {
+    this.#current = certificates;
+    this.#seen = seen;
+    this.#content = content;
+    this.#unusable = undefined;
+    this.#warnedAtMs = 0;
+    this.renewed++;
   }
 
   /** A key often comes a moment after its certificate: a line is written when it has not come until the next look. */
