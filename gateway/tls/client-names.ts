@@ -20,14 +20,15 @@ export function clientNameOf(response: HttpResponse, field: NameField): string |
   if (pem === '') return undefined;
   let known = names.get(pem);
   if (known === undefined) {
-    known = { cn: nameOf(pem, 'cn'), san: nameOf(pem, 'san') };
+    known = {};
     names.set(pem, known);
   }
+  if (!(field in known)) known[field] = nameOf(pem, field);
   return known[field];
 }
 
-/** Names by certificate, 4 MB at most: each request of a connection has the same one, and to parse it takes 50 µs and more. */
-const names = new LRUCache<string, Readonly<Record<NameField, string | undefined>>>({
+/** Names that were read, by certificate, 4 MB at most: each request of a connection has the same one, and to parse it takes 50 µs and more. */
+const names = new LRUCache<string, { [field in NameField]?: string | undefined }>({
   maxSize: 4 * 1024 * 1024,
   maxEntrySize: 64 * 1024,
   sizeCalculation: (_names, pem) => 512 + pem.length,
