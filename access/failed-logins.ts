@@ -128,8 +128,7 @@ export class FailedLogins {
     const name = this.#nameOf(credentials);
     // With a token, the user name may be anybody's; and an identity without a name, as of an anonymous client, proves none.
     const { userName } = identity;
-    const isName =
-      name !== undefined && userName !== undefined && userName === this.#canonical(credentials.userName);
+    const isName = userName !== undefined && name === `user ${userName}`;
     // A password is known for the name alone that it belongs to.
     if (!isName && !provesToken(credentials, identity)) return;
     this.#lastKnown = { address, login: isName ? name : tokenOf(credentials) };
@@ -203,15 +202,8 @@ export class FailedLogins {
 
   /** The account that somebody tries to get into. A token names none: it is not guessed by trying one again. */
   #nameOf({ userName, clientId = '', token }: Credentials): string | undefined {
-    if (userName !== undefined) return `user ${this.#canonical(userName)}`;
+    if (userName !== undefined) return `user ${this.#options.canonicalNameOf?.(userName) ?? userName}`;
     return token !== undefined || clientId === '' ? undefined : `client ${clientId}`;
-  }
-
-  #canonical(userName: string): string;
-  #canonical(userName: string | undefined): string | undefined;
-  #canonical(userName: string | undefined): string | undefined {
-    const { canonicalNameOf } = this.#options;
-    return userName === undefined || canonicalNameOf === undefined ? userName : canonicalNameOf(userName);
   }
 
   #addressKeyOf(address: string): string {
