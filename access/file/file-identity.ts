@@ -25,8 +25,9 @@ export class FileIdentity implements Identity {
     return this.user.isSuperuser;
   }
 
+  /** Names the entry to other nodes, which have a file of their own: see `FileUsers.recall`. */
   get reference(): string {
-    return referenceOf(this.isClient ? 'client' : 'user', this.name);
+    return `file ${this.isClient ? 'client' : 'user'} ${this.name}`;
   }
 
   get rules(): Rules {
@@ -41,11 +42,6 @@ export class FileIdentity implements Identity {
   with(user: FileUser): FileIdentity {
     return new FileIdentity(this.name, user);
   }
-}
-
-/** Names an entry of a file of users to other nodes, which have a file of their own. */
-export function referenceOf(kind: 'user' | 'client', name: string): string {
-  return `file ${kind} ${name}`;
 }
 
 /** A client that was let in by its client id, which proves no user name. */
