@@ -69,6 +69,8 @@ export function accessControlOf(
   let aclRules = config.aclRules.map(ruleOf);
   const linksWith = (token: string) => [...(token === '' ? [] : [new SharedToken(token)]), ...current];
   const chainWith = (token: string) => new AuthenticatorChain(linksWith(token), onFault, limit);
+  /** The authenticators share one. */
+  const cacheNow = () => current.find(({ cache }) => cache !== undefined)?.cache;
   const commonRules = () => [...aclRules, ...current.flatMap((each) => each.commonRules ?? [])];
   const authorizer = new RuleAuthorizer(commonRules(), config.aclNomatch);
   const renew = (identity: Identity) => {
@@ -122,11 +124,11 @@ export function accessControlOf(
     changes,
     pending,
     get cache() {
-      return current.find(({ cache }) => cache !== undefined)?.cache ?? noCache;
+      return cacheNow() ?? noCache;
     },
     failedLogins,
     revoke: (userName) => {
-      for (const cache of new Set(current.flatMap(({ cache }) => cache ?? []))) cache.revoke(userName); // they share one
+      cacheNow()?.revoke(userName);
       for (const authenticator of current) authenticator.revoke?.(userName);
       changes.revoke(userName);
     },
