@@ -5,9 +5,11 @@ import type { Identity } from '../../../access/identity.js';
 import { type Rule, Rules } from '../../../access/rules.js';
 import { readConfig } from '../../../gateway/config.js';
 import { Gateway } from '../../../gateway/gateway.js';
+import { History } from '../../../router/history/history.js';
 import { Router } from '../../../router/index.js';
 import type { Reachable } from '../../conformance/mqtt-3.1.1/server.js';
-import { ask, bearer } from '../raw-wire.js';
+import { until } from '../../until.js';
+import { ask, basic, bearer, Wire } from '../raw-wire.js';
 
 /** A gateway in this process, whose authenticator is the test's. */
 
@@ -45,7 +47,38 @@ export async function sendAsRoot(t: Test, apiPort: number, id: string, text: str
   t.equal(sent.status, 200);
 }
 
-/** As `/stats` has them. */
+/**
+ * Asks for paths, each as a user, in lines such as `/stream/a alice`, and holds the history that is read for them.
+ * @returns the requests, once it is read for all; and a function that lets it come, and gives the status of each answer
+ */
+export async function askWithoutHistory(t: Test, port: number, lines: readonly string[]) {
+  const { prepare } = History.prototype;
+  t.teardown(() => {
+    History.prototype.prepare = prepare;
+  });
+  const held: (() => void)[] = [];
+  History.prototype.prepare = (_ids, _from, ready) => void held.push(ready);
+  const asked = await Promise.all(
+    lines.map(async (line) => {
+      const [path, user] = line.split(' ') as [string, string];
+      const wire = await Wire.open(port);
+      t.teardown(() => wire.close());
+      wire.ask(path, basic(user, 'x'));
+      return wire;
+    }),
+  );
+  await until('history is read for all', () => held.length === lines.length);
+  return {
+    asked,
+    async answers(): Promise<number[]> {
+      for (const ready of held) ready();
+      await until('all are answered', () => asked.every(({ head }) => head !== ''));
+      return asked.map(({ status }) => status);
+    },
+  };
+}
+
+/** The numbers of `/stats`. */
 // biome-ignore lint/suspicious/noExplicitAny: which numbers there are is for the tests to say
 export function statsOf({ gateway }: RunningGateway): any {
   return gateway.stats.all();

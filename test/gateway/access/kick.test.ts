@@ -2,14 +2,13 @@ import t, { type Test } from 'tap';
 import { unrestricted } from '../../../access/identity.js';
 import type { Channel } from '../../../gateway/mqtt/channel.js';
 import { ClientClaims } from '../../../gateway/mqtt/client-claims.js';
-import { History } from '../../../router/history/history.js';
 import { encke } from '../../cli/encke.js';
 import { connect } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { until } from '../../until.js';
 import { openRaw } from '../mqtt/raw-client.js';
 import { ask, basic, bearer, streamAs, Wire } from '../raw-wire.js';
-import { accepted, startFor, statsOf, userWith } from './in-process.js';
+import { accepted, askWithoutHistory, startFor, statsOf, userWith } from './in-process.js';
 
 /** An operator ends connections: which ones, what they are told, and what is forgotten. */
 
@@ -175,31 +174,10 @@ t.test('a CONNECT that is accepted and waits for its client id ends, too', async
 
 t.test('streams and polls whose history is being read end, too', async (t) => {
   const { running, kick } = await start(t);
-  const { prepare } = History.prototype;
-  const restore = () => {
-    History.prototype.prepare = prepare;
-  };
-  t.teardown(restore);
-  const held: (() => void)[] = [];
-  History.prototype.prepare = (_ids, _from, ready) => void held.push(ready);
   const lines = ['/stream/a alice', '/poll/b?timeout=60 alice', '/events/c bob', '/events/d bob'];
-  const asked = await Promise.all(
-    lines.map(async (line) => {
-      const [path, user] = line.split(' ') as [string, string];
-      const wire = await Wire.open(running.port);
-      t.teardown(() => wire.close());
-      wire.ask(path, basic(user, 'x'));
-      return wire;
-    }),
-  );
-  await until('history is read for all', () => held.length === lines.length);
+  const { asked, answers } = await askWithoutHistory(t, running.port, lines);
   t.same((await kick('user=alice&id=c')).json, { kicked: 0 });
-  for (const ready of held) ready();
-  await until('all are answered', () => asked.every(({ head }) => head !== ''));
-  t.same(
-    asked.map(({ status }) => status),
-    [503, 503, 503, 200],
-  );
+  t.same(await answers(), [503, 503, 503, 200]);
   await until('it says so', () => /An operator has ended your connections/.test(asked[0]!.text));
 });
 

@@ -1,13 +1,12 @@
 import t, { type Test } from 'tap';
 import { type Identity, unrestricted } from '../../../access/identity.js';
 import type { Rule } from '../../../access/rules.js';
-import { History } from '../../../router/history/history.js';
 import { connect, puback } from '../../conformance/mqtt-3.1.1/packet-bytes.js';
 import type { RawMqtt } from '../../conformance/mqtt-3.1.1/raw-mqtt.js';
 import { until } from '../../until.js';
 import { openRaw } from '../mqtt/raw-client.js';
 import { ask, basic, bearer, streamAs, Wire } from '../raw-wire.js';
-import { accepted, sendAsRoot, startFor, statsOf, userWith } from './in-process.js';
+import { accepted, askWithoutHistory, sendAsRoot, startFor, statsOf, userWith } from './in-process.js';
 
 /** Users and rules that change while connections are open: what is no longer allowed ends, and all else stays. */
 
@@ -160,37 +159,18 @@ t.test('a user that changes while history is read for it is looked at again', as
     carol: userWith('carol', ...may('subscribe', 'c')),
   };
   const { running, authenticator, change } = await start(t, users);
-  const { prepare } = History.prototype;
-  t.teardown(() => {
-    History.prototype.prepare = prepare;
-  });
-  const held: (() => void)[] = [];
-  History.prototype.prepare = (_ids, _from, ready) => void held.push(ready);
-  const asked = await Promise.all(
-    [
-      '/events/a alice',
-      '/events/b alice',
-      '/poll/b?timeout=60 alice',
-      '/stream/a bob',
-      '/events/c carol',
-    ].map(async (line) => {
-      const [path, user] = line.split(' ') as [string, string];
-      const wire = await Wire.open(running.port);
-      t.teardown(() => wire.close());
-      wire.ask(path, basic(user, 'x'));
-      return wire;
-    }),
-  );
-  await until('history is read for all', () => held.length === asked.length);
+  const lines = [
+    '/events/a alice',
+    '/events/b alice',
+    '/poll/b?timeout=60 alice',
+    '/stream/a bob',
+    '/events/c carol',
+  ];
+  const { answers } = await askWithoutHistory(t, running.port, lines);
   // The rules for all change, too, and carol is who she was before.
   authenticator.commonRules = [{ permission: 'deny', action: 'subscribe', filter: 'c' }];
   change({ alice: userWith('alice', ...may('subscribe', 'a')), bob: undefined });
-  for (const ready of held) ready();
-  await until('all are answered', () => asked.every(({ head }) => head !== ''));
-  t.same(
-    asked.map(({ status }) => status),
-    [200, 403, 403, 403, 403],
-  );
+  t.same(await answers(), [200, 403, 403, 403, 403]);
 });
 
 t.test(
