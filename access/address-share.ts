@@ -1,6 +1,6 @@
 /** Functions that say which addresses count as one peer. Addresses are texts in the form of uWS, with all groups and digits. */
 
-/** Of an IPv4 address in IPv6. */
+/** An IPv4 address in IPv6 begins with it. */
 const mappedPrefix = '0000:0000:0000:0000:0000:ffff:';
 
 /** @returns the IPv4 address, or the IPv6 /64, which a single customer usually has */

@@ -1,8 +1,8 @@
 import { customerOf } from './address-share.js';
 
-/** Those who wait for something that is scarce. Addresses (IPv6: a /64) take turns, whichever of them has more who wait. */
+/** Queues of clients that wait for something scarce. Addresses (IPv6: a /64) take turns, whichever has the longest queue. */
 export class AddressTurns<T> {
-  /** By address; the one whose turn is next is at the front. No list is empty. */
+  /** The queues by address; the address whose turn is next is at the front. No queue is empty. */
   readonly #waiting = new Map<string, T[]>();
   #count = 0;
 

@@ -83,7 +83,7 @@ export const tooManyChecks: AuthenticationDecision = {
 
 /** Decides which user a client is. */
 export interface Authenticator {
-  /** For log lines and counters. */
+  /** Log lines and counters have this name. */
   readonly name: string;
   /** It wants a user name and a password, so browsers may ask a person for them. */
   readonly takesPasswords?: true;

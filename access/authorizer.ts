@@ -31,7 +31,7 @@ export class RuleAuthorizer implements Authorizer {
     this.setCommon(common);
   }
 
-  /** From now on this becomes of an action that no rule is about. */
+  /** Says what becomes of an action that no rule is about, from now on. */
   setNomatch(nomatch: 'allow' | 'deny'): void {
     this.#allowsUnmatched = nomatch === 'allow';
   }

@@ -31,7 +31,7 @@ export class AuthenticatorChain {
     this.#failedLogins = failedLogins;
   }
 
-  /** From now on these are asked. */
+  /** From now on these authenticators are asked. */
   take(links: readonly Authenticator[]): void {
     this.#links = links;
   }

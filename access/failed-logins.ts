@@ -14,7 +14,7 @@ export interface FailedLoginsOptions {
   readonly bytesMax: number;
   /** An address or a name has reached its limit. */
   readonly onLimit?: (limit: 'address' | 'name', address: string) => void;
-  /** As `Authenticator.canonicalNameOf`: else each spelling of a name would have failures of its own. */
+  /** Gives the spellings of a user one name, as `Authenticator.canonicalNameOf`: else each would have failures of its own. */
   readonly canonicalNameOf?: ((userName: string) => string) | undefined;
   /** A clock that never goes back. */
   readonly nowMs?: () => number;

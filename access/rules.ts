@@ -50,7 +50,7 @@ export class Rules {
     return this.#packed;
   }
 
-  /** About the bytes that they take in memory. */
+  /** About the bytes that the rules take in memory. */
   get bytes(): number {
     return 48 + this.#packed.length;
   }
@@ -96,7 +96,7 @@ const templateBit = 8;
 /** Most rules that one user brings along: fields of a hash in Redis, or entries of a claim. */
 export const rulesMax = 1_000;
 
-/** Of a topic filter [MQTT-4.7.3-3]; and one UTF-16 unit says how long it is. */
+/** A topic filter has at most so many characters [MQTT-4.7.3-3]; and one UTF-16 unit says how many. */
 const filterLengthMax = 65_535;
 
 function pack({ permission, action, filter }: Rule): string {

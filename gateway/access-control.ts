@@ -24,7 +24,7 @@ export interface AccessControl {
   readonly admin: AuthenticatorChain;
   readonly authorizer: Authorizer;
   readonly identities: Identities;
-  /** For clients that were found good and are not in yet. */
+  /** Says what clients are now that were found good before and are not in yet. */
   readonly changes: IdentityChanges;
   readonly pending: PendingDecisions;
   /** The identities whose credentials were good. */
@@ -107,7 +107,7 @@ export function accessControlOf(
       authorizer.setNomatch(next.aclNomatch);
       if (areAuthenticatorsNew) for (const each of current) each.watch?.(changed);
       changed();
-      // Later, as they still answer clients that were asked of them before.
+      // They are stopped later, as clients may still wait for their answers.
       setTimeout(() => former.forEach((each) => void each.stop?.()), next.authTimeoutMs).unref();
     };
   });

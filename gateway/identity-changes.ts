@@ -4,7 +4,7 @@ import { RevokedUsers } from '../access/revoked-users.js';
 /** An identity that was found good, and whose client waits on: for history, or for its client id. */
 export interface WaitingIdentity {
   readonly identity: Identity;
-  /** Of `IdentityChanges`. */
+  /** The version of `IdentityChanges` at which it was found good. */
   readonly version: number;
   /** When it was found good, of `performance.now()`. */
   readonly sinceMs: number;

@@ -132,7 +132,7 @@ export class PendingDecisions {
   }
 }
 
-/** For a client that found no room. */
+/** The decision for a client that found no room. */
 export const noRoom = {
   outcome: 'unavailable',
   sentence: 'Too many clients are waiting for the check of their credentials: try again later.',
@@ -143,7 +143,7 @@ const tooLate: AuthenticationDecision = {
   sentence: 'Your credentials could not be checked in time: try again later.',
 };
 
-/** For a client that was not in yet when its connections were ended: it is checked anew when it comes again. */
+/** The decision for a client that was not in yet when its connections were ended: it is checked anew when it comes again. */
 export const revokedMeanwhile = {
   outcome: 'unavailable',
   sentence: 'An operator has ended your connections before this one was open: try again.',

@@ -74,7 +74,7 @@ export class Kicks {
   async #kickHere(names: KickedNames): Promise<number> {
     const { connections, access, log } = this.#parts;
     for (const user of names.users) access.revoke(user);
-    // Of a client that is known by its client id or its id alone, users without a name may be meant.
+    // A client that is named by its client id or its id alone may be a user without a name.
     if (names.clientIds.length + names.ids.length > 0) access.revoke(undefined);
     access.changes.revokeNames([...names.clientIds, ...names.ids]);
     const users = new Set(names.users);

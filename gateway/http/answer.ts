@@ -11,7 +11,7 @@ import { policyHeader } from './content-policy.js';
 
 export type Headers = readonly (readonly [name: string, value: string])[];
 
-/** Of a 503 for what is away for a moment. */
+/** A 503 has this header where its cause is over in a moment. */
 export const retryHeader = ['Retry-After', '1'] as const;
 
 /**

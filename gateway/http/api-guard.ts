@@ -28,7 +28,7 @@ export class ApiGuard {
   readonly #access: AccessControl;
   readonly #authentication: HttpAuthentication;
   #origins: ReadonlySet<string>;
-  /** Of the gateway's own pages. */
+  /** The origins of the gateway's own pages. */
   readonly #own = new Set<string>();
   readonly #hosts: HostNames;
   readonly #counters: Counters;
@@ -64,7 +64,7 @@ export class ApiGuard {
     if (anyAddress) this.#gatewayOnAnyAddress = new URL(url);
   }
 
-  /** For routes that change something. */
+  /** Guards routes that change something. */
   protect(handler: ApiHandler): Handler {
     const identified = this.#authentication.protect(
       (response, request, head, caller) => handler(response, request, head, this.corsHeaders(head), caller),

@@ -178,7 +178,7 @@ class Batch extends BodyLines implements Wants {
   undecided = 0;
   /** Called once that is known of all, when the last line is done. */
   onDecided: (() => void) | undefined;
-  /** Of its messages: one that may have been carried is to be asked for before it is sent again. */
+  /** The worst outcome of its messages: one that may have been carried is to be asked for before it is sent again. */
   worst: Outcome = isCarried;
 
   /** @param key an Idempotency-Key, or '' */
@@ -197,7 +197,7 @@ class Batch extends BodyLines implements Wants {
     this.totals = { messages: 0, ...(count ? { delivered: 0 } : {}), bad: 0, errors: [] };
   }
 
-  /** Of the line taken last: a batch that is sent again has the same lines. */
+  /** The key of the line taken last: a batch that is sent again has the same lines. */
   get idempotencyKey(): string {
     return this.#key === '' ? '' : `${this.#key}:${this.line}`;
   }

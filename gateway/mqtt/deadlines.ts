@@ -6,12 +6,15 @@ import type { PendingConnects } from './pending-connects.js';
 /** A keep-alive counts one and a half times [MQTT-3.1.2-24]. */
 const keepAliveFactor = 1.5;
 
-/** By when something must come from each client, in the `due` column of Connections: CONNECT, and then its keep-alive. */
+/**
+ * Keeps the time by which something must come from each client, in the `due` column of Connections: CONNECT, and then a packet
+ * within its keep-alive.
+ */
 export class Deadlines {
   readonly #connections: Connections;
   readonly #clock: Clock;
   readonly #pendingConnects: PendingConnects;
-  /** With the factor applied, and one for the tick that has begun already; 0 = off. */
+  /** The keep-alives with the factor applied, and one for the tick that has begun already; 0 = off. */
   readonly #keepAliveTicks: Uint32Array;
 
   constructor(connections: Connections, clock: Clock, pendingConnects: PendingConnects) {

@@ -68,7 +68,7 @@ export class FilterAdmission {
     return this.#admit(channel, session, filter, true);
   }
 
-  /** The same for a subscription that the operator makes for it, whatever its user may read. */
+  /** Admits a filter for a subscription that the operator makes for it, whatever its user may read. */
   admitOperators(channel: Channel, session: Session, filter: string): Admitted {
     return this.#admit(channel, session, filter, false);
   }

@@ -15,7 +15,7 @@ export interface FlappingOptions {
   readonly holdSec: number;
 }
 
-/** They follow the settings, also when those change. */
+/** The options follow the settings, also when those change. */
 export function flappingOptionsOf(config: Config): FlappingOptions {
   return {
     get maxCount() {

@@ -20,7 +20,7 @@ export class PendingConnects {
   readonly #log: SampledLog;
   readonly #connections: Connections;
   readonly #clock: Clock;
-  /** In the order in which they have come. */
+  /** The addresses of the connections, in the order in which these have come. */
   readonly #keyOfSlot = new Map<number, string>();
   readonly #byAddress = new Map<string, number>();
 

@@ -6,7 +6,7 @@ import { type QueuedReply, ReplyQueue } from './reply-queue.js';
 /** Answers of one connection that wait for a SUBACK. Past it they go out, and it is not waited for, unless for the disk. */
 export const repliesBehindSubackMax = 1_000;
 
-/** Of one connection: as many as there are packet ids. A client that comes past it has used one twice [MQTT-2.3.1-2]. */
+/** A connection has as many tickets as there are packet ids. A client that comes past it has used one twice [MQTT-2.3.1-2]. */
 export const publishTicketsMax = 65_535;
 
 /** The place of a PUBACK or PUBREC among those of its connection. */
@@ -46,7 +46,7 @@ interface HeldReply extends QueuedReply {
  * fall due for a connection in one turn of the loop are one write.
  */
 export class Replies {
-  /** By connection, tickets of messages whose outcome is not known, and those behind them. */
+  /** The tickets of messages whose outcome is not known, and those behind them, by connection. */
   readonly #tickets = new Map<Channel, ReplyQueue<PublishTicket>>();
   /** The ticket that was reserved last, where its connection has no other. */
   #unqueued: PublishTicket | undefined;

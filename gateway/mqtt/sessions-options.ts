@@ -6,7 +6,7 @@ import type { SettingKey } from '../settings.js';
 import { isMadeHere } from './client-id.js';
 import { sizeDetails } from './size-details.js';
 
-/** Those of sessions that change while the process runs. */
+/** The settings of sessions that may change while the process runs. */
 export const sessionKeys = [
   'mqttMaxInflight',
   'mqttRetryInterval',

@@ -2,7 +2,7 @@ import { levelsOf } from '../../router/topic.js';
 import { type Config, flagOf } from '../config.js';
 import type { SettingKey } from '../settings.js';
 
-/** For a log line: how large something was, and which setting says how large it may be. */
+/** Gives the fields of a log line: how large something was, and which setting says how large it may be. */
 export function sizeDetails(
   config: Config,
   key: SettingKey,

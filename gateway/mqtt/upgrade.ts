@@ -28,7 +28,7 @@ export interface UpgradeParts {
   readonly changes: SettingChanges;
 }
 
-/** From an HTTP request to a WebSocket, or the refusal that says why not. */
+/** Makes a WebSocket of an HTTP request, or refuses that and says why. */
 export class Upgrade {
   readonly #parts: UpgradeParts;
   readonly #origins: Origins;

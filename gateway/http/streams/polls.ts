@@ -145,7 +145,7 @@ export class Polls {
     response.cork(() => this.#end(response, result, headers));
   }
 
-  /** Of what one turn has brought; what does not fit is in the history, from where the cursor says. */
+  /** Makes the answer from the messages of one turn; what does not fit is in the history, from where the cursor says. */
   #resultOf(ids: readonly string[], arrived: readonly Message[], recovered: boolean): PollResult {
     const messages = fitting(arrived);
     const offsets = this.#history.position(ids);

@@ -24,7 +24,7 @@ export abstract class Stream extends Subscriber implements Connection {
     this.response = response;
   }
 
-  /** In the order of the request. */
+  /** Its ids in the order of the request. */
   get ids(): readonly string[] {
     const { logins } = this;
     if (logins === undefined) return [];

@@ -85,7 +85,7 @@ function patternsOf(config: AutoSubscribeSettings): readonly Pattern[] {
   return config.mqttAutoSubscribe.map((pair) => {
     const at = pair.lastIndexOf('=');
     const filter = pair.slice(0, at);
-    // As for a client whose names are one letter.
+    // A client whose names are one letter has the shortest filter.
     const shortest = filter.replaceAll(/\$[cu]/g, 'x');
     const problem = problemOfFilter(shortest, config.idBytesMax, config.topicLevelsMax);
     const shared = 'shared subscriptions are not supported, name the filter behind it.';

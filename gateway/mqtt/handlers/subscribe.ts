@@ -23,14 +23,14 @@ export interface SubscribeHandlerParts {
 interface SubscribeWork {
   readonly packetId: number;
   readonly requests: { filter: string; qos: Qos }[];
-  /** So many of them are rewritten, and are filters. */
+  /** So many of the requests are rewritten, and are for filters. */
   checked: number;
   /** The QoS by filter: equal filters of a packet count once, with the last QoS, or 64 KB would be 16,000 times everything. */
   readonly granted: Map<string, Qos>;
   readonly refused: Set<string>;
   /** The codes of the requests that are done. */
   readonly codes: number[];
-  /** It takes more than one turn: rights may be taken back in between, and subscriptions with them. */
+  /** The SUBSCRIBE takes more than one turn: rights may be taken back in between, and subscriptions with them. */
   isLong: boolean;
 }
 

@@ -88,7 +88,7 @@ export function statsOf({ gateway }: RunningGateway): any {
 export class TestAuthenticator implements Authenticator {
   readonly name = 'test';
   readonly takesPasswords = true;
-  /** Of those that were asked, oldest first. */
+  /** The credentials that it was asked about, oldest first. */
   readonly asked: Credentials[] = [];
   answer: (credentials: Credentials) => AuthenticationResult | Promise<AuthenticationResult>;
   readonly #waiting: ((result: AuthenticationResult) => void)[] = [];

@@ -34,7 +34,7 @@ function header(last: number): Buffer {
 }
 
 const signature = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
-/** Of a health check of the proxy itself. */
+/** The header of a health check of the proxy itself. */
 const local = Buffer.concat([signature, Buffer.from([0x20, 0, 0, 0])]);
 
 const get = (path: string) => Buffer.from(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
@@ -88,7 +88,7 @@ t.test('a request with another header behind the first one is not heard', async 
   const gateway = await start(t, '--connections-per-address-max', '0');
   for (const [what, first] of Object.entries(firsts)) {
     const id = encodeURIComponent(what);
-    // In one read with the first, and in the next one.
+    // The request comes in one read with the first header, and then in the next read.
     await send(t, gateway.port, [header(1), first, header(2), get(`/stream/${id}`)]);
     const wire = await send(t, gateway.port, [header(3), first]);
     if (!wire.closed) wire.socket.write(Buffer.concat([header(4), get(`/stream/${id}`)]));

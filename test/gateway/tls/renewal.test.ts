@@ -22,7 +22,7 @@ interface Files {
   keyFile: string;
 }
 
-/** As certbot keeps them: symbolic links in `live`, which are replaced by a rename. */
+/** Keeps files as certbot does: symbolic links in `live`, which are replaced by a rename. */
 class Certbot {
   readonly #name: string;
   readonly certFile: string;
