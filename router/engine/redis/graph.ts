@@ -158,11 +158,13 @@ export class RedisGraph implements SharedGraph {
   }
 
   async #count(): Promise<void> {
-    const calls = this.#parts.shards.map(({ shard }) => shard.call('graph', []) as Promise<[number, number]>);
+    const calls = this.#parts.shards.map(({ shard }) =>
+      shard.use((redis) => redis.hmget(`${shard.parts.library.name}:g`, 'ids', 'edges')),
+    );
     const all = await allOf(calls).catch(() => undefined); // it is asked again
     if (all === undefined) return;
-    this.counts.ids = all.reduce((sum, [ids]) => sum + ids, 0);
-    this.counts.edges = all.reduce((sum, [, edges]) => sum + edges, 0);
+    this.counts.ids = all.reduce((sum, [ids]) => sum + Number(ids), 0);
+    this.counts.edges = all.reduce((sum, [, edges]) => sum + Number(edges), 0);
   }
 
   /** @returns the index of each shard that has some of them, and those */

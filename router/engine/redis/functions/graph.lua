@@ -105,12 +105,6 @@ local function edges(_, a)
   return reply
 end
 
--- graph -> ids and edges of the ids here
-local function graph()
-  local counts = call('HMGET', GRAPH, 'ids', 'edges')
-  return { tonumber(counts[1] or 0), tonumber(counts[2] or 0) }
-end
-
 -- copies run generation notAfterMs head body, and ids -> how many copies went out: one message to many ids, without history
 local COPIES_MAX = 1000
 local function copies(_, a)
@@ -118,11 +112,8 @@ local function copies(_, a)
   if not not_after_ms or count < 1 or count > COPIES_MAX then
     return fail('ARGUMENT copies run generation notAfterMs head body, then up to 1000 ids')
   end
-  local now = now_us()
-  if now > not_after_ms * 1000 then return fail('LATE it was not to run any more') end
-  local problem = check_begun(a[1], a[2])
-  if problem then return problem end
-  local node = nodes[a[1]]
+  local now, node = begun_in_time(a[1], a[2], not_after_ms)
+  if not now then return node end
   local first, key = give_places(now, node.key, node.rules, count)
   if not first then return key end
   node.key, node.seen = key, now
@@ -136,5 +127,4 @@ end
 register('relate', relate, {})
 register('related', related, { 'no-writes' })
 register('edges', edges, { 'no-writes' })
-register('graph', graph, { 'no-writes' })
 register('copies', copies, { 'allow-oom' })

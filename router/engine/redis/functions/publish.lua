@@ -84,6 +84,15 @@ local function check_begun(run, generation)
   return fail('SUPERSEDED a newer connection has begun, or what this one began is not known any more')
 end
 
+-- @return the time and what is known of the node; or nil and an error reply
+local function begun_in_time(run, generation, not_after_ms)
+  local now = now_us()
+  if now > not_after_ms * 1000 then return nil, fail('LATE it was not to run any more') end
+  local problem = check_begun(run, generation)
+  if problem then return nil, problem end
+  return now, nodes[run]
+end
+
 -- @return nil, or an error reply; and ids of messages with history, or nil
 local function check_messages(a, count, ids, rules)
   local kept
@@ -159,11 +168,8 @@ local function publish(_, a)
   local ids, rules = {}, {}
   local problem, kept = check_messages(a, count, ids, rules)
   if problem then return problem end
-  local now = now_us()
-  if now > not_after_ms * 1000 then return fail('LATE it was not to run any more') end
-  problem = check_begun(a[1], a[2])
-  if problem then return problem end
-  local node = nodes[a[1]]
+  local now, node = begun_in_time(a[1], a[2], not_after_ms)
+  if not now then return node end
   local since = number - node.last
   if since < 1 then return fail('SUPERSEDED a later batch has run') end
   local first, key = give_places(now, node.key, node.rules, count)
