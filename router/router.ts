@@ -233,7 +233,7 @@ export class Router {
    * Sends to all subscribers of `id` and of all ids that follow it, each once. To an id with many followers it takes more
    * than one turn of the loop.
    * @returns the number of subscribers that took it, when all had their turn
-   * @throws InvalidIdError; InvalidArgumentError; RangeError; Error where too many are under way, or on several nodes
+   * @throws InvalidIdError; InvalidArgumentError; RangeError; Error if too many are under way, or Redis is away or refuses
    */
   async sendToFollowers(id: string, data: string | Uint8Array): Promise<number> {
     assertId(id, this.idBytesMax, this.topicLevelsMax);
