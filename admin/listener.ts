@@ -9,7 +9,7 @@ const requestMs = 10_000;
 const keepAliveMs = 5_000;
 /** A peer that does not read its answer is cut after this time. */
 const silenceMs = 30_000;
-/** How often overdue requests are looked for; Node's 30 s would keep a socket for four times as long. */
+/** Node looks for overdue requests so often; its default of 30 s would keep a socket for four times as long. */
 const checkMs = 2_000;
 
 /**
@@ -41,7 +41,7 @@ export class AdminListener {
     this.#server = server;
   }
 
-  /** It has the port that the system has given, where a free one was asked for. */
+  /** The URL has the port that the system has given, where a free one was asked for. */
   get url(): string {
     return urlOf(this.#address, (this.#server.address() as AddressInfo).port);
   }
@@ -56,7 +56,7 @@ export class AdminListener {
         resolve(undefined);
       };
       const onError = (error: NodeJS.ErrnoException) => {
-        this.#server.off('listening', onListening); // or each try would leave one behind
+        this.#server.off('listening', onListening); // or each try would leave a listener behind
         resolve(error.code ?? error.message);
       };
       this.#server.once('error', onError);

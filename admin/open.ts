@@ -11,7 +11,7 @@ import { NodeQuestions } from './node/questions.js';
 import { probeRoutes } from './probe-routes.js';
 import { RequestHandler } from './request-handler.js';
 
-/** How often a worker looks whether the worker that had the port has ended. */
+/** A worker without the port tries so often whether the worker that had it has ended. */
 const retryMs = 2_000;
 
 /**

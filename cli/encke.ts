@@ -42,7 +42,7 @@ const withNpm =
     : '';
 prepare(program, '');
 
-/** @param path of the command, as in `encke ctl clients` */
+/** @param path the words of the command, as in `encke ctl clients` */
 function prepare(command: Command, path: string): void {
   const own = `${path}${command.name()}`;
   command.exitOverride().configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 110) });

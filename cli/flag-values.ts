@@ -31,7 +31,7 @@ export function nonNegativeInteger(text: string): number {
   return integerFrom(text, 0, Number.MAX_SAFE_INTEGER);
 }
 
-/** A parser for whole numbers within bounds, both included. */
+/** Makes a parser for whole numbers within bounds, both included. */
 export function integerBetween(minimum: number, maximum: number): (text: string) => number {
   return (text) => integerFrom(text, minimum, maximum);
 }
@@ -44,7 +44,7 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
-/** A duration such as 500ms, 60s, 10m, 1.5h or 1d, in milliseconds. */
+/** @returns the milliseconds of a duration such as 500ms, 60s, 10m, 1.5h or 1d */
 export function durationMs(text: string): number {
   const [, amount, unit] = DURATION.exec(text) ?? [];
   if (amount === undefined || unit === undefined) {
@@ -53,7 +53,7 @@ export function durationMs(text: string): number {
   return Number(amount) * MILLISECONDS_OF[unit]!;
 }
 
-/** Milliseconds until a time: a duration from now, or a future ISO 8601 time. */
+/** @returns the milliseconds until a time: a duration from now, or a future ISO 8601 time */
 export function untilMs(text: string): number {
   if (DURATION.test(text)) return durationMs(text);
   const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
@@ -69,22 +69,22 @@ export function untilMs(text: string): number {
 const gatewayExample = 'http://127.0.0.1:8000';
 const apiExample = 'http://127.0.0.1:8001';
 
-/** URL of the router API. */
+/** Parses the URL of the router API. */
 export function apiUrl(text: string): URL {
   return serverUrl(text, apiExample);
 }
 
-/** URL of the operator's listener. */
+/** Parses the URL of the operator's listener. */
 export function adminUrl(text: string): URL {
   return serverUrl(text, 'http://127.0.0.1:8002');
 }
 
-/** URL of a gateway, for HTTP alone. */
+/** Parses the URL of a gateway, for HTTP alone. */
 export function streamsUrl(text: string): URL {
   return serverUrl(text, gatewayExample);
 }
 
-/** An http or https URL of a server: protocol, host and port, no path. */
+/** Parses the http or https URL of a server: protocol, host and port, no path. */
 function serverUrl(text: string, example: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.hostname === '') {
@@ -105,12 +105,12 @@ function refuseUser(url: URL): void {
   );
 }
 
-/** Also a ws or wss URL with the path of the WebSocket endpoint: ws://127.0.0.1:8000/mqtt. */
+/** Parses the URL of a gateway, or of its WebSocket endpoint with the path: ws://127.0.0.1:8000/mqtt. */
 export function gatewayUrl(text: string): URL {
   return urlOr(text, gatewayExample);
 }
 
-/** The same, where an http URL is that of the router API. */
+/** Parses the URL of the router API, or of the WebSocket endpoint of a gateway. */
 export function apiOrGatewayUrl(text: string): URL {
   return urlOr(text, apiExample);
 }
@@ -127,7 +127,7 @@ function urlOr(text: string, example: string): URL {
   return url;
 }
 
-/** Redis servers, comma-separated. */
+/** Parses the URLs of Redis servers, separated by commas. */
 export function redisUrls(text: string): string[] {
   const urls = text.split(',');
   if (urls.every((url) => redisUrlShape.test(url) && URL.canParse(url))) return urls;
@@ -140,7 +140,7 @@ export function sentinelAddresses(text: string): string[] {
   throw new InvalidArgumentError('Give addresses such as 10.0.0.1:26379, comma-separated.');
 }
 
-/** The global name of a router. */
+/** Parses the global name of a router. */
 export function clusterName(text: string): string {
   if (/^[A-Za-z][A-Za-z0-9_]{0,31}$/.test(text)) return text;
   throw new InvalidArgumentError('Give 1 to 32 letters, digits or _, a letter first.');

@@ -120,7 +120,7 @@ export function floodtestCommand(): Command {
   });
 }
 
-/** Includes devices and subscribers to everything. */
+/** @returns the number of all connections, those of devices and of subscribers to everything included */
 function connectionsInAll({ connections, devices = 0, everything, url }: Flags): number {
   return connections + devices + (everything === undefined ? 0 : (url?.length ?? 1));
 }

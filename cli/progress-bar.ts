@@ -4,7 +4,7 @@ const eraseLine = '\r\x1b[K';
 
 export interface ProgressNow {
   readonly done: number;
-  /** From 0 to 1; undefined: nobody knows how much there is. */
+  /** The share that is done, from 0 to 1; undefined where nobody knows how much there is. */
   readonly share: number | undefined;
   readonly bad?: number;
 }

@@ -35,7 +35,7 @@ export const redisFlagNames = [
 const defaultUrls = ['redis://127.0.0.1:6379'];
 const defaultName = 'encke';
 
-/** @param what is sent, for the help */
+/** @param what the help says that is sent */
 export function addRedisOptions(command: Command, what: string): Command {
   const options = [
     new Option(

@@ -14,8 +14,8 @@ interface SendFlags extends RedisFlags, TokenFlags {
 }
 
 /**
- * `encke send <id> <message>`: one message through the router API, or through the router's global name, a function on
- * Redis.
+ * `encke send <id> <message>` sends one message through the router API, or through the router's global name, a function
+ * on Redis.
  */
 export function sendCommand(): Command {
   const command = new Command('send')

@@ -8,7 +8,7 @@ import { wireSettings } from '../gateway/wire-settings.js';
 
 /**
  * The settings as `encke start --help` shows them: in groups, and without the rare ones, which `--help-all` adds.
- * Which ones are everyday ones is decided here: those that the guides in docs/ name.
+ * The everyday settings are listed here: the guides in docs/ name them.
  */
 
 const everyday: ReadonlySet<SettingKey> = new Set<SettingKey>([
@@ -83,7 +83,7 @@ const listeners: ReadonlySet<SettingKey> = new Set<SettingKey>([
   'allowedHosts',
 ]);
 
-/** In the order of the help. The first that has a setting is its group; the last one has what is left. */
+/** The groups in the order of the help. A setting is in the first one that has it; the last one has all that are left. */
 const groups: readonly { heading: string; has: (key: SettingKey) => boolean }[] = [
   { heading: 'Listeners:', has: (key) => listeners.has(key) || key in wireSettings },
   { heading: 'History:', has: (key) => key.startsWith('history') || key.startsWith('pollTimeout') },
@@ -99,7 +99,7 @@ export function headingOf(key: SettingKey): string {
   return groups.find(({ has }) => has(key))!.heading;
 }
 
-/** The settings, group by group. */
+/** Sorts settings by their groups. */
 export function inGroups(keys: readonly SettingKey[]): SettingKey[] {
   return groups.flatMap(({ heading }) => keys.filter((key) => headingOf(key) === heading));
 }

@@ -112,7 +112,7 @@ async function start(role: NodeRole, flags: Record<string, unknown>): Promise<vo
   }
 }
 
-/** Codes of errors whose message has the remedy. */
+/** The codes of errors whose message says what to do. */
 const sentences: ReadonlySet<unknown> = new Set([
   'ERR_ENCKE_LISTEN',
   'ERR_ENCKE_ENGINE',

@@ -37,10 +37,10 @@ export function environmentNameOf(key: string): string {
 }
 
 export interface ConfigSources {
-  /** From the command line, by setting key; absent where no flag was given. */
+  /** The values of the command line, by the key of the setting; absent where no flag was given. */
   flags?: Partial<Record<string, unknown>>;
   environment?: NodeJS.ProcessEnv;
-  /** Path of a JSON file. */
+  /** The path of the config file, which is JSON. */
   file?: string | undefined;
   /** The role of the process. Default: both. */
   role?: NodeRole;
@@ -86,7 +86,7 @@ export function readSettings(sources: ConfigSources): ReadSettings {
   };
 }
 
-/** Otherwise --redis would be ignored in silence, and each node would be alone. */
+/** Refuses --redis without --engine redis: it would be ignored in silence, and each node would be alone. */
 function assertNoRedis({ value, origin }: { value: unknown; origin: string }): void {
   if (value === undefined) return;
   throw new ConfigError(
@@ -109,13 +109,13 @@ function tokenOf(key: (typeof secretKeys)[number], config: Config, role: NodeRol
   return read.token;
 }
 
-/** Commander refuses flags that are neither known nor former. */
+/** Refuses the flags of former settings; commander refuses those that never were. */
 function assertNotFormer(flags: Partial<Record<string, unknown>>): void {
   const key = formerKeys.find((former) => flags[former] !== undefined);
   if (key !== undefined) throw new ConfigError(formerText(key, flagOf(key))!);
 }
 
-/** Otherwise a misspelt variable would leave its setting at the default in silence. */
+/** Refuses unknown variables: a misspelt one would leave its setting at the default in silence. */
 function assertVariablesKnown(environment: NodeJS.ProcessEnv): void {
   const known = new Set([...settingKeys.map(environmentNameOf), ...otherVariables]);
   const unknown = Object.keys(environment).find(

@@ -10,11 +10,11 @@ import { commandOf, holdsConnections, type NodeRole, takesSends } from './role.j
 import type { Config } from './settings.js';
 import { inconsistencyOfWire } from './wire-consistency.js';
 
-/** Of an MQTT packet. */
+/** The fixed header of an MQTT packet has at most so many bytes. */
 const fixedHeaderBytesMax = 5;
-/** Of a request besides its ids and its cursor: method, path, and the headers of a browser. */
+/** A request has so many bytes besides its ids and its cursor: method, path, and the headers of a browser. */
 const headRestBytes = 1024;
-/** First parts of the paths that the public listener has besides MQTT's. */
+/** The first parts of the paths that the public listener has besides MQTT's. */
 const pathsOfGateway = new Set([
   'test',
   'stream',
@@ -28,7 +28,7 @@ const pathsOfGateway = new Set([
 ]);
 
 /**
- * Settings that are each good and do not go together.
+ * Looks for settings that are each good and do not go together.
  * @returns what is wrong, as a sentence that says how to mend it
  */
 export function inconsistencyOf(config: Config, role: NodeRole): string | undefined {
@@ -145,7 +145,7 @@ function graphOnSeveralNodes({ engine, data }: Config): string | undefined {
   return `--data is for one process: with --engine ${engine} the friends graph is in Redis, and nothing else is kept in a directory. Leave it out.`;
 }
 
-/** `<name>_send` and the others. */
+/** The name is the beginning of functions on Redis: `<name>_send` and the others. */
 function nameOfNoFunction({ name, engine }: Config): string | undefined {
   if (engine !== 'redis' || Library.takesName(name)) return undefined;
   return `--name ${name} with --engine redis begins with a letter and has letters, digits and _ behind it, 32 characters at most, as Redis allows no others in the names of functions: take ${nameLike(name)}, on all nodes.`;

@@ -253,7 +253,7 @@ export class Gateway {
 /** The answer of /ready while an operator has taken the node out. */
 const draining = 'draining: an operator has taken it out, and can take it in again (encke ctl undrain)';
 
-/** How often other programs can learn this node's numbers anew. */
+/** Other programs can learn this node's numbers anew so often. */
 const reportSec = 5;
 
 const apiHint = 'POST /send/<id>, POST /send, POST /kick, GET /ids/<id>, /graph, /stats, /health, /ready.';

@@ -87,7 +87,7 @@ export class Listeners {
 
   /**
    * Listens for clients, if the role has any, and then for the API.
-   * @param onPublic called in between, when the address for clients is known
+   * @param onPublic is called in between, when the address for clients is known
    * @throws ListenError
    */
   async open(onPublic: (listener: Listener) => void): Promise<void> {

@@ -18,9 +18,10 @@ import { welcome } from './welcome.js';
 import { stopWithSupervisor, tellSupervisor, type Worker } from './workers/worker.js';
 
 /**
- * The process: config -> router -> gateway; says where it listens; signals; graceful stop.
- * @param worker where it is one of several that a supervisor has started
- * @param openAdmin of the room above this one
+ * Runs the process: opens router and gateway, says where they listen, and handles signals: SIGHUP reloads the settings,
+ * others stop it gracefully.
+ * @param worker the worker that this process is; undefined where no supervisor has started it
+ * @param openAdmin opens the operator's listener, which is of the room above this one
  * @param readAgain reads the settings from their sources once more; it throws ConfigError
  * @throws ConfigError, EngineError, ListenError, StoreError
  */
@@ -31,7 +32,7 @@ export async function runGateway(
   openAdmin: OpenAdmin,
   readAgain: () => ReadSettings,
 ): Promise<void> {
-  process.on('SIGHUP', () => {}); // during the start, too, it ends nothing
+  process.on('SIGHUP', () => {}); // one that comes during the start ends nothing
   const processLog = openProcessLog(config);
   const log = worker === undefined ? processLog.log : processLog.log.child({ worker: worker.number });
   let gateway: Gateway | undefined;
@@ -62,7 +63,7 @@ export async function runGateway(
     log.info('stopped');
     await processLog.exit(0);
   };
-  // From here on, so that a signal during the start is heeded too.
+  // Signals are heeded from here on, so that one during the start is, too.
   if (worker === undefined) stopOnSignal(stop);
   else stopWithSupervisor(stop);
   await gateway.start();

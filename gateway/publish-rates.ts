@@ -20,7 +20,7 @@ export class PublishBudget {
     this.#ofAddress = ofAddress;
   }
 
-  /** @returns why nothing may be published now, if so */
+  /** @returns the limit that keeps the sender from publishing now; undefined where none does */
   refusal(): PublishRateRefusal | undefined {
     const nowMs = performance.now();
     const ofUser = this.#ofUser?.waitMs(nowMs) ?? 0;
@@ -29,7 +29,7 @@ export class PublishBudget {
     return ofAddress > 0 ? { setting: 'rateLimitPublishesPerAddress', waitMs: ofAddress } : undefined;
   }
 
-  /** A message is published. */
+  /** Counts a message that is published. */
   take(): void {
     const nowMs = performance.now();
     this.#ofUser?.take(nowMs);
@@ -62,7 +62,7 @@ export class PublishRates {
 
   /**
    * Gives a budget, to be used soon: one that is not used is forgotten.
-   * @param slot of a connection that may publish again
+   * @param slot the slot of a connection that may publish again
    * @returns undefined where nothing limits this sender
    */
   budgetOf(identity: Identity, peer: Peer, slot?: number): PublishBudget | undefined {
@@ -73,7 +73,7 @@ export class PublishRates {
     return new PublishBudget(ofUser, this.#perAddress?.of(this.#addressOf(peer, slot), nowMs));
   }
 
-  /** The connection has gone. */
+  /** Forgets the address of a connection that has gone. */
   release(slot: number): void {
     if (slot < this.#addressOfSlot.length) this.#addressOfSlot[slot] = undefined;
   }

@@ -37,7 +37,7 @@ export interface SharedParts {
   readonly publishRates: PublishRates;
   readonly loginShares: LoginShares;
   readonly turns: FairTurns;
-  /** Sockets of clients, on whichever listener. */
+  /** The sockets of clients, on all listeners. */
   readonly publicSockets: SocketBudget;
   readonly apiSockets: SocketBudget;
   /** The highest descriptor that a socket can have had so far. */
@@ -81,7 +81,7 @@ export function sharedParts(
   changes.on(
     ['historyRules'],
     (next) => router.history.prepareRules(historyRulesOf(next)) ?? (() => {}),
-    () => config.engine === 'embedded', // over Redis all nodes have to have the same
+    () => config.engine === 'embedded', // over Redis all nodes must have the same rules
   );
   changes.on(['turnBudgetMs'], (next) => () => turns.limitTo(next.turnBudgetMs));
   changes.on(['logLevel'], (next) => () => {

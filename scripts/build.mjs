@@ -21,9 +21,9 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const built = join(root, 'dist/.tsbuildinfo');
-/** What was compiled last, in 64 digits. */
+/** The file with the digest of the sources that were compiled last. */
 const digestFile = join(root, 'dist/.digest');
-/** What `npx encke` runs. */
+/** The file that `npx encke` runs. */
 const command = join(root, 'dist/cli/encke.js');
 const compiled = existsSync(built);
 const { include } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'));
@@ -75,7 +75,7 @@ function build() {
   // tsc writes nothing of a source that is as it was, even where what it wrote is gone.
   if (!complete) rmSync(built, { force: true });
   const { status } = spawnSync(process.execPath, [tsc, '-p', root], { stdio: 'inherit' });
-  // Of what was there before tsc ran: what is changed meanwhile is compiled the next time.
+  // The digest is of the sources before tsc ran: those that change meanwhile are compiled the next time.
   if (status === 0) writeFileSync(digestFile, digest);
   else rmSync(digestFile, { force: true });
   // npx makes it executable only where it sees the folder for the first time.

@@ -35,7 +35,7 @@ for (const [path, entry] of Object.entries(lock.packages)) {
   const integrity = spawnSync('npm', asked, { encoding: 'utf8' }).stdout.trim();
   if (integrity === '') console.log(`this registry has no ${name} ${entry.version}: without integrity`);
   else entry.integrity = integrity;
-  // As each of these says itself. npm leaves out the ones for another Node.
+  // The package.json of each of these says so itself. npm leaves out those for another Node.
   const node = /^@uwsjs\/.*-(\d+)$/.exec(name)?.[1];
   if (node !== undefined) entry.engines ??= { node: `>=${node}.0.0 <${Number(node) + 1}.0.0` };
 }
@@ -46,7 +46,7 @@ lock.packages = Object.fromEntries(
 );
 writeFileSync('package-lock.json', `${JSON.stringify(lock, null, 2)}\n`);
 
-/** The order in which npm writes them. */
+/** Sorts the members of an entry as npm does. */
 function withVersionFirst({ name, version, resolved, integrity, ...rest }) {
   const first = Object.entries({ name, version, resolved, integrity });
   return { ...Object.fromEntries(first.filter(([, value]) => value !== undefined)), ...rest };

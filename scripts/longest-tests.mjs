@@ -51,7 +51,7 @@ const longest = [
 export function longestFirst(names) {
   const listed = longest.map((name) => `${name}.test.js`);
   const missing = listed.filter((name) => !names.includes(name));
-  // Only their order is lost: no reason to run nothing.
+  // The run goes on: only the order of the others is lost.
   if (missing.length > 0)
     console.error(`scripts/longest-tests.mjs names files that are not there: ${missing.join(', ')}`);
   const first = listed.filter((name) => names.includes(name));

@@ -1,5 +1,5 @@
 /**
- * The models, the fuzzer and the chaos of the test suite, for as long as asked for, each with a seed that is printed:
+ * Runs the models, the fuzzer and the chaos of the test suite for as long as asked for, each with a seed that it prints:
  *
  *     npm run soak                                  10 minutes each
  *     npm run soak -- --for 2h --only chaos

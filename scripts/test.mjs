@@ -24,11 +24,11 @@ const jobsMin = 4;
 const jobsMaxByDefault = 7;
 /** Another file needs about this much of the cores. */
 const idleShareMin = 0.3;
-/** How often it looks. */
+/** The run looks so often at the cores. */
 const lookMs = 1_000;
 /** A test says itself what it waits for after this time. */
 const testTimeoutSec = 240;
-/** Longer than any file takes: it ends those that cannot even say that. */
+/** A file that takes longer is killed, as it cannot even say what it waits for. */
 const fileTimeoutMs = 420_000;
 const againMax = 3;
 
@@ -52,7 +52,7 @@ const results = await runAll(files, Number(values.jobs));
 const failed = results.filter(({ ok }) => !ok);
 for (const result of failed) console.log(`\n${'='.repeat(72)}\nFAILED ${result.name}\n${result.failures}`);
 for (const { name, skipped } of results) for (const line of skipped) console.log(`skipped: ${name}: ${line}`);
-// The last lines are as tap prints them: what reads a log of tests knows these.
+// The last lines are as tap prints them: programs that read logs of tests know these.
 const total = (key) => results.reduce((sum, result) => sum + result[key], 0);
 const [pass, fail, skip] = [
   total('passed'),
@@ -109,7 +109,7 @@ async function runAll(waiting, jobsMax) {
   return done;
 }
 
-/** A run that is ended before its end has said why, too. */
+/** Prints the outcome of a file at once: a run that is cut off has then said why files failed. */
 function tell({ ok, seconds, name, passed, failures, said }, count) {
   const outcome = ok ? 'ok    ' : 'FAILED';
   const time = String(seconds).padStart(6);
@@ -118,7 +118,7 @@ function tell({ ok, seconds, name, passed, failures, said }, count) {
   else if (said !== '') process.stderr.write(said);
 }
 
-/** Of all cores since the machine was started. */
+/** @returns the idle time and the whole time of all cores since the machine was started */
 function cpuMs() {
   let [idle, all] = [0, 0];
   for (const { times } of cpus()) {
@@ -128,7 +128,7 @@ function cpuMs() {
   return { idle, all };
 }
 
-/** One file in a process, in a process group of its own, of which nothing stays. */
+/** Runs one file in a process that leads a process group of its own, and ends all processes of the group. */
 async function run(file) {
   const name = file.startsWith(compiled) ? relative(compiled, file).replace(/\.test\.js$/, '') : file;
   const beganMs = Date.now();
@@ -148,7 +148,7 @@ async function run(file) {
   clearTimeout(timer);
   killGroup(child, 'SIGKILL');
   running.delete(child);
-  // What it started may have had its output, too, and is gone now.
+  // Processes that it started may have had its standard output, too: they have gone now.
   const report = readTap(await stdout());
   const said = await stderr();
   const failures = [report.failures, end, report.incomplete].filter((text) => text !== '').join('\n');
@@ -159,7 +159,7 @@ async function run(file) {
   };
 }
 
-/** @returns a function that waits for all of it; not for long, as a process outside of the group may keep it open */
+/** @returns a function that waits for the whole output, but not long: a process outside of the group may keep it open */
 function collect(stream) {
   const chunks = [];
   stream.on('data', (chunk) => chunks.push(chunk));

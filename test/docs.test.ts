@@ -47,7 +47,7 @@ t.test('operations.md says of every setting whether a reload takes it, as the co
   t.end();
 });
 
-/** Of redis-server, npm, openssl, kubectl and the like; and the one flag of `encke start` that is no setting. */
+/** The flags of redis-server, npm, openssl, kubectl and the like, and the one of `encke start` that is no setting. */
 const otherFlags = new Set(
   '--config --standalone --domain --name --build --omit --from --from-literal --signal --system --now --appendonly --maxmemory --maxmemory-policy --requirepass'.split(
     ' ',
@@ -98,7 +98,7 @@ t.test('the configurations in docs/deploy are ones that Encke takes', async (t) 
   t.ok(grace > preStop + ofPod.drainSec, 'no pod is killed while it drains');
 });
 
-/** As Compose hands it over: without quotes, and with something for what comes from the environment. */
+/** Reads a value as Compose does: without quotes, and with a text in the place of a variable. */
 function plain(value: string): string {
   return value.replace(/^"(.*)"$/, '$1').replace(/\$\{[^}]*\}/g, 'a-secret-of-the-test');
 }
@@ -144,7 +144,7 @@ t.test('a relative link of a document leads to a file, and to a heading of it', 
   }
 });
 
-/** As GitHub makes them of headings. */
+/** Makes the anchors of headings, as GitHub does. */
 function anchorsOf(text: string): Set<string> {
   const headings = [...text.replaceAll(/^```[\s\S]*?^```$/gm, '').matchAll(/^#+ (.*)$/gm)];
   return new Set(

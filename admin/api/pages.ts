@@ -5,7 +5,7 @@ import type { Operations } from '../node/node-operations.js';
 import type { NodeQuestions } from '../node/questions.js';
 import type { SessionsFilter } from '../node/session-list.js';
 
-/** How long one request may walk before it answers with what it has. */
+/** One request walks for so long at most, and then answers with the entries that it has. */
 const walkMs = 2_000;
 
 /** The places where a list goes on, by node. A node that is missing has come to the end of its list. */

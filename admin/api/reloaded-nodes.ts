@@ -12,7 +12,7 @@ export interface ReloadedNodes {
   readonly unanswered: readonly string[];
 }
 
-/** Has nodes read their settings again, and waits for what becomes of it. @param names undefined: all nodes */
+/** Has nodes read their settings again, and waits for what becomes of it. @param names of the nodes; undefined = all */
 export async function reloadNodes(
   questions: NodeQuestions,
   names: readonly string[] | undefined,

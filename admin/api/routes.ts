@@ -16,7 +16,7 @@ export interface AdminApiParts {
   readonly questions: NodeQuestions;
 }
 
-/** The admin API, over all nodes. */
+/** The routes of the admin API, which asks all nodes. */
 export function apiRoutes({ node, operations, questions }: AdminApiParts): AdminRoute[] {
   const pages = new Pages(questions);
   const kept = new KeptMessages(node);

@@ -50,7 +50,7 @@ ${curves.map(([id, name, lines]) => curveHtml(id, name, lines)).join('\n')}
 
 const policy = pagePolicy({ style: dashboardStyle, scripts: [dashboardScript], connectTo: ["'self'"] });
 
-/** The page is open, as it tells nothing: what it shows it asks for with the token that its reader gives. */
+/** Everybody may load the page, as there is no data in it: its script asks for data with the token of its reader. */
 export const dashboardRoute: AdminRoute = {
   method: 'GET',
   path: '/',

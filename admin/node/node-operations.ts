@@ -20,7 +20,7 @@ export interface Operations {
   readonly session: { details: { clientId: string }; reply: { session: SessionEntry } };
   readonly 'end-session': { details: { clientId: string }; reply: { session: SessionEntry } };
   readonly 'log-level': { details: { level: string }; reply: { level: string } };
-  /** Begins; `reloaded` says what has become of it. */
+  /** Begins a reload; `reloaded` asks for its outcome. */
   readonly reload: { details: undefined; reply: { number: number } };
   readonly reloaded: { details: { number: number }; reply: { outcome?: ReloadOutcome } };
   readonly drain: { details: { drainSec: number }; reply: { draining: boolean } };

@@ -3,7 +3,7 @@ import type { Cluster } from '../../router/engine/cluster.js';
 /** A question of an operator to nodes. It goes through Redis as JSON. */
 export interface Question {
   readonly about: string;
-  /** Names of the nodes that it is for; undefined = all. */
+  /** The names of the nodes that the question is for; undefined = all nodes. */
   readonly nodes?: readonly string[] | undefined;
   readonly details?: unknown;
 }
@@ -11,7 +11,7 @@ export interface Question {
 export interface NodeReplies<Reply> {
   /** The reply of each node, by the node's name. */
   readonly replies: ReadonlyMap<string, Reply>;
-  /** Names of the nodes that did not answer. */
+  /** The names of the nodes that did not answer. */
   readonly unanswered: readonly string[];
 }
 
@@ -48,12 +48,12 @@ export class NodeQuestions {
     });
   }
 
-  /** Names of all nodes, this one first. */
+  /** The names of all nodes, this one first. */
   get names(): readonly string[] {
     return [this.#name, ...(this.#cluster?.peers ?? []).map(({ name }) => name)];
   }
 
-  /** Never rejects. A node that has nothing to say is in neither list. */
+  /** Asks nodes, and waits for their replies. Never rejects. A node that has nothing to say is in neither list. */
   ask<Reply>(question: Question): Promise<NodeReplies<Reply>> {
     const own = this.#ownReply(question);
     const replies = new Map<string, Reply>();
@@ -90,6 +90,6 @@ function parsed(body: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(body).toString());
   } catch {
-    return undefined; // empty: nothing to say
+    return undefined; // an empty answer: the node has nothing to say
   }
 }

@@ -4,10 +4,13 @@ import type { ReloadOutcome } from '../../gateway/reload/config-reload.js';
 /** So many outcomes are remembered: operators ask for theirs at once. */
 const outcomesMax = 16;
 
-/** Reloads of the settings that operators have asked this node for. A question is answered at once, so they ask again. */
+/**
+ * Reloads the settings of this node for operators, and remembers the outcomes. Operators ask for an outcome with a
+ * second question, as each question is answered at once.
+ */
 export class Reloads {
   readonly #node: OperatedNode;
-  /** Those that have ended, by number. */
+  /** The outcomes of the reloads that have ended, by the number of the reload. */
   readonly #outcomes = new Map<number, ReloadOutcome>();
   #last = 0;
 
@@ -24,7 +27,7 @@ export class Reloads {
     return { number };
   }
 
-  /** Without an outcome while it is under way. */
+  /** @returns the outcome of a reload; none while the reload is under way */
   outcomeOf(number: number): { outcome?: ReloadOutcome } {
     const outcome = this.#outcomes.get(number);
     return outcome === undefined ? {} : { outcome };

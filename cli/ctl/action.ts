@@ -4,7 +4,7 @@ import { terminalLines } from '../terminal-text.js';
 import { tokenOf } from '../token-options.js';
 import { AdminClient } from './admin-client.js';
 
-/** Flags of every `encke ctl` command. */
+/** The flags of every `encke ctl` command. */
 export interface CtlFlags {
   readonly admin: URL;
   readonly json?: true;
@@ -14,7 +14,7 @@ export interface CtlFlags {
 /** The answer of a command, as JSON and as text. */
 export interface Shown {
   readonly json: unknown;
-  /** A table, or a few lines. */
+  /** The answer for people: a table, or a few lines. */
   readonly text: string;
   /** The names of the nodes that did not answer. */
   readonly unanswered?: readonly string[];

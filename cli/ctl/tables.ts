@@ -98,7 +98,7 @@ export function subscriptionsTable(client: Entry): string {
   );
 }
 
-/** Members of one object, one a line. */
+/** Formats the members of an object, each on a line of its own. */
 export function detailsText(object: Record<string, unknown>): string {
   const rows = Object.entries(object).map(([name, value]) => [
     terminalText(name),

@@ -3,11 +3,11 @@ import { createReadStream } from 'node:fs';
 /** The edges of some lines of a file, as NDJSON for the router API. */
 export interface EdgeBatch {
   readonly body: string;
-  /** Numbers of the lines in the file, by line of the body. */
+  /** The number that each line of the body has in the file. */
   readonly lineNumbers: readonly number[];
-  /** Lines that are no edges, by number. */
+  /** The lines that are no edges, by their numbers. */
   readonly bad: readonly number[];
-  /** Bytes and lines of the file up to here. */
+  /** The bytes and lines of the file up to here. */
   readonly bytes: number;
   readonly lines: number;
   /** The file does not end with the end of a line: this is its last one. */

@@ -38,7 +38,7 @@ export async function exportGraph(file: string, url: URL, token: string | undefi
   }
 }
 
-/** As JSON where a line `A B` would be read as something else. */
+/** @returns a line `A B`, or a line of JSON where `A B` would be read as something else */
 function lineOf(subscriber: string, subscribee: string): string {
   const isPlain = !whiteSpace.test(subscriber) && !whiteSpace.test(subscribee) && !/^[#{]/.test(subscriber);
   return isPlain ? `${subscriber} ${subscribee}` : JSON.stringify({ subscriber, subscribee });

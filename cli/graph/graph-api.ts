@@ -4,7 +4,7 @@ import { CallError, ServerConnection } from '../server-connection.js';
 const timeoutMs = 60_000;
 const connectTimeoutMs = 10_000;
 
-/** Of `POST /graph`. */
+/** The answer of `POST /graph`. */
 export interface ChangesAnswer {
   readonly added: number;
   readonly unchanged: number;
@@ -13,14 +13,14 @@ export interface ChangesAnswer {
   readonly error?: string;
 }
 
-/** Of `GET /graph`. */
+/** The answer of `GET /graph`. */
 export interface EdgesAnswer {
   readonly count: number;
   readonly edges: readonly (readonly [subscriber: string, subscribee: string])[];
   readonly next?: string;
 }
 
-/** The graph's calls of the router API, over one connection. */
+/** Calls the router API for the graph, over one connection. */
 export class GraphApi {
   readonly #connection: ServerConnection;
 
@@ -28,7 +28,7 @@ export class GraphApi {
     this.#connection = new ServerConnection(routerApi, { url, token, timeoutMs, connectTimeoutMs });
   }
 
-  /** @throws CallError. Lines that are no edges are in the answer. */
+  /** Changes edges. The answer names the lines that are no edges. @throws CallError */
   async change(body: string): Promise<ChangesAnswer> {
     const { status, text } = await this.#connection.call({ method: 'POST', path: '/graph', body });
     const answer = parsed(text) as ChangesAnswer | undefined;
@@ -38,7 +38,7 @@ export class GraphApi {
     return answer;
   }
 
-  /** @param after `next` of the page before @throws CallError */
+  /** Reads a page of edges. @param after the `next` of the page before @throws CallError */
   async edges(after: string | undefined, limit: number): Promise<EdgesAnswer> {
     const query = after === undefined ? '' : `&after=${after}`;
     const { status, text } = await this.#connection.call({

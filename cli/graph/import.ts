@@ -5,7 +5,7 @@ import { CallError } from '../server-connection.js';
 import { type EdgeBatch, edgeBatches } from './edge-file.js';
 import { GraphApi } from './graph-api.js';
 
-/** How far an import has come: everything before this is stored. */
+/** The place that an import has come to: all edges before it are stored. */
 interface ImportPlace {
   readonly url: string;
   /** The size of the file, which must be the same for the import to go on. */

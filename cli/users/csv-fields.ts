@@ -1,6 +1,6 @@
 /**
- * The cells of a line of CSV (RFC 4180): separated by commas; in quotes where there is a comma or a quote in it, which then
- * is doubled. No cell goes on in the next line.
+ * Reads the cells of a line of CSV (RFC 4180). Commas separate them. A cell with a comma or a quote in it is in quotes,
+ * and its own quotes are doubled. No cell goes on in the next line.
  * @returns undefined where a quote is not closed, or stands within a cell
  */
 export function fieldsOf(line: string): string[] | undefined {

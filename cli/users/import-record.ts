@@ -98,7 +98,7 @@ function cellsOf(line: string, header: readonly Column[]): Fields {
   const fields: Fields = {};
   for (const [at, column] of header.entries()) {
     const cell = cells[at]!;
-    if (cell === '') continue; // as if it were not there
+    if (cell === '') continue; // an empty cell counts as none
     const isList = column === 'subs' || column === 'pubs';
     fields[column] = isList ? cell.split(filterSeparator).filter((filter) => filter !== '') : cell;
   }

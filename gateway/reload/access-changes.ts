@@ -34,7 +34,7 @@ const authenticatorKeys: readonly SettingKey[] = [
 
 const otherKeys: readonly SettingKey[] = ['apiToken', 'adminToken', 'mqttToken', 'aclRules', 'aclNomatch'];
 
-/** The listener reads the names in certificates, and failed logins are counted by the names of a directory: see both. */
+/** A reload can neither add nor remove these: listeners ask for certificates, and failed logins count by LDAP's names. */
 const settledAtStart = ['certificate', 'ldap'] as const;
 
 /**

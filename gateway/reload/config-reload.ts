@@ -11,7 +11,7 @@ import { settingKeys } from '../settings.js';
 import type { SettingChanges } from './setting-changes.js';
 
 export interface ReloadOutcome {
-  /** False: nothing has changed. */
+  /** False where nothing has changed. */
   readonly taken: boolean;
   /** Says which settings have changed, or why none has. */
   readonly sentence: string;
@@ -20,7 +20,7 @@ export interface ReloadOutcome {
   readonly overridden: readonly SettingKey[];
 }
 
-/** Files that are read when authenticators are made, and may have other content under the same name. */
+/** Authenticators read these files when they are made. A file may get other content under the same name. */
 const contentKeys = ['authJwtKeyFile', 'authHttpTokenFile', 'authRedisPasswordFile'] as const;
 
 /** Reads the settings again while the process runs: they are checked whole, and taken whole or not at all. */
@@ -49,7 +49,7 @@ export class ConfigReload {
     this.#digests = digestsOf(config);
   }
 
-  /** Never rejects. One after another: a second one begins where the first has ended. */
+  /** Reads the settings and takes them. A second reload begins when the first one has ended. Never rejects. */
   reload(): Promise<ReloadOutcome> {
     const outcome = this.#last.then(() => this.#reload());
     this.#last = outcome;

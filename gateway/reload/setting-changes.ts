@@ -51,7 +51,7 @@ export class SettingChanges {
     this.#config = config;
   }
 
-  /** @param isLive false: this change of this setting needs a restart */
+  /** @param isLive returns false where a change of a setting needs a restart */
   on(keys: readonly SettingKey[], prepare: Preparation, isLive: Part['isLive'] = () => true): void {
     this.#parts.push({ keys, prepare, isLive });
   }
@@ -65,7 +65,7 @@ export class SettingChanges {
     ]);
   }
 
-  /** Whether the new value of a setting is taken without a restart. */
+  /** @returns whether the new value of a setting is taken without a restart */
   isLive(key: SettingKey, next: Config): boolean {
     const secret = ofSecretFiles.get(key);
     if (secret !== undefined) return this.isLive(secret, next);

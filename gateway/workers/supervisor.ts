@@ -68,7 +68,7 @@ async function startAll(pool: WorkerPool, command: string): Promise<ListeningPor
     if (!(error instanceof WorkerFailed)) throw error;
     if (pool.stopping) return undefined;
     const { code } = error.end;
-    // With exit code 1 or 2 it has said why.
+    // A worker that ends with code 1 or 2 has said why.
     if (code !== 1 && code !== 2) process.stderr.write(`encke ${command}: ${error.message}.\n`);
     await pool.stop();
     process.exit(code || 1);

@@ -9,9 +9,9 @@ import { type WorkerEnd, WorkerProcess } from './worker-process.js';
 
 export interface WorkerPoolOptions {
   readonly size: number;
-  /** Name of the node; workers append their number. */
+  /** The name of the node; workers append their number. */
   readonly nodeName: string;
-  /** Script and arguments of this process, which a worker gets too. */
+  /** The script and the arguments of this process, which a worker gets too. */
   readonly command: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
   readonly log: Logger;
@@ -28,7 +28,7 @@ export class WorkerFailed extends Error {
 }
 
 /**
- * The workers of one supervisor: starts them, restarts those that end, stops all.
+ * Starts the workers of one supervisor, restarts those that end, and stops all.
  *
  *     worker 1 ── finds the free ports, where any will do ──> ports
  *     worker 2, 3, … ── get those ports
@@ -73,7 +73,7 @@ export class WorkerPool {
     return this.#failures;
   }
 
-  /** Has all workers read their settings again. One that is still starting has no handler, and reads them as it starts. */
+  /** Has all workers read their settings again. */
   reload(): void {
     for (const worker of this.#running.values()) worker.reload();
   }

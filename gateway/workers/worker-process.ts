@@ -12,7 +12,7 @@ export interface WorkerEnd {
 export class WorkerProcess {
   /** Undefined if the system cannot start another process. */
   readonly #child: ChildProcess | undefined;
-  /** Its ports, once it listens; undefined = it ended before. */
+  /** The ports of the worker, once it listens; undefined = it ended before. */
   readonly listening: Promise<ListeningPorts | undefined>;
   readonly ended: Promise<WorkerEnd>;
 
@@ -40,7 +40,7 @@ export class WorkerProcess {
     return this.#child?.pid;
   }
 
-  /** A worker that does not listen yet would be killed by the signal. */
+  /** Has the worker read its settings again, as soon as it listens: before, the signal would kill it. */
   reload(): void {
     void this.listening.then((ports) => ports !== undefined && this.#child?.kill('SIGHUP'));
   }

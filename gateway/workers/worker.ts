@@ -7,9 +7,9 @@ import { workerGroupVariable, workerVariable } from './variables.js';
  */
 
 export interface Worker {
-  /** From 1. */
+  /** The number of the worker, from 1. */
   readonly number: number;
-  /** The same for all workers of the supervisor. */
+  /** A random text, the same for all workers of the supervisor. */
   readonly group: string;
 }
 
@@ -33,7 +33,7 @@ export function workerOf(environment: NodeJS.ProcessEnv): Worker | undefined {
   return { number: Number(number), group: environment[workerGroupVariable] ?? '' };
 }
 
-/** The worker is ready for clients. */
+/** Tells the supervisor that this worker is ready for clients. */
 export function tellSupervisor(ports: ListeningPorts): void {
   // The end of the channel shows that the supervisor is gone, not an error here.
   process.send!(ports, () => undefined);

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 
-/** Sends bytes as they are, and reads until the server closes. @param url of the server @returns its answer */
+/** Sends bytes as they are, and reads until the server closes. @param url the URL of the server @returns its answer */
 export async function rawRequest(url: string, text: string): Promise<string> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);

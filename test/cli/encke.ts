@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { plainNode } from '../child-processes.js';
 
-/** `encke …` as a user runs it: a process of its own, and what it said and how it ended. */
+/** Runs `encke …` as a user does, in a process of its own, and tells what it said and how it ended. */
 
 const door = fileURLToPath(new URL('../../cli/encke.js', import.meta.url));
 
@@ -18,7 +18,7 @@ export interface Outcome {
 export interface Surroundings {
   environment?: Record<string, string>;
   stdin?: string | Uint8Array;
-  /** Killed after this, as one that should have ended by itself. */
+  /** The process is killed after this time: it should have ended by itself. */
   timeoutMs?: number;
 }
 
@@ -34,7 +34,7 @@ export async function encke(args: readonly string[], surroundings: Surroundings 
   child.stderr.on('data', (text) => {
     outcome.stderr += text;
   });
-  child.stdin.on('error', () => undefined); // it need not read it
+  child.stdin.on('error', () => undefined); // the command need not read its input
   child.stdin.end(surroundings.stdin ?? '');
   const timer = setTimeout(() => child.kill('SIGKILL'), surroundings.timeoutMs ?? 20_000);
   [outcome.code] = await once(child, 'close');
@@ -42,7 +42,7 @@ export async function encke(args: readonly string[], surroundings: Surroundings 
   return outcome;
 }
 
-/** `encke start` that is expected to stop by itself. */
+/** Runs an `encke start` that is expected to stop by itself. */
 export function start(args: readonly string[], surroundings: Surroundings = {}): Promise<Outcome> {
   return encke(['start', '--port', '0', '--api-port', '0', ...args], { timeoutMs: 8000, ...surroundings });
 }
