@@ -172,11 +172,10 @@ export function apiRoutes({ node, operations, questions }: AdminApiParts): Admin
       shape: shapes.logLevelShape,
       answer: async ({ body }) => {
         const { level, node: name } = readBody(shapes.logLevelBody, body);
-        const nodes = name === undefined ? undefined : [known(name)];
         const { replies, unanswered } = await questions.ask({
           about: 'log-level',
           details: { level },
-          nodes,
+          nodes: oneOrAll(name),
         });
         return jsonAnswer({ level, nodes: [...replies.keys()].sort(), unanswered });
       },
@@ -185,11 +184,11 @@ export function apiRoutes({ node, operations, questions }: AdminApiParts): Admin
       method: 'POST',
       path: '/api/v1/reload',
       summary: 'Has one node or all read their settings again. A node takes them whole or not at all',
-      body: shapes.reloadBody,
+      body: shapes.nodeOrAllBody,
       shape: shapes.reloadShape,
       answer: async ({ body }) => {
-        const { node: name } = readBody(shapes.reloadBody, body);
-        return jsonAnswer(await reloadNodes(questions, name === undefined ? undefined : [known(name)]));
+        const { node: name } = readBody(shapes.nodeOrAllBody, body);
+        return jsonAnswer(await reloadNodes(questions, oneOrAll(name)));
       },
     },
     {
@@ -228,6 +227,10 @@ export function apiRoutes({ node, operations, questions }: AdminApiParts): Admin
     if (reply.draining === false) throw new RequestError(409, `Node ${name} takes no clients already.`);
     if (reply.undrained === false) throw new RequestError(409, `Node ${name} is not drained.`);
     return jsonAnswer({ node: name, draining: about === 'drain' });
+  }
+
+  function oneOrAll(name: string | undefined): string[] | undefined {
+    return name === undefined ? undefined : [known(name)];
   }
 
   function known(name: string): string {

@@ -45,7 +45,7 @@ export const kickBody = z.object({
   clientIds: names.describe('of MQTT clients'),
   ids: names.describe('of those that are logged in with exactly one of them'),
 });
-export const reloadBody = z.object({ node: z.string().optional().describe('name of a node; none = all') });
+export const nodeOrAllBody = z.object({ node: z.string().optional().describe('name of a node; none = all') });
 export const drainBody = nodeBody.extend({
   seconds: z
     .number()
@@ -54,10 +54,7 @@ export const drainBody = nodeBody.extend({
     .optional()
     .describe('the connections end spread over this time; none = drainSec'),
 });
-export const logLevelBody = z.object({
-  level: z.enum(logLevels),
-  node: z.string().optional().describe('name of a node; none = all'),
-});
+export const logLevelBody = nodeOrAllBody.extend({ level: z.enum(logLevels) });
 
 export const clientsShape = z.object({ clients: z.array(clientEntry), next, unanswered });
 export const clientShape = z.object({ client: clientDetail });

@@ -22,7 +22,7 @@ export interface Operations {
   readonly 'log-level': { details: { level: string }; reply: { level: string } };
   /** Begins a reload; `reloaded` asks for its outcome. */
   readonly reload: { details: undefined; reply: { number: number } };
-  readonly reloaded: { details: { number: number }; reply: { outcome?: ReloadOutcome } };
+  readonly reloaded: { details: { number: number }; reply: { outcome: ReloadOutcome | undefined } };
   readonly drain: { details: { drainSec: number }; reply: { draining: boolean } };
   readonly undrain: { details: undefined; reply: { undrained: boolean } };
 }

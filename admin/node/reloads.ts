@@ -28,8 +28,7 @@ export class Reloads {
   }
 
   /** @returns the outcome of a reload; none while the reload is under way */
-  outcomeOf(number: number): { outcome?: ReloadOutcome } {
-    const outcome = this.#outcomes.get(number);
-    return outcome === undefined ? {} : { outcome };
+  outcomeOf(number: number): { outcome: ReloadOutcome | undefined } {
+    return { outcome: this.#outcomes.get(number) };
   }
 }
