@@ -50,7 +50,11 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
         const headers = cors.headersFor(request);
         const asked = read(request, headerBytes, idsOf(request), identity);
         if (!asked.ok) return refused(response, asked.reason, headers, asked.problem);
-        whenPrepared(history, response, asked.value, () => answer(response, asked.value, headers));
+        whenPrepared(history, response, asked.value, () => {
+          const now = identityNow(access, asked.value.waiting, asked.value.ids);
+          if ('reason' in now) refused(response, now.reason, headers, now.sentence);
+          else answer(response, asked.value, headers, now);
+        });
       });
     bindPath(door, path + rest, {
       get: answeredBy(poll),
@@ -67,10 +71,8 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
     );
   }
 
-  function poll(response: HttpResponse, asked: Asked, headers: Headers): void {
+  function poll(response: HttpResponse, asked: Asked, headers: Headers, identity: Identity): void {
     const { ids, from, timeoutSec, asksAgain } = asked;
-    const identity = identityNow(access, asked.waiting, ids);
-    if ('reason' in identity) return refused(response, identity.reason, headers, identity.sentence);
     let recovered = true;
     if (from !== undefined) {
       const resumed = history.resume(ids, from, answerMessagesMax, answerBytesMax);
@@ -87,13 +89,7 @@ export function bindPolls(door: FrontDoor, parts: PollRoutesParts): void {
   }
 
   /** HEAD: where the ids stand, and whether the client's cursor still leads there. */
-  function describe(
-    response: HttpResponse,
-    { ids, from, asksAgain, waiting }: Asked,
-    headers: Headers,
-  ): void {
-    const identity = identityNow(access, waiting, ids);
-    if ('reason' in identity) return refused(response, identity.reason, headers, identity.sentence);
+  function describe(response: HttpResponse, { ids, from, asksAgain }: Asked, headers: Headers): void {
     const recovered = from === undefined || history.resume(ids, from, 0).recovered;
     const flags = (asksAgain ? revalidates : 0) | (recovered ? 0 : unrecovered);
     polls.answerNothing(response, ids, flags, headers);
