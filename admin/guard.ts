@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { AuthenticationDecision } from '../access/authenticator.js';
 import type { AuthenticatorChain } from '../access/chain.js';
 import { HostNames } from '../gateway/auth/host-names.js';
-import { type Refusal, refusals } from '../gateway/close-reason.js';
-import { challengesOf, refusalReasonOf } from '../gateway/http/authentication.js';
+import { refusals } from '../gateway/close-reason.js';
+import { authenticationRefusalOf } from '../gateway/http/authentication.js';
 import { HttpCredentials } from '../gateway/http/http-credentials.js';
 import type { SharedParts } from '../gateway/shared-parts.js';
 import { type AdminAnswer, textAnswer } from './answer.js';
@@ -48,24 +48,25 @@ export class AdminGuard {
       this.#parts.counters.refused['not-allowed']++;
       return textAnswer(403, 'This is for superusers, and for callers with the token of --admin-token.');
     }
-    const reason = refusalReasonOf(decision);
+    const { reason, sentence, refusal, challenge } = authenticationRefusalOf(
+      decision,
+      this.#chain.takesPasswords,
+    );
     this.#parts.counters.refused[reason]++;
     const address = request.socket.remoteAddress;
     this.#parts.log.warn(reason, { address, transport: 'admin' }, 'a request was not let in');
-    const status = Number(refusals[reason].status.slice(0, 3));
+    const status = Number(refusal.status.slice(0, 3));
     if (status !== 401) {
-      const known = decision.outcome === 'refused' ? decision.retryAfterSec : undefined;
-      const usual: Refusal = refusals[reason];
-      const retryAfterSec = known ?? usual.retryAfterSec;
+      const { retryAfterSec } = refusal;
       const headers = retryAfterSec === undefined ? {} : { 'Retry-After': String(retryAfterSec) };
-      return textAnswer(status, decision.sentence, headers);
+      return textAnswer(status, sentence, headers);
     }
     const text =
       this.#chain.names.join() === 'token'
         ? 'This listener wants "Authorization: Bearer <token>", the token of --admin-token or --api-token.'
-        : decision.sentence;
-    const challenges = challengesOf(reason, this.#chain.takesPasswords).map(([, challenge]) => challenge);
-    return textAnswer(401, text, { 'WWW-Authenticate': challenges.join(', ') });
+        : sentence;
+    const challenges = challenge.map(([, value]) => value).join(', ');
+    return textAnswer(401, text, { 'WWW-Authenticate': challenges });
   }
 
   async #decide({ headers, socket }: IncomingMessage): Promise<AuthenticationDecision> {

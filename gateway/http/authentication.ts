@@ -124,29 +124,33 @@ export class HttpAuthentication {
   }
 
   #refusalOf(response: HttpResponse, decision: RefusedAuthentication): AuthenticationRefusal {
-    const reason = refusalReasonOf(decision);
+    const refused = authenticationRefusalOf(decision, this.#authenticators.takesPasswords);
     this.#log.warn(
-      reason,
+      refused.reason,
       { address: addressText(response), transport: this.#transport },
       'a request was not let in',
     );
-    const challenge = challengesOf(reason, this.#authenticators.takesPasswords);
-    const retryAfterSec = decision.outcome === 'refused' ? decision.retryAfterSec : undefined;
-    const refusal: Refusal = { ...refusals[reason], ...(retryAfterSec !== undefined && { retryAfterSec }) };
-    return { reason, sentence: decision.sentence, refusal, challenge };
+    return refused;
   }
+}
+
+/** @param takesPasswords an authenticator takes user names and passwords: the challenge asks for them, too */
+export function authenticationRefusalOf(
+  decision: RefusedAuthentication,
+  takesPasswords: boolean,
+): AuthenticationRefusal {
+  const reason = decision.outcome === 'refused' ? decision.reason : 'authentication-unavailable';
+  const retryAfterSec = decision.outcome === 'refused' ? decision.retryAfterSec : undefined;
+  const refusal: Refusal = { ...refusals[reason], ...(retryAfterSec !== undefined && { retryAfterSec }) };
+  return { reason, sentence: decision.sentence, refusal, challenge: challengesOf(refusal, takesPasswords) };
 }
 
 const header = 'WWW-Authenticate';
 const bearer = [header, 'Bearer realm="encke"'] as const; // RFC 6750 3
 const basic = [header, 'Basic realm="encke", charset="UTF-8"'] as const; // RFC 7617 2.1
 
-export function refusalReasonOf(decision: RefusedAuthentication): RefusalReason {
-  return decision.outcome === 'refused' ? decision.reason : 'authentication-unavailable';
-}
-
 /** WWW-Authenticate goes with 401 alone (RFC 9110 11.6.1), and is the same whatever is wrong. */
-export function challengesOf(reason: RefusalReason, takesPasswords: boolean): Headers {
-  if (!refusals[reason].status.startsWith('401')) return [];
+function challengesOf({ status }: Refusal, takesPasswords: boolean): Headers {
+  if (!status.startsWith('401')) return [];
   return takesPasswords ? [bearer, basic] : [bearer];
 }
