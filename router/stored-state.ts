@@ -1,4 +1,5 @@
 import { GroupCommit } from '../store/group-commit.js';
+import { openStore } from '../store/open-store.js';
 import type { Graph } from './graph/graph.js';
 import type { GraphLimits } from './graph/graph-limits.js';
 import { GraphStore } from './graph/graph-store.js';
@@ -25,21 +26,15 @@ export interface OpenDirectory {
  * @param onTrouble told why nothing can be written, and undefined when it can again
  * @throws StoreError
  */
-export async function openDirectory(
+export function openDirectory(
   directory: string,
   limits: Partial<GraphLimits> = {},
   onTrouble: (problem: string | undefined) => void = () => {},
 ): Promise<OpenDirectory> {
-  // LMDB takes memory, so it is loaded only where it is used.
-  const { LmdbStore } = await import('../store/lmdb-store.js');
-  const store = await LmdbStore.open(directory);
-  try {
+  return openStore(directory, async (store) => {
     const commits = new GroupCommit(store, onTrouble);
     const retained = new RetainedStore(store, commits);
     const sessions = new DiskSessionStore(store, commits);
     return { graph: await GraphStore.open(store, limits), stored: { commits, retained, sessions } };
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
+  });
 }
