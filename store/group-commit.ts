@@ -16,11 +16,11 @@ interface Waiting {
   readonly onTrouble: ((problem: string) => void) | undefined;
 }
 
-/** Past so many bytes, who publishes much has to wait for the disk. */
+/** Publishers of many messages wait for the disk while more bytes than these are pending. */
 const behindBytes = 8 * 1024 * 1024;
-/** Of a change, besides its value. */
+/** A change takes so many bytes besides its value. */
 const changeBytes = 250;
-/** After a commit that failed, such as on a full disk, ms. */
+/** A commit that failed, such as on a full disk, is tried again after so much time, ms. */
 const retryMs = 500;
 
 /**
@@ -37,15 +37,14 @@ export class GroupCommit {
   readonly #onTrouble: (problem: string | undefined) => void;
   #pending = new Map<string, Change>();
   #waiting: Waiting[] = [];
+  /** Bytes of what is pending. */
   #bytes = 0;
   #writing = false;
-  #begun = false;
-  /** Wait for the commit on its way. */
+  /** These wait for the commit on its way; `#waiting` is for the next one. */
   #waitingForThis: Waiting[] = [];
   #problem: string | undefined;
   #retry: NodeJS.Timeout | undefined;
   #onIdle: (() => void) | undefined;
-  commits = 0;
 
   /** @param onTrouble told why a commit failed, and undefined when one succeeds again */
   constructor(store: Pick<Store, 'commit'>, onTrouble: (problem: string | undefined) => void = () => {}) {
@@ -58,7 +57,7 @@ export class GroupCommit {
     return this.#problem;
   }
 
-  /** More is to be stored than goes out in a moment. */
+  /** More is pending than the disk takes in a moment. */
   get isBehind(): boolean {
     return this.#bytes > behindBytes && this.#problem === undefined;
   }
@@ -93,6 +92,8 @@ export class GroupCommit {
 
   #change(table: Keyed, key: Buffer, value: Uint8Array | undefined): void {
     const name = table.name + key.toString('latin1');
+    // Then a commit is on its way, or is to begin or to be tried again, and the next one takes this change too.
+    const isAwaited = this.#writing || this.#pending.size > 0;
     const before = this.#pending.get(name);
     if (before !== undefined) {
       this.#bytes -= bytesOf(before);
@@ -101,15 +102,11 @@ export class GroupCommit {
     const change = { table, key, value };
     this.#bytes += bytesOf(change);
     this.#pending.set(name, change);
-    if (this.#writing || this.#begun || this.#problem !== undefined) return;
-    this.#begun = true;
-    setImmediate(this.#begin); // others' changes of this turn go with it
+    if (!isAwaited) setImmediate(this.#begin); // others' changes of this turn go with it
   }
 
   readonly #begin = (): void => {
-    this.#begun = false;
     clearTimeout(this.#retry);
-    this.#retry = undefined;
     if (this.#writing) return;
     const changes = this.#pending;
     this.#pending = new Map();
@@ -127,7 +124,6 @@ export class GroupCommit {
   };
 
   readonly #succeeded = (): void => {
-    this.commits++;
     this.#writing = false;
     if (this.#problem !== undefined) {
       this.#problem = undefined;
