@@ -26,12 +26,12 @@ import {
   termsRecord,
 } from './stored-records.js';
 
-/** Records that are removed in one commit of what a session has left behind. */
+/** One commit removes so many records that a session has left behind, at most. */
 const sweptPerCommit = 1_000;
 
 /**
- * Keeps sessions on disk that outlive their connection. In memory each has its number, and no more. A flow writes each
- * change; see stored-records.ts. Those of sessions that end with their connection are in memory alone.
+ * Keeps sessions on disk that outlive their connection. In memory it has the number of each, and no more. A flow writes
+ * each change; see stored-records.ts. The flows of sessions that end with their connection are in memory alone.
  */
 export class DiskSessionStore implements SessionStore {
   readonly isDurable = true;
@@ -40,7 +40,7 @@ export class DiskSessionStore implements SessionStore {
   readonly #directory: string;
   readonly #numbers = new Map<string, number>();
   #last = 0;
-  /** Subscriptions that are made meanwhile are there already. */
+  /** While sessions are restored, their subscriptions are on the disk already. */
   #restoring = false;
 
   /** @throws StoreError */
@@ -85,7 +85,13 @@ export class DiskSessionStore implements SessionStore {
   }
 
   keep(clientId: string, owner: SessionOwner | undefined, expirySec: number | undefined): void {
-    this.#putTerms({ clientId, owner, expirySec }, this.#numberOf(clientId));
+    let number = this.#numbers.get(clientId);
+    if (number === undefined) {
+      number = ++this.#last;
+      this.#numbers.set(clientId, number);
+    }
+    const terms = termsRecord({ clientId, owner, expirySec });
+    this.#commits.put(this.#table, recordKey(number, recordKind.session), terms);
   }
 
   forget(clientId: string): void {
@@ -111,18 +117,10 @@ export class DiskSessionStore implements SessionStore {
     this.#commits.whenStored(then);
   }
 
-  /** Of a session that is there already, or begins. */
+  /** The number of a session that is there already, or begins. */
   #numberOf(clientId: string): number {
-    const known = this.#numbers.get(clientId);
-    if (known !== undefined) return known;
-    const number = ++this.#last;
-    this.#numbers.set(clientId, number);
-    this.#putTerms({ clientId, owner: undefined, expirySec: undefined }, number);
-    return number;
-  }
-
-  #putTerms(terms: StoredTerms, number: number): void {
-    this.#commits.put(this.#table, recordKey(number, recordKind.session), termsRecord(terms));
+    if (!this.#numbers.has(clientId)) this.keep(clientId, undefined, undefined);
+    return this.#numbers.get(clientId)!;
   }
 
   /** Removes the rest of a session that has ended, a part with each commit: one may have a million filters. */
@@ -147,7 +145,7 @@ export class DiskSessionStore implements SessionStore {
   }
 }
 
-/** The records of one session, as they are read. */
+/** Gathers the records of one session while they are read. */
 class ReadSession {
   readonly number: number;
   terms: StoredTerms | undefined;

@@ -97,7 +97,7 @@ export abstract class Session extends FlowOwner {
 
   /** Whether its PUBREL is sent later, once it is stored. */
   holds(packetId: number): boolean {
-    return this.flow?.entry(packetId)?.held ?? false;
+    return this.sessions.store.isDurable && (this.flow?.entry(packetId)?.held ?? false);
   }
 
   /** PUBCOMP. @returns whether a PUBREL was waiting for it */

@@ -98,7 +98,7 @@ export class Sessions {
     session.connection = connection;
     if (present || !endsWithConnection) this.#away.present(session, owner?.());
     if (present || expirySec !== undefined) this.setTerms(session, endsWithConnection, expirySec);
-    if (!endsWithConnection) this.#context.store.keep(clientId, this.ownerOf(session), expirySec);
+    if (session.storesFirst) this.#context.store.keep(clientId, this.ownerOf(session), expirySec);
     if (!session.idle) this.#busy.add(session);
     return { session, present };
   }
