@@ -2,7 +2,7 @@ import type { GroupCommit } from '../store/group-commit.js';
 import type { Store, Table } from '../store/store.js';
 import { StoreError } from '../store/store-error.js';
 import type { Message } from './message.js';
-import { messageParts, queuedIn } from './session/session-encoding.js';
+import { queuedRecord, readQueued } from './session/stored-records.js';
 import { keyOfText } from './stored-key.js';
 
 const version = 1;
@@ -20,13 +20,13 @@ export class RetainedStore {
     this.#directory = store.directory;
   }
 
-  /** Those of the process before. @throws StoreError where one is damaged */
+  /** The messages that the process before has kept. @throws StoreError where one is damaged */
   *restore(): Generator<Message> {
     for (const { value } of this.#table.entries()) yield this.#messageIn(value);
   }
 
   put(message: Message): void {
-    this.#commits.put(this.#table, keyOfText(message.id), Buffer.concat(messageParts(message, message.qos)));
+    this.#commits.put(this.#table, keyOfText(message.id), queuedRecord({ message, options: message.qos }));
   }
 
   remove(id: string): void {
@@ -35,12 +35,9 @@ export class RetainedStore {
 
   #messageIn(value: Uint8Array): Message {
     try {
-      return queuedIn(Buffer.from(value)).message;
+      return readQueued(Buffer.from(value)).message;
     } catch (error) {
-      throw new StoreError(
-        `A retained message in ${this.#directory} is damaged: restore a copy of that directory, or give --data another one.`,
-        { cause: error },
-      );
+      throw StoreError.damaged('A retained message', this.#directory, error);
     }
   }
 }

@@ -2,4 +2,10 @@
 export class StoreError extends Error {
   readonly code = 'ERR_ENCKE_STORE';
   override readonly name = 'StoreError';
+
+  /** @param what such as `A session` */
+  static damaged(what: string, directory: string, cause: unknown): StoreError {
+    const text = `${what} in ${directory} is damaged: restore a copy of that directory, or give --data another one.`;
+    return new StoreError(text, { cause });
+  }
 }

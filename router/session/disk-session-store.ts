@@ -65,10 +65,7 @@ export class DiskSessionStore implements SessionStore {
       try {
         reading.add(at, Buffer.from(value));
       } catch (error) {
-        throw new StoreError(
-          `A session in ${this.#directory} is damaged: restore a copy of that directory, or give --data another one.`,
-          { cause: error },
-        );
+        throw StoreError.damaged('A session', this.#directory, error);
       }
     }
     if (reading !== undefined) yield* this.#sessionOf(reading, total);

@@ -205,7 +205,8 @@ function expiryIn(body: Buffer): number {
   return expirySec;
 }
 
-function subscriptionIn(body: Buffer): Subscription {
+/** @throws Error for bytes that are no subscription */
+export function subscriptionIn(body: Buffer): Subscription {
   const options = body[0];
   if (!isSubscriptionOptions(options)) throw new RangeError(`A subscription with options ${options}.`);
   return { options, filter: body.toString('utf8', 1) };

@@ -1,10 +1,8 @@
 import type { SubscriptionOptions } from '../subscription-options.js';
-import { isSubscriptionOptions } from '../subscription-options.js';
 import { InflightEntry } from './inflight-entry.js';
 import type { Queued } from './mqueue.js';
-import { messageParts, queuedIn } from './session-encoding.js';
+import { messageParts, queuedIn, subscriptionIn } from './session-encoding.js';
 import type { SessionOwner } from './session-owner.js';
-import type { Subscription } from './session-state.js';
 
 /**
  * The records of a session on disk. A key begins with the number of the session, which no other session ever gets; so a
@@ -70,12 +68,7 @@ export function subscriptionRecord(filter: string, options: SubscriptionOptions)
   return Buffer.concat([Buffer.of(options), Buffer.from(filter)]);
 }
 
-/** @throws Error */
-export function readSubscription(value: Buffer): Subscription {
-  const options = value[0];
-  if (!isSubscriptionOptions(options)) throw new RangeError(`A subscription with options ${options}.`);
-  return { options, filter: value.toString('utf8', 1) };
-}
+export const readSubscription = subscriptionIn;
 
 /** @param order of repeats */
 export function inflightRecord({ message, options }: InflightEntry, order: number): Buffer {
