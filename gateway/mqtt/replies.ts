@@ -3,7 +3,10 @@ import type { Channel } from './channel.js';
 import { sendStatus } from './mqtt-socket.js';
 import { type QueuedReply, ReplyQueue } from './reply-queue.js';
 
-/** Answers of one connection that wait for a SUBACK. Past it they go out, and it is not waited for, unless for the disk. */
+/**
+ * So many answers of one connection wait for a SUBACK, at most. With more, all go out and the SUBACK is not waited for;
+ * where it waits for the disk, the connection ends.
+ */
 export const repliesBehindSubackMax = 1_000;
 
 /** A connection has as many tickets as there are packet ids. A client that comes past it has used one twice [MQTT-2.3.1-2]. */
@@ -72,7 +75,7 @@ export class Replies {
   write(channel: Channel, packet: Buffer): void {
     const held = this.#held.size === 0 ? undefined : this.#held.get(channel);
     if (held === undefined) send(channel, packet);
-    else this.#hold(channel, held, { packet: Buffer.from(packet), isDue: true, after: undefined });
+    else this.#holdReply(channel, held, { packet: Buffer.from(packet), isDue: true, after: undefined });
   }
 
   /**
@@ -110,27 +113,22 @@ export class Replies {
   }
 
   /**
-   * Holds a SUBACK, and all that is written behind it.
+   * Holds a SUBACK, or an answer that waits for the disk, and all that is written behind it.
    * @param after called once the packet is out, and never where its connection is gone before
    * @returns lets it go
    */
-  holdSuback(channel: Channel, packet: Buffer, after: () => void): () => void {
+  hold(channel: Channel, packet: Buffer, after?: () => void): () => void {
     const reply: HeldReply = { packet, isDue: false, after };
     let held = this.#held.get(channel);
     if (held === undefined) {
       held = new ReplyQueue();
       this.#held.set(channel, held);
     }
-    this.#hold(channel, held, reply);
+    this.#holdReply(channel, held, reply);
     return () => {
       reply.isDue = true;
       this.#writeHeld(channel);
     };
-  }
-
-  /** Holds an answer that waits for the disk, and all that is written behind it. @returns lets it go */
-  hold(channel: Channel, packet: Buffer): () => void {
-    return this.holdSuback(channel, packet, () => undefined);
   }
 
   /** Writes all that waits for a SUBACK of this connection, whatever that waits for. */
@@ -175,7 +173,7 @@ export class Replies {
     if (packets.length > 0) this.write(channel, Buffer.concat(packets));
   }
 
-  #hold(channel: Channel, held: ReplyQueue<HeldReply>, reply: HeldReply): void {
+  #holdReply(channel: Channel, held: ReplyQueue<HeldReply>, reply: HeldReply): void {
     held.push(reply);
     if (held.length <= repliesBehindSubackMax) return;
     if (channel.session?.storesFirst)

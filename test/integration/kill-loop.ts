@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
@@ -170,10 +171,6 @@ class Run {
 /** @returns the faults found, each a sentence */
 export async function runKills(seed: number, kills: number, log: (line: string) => void): Promise<string[]> {
   return new Run(new SeededRandom(seed), await freePort()).run(kills, log);
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -148,7 +148,8 @@ export class SubscribeHandler {
   #answer(channel: Channel, session: Session, { packetId, granted, codes }: SubscribeWork): void {
     const { router, replies, replays } = this.#parts;
     // [MQTT-3.8.4-1], one for all [MQTT-3.8.4-5]; and then what is retained [MQTT-3.3.1-6]
-    const letGo = replies.holdSuback(channel, suback(packetId, codes), () => replays.begin(channel, granted));
-    router.whenInterested(() => session.whenStored(letGo)); // on all nodes, so that its client may publish anywhere once it has been told
+    const letGo = replies.hold(channel, suback(packetId, codes), () => replays.begin(channel, granted));
+    // Its client may publish anywhere once it has been told: all nodes know the subscriptions, and they are stored.
+    router.whenInterested(() => session.whenStored(letGo));
   }
 }

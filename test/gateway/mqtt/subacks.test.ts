@@ -24,7 +24,7 @@ function setUp() {
       goOn: () => out.push(`${name} goes on`),
     }) as unknown as Channel;
   const hold = (channel: Channel, text: string) =>
-    replies.holdSuback(channel, Buffer.from(text), () => out.push(`after ${text}`));
+    replies.hold(channel, Buffer.from(text), () => out.push(`after ${text}`));
   return { out, replies, hold, a: channelNamed('a'), b: channelNamed('b') };
 }
 
