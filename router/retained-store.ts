@@ -7,7 +7,7 @@ import { keyOfText } from './stored-key.js';
 
 const version = 1;
 
-/** The retained message of each id on disk: a record under the hash of the id, with the id in it. */
+/** Keeps the retained message of each id on disk: a record under the hash of the id, with the id in it. */
 export class RetainedStore {
   readonly #table: Table<Uint8Array>;
   readonly #commits: GroupCommit;

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 
 const textKeyBytes = 16;
 
-/** A key of a fixed length for an id or a filter, which may have 65,535 bytes: no two have the same (2^-64 for 2^32). */
+/**
+ * Makes a key of a fixed length from an id or a filter, which may have 65,535 bytes. No two of them have the same key: the
+ * probability is 2^-64 among 2^32 texts.
+ */
 export function keyOfText(text: string): Buffer {
   return createHash('sha256').update(text).digest().subarray(0, textKeyBytes);
 }

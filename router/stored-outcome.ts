@@ -2,9 +2,10 @@ import type { GroupCommit } from '../store/group-commit.js';
 import type { OnOutcome, Outcome, Wants } from './engine/engine.js';
 
 /**
- * The same wishes, with an outcome that is told once the message is on the disk, with all that it has changed. Where it
- * cannot be written now, it is not known yet: it is here, and is written when there is room again.
- * @returns null where nothing can be stored: then the publisher has been told, and the message is not to be published
+ * Has the outcome of a message told once the message is on the disk, with all that it has changed. Where the disk takes
+ * nothing now, the outcome is unknown: the message is in memory, and is written when there is room again.
+ * @returns the wishes to publish it with; null where nothing can be stored: then its publisher has been told, and it is not
+ * to be published
  */
 export function toldOnceStored(wants: Wants, commits: GroupCommit): Wants | null {
   const { count, idempotencyKey, followers, onOutcome } = wants;

@@ -13,7 +13,7 @@ export interface Store {
    * @param version of the format of its values
    */
   table(name: string, version: number): Table;
-  /** `table` with keys of 1 to 500 bytes. */
+  /** Opens a table as `table` does, with keys of 1 to 500 bytes. */
   keyedTable(name: string, version: number): Table<Uint8Array>;
   /** Writes what `write` puts and removes, at once, and resolves when it is on the disk. */
   commit(write: () => void): Promise<void>;

@@ -44,12 +44,12 @@ export abstract class FlowOwner extends Subscriber {
     else this.bits &= ~endsWithConnectionBit;
   }
 
-  /** Answers to its client wait until they are stored. */
+  /** Answers to its client wait until what they confirm is stored. */
   get storesFirst(): boolean {
     return this.sessions.store.isDurable && (this.bits & (endsWithConnectionBit | endedBit)) === 0;
   }
 
-  /** Calls back once all that it has done is stored; at once where nothing is. */
+  /** Calls back once all changes of this session are stored; at once where the session is in memory alone. */
   whenStored(then: () => void): void {
     if (this.storesFirst) this.sessions.store.whenStored(then);
     else then();

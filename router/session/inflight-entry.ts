@@ -9,7 +9,7 @@ export class InflightEntry {
   readonly options: DeliveryOptions;
   /** It was sent before [MQTT-3.3.1-1]. */
   dup = false;
-  /** It is sent once it is stored, so that after a restart nothing is sent twice at QoS 2. */
+  /** It waits until it is stored, and is sent then, so that after a restart nothing is sent twice at QoS 2. */
   held = false;
   /** Seconds of the session clock at the last try. */
   sentAtSec: number;

@@ -72,7 +72,7 @@ export class SessionContext implements FlowTotal {
     this.dropped[reason] += messages;
   }
 
-  /** @param sessions their number, and of these the away and the busy ones */
+  /** @param sessions the number of all sessions; `away` and `busy` are the numbers of those among them */
   stats(
     { persistent, bytes: clientsBytes }: { readonly persistent: number; readonly bytes: number },
     sessions: number,

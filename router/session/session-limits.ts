@@ -73,7 +73,10 @@ const wholeNumbers = [
   'mqueueBytesMax',
 ] as const;
 
-/** Has limits that are in use take other values, at once. `sessionExpirySec` is the one that stays. @throws RangeError */
+/**
+ * Gives limits that are in use other values, at once; `sessionExpirySec` alone has no effect before the next start.
+ * @throws RangeError
+ */
 export function changeSessionLimits(limits: SessionLimits, options: SessionLimitOptions): void {
   Object.assign(limits, sessionLimits(options));
 }

@@ -9,8 +9,8 @@ import type { SessionOwner } from './session-owner.js';
  *
  * Order: entries keep the order of their addition, and calls take effect in order. Buffers: messages and entries are
  * shared. Only the session changes an entry's `dup` and `sentAtSec`, which need not outlive the process. Only `release`
- * removes `message`. Errors: nothing here throws or waits. A durable store writes in the background, and `whenStored` says
- * when.
+ * removes `message`. Errors: nothing here throws or waits. A durable store writes in the background, and `whenStored`
+ * tells when that is done.
  */
 export interface SessionFlow {
   /** Whether it is empty: then it goes back to the store. */
@@ -73,15 +73,15 @@ export interface StoredSession {
  * Errors: only the constructor of a store may throw (its file cannot be opened).
  */
 export interface SessionStore {
-  /** Whether it outlives the process. Then what is acknowledged waits for `whenStored`. */
+  /** Whether the sessions outlive the process. Then acknowledgements wait for `whenStored`. */
   readonly isDurable: boolean;
   /** Sessions of an earlier process, whose clients are absent. Call once, before everything else. */
   restore(total: FlowTotal): Iterable<StoredSession>;
   /** A session that outlives its connection begins, goes on, or has other terms. */
   keep(clientId: string, owner: SessionOwner | undefined, expirySec: number | undefined): void;
-  /** It has ended, after its flow; or it ends with its connection from now on. */
+  /** The session has ended, after its flow; or it ends with its connection from now on. */
   forget(clientId: string): void;
-  /** It has a filter, or other options of one. */
+  /** The session has a new filter, or other options of one. */
   subscribed(clientId: string, filter: string, options: SubscriptionOptions): void;
   unsubscribed(clientId: string, filter: string): void;
   /** Calls back once everything so far outlives the process: at once where it does, or where nothing does. In order. */

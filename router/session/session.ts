@@ -95,7 +95,7 @@ export abstract class Session extends FlowOwner {
     return true;
   }
 
-  /** Whether its PUBREL is sent later, once it is stored. */
+  /** Whether the PUBREL of this packet id is sent later, once it is stored. */
   holds(packetId: number): boolean {
     return this.sessions.store.isDurable && (this.flow?.entry(packetId)?.held ?? false);
   }

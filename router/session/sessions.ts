@@ -217,7 +217,7 @@ export class Sessions {
     this.#makeAbsent(session, owner, expirySec);
   }
 
-  /** Its expiry begins anew. */
+  /** Its client is absent from now on, and its expiry begins anew. */
   #makeAbsent(session: Session, owner: SessionOwner | undefined, expirySec: number | undefined): Session {
     this.#away.setExpiry(session, expirySec);
     this.#away.present(session, owner);

@@ -6,18 +6,18 @@ import type { Queued } from './mqueue.js';
 import type { FlowTotal } from './session-store.js';
 import { inflightRecord, queuedRecord, recordKey, recordKind } from './stored-records.js';
 
-/** Where flows are written. */
+/** Flows are written to this table, with these commits. */
 export interface FlowTable {
   readonly table: Table<Uint8Array>;
   readonly commits: GroupCommit;
 }
 
-/** A flow in memory, of which each change goes to the disk with the next commit. */
+/** Keeps a flow in memory, and each change of it goes to the disk with the next commit. */
 export class StoredFlow extends MemoryFlow {
   readonly #at: FlowTable;
-  /** Of its session, see stored-records.ts. */
+  /** The number of its session, see stored-records.ts. */
   readonly #number: number;
-  /** Of the last entry that was sent or released. */
+  /** The order of the last entry that was sent or released. */
   #order = 0;
   /** The place of the first waiting message, and of the next one. */
   #first = 0;

@@ -5,8 +5,8 @@ import { messageParts, queuedIn, subscriptionIn } from './session-encoding.js';
 import type { SessionOwner } from './session-owner.js';
 
 /**
- * The records of a session on disk. A key begins with the number of the session, which no other session ever gets; so a
- * session ends with its first record, and what is left of it is no other session's.
+ * The records of a session on disk. A key begins with the number of the session, which no other session ever gets. So a
+ * session ends when its first record is removed, and what is left of it belongs to no other session.
  *
  *     key   number (6)  kind (1)  tail                                                   numbers big endian
  *           session        -                    client id, owner, expiry, as JSON
@@ -70,7 +70,7 @@ export function subscriptionRecord(filter: string, options: SubscriptionOptions)
 
 export const readSubscription = subscriptionIn;
 
-/** @param order of repeats */
+/** @param order its place among the messages that are repeated to a client that comes back */
 export function inflightRecord({ message, options }: InflightEntry, order: number): Buffer {
   const head = Buffer.alloc(orderBytes + 1);
   head.writeDoubleBE(order, 0);

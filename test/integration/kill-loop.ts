@@ -24,7 +24,7 @@ import { until } from '../until.js';
 
 const topics = { 1: 'loop/1', 2: 'loop/2' } as const;
 const retainedTopic = 'loop/retained';
-/** Messages that are not acknowledged, at most. */
+/** At most so many messages wait for their acknowledgement. */
 const openMax = 200;
 
 class Run {
@@ -84,7 +84,7 @@ class Run {
     this.#gateway = await startProcess({ flags: ['--data', this.#directory, ...this.#ports, ...limits] });
   }
 
-  /** A start that does not get far. */
+  /** Kills a gateway while it starts. */
   async #killStarting(): Promise<void> {
     const started = this.#start().catch(() => undefined);
     await Promise.race([started, sleep(this.#random.below(400))]);
@@ -135,7 +135,7 @@ class Run {
     received.set(n, (received.get(n) ?? 0) + 1);
   }
 
-  /** Something was acknowledged since the start, so that each kill meets work. */
+  /** Waits until something is acknowledged after the start, so that each kill meets work. */
   async #untilMoved(): Promise<void> {
     const before = this.acked[1].size + this.acked[2].size;
     await until('messages are acknowledged', () => this.acked[1].size + this.acked[2].size > before, 60_000);
