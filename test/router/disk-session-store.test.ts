@@ -1,9 +1,11 @@
 import t from 'tap';
-import { InflightEntry, keptTerms, Message, Router, Sessions } from '../../router/index.js';
+import { InflightEntry, Message, Sessions } from '../../router/index.js';
 import { DiskSessionStore } from '../../router/session/disk-session-store.js';
 import { GroupCommit } from '../../store/group-commit.js';
 import { sessionStoreContract } from '../contracts/session-store.js';
 import { StoreInMemory } from '../store/store-in-memory.js';
+import { startedRouter, textOf } from './inbox.js';
+import { SessionClient } from './session-client.js';
 
 const storeOn = (disk: StoreInMemory) => {
   const commits = new GroupCommit(disk);
@@ -76,24 +78,15 @@ t.test('a session that has ended leaves nothing, and its client id begins anew',
 t.test('a registry that is made again subscribes its sessions, and queues for them', async (t) => {
   const disk = new StoreInMemory();
   const first = storeOn(disk);
-  const router = new Router();
-  await router.start();
+  const router = await startedRouter();
   const sessions = new Sessions(router, {}, first.store);
-  const connection = {
-    congested: false,
-    sendQos0: () => 'sent',
-    sendInflight() {},
-    sendPubrel() {},
-    takenOver() {},
-  };
-  const { session } = sessions.open('away', keptTerms, connection as never);
-  session.resume();
-  router.subscribe('a', session, 1);
-  sessions.detach(session);
+  const client = new SessionClient(sessions);
+  client.connect('away');
+  router.subscribe('a', client.session!, 1);
+  client.drop();
   await first.commits.close();
 
-  const later = new Router();
-  await later.start();
+  const later = await startedRouter();
   const again = new Sessions(later, {}, storeOn(disk).store);
   t.equal(later.publish(new Message('a', Buffer.from('x'), 0, 1)), 1);
   t.equal(again.find('away')!.pending.queued, 1);
@@ -101,8 +94,4 @@ t.test('a registry that is made again subscribes its sessions, and queues for th
 
 function message(text: string): Message {
   return new Message('a/b', Buffer.from(text), 1, 2);
-}
-
-function textOf({ payload }: Message): string {
-  return Buffer.from(payload).toString();
 }
