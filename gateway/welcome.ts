@@ -53,6 +53,7 @@ ${forgottenText(config)}
 function forgottenText({ engine, data }: Config): string {
   if (engine !== 'embedded' || data !== '') return '';
   return `
-  A restart forgets retained messages, MQTT sessions, history and the friends graph: keep them with --data <directory>.
+  A restart forgets history, and retained messages, MQTT sessions and the friends graph: --data <directory> keeps
+  these three.
 `;
 }
